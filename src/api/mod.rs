@@ -1,0 +1,24 @@
+//! The AI Parser API as parserd sees it: outcomes, not responses.
+//!
+//! [`classify`] turns an answer into an outcome (pure); [`client`] gets the
+//! answer over HTTP. Nothing beyond this module sees a URL, a `reqwest::Error`
+//! or the API key.
+
+pub mod types;
+
+use std::future::Future;
+
+use crate::job::ParserId;
+use types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome};
+
+/// The service that makes parsers: the real one over HTTP, or a world in process.
+pub trait Service: Send + Sync + 'static {
+    /// Sends one `POST /parsers`. **Each call may cost money**; it is never repeated inside.
+    fn create(&self, request: &CreateRequest) -> impl Future<Output = CreateOutcome> + Send;
+
+    /// Asks `GET /parsers/{id}` for one parser.
+    fn details(&self, parser_id: &ParserId) -> impl Future<Output = PollOutcome> + Send;
+
+    /// Asks `GET /parsers` for every parser of the account.
+    fn list(&self) -> impl Future<Output = ListOutcome> + Send;
+}

@@ -1,0 +1,127 @@
+//! What parserd asks of the service and what can come of it.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::job::{DurationMs, ParserId, UnixMs};
+
+/// The body of `POST /parsers`, without the key, which the client adds.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateRequest {
+    /// The remote name: free text, not known to be unique (AI_PARSER_API.md).
+    pub name: String,
+    /// One to three example pages of one page type.
+    pub urls: Vec<String>,
+    /// Options for the fetch of the example pages, sent as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scraper_params: Option<Box<RawValue>>,
+    /// The fields to extract, sent as they are; left out, the service infers them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Box<RawValue>>,
+}
+
+/// An answer that closes the account's gate, whatever was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// 401: the key is not valid.
+    Unauthorized,
+    /// 402 or 403: credits are exhausted.
+    Credits,
+    /// 429, with what `Retry-After` asks for, counted from now.
+    Throttled {
+        /// How long to wait, if the service said so.
+        retry_after_ms: Option<DurationMs>,
+    },
+}
+
+/// The words that came with an outcome: capped, control characters escaped, no key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Words {
+    /// The HTTP status, where an answer had one.
+    pub status: Option<u16>,
+    /// The service's text, or what the transport said.
+    pub message: String,
+}
+
+/// What is known after a `POST /parsers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// Any 2xx that carries an id.
+    Created {
+        /// The new parser.
+        parser_id: ParserId,
+        /// Its version; 0 is a real one.
+        version: Option<i64>,
+    },
+    /// 400, 404, 405, 409, 410, 413, 415 or 422: refused, nothing was made.
+    Rejected(Words),
+    /// The gate closes; nothing was made.
+    Refused(Refusal, Words),
+    /// The connection was never made (DNS, refused, TLS): nothing was sent.
+    NotSent(Words),
+    /// Whether a parser was made is not known.
+    InDoubt(DoubtCause, Words),
+}
+
+/// Why the outcome of a create is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DoubtCause {
+    /// The service itself answered with a 5xx.
+    ServiceError,
+    /// The request was sent and no answer that can be used came back.
+    AnswerLost,
+}
+
+/// What is known after a `GET /parsers/{id}`.
+#[derive(Debug, Clone)]
+pub enum PollOutcome {
+    /// `FINISHED`, also spelt `FINISED`.
+    Finished(Finished),
+    /// `FAILED`, with the service's own text, if any.
+    Failed(Words),
+    /// `GENERATING`, or a status that is unknown or missing: not terminal.
+    Generating {
+        /// The status as it stood there, if it was an unknown one.
+        unknown_status: Option<String>,
+    },
+    /// 404: no such parser, says the service.
+    NotFound(Words),
+    /// The gate for reading closes.
+    Refused(Refusal, Words),
+    /// 5xx, transport, unreadable: no news.
+    Trouble(Words),
+}
+
+/// A parser that is ready.
+#[derive(Debug, Clone, Default)]
+pub struct Finished {
+    /// The latest version, where the answer names it.
+    pub version: Option<i64>,
+    /// `generated_at`, where it is there and can be read.
+    pub generated_at: Option<UnixMs>,
+    /// `example_result` or `example_results`, any JSON, as it came.
+    pub example_result: Option<Box<RawValue>>,
+}
+
+/// What is known after a `GET /parsers`.
+#[derive(Debug, Clone)]
+pub enum ListOutcome {
+    /// The whole list, every item with an id and a name.
+    Listed(Vec<ListedParser>),
+    /// The gate for reading closes.
+    Refused(Refusal, Words),
+    /// No list that can be used: any other status, transport, unreadable, an
+    /// item without id or name.
+    Trouble(Words),
+}
+
+/// One item of the account's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedParser {
+    /// The parser's id.
+    pub id: ParserId,
+    /// The name under which it was created.
+    pub name: String,
+    /// Whether its status is `FAILED`.
+    pub failed: bool,
+}

@@ -1,0 +1,4 @@
+//! parserd provisions AI parsers in bulk, unattended, and never pays for one twice.
+
+pub mod api;
+pub mod job;

@@ -1,0 +1,3 @@
+//! The `parserd` program.
+
+fn main() {}
