@@ -155,3 +155,133 @@ named_enum! {
         ExistingParser = "existing_parser",
     }
 }
+
+named_enum! {
+    /// Why it is not known whether a create made a parser.
+    DoubtCause {
+        /// The service answered 5xx; `reconcile.settle_after_error` is the settling time.
+        ServiceError = "service_error",
+        /// The request was sent and its answer was lost; `reconcile.settle` is the settling time.
+        AnswerLost = "answer_lost",
+        /// parserd stopped between the intent and the answer; settles as a lost answer does.
+        Interrupted = "interrupted",
+    }
+}
+
+/// A create whose outcome is not known, and what lists have shown of it since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    /// From when on a list says something about it.
+    pub since: UnixMs,
+    /// What brought it about.
+    pub cause: DoubtCause,
+    /// When the first trusted list without it was asked for.
+    pub absent_since: Option<UnixMs>,
+    /// How many trusted lists in a row lacked it.
+    pub absent_lists: i64,
+    /// Since when every list that came could not be trusted.
+    pub untrusted_since: Option<UnixMs>,
+}
+
+impl Doubt {
+    /// A doubt that begins now.
+    pub const fn new(cause: DoubtCause, now: UnixMs) -> Self {
+        Self {
+            since: now,
+            cause,
+            absent_since: None,
+            absent_lists: 0,
+            untrusted_since: None,
+        }
+    }
+}
+
+/// Everything of a job that parserd itself moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Where the job stands.
+    pub state: JobState,
+    /// Why it is PARKED, and nothing in any other state.
+    pub park_reason: Option<ParkReason>,
+    /// When somebody should look at it again.
+    pub due_at: UnixMs,
+    /// The name last sent to, or adopted from, the service.
+    pub remote_name: Option<String>,
+    /// Raised each time a new parser is wanted in spite of an older one.
+    pub recreation: i64,
+    /// The service's id of the parser.
+    pub parser_id: Option<ParserId>,
+    /// Its version; 0 is a real one.
+    pub parser_version: Option<i64>,
+    /// When parserd learnt that the service has the parser; its age counts from here.
+    pub generating_since: Option<UnixMs>,
+    /// The service's own `generated_at`.
+    pub generated_at: Option<UnixMs>,
+    /// Create requests sent.
+    pub creates: i64,
+    /// Creates that reached the service and made nothing.
+    pub attempts: i64,
+    /// Creates in a row that were held up: never connected, or throttled.
+    pub holds: i64,
+    /// Polls that brought no end, since the generation began.
+    pub polls: i64,
+    /// Polls in a row that brought no news at all.
+    pub poll_errors: i64,
+    /// Trusted lists in a row without the parser, after a poll was answered 404.
+    pub missing_lists: i64,
+    /// The create in doubt, if there is one.
+    pub doubt: Option<Doubt>,
+    /// Why the job FAILED.
+    pub error_kind: Option<ErrorKind>,
+    /// The HTTP status of the last error.
+    pub error_status: Option<u16>,
+    /// The last error in the service's or the transport's words.
+    pub error_message: Option<String>,
+    /// What a person can do about it.
+    pub error_hint: Option<String>,
+    /// When the job reached a terminal state.
+    pub finished_at: Option<UnixMs>,
+}
+
+impl Progress {
+    /// How a job starts.
+    pub const fn queued(due_at: UnixMs) -> Self {
+        Self {
+            state: JobState::Queued,
+            park_reason: None,
+            due_at,
+            remote_name: None,
+            recreation: 0,
+            parser_id: None,
+            parser_version: None,
+            generating_since: None,
+            generated_at: None,
+            creates: 0,
+            attempts: 0,
+            holds: 0,
+            polls: 0,
+            poll_errors: 0,
+            missing_lists: 0,
+            doubt: None,
+            error_kind: None,
+            error_status: None,
+            error_message: None,
+            error_hint: None,
+            finished_at: None,
+        }
+    }
+}
+
+/// A job as the workers handle it. What is wanted of the service is its
+/// specification, which is read only where it is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its row id.
+    pub id: JobId,
+    /// The user's own name for it.
+    pub name: String,
+    /// Counts every change; a change is stored only on the revision it was decided for.
+    pub revision: i64,
+    /// Where it stands.
+    pub progress: Progress,
+}

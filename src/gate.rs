@@ -1,0 +1,505 @@
+//! PURE: the account's circuit breaker and its budget.
+//!
+//! One gate stands before the creates, one before the reads (poll and list); a
+//! create needs both. A gate is stored, so that a restart respects it; that a
+//! canary is under way is not, so that a crash only means another canary.
+
+use crate::{
+    api::types::Refusal,
+    job::{DurationMs, UnixMs, named_enum},
+};
+
+named_enum! {
+    /// Why a gate is closed.
+    GateReason {
+        /// 401: the key is wrong.
+        Unauthorized = "unauthorized",
+        /// 402 or 403: credits are exhausted.
+        Credits = "credits",
+        /// 429: too many requests.
+        Throttled = "throttled",
+        /// No connection can be made.
+        Unreachable = "unreachable",
+    }
+}
+
+impl GateReason {
+    /// Whether it passes by itself, so that waiting for it is making progress.
+    pub const fn is_passing(self) -> bool {
+        match self {
+            Self::Throttled | Self::Unreachable => true,
+            Self::Unauthorized | Self::Credits => false,
+        }
+    }
+}
+
+named_enum! {
+    /// What a gate stands before.
+    Scope {
+        /// `POST /parsers`.
+        Create = "create",
+        /// `GET /parsers` and `GET /parsers/{id}`.
+        Read = "read",
+    }
+}
+
+/// A closed gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closure {
+    /// Why it is closed.
+    pub reason: GateReason,
+    /// Since when.
+    pub since: UnixMs,
+    /// When one canary may try.
+    pub next_probe_at: UnixMs,
+    /// The interval that led to `next_probe_at`; it grows with each canary refused.
+    pub interval_ms: DurationMs,
+}
+
+/// The state of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Everything goes through.
+    Open,
+    /// Nothing goes through until the next probe.
+    Closed(Closure),
+    /// One canary is under way.
+    HalfOpen(Closure),
+}
+
+/// Who may go through now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Everyone.
+    All,
+    /// One, as the canary.
+    Canary,
+    /// No one before this time; nothing is known of when, while a canary is out.
+    NoneUntil(Option<UnixMs>),
+}
+
+/// What an answer says about the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    /// The service did what was asked.
+    Accepted,
+    /// It answered, or may have, in a way that says nothing of key and credits.
+    Answered,
+    /// It refused the account.
+    Refused(Refusal),
+    /// No connection could be made.
+    NotConnected,
+}
+
+/// The intervals between canaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GatePolicy {
+    /// The first interval after 401, 402 and 403.
+    pub probe_interval_ms: DurationMs,
+    /// The longest such interval.
+    pub max_probe_interval_ms: DurationMs,
+    /// The first hold after 429 and when no connection can be made.
+    pub hold_interval_ms: DurationMs,
+    /// The longest such hold.
+    pub max_hold_interval_ms: DurationMs,
+}
+
+impl GatePolicy {
+    const fn bounds(&self, reason: GateReason) -> (DurationMs, DurationMs) {
+        match reason {
+            GateReason::Unauthorized | GateReason::Credits => {
+                (self.probe_interval_ms, self.max_probe_interval_ms)
+            }
+            GateReason::Throttled | GateReason::Unreachable => {
+                (self.hold_interval_ms, self.max_hold_interval_ms)
+            }
+        }
+    }
+}
+
+impl Gate {
+    /// Who may go through at `now`.
+    pub fn admits(&self, now: UnixMs) -> Admission {
+        match self {
+            Self::Open => Admission::All,
+            Self::Closed(closure) if now >= closure.next_probe_at => Admission::Canary,
+            Self::Closed(closure) => Admission::NoneUntil(Some(closure.next_probe_at)),
+            Self::HalfOpen(_) => Admission::NoneUntil(None),
+        }
+    }
+
+    /// Why and since when it is not open.
+    pub const fn closure(&self) -> Option<&Closure> {
+        match self {
+            Self::Open => None,
+            Self::Closed(closure) | Self::HalfOpen(closure) => Some(closure),
+        }
+    }
+
+    /// The gate with its canary sent out.
+    #[must_use]
+    pub const fn with_canary(self) -> Self {
+        match self {
+            Self::Closed(closure) => Self::HalfOpen(closure),
+            Self::Open | Self::HalfOpen(_) => self,
+        }
+    }
+
+    /// The gate whose canary came back without having asked anything: it may go out again.
+    #[must_use]
+    pub const fn without_canary(self) -> Self {
+        match self {
+            Self::HalfOpen(closure) => Self::Closed(closure),
+            Self::Open | Self::Closed(_) => self,
+        }
+    }
+
+    /// The gate after an answer. `canary` says whether the canary got it: what was
+    /// sent before the gate closed proves nothing about it.
+    #[must_use]
+    pub fn after(self, signal: &Signal, canary: bool, policy: &GatePolicy, now: UnixMs) -> Self {
+        match self {
+            Self::Open => match verdict(signal) {
+                None => Self::Open,
+                Some((reason, hold)) => Self::close(reason, None, hold, policy, now),
+            },
+            Self::Closed(closure) | Self::HalfOpen(closure) if !canary => {
+                self.after_straggler(closure, signal, policy, now)
+            }
+            Self::Closed(closure) | Self::HalfOpen(closure) => match (signal, verdict(signal)) {
+                (_, Some((reason, hold))) => {
+                    Self::close(reason, Some(closure), hold, policy, now)
+                }
+                (Signal::Accepted, None) => Self::Open,
+                (_, None) if closure.reason.is_passing() => Self::Open,
+                (_, None) => Self::Closed(Closure {
+                    next_probe_at: now.saturating_add(closure.interval_ms),
+                    ..closure
+                }),
+            },
+        }
+    }
+
+    /// A request from before the closing was answered: only a graver reason counts.
+    fn after_straggler(
+        self,
+        closure: Closure,
+        signal: &Signal,
+        policy: &GatePolicy,
+        now: UnixMs,
+    ) -> Self {
+        match verdict(signal) {
+            Some((reason, hold)) if closure.reason.is_passing() && !reason.is_passing() => {
+                Self::close(reason, None, hold, policy, now)
+            }
+            // The service may ask for a longer hold with each answer.
+            Some((GateReason::Throttled, Some(hold))) if closure.reason == GateReason::Throttled => {
+                let next_probe_at = closure.next_probe_at.max(now.saturating_add(hold));
+                let closure = Closure { next_probe_at, ..closure };
+                match self {
+                    Self::HalfOpen(_) => Self::HalfOpen(closure),
+                    Self::Open | Self::Closed(_) => Self::Closed(closure),
+                }
+            }
+            Some(_) | None => self,
+        }
+    }
+
+    /// Closes for `reason`; after a canary refused for the same reason the interval doubles.
+    fn close(
+        reason: GateReason,
+        before: Option<Closure>,
+        hold: Option<DurationMs>,
+        policy: &GatePolicy,
+        now: UnixMs,
+    ) -> Self {
+        let (first, longest) = policy.bounds(reason);
+        let same = before.filter(|closure| closure.reason == reason);
+        let interval_ms = same.map_or(first, |closure| {
+            closure.interval_ms.saturating_mul(2).min(longest.max(first))
+        });
+        Self::Closed(Closure {
+            reason,
+            since: same.map_or(now, |closure| closure.since),
+            next_probe_at: now.saturating_add(hold.unwrap_or(interval_ms)),
+            interval_ms,
+        })
+    }
+}
+
+/// The reason to close that a signal gives, with the hold that the service asked for.
+const fn verdict(signal: &Signal) -> Option<(GateReason, Option<DurationMs>)> {
+    match signal {
+        Signal::Accepted | Signal::Answered => None,
+        Signal::Refused(Refusal::Unauthorized) => Some((GateReason::Unauthorized, None)),
+        Signal::Refused(Refusal::Credits) => Some((GateReason::Credits, None)),
+        Signal::Refused(Refusal::Throttled { retry_after_ms }) => {
+            Some((GateReason::Throttled, *retry_after_ms))
+        }
+        Signal::NotConnected => Some((GateReason::Unreachable, None)),
+    }
+}
+
+/// Milliseconds of a UTC day: Unix time has no leap seconds.
+const DAY_MS: DurationMs = 86_400_000;
+
+/// What may be spent, and what was. A create in doubt counts as spent until refuted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// What one create is taken to cost, in credits.
+    pub credits_per_create: i64,
+    /// The bound for one UTC day.
+    pub max_credits_per_day: Option<i64>,
+    /// The bound for everything that this database ever sent.
+    pub max_credits: Option<i64>,
+    /// Spent in all.
+    pub spent: i64,
+    /// Spent on `day`.
+    pub spent_today: i64,
+    /// The UTC day of `spent_today`, in days since the epoch.
+    pub day: i64,
+}
+
+/// A create that would exceed the budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverBudget {
+    /// When there is room again: the next UTC day, or never without a person.
+    pub until: Option<UnixMs>,
+    /// Which bound it is, with its figures.
+    pub message: String,
+}
+
+/// The UTC day of a time, in days since the epoch.
+pub const fn utc_day(at: UnixMs) -> i64 {
+    at.div_euclid(DAY_MS)
+}
+
+impl Budget {
+    /// Whether one more create at `now` keeps within the budget.
+    ///
+    /// # Errors
+    /// The bound that it would exceed, and until when.
+    pub fn admits(&self, now: UnixMs) -> Result<(), OverBudget> {
+        let cost = self.credits_per_create;
+        if let Some(limit) = self.max_credits
+            && self.spent.saturating_add(cost) > limit
+        {
+            return Err(OverBudget {
+                until: None,
+                message: format!(
+                    "budget.max_credits is {limit}, {} are spent and a create costs {cost}: \
+                     raise it and restart",
+                    self.spent
+                ),
+            });
+        }
+        let spent_today = self.spent_on(utc_day(now));
+        if let Some(limit) = self.max_credits_per_day
+            && spent_today.saturating_add(cost) > limit
+        {
+            return Err(OverBudget {
+                until: Some((utc_day(now) + 1) * DAY_MS),
+                message: format!(
+                    "budget.max_credits_per_day is {limit}, {spent_today} are spent today (UTC) \
+                     and a create costs {cost}"
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts a create sent at `now` as spent.
+    pub fn spend(&mut self, now: UnixMs) {
+        let day = utc_day(now);
+        self.spent_today = self.spent_on(day).saturating_add(self.credits_per_create);
+        // A clock that steps back must not open a day that was closed.
+        self.day = self.day.max(day);
+        self.spent = self.spent.saturating_add(self.credits_per_create);
+    }
+
+    /// Takes back `credits` of a create sent at `sent_at` that made nothing.
+    pub fn refund(&mut self, credits: i64, sent_at: UnixMs) {
+        self.spent = self.spent.saturating_sub(credits);
+        if utc_day(sent_at) == self.day {
+            self.spent_today = self.spent_today.saturating_sub(credits);
+        }
+    }
+
+    const fn spent_on(&self, day: i64) -> i64 {
+        if day > self.day { 0 } else { self.spent_today }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: GatePolicy = GatePolicy {
+        probe_interval_ms: 900,
+        max_probe_interval_ms: 3_000,
+        hold_interval_ms: 20,
+        max_hold_interval_ms: 100,
+    };
+
+    const fn closed(reason: GateReason, since: i64, next_probe_at: i64, interval_ms: i64) -> Gate {
+        Gate::Closed(Closure {
+            reason,
+            since,
+            next_probe_at,
+            interval_ms,
+        })
+    }
+
+    fn refused(refusal: Refusal) -> Signal {
+        Signal::Refused(refusal)
+    }
+
+    fn throttled(retry_after_ms: Option<i64>) -> Signal {
+        refused(Refusal::Throttled { retry_after_ms })
+    }
+
+    #[test]
+    fn an_open_gate_closes_for_each_refusal_and_for_nothing_else() {
+        let table = [
+            (Signal::Accepted, Gate::Open),
+            (Signal::Answered, Gate::Open),
+            (refused(Refusal::Unauthorized), closed(GateReason::Unauthorized, 100, 1_000, 900)),
+            (refused(Refusal::Credits), closed(GateReason::Credits, 100, 1_000, 900)),
+            (throttled(None), closed(GateReason::Throttled, 100, 120, 20)),
+            (throttled(Some(5_000)), closed(GateReason::Throttled, 100, 5_100, 20)),
+            (Signal::NotConnected, closed(GateReason::Unreachable, 100, 120, 20)),
+        ];
+        for (signal, expected) in table {
+            for canary in [false, true] {
+                assert_eq!(Gate::Open.after(&signal, canary, &POLICY, 100), expected, "{signal:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_closed_gate_lets_one_canary_through_when_its_time_has_come() {
+        let gate = closed(GateReason::Credits, 0, 900, 900);
+        assert_eq!(gate.admits(899), Admission::NoneUntil(Some(900)));
+        assert_eq!(gate.admits(900), Admission::Canary);
+        let half_open = gate.with_canary();
+        assert_eq!(half_open.admits(10_000), Admission::NoneUntil(None));
+        assert_eq!(half_open.without_canary(), gate);
+    }
+
+    #[test]
+    fn a_canary_refused_doubles_the_interval_up_to_the_bound() {
+        let mut gate = Gate::Open.after(&refused(Refusal::Credits), false, &POLICY, 0);
+        for (at, next_probe_at) in [(900, 2_700), (2_700, 5_700), (5_700, 8_700)] {
+            assert_eq!(gate.admits(at), Admission::Canary);
+            gate = gate.with_canary().after(&refused(Refusal::Credits), true, &POLICY, at);
+            let closure = gate.closure().copied().unwrap();
+            assert_eq!((closure.next_probe_at, closure.since), (next_probe_at, 0));
+        }
+    }
+
+    #[test]
+    fn only_a_canary_that_was_accepted_opens_a_gate_closed_for_key_or_credits() {
+        for reason in [GateReason::Credits, GateReason::Unauthorized] {
+            let gate = closed(reason, 0, 900, 900).with_canary();
+            assert_eq!(gate.after(&Signal::Accepted, true, &POLICY, 1_000), Gate::Open);
+            assert_eq!(
+                gate.after(&Signal::Answered, true, &POLICY, 1_000),
+                closed(reason, 0, 1_900, 900)
+            );
+            assert_eq!(gate.after(&Signal::Accepted, false, &POLICY, 1_000), gate);
+        }
+    }
+
+    #[test]
+    fn any_answer_to_the_canary_ends_a_hold() {
+        for reason in [GateReason::Throttled, GateReason::Unreachable] {
+            let gate = closed(reason, 0, 20, 20).with_canary();
+            for signal in [Signal::Accepted, Signal::Answered] {
+                assert_eq!(gate.after(&signal, true, &POLICY, 30), Gate::Open);
+            }
+        }
+    }
+
+    #[test]
+    fn a_straggler_changes_a_closed_gate_only_for_a_graver_reason() {
+        let held = closed(GateReason::Throttled, 0, 20, 20);
+        assert_eq!(
+            held.after(&refused(Refusal::Credits), false, &POLICY, 10),
+            closed(GateReason::Credits, 10, 910, 900)
+        );
+        let closed_for_credits = closed(GateReason::Credits, 0, 900, 900);
+        for signal in [
+            Signal::Accepted,
+            Signal::NotConnected,
+            throttled(Some(5_000)),
+            refused(Refusal::Credits),
+            refused(Refusal::Unauthorized),
+        ] {
+            assert_eq!(closed_for_credits.after(&signal, false, &POLICY, 10), closed_for_credits);
+        }
+        assert_eq!(
+            held.after(&throttled(Some(5_000)), false, &POLICY, 10),
+            closed(GateReason::Throttled, 0, 5_010, 20)
+        );
+    }
+
+    #[test]
+    fn a_canary_refused_for_another_reason_starts_that_reason_afresh() {
+        let gate = closed(GateReason::Credits, 0, 900, 2_000).with_canary();
+        assert_eq!(
+            gate.after(&refused(Refusal::Unauthorized), true, &POLICY, 1_000),
+            closed(GateReason::Unauthorized, 1_000, 1_900, 900)
+        );
+    }
+
+    fn budget(per_day: Option<i64>, total: Option<i64>) -> Budget {
+        Budget {
+            credits_per_create: 30_000,
+            max_credits_per_day: per_day,
+            max_credits: total,
+            spent: 0,
+            spent_today: 0,
+            day: 0,
+        }
+    }
+
+    #[test]
+    fn a_budget_of_two_creates_admits_two() {
+        for mut budget in [budget(Some(60_000), None), budget(None, Some(89_999))] {
+            for _ in 0..2 {
+                budget.admits(0).unwrap();
+                budget.spend(0);
+            }
+            assert!(budget.admits(0).is_err());
+        }
+    }
+
+    #[test]
+    fn the_day_turns_at_midnight_utc_and_never_back() {
+        let mut budget = budget(Some(30_000), None);
+        budget.spend(DAY_MS + 5);
+        let refusal = budget.admits(2 * DAY_MS - 1).unwrap_err();
+        assert_eq!(refusal.until, Some(2 * DAY_MS));
+        budget.admits(2 * DAY_MS).unwrap();
+        budget.spend(2 * DAY_MS);
+        assert!(budget.admits(DAY_MS).is_err(), "the clock stepped back");
+    }
+
+    #[test]
+    fn a_create_that_made_nothing_is_taken_back() {
+        let mut budget = budget(Some(30_000), Some(60_000));
+        budget.spend(0);
+        budget.refund(30_000, 0);
+        assert_eq!((budget.spent, budget.spent_today), (0, 0));
+        budget.spend(DAY_MS);
+        budget.refund(30_000, 0);
+        assert_eq!((budget.spent, budget.spent_today), (0, 30_000));
+    }
+
+    #[test]
+    fn the_total_is_never_reopened_by_the_calendar() {
+        let mut budget = budget(None, Some(30_000));
+        budget.spend(0);
+        assert_eq!(budget.admits(100 * DAY_MS).unwrap_err().until, None);
+    }
+}

@@ -1,0 +1,222 @@
+//! From QUEUED to a create and to what its answer makes of it.
+
+use serde_json::json;
+
+use super::{Ledger, Moment, OnExisting, Presence, Transition, doubt};
+use crate::{
+    api::types::{CreateOutcome, DoubtCause as Unknown, ListedParser, Refusal, Words},
+    gate::{OverBudget, Signal},
+    job::{DoubtCause, ErrorKind, JobState, ParkReason, UnixMs},
+};
+
+/// Never, until someone or something moves the job.
+const NEVER: UnixMs = i64::MAX;
+
+pub(super) fn listed(
+    at: &Moment,
+    presence: Presence,
+    remote_name: String,
+    recreation: i64,
+) -> Transition {
+    let count = match &presence {
+        Presence::Absent => 0,
+        Presence::One(_) => 1,
+        Presence::Several(count) => *count,
+        Presence::Unresolved => return take_over(at, remote_name, recreation),
+        Presence::Unproven => return unproven(at),
+    };
+    match (presence, at.policy.on_existing) {
+        (Presence::One(parser), OnExisting::Adopt) => adopt(at, parser, remote_name, recreation),
+        (Presence::Several(_), OnExisting::Adopt) => {
+            let mut change = at.change().error(&Words {
+                status: None,
+                message: format!("the account holds {count} parsers named {remote_name:?}"),
+            });
+            change.next.remote_name = Some(remote_name);
+            change.next.recreation = recreation;
+            change
+                .parked(ParkReason::Ambiguous, doubt::RESOLVE_HINT, NEVER)
+                .note("parked", json!({"park_reason": "ambiguous", "parsers": count}))
+                .done()
+        }
+        (Presence::One(_) | Presence::Several(_), OnExisting::Fail) => at
+            .change()
+            .failed(
+                ErrorKind::ExistingParser,
+                &Words {
+                    status: None,
+                    message: format!("the account already holds a parser named {remote_name:?}"),
+                },
+                "delete that parser, or set create.on_existing to \"adopt\" (use it) \
+                 or \"create\" (pay for another), then retry the job",
+                at.now,
+            )
+            .done(),
+        (Presence::Absent | Presence::Unresolved | Presence::Unproven, _)
+        | (Presence::One(_) | Presence::Several(_), OnExisting::Create) => {
+            intent(at, remote_name, recreation)
+        }
+    }
+}
+
+/// The intent: committed and synced before the first byte of the request.
+fn intent(at: &Moment, remote_name: String, recreation: i64) -> Transition {
+    let mut change = at.change();
+    change.next.state = JobState::Creating;
+    change.next.creates += 1;
+    change.next.recreation = recreation;
+    let detail = json!({"remote_name": remote_name, "attempt": change.next.attempts + 1});
+    change.next.remote_name = Some(remote_name);
+    change.ledger(Ledger::Intent).note("creating", detail).done()
+}
+
+fn adopt(at: &Moment, parser: ListedParser, remote_name: String, recreation: i64) -> Transition {
+    let detail = json!({"parser_id": parser.id, "remote_name": remote_name, "from": "list"});
+    let mut change = at.change().generating(parser.id, None, at.now);
+    change.next.remote_name = Some(remote_name);
+    change.next.recreation = recreation;
+    change.note("adopted", detail).done()
+}
+
+/// Somebody else's create of the same name is in doubt: settle that one, send nothing.
+fn take_over(at: &Moment, remote_name: String, recreation: i64) -> Transition {
+    let mut change = at.change();
+    change.next.state = JobState::Creating;
+    change.next.remote_name = Some(remote_name);
+    change.next.recreation = recreation;
+    doubt::enter(at, change, DoubtCause::AnswerLost)
+        .note("in_doubt", json!({"cause": "a create of this name, of a job since cancelled, is in doubt"}))
+        .done()
+}
+
+/// No list proves yet what became of an earlier parser of this name: look again later.
+fn unproven(at: &Moment) -> Transition {
+    let mut change = at.change();
+    change.next.due_at = at.retry_at(change.next.holds);
+    change.next.holds += 1;
+    change.done()
+}
+
+pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
+    let until = over.until.unwrap_or(NEVER);
+    let detail = json!({"park_reason": "budget", "message": over.message});
+    at.change()
+        .error(&Words {
+            status: None,
+            message: over.message,
+        })
+        .parked(
+            ParkReason::Budget,
+            "it goes on by itself when the UTC day turns (budget.max_credits_per_day), \
+             or after a restart with a higher limit",
+            until,
+        )
+        .note("parked", detail)
+        .done()
+}
+
+pub(super) fn unusable(at: &Moment, reason: String) -> Transition {
+    at.change()
+        .failed(
+            ErrorKind::BadRequest,
+            &Words {
+                status: None,
+                message: reason,
+            },
+            "correct the row by SQL and set its state to QUEUED, \
+             or cancel it and enqueue it anew; nothing was sent",
+            at.now,
+        )
+        .done()
+}
+
+pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
+    match outcome {
+        CreateOutcome::Created { parser_id, version } => {
+            let detail = json!({"parser_id": parser_id, "version": version});
+            let mut change = at
+                .change()
+                .ledger(Ledger::Made(parser_id.clone()))
+                .generating(parser_id, version, at.now)
+                .signal(Signal::Accepted)
+                .note("created", detail);
+            change.next.due_at = at.in_ms(at.policy.poll.delay_ms(0, at.jitter));
+            change.done()
+        }
+        CreateOutcome::Rejected(words) => at
+            .change()
+            .ledger(Ledger::NotMade)
+            .signal(Signal::Answered)
+            .failed(
+                ErrorKind::BadRequest,
+                &words,
+                "the service refused the job as it is: correct name, urls, scraper_params \
+                 or fields as its message says, then retry",
+                at.now,
+            )
+            .done(),
+        CreateOutcome::Refused(refusal, words) => {
+            refused(at, refusal, words, Some(Ledger::NotMade))
+        }
+        CreateOutcome::NotSent(words) => {
+            let n = at.job.progress.holds;
+            let mut change = at
+                .change()
+                .ledger(Ledger::NotMade)
+                .signal(Signal::NotConnected)
+                .error(&words)
+                .queued(at.retry_at(n))
+                .note("not_sent", json!({"message": words.message}));
+            change.next.holds = n + 1;
+            change.done()
+        }
+        CreateOutcome::InDoubt(unknown, words) => {
+            let cause = match unknown {
+                Unknown::ServiceError => DoubtCause::ServiceError,
+                Unknown::AnswerLost => DoubtCause::AnswerLost,
+            };
+            let detail =
+                json!({"cause": cause, "http_status": words.status, "message": words.message});
+            doubt::enter(at, at.change().error(&words), cause)
+                .signal(Signal::Answered)
+                .note("in_doubt", detail)
+                .done()
+        }
+    }
+}
+
+/// The account was refused, by a create (with its ledger) or by the list before one.
+pub(super) fn refused(
+    at: &Moment,
+    refusal: Refusal,
+    words: Words,
+    ledger: Option<Ledger>,
+) -> Transition {
+    let mut change = at.change().error(&words).signal(Signal::Refused(refusal.clone()));
+    change.ledger = ledger;
+    let (reason, hint) = match refusal {
+        Refusal::Unauthorized => (
+            ParkReason::Unauthorized,
+            "the API key is not accepted: correct it and restart; parked jobs then go on",
+        ),
+        Refusal::Credits => (
+            ParkReason::Credits,
+            "credits are exhausted: add some; parserd probes by itself, \
+             and `parserd resume` makes it try at once",
+        ),
+        Refusal::Throttled { retry_after_ms } => {
+            let n = change.next.holds;
+            let due_at = retry_after_ms.map_or_else(|| at.retry_at(n), |ms| at.in_ms(ms));
+            change = change
+                .queued(due_at)
+                .note("throttled", json!({"retry_after_ms": retry_after_ms}));
+            change.next.holds = n + 1;
+            return change.done();
+        }
+    };
+    let detail = json!({
+        "park_reason": reason, "http_status": words.status, "message": words.message,
+    });
+    change.parked(reason, hint, NEVER).note("parked", detail).done()
+}
+

@@ -1,0 +1,197 @@
+//! A create whose outcome is not known, until it is.
+
+use serde_json::json;
+
+use super::{Change, Ledger, Moment, Policy, Sighting, TRUSTED_LISTS, Transition};
+use crate::{
+    api::types::Words,
+    backoff::Schedule,
+    job::{Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, UnixMs},
+};
+
+/// How to settle what only a person can.
+pub(super) const RESOLVE_HINT: &str = "look at the account's parsers, then say \
+    `parserd resolve ID --adopt PARSER_ID`, or `--not-created` if none of them is this job's";
+
+/// How many settling times the lists may stay untrusted before a person is asked.
+const UNTRUSTED_SETTLING_TIMES: i64 = 4;
+
+/// The longest pause between two lists while a create is in doubt.
+const MAX_LOOK_INTERVAL_MS: DurationMs = 300_000;
+
+/// How long a create must stay absent before it counts as not made.
+fn settling_time_ms(policy: &Policy, cause: DoubtCause) -> DurationMs {
+    match cause {
+        DoubtCause::ServiceError => policy.settle_after_error_ms,
+        DoubtCause::AnswerLost | DoubtCause::Interrupted => policy.settle_ms,
+    }
+}
+
+/// The pause before the next list: growing, and short enough for three lists in
+/// one settling time.
+fn look_interval_ms(at: &Moment, cause: DoubtCause, lists: i64) -> DurationMs {
+    let settle_ms = settling_time_ms(at.policy, cause);
+    Schedule {
+        initial_interval_ms: settle_ms / 30,
+        multiplier: 1.5,
+        max_interval_ms: (settle_ms / TRUSTED_LISTS).clamp(1, MAX_LOOK_INTERVAL_MS),
+    }
+    .delay_ms(lists, at.jitter)
+}
+
+/// Puts a change in doubt; the first list is due soon.
+pub(super) fn enter(at: &Moment, mut change: Change, cause: DoubtCause) -> Change {
+    change.next.doubt = Some(Doubt::new(cause, at.now));
+    change.next.due_at = at.in_ms(look_interval_ms(at, cause, 0));
+    change
+}
+
+/// A new process found the intent without an answer.
+pub(super) fn interrupted(at: &Moment) -> Transition {
+    let mut change = enter(at, at.change(), DoubtCause::Interrupted);
+    change.next.due_at = at.now;
+    change
+        .note("in_doubt", json!({"cause": DoubtCause::Interrupted}))
+        .done()
+}
+
+pub(super) fn reconciled(
+    at: &Moment,
+    doubt: Doubt,
+    sighting: Sighting,
+    listed_at: UnixMs,
+) -> Transition {
+    match sighting {
+        Sighting::One(parser_id) => adopted(at, parser_id, "reconciliation"),
+        Sighting::Several(count) => ambiguous(at, &format!("{count} parsers bear its name")),
+        // Asked for before the doubt began: it says nothing about it.
+        Sighting::Absent | Sighting::Unproven(_) if listed_at < doubt.since => {
+            look_again(at, doubt)
+        }
+        Sighting::Absent => absent(at, doubt, listed_at),
+        Sighting::Unproven(why) => unproven(at, doubt, &why, listed_at),
+        Sighting::NoList => look_again(at, doubt),
+    }
+}
+
+fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {
+    // A clock that stepped back starts the settling time anew.
+    let absent_since = doubt.absent_since.unwrap_or(listed_at).min(listed_at);
+    let doubt = Doubt {
+        absent_since: Some(absent_since),
+        absent_lists: doubt.absent_lists + 1,
+        untrusted_since: None,
+        ..doubt
+    };
+    let settle_ms = settling_time_ms(at.policy, doubt.cause);
+    if doubt.absent_lists >= TRUSTED_LISTS && listed_at - absent_since >= settle_ms {
+        return refuted(at, doubt);
+    }
+    let mut change = at.change();
+    change.next.doubt = Some(doubt);
+    let look_ms = look_interval_ms(at, doubt.cause, doubt.absent_lists);
+    let settled_at = absent_since.saturating_add(settle_ms);
+    change.next.due_at = if settled_at > at.now {
+        at.in_ms(look_ms).min(settled_at)
+    } else {
+        at.in_ms(look_ms)
+    };
+    change.done()
+}
+
+fn unproven(at: &Moment, doubt: Doubt, why: &str, listed_at: UnixMs) -> Transition {
+    let untrusted_since = doubt.untrusted_since.unwrap_or(listed_at).min(listed_at);
+    let patience_ms = at.policy.settle_ms.saturating_mul(UNTRUSTED_SETTLING_TIMES);
+    if listed_at - untrusted_since >= patience_ms {
+        return ambiguous(at, &format!("no list that can be trusted: {why}"));
+    }
+    look_again(
+        at,
+        Doubt {
+            untrusted_since: Some(untrusted_since),
+            ..doubt
+        },
+    )
+}
+
+fn look_again(at: &Moment, doubt: Doubt) -> Transition {
+    let mut change = at.change();
+    change.next.doubt = Some(doubt);
+    change.next.due_at = at.in_ms(look_interval_ms(at, doubt.cause, doubt.absent_lists + 1));
+    change.done()
+}
+
+/// It is known that the create made nothing: now, and only now, may another be sent.
+fn refuted(at: &Moment, doubt: Doubt) -> Transition {
+    let counts = match doubt.cause {
+        DoubtCause::ServiceError | DoubtCause::AnswerLost => 1,
+        // Nobody saw it reach the service.
+        DoubtCause::Interrupted => 0,
+    };
+    let mut change = at.change().ledger(Ledger::NotMade);
+    change.next.attempts += counts;
+    let attempts = change.next.attempts;
+    if attempts >= at.policy.max_attempts {
+        let words = Words {
+            status: change.next.error_status,
+            message: change
+                .next
+                .error_message
+                .clone()
+                .unwrap_or_else(|| "the answers to the creates were lost".to_owned()),
+        };
+        return change
+            .failed(
+                ErrorKind::ServerError,
+                &words,
+                "the service failed each time and made nothing: try other scraper_params, \
+                 retry later, or contact its support",
+                at.now,
+            )
+            .done();
+    }
+    change
+        .queued(at.retry_at((attempts - 1).max(0)))
+        .note(
+            "not_made",
+            json!({"attempts": attempts, "trusted_lists": doubt.absent_lists}),
+        )
+        .done()
+}
+
+fn adopted(at: &Moment, parser_id: ParserId, from: &'static str) -> Transition {
+    let detail = json!({"parser_id": parser_id, "from": from});
+    at.change()
+        .ledger(Ledger::Made(parser_id.clone()))
+        .generating(parser_id, None, at.now)
+        .note("adopted", detail)
+        .done()
+}
+
+fn ambiguous(at: &Moment, why: &str) -> Transition {
+    let mut change = at.change();
+    if change.next.error_message.is_none() {
+        change.next.error_message = Some(format!("a create is in doubt: {why}"));
+    }
+    change
+        .parked(ParkReason::Ambiguous, RESOLVE_HINT, i64::MAX)
+        .note("parked", json!({"park_reason": "ambiguous", "why": why}))
+        .done()
+}
+
+pub(super) fn adopted_by_operator(at: &Moment, parser_id: ParserId) -> Transition {
+    adopted(at, parser_id, "operator")
+}
+
+pub(super) fn refuted_by_operator(at: &Moment) -> Transition {
+    let mut change = at.change().ledger(Ledger::NotMade);
+    // Without a create in doubt it was parsers of the same name that were unclear:
+    // the next create takes another name.
+    if change.next.doubt.is_none() {
+        change.next.recreation += 1;
+    }
+    change
+        .queued(at.now)
+        .note("not_made", json!({"from": "operator"}))
+        .done()
+}

@@ -1,0 +1,146 @@
+//! From GENERATING to the end.
+
+use serde_json::json;
+
+use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition};
+use crate::{
+    api::types::{PollOutcome, Refusal, Words},
+    gate::Signal,
+    hint,
+    job::ErrorKind,
+};
+
+pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
+    match outcome {
+        PollOutcome::Finished(finished) => {
+            let detail = json!({"version": finished.version, "generated_at": finished.generated_at});
+            at.change()
+                .finished(finished, at.now)
+                .signal(Signal::Accepted)
+                .note("finished", detail)
+                .done()
+        }
+        PollOutcome::Failed(words) => {
+            let hint = hint::for_failed_generation(&words.message);
+            at.change()
+                .failed(ErrorKind::GenerationFailed, &words, hint, at.now)
+                .signal(Signal::Accepted)
+                .done()
+        }
+        PollOutcome::Generating { unknown_status } => still_generating(at, unknown_status),
+        PollOutcome::NotFound(words) => no_news(at, words),
+        PollOutcome::Refused(refusal, words) => {
+            let mut change = at.change().error(&words);
+            change.next.due_at = match &refusal {
+                Refusal::Throttled {
+                    retry_after_ms: Some(ms),
+                } => at.in_ms(*ms),
+                // The gate holds it back; it is due as soon as that opens.
+                Refusal::Throttled {
+                    retry_after_ms: None,
+                }
+                | Refusal::Unauthorized
+                | Refusal::Credits => at.now,
+            };
+            change.signal(Signal::Refused(refusal)).done()
+        }
+        PollOutcome::Trouble(words) => no_news(at, words),
+    }
+}
+
+fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
+    let mut change = at.change().signal(Signal::Accepted);
+    change.next.poll_errors = 0;
+    change.next.missing_lists = 0;
+    let mark = unknown_status.map(|status| format!("unknown status {status:?}"));
+    if mark.is_some() && mark != at.job.progress.error_message {
+        change = change.note("unknown_status", json!({"message": mark}));
+    }
+    change.next.error_status = None;
+    change.next.error_message = mark;
+    if is_too_old(at) {
+        let words = Words {
+            status: None,
+            message: format!(
+                "still generating after {} s",
+                at.policy.poll_timeout_ms / 1000
+            ),
+        };
+        return given_up(at, change, ErrorKind::GenerationTimeout, &words);
+    }
+    change.next.polls += 1;
+    change.next.due_at = at.in_ms(at.policy.poll.delay_ms(change.next.polls, at.jitter));
+    change.done()
+}
+
+/// Nothing was learnt. An outage ends no job, however long; an answer, even a
+/// useless one, lets the generation's age count.
+fn no_news(at: &Moment, words: Words) -> Transition {
+    let n = at.job.progress.poll_errors;
+    let mut change = at.change().signal(match words.status {
+        Some(_) => Signal::Answered,
+        None => Signal::NotConnected,
+    });
+    if words.status.is_some() && is_too_old(at) {
+        let unreadable = words.status.is_some_and(|status| (200..300).contains(&status));
+        let kind = if unreadable {
+            ErrorKind::UnexpectedResponse
+        } else {
+            ErrorKind::GenerationTimeout
+        };
+        return given_up(at, change, kind, &words);
+    }
+    change = change.error(&words);
+    change.next.poll_errors = n + 1;
+    change.next.due_at = at.retry_at(n);
+    change.done()
+}
+
+pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transition {
+    match sighting {
+        Sighting::One(_) | Sighting::Several(_) => {
+            let mut change = at.change().signal(Signal::Answered);
+            change.next.missing_lists = 0;
+            change.next.due_at = at.retry_at(0);
+            change.done()
+        }
+        Sighting::Absent => {
+            let lists = at.job.progress.missing_lists + 1;
+            let mut change = at.change().signal(Signal::Answered).error(&words);
+            change.next.missing_lists = lists;
+            if lists >= TRUSTED_LISTS {
+                return change
+                    .failed(
+                        ErrorKind::NotFound,
+                        &words,
+                        "the parser is gone from the account: someone deleted it; \
+                         `parserd retry` pays for a new one",
+                        at.now,
+                    )
+                    .done();
+            }
+            change.next.due_at = at.retry_at(lists);
+            change.done()
+        }
+        Sighting::Unproven(_) | Sighting::NoList => no_news(at, words),
+    }
+}
+
+fn is_too_old(at: &Moment) -> bool {
+    at.job
+        .progress
+        .generating_since
+        .is_some_and(|since| at.now.saturating_sub(since) >= at.policy.poll_timeout_ms)
+}
+
+fn given_up(at: &Moment, change: Change, kind: ErrorKind, words: &Words) -> Transition {
+    change
+        .failed(
+            kind,
+            words,
+            "the parser may still finish: `parserd retry` polls it again and pays nothing; \
+             poll.timeout is how long parserd waits",
+            at.now,
+        )
+        .done()
+}

@@ -1,0 +1,236 @@
+//! Transitions into the database: one guarded UPDATE a group, with its history
+//! and its ledger in the same transaction.
+
+use std::{collections::HashSet, fmt::Write as _, sync::LazyLock};
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+
+use super::{Store, StoreError, Trying as _, rows};
+use crate::{
+    job::{Job, JobId, ParserId, UnixMs},
+    lifecycle::{Change, Ledger},
+};
+
+/// What an intent records beside the job's own progress.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Intent {
+    /// What the create is taken to cost.
+    pub credits: i64,
+    /// The parsers that bore the name before.
+    pub baseline: Vec<ParserId>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// It is durable.
+    Durable {
+        /// A create that turned out to have made nothing: its credits and when it was sent.
+        refund: Option<(i64, UnixMs)>,
+    },
+    /// The job moved on meanwhile; nothing was changed. An outcome, not an error.
+    Stale,
+}
+
+/// A change on its way to the database.
+pub(super) struct Record {
+    id: JobId,
+    revision: i64,
+    at: UnixMs,
+    progress: String,
+    example_result: Option<String>,
+    note: Option<(&'static str, Value)>,
+    ledger: Option<Ledger>,
+    remote_name: Option<String>,
+    intent: Intent,
+}
+
+impl Record {
+    fn new(job: &Job, change: &Change, intent: Intent, at: UnixMs) -> Self {
+        let mut object = rows::object(&change.next);
+        object.insert("id".to_owned(), job.id.0.into());
+        object.insert("revision".to_owned(), job.revision.into());
+        object.insert("at".to_owned(), at.into());
+        Self {
+            id: job.id,
+            revision: job.revision,
+            at,
+            progress: Value::Object(object).to_string(),
+            example_result: change.example_result.as_ref().map(|raw| raw.get().to_owned()),
+            note: change.note.as_ref().map(|note| (note.event, note.detail.clone())),
+            ledger: change.ledger.clone(),
+            remote_name: change
+                .next
+                .remote_name
+                .clone()
+                .or_else(|| job.progress.remote_name.clone()),
+            intent,
+        }
+    }
+
+    /// Roughly how many bytes it writes.
+    pub(super) fn weight(&self) -> usize {
+        self.progress.len() + self.example_result.as_ref().map_or(0, String::len)
+    }
+}
+
+impl Store {
+    /// Stores a change of `job`, if the job is still on the revision that the change
+    /// was decided for; returns when it is durable.
+    ///
+    /// That a create made a parser is recorded in any case.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; then nothing was changed.
+    pub async fn apply(
+        &self,
+        job: &Job,
+        change: &Change,
+        intent: Intent,
+        now: UnixMs,
+    ) -> Result<Applied, StoreError> {
+        self.writer.apply(Record::new(job, change, intent, now)).await
+    }
+}
+
+/// `UPDATE ... FROM json_each`, one statement for the whole group.
+static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    let mut sql = "UPDATE jobs SET revision = jobs.revision + 1, \
+                   updated_at = change.value ->> 'at'"
+        .to_owned();
+    for column in rows::PROGRESS_COLUMNS {
+        let _infallible = write!(sql, ", {column} = change.value ->> '{column}'");
+    }
+    sql.push_str(
+        " FROM json_each(?1) AS change WHERE jobs.id = change.value ->> 'id' \
+         AND jobs.revision = change.value ->> 'revision' RETURNING jobs.id",
+    );
+    sql
+});
+
+/// Applies a group, in order. Two changes of one revision cannot both be applied.
+pub(super) async fn records(
+    connection: &mut SqliteConnection,
+    records: &[Box<Record>],
+) -> Result<Vec<Applied>, StoreError> {
+    let mut seen = HashSet::new();
+    let first: Vec<bool> = records.iter().map(|record| seen.insert(record.id)).collect();
+    let parts: Vec<&str> = records
+        .iter()
+        .zip(&first)
+        .filter(|(_, first)| **first)
+        .map(|(record, _)| record.progress.as_str())
+        .collect();
+    let updated: HashSet<JobId> = sqlx::query_scalar(AssertSqlSafe(UPDATE.as_str()))
+        .bind(format!("[{}]", parts.join(",")))
+        .fetch_all(&mut *connection)
+        .await
+        .trying("store a change of a job")?
+        .into_iter()
+        .map(JobId)
+        .collect();
+    let mut results = Vec::with_capacity(records.len());
+    let mut notes = Vec::new();
+    for (record, first) in records.iter().zip(first) {
+        let applied = first && updated.contains(&record.id);
+        if applied {
+            if let Some((event, detail)) = &record.note {
+                notes.push(json!({
+                    "job_id": record.id, "at": record.at, "event": event, "detail": detail.to_string(),
+                }));
+            }
+            if let Some(result) = &record.example_result {
+                store_result(connection, record.id, result).await?;
+            }
+        }
+        let refund = keep_ledger(connection, record, applied).await?;
+        results.push(if applied {
+            Applied::Durable { refund }
+        } else {
+            Applied::Stale
+        });
+    }
+    if !notes.is_empty() {
+        sqlx::query(
+            "INSERT INTO job_events (job_id, at, event, detail) \
+             SELECT value ->> 'job_id', value ->> 'at', value ->> 'event', value ->> 'detail' \
+             FROM json_each(?1)",
+        )
+        .bind(Value::from(notes).to_string())
+        .execute(&mut *connection)
+        .await
+        .trying("write a job's history")?;
+    }
+    Ok(results)
+}
+
+/// Apart, since results may be large and few changes carry one. The job is FINISHED
+/// in this transaction, so the revision is raised once more only for the rules' sake.
+async fn store_result(
+    connection: &mut SqliteConnection,
+    id: JobId,
+    result: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE jobs SET example_result = ?2, revision = revision + 1 WHERE id = ?1")
+        .bind(id.0)
+        .bind(result)
+        .execute(connection)
+        .await
+        .trying("store a job's result")?;
+    Ok(())
+}
+
+async fn keep_ledger(
+    connection: &mut SqliteConnection,
+    record: &Record,
+    applied: bool,
+) -> Result<Option<(i64, UnixMs)>, StoreError> {
+    match &record.ledger {
+        Some(Ledger::Intent) if applied => {
+            let baseline: Vec<&str> = record.intent.baseline.iter().map(|id| id.0.as_str()).collect();
+            sqlx::query(
+                "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )
+            .bind(record.id.0)
+            .bind(record.remote_name.as_deref())
+            .bind(record.at)
+            .bind(record.intent.credits)
+            .bind(json!(baseline).to_string())
+            .execute(connection)
+            .await
+            .trying("record a create before it is sent")?;
+            Ok(None)
+        }
+        // Even where the job moved on: what the service made is never forgotten.
+        Some(Ledger::Made(parser_id)) => {
+            settle(connection, record, "made", Some(parser_id)).await?;
+            Ok(None)
+        }
+        Some(Ledger::NotMade) if applied => settle(connection, record, "not_made", None).await,
+        Some(Ledger::Intent | Ledger::NotMade) | None => Ok(None),
+    }
+}
+
+async fn settle(
+    connection: &mut SqliteConnection,
+    record: &Record,
+    outcome: &'static str,
+    parser_id: Option<&ParserId>,
+) -> Result<Option<(i64, UnixMs)>, StoreError> {
+    let row = sqlx::query(
+        "UPDATE creates SET outcome = ?2, parser_id = ?3, settled_at = ?4 \
+         WHERE remote_name = ?1 AND outcome = 'pending' RETURNING credits, sent_at",
+    )
+    .bind(record.remote_name.as_deref())
+    .bind(outcome)
+    .bind(parser_id.map(|id| id.0.as_str()))
+    .bind(record.at)
+    .fetch_optional(connection)
+    .await
+    .trying("settle a create")?;
+    row.map(|row| Ok((row.try_get("credits")?, row.try_get("sent_at")?)))
+        .transpose()
+        .trying("read a settled create")
+}

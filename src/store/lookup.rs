@@ -1,0 +1,277 @@
+//! What the database knows of the account: names sent, parsers known, gates, spending.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+use sqlx::Row as _;
+
+use super::{Store, StoreError, Trying as _};
+use crate::{
+    gate::{Closure, Scope, utc_day},
+    job::{JobId, ParkReason, ParserId, UnixMs},
+};
+
+/// How many of the newest known parsers a list is held against, and how many of the oldest.
+const KNOWN_NEWEST: i64 = 1000;
+const KNOWN_OLDEST: i64 = 100;
+
+/// How many parked jobs one transaction sets free, to bound how long it holds the lock.
+const UNPARK_STEP: i64 = 1000;
+
+/// A parser that a list of the account should show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownParser {
+    /// Its id.
+    pub id: ParserId,
+    /// The name that was sent for it.
+    pub remote_name: String,
+}
+
+/// What is recorded of the creates of one remote name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerFacts {
+    /// A create of it is in doubt or under way.
+    pub pending: bool,
+    /// When a create of it was last found to have made a parser that is not known to be gone.
+    pub made_at: Option<UnixMs>,
+    /// The parsers that bore the name before the pending create.
+    pub baseline: Vec<ParserId>,
+}
+
+impl Store {
+    /// What is recorded of the creates of `remote_name`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn ledger(&self, remote_name: &str) -> Result<LedgerFacts, StoreError> {
+        let rows = sqlx::query(
+            "SELECT outcome, settled_at, baseline FROM creates AS c WHERE remote_name = ?1 \
+             AND outcome IN ('pending', 'made') \
+             AND NOT EXISTS (SELECT 1 FROM gone_parsers AS g WHERE g.parser_id = c.parser_id)",
+        )
+        .bind(remote_name)
+        .fetch_all(&self.readers)
+        .await
+        .trying("look up a name's creates")?;
+        let mut facts = LedgerFacts::default();
+        for row in rows {
+            let outcome: String = row.try_get("outcome").trying("read a create")?;
+            if outcome == "pending" {
+                facts.pending = true;
+                let baseline: String = row.try_get("baseline").trying("read a create")?;
+                facts.baseline =
+                    serde_json::from_str(&baseline).map_err(|source| StoreError::Encode {
+                        what: "a create's baseline",
+                        source,
+                    })?;
+            } else {
+                facts.made_at = facts
+                    .made_at
+                    .max(row.try_get("settled_at").trying("read a create")?);
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Which of `ids` other jobs than `but` hold. A CANCELLED job holds none.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn claimed(
+        &self,
+        ids: &[ParserId],
+        but: JobId,
+    ) -> Result<HashSet<ParserId>, StoreError> {
+        let claimed: Vec<String> = sqlx::query_scalar(
+            "SELECT parser_id FROM jobs WHERE parser_id IN (SELECT value FROM json_each(?1)) \
+             AND id <> ?2 AND state <> 'CANCELLED'",
+        )
+        .bind(json!(ids).to_string())
+        .bind(but.0)
+        .fetch_all(&self.readers)
+        .await
+        .trying("look up who holds a parser")?;
+        Ok(claimed.into_iter().map(ParserId).collect())
+    }
+
+    /// Parsers that the account is known to hold: the newest and the oldest ones.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn known_parsers(&self) -> Result<Vec<KnownParser>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT parser_id, remote_name FROM jobs
+             WHERE id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
+                OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2)",
+        )
+        .bind(KNOWN_NEWEST)
+        .bind(KNOWN_OLDEST)
+        .fetch_all(&self.readers)
+        .await
+        .trying("look up the known parsers")?;
+        let gone: HashSet<String> = sqlx::query_scalar("SELECT parser_id FROM gone_parsers")
+            .fetch_all(&self.readers)
+            .await
+            .trying("look up the parsers that are gone")?
+            .into_iter()
+            .collect();
+        let mut known = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id: String = row.try_get("parser_id").trying("read a known parser")?;
+            let remote_name: Option<String> =
+                row.try_get("remote_name").trying("read a known parser")?;
+            if let (Some(remote_name), false) = (remote_name, gone.contains(&id)) {
+                known.push(KnownParser {
+                    id: ParserId(id),
+                    remote_name,
+                });
+            }
+        }
+        Ok(known)
+    }
+
+    /// Records that the service says 404 to this parser.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn mark_gone(&self, id: ParserId, now: UnixMs) -> Result<(), StoreError> {
+        self.writer
+            .run("record that a parser is gone", move |connection| {
+                Box::pin(async move {
+                    sqlx::query("INSERT OR IGNORE INTO gone_parsers (parser_id, at) VALUES (?1, ?2)")
+                        .bind(id.0)
+                        .bind(now)
+                        .execute(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// The closed gates.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn gates(&self) -> Result<Vec<(Scope, Closure)>, StoreError> {
+        let rows = sqlx::query("SELECT scope, reason, since, next_probe_at, interval_ms FROM gates")
+            .fetch_all(&self.readers)
+            .await
+            .trying("read the gates")?;
+        rows.iter()
+            .map(|row| {
+                let decode = |error: crate::job::UnknownName| sqlx::Error::Decode(error.into());
+                Ok((
+                    row.try_get::<String, _>("scope")?.parse().map_err(decode)?,
+                    Closure {
+                        reason: row.try_get::<String, _>("reason")?.parse().map_err(decode)?,
+                        since: row.try_get("since")?,
+                        next_probe_at: row.try_get("next_probe_at")?,
+                        interval_ms: row.try_get("interval_ms")?,
+                    },
+                ))
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .trying("read the gates")
+    }
+
+    /// Stores a gate: closed, or open.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn set_gate(&self, scope: Scope, closure: Option<Closure>) -> Result<(), StoreError> {
+        self.writer
+            .run("store a gate", move |connection| {
+                Box::pin(async move {
+                    let Some(closure) = closure else {
+                        sqlx::query("DELETE FROM gates WHERE scope = ?1")
+                            .bind(scope.as_str())
+                            .execute(connection)
+                            .await?;
+                        return Ok(());
+                    };
+                    sqlx::query(
+                        "INSERT OR REPLACE INTO gates (scope, reason, since, next_probe_at, interval_ms) \
+                         VALUES (?1, ?2, ?3, ?4, ?5)",
+                    )
+                    .bind(scope.as_str())
+                    .bind(closure.reason.as_str())
+                    .bind(closure.since)
+                    .bind(closure.next_probe_at)
+                    .bind(closure.interval_ms)
+                    .execute(connection)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Sets every job that is PARKED for `reason` back to QUEUED, in bounded steps.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; what was set free before stays so.
+    pub async fn unpark(&self, reason: ParkReason, now: UnixMs) -> Result<u64, StoreError> {
+        let mut total = 0;
+        loop {
+            let step = self
+                .writer
+                .run("un-park jobs", move |connection| {
+                    Box::pin(async move {
+                        let ids: Vec<i64> = sqlx::query_scalar(
+                            "UPDATE jobs SET state = 'QUEUED', park_reason = NULL, \
+                             error_status = NULL, error_message = NULL, error_hint = NULL, \
+                             due_at = ?2, updated_at = ?2, revision = revision + 1 \
+                             WHERE id IN (SELECT id FROM jobs INDEXED BY jobs_parked \
+                                 WHERE state = 'PARKED' AND park_reason = ?1 LIMIT ?3) \
+                             RETURNING id",
+                        )
+                        .bind(reason.as_str())
+                        .bind(now)
+                        .bind(UNPARK_STEP)
+                        .fetch_all(&mut *connection)
+                        .await?;
+                        sqlx::query(
+                            "INSERT INTO job_events (job_id, at, event, detail) \
+                             SELECT value, ?2, 'unparked', json_object('park_reason', ?3) \
+                             FROM json_each(?1)",
+                        )
+                        .bind(json!(ids).to_string())
+                        .bind(now)
+                        .bind(reason.as_str())
+                        .execute(&mut *connection)
+                        .await?;
+                        Ok(ids.len() as u64)
+                    })
+                })
+                .await?;
+            total += step;
+            if step == 0 {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// The credits of every create not known to have made nothing: in all, and on the
+    /// UTC day of `now`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn spent(&self, now: UnixMs) -> Result<(i64, i64), StoreError> {
+        let day_start = utc_day(now) * 86_400_000;
+        let row = sqlx::query(
+            "SELECT coalesce(sum(credits), 0) AS total, \
+                    coalesce(sum(credits) FILTER (WHERE sent_at >= ?1), 0) AS today \
+             FROM creates WHERE outcome <> 'not_made'",
+        )
+        .bind(day_start)
+        .fetch_one(&self.readers)
+        .await
+        .trying("add up what was spent")?;
+        Ok((
+            row.try_get("total").trying("read what was spent")?,
+            row.try_get("today").trying("read what was spent")?,
+        ))
+    }
+}

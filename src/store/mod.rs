@@ -1,0 +1,352 @@
+//! The only SQL. One writer, a few readers, and a look for other programs' commits.
+
+mod apply;
+mod lookup;
+mod queue;
+pub mod report;
+mod rows;
+mod submit;
+pub mod wake;
+mod writer;
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+pub use apply::{Applied, Intent};
+pub use lookup::{KnownParser, LedgerFacts};
+pub use queue::{Lane, QueuedJob};
+pub use submit::{OperatorAction, Selection, Submitted};
+
+use writer::Writer;
+
+/// SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode.
+const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a statement waits for another program's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Readers of reports and of the scheduler; the writer is apart.
+const READERS: u32 = 4;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another daemon holds the lock.
+    #[error(
+        "another parserd daemon has {}: stop it, or give this one a database of its own (database.url)",
+        path.display()
+    )]
+    Locked {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The lock file beside the database cannot be made or locked.
+    #[error("cannot lock {}: {source}; the daemon's user must be able to write there", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The database cannot be opened.
+    #[error("cannot open the database {}: {source}", path.display())]
+    Open {
+        /// The database.
+        path: PathBuf,
+        /// Why not.
+        source: sqlx::Error,
+    },
+    /// There is no database, and a command that only reads makes none.
+    #[error("there is no database {}: `parserd enqueue` or `parserd run` makes one", path.display())]
+    Missing {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The linked SQLite has a known fault.
+    #[error("SQLite {found} can corrupt a database in WAL mode: 3.51.3 is the oldest that parserd runs on")]
+    TooOld {
+        /// Its version.
+        found: String,
+    },
+    /// The schema cannot be brought up to date.
+    #[error("cannot bring the schema of {} up to date: {source}", path.display())]
+    Migrate {
+        /// The database.
+        path: PathBuf,
+        /// Why not.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A statement failed.
+    #[error("database: cannot {what}: {source}")]
+    Sql {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: sqlx::Error,
+    },
+    /// A value cannot be written as JSON.
+    #[error("cannot write {what} as JSON: {source}")]
+    Encode {
+        /// What was to be written.
+        what: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// The writer has stopped.
+    #[error("the database's writer has stopped")]
+    Closed,
+}
+
+/// Names what was tried with the database, for the error.
+trait Trying<T> {
+    fn trying(self, what: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Trying<T> for Result<T, sqlx::Error> {
+    fn trying(self, what: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Sql { what, source })
+    }
+}
+
+/// Who opens the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The one daemon: takes the lock, makes the database if there is none.
+    Daemon,
+    /// A command that writes beside the daemon; makes the database if there is none.
+    Tool,
+    /// A command that only reads.
+    Reader,
+}
+
+/// The open database. Cloning it shares the writer and the readers.
+#[derive(Clone)]
+pub struct Store {
+    path: PathBuf,
+    writer: Writer,
+    readers: SqlitePool,
+    // Held for its lock, as long as any clone lives.
+    _lock: Option<std::sync::Arc<File>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database at `path` and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] for a second daemon; anything that keeps SQLite from
+    /// opening, upgrading or writing the file.
+    pub async fn open(path: &Path, role: Role) -> Result<Self, StoreError> {
+        if role == Role::Reader && !path.exists() {
+            return Err(StoreError::Missing {
+                path: path.to_owned(),
+            });
+        }
+        let lock = match role {
+            Role::Daemon => Some(std::sync::Arc::new(lock(path)?)),
+            Role::Tool | Role::Reader => None,
+        };
+        let opening = |source| StoreError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let options = options(path).map_err(opening)?;
+        let mut connection = options.connect().await.map_err(opening)?;
+        refuse_old_sqlite(&mut connection).await?;
+        sqlx::migrate!()
+            .run(&mut connection)
+            .await
+            .map_err(|source| StoreError::Migrate {
+                path: path.to_owned(),
+                source,
+            })?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(opening)?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Writer::start(connection),
+            readers,
+            _lock: lock,
+        })
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits for what was submitted and closes every connection.
+    pub async fn close(self) {
+        self.readers.close().await;
+        self.writer.stop().await;
+    }
+
+    /// The value of a key of the daemon's own.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar("SELECT value FROM meta WHERE key = ?1")
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await
+            .trying("read meta")
+    }
+
+    /// Sets a key of the daemon's own.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn set_meta(&self, key: &'static str, value: String) -> Result<(), StoreError> {
+        self.writer
+            .run("write meta", move |connection| {
+                Box::pin(async move {
+                    sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")
+                        .bind(key)
+                        .bind(value)
+                        .execute(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+fn options(path: &Path) -> Result<SqliteConnectOptions, sqlx::Error> {
+    Ok(SqliteConnectOptions::from_str("sqlite:")?
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging())
+}
+
+/// One daemon per database, by a lock on a file beside it: the database's own file
+/// must not be opened by other means, since closing it would drop SQLite's locks.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock_path = PathBuf::from(name);
+    let failed = |source| StoreError::Lock {
+        path: lock_path.clone(),
+        source,
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+async fn refuse_old_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let found: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await
+        .trying("ask for SQLite's version")?;
+    if is_safe(&found) {
+        Ok(())
+    } else {
+        Err(StoreError::TooOld { found })
+    }
+}
+
+fn is_safe(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) >= OLDEST_SAFE_SQLITE
+}
+
+/// A connection of its own, for `PRAGMA data_version`.
+async fn watcher(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let options = options(path)?.read_only(true);
+    SqliteConnection::connect_with(&options).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_with_the_wal_fault_is_refused() {
+        for (version, safe) in [
+            ("3.46.0", false),
+            ("3.51.2", false),
+            ("3.51.3", true),
+            ("3.52.0", true),
+            ("4.0.0", true),
+            ("", false),
+        ] {
+            assert_eq!(is_safe(version), safe, "{version}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_daemon_is_refused_and_a_tool_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let first = Store::open(&path, Role::Daemon).await.unwrap();
+        let second = Store::open(&path, Role::Daemon).await;
+        assert!(matches!(second, Err(StoreError::Locked { .. })));
+        Store::open(&path, Role::Tool).await.unwrap().close().await;
+        first.close().await;
+        Store::open(&path, Role::Daemon).await.unwrap().close().await;
+    }
+
+    #[tokio::test]
+    async fn the_writer_is_fully_synchronous_and_in_wal_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("p.db"), Role::Daemon).await.unwrap();
+        let (synchronous, journal): (i64, String) = store
+            .writer
+            .run("read pragmas", |connection| {
+                Box::pin(async move {
+                    Ok((
+                        sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await?,
+                        sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?,
+                    ))
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+    }
+
+    #[tokio::test]
+    async fn a_command_that_reads_makes_no_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let opened = Store::open(&path, Role::Reader).await;
+        assert!(matches!(opened, Err(StoreError::Missing { .. })));
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,225 @@
+//! Claims: which jobs are due. One daemon has the database, so a claim is kept in
+//! its memory; what a crash must not forget is a state.
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::{
+    Store, StoreError, Trying as _,
+    rows::{self, JOB_COLUMNS},
+};
+use crate::{
+    job::{Job, JobId, JobState, UnixMs},
+    spec::JobSpec,
+};
+
+/// A QUEUED job with what it asks for, or why that cannot be read.
+#[derive(Debug, Clone)]
+pub struct QueuedJob {
+    /// The job.
+    pub job: Job,
+    /// Its specification, or the rules that its row breaks.
+    pub spec: Result<JobSpec, String>,
+}
+
+/// The states that wait for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// QUEUED, for a create.
+    Create,
+    /// CREATING in doubt, for a list.
+    Reconcile,
+    /// GENERATING, for a poll.
+    Poll,
+}
+
+impl Lane {
+    const fn next_due_sql(self) -> &'static str {
+        match self {
+            Self::Create => {
+                "SELECT min(due_at) FROM jobs INDEXED BY jobs_queued_due \
+                 WHERE state = 'QUEUED' AND due_at > ?1"
+            }
+            Self::Reconcile => {
+                "SELECT min(due_at) FROM jobs INDEXED BY jobs_creating \
+                 WHERE state = 'CREATING' AND due_at > ?1 AND doubt_since IS NOT NULL"
+            }
+            Self::Poll => {
+                "SELECT min(due_at) FROM jobs INDEXED BY jobs_generating \
+                 WHERE state = 'GENERATING' AND due_at > ?1"
+            }
+        }
+    }
+}
+
+impl Store {
+    /// QUEUED jobs that are due at `now`: highest priority first, then longest due.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn due_creates(&self, now: UnixMs, limit: usize) -> Result<Vec<QueuedJob>, StoreError> {
+        // Priority by priority, so that jobs which are not due yet are never walked
+        // over, however many there are.
+        let sql = format!(
+            "WITH RECURSIVE level (priority) AS MATERIALIZED (
+                SELECT (SELECT priority FROM jobs INDEXED BY jobs_queued WHERE state = 'QUEUED'
+                        ORDER BY priority DESC LIMIT 1)
+                UNION ALL
+                SELECT (SELECT jobs.priority FROM jobs INDEXED BY jobs_queued
+                        WHERE state = 'QUEUED' AND jobs.priority < level.priority
+                        ORDER BY jobs.priority DESC LIMIT 1)
+                FROM level WHERE level.priority IS NOT NULL
+             )
+             SELECT {JOB_COLUMNS}, urls, scraper_params, fields
+             FROM level CROSS JOIN jobs INDEXED BY jobs_queued
+               ON jobs.state = 'QUEUED' AND jobs.priority = level.priority AND jobs.due_at <= ?1
+             LIMIT ?2",
+            JOB_COLUMNS = prefixed(),
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(now)
+            .bind(bounded(limit))
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for due jobs")?;
+        rows.iter()
+            .map(|row| {
+                let job = rows::job(row)?;
+                let spec = JobSpec::from_columns(
+                    &job.name,
+                    row.try_get("urls")?,
+                    row.try_get("scraper_params")?,
+                    row.try_get("fields")?,
+                )
+                .map_err(|error| error.to_string());
+                Ok(QueuedJob { job, spec })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .trying("read a due job")
+    }
+
+    /// Creates in doubt whose next list is due at `now`, longest due first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn due_doubts(&self, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' AND due_at <= ?1 \
+             AND doubt_since IS NOT NULL ORDER BY due_at, id LIMIT ?2",
+            now,
+            limit,
+        )
+        .await
+    }
+
+    /// GENERATING jobs whose next poll is due at `now`, longest due first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn due_polls(&self, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_generating WHERE state = 'GENERATING' AND due_at <= ?1 \
+             ORDER BY due_at, id LIMIT ?2",
+            now,
+            limit,
+        )
+        .await
+    }
+
+    /// Jobs found CREATING that no worker of this process sent: for start-up.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn interrupted(&self) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' \
+             AND doubt_since IS NULL AND ?1 = ?1 LIMIT ?2",
+            0,
+            usize::MAX,
+        )
+        .await
+    }
+
+    async fn due(&self, tail: &str, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let sql = format!("SELECT {JOB_COLUMNS} {tail}");
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(now)
+            .bind(bounded(limit))
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for due jobs")?;
+        rows.iter()
+            .map(rows::job)
+            .collect::<Result<_, _>>()
+            .trying("read a due job")
+    }
+
+    /// When the next job of a lane falls due after `now`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn next_due(&self, lane: Lane, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        sqlx::query_scalar(lane.next_due_sql())
+            .bind(now)
+            .fetch_one(&self.readers)
+            .await
+            .trying("look for the next due job")
+    }
+
+    /// How many jobs are CREATING or GENERATING, counted up to `limit`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn under_way(&self, limit: usize) -> Result<usize, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT 1 FROM jobs \
+             WHERE state IN ('CREATING', 'GENERATING') LIMIT ?1)",
+        )
+        .bind(bounded(limit))
+        .fetch_one(&self.readers)
+        .await
+        .trying("count the jobs under way")?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Whether any job is in `state`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn any(&self, state: JobState) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM jobs WHERE state = ?1)")
+            .bind(state.as_str())
+            .fetch_one(&self.readers)
+            .await
+            .trying("look for jobs of a state")
+    }
+
+    /// One job by its id.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        let sql = format!("SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?1");
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .trying("read a job")?
+            .as_ref()
+            .map(rows::job)
+            .transpose()
+            .trying("read a job")
+    }
+}
+
+/// [`JOB_COLUMNS`] of `jobs`, where another table has a `priority` too.
+fn prefixed() -> String {
+    JOB_COLUMNS
+        .split(", ")
+        .map(|column| format!("jobs.{}", column.trim()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn bounded(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

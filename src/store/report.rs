@@ -1,0 +1,256 @@
+//! What people read: counts, rows, one job's history.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::BoxStream;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
+
+use super::{Store, StoreError, Trying as _};
+use crate::job::{JobId, JobState, ParkReason, UnixMs};
+
+/// How many jobs are where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// By state; each state is there, if with 0.
+    pub states: BTreeMap<JobState, i64>,
+    /// PARKED jobs by reason; only reasons that occur.
+    pub parked: BTreeMap<ParkReason, i64>,
+    /// Creates whose outcome is not known.
+    pub in_doubt: i64,
+}
+
+impl Counts {
+    /// How many jobs are in `state`.
+    pub fn of(&self, state: JobState) -> i64 {
+        self.states.get(&state).copied().unwrap_or(0)
+    }
+}
+
+/// A job as it is shown: the columns of CONTRACT.md that are meant to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct JobRow {
+    /// Row id.
+    pub id: i64,
+    /// The user's name for it.
+    pub name: String,
+    /// Where it stands.
+    pub state: String,
+    /// Why it is PARKED.
+    pub park_reason: Option<String>,
+    /// The service's id of the parser.
+    pub parser_id: Option<String>,
+    /// Its version.
+    pub parser_version: Option<i64>,
+    /// Create requests sent.
+    pub creates: i64,
+    /// Why it FAILED.
+    pub error_kind: Option<String>,
+    /// HTTP status of the last error.
+    pub error_status: Option<i64>,
+    /// The last error's words.
+    pub error_message: Option<String>,
+    /// What to do about it.
+    pub error_hint: Option<String>,
+    /// Higher goes first.
+    pub priority: i64,
+    /// Unix milliseconds.
+    pub created_at: UnixMs,
+    /// Unix milliseconds.
+    pub updated_at: UnixMs,
+    /// Unix milliseconds.
+    pub finished_at: Option<UnixMs>,
+    /// When it is looked at next, Unix milliseconds.
+    pub due_at: UnixMs,
+}
+
+const ROW_COLUMNS: &str = "id, name, state, park_reason, parser_id, parser_version, creates, \
+    error_kind, error_status, error_message, error_hint, priority, created_at, updated_at, \
+    finished_at, due_at";
+
+/// A line of a job's history.
+#[derive(Debug, Clone, Serialize)]
+pub struct EventRow {
+    /// Unix milliseconds.
+    pub at: UnixMs,
+    /// What happened.
+    pub event: String,
+    /// The rest of it, JSON.
+    pub detail: Box<RawValue>,
+}
+
+/// A create request of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct CreateRow {
+    /// The name sent.
+    pub remote_name: String,
+    /// When, Unix milliseconds.
+    pub sent_at: UnixMs,
+    /// What it is taken to cost.
+    pub credits: i64,
+    /// `pending`, `made` or `not_made`.
+    pub outcome: String,
+    /// The parser that it made.
+    pub parser_id: Option<String>,
+    /// When the outcome was known, Unix milliseconds.
+    pub settled_at: Option<UnixMs>,
+}
+
+/// One job with everything that is known of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Story {
+    /// The job.
+    #[serde(flatten)]
+    pub row: JobRow,
+    /// What it asks for: JSON.
+    pub urls: Option<Box<RawValue>>,
+    /// What it asks for: JSON.
+    pub scraper_params: Option<Box<RawValue>>,
+    /// What it asks for: JSON.
+    pub fields: Option<Box<RawValue>>,
+    /// The name that the service knows.
+    pub remote_name: Option<String>,
+    /// The result that came with FINISHED: JSON.
+    pub example_result: Option<Box<RawValue>>,
+    /// Its history, oldest first.
+    pub events: Vec<EventRow>,
+    /// Its create requests, oldest first.
+    pub create_requests: Vec<CreateRow>,
+}
+
+impl Store {
+    /// Counts the jobs.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        let mut counts = Counts::default();
+        for state in JobState::ALL {
+            counts.states.insert(*state, 0);
+        }
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT state, count(*) FROM jobs INDEXED BY jobs_state GROUP BY state")
+                .fetch_all(&self.readers)
+                .await
+                .trying("count the jobs")?;
+        for (state, count) in rows {
+            if let Ok(state) = state.parse() {
+                counts.states.insert(state, count);
+            }
+        }
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT park_reason, count(*) FROM jobs INDEXED BY jobs_parked \
+             WHERE state = 'PARKED' GROUP BY park_reason",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .trying("count the parked jobs")?;
+        for (reason, count) in rows {
+            if let Ok(reason) = reason.parse() {
+                counts.parked.insert(reason, count);
+            }
+        }
+        counts.in_doubt = sqlx::query_scalar(
+            "SELECT count(*) FROM jobs INDEXED BY jobs_creating \
+             WHERE state = 'CREATING' AND doubt_since IS NOT NULL",
+        )
+        .fetch_one(&self.readers)
+        .await
+        .trying("count the creates in doubt")?;
+        Ok(counts)
+    }
+
+    /// Jobs in the order of their ids, as a stream: those in one of `states`, or all.
+    pub fn rows(&self, states: &[JobState]) -> BoxStream<'_, Result<JobRow, StoreError>> {
+        use futures_util::StreamExt as _;
+        let sql = if states.is_empty() {
+            format!("SELECT {ROW_COLUMNS} FROM jobs WHERE ?1 = ?1 ORDER BY id")
+        } else {
+            format!(
+                "SELECT {ROW_COLUMNS} FROM jobs \
+                 WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY id"
+            )
+        };
+        sqlx::query_as(AssertSqlSafe(sql))
+            .bind(serde_json::json!(states).to_string())
+            .fetch(&self.readers)
+            .map(|row| row.trying("list the jobs"))
+            .boxed()
+    }
+
+    /// Everything that is known of one job.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn story(&self, id: JobId) -> Result<Option<Story>, StoreError> {
+        let sql = format!(
+            "SELECT {ROW_COLUMNS}, urls, scraper_params, fields, remote_name, example_result \
+             FROM jobs WHERE id = ?1"
+        );
+        let Some(row) = sqlx::query(AssertSqlSafe(sql))
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .trying("read a job")?
+        else {
+            return Ok(None);
+        };
+        let events = sqlx::query("SELECT at, event, detail FROM job_events WHERE job_id = ?1 ORDER BY id")
+            .bind(id.0)
+            .fetch_all(&self.readers)
+            .await
+            .trying("read a job's history")?
+            .iter()
+            .map(|row| {
+                Ok(EventRow {
+                    at: row.try_get("at")?,
+                    event: row.try_get("event")?,
+                    detail: json_column(row, "detail")?.unwrap_or_default(),
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .trying("read a job's history")?;
+        let create_requests = sqlx::query_as(
+            "SELECT remote_name, sent_at, credits, outcome, parser_id, settled_at \
+             FROM creates WHERE job_id = ?1 ORDER BY id",
+        )
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .trying("read a job's creates")?;
+        story(&row, events, create_requests)
+            .map(Some)
+            .trying("read a job")
+    }
+}
+
+fn story(
+    row: &SqliteRow,
+    events: Vec<EventRow>,
+    create_requests: Vec<CreateRow>,
+) -> Result<Story, sqlx::Error> {
+    use sqlx::FromRow as _;
+    Ok(Story {
+        row: JobRow::from_row(row)?,
+        urls: json_column(row, "urls")?,
+        scraper_params: json_column(row, "scraper_params")?,
+        fields: json_column(row, "fields")?,
+        remote_name: row.try_get("remote_name")?,
+        example_result: json_column(row, "example_result")?,
+        events,
+        create_requests,
+    })
+}
+
+/// A column of JSON; a text that is none, in a row that got in past the rules, is
+/// shown as a JSON string.
+fn json_column(row: &SqliteRow, column: &str) -> Result<Option<Box<RawValue>>, sqlx::Error> {
+    let Some(text) = row.try_get::<Option<String>, _>(column)? else {
+        return Ok(None);
+    };
+    RawValue::from_string(text.clone())
+        .or_else(|_| serde_json::value::to_raw_value(&text))
+        .map(Some)
+        .map_err(|error| sqlx::Error::Decode(error.into()))
+}

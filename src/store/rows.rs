@@ -1,0 +1,152 @@
+//! Jobs as rows: one list of columns for reading and for writing.
+
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use crate::job::{Doubt, DoubtCause, Job, JobId, JobState, ParserId, Progress};
+
+/// The columns that parserd moves, in the order of [`values`].
+pub(super) const PROGRESS_COLUMNS: &[&str] = &[
+    "state",
+    "park_reason",
+    "due_at",
+    "remote_name",
+    "recreation",
+    "parser_id",
+    "parser_version",
+    "generating_since",
+    "generated_at",
+    "creates",
+    "attempts",
+    "holds",
+    "polls",
+    "poll_errors",
+    "missing_lists",
+    "doubt_since",
+    "doubt_cause",
+    "absent_since",
+    "absent_lists",
+    "untrusted_since",
+    "error_kind",
+    "error_status",
+    "error_message",
+    "error_hint",
+    "finished_at",
+];
+
+/// The columns of [`job`], for a SELECT.
+pub(super) const JOB_COLUMNS: &str = "id, name, revision, state, park_reason, due_at, remote_name, \
+    recreation, parser_id, parser_version, generating_since, generated_at, creates, attempts, \
+    holds, polls, poll_errors, missing_lists, doubt_since, doubt_cause, absent_since, absent_lists, \
+    untrusted_since, error_kind, error_status, error_message, error_hint, finished_at";
+
+/// The values of [`PROGRESS_COLUMNS`].
+pub(super) fn values(progress: &Progress) -> [Value; 25] {
+    let doubt = progress.doubt.as_ref();
+    [
+        progress.state.as_str().into(),
+        progress.park_reason.map(|reason| reason.as_str()).into(),
+        progress.due_at.into(),
+        progress.remote_name.clone().into(),
+        progress.recreation.into(),
+        progress.parser_id.as_ref().map(|id| id.0.clone()).into(),
+        progress.parser_version.into(),
+        progress.generating_since.into(),
+        progress.generated_at.into(),
+        progress.creates.into(),
+        progress.attempts.into(),
+        progress.holds.into(),
+        progress.polls.into(),
+        progress.poll_errors.into(),
+        progress.missing_lists.into(),
+        doubt.map(|doubt| doubt.since).into(),
+        doubt.map(|doubt| doubt.cause.as_str()).into(),
+        doubt.and_then(|doubt| doubt.absent_since).into(),
+        doubt.map_or(0, |doubt| doubt.absent_lists).into(),
+        doubt.and_then(|doubt| doubt.untrusted_since).into(),
+        progress.error_kind.map(|kind| kind.as_str()).into(),
+        progress.error_status.into(),
+        progress.error_message.clone().into(),
+        progress.error_hint.clone().into(),
+        progress.finished_at.into(),
+    ]
+}
+
+/// Reads a row of [`JOB_COLUMNS`]. A text that stands for no value is read as
+/// none: a row that got in past the rules must not stop the others.
+pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
+    let doubt = match (
+        row.try_get::<Option<i64>, _>("doubt_since")?,
+        named::<DoubtCause>(row, "doubt_cause")?,
+    ) {
+        (Some(since), cause) => Some(Doubt {
+            since,
+            cause: cause.unwrap_or(DoubtCause::AnswerLost),
+            absent_since: row.try_get("absent_since")?,
+            absent_lists: row.try_get("absent_lists")?,
+            untrusted_since: row.try_get("untrusted_since")?,
+        }),
+        (None, _) => None,
+    };
+    let state = named::<JobState>(row, "state")?
+        .ok_or_else(|| sqlx::Error::Decode("a job's state is none of the known ones".into()))?;
+    Ok(Job {
+        id: JobId(row.try_get("id")?),
+        name: row.try_get("name")?,
+        revision: row.try_get("revision")?,
+        progress: Progress {
+            state,
+            park_reason: named(row, "park_reason")?,
+            due_at: row.try_get("due_at")?,
+            remote_name: row.try_get("remote_name")?,
+            recreation: row.try_get("recreation")?,
+            parser_id: row.try_get::<Option<String>, _>("parser_id")?.map(ParserId),
+            parser_version: row.try_get("parser_version")?,
+            generating_since: row.try_get("generating_since")?,
+            generated_at: row.try_get("generated_at")?,
+            creates: row.try_get("creates")?,
+            attempts: row.try_get("attempts")?,
+            holds: row.try_get("holds")?,
+            polls: row.try_get("polls")?,
+            poll_errors: row.try_get("poll_errors")?,
+            missing_lists: row.try_get("missing_lists")?,
+            doubt,
+            error_kind: named(row, "error_kind")?,
+            error_status: row
+                .try_get::<Option<i64>, _>("error_status")?
+                .and_then(|status| u16::try_from(status).ok()),
+            error_message: row.try_get("error_message")?,
+            error_hint: row.try_get("error_hint")?,
+            finished_at: row.try_get("finished_at")?,
+        },
+    })
+}
+
+fn named<T: FromStr>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error> {
+    Ok(row
+        .try_get::<Option<String>, _>(column)?
+        .and_then(|text| text.parse().ok()))
+}
+
+/// The progress as an object with the columns' names, as the writer wants it.
+pub(super) fn object(progress: &Progress) -> Map<String, Value> {
+    PROGRESS_COLUMNS
+        .iter()
+        .map(|column| (*column).to_owned())
+        .zip(values(progress))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_to_read_is_the_list_to_write_with_the_row_itself() {
+        let read: Vec<_> = JOB_COLUMNS.split(", ").map(str::trim).collect();
+        assert_eq!(&read[..3], ["id", "name", "revision"]);
+        assert_eq!(&read[3..], PROGRESS_COLUMNS);
+    }
+}

@@ -1,0 +1,211 @@
+//! What people put in: jobs from files, and an operator's word on jobs.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+
+use super::{Store, StoreError};
+use crate::{
+    job::{JobId, JobState, ParkReason},
+    spec::JobSpec,
+};
+
+/// How many rows one statement inserts.
+const INSERT_STEP: usize = 1000;
+
+/// What became of a list of jobs to add. All or nothing: with a conflict none is added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Submitted {
+    /// How many are new.
+    pub added: usize,
+    /// How many were there already, just so.
+    pub unchanged: usize,
+    /// Which names stand for something else already: the index in the list, and the
+    /// id and state of the job that has the name.
+    pub conflicts: Vec<(usize, JobId, String)>,
+}
+
+/// What an operator wants of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorAction {
+    /// PARKED and FAILED jobs go on.
+    Retry,
+    /// PARKED jobs go on.
+    Resume,
+    /// QUEUED, PARKED and FAILED jobs are called off.
+    Cancel,
+}
+
+impl OperatorAction {
+    /// The states from which it is possible, and the one that an operator sets.
+    pub const fn states(self) -> (&'static [JobState], JobState) {
+        match self {
+            Self::Retry => (&[JobState::Parked, JobState::Failed], JobState::Queued),
+            Self::Resume => (&[JobState::Parked], JobState::Queued),
+            Self::Cancel => (
+                &[JobState::Queued, JobState::Parked, JobState::Failed],
+                JobState::Cancelled,
+            ),
+        }
+    }
+}
+
+/// Which jobs an operator means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// These ones.
+    Ids(Vec<JobId>),
+    /// All in one of these states.
+    States(Vec<JobState>),
+    /// All that are PARKED for one of these reasons.
+    ParkedFor(Vec<ParkReason>),
+}
+
+impl Store {
+    /// Adds jobs: all of them, or none where a name stands for something else already.
+    /// A job that is there already, just so, is left as it is. With `dry_run` nothing
+    /// is added and the answer is the same.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; then none was added.
+    pub async fn submit(&self, specs: Vec<JobSpec>, dry_run: bool) -> Result<Submitted, StoreError> {
+        self.writer
+            .run("add jobs", move |connection| {
+                Box::pin(async move {
+                    let (submitted, new) = compare(connection, &specs).await?;
+                    if submitted.conflicts.is_empty() && !dry_run {
+                        insert(connection, &new).await?;
+                    }
+                    Ok(submitted)
+                })
+            })
+            .await
+    }
+
+    /// Jobs by id or by name. A text of digits is an id if a job has it, else a name.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn find(&self, key: &str) -> Result<Option<JobId>, StoreError> {
+        use super::Trying as _;
+        // Several CANCELLED jobs may share a name: the one that is not comes first,
+        // else the newest.
+        let id: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE id = ?1 OR name = ?2 \
+             ORDER BY id = ?1 DESC, state = 'CANCELLED', id DESC LIMIT 1",
+        )
+        .bind(key.parse::<i64>().ok())
+        .bind(key)
+        .fetch_optional(&self.readers)
+        .await
+        .trying("look up a job")?;
+        Ok(id.map(JobId))
+    }
+
+    /// Does what an operator wants, where it is possible; returns how many jobs it was.
+    /// The triggers decide what it means for each job.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; then nothing was changed.
+    pub async fn operate(
+        &self,
+        action: OperatorAction,
+        selection: Selection,
+    ) -> Result<u64, StoreError> {
+        let (from, to) = action.states();
+        let among = |values: Value| values.to_string();
+        let (condition, values) = match selection {
+            Selection::Ids(ids) => ("id", among(json!(ids))),
+            Selection::States(states) => ("state", among(json!(states))),
+            Selection::ParkedFor(reasons) => ("park_reason", among(json!(reasons))),
+        };
+        let from = json!(from).to_string();
+        let sql = format!(
+            "UPDATE jobs SET state = ?1 WHERE state IN (SELECT value FROM json_each(?2)) \
+             AND {condition} IN (SELECT value FROM json_each(?3))"
+        );
+        self.writer
+            .run("change jobs", move |connection| {
+                Box::pin(async move {
+                    let result = sqlx::query(AssertSqlSafe(sql))
+                        .bind(to.as_str())
+                        .bind(from)
+                        .bind(values)
+                        .execute(connection)
+                        .await?;
+                    Ok(result.rows_affected())
+                })
+            })
+            .await
+    }
+}
+
+/// Which of `specs` are new, and which stand against a job of the same name.
+async fn compare(
+    connection: &mut SqliteConnection,
+    specs: &[JobSpec],
+) -> Result<(Submitted, Vec<Value>), sqlx::Error> {
+    let mut submitted = Submitted::default();
+    let mut new = Vec::new();
+    for (step, chunk) in specs.chunks(INSERT_STEP).enumerate() {
+        let names: Vec<&str> = chunk.iter().map(|spec| spec.name.as_str()).collect();
+        let rows = sqlx::query(
+            "SELECT id, state, name, urls, scraper_params, fields FROM jobs \
+             WHERE state <> 'CANCELLED' AND name IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json!(names).to_string())
+        .fetch_all(&mut *connection)
+        .await?;
+        let mut there = HashMap::new();
+        for row in &rows {
+            there.insert(row.try_get::<String, _>("name")?, row);
+        }
+        for (offset, spec) in chunk.iter().enumerate() {
+            match there.get(&spec.name) {
+                None => new.push(json!({
+                    "name": spec.name, "urls": spec.urls_json(),
+                    "scraper_params": spec.scraper_params_json(), "fields": spec.fields_json(),
+                    "priority": spec.priority, "run_at": spec.run_at,
+                })),
+                Some(row) if says_the_same(row, spec)? => submitted.unchanged += 1,
+                Some(row) => submitted.conflicts.push((
+                    step * INSERT_STEP + offset,
+                    JobId(row.try_get("id")?),
+                    row.try_get("state")?,
+                )),
+            }
+        }
+    }
+    submitted.added = new.len();
+    Ok((submitted, new))
+}
+
+fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, sqlx::Error> {
+    let there = JobSpec::from_columns(
+        row.try_get("name")?,
+        row.try_get("urls")?,
+        row.try_get("scraper_params")?,
+        row.try_get("fields")?,
+    );
+    Ok(there.is_ok_and(|there| {
+        there.urls == spec.urls
+            && there.scraper_params_json() == spec.scraper_params_json()
+            && there.fields_json() == spec.fields_json()
+    }))
+}
+
+async fn insert(connection: &mut SqliteConnection, new: &[Value]) -> Result<(), sqlx::Error> {
+    for chunk in new.chunks(INSERT_STEP) {
+        sqlx::query(
+            "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at) \
+             SELECT value ->> 'name', value ->> 'urls', value ->> 'scraper_params', \
+                    value ->> 'fields', value ->> 'priority', value ->> 'run_at' \
+             FROM json_each(?1)",
+        )
+        .bind(json!(chunk).to_string())
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! The one connection that writes, behind a task that commits in groups.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use super::{
+    StoreError, Trying as _,
+    apply::{self, Applied, Record},
+};
+
+/// How many transitions one transaction holds at the most.
+const GROUP_RECORDS: usize = 512;
+
+/// How many bytes of results one transaction holds at the most, roughly.
+const GROUP_BYTES: usize = 4 << 20;
+
+/// How many requests may wait for the writer before callers are held back.
+const QUEUE_DEPTH: usize = 4096;
+
+/// A group that held the write lock longer than this is worth a warning.
+const SLOW_COMMIT: Duration = Duration::from_secs(2);
+
+type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()> + Send>;
+
+enum Request {
+    Apply {
+        record: Box<Record>,
+        done: oneshot::Sender<Result<Applied, StoreError>>,
+    },
+    Run(Job),
+    Stop(oneshot::Sender<()>),
+}
+
+/// A handle on the writing task. The task ends with the last handle.
+#[derive(Clone)]
+pub(super) struct Writer {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Writer {
+    /// Gives the connection to a task of its own; nothing ever closes it before the end.
+    pub(super) fn start(connection: SqliteConnection) -> Self {
+        let (requests, inbox) = mpsc::channel(QUEUE_DEPTH);
+        let _task: JoinHandle<()> = tokio::spawn(serve(connection, inbox));
+        Self { requests }
+    }
+
+    /// Commits a transition, in one group with others; returns when it is durable.
+    pub(super) async fn apply(&self, record: Record) -> Result<Applied, StoreError> {
+        let (done, answer) = oneshot::channel();
+        let record = Box::new(record);
+        self.requests
+            .send(Request::Apply { record, done })
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs `work` in a transaction of its own; returns when it is durable.
+    pub(super) async fn run<T, F>(&self, what: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>
+            + Send
+            + 'static,
+    {
+        let (done, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            Box::pin(async move {
+                let result = in_transaction(connection, work).await.trying(what);
+                // A caller that went away does not undo what is committed.
+                let _gone = done.send(result);
+            })
+        });
+        self.requests
+            .send(Request::Run(job))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Ends the task after everything that was sent before.
+    pub(super) async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.requests.send(Request::Stop(done)).await.is_ok() {
+            let _already_gone = stopped.await;
+        }
+    }
+}
+
+async fn in_transaction<T, F>(connection: &mut SqliteConnection, work: F) -> Result<T, sqlx::Error>
+where
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+{
+    // IMMEDIATE: a read that upgrades gets SQLITE_BUSY at once, whatever the timeout.
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let result = work(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(result)
+}
+
+async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Request>) {
+    let mut stopped = None;
+    let mut waiting: Option<Request> = None;
+    loop {
+        let request = match waiting.take() {
+            Some(request) => request,
+            None => match inbox.recv().await {
+                Some(request) => request,
+                None => break,
+            },
+        };
+        match request {
+            Request::Run(job) => job(&mut connection).await,
+            Request::Stop(done) => {
+                stopped = Some(done);
+                break;
+            }
+            Request::Apply { record, done } => {
+                let mut bytes = record.weight();
+                let mut group = vec![(record, done)];
+                while group.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
+                    match inbox.try_recv() {
+                        Ok(Request::Apply { record, done }) => {
+                            bytes += record.weight();
+                            group.push((record, done));
+                        }
+                        Ok(other) => {
+                            waiting = Some(other);
+                            break;
+                        }
+                        Err(_) => break,
+                    }
+                }
+                commit(&mut connection, group).await;
+            }
+        }
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "the database did not close cleanly");
+    }
+    if let Some(done) = stopped {
+        let _gone = done.send(());
+    }
+}
+
+type Group = Vec<(Box<Record>, oneshot::Sender<Result<Applied, StoreError>>)>;
+
+/// Commits a group. If it fails as a whole, each record gets a transaction of its
+/// own, so that one bad record does not take the others with it.
+async fn commit(connection: &mut SqliteConnection, group: Group) {
+    let started = Instant::now();
+    let (records, callers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+    match apply_all(connection, &records).await {
+        Ok(results) => {
+            for (result, done) in results.into_iter().zip(callers) {
+                let _gone = done.send(Ok(result));
+            }
+        }
+        Err(error) if records.len() == 1 => {
+            for done in callers {
+                // Only one: the loop moves the error once.
+                let _gone = done.send(Err(error));
+                break;
+            }
+        }
+        Err(_) => {
+            for (record, done) in records.into_iter().zip(callers) {
+                let alone = apply_all(connection, std::slice::from_ref(&record)).await;
+                let _gone = done.send(alone.and_then(|mut one| one.pop().ok_or(StoreError::Closed)));
+            }
+        }
+    }
+    let elapsed = started.elapsed();
+    if elapsed > SLOW_COMMIT {
+        tracing::warn!(elapsed_ms = elapsed.as_millis(), "a commit took long: is the disk slow?");
+    }
+}
+
+async fn apply_all(
+    connection: &mut SqliteConnection,
+    records: &[Box<Record>],
+) -> Result<Vec<Applied>, StoreError> {
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .trying("begin a transaction")?;
+    let applied = apply::records(&mut transaction, records).await?;
+    transaction.commit().await.trying("commit a change")?;
+    Ok(applied)
+}
