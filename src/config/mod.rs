@@ -362,3 +362,6 @@ fn park(r: &mut Reader) -> Park {
     r.check_order("park.probe_interval", "park.max_probe_interval", order);
     park
 }
+
+#[cfg(all(test, unix))]
+mod tests;
