@@ -1,0 +1,126 @@
+//! The one table of configuration keys: it drives the defaults, the search for
+//! misspelt keys, and the test that `config/parserd.toml` leaves none out.
+
+/// What sort of value a key takes, and so how it is written in TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A text such as `250ms`, `5s`, `15m` or `24h`.
+    Duration,
+    /// A whole number.
+    Integer,
+    /// A number, with a fraction or without.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// A list of texts; separated by commas in the environment.
+    List,
+}
+
+/// One configuration key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Section and key, joined by a dot.
+    pub name: &'static str,
+    /// What sort of value it takes.
+    pub kind: Kind,
+    /// The built-in default as text; None where there is none.
+    pub default: Option<&'static str>,
+    /// What it means, in one line.
+    pub doc: &'static str,
+}
+
+impl Key {
+    /// The default as it is written in a TOML file.
+    pub fn default_toml(&self) -> Option<String> {
+        let default = self.default?;
+        Some(match self.kind {
+            Kind::Text | Kind::Duration => format!("{default:?}"),
+            Kind::List => format!("[{default}]"),
+            Kind::Integer | Kind::Number | Kind::Bool => default.to_owned(),
+        })
+    }
+
+    /// The environment variable that sets the key.
+    pub fn variable(&self) -> String {
+        variable(self.name)
+    }
+}
+
+/// The environment variable that sets the key of this dotted name.
+pub(super) fn variable(name: &str) -> String {
+    format!("PARSERD__{}", name.replace('.', "__").to_uppercase())
+}
+
+/// The key of this dotted name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The known name most like this one, in full or by its last part.
+pub(super) fn nearest(found: &str) -> &'static str {
+    let found = found.to_lowercase().replace('-', "_");
+    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
+    KEYS.iter()
+        .map(|key| key.name)
+        .min_by_key(|name| {
+            let in_full = strsim::damerau_levenshtein(&found, name);
+            // A key right but for its section is as near as two slips of the pen.
+            let by_last =
+                strsim::damerau_levenshtein(found.rsplit('.').next().unwrap_or(&found), last(name))
+                    + 2;
+            in_full.min(by_last)
+        })
+        .unwrap_or_default()
+}
+
+const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    doc: &'static str,
+) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        doc,
+    }
+}
+
+use Kind::{Bool, Duration, Integer, List, Number, Text};
+
+/// Every key, in the order of the documentation.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("database.url", Text, Some("sqlite://parserd.db"), "the database; a relative path is in $STATE_DIRECTORY or the working directory"),
+    key("api.base_url", Text, Some("https://aiparser.scraperapi.com"), "the service; https only, save on a loopback address"),
+    key("api.account_url", Text, None, "where the credits left are looked up; by default known for the real service only"),
+    key("api.key", Text, None, "the API key"),
+    key("api.key_file", Text, None, "a file with the API key, that no one else can read"),
+    key("api.request_timeout", Duration, Some("75s"), "how long a whole request may take"),
+    key("workers.max_requests", Integer, Some("16"), "HTTP requests under way at once"),
+    key("workers.max_generating", Integer, Some("1000"), "parsers being generated at once"),
+    key("create.name_tag", Bool, Some("true"), "send NAME_pd_TAG as the remote name"),
+    key("create.on_existing", Text, Some("adopt"), "adopt, fail or create when the account already holds this job's parser"),
+    key("poll.initial_interval", Duration, Some("10s"), "the wait before the first poll"),
+    key("poll.multiplier", Number, Some("1.5"), "by how much each wait is longer than the last"),
+    key("poll.max_interval", Duration, Some("30s"), "the longest wait between polls"),
+    key("poll.timeout", Duration, Some("30m"), "the age at which a generation is given up"),
+    key("retry.initial_interval", Duration, Some("2s"), "the wait before the first new attempt"),
+    key("retry.multiplier", Number, Some("2.0"), "by how much each wait is longer than the last"),
+    key("retry.max_interval", Duration, Some("5m"), "the longest wait between attempts"),
+    key("retry.max_attempts", Integer, Some("5"), "creates that reach the service, the first included"),
+    key("reconcile.settle", Duration, Some("15m"), "how long a create whose answer was lost must stay absent from the list before it counts as not made"),
+    key("reconcile.settle_after_error", Duration, Some("30s"), "the same, where the service answered 5xx"),
+    key("park.probe_interval", Duration, Some("15m"), "how often one job tries whether credits are back"),
+    key("park.max_probe_interval", Duration, Some("6h"), "the longest wait between such tries"),
+    key("budget.credits_per_create", Integer, Some("30000"), "what one create is reckoned to cost"),
+    key("budget.max_credits_per_day", Integer, None, "spending in 24 hours that parserd refuses to exceed"),
+    key("budget.max_credits", Integer, None, "spending in all that parserd refuses to exceed"),
+    key("enqueue.files", List, Some(""), "globs of job files, loaded at start and on SIGHUP"),
+    key("http.listen", Text, None, "loopback address for /metrics, /healthz and /readyz"),
+    key("log.level", Text, Some("info"), "off, error, warn, info, debug or trace, or a filter such as info,parserd=debug"),
+    key("log.format", Text, Some("auto"), "auto, text or json"),
+];

@@ -1,0 +1,367 @@
+//! The settings: built-in defaults, under a file, under the environment, under flags.
+//!
+//! [`keys`] is the table of what there is; `config/parserd.toml` says it to users.
+
+mod error;
+pub mod keys;
+mod layers;
+mod read;
+mod secret;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::job::{DurationMs, UnknownName, named_enum};
+pub use error::ConfigError;
+pub use layers::{DEFAULT_FILE, Sources};
+use read::Reader;
+
+/// The service's own host; its account is known to be at [`ACCOUNT_URL`].
+const SERVICE_HOST: &str = "aiparser.scraperapi.com";
+const ACCOUNT_URL: &str = "https://api.scraperapi.com/account";
+
+/// All settings, checked. Printing them shows no key.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where jobs are kept.
+    pub database: Database,
+    /// The remote service.
+    pub api: Api,
+    /// How much goes on at once.
+    pub workers: Workers,
+    /// How parsers are asked for.
+    pub create: Create,
+    /// How parsers being generated are waited for.
+    pub poll: Poll,
+    /// How what failed is tried again.
+    pub retry: Retry,
+    /// How a create in doubt is settled.
+    pub reconcile: Reconcile,
+    /// How often a closed gate is tried.
+    pub park: Park,
+    /// What parserd may spend.
+    pub budget: Budget,
+    /// What is loaded without being asked.
+    pub enqueue: Enqueue,
+    /// parserd's own endpoint.
+    pub http: Http,
+    /// The log.
+    pub log: Log,
+    key: secret::Key,
+}
+
+/// Section `database`.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// As it was written; [`Settings::database_path`] is the file it means.
+    pub url: String,
+    path: PathBuf,
+}
+
+/// Section `api`.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// https, or http on a loopback address; no credentials, no query.
+    pub base_url: Url,
+    /// Where the credits left are looked up; None where it is not known.
+    pub account_url: Option<Url>,
+    /// The key, if one is given; [`Settings::require_key`] says how to give one.
+    pub key: Option<SecretString>,
+    /// How long a whole request may take.
+    pub request_timeout: Duration,
+}
+
+/// Section `workers`.
+#[derive(Debug, Clone, Copy)]
+pub struct Workers {
+    /// HTTP requests under way at once, 1 to 1024.
+    pub max_requests: usize,
+    /// Parsers being generated at once, 1 to 1,000,000.
+    pub max_generating: usize,
+}
+
+/// Section `create`.
+#[derive(Debug, Clone, Copy)]
+pub struct Create {
+    /// Whether `NAME_pd_TAG` is the remote name.
+    pub name_tag: bool,
+    /// What to do when the account already holds this job's parser.
+    pub on_existing: OnExisting,
+}
+
+named_enum! {
+    /// What to do when the account already holds this job's parser.
+    OnExisting {
+        /// Take it for the job's, and pay nothing.
+        Adopt = "adopt",
+        /// The job is FAILED with `existing_parser`.
+        Fail = "fail",
+        /// Create another one, under the next re-creation counter.
+        Create = "create",
+    }
+}
+
+/// Section `poll`.
+#[derive(Debug, Clone, Copy)]
+pub struct Poll {
+    /// The wait before the first poll.
+    pub initial_interval: Duration,
+    /// By how much each wait is longer than the last; finite, at least 1.
+    pub multiplier: f64,
+    /// The longest wait; not less than the first.
+    pub max_interval: Duration,
+    /// The age at which a generation is given up.
+    pub timeout: Duration,
+}
+
+/// Section `retry`.
+#[derive(Debug, Clone, Copy)]
+pub struct Retry {
+    /// The wait before the first new attempt.
+    pub initial_interval: Duration,
+    /// By how much each wait is longer than the last; finite, at least 1.
+    pub multiplier: f64,
+    /// The longest wait; not less than the first.
+    pub max_interval: Duration,
+    /// Creates that reach the service, the first included; at least 1.
+    pub max_attempts: u32,
+}
+
+/// Section `reconcile`.
+#[derive(Debug, Clone, Copy)]
+pub struct Reconcile {
+    /// How long a create whose answer was lost must stay absent from the list.
+    pub settle: Duration,
+    /// The same, where the service answered 5xx.
+    pub settle_after_error: Duration,
+}
+
+/// Section `park`.
+#[derive(Debug, Clone, Copy)]
+pub struct Park {
+    /// The first wait before a closed gate is tried.
+    pub probe_interval: Duration,
+    /// The longest such wait; not less than the first.
+    pub max_probe_interval: Duration,
+}
+
+/// Section `budget`, in credits of the service; none is negative.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// What one create is reckoned to cost.
+    pub credits_per_create: i64,
+    /// The most to spend in 24 hours; None for no limit, 0 for nothing at all.
+    pub max_credits_per_day: Option<i64>,
+    /// The most to spend in all; None for no limit, 0 for nothing at all.
+    pub max_credits: Option<i64>,
+}
+
+/// Section `enqueue`.
+#[derive(Debug, Clone)]
+pub struct Enqueue {
+    /// Globs of job files, each a valid pattern.
+    pub files: Vec<String>,
+}
+
+/// Section `http`.
+#[derive(Debug, Clone, Copy)]
+pub struct Http {
+    /// A loopback address; None for no endpoint.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Section `log`.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// A level, or a filter that `tracing_subscriber::EnvFilter` takes.
+    pub level: String,
+    /// How a line of the log is written.
+    pub format: LogFormat,
+}
+
+named_enum! {
+    /// How a line of the log is written.
+    LogFormat {
+        /// Text on a terminal, JSON elsewhere, or as telemetry sees fit.
+        Auto = "auto",
+        /// A line for people.
+        Text = "text",
+        /// A JSON object a line.
+        Json = "json",
+    }
+}
+
+/// A duration in whole milliseconds, as the rest of parserd counts time.
+pub fn millis(duration: Duration) -> DurationMs {
+    DurationMs::try_from(duration.as_millis()).unwrap_or(DurationMs::MAX)
+}
+
+impl Settings {
+    /// Reads every layer and checks every value.
+    ///
+    /// A missing API key is no error here: see [`require_key`](Self::require_key).
+    ///
+    /// # Errors
+    /// All that is wrong, at once, as far as it can be told.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let (values, problems) = layers::layered(sources);
+        let mut reader = Reader { values, problems };
+        let settings = read_all(&mut reader, sources);
+        match (settings, ConfigError::from_many(reader.problems)) {
+            (Some(settings), None) => Ok(settings),
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(ConfigError::Process("a key has no default".to_owned())),
+        }
+    }
+
+    /// The API key.
+    ///
+    /// # Errors
+    /// Where there is none, with the ways to give one; or where the user who runs
+    /// this may not read the key file.
+    pub fn require_key(&self) -> Result<&SecretString, ConfigError> {
+        match &self.key {
+            secret::Key::Known(key) => Ok(key),
+            secret::Key::Absent => Err(ConfigError::MissingKey),
+            secret::Key::NotForUs(error) => Err(error.clone()),
+        }
+    }
+
+    /// The file of the database, in full: a relative one is in `$STATE_DIRECTORY`,
+    /// else in the working directory.
+    pub fn database_path(&self) -> &Path {
+        &self.database.path
+    }
+}
+
+/// None only beside a problem.
+fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
+    let state = sources.variable(layers::STATE_DIRECTORY);
+    // systemd joins several by colons; the first is the unit's own.
+    let state = state.and_then(|folders| folders.split(':').next());
+    let base = state.map_or_else(|| sources.working_dir.clone(), PathBuf::from);
+    let path = r.parsed("database.url", |text| read::database_path(text, &base));
+    let base_url = r.parsed("api.base_url", read::service_url);
+    let account_url = r.optional("api.account_url", read::service_url);
+    let on_existing = r.name(
+        "create.on_existing",
+        &OnExisting::ALL
+            .iter()
+            .map(|v| v.as_str())
+            .collect::<Vec<_>>(),
+    );
+    let level = r.parsed("log.level", read::log_level);
+    let format = r.name(
+        "log.format",
+        &LogFormat::ALL
+            .iter()
+            .map(|v| v.as_str())
+            .collect::<Vec<_>>(),
+    );
+    let files = r.list("enqueue.files");
+    if let Some(bad) = files.iter().find_map(|pattern| read::glob_problem(pattern)) {
+        r.refuse("enqueue.files", bad);
+    }
+    let key = secret::resolve(r, sources);
+    let request_timeout = r.duration("api.request_timeout");
+    let workers = Workers {
+        max_requests: r.integer("workers.max_requests", 1..=1024),
+        max_generating: r.integer("workers.max_generating", 1..=1_000_000),
+    };
+    let name_tag = r.bool("create.name_tag");
+    let poll = poll(r);
+    let retry = retry(r);
+    let reconcile = Reconcile {
+        settle: r.duration("reconcile.settle"),
+        settle_after_error: r.duration("reconcile.settle_after_error"),
+    };
+    let park = park(r);
+    let credits = |text: &str| read::integer(text, &(0..=i64::MAX));
+    let budget = Budget {
+        credits_per_create: r.integer("budget.credits_per_create", 0..=i64::MAX),
+        max_credits_per_day: r.optional("budget.max_credits_per_day", credits),
+        max_credits: r.optional("budget.max_credits", credits),
+    };
+    let listen = r.optional("http.listen", read::listen_address);
+    let base_url = base_url?;
+    Some(Settings {
+        database: Database {
+            url: r.text("database.url")?.0,
+            path: path?,
+        },
+        api: Api {
+            account_url: account_url.or_else(|| known_account_url(&base_url)),
+            base_url,
+            key: match &key {
+                secret::Key::Known(key) => Some(key.clone()),
+                secret::Key::Absent | secret::Key::NotForUs(_) => None,
+            },
+            request_timeout,
+        },
+        workers,
+        create: Create {
+            name_tag,
+            on_existing: on_existing?,
+        },
+        poll,
+        retry,
+        reconcile,
+        park,
+        budget,
+        enqueue: Enqueue { files },
+        http: Http { listen },
+        log: Log {
+            level: level?,
+            format: format?,
+        },
+        key,
+    })
+}
+
+fn known_account_url(base_url: &Url) -> Option<Url> {
+    let real = base_url.host_str() == Some(SERVICE_HOST);
+    real.then(|| Url::parse(ACCOUNT_URL).ok()).flatten()
+}
+
+fn poll(r: &mut Reader) -> Poll {
+    let poll = Poll {
+        initial_interval: r.duration("poll.initial_interval"),
+        multiplier: r.multiplier("poll.multiplier"),
+        max_interval: r.duration("poll.max_interval"),
+        timeout: r.duration("poll.timeout"),
+    };
+    let order = (poll.initial_interval, poll.max_interval);
+    r.check_order("poll.initial_interval", "poll.max_interval", order);
+    poll
+}
+
+fn retry(r: &mut Reader) -> Retry {
+    let retry = Retry {
+        initial_interval: r.duration("retry.initial_interval"),
+        multiplier: r.multiplier("retry.multiplier"),
+        max_interval: r.duration("retry.max_interval"),
+        max_attempts: r.integer("retry.max_attempts", 1..=1000),
+    };
+    let order = (retry.initial_interval, retry.max_interval);
+    r.check_order("retry.initial_interval", "retry.max_interval", order);
+    retry
+}
+
+fn park(r: &mut Reader) -> Park {
+    let park = Park {
+        probe_interval: r.duration("park.probe_interval"),
+        max_probe_interval: r.duration("park.max_probe_interval"),
+    };
+    let order = (park.probe_interval, park.max_probe_interval);
+    r.check_order("park.probe_interval", "park.max_probe_interval", order);
+    park
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,0 +1,308 @@
+//! From the texts of the layers to values: each reader notes what is wrong and goes
+//! on, so that all of it is told at once.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use ::config::ValueKind;
+use url::{Host, Url};
+
+use super::error::{Bad, ConfigError};
+use super::layers::Found;
+use crate::spec::{nearest, shown};
+
+/// The longest duration that any key takes.
+const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 3600);
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// The values of all layers, and the problems found on the way.
+pub(super) struct Reader {
+    pub values: BTreeMap<&'static str, Found>,
+    pub problems: Vec<ConfigError>,
+}
+
+impl Reader {
+    /// The text of a key and where it came from.
+    pub fn text(&self, key: &str) -> Option<(String, String)> {
+        let found = self.values.get(key)?;
+        let text = match &found.value {
+            ValueKind::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Some((text, found.origin.clone()))
+    }
+
+    /// Notes what is wrong with a key.
+    pub fn refuse(&mut self, key: &str, bad: Bad) {
+        let origin = self.values.get(key).map(|found| found.origin.clone());
+        self.problems.push(bad.at(key, origin.unwrap_or_default()));
+    }
+
+    /// What a key says; None where it says nothing, or nothing of use.
+    pub fn parsed<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, Bad>,
+    ) -> Option<T> {
+        let (text, _) = self.text(key)?;
+        parse(text.trim()).map_err(|bad| self.refuse(key, bad)).ok()
+    }
+
+    /// The same for a key without a default: blank is as good as not set.
+    pub fn optional<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, Bad>,
+    ) -> Option<T> {
+        let (text, _) = self.text(key)?;
+        if text.trim().is_empty() {
+            return None;
+        }
+        self.parsed(key, parse)
+    }
+
+    pub fn duration(&mut self, key: &str) -> Duration {
+        self.parsed(key, duration).unwrap_or_default()
+    }
+
+    pub fn integer<T: FromStr + Default + PartialOrd + std::fmt::Display>(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<T>,
+    ) -> T {
+        self.parsed(key, |text| integer(text, &range))
+            .unwrap_or_default()
+    }
+
+    pub fn multiplier(&mut self, key: &str) -> f64 {
+        self.parsed(key, multiplier).unwrap_or_default()
+    }
+
+    pub fn bool(&mut self, key: &str) -> bool {
+        self.parsed(key, bool).unwrap_or_default()
+    }
+
+    /// One of the names of an enum.
+    pub fn name<T: FromStr>(&mut self, key: &str, names: &[&'static str]) -> Option<T> {
+        self.parsed(key, |text| {
+            text.parse().map_err(|_| unknown_name(text, names))
+        })
+    }
+
+    /// A list, or a text with commas in it.
+    pub fn list(&self, key: &str) -> Vec<String> {
+        let split = |text: &str| -> Vec<String> {
+            let parts = text.split(',').map(str::trim);
+            parts
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        match self.values.get(key).map(|found| &found.value) {
+            Some(ValueKind::Array(items)) => items
+                .iter()
+                .filter_map(|item| item.clone().into_string().ok())
+                .collect(),
+            Some(ValueKind::String(text)) => split(text),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Refuses a first interval that is longer than the longest.
+    pub fn check_order(&mut self, first: &str, longest: &str, durations: (Duration, Duration)) {
+        let max = self.text(longest);
+        // A value that was refused is zero, and has been told already.
+        if let Some((text, origin)) =
+            max.filter(|_| durations.0 > durations.1 && !durations.1.is_zero())
+        {
+            let problem = format!("is longer than {longest}, which is {text} ({origin})");
+            self.refuse(
+                first,
+                Bad::new(problem, format!("{text} or less, or a longer {longest}")),
+            );
+        }
+    }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
+    let cure = "a duration such as 250ms, 5s, 15m or 24h";
+    match humantime::parse_duration(text) {
+        Err(error) => Err(Bad::new(
+            format!("{} is no duration ({error})", shown(text)),
+            cure,
+        )),
+        Ok(duration) if duration.as_millis() == 0 => Err(Bad::new(
+            format!("{} is less than a millisecond", shown(text)),
+            cure,
+        )),
+        Ok(duration) if duration > MAX_DURATION => Err(Bad::new(
+            format!("{} is more than ten years", shown(text)),
+            cure,
+        )),
+        Ok(duration) => Ok(duration),
+    }
+}
+
+pub(super) fn integer<T: FromStr + PartialOrd + std::fmt::Display>(
+    text: &str,
+    range: &RangeInclusive<T>,
+) -> Result<T, Bad> {
+    text.parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| {
+            Bad::new(
+                format!("{} will not do", shown(text)),
+                format!("a whole number from {} to {}", range.start(), range.end()),
+            )
+        })
+}
+
+pub(super) fn multiplier(text: &str) -> Result<f64, Bad> {
+    text.parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite() && *number >= 1.0)
+        .ok_or_else(|| {
+            Bad::new(
+                format!("{} will not do", shown(text)),
+                "a number from 1 up, such as 1.5",
+            )
+        })
+}
+
+fn bool(text: &str) -> Result<bool, Bad> {
+    match text.to_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Bad::new(
+            format!("{} will not do", shown(text)),
+            "true or false",
+        )),
+    }
+}
+
+fn unknown_name(text: &str, names: &[&'static str]) -> Bad {
+    let nearest = nearest(text, names).unwrap_or_default();
+    Bad::new(
+        format!("{} is unknown; did you mean {nearest}?", shown(text)),
+        format!("one of {}", names.join(", ")),
+    )
+}
+
+/// A URL of the service: https, or http on a loopback address.
+pub(super) fn service_url(text: &str) -> Result<Url, Bad> {
+    let cure = "an address such as https://aiparser.scraperapi.com";
+    // The text itself is not repeated before it is known to hold no password.
+    let url = Url::parse(text).map_err(|error| Bad::new(format!("is no URL ({error})"), cure))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Bad::new(
+            "holds a user name or password",
+            "the address alone; the key goes into api.key_file",
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Bad::new(
+            "holds a query or a fragment",
+            "the address alone; the key goes into api.key_file",
+        ));
+    }
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => return Err(Bad::new(format!("{} has no host", shown(text)), cure)),
+    };
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if loopback => Ok(url),
+        "http" => Err(Bad::new(
+            format!("{} would send the key unencrypted", shown(text)),
+            "https:// (http:// is for a loopback address such as http://127.0.0.1:8080)",
+        )),
+        _ => Err(Bad::new(
+            format!("{} is neither http nor https", shown(text)),
+            cure,
+        )),
+    }
+}
+
+/// A loopback address with its port; `localhost` stands for 127.0.0.1.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Bad> {
+    let cure = "a loopback address with a port, such as 127.0.0.1:9464";
+    let local = text
+        .strip_prefix("localhost:")
+        .and_then(|port| port.parse().ok())
+        .map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    match local.map_or_else(|| text.parse::<SocketAddr>(), Ok) {
+        Err(_) => Err(Bad::new(
+            format!("{} is no address with a port", shown(text)),
+            cure,
+        )),
+        Ok(address) if !address.ip().is_loopback() => Err(Bad::new(
+            format!("{} is open to other machines", shown(text)),
+            cure,
+        )),
+        Ok(address) => Ok(address),
+    }
+}
+
+/// The file of a `sqlite:` URL; a relative one is in `base`.
+pub(super) fn database_path(text: &str, base: &Path) -> Result<PathBuf, Bad> {
+    let cure = "sqlite:// and a path, such as sqlite:///var/lib/parserd/parserd.db";
+    let Some(rest) = text.strip_prefix("sqlite:") else {
+        return Err(Bad::new(
+            format!("{} does not begin with sqlite:", shown(text)),
+            cure,
+        ));
+    };
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path == ":memory:" || path.contains("mode=memory") {
+        return Err(Bad::new(
+            "is a database in memory, and jobs must survive a restart",
+            cure,
+        ));
+    }
+    if path.contains('?') {
+        return Err(Bad::new(
+            format!("{} holds options, and parserd sets its own", shown(text)),
+            "the path alone",
+        ));
+    }
+    if path.is_empty() || path.ends_with('/') {
+        return Err(Bad::new(format!("{} names no file", shown(text)), cure));
+    }
+    Ok(base.join(path))
+}
+
+/// A level, or a filter of `tracing` in which each part without `=` is a level:
+/// tracing itself would take a misspelt level for the name of a module.
+pub(super) fn log_level(text: &str) -> Result<String, Bad> {
+    let is_level = |part: &str| LEVELS.contains(&part.to_lowercase().as_str());
+    let bare = text
+        .split(',')
+        .map(str::trim)
+        .find(|part| !part.contains(['=', '[', ']', '{', '}']) && !is_level(part));
+    if let Some(part) = bare {
+        return Err(unknown_name(part, LEVELS));
+    }
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Bad::new(
+            format!("{} is no filter ({error})", shown(text)),
+            "a level, or a filter such as info,parserd=debug",
+        )),
+    }
+}
+
+pub(super) fn glob_problem(pattern: &str) -> Option<Bad> {
+    glob::Pattern::new(pattern).err().map(|error| {
+        Bad::new(
+            format!("{} is no pattern ({error})", shown(pattern)),
+            "paths or patterns such as /etc/parserd/jobs.d/*.toml",
+        )
+    })
+}

@@ -1,0 +1,143 @@
+//! Where the API key comes from.
+
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use super::error::{Bad, ConfigError};
+use super::layers::{CREDENTIALS_DIRECTORY, Sources};
+use super::read::Reader;
+
+/// The name of systemd's credential.
+const CREDENTIAL: &str = "api_key";
+/// The longest key file that is read, in bytes.
+const MAX_BYTES: u64 = 4096;
+const KEY_CURE: &str = "the key alone, on one line";
+
+/// The key, or why there is none.
+#[derive(Debug, Clone)]
+pub(super) enum Key {
+    Known(SecretString),
+    Absent,
+    /// The user who runs this may not read it. That is no fault of `parserd status`,
+    /// which needs no key, so it is told when the key is asked for.
+    NotForUs(ConfigError),
+}
+
+/// `api.key`, else `api.key_file`, else systemd's credential.
+pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
+    let inline = reader.text("api.key");
+    let file = reader.text("api.key_file");
+    match (inline, file) {
+        (Some((_, key_origin)), Some((_, file_origin))) => {
+            let problem = format!("is given, and so is api.key_file ({file_origin})");
+            let bad = Bad::new(problem, "one of the two");
+            reader.problems.push(bad.at("api.key", key_origin));
+            Key::Absent
+        }
+        (Some((text, origin)), None) => settle(reader, "api.key", &origin, secret(&text)),
+        (None, Some((path, origin))) => {
+            let path = sources.working_dir.join(path.trim());
+            let exempt = credentials(sources).is_some_and(|folder| path.starts_with(folder));
+            settle(reader, "api.key_file", &origin, key_file(&path, exempt))
+        }
+        (None, None) => match credentials(sources).map(|folder| folder.join(CREDENTIAL)) {
+            Some(path) if path.exists() => {
+                let origin = format!("systemd credential {CREDENTIAL}");
+                settle(reader, "api.key", &origin, key_file(&path, true))
+            }
+            _ => Key::Absent,
+        },
+    }
+}
+
+fn credentials(sources: &Sources) -> Option<&Path> {
+    sources.variable(CREDENTIALS_DIRECTORY).map(Path::new)
+}
+
+enum Fault {
+    Bad(Bad),
+    NotForUs(Bad),
+}
+
+fn settle(reader: &mut Reader, key: &str, origin: &str, read: Result<SecretString, Fault>) -> Key {
+    match read {
+        Ok(secret) => Key::Known(secret),
+        Err(Fault::NotForUs(bad)) => Key::NotForUs(bad.at(key, origin)),
+        Err(Fault::Bad(bad)) => {
+            reader.problems.push(bad.at(key, origin));
+            Key::Absent
+        }
+    }
+}
+
+fn secret(text: &str) -> Result<SecretString, Fault> {
+    let key = text.trim();
+    let problem = if key.is_empty() {
+        "is empty"
+    } else if key.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        "holds whitespace or a control character within the key"
+    } else {
+        return Ok(SecretString::from(key));
+    };
+    Err(Fault::Bad(Bad::new(problem, KEY_CURE)))
+}
+
+fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
+    let shown = path.display();
+    let cannot_read = |error: std::io::Error| {
+        let not_for_us = error.kind() == ErrorKind::PermissionDenied;
+        let bad = Bad::new(
+            format!("cannot read {shown}: {error}"),
+            "the path of a file that holds the key and that parserd's user can read",
+        );
+        if not_for_us {
+            Fault::NotForUs(bad)
+        } else {
+            Fault::Bad(bad)
+        }
+    };
+    // The mode is that of the file that was opened, whatever the path becomes.
+    let file = File::open(path).map_err(cannot_read)?;
+    let metadata = file.metadata().map_err(cannot_read)?;
+    if !metadata.is_file() {
+        let problem = format!("{shown} is no regular file");
+        return Err(Fault::Bad(Bad::new(
+            problem,
+            "the path of a file that holds the key",
+        )));
+    }
+    if let Some(mode) = loose_mode(&metadata).filter(|_| !exempt) {
+        return Err(Fault::Bad(Bad::new(
+            format!("others than its owner have access to {shown} (mode {mode:04o})"),
+            format!("chmod 600 {shown}, and have it owned by parserd's user"),
+        )));
+    }
+    let mut text = String::new();
+    file.take(MAX_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(cannot_read)?;
+    if text.len() as u64 > MAX_BYTES {
+        let problem = format!("{shown} is longer than {MAX_BYTES} bytes");
+        return Err(Fault::Bad(Bad::new(problem, KEY_CURE)));
+    }
+    secret(&text).map_err(|fault| match fault {
+        Fault::Bad(bad) => Fault::Bad(Bad::new(format!("{shown} {}", bad.problem), bad.cure)),
+        other => other,
+    })
+}
+
+/// The permissions of a file that anyone but its owner has access to.
+#[cfg(unix)]
+fn loose_mode(metadata: &Metadata) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = metadata.permissions().mode() & 0o7777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn loose_mode(_: &Metadata) -> Option<u32> {
+    None
+}

@@ -1,0 +1,629 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::*;
+
+const SHIPPED: &str = include_str!("../../config/parserd.toml");
+
+/// Sources in a folder of their own.
+struct Fixture {
+    dir: TempDir,
+    sources: Sources,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let sources = Sources {
+            working_dir: dir.path().to_owned(),
+            ..Sources::default()
+        };
+        Self { dir, sources }
+    }
+
+    fn file(mut self, text: &str) -> Self {
+        std::fs::write(self.dir.path().join("p.toml"), text).unwrap();
+        self.sources.file = Some("p.toml".into());
+        self
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.sources.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn flag(mut self, key: &str, value: &str) -> Self {
+        self.sources
+            .overrides
+            .push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A file beside the configuration, with these permissions.
+    fn secret(self, name: &str, text: &str, mode: u32) -> Self {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        self
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::load(&self.sources).unwrap()
+    }
+
+    fn error(&self) -> String {
+        Settings::load(&self.sources).unwrap_err().to_string()
+    }
+
+    fn key(&self) -> String {
+        self.settings()
+            .require_key()
+            .unwrap()
+            .expose_secret()
+            .to_owned()
+    }
+}
+
+fn file(text: &str) -> Fixture {
+    Fixture::new().file(text)
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let fixture = Fixture::new();
+    let s = fixture.settings();
+    let seconds = |duration: Duration| duration.as_secs_f64();
+    assert_eq!(s.database.url, "sqlite://parserd.db");
+    assert_eq!(s.database_path(), fixture.dir.path().join("parserd.db"));
+    assert_eq!(s.api.base_url.as_str(), "https://aiparser.scraperapi.com/");
+    assert_eq!(
+        s.api.account_url.unwrap().as_str(),
+        "https://api.scraperapi.com/account"
+    );
+    assert!(s.api.key.is_none());
+    assert_eq!(seconds(s.api.request_timeout), 75.0);
+    assert_eq!(
+        (s.workers.max_requests, s.workers.max_generating),
+        (16, 1000)
+    );
+    assert_eq!(
+        (s.create.name_tag, s.create.on_existing),
+        (true, OnExisting::Adopt)
+    );
+    assert_eq!(seconds(s.poll.initial_interval), 10.0);
+    assert_eq!(s.poll.multiplier, 1.5);
+    assert_eq!(seconds(s.poll.max_interval), 30.0);
+    assert_eq!(seconds(s.poll.timeout), 1800.0);
+    assert_eq!(seconds(s.retry.initial_interval), 2.0);
+    assert_eq!(s.retry.multiplier, 2.0);
+    assert_eq!(seconds(s.retry.max_interval), 300.0);
+    assert_eq!(s.retry.max_attempts, 5);
+    assert_eq!(seconds(s.reconcile.settle), 900.0);
+    assert_eq!(seconds(s.reconcile.settle_after_error), 30.0);
+    assert_eq!(seconds(s.park.probe_interval), 900.0);
+    assert_eq!(seconds(s.park.max_probe_interval), 21600.0);
+    assert_eq!(s.budget.credits_per_create, 30_000);
+    assert_eq!(
+        (s.budget.max_credits_per_day, s.budget.max_credits),
+        (None, None)
+    );
+    assert_eq!(s.enqueue.files, Vec::<String>::new());
+    assert_eq!(s.http.listen, None);
+    assert_eq!(
+        (s.log.level.as_str(), s.log.format),
+        ("info", LogFormat::Auto)
+    );
+    assert_eq!(millis(s.poll.timeout), 1_800_000);
+}
+
+#[test]
+fn each_layer_wins_over_the_one_below() {
+    let text = "[workers]\nmax_requests = 2\nmax_generating = 2\n[poll]\nmultiplier = 2\n";
+    let s = file(text)
+        .env("PARSERD__WORKERS__MAX_REQUESTS", "3")
+        .env("PARSERD__WORKERS__MAX_GENERATING", "3")
+        .flag("workers.max_generating", "4")
+        .settings();
+    assert_eq!((s.workers.max_requests, s.workers.max_generating), (3, 4));
+    assert_eq!(s.poll.multiplier, 2.0);
+    assert_eq!(s.retry.multiplier, 2.0);
+}
+
+#[test]
+fn the_environment_says_numbers_and_booleans_and_lists_as_text() {
+    let s = Fixture::new()
+        .env("PARSERD__RETRY__MULTIPLIER", "1.25")
+        .env("PARSERD__CREATE__NAME_TAG", "False")
+        .env("PARSERD__CREATE__ON_EXISTING", "fail")
+        .env("PARSERD__POLL__MAX_INTERVAL", "1m 30s")
+        .env("PARSERD__BUDGET__MAX_CREDITS", "0")
+        .env("PARSERD__BUDGET__MAX_CREDITS_PER_DAY", "")
+        .env("PARSERD__ENQUEUE__FILES", "a.toml, b/*.csv,")
+        .env("PARSERD__HTTP__LISTEN", "localhost:0")
+        .env("PARSERD__LOG__LEVEL", "warn,parserd::store=trace")
+        .env("PARSERD_CONFIG", "elsewhere.toml")
+        .env("PARSERD_PORT", "tcp://10.0.0.1:80")
+        .settings();
+    assert_eq!(s.retry.multiplier, 1.25);
+    assert!(!s.create.name_tag);
+    assert_eq!(s.create.on_existing, OnExisting::Fail);
+    assert_eq!(s.poll.max_interval, Duration::from_secs(90));
+    assert_eq!(s.budget.max_credits, Some(0));
+    assert_eq!(s.budget.max_credits_per_day, None);
+    assert_eq!(s.enqueue.files, ["a.toml", "b/*.csv"]);
+    assert_eq!(s.http.listen.unwrap().to_string(), "127.0.0.1:0");
+    assert_eq!(s.log.level, "warn,parserd::store=trace");
+}
+
+#[test]
+fn a_list_in_the_file_may_hold_commas() {
+    let s = file("[enqueue]\nfiles = ['a,b.toml', 'c.csv']").settings();
+    assert_eq!(s.enqueue.files, ["a,b.toml", "c.csv"]);
+}
+
+#[test]
+fn a_misspelt_key_is_named_with_the_nearest_one_and_where_it_stands() {
+    for (text, words) in [
+        (
+            "[poll]\nmax_intervall = '5s'",
+            "unknown key poll.max_intervall in p.toml line 2; did you mean poll.max_interval?",
+        ),
+        (
+            "poll.max-interval = '5s'",
+            "unknown key poll.max-interval in p.toml line 1; did you mean poll.max_interval?",
+        ),
+        (
+            "[pol]\ntimeout = '5s'",
+            "unknown key pol.timeout in p.toml line 2; did you mean poll.timeout?",
+        ),
+        ("[pol]", "unknown key pol in p.toml line 1; did you mean"),
+        (
+            "\nmax_requests = 1",
+            "unknown key max_requests in p.toml line 2; did you mean workers.max_requests?",
+        ),
+        ("[http]\nlevel = 'info'", "did you mean log.level?"),
+    ] {
+        let error = file(text).error();
+        assert!(error.contains(words), "{error}");
+    }
+    let error = Fixture::new().env("PARSERD__LOG__LEVL", "x").error();
+    let words =
+        "unknown key log.levl in environment variable PARSERD__LOG__LEVL; did you mean log.level?";
+    assert_eq!(error, words);
+    let error = Fixture::new().flag("log.levl", "x").error();
+    assert_eq!(
+        error,
+        "unknown key log.levl in the command line; did you mean log.level?"
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_refused_with_its_line() {
+    for (text, words) in [
+        (
+            "[poll]\n\ntimeout = 30",
+            "poll.timeout (p.toml line 3): is a whole number; write a duration in quotes, such as \"30m\"",
+        ),
+        (
+            "[workers]\nmax_requests = '16'",
+            "is a text; write a whole number, such as 16",
+        ),
+        (
+            "[workers]\nmax_requests = 1.5",
+            "is a number with a fraction; write a whole number",
+        ),
+        (
+            "[workers]\nmax_requests = 99999999999999999999",
+            "is too large a number",
+        ),
+        (
+            "[create]\nname_tag = 'yes'",
+            "write true or false, without quotes",
+        ),
+        ("[enqueue]\nfiles = 'a.toml'", "write a list of texts"),
+        ("[enqueue]\nfiles = [1]", "holds something else than texts"),
+        (
+            "poll = 3",
+            "poll (p.toml line 1): is a section; write [poll]",
+        ),
+        (
+            "[api.key]\nx = 1",
+            "api.key (p.toml line 1): is a section; write a text in quotes",
+        ),
+        (
+            "[[poll]]\ntimeout = '1s'",
+            "poll (p.toml line 1): is a section",
+        ),
+    ] {
+        let error = file(text).error();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_value_out_of_bounds_is_refused_with_what_to_write() {
+    for (key, value, words) in [
+        ("poll.timeout", "30", "\"30\" is no duration"),
+        (
+            "poll.timeout",
+            "soon",
+            "write a duration such as 250ms, 5s, 15m or 24h",
+        ),
+        ("poll.timeout", "0s", "less than a millisecond"),
+        ("reconcile.settle", "300000y", "more than ten years"),
+        (
+            "poll.initial_interval",
+            "1h",
+            "is longer than poll.max_interval, which is 30s (the default)",
+        ),
+        (
+            "retry.max_interval",
+            "1s",
+            "is longer than retry.max_interval, which is 1s (environment variable",
+        ),
+        (
+            "park.max_probe_interval",
+            "1s",
+            "park.probe_interval (the default): is longer",
+        ),
+        (
+            "poll.multiplier",
+            "0.9",
+            "\"0.9\" will not do; write a number from 1 up",
+        ),
+        ("retry.multiplier", "inf", "write a number from 1 up"),
+        ("retry.multiplier", "NaN", "write a number from 1 up"),
+        ("retry.max_attempts", "0", "from 1 to 1000"),
+        (
+            "workers.max_requests",
+            "0",
+            "write a whole number from 1 to 1024",
+        ),
+        ("workers.max_requests", "1025", "from 1 to 1024"),
+        ("workers.max_generating", "-1", "from 1 to 1000000"),
+        (
+            "budget.credits_per_create",
+            "-1",
+            "write a whole number from 0",
+        ),
+        (
+            "budget.max_credits",
+            "-30000",
+            "write a whole number from 0",
+        ),
+        (
+            "budget.max_credits_per_day",
+            "many",
+            "write a whole number from 0",
+        ),
+        ("create.name_tag", "maybe", "write true or false"),
+        (
+            "create.on_existing",
+            "adpt",
+            "did you mean adopt?; write one of adopt, fail, create",
+        ),
+        ("log.format", "xml", "write one of auto, text, json"),
+        ("log.level", "inof", "did you mean info?"),
+        (
+            "log.level",
+            "info,debg",
+            "\"debg\" is unknown; did you mean debug?",
+        ),
+        ("log.level", "parserd=loud", "is no filter"),
+        ("log.level", "", "write one of off"),
+        (
+            "http.listen",
+            "0.0.0.0:80",
+            "open to other machines; write a loopback address",
+        ),
+        ("http.listen", "9464", "is no address with a port"),
+        ("enqueue.files", "a[", "is no pattern"),
+        (
+            "api.base_url",
+            "http://example.com",
+            "would send the key unencrypted; write https://",
+        ),
+        (
+            "api.base_url",
+            "http://127.0.0.1.example.com",
+            "unencrypted",
+        ),
+        (
+            "api.base_url",
+            "ftp://example.com",
+            "neither http nor https",
+        ),
+        ("api.base_url", "https://example.com/?x=1", "holds a query"),
+        ("api.base_url", "aiparser.scraperapi.com", "is no URL"),
+        ("api.base_url", "", "is no URL"),
+        ("api.account_url", "http://example.com", "unencrypted"),
+        (
+            "database.url",
+            "postgres://x",
+            "does not begin with sqlite:",
+        ),
+        ("database.url", "sqlite::memory:", "jobs must survive"),
+        ("database.url", "sqlite://:memory:", "jobs must survive"),
+        (
+            "database.url",
+            "sqlite://x?mode=memory",
+            "jobs must survive",
+        ),
+        ("database.url", "sqlite://x.db?mode=ro", "holds options"),
+        ("database.url", "sqlite://", "names no file"),
+    ] {
+        let error = Fixture::new().env(&keys::variable(key), value).error();
+        assert!(error.contains(words), "{key}={value}: {error}");
+        assert!(error.contains(key.split('.').next().unwrap()), "{error}");
+        assert!(error.contains(&keys::variable(key)), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn a_service_on_a_loopback_address_needs_no_https() {
+    for url in [
+        "http://127.0.0.1:8080",
+        "http://127.9.9.9/a/b",
+        "http://[::1]:1",
+        "http://localhost:1",
+    ] {
+        let s = Fixture::new().flag("api.base_url", url).settings();
+        assert_eq!(
+            s.api.account_url, None,
+            "only the real service's account is known"
+        );
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_and_not_repeated() {
+    let error = Fixture::new()
+        .flag("api.base_url", "https://u:hunter2@example.com")
+        .error();
+    assert!(error.contains("user name or password"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn the_database_is_in_the_state_directory_or_the_working_directory() {
+    let dir = |fixture: &Fixture| fixture.dir.path().to_owned();
+    let path = |fixture: &Fixture| fixture.settings().database_path().to_owned();
+    for (url, file) in [
+        ("sqlite://a.db", "a.db"),
+        ("sqlite:a.db", "a.db"),
+        ("sqlite://b/a.db", "b/a.db"),
+    ] {
+        let fixture = Fixture::new().flag("database.url", url);
+        assert_eq!(path(&fixture), dir(&fixture).join(file));
+        let fixture = fixture.env("STATE_DIRECTORY", "/var/lib/parserd:/var/lib/other");
+        assert_eq!(path(&fixture), Path::new("/var/lib/parserd").join(file));
+    }
+    for url in ["sqlite:///srv/a.db", "sqlite:/srv/a.db"] {
+        let fixture = Fixture::new()
+            .flag("database.url", url)
+            .env("STATE_DIRECTORY", "/var");
+        assert_eq!(path(&fixture), Path::new("/srv/a.db"));
+    }
+}
+
+#[test]
+fn a_file_that_is_absent_or_no_toml_is_an_error() {
+    let mut fixture = Fixture::new();
+    fixture.sources.file = Some("absent.toml".into());
+    assert!(
+        fixture
+            .error()
+            .contains("cannot read the configuration file absent.toml")
+    );
+    let error = file("[api]\nkey = \"hunter2\n").error();
+    assert!(error.contains("p.toml line 2, column"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+    let fixture = Fixture::new().file("");
+    std::fs::write(fixture.dir.path().join("p.toml"), b"[api]\n# \xff").unwrap();
+    assert!(
+        fixture
+            .error()
+            .contains("p.toml line 2, column 3: this is no UTF-8")
+    );
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_do_no_harm() {
+    let s = file("\u{feff}[workers]\r\nmax_requests = 2\r\n").settings();
+    assert_eq!(s.workers.max_requests, 2);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let fixture = file("[poll]\ntimeout = 1\nx = 2")
+        .env("PARSERD__LOG__LEVEL", "loud")
+        .flag("http.listen", "1");
+    let error = Settings::load(&fixture.sources).unwrap_err();
+    assert_eq!(error.each().len(), 4, "{error}");
+    assert_eq!(error.to_string().lines().count(), 4, "{error}");
+}
+
+#[test]
+fn the_key_comes_from_a_setting_or_a_file_or_a_credential() {
+    assert_eq!(Fixture::new().env("PARSERD__API__KEY", "k1\n").key(), "k1");
+    assert_eq!(file("[api]\nkey = 'k2'").key(), "k2");
+    assert_eq!(
+        file("[api]\nkey_file = 'k'")
+            .secret("k", "k3\r\n", 0o600)
+            .key(),
+        "k3"
+    );
+    assert_eq!(
+        file("[api]\nkey_file = 'k'").secret("k", "k3", 0o400).key(),
+        "k3"
+    );
+    let with_credential = |fixture: Fixture| {
+        let dir = fixture.dir.path().to_str().unwrap().to_owned();
+        fixture
+            .secret("api_key", "k4\n", 0o440)
+            .env("CREDENTIALS_DIRECTORY", &dir)
+    };
+    assert_eq!(with_credential(Fixture::new()).key(), "k4");
+    assert_eq!(
+        with_credential(Fixture::new())
+            .env("PARSERD__API__KEY", "k1")
+            .key(),
+        "k1"
+    );
+    // A credential of another name, given by its path, is systemd's all the same.
+    let named = with_credential(Fixture::new())
+        .secret("other", "k5", 0o440)
+        .flag("api.key_file", "other");
+    assert_eq!(named.key(), "k5");
+}
+
+#[test]
+fn without_a_key_settings_load_and_only_the_key_is_refused() {
+    let fixture = Fixture::new().env("CREDENTIALS_DIRECTORY", "/nowhere");
+    let error = fixture.settings().require_key().unwrap_err().to_string();
+    for way in [
+        "api.key_file",
+        "PARSERD__API__KEY",
+        "LoadCredential=api_key",
+    ] {
+        assert!(error.contains(way), "{error}");
+    }
+}
+
+#[test]
+fn a_key_that_will_not_do_is_refused_and_not_repeated() {
+    let key_file = |mode, text: &str| file("[api]\nkey_file = 'k'").secret("k", text, mode);
+    for (fixture, words) in [
+        (
+            Fixture::new().env("PARSERD__API__KEY", " "),
+            "api.key (environment variable PARSERD__API__KEY): is empty",
+        ),
+        (
+            file("[api]\nkey = 'hunter2 x'"),
+            "api.key (p.toml line 2): holds whitespace",
+        ),
+        (
+            key_file(0o640, "hunter2"),
+            "others than its owner have access to",
+        ),
+        (key_file(0o604, "hunter2"), "chmod 600"),
+        (
+            key_file(0o600, "\n"),
+            "k is empty; write the key alone, on one line",
+        ),
+        (key_file(0o600, "hunter2\nhunter3\n"), "holds whitespace"),
+        (key_file(0o600, &"x".repeat(5000)), "longer than 4096 bytes"),
+        (
+            file("[api]\nkey_file = 'absent'"),
+            "api.key_file (p.toml line 2): cannot read",
+        ),
+        (file("[api]\nkey_file = '.'"), "no regular file"),
+        (
+            file("[api]\nkey = 'hunter2'").flag("api.key_file", "k"),
+            "api.key (p.toml line 2): is given, and so is api.key_file (the command line); write one of the two",
+        ),
+        (
+            file("[api]\nkey = 12345678"),
+            "api.key (p.toml line 2): is a whole number; write a text in quotes",
+        ),
+    ] {
+        let error = fixture.error();
+        assert!(error.contains(words), "{error}");
+        assert!(
+            !error.contains("hunter2") && !error.contains("12345678"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn printed_settings_show_no_key() {
+    let s = Fixture::new()
+        .env("PARSERD__API__KEY", "hunter2")
+        .settings();
+    assert!(!format!("{s:?}").contains("hunter2"));
+}
+
+/// The lines of the shipped file with their sections: (key, value, is an example).
+fn shipped_lines() -> Vec<(String, String, bool)> {
+    let mut section = "";
+    let mut lines = Vec::new();
+    for line in SHIPPED.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        }
+        let example = line.strip_prefix("# Example: ");
+        let default = line
+            .strip_prefix('#')
+            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+        if let Some((name, value)) = example.or(default).and_then(|rest| rest.split_once(" = ")) {
+            lines.push((
+                format!("{section}.{name}"),
+                value.to_owned(),
+                example.is_some(),
+            ));
+        }
+    }
+    lines
+}
+
+#[test]
+fn the_shipped_file_lists_every_key_with_its_default() {
+    let lines = shipped_lines();
+    let listed: BTreeSet<_> = lines.iter().map(|(name, ..)| name.as_str()).collect();
+    let known: BTreeSet<_> = keys::KEYS.iter().map(|key| key.name).collect();
+    assert_eq!(listed, known);
+    assert_eq!(lines.len(), keys::KEYS.len());
+    for (name, value, is_example) in &lines {
+        let default = keys::find(name).unwrap().default_toml();
+        assert_eq!(default.is_none(), *is_example, "{name}");
+        assert_eq!(&default.unwrap_or_else(|| value.clone()), value, "{name}");
+    }
+}
+
+#[test]
+fn the_shipped_file_loads_as_it_is_and_with_each_default_written_out() {
+    let defaults = format!("{:?}", settings_in_srv(None));
+    assert_eq!(format!("{:?}", settings_in_srv(Some(SHIPPED))), defaults);
+    let uncommented: String = SHIPPED
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    assert!(uncommented.lines().any(|line| line == "max_requests = 16"));
+    assert_eq!(
+        format!("{:?}", settings_in_srv(Some(&uncommented))),
+        defaults
+    );
+}
+
+/// Settings whose paths do not depend on a temporary folder.
+fn settings_in_srv(text: Option<&str>) -> Settings {
+    let fixture = text.map_or_else(Fixture::new, file);
+    fixture.env("STATE_DIRECTORY", "/srv").settings()
+}
+
+#[test]
+fn the_examples_of_the_shipped_file_load_one_by_one() {
+    for (name, value, _) in shipped_lines().into_iter().filter(|line| line.2) {
+        if name != "api.key_file" {
+            let (section, key) = name.split_once('.').unwrap();
+            file(&format!("[{section}]\n{key} = {value}")).settings();
+        }
+    }
+}
+
+#[test]
+fn no_variable_stands_for_two_keys() {
+    let variables: BTreeMap<_, _> = keys::KEYS
+        .iter()
+        .map(|key| (key.variable(), key.name))
+        .collect();
+    assert_eq!(variables.len(), keys::KEYS.len());
+}

@@ -1,0 +1,3 @@
+//! Job files.
+
+pub(crate) mod lines;
