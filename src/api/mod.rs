@@ -4,6 +4,9 @@
 //! answer over HTTP. Nothing beyond this module sees a URL, a `reqwest::Error`
 //! or the API key.
 
+mod answer_json;
+pub mod classify;
+pub mod text;
 pub mod types;
 
 use std::future::Future;
