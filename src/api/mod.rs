@@ -6,6 +6,7 @@
 
 mod answer_json;
 pub mod classify;
+pub mod client;
 pub mod text;
 pub mod types;
 
