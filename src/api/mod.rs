@@ -4,6 +4,10 @@
 //! answer over HTTP. Nothing beyond this module sees a URL, a `reqwest::Error`
 //! or the API key.
 
+mod answer_json;
+pub mod classify;
+pub mod client;
+pub mod text;
 pub mod types;
 
 use std::future::Future;

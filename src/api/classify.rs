@@ -1,0 +1,297 @@
+//! What an answer of the service means. Pure: no I/O, no clock.
+//!
+//! The tables are those of the design: after a `POST /parsers` only what is
+//! known to have made nothing may be sent again; the rest is in doubt.
+
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::value::RawValue;
+
+use super::answer_json::{self, ParserStatus};
+use super::text::Quoter;
+use super::types::{CreateOutcome, DoubtCause, Finished, ListOutcome, PollOutcome, Refusal, Words};
+use crate::job::{DurationMs, ParserId, UnixMs};
+
+/// No `Retry-After` counts for more than this: a day.
+pub const MAX_RETRY_AFTER_MS: DurationMs = 24 * 60 * 60 * 1000;
+
+/// What came of one request.
+pub type Reply = Result<Answer, TransportFault>;
+
+/// An answer of which at least the status line and the headers were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Retry-After`, as it came.
+    pub retry_after: Option<String>,
+    /// What was read of the body.
+    pub body: Body,
+}
+
+/// What was read of a body. `Debug` prints no content: the service may echo the key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The bytes, decompressed, up to where reading ended.
+    pub bytes: Vec<u8>,
+    /// How reading ended.
+    pub end: BodyEnd,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes, {:?})", self.bytes.len(), self.end)
+    }
+}
+
+/// How the reading of a body ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyEnd {
+    /// At its end.
+    Complete,
+    /// Before its end, for the reason that the transport gave.
+    Cut(String),
+    /// At the cap on bytes.
+    OverCap,
+    /// At the request's total timeout.
+    TimedOut,
+}
+
+/// Why there is no answer, with the words of the transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransportFault {
+    /// The connection was never made (DNS, refused, TLS): nothing was sent.
+    NotConnected(String),
+    /// The total timeout passed; the request may have arrived.
+    TimedOut(String),
+    /// The connection broke; the request may have arrived.
+    Broken(String),
+}
+
+/// What is known after a `POST /parsers`. `now` is what an HTTP date in
+/// `Retry-After` is counted from.
+pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
+    let answer = match reply {
+        Ok(answer) => answer,
+        Err(TransportFault::NotConnected(text)) => {
+            return CreateOutcome::NotSent(spoken(&text, quoter));
+        }
+        Err(TransportFault::TimedOut(text) | TransportFault::Broken(text)) => {
+            return CreateOutcome::InDoubt(DoubtCause::AnswerLost, spoken(&text, quoter));
+        }
+    };
+    if let Some(refusal) = refusal(&answer, now) {
+        return CreateOutcome::Refused(refusal, told(&answer, quoter));
+    }
+    match answer.status {
+        200..=299 => created(&answer, quoter),
+        400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => {
+            CreateOutcome::Rejected(told(&answer, quoter))
+        }
+        500..=599 => CreateOutcome::InDoubt(DoubtCause::ServiceError, told(&answer, quoter)),
+        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, told(&answer, quoter)),
+    }
+}
+
+fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {
+    // A JSON object closes itself: one that parses is whole, even where the
+    // connection broke after it.
+    let problem = match answer_json::object(&answer.body.bytes) {
+        Ok(fields) => match fields.id() {
+            Some(parser_id) => {
+                return CreateOutcome::Created {
+                    parser_id,
+                    version: fields.version(),
+                };
+            }
+            None => "no id in the answer".to_owned(),
+        },
+        Err(error) => unreadable(answer, &error),
+    };
+    CreateOutcome::InDoubt(DoubtCause::AnswerLost, doubted(answer, &problem, quoter))
+}
+
+/// What is known after a `GET /parsers/{asked}`. `now` is what an HTTP date in
+/// `Retry-After` is counted from.
+pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> PollOutcome {
+    let answer = match reply {
+        Ok(answer) => answer,
+        Err(fault) => return PollOutcome::Trouble(silence(&fault, quoter)),
+    };
+    if let Some(refusal) = refusal(&answer, now) {
+        return PollOutcome::Refused(refusal, told(&answer, quoter));
+    }
+    match answer.status {
+        200..=299 => progress(asked, &answer, quoter),
+        404 => PollOutcome::NotFound(told(&answer, quoter)),
+        _ => PollOutcome::Trouble(told(&answer, quoter)),
+    }
+}
+
+fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
+    let (fields, end) = answer_json::object_as_far_as_read(&answer.body.bytes);
+    if let Some(other) = fields.id().filter(|id| id != asked) {
+        let problem = format!("the answer is about another parser, {other}");
+        return PollOutcome::Trouble(doubted(answer, &problem, quoter));
+    }
+    let status = fields.status();
+    if let Err(error) = end {
+        // Examples too large to read must not hide for ever that a parser is ready.
+        let settled = matches!(status, ParserStatus::Finished | ParserStatus::Failed);
+        if !(settled && answer.body.end == BodyEnd::OverCap) {
+            let problem = unreadable(answer, &error);
+            return PollOutcome::Trouble(doubted(answer, &problem, quoter));
+        }
+    }
+    match status {
+        ParserStatus::Finished => PollOutcome::Finished(Finished {
+            version: fields.version(),
+            generated_at: fields.generated_at(),
+            example_result: fields
+                .example_result()
+                .and_then(|result| without_key(result, quoter)),
+        }),
+        ParserStatus::Failed => PollOutcome::Failed(Words {
+            status: Some(answer.status),
+            message: quoter.quote(&fields.error_text().unwrap_or_default()),
+        }),
+        ParserStatus::Generating | ParserStatus::Missing => PollOutcome::Generating {
+            unknown_status: None,
+        },
+        ParserStatus::Unknown(text) => PollOutcome::Generating {
+            unknown_status: Some(quoter.quote(&text)),
+        },
+    }
+}
+
+/// What is known after a `GET /parsers`. `now` is what an HTTP date in
+/// `Retry-After` is counted from.
+pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
+    let answer = match reply {
+        Ok(answer) => answer,
+        Err(fault) => return ListOutcome::Trouble(silence(&fault, quoter)),
+    };
+    if let Some(refusal) = refusal(&answer, now) {
+        return ListOutcome::Refused(refusal, told(&answer, quoter));
+    }
+    if !(200..=299).contains(&answer.status) {
+        return ListOutcome::Trouble(told(&answer, quoter));
+    }
+    match answer_json::list(&answer.body.bytes) {
+        // Absences in a list are believed, so its transfer must have ended well.
+        Ok(parsers) if answer.body.end == BodyEnd::Complete => ListOutcome::Listed(parsers),
+        Ok(_) => {
+            let problem = unreadable(&answer, "its transfer did not end");
+            ListOutcome::Trouble(doubted(&answer, &problem, quoter))
+        }
+        Err(error) => {
+            let problem = unreadable(&answer, &error);
+            ListOutcome::Trouble(doubted(&answer, &problem, quoter))
+        }
+    }
+}
+
+/// The refusal that closes the gate, whatever was asked (401, 402, 403, 429).
+fn refusal(answer: &Answer, now: UnixMs) -> Option<Refusal> {
+    match answer.status {
+        401 => Some(Refusal::Unauthorized),
+        402 | 403 => Some(Refusal::Credits),
+        429 => Some(Refusal::Throttled {
+            retry_after_ms: answer
+                .retry_after
+                .as_deref()
+                .and_then(|text| retry_after_ms(text, now)),
+        }),
+        _ => None,
+    }
+}
+
+/// The wait that a `Retry-After` asks for: seconds or an HTTP date (RFC 9110,
+/// 10.2.3), at most [`MAX_RETRY_AFTER_MS`], 0 for a date that is past, `None`
+/// for anything else.
+fn retry_after_ms(text: &str, now: UnixMs) -> Option<DurationMs> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number holds is more than the cap.
+        let seconds: DurationMs = text.parse().unwrap_or(DurationMs::MAX);
+        return Some(seconds.saturating_mul(1000).min(MAX_RETRY_AFTER_MS));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    let since_epoch: Duration = date.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let date_ms = UnixMs::try_from(since_epoch.as_millis()).unwrap_or(UnixMs::MAX);
+    Some(date_ms.saturating_sub(now).clamp(0, MAX_RETRY_AFTER_MS))
+}
+
+/// An example result in which the key is not echoed. One that is no JSON
+/// without the key is left out.
+fn without_key(result: Box<RawValue>, quoter: &Quoter) -> Option<Box<RawValue>> {
+    if quoter.finds_key(result.get()) {
+        RawValue::from_string(quoter.redact(result.get())).ok()
+    } else {
+        Some(result)
+    }
+}
+
+fn unreadable(answer: &Answer, error: &str) -> String {
+    match &answer.body.end {
+        BodyEnd::Complete => format!("the answer cannot be read ({error})"),
+        BodyEnd::Cut(reason) => format!("the answer was cut ({reason})"),
+        BodyEnd::OverCap => format!(
+            "the answer is longer than {} bytes",
+            answer.body.bytes.len()
+        ),
+        BodyEnd::TimedOut => "the answer did not end in time".to_owned(),
+    }
+}
+
+/// The words of the transport, where there is no answer.
+fn spoken(text: &str, quoter: &Quoter) -> Words {
+    Words {
+        status: None,
+        message: quoter.quote(text),
+    }
+}
+
+fn silence(fault: &TransportFault, quoter: &Quoter) -> Words {
+    match fault {
+        TransportFault::NotConnected(text)
+        | TransportFault::TimedOut(text)
+        | TransportFault::Broken(text) => spoken(text, quoter),
+    }
+}
+
+/// The words of the service itself. The shape of its error bodies is
+/// undocumented (AI_PARSER_API.md), so what is not recognised is kept as text.
+fn told(answer: &Answer, quoter: &Quoter) -> Words {
+    let cut = answer.body.end != BodyEnd::Complete;
+    let message = match answer_json::error_message(&answer.body.bytes) {
+        Some(text) => quoter.quote(&text),
+        None if answer.body.bytes.trim_ascii().is_empty() => {
+            "the answer says nothing more".to_owned()
+        }
+        None => quoter.quote_after("", answer.body.bytes.trim_ascii(), cut),
+    };
+    Words {
+        status: Some(answer.status),
+        message,
+    }
+}
+
+/// What is wrong with an answer that should have been good, and its text.
+fn doubted(answer: &Answer, problem: &str, quoter: &Quoter) -> Words {
+    let cut = answer.body.end != BodyEnd::Complete;
+    let bytes = answer.body.bytes.trim_ascii();
+    let message = if bytes.is_empty() {
+        quoter.quote(problem)
+    } else {
+        quoter.quote_after(&format!("{problem}: "), bytes, cut)
+    };
+    Words {
+        status: Some(answer.status),
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,542 @@
+use secrecy::SecretString;
+
+use super::*;
+use crate::api::text::{CAP_BYTES, CUT_MARK};
+use crate::api::types::ListedParser;
+
+const NOW: UnixMs = 1_700_000_000_000; // Tue, 14 Nov 2023 22:13:20 GMT
+
+fn answer(status: u16, body: &str) -> Reply {
+    ended(status, body, BodyEnd::Complete)
+}
+
+fn ended(status: u16, body: &str, end: BodyEnd) -> Reply {
+    Ok(Answer {
+        status,
+        retry_after: None,
+        body: Body {
+            bytes: body.as_bytes().to_vec(),
+            end,
+        },
+    })
+}
+
+fn cut() -> BodyEnd {
+    BodyEnd::Cut("connection reset".to_owned())
+}
+
+fn create_of(reply: Reply) -> CreateOutcome {
+    create(reply, NOW, &Quoter::default())
+}
+
+fn details_of(reply: Reply) -> PollOutcome {
+    details(&ParserId("p1".to_owned()), reply, NOW, &Quoter::default())
+}
+
+fn list_of(reply: Reply) -> ListOutcome {
+    list(reply, NOW, &Quoter::default())
+}
+
+fn finished(reply: Reply) -> Finished {
+    match details_of(reply) {
+        PollOutcome::Finished(finished) => finished,
+        other => panic!("not finished: {other:?}"),
+    }
+}
+
+fn faults() -> [TransportFault; 3] {
+    [
+        TransportFault::NotConnected("refused".to_owned()),
+        TransportFault::TimedOut("late".to_owned()),
+        TransportFault::Broken("reset".to_owned()),
+    ]
+}
+
+fn id_of(outcome: CreateOutcome) -> Option<String> {
+    match outcome {
+        CreateOutcome::Created { parser_id, .. } => Some(parser_id.0),
+        CreateOutcome::InDoubt(DoubtCause::AnswerLost, _) => None,
+        other => panic!("neither created nor lost: {other:?}"),
+    }
+}
+
+#[test]
+fn every_status_of_a_create_has_the_outcome_of_the_table() {
+    for status in 100..1000 {
+        for end in [
+            BodyEnd::Complete,
+            cut(),
+            BodyEnd::OverCap,
+            BodyEnd::TimedOut,
+        ] {
+            let outcome = create_of(ended(status, "no json", end));
+            let expected = match status {
+                400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => "rejected",
+                401 => "unauthorized",
+                402 | 403 => "credits",
+                429 => "throttled",
+                500..=599 => "service error",
+                _ => "lost",
+            };
+            let found = match &outcome {
+                CreateOutcome::Rejected(_) => "rejected",
+                CreateOutcome::Refused(Refusal::Unauthorized, _) => "unauthorized",
+                CreateOutcome::Refused(Refusal::Credits, _) => "credits",
+                CreateOutcome::Refused(Refusal::Throttled { .. }, _) => "throttled",
+                CreateOutcome::InDoubt(DoubtCause::ServiceError, _) => "service error",
+                CreateOutcome::InDoubt(DoubtCause::AnswerLost, _) => "lost",
+                CreateOutcome::NotSent(_) => "not sent",
+                CreateOutcome::Created { .. } => "created",
+            };
+            assert_eq!(found, expected, "{status}");
+            let (CreateOutcome::Rejected(words)
+            | CreateOutcome::Refused(_, words)
+            | CreateOutcome::InDoubt(_, words)) = outcome
+            else {
+                panic!("{status} has no words");
+            };
+            assert_eq!(words.status, Some(status));
+            assert!(words.message.contains("no json"), "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn a_create_that_got_no_answer_is_in_doubt_unless_it_never_connected() {
+    let found = faults().map(|fault| create_of(Err(fault)));
+    let words = |text: &str| Words {
+        status: None,
+        message: text.to_owned(),
+    };
+    assert_eq!(
+        found,
+        [
+            CreateOutcome::NotSent(words("refused")),
+            CreateOutcome::InDoubt(DoubtCause::AnswerLost, words("late")),
+            CreateOutcome::InDoubt(DoubtCause::AnswerLost, words("reset")),
+        ]
+    );
+}
+
+#[test]
+fn any_2xx_with_an_id_is_a_created_parser() {
+    for status in 200..300 {
+        let outcome = create_of(answer(status, r#"{"id": "p1", "version": 0, "x": [{}]}"#));
+        let expected = CreateOutcome::Created {
+            parser_id: ParserId("p1".to_owned()),
+            version: Some(0),
+        };
+        assert_eq!(outcome, expected, "{status}");
+    }
+}
+
+#[test]
+fn an_id_is_a_string_or_a_number_and_otherwise_missing() {
+    for (body, id) in [
+        (r#"{"id":"9c0f-é/.. x"}"#, Some("9c0f-é/.. x")),
+        (r#"{"id":"a\u002fb"}"#, Some("a/b")),
+        (
+            r#"{"id":12345678901234567890123}"#,
+            Some("12345678901234567890123"),
+        ),
+        (r#"{"id":0}"#, Some("0")),
+        (r#" {"version":1,"id":"late"} "#, Some("late")),
+        (r#"{"id":""}"#, None),
+        (r#"{"id":"  "}"#, None),
+        (r#"{"id":null}"#, None),
+        (r#"{"id":true}"#, None),
+        (r#"{"id":["p1"]}"#, None),
+        (r#"{"version":0}"#, None),
+        (r#"{"parser":{"id":"p1"}}"#, None),
+        (r#"["p1",0]"#, None),
+        (r#""p1""#, None),
+        (r#"{"id":"p1"} trailing"#, None),
+        (r#"{"id":"p1""#, None),
+        ("", None),
+        ("<html>", None),
+    ] {
+        assert_eq!(id_of(create_of(answer(201, body))).as_deref(), id, "{body}");
+    }
+    let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(5000));
+    assert_eq!(id_of(create_of(answer(201, &long))), None);
+}
+
+#[test]
+fn a_version_may_be_missing_or_odd_without_losing_the_id() {
+    for (version, expected) in [
+        ("0", Some(0)),
+        ("7", Some(7)),
+        (r#""7""#, Some(7)),
+        ("null", None),
+        ("1.5", None),
+        (r#""latest""#, None),
+        ("{}", None),
+    ] {
+        let body = format!(r#"{{"id":"p1","version":{version}}}"#);
+        match create_of(answer(202, &body)) {
+            CreateOutcome::Created { version, .. } => assert_eq!(version, expected, "{body}"),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_cut_201_is_in_doubt_unless_its_json_was_whole() {
+    for end in [cut(), BodyEnd::OverCap, BodyEnd::TimedOut] {
+        let whole = ended(201, r#"{"id":"p1"}"#, end.clone());
+        assert_eq!(id_of(create_of(whole)).as_deref(), Some("p1"));
+        let half = ended(201, r#"{"id":"p1","ver"#, end);
+        assert_eq!(id_of(create_of(half)), None);
+    }
+}
+
+#[test]
+fn a_2xx_without_an_id_says_what_is_wrong_with_it() {
+    for (reply, message) in [
+        (
+            answer(204, ""),
+            "the answer cannot be read (EOF while parsing a value at line 1 column 0)",
+        ),
+        (
+            answer(200, r#"{"ok":1}"#),
+            r#"no id in the answer: {"ok":1}"#,
+        ),
+        (
+            ended(201, "", cut()),
+            "the answer was cut (connection reset)",
+        ),
+        (
+            ended(201, "[[", BodyEnd::OverCap),
+            "the answer is longer than 2 bytes: [[… [cut]",
+        ),
+        (
+            ended(201, "{", BodyEnd::TimedOut),
+            "the answer did not end in time: {… [cut]",
+        ),
+    ] {
+        match create_of(reply) {
+            CreateOutcome::InDoubt(DoubtCause::AnswerLost, words) => {
+                assert_eq!(words.message, message);
+            }
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_text_of_an_error_body_is_found_or_kept_as_it_came() {
+    for (body, message) in [
+        (r#"{"error":"urls: at most 3"}"#, "urls: at most 3"),
+        (r#"{"message":"no","code":7}"#, "no"),
+        (r#"{"detail":"no","error":null}"#, "no"),
+        (r#"{"error":"","message":"no"}"#, "no"),
+        (r#"{"error":{"text":"no"}}"#, r#"{"error":{"text":"no"}}"#),
+        (r#"{"detail":["a"]}"#, r#"{"detail":["a"]}"#),
+        ("<h1>Bad Gateway</h1>\r\n", "<h1>Bad Gateway</h1>"),
+        ("two\nlines", "two\\nlines"),
+        (r#"{"error":"esc\u001b[0m"}"#, "esc\\u{1b}[0m"),
+        ("", "the answer says nothing more"),
+        (" \n", "the answer says nothing more"),
+    ] {
+        let words = Words {
+            status: Some(400),
+            message: message.to_owned(),
+        };
+        assert_eq!(create_of(answer(400, body)), CreateOutcome::Rejected(words));
+    }
+}
+
+#[test]
+fn the_words_of_an_error_are_capped_and_hide_the_key() {
+    let quoter = Quoter::hiding(&SecretString::from("SECRET0123"));
+    let message_of = |body: String, end| match create(ended(500, &body, end), NOW, &quoter) {
+        CreateOutcome::InDoubt(_, words) => words.message,
+        other => panic!("{other:?}"),
+    };
+    let escaped = r#"{"error":"key S\u0045CRET0123 is bad"}"#.to_owned();
+    assert_eq!(message_of(escaped, BodyEnd::Complete), "key [key] is bad");
+    let half = message_of("key SECRET01".to_owned(), cut());
+    assert_eq!(half, format!("key {CUT_MARK}"));
+    let long = message_of("SECRET0123".repeat(CAP_BYTES), BodyEnd::Complete);
+    assert!(long.len() <= CAP_BYTES && !long.contains('S'));
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date_and_nonsense_is_none() {
+    for (header, expected) in [
+        ("0", Some(0)),
+        ("7", Some(7_000)),
+        (" 7 ", Some(7_000)),
+        ("86400", Some(MAX_RETRY_AFTER_MS)),
+        ("86401", Some(MAX_RETRY_AFTER_MS)),
+        ("99999999999999999999999", Some(MAX_RETRY_AFTER_MS)),
+        ("Tue, 14 Nov 2023 22:13:50 GMT", Some(30_000)),
+        ("Tuesday, 14-Nov-23 22:13:50 GMT", Some(30_000)),
+        ("Tue Nov 14 22:13:50 2023", Some(30_000)),
+        ("Tue, 14 Nov 2023 22:13:20 GMT", Some(0)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+        ("Tue, 14 Nov 2034 22:13:20 GMT", Some(MAX_RETRY_AFTER_MS)),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+    ] {
+        let reply = Ok(Answer {
+            status: 429,
+            retry_after: Some(header.to_owned()),
+            body: Body {
+                bytes: Vec::new(),
+                end: BodyEnd::Complete,
+            },
+        });
+        let expected = Refusal::Throttled {
+            retry_after_ms: expected,
+        };
+        match create_of(reply) {
+            CreateOutcome::Refused(refusal, _) => assert_eq!(refusal, expected, "{header}"),
+            other => panic!("{header}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_status_of_a_poll_and_a_list_has_the_outcome_of_the_table() {
+    for status in 100..1000 {
+        let poll = match details_of(answer(status, "no json")) {
+            PollOutcome::NotFound(_) => "not found",
+            PollOutcome::Refused(Refusal::Unauthorized, _) => "unauthorized",
+            PollOutcome::Refused(Refusal::Credits, _) => "credits",
+            PollOutcome::Refused(Refusal::Throttled { .. }, _) => "throttled",
+            PollOutcome::Trouble(words) if words.status == Some(status) => "trouble",
+            other => panic!("{status}: {other:?}"),
+        };
+        let list = match list_of(answer(status, "no json")) {
+            ListOutcome::Refused(Refusal::Unauthorized, _) => "unauthorized",
+            ListOutcome::Refused(Refusal::Credits, _) => "credits",
+            ListOutcome::Refused(Refusal::Throttled { .. }, _) => "throttled",
+            ListOutcome::Trouble(words) if words.status == Some(status) => "trouble",
+            other => panic!("{status}: {other:?}"),
+        };
+        let expected = match status {
+            401 => "unauthorized",
+            402 | 403 => "credits",
+            429 => "throttled",
+            _ => "trouble",
+        };
+        assert_eq!(list, expected, "{status}");
+        let expected = if status == 404 { "not found" } else { expected };
+        assert_eq!(poll, expected, "{status}");
+    }
+    for fault in faults() {
+        assert!(matches!(
+            details_of(Err(fault.clone())),
+            PollOutcome::Trouble(_)
+        ));
+        assert!(matches!(list_of(Err(fault)), ListOutcome::Trouble(_)));
+    }
+}
+
+#[test]
+fn a_finished_parser_comes_with_what_the_answer_tells_of_it() {
+    let full = finished(answer(
+        200,
+        r#"{"name":"n","status":"FINISHED","error":null,"version":0,
+            "generated_at":"2025-01-02T03:04:05.678Z",
+            "example_result":[{"url":"u","result":{"a": 1.50}}]}"#,
+    ));
+    assert_eq!(full.version, Some(0));
+    assert_eq!(full.generated_at, Some(1_735_787_045_678));
+    let example = full.example_result.expect("an example");
+    assert_eq!(example.get(), r#"[{"url":"u","result":{"a": 1.50}}]"#);
+
+    for status in ["FINISHED", "FINISED", " finished ", "Finised"] {
+        let bare = finished(answer(200, &format!(r#"{{"status":"{status}"}}"#)));
+        assert_eq!(bare.version, None);
+        assert_eq!(bare.generated_at, None);
+        assert!(bare.example_result.is_none());
+    }
+}
+
+#[test]
+fn an_example_result_is_any_json_under_either_key() {
+    for (keys, expected) in [
+        (r#""example_result":{"a":[1]}"#, Some(r#"{"a":[1]}"#)),
+        (r#""example_results":"text""#, Some(r#""text""#)),
+        (r#""example_result":null,"example_results":[]"#, Some("[]")),
+        (r#""example_result":1,"example_results":2"#, Some("1")),
+        (r#""example_result":null"#, None),
+        (r#""generated_at":"soon""#, None),
+    ] {
+        let body = format!(r#"{{"status":"FINISHED",{keys}}}"#);
+        let example = finished(answer(200, &body)).example_result;
+        assert_eq!(example.as_deref().map(RawValue::get), expected, "{keys}");
+    }
+}
+
+#[test]
+fn an_example_result_does_not_carry_the_key_on() {
+    let quoter = Quoter::hiding(&SecretString::from("12345678"));
+    for (example, expected) in [
+        (r#"["?api_key=12345678"]"#, Some(r#"["?api_key=[key]"]"#)),
+        // Without the key this is no JSON any more.
+        ("[12345678.5]", None),
+    ] {
+        let body = format!(r#"{{"status":"FINISHED","example_result":{example}}}"#);
+        let asked = ParserId("p1".to_owned());
+        match details(&asked, answer(200, &body), NOW, &quoter) {
+            PollOutcome::Finished(Finished { example_result, .. }) => {
+                assert_eq!(example_result.as_deref().map(RawValue::get), expected);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_failed_parser_comes_with_the_text_of_the_service() {
+    for (error, message) in [
+        (r#","error":"DownloadError: x\ny""#, "DownloadError: x\\ny"),
+        (r#","error":{"a":1}"#, r#"{"a":1}"#),
+        (r#","error":null"#, ""),
+        ("", ""),
+    ] {
+        let body = format!(r#"{{"status":"failed","generated_at":"x"{error}}}"#);
+        match details_of(answer(200, &body)) {
+            PollOutcome::Failed(words) => {
+                assert_eq!(words.status, Some(200));
+                assert_eq!(words.message, message);
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_status_that_is_unknown_or_missing_is_not_terminal() {
+    for (body, unknown) in [
+        (r#"{"status":"GENERATING"}"#, None),
+        (r#"{"status":"generating "}"#, None),
+        (r#"{"status":null}"#, None),
+        (r#"{"status":""}"#, None),
+        ("{}", None),
+        (r#"{"status":"QUEUED\u001b"}"#, Some("QUEUED\\u{1b}")),
+        (r#"{"status":3}"#, Some("3")),
+        (r#"{"status":"FINISHED!"}"#, Some("FINISHED!")),
+    ] {
+        match details_of(answer(202, body)) {
+            PollOutcome::Generating { unknown_status } => {
+                assert_eq!(unknown_status.as_deref(), unknown, "{body}");
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_about_another_parser_or_no_object_is_no_news() {
+    for body in [
+        r#"{"id":"p2","status":"FINISHED"}"#,
+        r#"{"status":"FAILED","id":7}"#,
+        r#"[{"status":"FINISHED"}]"#,
+        r#""FINISHED""#,
+        r#"{"status":"FINISHED""#,
+        "null",
+        "",
+    ] {
+        let outcome = details_of(answer(200, body));
+        assert!(
+            matches!(outcome, PollOutcome::Trouble(_)),
+            "{body}: {outcome:?}"
+        );
+    }
+    finished(answer(200, r#"{"id":"p1","status":"FINISHED"}"#));
+    finished(answer(200, r#"{"id":null,"status":"FINISHED"}"#));
+}
+
+#[test]
+fn examples_too_large_to_read_do_not_hide_that_a_parser_is_ready() {
+    let body = r#"{"status":"FINISHED","version":2,"example_result":[{"url":"#;
+    let found = finished(ended(200, body, BodyEnd::OverCap));
+    assert_eq!(found.version, Some(2));
+    assert!(found.example_result.is_none());
+
+    for end in [cut(), BodyEnd::TimedOut, BodyEnd::Complete] {
+        let outcome = details_of(ended(200, body, end));
+        assert!(matches!(outcome, PollOutcome::Trouble(_)), "{outcome:?}");
+    }
+    let pending = ended(
+        200,
+        r#"{"status":"GENERATING","fields":["#,
+        BodyEnd::OverCap,
+    );
+    assert!(matches!(details_of(pending), PollOutcome::Trouble(_)));
+}
+
+#[test]
+fn a_list_is_every_item_with_its_id_name_and_whether_it_failed() {
+    let body = r#"[
+        {"id":"a","name":"books","status":"FINISHED","version":1,"fields":[]},
+        {"id":2,"name":"","status":" failed"},
+        {"id":"c","name":"books","error":null}
+    ]"#;
+    let listed = match list_of(answer(200, body)) {
+        ListOutcome::Listed(listed) => listed,
+        other => panic!("{other:?}"),
+    };
+    let parser = |id: &str, name: &str, failed| ListedParser {
+        id: ParserId(id.to_owned()),
+        name: name.to_owned(),
+        failed,
+    };
+    let expected = [
+        parser("a", "books", false),
+        parser("2", "", true),
+        parser("c", "books", false),
+    ];
+    assert_eq!(listed, expected);
+    match list_of(answer(200, "[]")) {
+        ListOutcome::Listed(listed) => assert!(listed.is_empty()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_list_that_is_not_whole_is_trouble_and_names_the_bad_item() {
+    for (reply, part) in [
+        (
+            answer(200, r#"[{"id":"a","name":"n"},{"name":"n"}]"#),
+            "item 1: no usable id",
+        ),
+        (answer(200, r#"[{"id":"a"}]"#), "item 0: no name"),
+        (
+            answer(200, r#"[{"id":"a","name":null}]"#),
+            "item 0: no name",
+        ),
+        (
+            answer(200, r#"[{"id":"a","name":"n"},["b","n"]]"#),
+            "item 1: invalid type",
+        ),
+        (answer(200, r#"[{"id":"a","name":"n"}"#), "item 1: EOF"),
+        (
+            answer(200, r#"{"parsers":[]}"#),
+            "expected a JSON array of parsers",
+        ),
+        (answer(200, "[] []"), "trailing characters"),
+        (answer(204, ""), "EOF"),
+        (ended(200, "[]", cut()), "cut (connection reset)"),
+        (ended(200, "[", BodyEnd::OverCap), "longer than 1 bytes"),
+    ] {
+        match list_of(reply) {
+            ListOutcome::Trouble(words) => {
+                assert!(words.message.contains(part), "{part}: {words:?}");
+            }
+            other => panic!("{part}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_body_shows_no_content_in_debug() {
+    let reply = ended(400, "SECRET0123", cut());
+    assert!(!format!("{reply:?}").contains("SECRET"));
+}

@@ -1,0 +1,409 @@
+//! The service over HTTP: the only place that knows URLs, `reqwest` and the key.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use url::{Host, Url};
+
+use super::Service;
+use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
+use super::text::Quoter;
+use super::types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome, Words};
+use crate::job::{ParserId, UnixMs};
+
+/// Log targets, each with all below it, that can print a URL, a header or a
+/// body, hence the key. Telemetry must drop them whatever the level asked for.
+///
+/// With the features that parserd builds them with they print no more than the
+/// host (a test says so); `reqwest::connect` would print whole requests with
+/// `connection_verbose`, and another crate may turn the `tracing` feature of
+/// hyper or hyper-util on.
+pub const LEAKY_TARGETS: &[&str] = &[
+    "h2",
+    "hyper",
+    "hyper_rustls",
+    "hyper_util",
+    "reqwest",
+    "rustls",
+    "tower_http",
+];
+
+/// More of an error's body than this is not read, in bytes.
+const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
+
+/// A list may be longer than another answer by this factor.
+const LIST_CAP_FACTOR: usize = 16;
+
+/// Well below what load balancers allow, so that a reused connection is live.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a [`Client`] is made from. `Debug` prints no key.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// Where the service is: https, or http on a loopback address; a path is a
+    /// prefix of every request's path.
+    pub base_url: Url,
+    /// The API key: visible ASCII.
+    pub key: SecretString,
+    /// For a whole request, from connecting to the last byte of the body.
+    pub request_timeout: Duration,
+    /// For connecting, with DNS and TLS. At most half of `request_timeout`
+    /// counts: a request that did not connect must be known as such.
+    pub connect_timeout: Duration,
+    /// The most of a body that is read, after decompression; 16 times as much
+    /// of a list.
+    pub max_body_bytes: usize,
+    /// Whether the proxy that the environment names is used. It never is for a
+    /// loopback address, to which the key goes in clear text.
+    pub proxy: bool,
+}
+
+impl ClientConfig {
+    /// The defaults: 75 s a request (the service retries inside for 70 s, says
+    /// AI_PARSER_API.md), 10 s to connect, bodies of 4 MiB, no proxy.
+    pub fn new(base_url: Url, key: SecretString) -> Self {
+        Self {
+            base_url,
+            key,
+            request_timeout: Duration::from_secs(75),
+            connect_timeout: Duration::from_secs(10),
+            max_body_bytes: 4 * 1024 * 1024,
+            proxy: false,
+        }
+    }
+}
+
+/// Why there can be no [`Client`]. No message holds the key or the URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The base URL cannot be used.
+    #[error("the base URL {0}")]
+    BaseUrl(&'static str),
+    /// The key cannot be one.
+    #[error("the API key {0}")]
+    Key(&'static str),
+    /// The HTTP client could not be set up, say without CA certificates.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// The service over HTTP.
+///
+/// No redirect is followed, nothing is sent twice, no create goes over a
+/// connection that was used before. `Debug` prints no key.
+#[derive(Clone)]
+pub struct Client {
+    base_url: Url,
+    key: SecretString,
+    quoter: Quoter,
+    max_body_bytes: usize,
+    reading: reqwest::Client,
+    /// Keeps no connection: one that the other side has just closed would make
+    /// a lost answer out of nothing.
+    creating: reqwest::Client,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.base_url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Makes a client; nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// Where the base URL is neither https nor http on a loopback address, or
+    /// carries a user, a query or a fragment; where the key is empty or not
+    /// visible ASCII; where the HTTP client cannot be set up.
+    pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
+        check_key(config.key.expose_secret())?;
+        let encrypted = check_base_url(&config.base_url)?;
+        // An error means that a provider is there already, which will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let build = |builder: reqwest::ClientBuilder| {
+            builder
+                .build()
+                .map_err(|error| ClientError::Setup(chain(&error.without_url())))
+        };
+        Ok(Self {
+            quoter: Quoter::hiding(&config.key),
+            max_body_bytes: config.max_body_bytes,
+            reading: build(builder(&config, encrypted))?,
+            creating: build(builder(&config, encrypted).pool_max_idle_per_host(0))?,
+            base_url: config.base_url,
+            key: config.key,
+        })
+    }
+
+    fn url(&self, segments: &[&str]) -> Url {
+        let mut path = self.base_url.path().trim_end_matches('/').to_owned();
+        for segment in segments {
+            path.push('/');
+            path.push_str(&encode_segment(segment));
+        }
+        let mut url = self.base_url.clone();
+        url.set_path(&path);
+        url
+    }
+
+    async fn get(&self, endpoint: &'static str, mut url: Url, cap_bytes: usize) -> Reply {
+        url.query_pairs_mut()
+            .append_pair("api_key", self.key.expose_secret());
+        exchange(endpoint, self.reading.get(url), cap_bytes).await
+    }
+}
+
+impl Service for Client {
+    async fn create(&self, request: &CreateRequest) -> CreateOutcome {
+        let body = CreateBody {
+            api_key: self.key.expose_secret(),
+            request,
+        };
+        let body = match serde_json::to_vec(&body) {
+            Ok(body) => body,
+            Err(error) => {
+                return CreateOutcome::Rejected(Words {
+                    status: None,
+                    message: self.quoter.quote(&format!("not sent, no JSON: {error}")),
+                });
+            }
+        };
+        let request = self
+            .creating
+            .post(self.url(&["parsers"]))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        let reply = exchange("create", request, self.max_body_bytes).await;
+        classify::create(reply, now_ms(), &self.quoter)
+    }
+
+    async fn details(&self, parser_id: &ParserId) -> PollOutcome {
+        if !names_a_path_segment(&parser_id.0) {
+            return PollOutcome::NotFound(Words {
+                status: None,
+                message: self
+                    .quoter
+                    .quote(&format!("not asked: {parser_id:?} fits into no URL")),
+            });
+        }
+        let url = self.url(&["parsers", &parser_id.0]);
+        let reply = self.get("details", url, self.max_body_bytes).await;
+        classify::details(parser_id, reply, now_ms(), &self.quoter)
+    }
+
+    async fn list(&self) -> ListOutcome {
+        let cap_bytes = self.max_body_bytes.saturating_mul(LIST_CAP_FACTOR);
+        let reply = self.get("list", self.url(&["parsers"]), cap_bytes).await;
+        classify::list(reply, now_ms(), &self.quoter)
+    }
+}
+
+/// `POST /parsers` takes the key in the body (AI_PARSER_API.md).
+#[derive(Serialize)]
+struct CreateBody<'a> {
+    api_key: &'a str,
+    #[serde(flatten)]
+    request: &'a CreateRequest,
+}
+
+fn check_key(key: &str) -> Result<(), ClientError> {
+    if key.is_empty() {
+        return Err(ClientError::Key("is empty"));
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ClientError::Key(
+            "has a space, a line end or a character that is not ASCII",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether requests to `url` are encrypted, if it is a base URL at all.
+fn check_base_url(url: &Url) -> Result<bool, ClientError> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ClientError::BaseUrl("must carry no user and no password"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(ClientError::BaseUrl("must carry no query and no fragment"));
+    }
+    match url.scheme() {
+        "https" => Ok(true),
+        "http" if is_loopback(url) => Ok(false),
+        "http" => Err(ClientError::BaseUrl(
+            "must be https, as its host is not a loopback address",
+        )),
+        _ => Err(ClientError::BaseUrl("must be https")),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+fn builder(config: &ClientConfig, encrypted: bool) -> reqwest::ClientBuilder {
+    let connect_timeout = config.connect_timeout.min(config.request_timeout / 2);
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert(
+        ACCEPT,
+        reqwest::header::HeaderValue::from_static("application/json"),
+    );
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("parserd/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        // reqwest's defaults re-post a body on a 307 and name the URL, with the
+        // key, in `Referer`.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .connect_timeout(connect_timeout)
+        .timeout(config.request_timeout)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .https_only(encrypted);
+    if !(config.proxy && encrypted) {
+        builder = builder.no_proxy();
+    }
+    if !encrypted {
+        // Nothing to verify: works where no CA certificates are installed.
+        builder = builder.tls_certs_only([]);
+    }
+    builder
+}
+
+/// Whether `id` can stand in a path: an empty one would ask for the list, and
+/// dots, even encoded, for another path.
+fn names_a_path_segment(id: &str) -> bool {
+    !matches!(id, "" | "." | "..")
+}
+
+/// `text` as one path segment: all but unreserved characters percent-encoded.
+fn encode_segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// Sends one request, reads its answer, and logs that it was, without URL,
+/// headers and key.
+async fn exchange(
+    endpoint: &'static str,
+    request: reqwest::RequestBuilder,
+    cap_bytes: usize,
+) -> Reply {
+    let started = Instant::now();
+    let reply = match request.send().await {
+        Ok(response) => Ok(read(response, cap_bytes).await),
+        Err(error) => Err(fault(error)),
+    };
+    let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match &reply {
+        Ok(answer) => {
+            tracing::debug!(
+                endpoint,
+                http_status = answer.status,
+                elapsed_ms,
+                "answered"
+            );
+        }
+        Err(TransportFault::NotConnected(_)) => {
+            tracing::debug!(endpoint, elapsed_ms, "not connected");
+        }
+        Err(TransportFault::TimedOut(_)) => tracing::debug!(endpoint, elapsed_ms, "timed out"),
+        Err(TransportFault::Broken(_)) => tracing::debug!(endpoint, elapsed_ms, "broken off"),
+    }
+    reply
+}
+
+async fn read(mut response: reqwest::Response, cap_bytes: usize) -> Answer {
+    let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER);
+    let retry_after = retry_after.and_then(|value| Some(value.to_str().ok()?.to_owned()));
+    let cap_bytes = if status.is_success() {
+        cap_bytes
+    } else {
+        cap_bytes.min(MAX_ERROR_BODY_BYTES)
+    };
+    let mut bytes = Vec::new();
+    let end = loop {
+        match response.chunk().await {
+            Ok(None) => break BodyEnd::Complete,
+            Ok(Some(chunk)) => {
+                let room = cap_bytes - bytes.len();
+                bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if chunk.len() > room {
+                    break BodyEnd::OverCap;
+                }
+            }
+            Err(error) => match fault(error) {
+                TransportFault::TimedOut(_) => break BodyEnd::TimedOut,
+                TransportFault::NotConnected(text) | TransportFault::Broken(text) => {
+                    break BodyEnd::Cut(text);
+                }
+            },
+        }
+    };
+    Answer {
+        status: status.as_u16(),
+        retry_after,
+        body: Body { bytes, end },
+    }
+}
+
+/// The one place where a `reqwest::Error` becomes text: without its URL, which
+/// holds the key.
+fn fault(error: reqwest::Error) -> TransportFault {
+    let error = error.without_url();
+    let text = chain(&error);
+    // A connect timeout is both, and nothing was sent.
+    if error.is_connect() || error.is_builder() {
+        TransportFault::NotConnected(text)
+    } else if error.is_timeout() {
+        TransportFault::TimedOut(text)
+    } else {
+        TransportFault::Broken(text)
+    }
+}
+
+/// An error and its causes, joined by colons.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // Some errors repeat their cause.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn now_ms() -> UnixMs {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    UnixMs::try_from(since_epoch.as_millis()).unwrap_or(UnixMs::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+//! Text from outside made fit to be stored, shown and logged: decoded, without
+//! the API key, control characters escaped, capped.
+
+use std::fmt::Write as _;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// No quoted text is longer than this, in bytes, its mark of a cut included.
+pub const CAP_BYTES: usize = 4 * 1024;
+
+/// Stands at the end of a text of which a part is missing.
+pub const CUT_MARK: &str = "… [cut]";
+
+/// Stands where the API key stood.
+pub const KEY_MARK: &str = "[key]";
+
+/// As much of a body as is looked at for a text of at most [`CAP_BYTES`].
+const WINDOW_BYTES: usize = 64 * 1024;
+
+/// Quotes text from outside without a secret that it may echo.
+///
+/// `Debug` prints no secret.
+#[derive(Debug, Clone, Default)]
+pub struct Quoter {
+    /// Every spelling of the secret, longest first.
+    spellings: Vec<SecretString>,
+}
+
+impl Quoter {
+    /// A quoter that puts [`KEY_MARK`] in the place of `key`, be it spelt as it
+    /// is, percent-encoded, as a form encodes it, or as JSON escapes it.
+    pub fn hiding(key: &SecretString) -> Self {
+        let mut spellings: Vec<String> = spellings(key.expose_secret());
+        spellings.retain(|spelling| !spelling.is_empty());
+        // The longest first: an encoded spelling may hold a part of a shorter one.
+        spellings.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        spellings.dedup();
+        Self {
+            spellings: spellings.into_iter().map(SecretString::from).collect(),
+        }
+    }
+
+    /// `text` without the key, control characters escaped, capped at [`CAP_BYTES`].
+    pub fn quote(&self, text: &str) -> String {
+        self.quote_after("", text.as_bytes(), false)
+    }
+
+    /// [`Self::quote`] of `lead` and what `bytes` hold, decoded as UTF-8 with
+    /// what cannot be decoded replaced.
+    ///
+    /// `cut` says that more followed after `bytes`. Then the result ends with
+    /// [`CUT_MARK`], and a beginning of the key at the end of `bytes` is dropped.
+    pub fn quote_after(&self, lead: &str, bytes: &[u8], cut: bool) -> String {
+        let window = &bytes[..bytes.len().min(WINDOW_BYTES)];
+        let cut = cut || window.len() < bytes.len();
+        let whole = format!("{lead}{}", String::from_utf8_lossy(window));
+        // Before the cap: half a key at the cap would not be found any more.
+        let mut text = self.redact(&whole);
+        if cut {
+            text.truncate(self.end_without_partial_key(&text));
+        }
+        escape_capped(&text, cut)
+    }
+
+    /// `text` with [`KEY_MARK`] for every occurrence of the key.
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for spelling in &self.spellings {
+            if text.contains(spelling.expose_secret()) {
+                text = text.replace(spelling.expose_secret(), KEY_MARK);
+            }
+        }
+        text
+    }
+
+    /// Whether `text` holds the key.
+    pub fn finds_key(&self, text: &str) -> bool {
+        self.spellings
+            .iter()
+            .any(|spelling| text.contains(spelling.expose_secret()))
+    }
+
+    fn end_without_partial_key(&self, text: &str) -> usize {
+        let partial_bytes = |secret: &str| {
+            (1..secret.len())
+                .rev()
+                .find(|&n| secret.is_char_boundary(n) && text.ends_with(&secret[..n]))
+                .unwrap_or(0)
+        };
+        let longest = self
+            .spellings
+            .iter()
+            .map(|spelling| partial_bytes(spelling.expose_secret()))
+            .max();
+        text.len() - longest.unwrap_or(0)
+    }
+}
+
+/// [`Quoter::quote`] where there is no key to hide.
+pub fn quote(text: &str) -> String {
+    Quoter::default().quote(text)
+}
+
+/// `text` with [`KEY_MARK`] for every occurrence of `key`.
+pub fn redact(text: &str, key: &SecretString) -> String {
+    Quoter::hiding(key).redact(text)
+}
+
+fn spellings(key: &str) -> Vec<String> {
+    let form: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    let percent = form.replace('+', "%20");
+    let full = key.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    });
+    let json = serde_json::Value::from(key).to_string();
+    let json = json[1..json.len() - 1].to_owned();
+    let slashed = json.replace('/', "\\/");
+    let mut all = vec![key.to_owned(), json, slashed];
+    for encoded in [form, percent, full] {
+        all.push(lower_hex(&encoded));
+        all.push(encoded);
+    }
+    all
+}
+
+/// `%2F` as `%2f`, everything else as it is.
+fn lower_hex(encoded: &str) -> String {
+    let mut digits_left = 0;
+    encoded
+        .chars()
+        .map(|c| {
+            if c == '%' {
+                digits_left = 2;
+                c
+            } else if digits_left > 0 {
+                digits_left -= 1;
+                c.to_ascii_lowercase()
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+fn escape_capped(text: &str, cut: bool) -> String {
+    let mut out = String::with_capacity(text.len().min(CAP_BYTES));
+    // The longest prefix of the result that leaves room for the mark.
+    let mut room_for_mark = 0;
+    for c in text.chars() {
+        let before = out.len();
+        push_escaped(&mut out, c);
+        if out.len() > CAP_BYTES {
+            out.truncate(room_for_mark);
+            out.push_str(CUT_MARK);
+            return out;
+        }
+        if before + CUT_MARK.len() <= CAP_BYTES {
+            room_for_mark = before;
+        }
+    }
+    if cut {
+        if out.len() + CUT_MARK.len() > CAP_BYTES {
+            out.truncate(room_for_mark);
+        }
+        out.push_str(CUT_MARK);
+    }
+    out
+}
+
+fn push_escaped(out: &mut String, c: char) {
+    match c {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c if c.is_control() || is_invisible(c) => {
+            // Writing to a String does not fail.
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        }
+        c => out.push(c),
+    }
+}
+
+/// Characters that reorder, hide or break a line of text without being controls.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hiding(key: &str) -> Quoter {
+        Quoter::hiding(&SecretString::from(key))
+    }
+
+    #[test]
+    fn plain_text_stays_as_it_is() {
+        let text = r#"DownloadError: Failed "C:\x" für 100 % of 日本 🙂"#;
+        assert_eq!(quote(text), text);
+    }
+
+    #[test]
+    fn what_could_steer_a_terminal_or_fake_a_log_line_is_escaped() {
+        for (outside, quoted) in [
+            ("a\nb\r\tc", "a\\nb\\r\\tc"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("\0\u{7f}", "\\u{0}\\u{7f}"),
+            (
+                "a\u{202e}b\u{2066}c\u{200f}",
+                "a\\u{202e}b\\u{2066}c\\u{200f}",
+            ),
+            ("\u{2028}\u{feff}", "\\u{2028}\\u{feff}"),
+        ] {
+            assert_eq!(quote(outside), quoted);
+        }
+    }
+
+    #[test]
+    fn quoting_twice_changes_nothing_more() {
+        let once = quote(&"\u{1b}é\n".repeat(3000));
+        assert_eq!(quote(&once), once);
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_replaced() {
+        let quoted = Quoter::default().quote_after("", b"a\xff\xc3b", false);
+        assert_eq!(quoted, "a\u{fffd}\u{fffd}b");
+    }
+
+    #[test]
+    fn a_text_of_just_the_cap_is_kept_and_one_byte_more_is_cut_and_marked() {
+        let fits = "x".repeat(CAP_BYTES);
+        assert_eq!(quote(&fits), fits);
+
+        let cut = quote(&"x".repeat(CAP_BYTES + 1));
+        assert_eq!(cut.len(), CAP_BYTES);
+        assert!(cut.ends_with(&format!("x{CUT_MARK}")));
+    }
+
+    #[test]
+    fn the_cap_falls_between_characters_and_between_escapes() {
+        for shift in 0..12 {
+            for unit in ["é", "🙂", "\u{1b}", "\n"] {
+                let text = format!("{}{}", "a".repeat(shift), unit.repeat(CAP_BYTES));
+                let quoted = quote(&text);
+                assert!(quoted.len() <= CAP_BYTES);
+                let kept = quoted.strip_suffix(CUT_MARK).expect("marked as cut");
+                let whole = unit.repeat(CAP_BYTES);
+                let mut escaped = String::new();
+                whole.chars().for_each(|c| push_escaped(&mut escaped, c));
+                let kept = &kept[shift..];
+                let mut one = String::new();
+                unit.chars().for_each(|c| push_escaped(&mut one, c));
+                assert_eq!(kept.len() % one.len(), 0, "{unit:?} after {shift}");
+                assert!(escaped.starts_with(kept));
+            }
+        }
+    }
+
+    #[test]
+    fn the_key_is_hidden_however_it_is_spelt() {
+        let quoter = hiding("a/b+c \"d~é");
+        for spelt in [
+            "a/b+c \"d~é",
+            r#"a/b+c \"d~é"#,
+            r#"a\/b+c \"d~é"#,
+            "a%2Fb%2Bc+%22d%7E%C3%A9",
+            "a%2fb%2bc%20%22d%7e%c3%a9",
+            "a%2Fb%2Bc%20%22d%7E%C3%A9",
+        ] {
+            let text = format!("key {spelt} is bad, {spelt}!");
+            assert_eq!(quoter.quote(&text), "key [key] is bad, [key]!");
+        }
+    }
+
+    #[test]
+    fn no_part_of_the_key_survives_a_cap_that_falls_into_it() {
+        let key = "SECRETSECRET0123";
+        let quoter = hiding(key);
+        for before in CAP_BYTES - 40..CAP_BYTES + 4 {
+            let quoted = quoter.quote(&format!("{}{key} tail", ".".repeat(before)));
+            assert!(!quoted.contains("SEC"), "{before}: {quoted}");
+        }
+    }
+
+    #[test]
+    fn no_part_of_the_key_survives_a_body_that_was_cut_within_it() {
+        let key = "SECRET/0123";
+        let quoter = hiding(key);
+        for spelt in [key, "SECRET%2F0123"] {
+            for kept in 1..spelt.len() {
+                let body = format!("bad key {}", &spelt[..kept]);
+                let quoted = quoter.quote_after("", body.as_bytes(), true);
+                assert_eq!(quoted, format!("bad key {CUT_MARK}"), "{kept}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_part_of_the_key_survives_the_window_into_a_large_body() {
+        let key = "SECRET0123";
+        let quoter = hiding(key);
+        // Redaction makes this short again, so that its end is within the cap.
+        for shift in 0..key.len() {
+            let body = format!("{}{}", "-".repeat(shift), key.repeat(WINDOW_BYTES));
+            let quoted = quoter.quote_after("", body.as_bytes(), false);
+            assert!(!quoted.contains('S'), "{shift}");
+            assert!(quoted.ends_with(CUT_MARK));
+        }
+    }
+
+    #[test]
+    fn a_quoter_shows_no_key_in_debug() {
+        assert!(!format!("{:?}", hiding("SECRET0123")).contains("SECRET"));
+    }
+
+    #[test]
+    fn a_key_is_found_and_redacted_without_a_cap() {
+        let key = SecretString::from("SECRET0123");
+        let long = format!("{}SECRET0123", "x".repeat(CAP_BYTES));
+        assert!(Quoter::hiding(&key).finds_key(&long));
+        assert!(redact(&long, &key).ends_with("x[key]"));
+        assert!(!Quoter::default().finds_key(&long));
+    }
+}
