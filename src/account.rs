@@ -1,0 +1,237 @@
+//! The account's gates and budget as this process holds them: pure decisions of
+//! [`crate::gate`] behind one lock, and their copy in the database.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{
+    gate::{Admission, Budget, Closure, Gate, GatePolicy, OverBudget, Scope, Signal},
+    job::{ParkReason, UnixMs},
+    store::{Store, StoreError},
+};
+
+/// Leave to make requests of one scope; a canary's is given out once.
+#[derive(Debug)]
+#[must_use = "a pass that is not used must be given back"]
+pub struct Pass {
+    scope: Scope,
+    canary: bool,
+}
+
+impl Pass {
+    /// Whether it is the canary's.
+    pub const fn is_canary(&self) -> bool {
+        self.canary
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    create: Gate,
+    read: Gate,
+    budget: Budget,
+    /// Creates are held for want of budget until this time; `i64::MAX` is for good.
+    budget_hold: Option<UnixMs>,
+}
+
+impl State {
+    const fn gate(&mut self, scope: Scope) -> &mut Gate {
+        match scope {
+            Scope::Create => &mut self.create,
+            Scope::Read => &mut self.read,
+        }
+    }
+}
+
+/// What the database holds of the gates, as far as this process wrote or read it.
+type Stored = [Option<Closure>; 2];
+
+/// The account's state.
+#[derive(Debug)]
+pub struct Account {
+    state: Mutex<State>,
+    policy: GatePolicy,
+    stored: tokio::sync::Mutex<Stored>,
+}
+
+impl Account {
+    /// The account as the database has it. Parked for want of budget is looked at anew.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn load(
+        store: &Store,
+        policy: GatePolicy,
+        mut budget: Budget,
+        now: UnixMs,
+    ) -> Result<Self, StoreError> {
+        let mut stored = Stored::default();
+        for (scope, closure) in store.gates().await? {
+            stored[scope as usize] = Some(closure);
+        }
+        let gate = |scope: Scope| stored[scope as usize].map_or(Gate::Open, Gate::Closed);
+        (budget.spent, budget.spent_today) = store.spent(now).await?;
+        budget.day = crate::gate::utc_day(now);
+        Ok(Self {
+            state: Mutex::new(State {
+                create: gate(Scope::Create),
+                read: gate(Scope::Read),
+                budget,
+                budget_hold: None,
+            }),
+            policy,
+            stored: tokio::sync::Mutex::new(stored),
+        })
+    }
+
+    /// Leave to make requests of `scope` now, if the gate gives it.
+    pub fn admit(&self, scope: Scope, now: UnixMs) -> Option<Pass> {
+        let mut state = self.lock();
+        let gate = state.gate(scope);
+        let canary = match gate.admits(now) {
+            Admission::All => false,
+            Admission::Canary => true,
+            Admission::NoneUntil(_) => return None,
+        };
+        *gate = gate.with_canary();
+        Some(Pass { scope, canary })
+    }
+
+    /// The gate as it stands.
+    pub fn gate(&self, scope: Scope) -> Gate {
+        *self.lock().gate(scope)
+    }
+
+    /// Takes in what an answer says of the account, at once, before anything else is
+    /// sent. The first answer to a canary is the one that counts.
+    pub fn report(&self, pass: &mut Pass, signal: &Signal, now: UnixMs) {
+        let mut state = self.lock();
+        let gate = state.gate(pass.scope);
+        let before = *gate;
+        *gate = gate.after(signal, std::mem::take(&mut pass.canary), &self.policy, now);
+        let after = *gate;
+        drop(state);
+        match (before.closure(), after.closure()) {
+            (None, Some(closure)) => tracing::warn!(
+                gate = %pass.scope, reason = %closure.reason, next_probe_at = closure.next_probe_at,
+                "gate closed"
+            ),
+            (Some(_), None) => tracing::info!(gate = %pass.scope, "gate opened"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+    }
+
+    /// Gives a pass back; a canary that asked nothing may go out again.
+    pub fn give_back(&self, pass: Pass) {
+        if pass.canary {
+            let mut state = self.lock();
+            let gate = state.gate(pass.scope);
+            *gate = gate.without_canary();
+        }
+    }
+
+    /// Sets aside the credits of one create.
+    ///
+    /// # Errors
+    /// The bound that it would exceed; creates are then held until there is room.
+    pub fn reserve(&self, now: UnixMs) -> Result<(), OverBudget> {
+        let mut state = self.lock();
+        match state.budget.admits(now) {
+            Ok(()) => {
+                state.budget.spend(now);
+                Ok(())
+            }
+            Err(over) => {
+                state.budget_hold = Some(over.until.unwrap_or(UnixMs::MAX));
+                Err(over)
+            }
+        }
+    }
+
+    /// Takes back what a create that made nothing was taken to cost.
+    pub fn refund(&self, credits: i64, sent_at: UnixMs) {
+        self.lock().budget.refund(credits, sent_at);
+    }
+
+    /// Until when creates are held for want of budget, if they still are at `now`.
+    pub fn budget_hold(&self, now: UnixMs) -> Option<UnixMs> {
+        let state = self.lock();
+        state
+            .budget_hold
+            .filter(|_| state.budget.admits(now).is_err())
+    }
+
+    /// Ends a hold that has no reason any more; says whether there was one.
+    pub fn end_budget_hold(&self, now: UnixMs) -> bool {
+        let mut state = self.lock();
+        let over = state.budget_hold.is_some() && state.budget.admits(now).is_ok();
+        if over {
+            state.budget_hold = None;
+        }
+        over
+    }
+
+    /// Opens both gates, as after a changed key.
+    pub fn open(&self) {
+        let mut state = self.lock();
+        state.create = Gate::Open;
+        state.read = Gate::Open;
+    }
+
+    /// Brings the database's copy of the gates up to date. Returns whether creates
+    /// are free to go, after which parked jobs may be set free.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn save(&self, store: &Store) -> Result<(), StoreError> {
+        let mut stored = self.stored.lock().await;
+        for scope in [Scope::Create, Scope::Read] {
+            let now = self.gate(scope).closure().copied();
+            if stored[scope as usize] != now {
+                store.set_gate(scope, now).await?;
+                stored[scope as usize] = now;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the gates that somebody else opened in the database. Returns whether any was.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn reload(&self, store: &Store) -> Result<bool, StoreError> {
+        let mut stored = self.stored.lock().await;
+        if stored.iter().all(Option::is_none) {
+            return Ok(false);
+        }
+        let found = store.gates().await?;
+        let mut opened = false;
+        for scope in [Scope::Create, Scope::Read] {
+            let there = found.iter().any(|(found, _)| *found == scope);
+            if stored[scope as usize].is_some() && !there {
+                stored[scope as usize] = None;
+                *self.lock().gate(scope) = Gate::Open;
+                opened = true;
+                tracing::info!(gate = %scope, "gate opened by an operator");
+            }
+        }
+        Ok(opened)
+    }
+
+    /// The reasons for which jobs may be PARKED no longer.
+    pub fn lifted(&self, now: UnixMs) -> Vec<ParkReason> {
+        let mut lifted = Vec::new();
+        let open = |scope| self.gate(scope) == Gate::Open;
+        if open(Scope::Create) && open(Scope::Read) {
+            lifted.extend([ParkReason::Credits, ParkReason::Unauthorized]);
+        }
+        if self.budget_hold(now).is_none() {
+            lifted.push(ParkReason::Budget);
+        }
+        lifted
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

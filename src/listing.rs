@@ -1,0 +1,183 @@
+//! PURE: what one list of the account shows, and how far its absences can be trusted.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    api::types::ListedParser,
+    job::{ParserId, UnixMs},
+    lifecycle::Sighting,
+    store::KnownParser,
+};
+
+/// A list of the account, indexed.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// When it was asked for.
+    pub listed_at: UnixMs,
+    /// Why its absences prove nothing; none where they do.
+    pub distrust: Option<String>,
+    items: Vec<ListedParser>,
+    by_name: HashMap<String, Vec<usize>>,
+    by_id: HashMap<ParserId, usize>,
+}
+
+/// What a list says of the parsers that are known to be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Assessment {
+    /// Known ones that it lacks: deleted, or the list is partial.
+    pub missing: Vec<ParserId>,
+    /// A known one that it has under another name than was sent: (sent, shown).
+    pub altered: Option<(String, String)>,
+}
+
+impl Listing {
+    /// Indexes a list. It is trusted until something says otherwise.
+    pub fn new(items: Vec<ListedParser>, listed_at: UnixMs) -> Self {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_id = HashMap::new();
+        for (index, item) in items.iter().enumerate() {
+            by_name.entry(item.name.clone()).or_default().push(index);
+            by_id.insert(item.id.clone(), index);
+        }
+        Self {
+            listed_at,
+            distrust: None,
+            items,
+            by_name,
+            by_id,
+        }
+    }
+
+    /// Holds the list against the parsers that were known before it was asked for.
+    pub fn assess(&self, known: &[KnownParser]) -> Assessment {
+        let mut assessment = Assessment::default();
+        for parser in known {
+            match self.by_id.get(&parser.id) {
+                None => assessment.missing.push(parser.id.clone()),
+                Some(&index) if self.items[index].name != parser.remote_name => {
+                    assessment.altered.get_or_insert_with(|| {
+                        (parser.remote_name.clone(), self.items[index].name.clone())
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+        assessment
+    }
+
+    /// Every parser of that name.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &ListedParser> {
+        self.by_name
+            .get(name)
+            .into_iter()
+            .flatten()
+            .map(|&index| &self.items[index])
+    }
+
+    /// Whether the list shows this parser.
+    pub fn holds(&self, id: &ParserId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// What it shows of a create in doubt: parsers of the name, less those that were
+    /// there before and those that other jobs hold. One that FAILED counts: it was made.
+    pub fn sight(
+        &self,
+        name: &str,
+        baseline: &[ParserId],
+        claimed: &HashSet<ParserId>,
+    ) -> Sighting {
+        let mut found = self
+            .named(name)
+            .filter(|parser| !baseline.contains(&parser.id) && !claimed.contains(&parser.id));
+        match (found.next(), found.count()) {
+            (Some(parser), 0) => Sighting::One(parser.id.clone()),
+            (Some(_), more) => Sighting::Several(more + 1),
+            (None, _) => self.absence(),
+        }
+    }
+
+    /// What it shows of a parser that was answered 404.
+    pub fn sight_of_id(&self, id: &ParserId) -> Sighting {
+        if self.holds(id) {
+            Sighting::One(id.clone())
+        } else {
+            self.absence()
+        }
+    }
+
+    fn absence(&self) -> Sighting {
+        match &self.distrust {
+            None => Sighting::Absent,
+            Some(why) => Sighting::Unproven(why.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> ParserId {
+        ParserId(text.to_owned())
+    }
+
+    fn listing(items: &[(&str, &str)]) -> Listing {
+        let items = items
+            .iter()
+            .map(|(parser_id, name)| ListedParser {
+                id: id(parser_id),
+                name: (*name).to_owned(),
+                failed: false,
+            })
+            .collect();
+        Listing::new(items, 7)
+    }
+
+    fn known(parser_id: &str, remote_name: &str) -> KnownParser {
+        KnownParser {
+            id: id(parser_id),
+            remote_name: remote_name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_create_in_doubt_is_seen_by_its_name_less_what_was_there_and_what_others_hold() {
+        let list = listing(&[("1", "a"), ("2", "a"), ("3", "a"), ("4", "b")]);
+        let claimed = |ids: &[&str]| ids.iter().map(|text| id(text)).collect::<HashSet<_>>();
+        let table = [
+            ("a", vec![], claimed(&[]), Sighting::Several(3)),
+            ("a", vec![id("1")], claimed(&[]), Sighting::Several(2)),
+            ("a", vec![id("1")], claimed(&["3"]), Sighting::One(id("2"))),
+            ("a", vec![id("1"), id("2")], claimed(&["3"]), Sighting::Absent),
+            ("b", vec![], claimed(&[]), Sighting::One(id("4"))),
+            ("c", vec![], claimed(&[]), Sighting::Absent),
+        ];
+        for (name, baseline, claimed, expected) in table {
+            assert_eq!(list.sight(name, &baseline, &claimed), expected, "{name} {baseline:?}");
+        }
+    }
+
+    #[test]
+    fn an_absence_in_a_list_without_trust_proves_nothing() {
+        let mut list = listing(&[("1", "a")]);
+        list.distrust = Some("paged".to_owned());
+        let unproven = Sighting::Unproven("paged".to_owned());
+        assert_eq!(list.sight("x", &[], &HashSet::new()), unproven);
+        assert_eq!(list.sight_of_id(&id("9")), unproven);
+        assert_eq!(list.sight_of_id(&id("1")), Sighting::One(id("1")));
+    }
+
+    #[test]
+    fn a_list_is_held_against_what_is_known() {
+        let list = listing(&[("1", "a"), ("2", "b ")]);
+        assert_eq!(list.assess(&[known("1", "a")]), Assessment::default());
+        assert_eq!(
+            list.assess(&[known("1", "a"), known("2", "b"), known("3", "c")]),
+            Assessment {
+                missing: vec![id("3")],
+                altered: Some(("b".to_owned(), "b ".to_owned())),
+            }
+        );
+    }
+}

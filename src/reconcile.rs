@@ -1,0 +1,196 @@
+//! Lists of the account: before a create, for creates in doubt, and after a 404.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::{
+    account::Pass,
+    api::{
+        Service,
+        types::{ListOutcome, PollOutcome, Refusal, Words},
+    },
+    gate::Signal,
+    job::{Job, UnixMs},
+    lifecycle::{Event, Sighting},
+    listing::Listing,
+    store::{Intent, StoreError},
+    worker::{Done, Worker},
+};
+
+/// How many missing parsers are asked for by id after one list. What is over leaves
+/// the list without trust until the next one.
+const MAX_ASKED_PER_LIST: usize = 32;
+
+/// Why there is no list.
+#[derive(Debug, Clone)]
+pub enum NoList {
+    /// The account was refused.
+    Refused(Refusal, Words),
+    /// Anything else.
+    Trouble(Words),
+}
+
+/// The newest list. One request serves all who wait for it.
+#[derive(Debug, Default)]
+pub struct Lists {
+    newest: Mutex<Option<Arc<Listing>>>,
+}
+
+impl<S: Service> Worker<S> {
+    /// A list that was asked for at `not_before` or later.
+    ///
+    /// # Errors
+    /// Whatever the database says. That the service gives none is an outcome.
+    pub async fn listing(
+        &self,
+        not_before: UnixMs,
+        pass: &mut Pass,
+    ) -> Result<Result<Arc<Listing>, NoList>, StoreError> {
+        let mut newest = self.lists.newest.lock().await;
+        if let Some(listing) = newest.as_ref()
+            // One from the future was taken before the clock stepped back.
+            && (not_before..=self.clock.now()).contains(&listing.listed_at)
+        {
+            return Ok(Ok(Arc::clone(listing)));
+        }
+        match self.fetch(pass).await? {
+            Ok(listing) => {
+                let listing = Arc::new(listing);
+                *newest = Some(Arc::clone(&listing));
+                Ok(Ok(listing))
+            }
+            Err(none) => {
+                // Nobody may go on with one that could not be renewed.
+                *newest = None;
+                Ok(Err(none))
+            }
+        }
+    }
+
+    async fn fetch(&self, pass: &mut Pass) -> Result<Result<Listing, NoList>, StoreError> {
+        // Before the list is asked for: what is made meanwhile need not be in it.
+        let known = self.store.known_parsers().await?;
+        let listed_at = self.clock.now();
+        let outcome = self.service.list().await;
+        let now = self.clock.now();
+        let items = match outcome {
+            ListOutcome::Listed(items) => {
+                self.account.report(pass, &Signal::Accepted, now);
+                items
+            }
+            ListOutcome::Refused(refusal, words) => {
+                self.account.report(pass, &Signal::Refused(refusal.clone()), now);
+                return Ok(Err(NoList::Refused(refusal, words)));
+            }
+            ListOutcome::Trouble(words) => {
+                let signal = match words.status {
+                    Some(_) => Signal::Answered,
+                    None => Signal::NotConnected,
+                };
+                self.account.report(pass, &signal, now);
+                tracing::warn!(http_status = words.status, message = words.message, "no list of the account");
+                return Ok(Err(NoList::Trouble(words)));
+            }
+        };
+        let mut listing = Listing::new(items, listed_at);
+        let assessment = listing.assess(&known);
+        listing.distrust = match assessment.altered {
+            Some((sent, shown)) => Some(format!(
+                "the service alters names: {sent:?} was sent and {shown:?} is listed"
+            )),
+            None => self.distrust(&assessment.missing).await?,
+        };
+        if let Some(why) = &listing.distrust {
+            tracing::warn!(why, "the account's list cannot be trusted to be whole");
+        }
+        Ok(Ok(listing))
+    }
+
+    /// Asks for known parsers that the list lacks: deleted ones restore its trust, a
+    /// single one that exists shows that it is partial.
+    async fn distrust(
+        &self,
+        missing: &[crate::job::ParserId],
+    ) -> Result<Option<String>, StoreError> {
+        for id in missing.iter().take(MAX_ASKED_PER_LIST) {
+            match self.service.details(id).await {
+                PollOutcome::NotFound(_) => {
+                    tracing::warn!(parser_id = %id, "a parser was deleted from the account");
+                    self.store.mark_gone(id.clone(), self.clock.now()).await?;
+                }
+                PollOutcome::Finished(_)
+                | PollOutcome::Failed(_)
+                | PollOutcome::Generating { .. } => {
+                    return Ok(Some(format!("it lacks parser {id}, which exists")));
+                }
+                PollOutcome::Refused(_, words) | PollOutcome::Trouble(words) => {
+                    return Ok(Some(format!(
+                        "it lacks parser {id}, and asking for that one brought no answer: {}",
+                        words.message
+                    )));
+                }
+            }
+        }
+        Ok(match missing.len().checked_sub(MAX_ASKED_PER_LIST) {
+            None | Some(0) => None,
+            Some(over) => Some(format!("it lacks {over} more known parsers")),
+        })
+    }
+
+    /// Looks for creates in doubt in one fresh list.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn reconcile(
+        &self,
+        mut jobs: Vec<Job>,
+        mut pass: Pass,
+    ) -> Result<Vec<Done>, StoreError> {
+        let result = self.reconcile_with(&mut jobs, &mut pass).await;
+        self.account.give_back(pass);
+        self.after_report().await;
+        result
+    }
+
+    async fn reconcile_with(
+        &self,
+        jobs: &mut [Job],
+        pass: &mut Pass,
+    ) -> Result<Vec<Done>, StoreError> {
+        let asked_at = self.clock.now();
+        let listing = self.listing(asked_at, pass).await?;
+        let mut done = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let (sighting, listed_at) = match &listing {
+                Ok(listing) => (self.sight(job, listing).await?, listing.listed_at),
+                Err(NoList::Refused(..)) => (Sighting::NoList, asked_at),
+                // An answer that is no list is a list that cannot be trusted; an
+                // outage is waited out.
+                Err(NoList::Trouble(words)) => match words.status {
+                    Some(_) => (Sighting::Unproven(words.message.clone()), asked_at),
+                    None => (Sighting::NoList, asked_at),
+                },
+            };
+            let event = Event::Reconciled {
+                sighting,
+                listed_at,
+            };
+            if let Some(change) = self.decided(job, event) {
+                self.apply(job, change, Intent::default()).await?;
+            }
+            done.push(Done::of(job));
+        }
+        Ok(done)
+    }
+
+    async fn sight(&self, job: &Job, listing: &Listing) -> Result<Sighting, StoreError> {
+        let Some(name) = &job.progress.remote_name else {
+            return Ok(Sighting::Unproven("the name that was sent is not recorded".to_owned()));
+        };
+        let ledger = self.store.ledger(name).await?;
+        let ids: Vec<_> = listing.named(name).map(|parser| parser.id.clone()).collect();
+        let claimed = self.store.claimed(&ids, job.id).await?;
+        Ok(listing.sight(name, &ledger.baseline, &claimed))
+    }
+}

@@ -1,0 +1,391 @@
+//! Claim -> call -> decide -> apply: what is done with one job.
+//!
+//! What a crash leaves behind, line by line of [`Worker::create`]:
+//!
+//! - before the intent is durable: a QUEUED job; nothing was sent
+//! - after it, before, during or after the request: a CREATING job, which the next
+//!   process reconciles; nothing is sent again before it is known that nothing was made
+//! - after the answer's transition is durable: the job where the answer put it
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+use crate::{
+    account::{Account, Pass},
+    api::{
+        Service,
+        types::{CreateRequest, PollOutcome},
+    },
+    clock::Clock,
+    gate::Signal,
+    job::{Job, JobId, JobState, UnixMs},
+    lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
+    listing::Listing,
+    reconcile::{Lists, NoList},
+    spec::JobSpec,
+    store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
+};
+
+/// How old the list before a create may be. Parsers made by this process are known
+/// without it; it is for those made before, by another database or another tool.
+pub const LIST_MAX_AGE_MS: i64 = 60_000;
+
+/// How often a name is tried anew when the account already holds FAILED parsers of it.
+const MAX_RECREATIONS: i64 = 1000;
+
+/// The pauses between attempts to store what the service said, from and to.
+const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// What the workers share.
+#[derive(Debug)]
+pub struct Worker<S> {
+    /// The database.
+    pub store: Store,
+    /// The service.
+    pub service: S,
+    /// What decisions depend on.
+    pub policy: Policy,
+    /// Gates and budget.
+    pub account: Account,
+    /// The account's lists.
+    pub lists: Lists,
+    /// The time.
+    pub clock: Clock,
+    /// Whether the remote name carries the tag.
+    pub name_tag: bool,
+    /// What one create is taken to cost.
+    pub credits_per_create: i64,
+    /// Set when what cannot be stored must be given up.
+    pub abandon: watch::Receiver<bool>,
+}
+
+/// Where a job stands after a worker is done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// The job.
+    pub id: JobId,
+    /// The lane it waits in now, and until when.
+    pub waits: Option<(Lane, UnixMs)>,
+}
+
+impl Done {
+    pub(crate) fn of(job: &Job) -> Self {
+        let lane = match job.progress.state {
+            JobState::Queued => Some(Lane::Create),
+            JobState::Creating if job.progress.doubt.is_some() => Some(Lane::Reconcile),
+            JobState::Generating => Some(Lane::Poll),
+            JobState::Creating
+            | JobState::Parked
+            | JobState::Finished
+            | JobState::Failed
+            | JobState::Cancelled => None,
+        };
+        Self {
+            id: job.id,
+            waits: lane.map(|lane| (lane, job.progress.due_at)),
+        }
+    }
+}
+
+/// What a QUEUED job's turn comes to.
+struct Plan {
+    presence: Presence,
+    remote_name: String,
+    recreation: i64,
+    intent: Intent,
+}
+
+impl<S: Service> Worker<S> {
+    /// Takes a QUEUED job as far as the answer to its create.
+    ///
+    /// # Errors
+    /// Whatever the database says; then nothing was sent, or what was sent is
+    /// recorded as under way.
+    pub async fn create(
+        &self,
+        queued: QueuedJob,
+        listing: Result<Arc<Listing>, NoList>,
+        mut pass: Pass,
+    ) -> Result<Done, StoreError> {
+        let result = self.create_with(queued, listing, &mut pass).await;
+        self.account.give_back(pass);
+        result
+    }
+
+    async fn create_with(
+        &self,
+        queued: QueuedJob,
+        listing: Result<Arc<Listing>, NoList>,
+        pass: &mut Pass,
+    ) -> Result<Done, StoreError> {
+        let mut job = queued.job;
+        let spec = match queued.spec {
+            Ok(spec) => spec,
+            Err(reason) => return self.happen(&mut job, Event::Unusable(reason)).await,
+        };
+        let listing = match listing {
+            Ok(listing) => listing,
+            // The reading gate has taken it in already; the job shares its fate.
+            Err(NoList::Refused(refusal, words)) => {
+                return self.happen(&mut job, Event::ListRefused(refusal, words)).await;
+            }
+            Err(NoList::Trouble(_)) => return Ok(Done::of(&job)),
+        };
+        let plan = self.plan(&job, &spec, &listing).await?;
+        let remote_name = plan.remote_name.clone();
+        let event = Event::Listed {
+            presence: plan.presence,
+            remote_name: plan.remote_name,
+            recreation: plan.recreation,
+        };
+        let Some(change) = self.decided(&job, event) else {
+            return Ok(Done::of(&job));
+        };
+        if change.ledger != Some(Ledger::Intent) {
+            self.apply(&mut job, change, Intent::default()).await?;
+            return Ok(Done::of(&job));
+        }
+        // No await between the reserving and the intent's own handling of failure.
+        let sent_at = self.clock.now();
+        if let Err(over) = self.account.reserve(sent_at) {
+            return self.happen(&mut job, Event::OverBudget(over)).await;
+        }
+        let stored = self.apply(&mut job, change, plan.intent).await;
+        if !matches!(stored, Ok(Applied::Durable { .. })) {
+            self.account.refund(self.credits_per_create, sent_at);
+            return stored.map(|_| Done::of(&job));
+        }
+        self.send(&mut job, &spec, remote_name, pass).await
+    }
+
+    /// Sends the create whose intent is durable, once.
+    async fn send(
+        &self,
+        job: &mut Job,
+        spec: &JobSpec,
+        name: String,
+        pass: &mut Pass,
+    ) -> Result<Done, StoreError> {
+        let request = CreateRequest {
+            name,
+            urls: spec.urls.clone(),
+            scraper_params: raw(spec.scraper_params_json()),
+            fields: raw(spec.fields_json()),
+        };
+        let started = Instant::now();
+        let outcome = self.service.create(&request).await;
+        tracing::debug!(job = %job.id, name = job.name, elapsed_ms = started.elapsed().as_millis(), ?outcome, "create answered");
+        if let Some(change) = self.decided(job, Event::CreateAnswered(outcome)) {
+            self.report(&change, pass);
+            self.apply_firmly(job, change).await?;
+            self.after_report().await;
+        }
+        Ok(Done::of(job))
+    }
+
+    /// Which name a create would use, and what the account and the ledger hold under it.
+    async fn plan(
+        &self,
+        job: &Job,
+        spec: &JobSpec,
+        listing: &Listing,
+    ) -> Result<Plan, StoreError> {
+        let mut recreation = job.progress.recreation;
+        loop {
+            let remote_name = spec.remote_name(
+                u32::try_from(recreation).unwrap_or(u32::MAX),
+                self.name_tag,
+            );
+            let named: Vec<_> = listing.named(&remote_name).cloned().collect();
+            let ids: Vec<_> = named.iter().map(|parser| parser.id.clone()).collect();
+            let claimed = self.store.claimed(&ids, job.id).await?;
+            let mut usable: Vec<_> = named
+                .iter()
+                .filter(|parser| !parser.failed && !claimed.contains(&parser.id))
+                .cloned()
+                .collect();
+            // Only FAILED parsers, or the user wants another: the next name.
+            let another = self.name_tag
+                && !named.is_empty()
+                && (usable.is_empty() || self.policy.on_existing == OnExisting::Create);
+            if another && recreation < job.progress.recreation + MAX_RECREATIONS {
+                recreation += 1;
+                continue;
+            }
+            let ledger = self.store.ledger(&remote_name).await?;
+            let presence = match (usable.len(), ledger.made_at) {
+                _ if ledger.pending => Presence::Unresolved,
+                (0, Some(_)) if !named.is_empty() => Presence::Absent,
+                (0, Some(made_at)) if listing.listed_at <= made_at || listing.distrust.is_some() => {
+                    Presence::Unproven
+                }
+                (0, _) => Presence::Absent,
+                (1, _) => Presence::One(usable.remove(0)),
+                (count, _) => Presence::Several(count),
+            };
+            return Ok(Plan {
+                presence,
+                remote_name,
+                recreation,
+                intent: Intent {
+                    credits: self.credits_per_create,
+                    baseline: ids,
+                },
+            });
+        }
+    }
+
+    /// Polls a GENERATING job once.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn poll(&self, mut job: Job, mut pass: Pass) -> Result<Done, StoreError> {
+        let result = self.poll_with(&mut job, &mut pass).await;
+        self.account.give_back(pass);
+        result.map(|()| Done::of(&job))
+    }
+
+    async fn poll_with(&self, job: &mut Job, pass: &mut Pass) -> Result<(), StoreError> {
+        let Some(parser_id) = job.progress.parser_id.clone() else {
+            tracing::error!(job = %job.id, "a GENERATING job without a parser: its row was changed past the rules");
+            return Ok(());
+        };
+        let asked_at = self.clock.now();
+        let event = match self.service.details(&parser_id).await {
+            PollOutcome::NotFound(words) => {
+                self.account.report(pass, &Signal::Answered, self.clock.now());
+                match self.listing(asked_at, pass).await? {
+                    Ok(listing) => {
+                        let sighting = listing.sight_of_id(&parser_id);
+                        Event::Missing(words, sighting)
+                    }
+                    Err(_) => Event::Polled(PollOutcome::NotFound(words)),
+                }
+            }
+            outcome => Event::Polled(outcome),
+        };
+        if let Some(change) = self.decided(job, event) {
+            self.report(&change, pass);
+            self.apply(job, change, Intent::default()).await?;
+            self.after_report().await;
+        }
+        Ok(())
+    }
+
+    /// Something happened to a job that says nothing of the account.
+    pub(crate) async fn happen(&self, job: &mut Job, event: Event) -> Result<Done, StoreError> {
+        if let Some(change) = self.decided(job, event) {
+            self.apply(job, change, Intent::default()).await?;
+        }
+        Ok(Done::of(job))
+    }
+
+    /// The decision, or nothing where the event cannot concern the job.
+    pub(crate) fn decided(&self, job: &Job, event: Event) -> Option<Change> {
+        let now = self.clock.now();
+        match decide(job, event, &self.policy, now, fastrand::f64()) {
+            Transition::Change(change) => Some(*change),
+            Transition::Ignored(why) => {
+                tracing::debug!(job = %job.id, state = %job.progress.state, why, "event ignored");
+                None
+            }
+        }
+    }
+
+    fn report(&self, change: &Change, pass: &mut Pass) {
+        if let Some(signal) = &change.signal {
+            self.account.report(pass, signal, self.clock.now());
+        }
+    }
+
+    /// Stores the gates. That they are stored is a convenience for the next process:
+    /// failing to is told and nothing worse.
+    pub(crate) async fn after_report(&self) {
+        if let Err(error) = self.account.save(&self.store).await {
+            tracing::error!(%error, "cannot store the gates");
+        }
+    }
+
+    /// Stores a change and brings `job` up to date with it.
+    pub(crate) async fn apply(
+        &self,
+        job: &mut Job,
+        change: Change,
+        intent: Intent,
+    ) -> Result<Applied, StoreError> {
+        let applied = self.store.apply(job, &change, intent, self.clock.now()).await?;
+        match &applied {
+            Applied::Durable { refund } => {
+                if let Some((credits, sent_at)) = refund {
+                    self.account.refund(*credits, *sent_at);
+                }
+                tell(job, &change);
+                job.revision += 1 + i64::from(change.example_result.is_some());
+                job.progress = change.next;
+            }
+            Applied::Stale => {
+                tracing::info!(job = %job.id, name = job.name, "the job was changed meanwhile");
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Stores what the service said of a create, however long the database refuses:
+    /// an id that was paid for must not be lost. Gives up only when told to, and
+    /// then reconciliation finds the parser again.
+    async fn apply_firmly(&self, job: &mut Job, change: Change) -> Result<(), StoreError> {
+        let mut abandon = self.abandon.clone();
+        let mut pause = STORE_RETRY.0;
+        loop {
+            let Err(error) = self.apply(job, change.clone(), Intent::default()).await else {
+                return Ok(());
+            };
+            let parser_id = change.next.parser_id.as_ref().map(|id| id.0.as_str());
+            tracing::error!(
+                job = %job.id, name = job.name, state = %change.next.state, parser_id, %error,
+                "cannot store what the service said; trying on"
+            );
+            if *abandon.borrow() || matches!(error, StoreError::Closed) {
+                return Err(error);
+            }
+            // Woken early by the word to give up, or by its sender's end: either way
+            // the next round decides.
+            let _woken = tokio::time::timeout(pause, abandon.changed()).await;
+            pause = (pause * 2).min(STORE_RETRY.1);
+        }
+    }
+}
+
+/// One line an event that matters; polls that bring nothing new have none.
+fn tell(job: &Job, change: &Change) {
+    let Some(note) = &change.note else { return };
+    let next = &change.next;
+    let parser_id = next.parser_id.as_ref().map(|id| id.0.as_str());
+    match next.state {
+        JobState::Failed | JobState::Parked => tracing::warn!(
+            job = %job.id, name = job.name, state = %next.state, parser_id,
+            http_status = next.error_status, park_reason = next.park_reason.map(|r| r.as_str()),
+            error_kind = next.error_kind.map(|k| k.as_str()),
+            message = next.error_message.as_deref(), "{}", note.event
+        ),
+        JobState::Queued
+        | JobState::Creating
+        | JobState::Generating
+        | JobState::Finished
+        | JobState::Cancelled => tracing::info!(
+            job = %job.id, name = job.name, state = %next.state, parser_id,
+            attempt = next.attempts, http_status = next.error_status, "{}", note.event
+        ),
+    }
+}
+
+/// Canonical JSON of a checked specification, to be sent as it is.
+fn raw(json: Option<String>) -> Option<Box<RawValue>> {
+    // The text was just written by serde_json.
+    json.and_then(|text| RawValue::from_string(text).ok())
+}
