@@ -1,1 +1,146 @@
+mod answers;
+mod connections;
+mod secrecy;
+mod server;
 
+use serde_json::value::RawValue;
+
+use self::server::{Act, Server, http};
+use super::*;
+use crate::api::types::DoubtCause;
+
+const KEY: &str = "SECRET/0123+456";
+/// The key as a query carries it.
+const KEY_IN_QUERY: &str = "SECRET%2F0123%2B456";
+
+fn config(base_url: &Url) -> ClientConfig {
+    ClientConfig {
+        max_body_bytes: 256 * 1024,
+        ..ClientConfig::new(base_url.clone(), SecretString::from(KEY))
+    }
+}
+
+fn client(base_url: &Url) -> Client {
+    Client::new(config(base_url)).unwrap()
+}
+
+fn request() -> CreateRequest {
+    CreateRequest {
+        name: "books_pd_abcdefgh".to_owned(),
+        urls: vec!["https://books.toscrape.com/".to_owned()],
+        scraper_params: None,
+        fields: None,
+    }
+}
+
+/// A request that no socket's buffers take in whole.
+fn large_request() -> CreateRequest {
+    CreateRequest {
+        urls: vec!["x".repeat(32 * 1024 * 1024)],
+        ..request()
+    }
+}
+
+fn id(text: &str) -> ParserId {
+    ParserId(text.to_owned())
+}
+
+/// The words of a create whose answer was lost.
+#[track_caller]
+fn lost(outcome: CreateOutcome) -> Words {
+    match outcome {
+        CreateOutcome::InDoubt(DoubtCause::AnswerLost, words) => words,
+        other => panic!("not a lost answer: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_create_posts_the_specification_with_the_key_in_its_body() {
+    let created = http("201 Created", "", r#"{"id":"p1","version":0}"#);
+    let server = Server::playing([Act::Answer(created)]).await;
+    let raw = |json: &str| RawValue::from_string(json.to_owned()).ok();
+    let request = CreateRequest {
+        scraper_params: raw(r#"{"render": true}"#),
+        fields: raw("[]"),
+        ..request()
+    };
+    let base_url = server.url.join("/some/prefix/").unwrap();
+    let outcome = client(&base_url).create(&request).await;
+
+    let expected = CreateOutcome::Created {
+        parser_id: id("p1"),
+        version: Some(0),
+    };
+    assert_eq!(outcome, expected);
+    let [seen] = server.seen().try_into().unwrap();
+    assert_eq!(seen.request_line(), "POST /some/prefix/parsers HTTP/1.1");
+    let body = format!(
+        r#"{{"api_key":"{KEY}","name":"books_pd_abcdefgh","urls":["https://books.toscrape.com/"],"scraper_params":{{"render": true}},"fields":[]}}"#
+    );
+    assert_eq!(seen.body, body);
+    let head = seen.head.to_lowercase();
+    assert!(head.contains("content-type: application/json\r\n"));
+    assert!(head.contains("accept: application/json\r\n"));
+    assert!(head.contains(&format!(
+        "user-agent: parserd/{}\r\n",
+        env!("CARGO_PKG_VERSION")
+    )));
+    assert!(!head.contains("referer") && !head.contains("secret"));
+}
+
+#[tokio::test]
+async fn a_poll_and_a_list_carry_the_key_in_the_query() {
+    let server = Server::playing([
+        Act::Answer(http("200 OK", "", r#"{"status":"FINISHED"}"#)),
+        Act::Answer(http("200 OK", "", r#"[{"id":"p1","name":"n"}]"#)),
+    ])
+    .await;
+    let client = client(&server.url);
+    let details = client.details(&id("p1")).await;
+    assert!(matches!(details, PollOutcome::Finished(_)));
+    let list = client.list().await;
+    assert!(matches!(list, ListOutcome::Listed(listed) if listed.len() == 1));
+
+    let [details, list] = server.seen().try_into().unwrap();
+    let expected = format!("GET /parsers/p1?api_key={KEY_IN_QUERY} HTTP/1.1");
+    assert_eq!(details.request_line(), expected);
+    let expected = format!("GET /parsers?api_key={KEY_IN_QUERY} HTTP/1.1");
+    assert_eq!(list.request_line(), expected);
+}
+
+#[tokio::test]
+async fn an_id_is_one_segment_of_the_path_whatever_it_holds() {
+    let ids = [
+        ("a/b", "a%2Fb"),
+        ("../x", "..%2Fx"),
+        ("%2e%2e", "%252e%252e"),
+        ("a?b#c", "a%3Fb%23c"),
+        (".\n.", ".%0A."),
+        ("...", "..."),
+        ("é \\", "%C3%A9%20%5C"),
+    ];
+    let acts = ids.map(|_| Act::Answer(http("404 Not Found", "", "gone")));
+    let server = Server::playing(acts).await;
+    let client = client(&server.url);
+    for (text, _) in ids {
+        let outcome = client.details(&id(text)).await;
+        assert!(matches!(outcome, PollOutcome::NotFound(_)), "{outcome:?}");
+    }
+    for (seen, (_, segment)) in server.seen().iter().zip(ids) {
+        let expected = format!("GET /parsers/{segment}?api_key={KEY_IN_QUERY} HTTP/1.1");
+        assert_eq!(seen.request_line(), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_would_lead_to_another_path_is_not_asked_for() {
+    let server = Server::playing([]).await;
+    let client = client(&server.url);
+    for text in ["", ".", ".."] {
+        match client.details(&id(text)).await {
+            PollOutcome::NotFound(words) => assert_eq!(words.status, None),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    assert!(server.seen().is_empty());
+}
