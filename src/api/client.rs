@@ -1,27 +1,29 @@
 //! The service over HTTP: the only place that knows URLs, `reqwest` and the key.
 
-use std::fmt;
-use std::net::IpAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod setup;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use std::fmt;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use url::{Host, Url};
+use url::Url;
 
+pub use self::setup::{ClientConfig, ClientError};
+use self::setup::{builder, check_base_url, check_key};
 use super::Service;
 use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
 use super::text::Quoter;
 use super::types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome, Words};
 use crate::job::{ParserId, UnixMs};
 
-/// Log targets, each with all below it, that can print a URL, a header or a
-/// body, hence the key. Telemetry must drop them whatever the level asked for.
+/// Log targets, each with all below it, of the crates that hold URLs, headers
+/// and bodies, hence the key. Telemetry must drop them whatever level is asked for.
 ///
-/// With the features that parserd builds them with they print no more than the
-/// host (a test says so); `reqwest::connect` would print whole requests with
-/// `connection_verbose`, and another crate may turn the `tracing` feature of
-/// hyper or hyper-util on.
+/// As parserd builds them today they print no more than host and port at TRACE
+/// (a test says so). A feature or an update may change that: `reqwest` prints
+/// whole requests under `connection_verbose`, `hyper` traces under a build flag.
 pub const LEAKY_TARGETS: &[&str] = &[
     "h2",
     "hyper",
@@ -37,59 +39,6 @@ const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
 
 /// A list may be longer than another answer by this factor.
 const LIST_CAP_FACTOR: usize = 16;
-
-/// Well below what load balancers allow, so that a reused connection is live.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What a [`Client`] is made from. `Debug` prints no key.
-#[derive(Debug, Clone)]
-pub struct ClientConfig {
-    /// Where the service is: https, or http on a loopback address; a path is a
-    /// prefix of every request's path.
-    pub base_url: Url,
-    /// The API key: visible ASCII.
-    pub key: SecretString,
-    /// For a whole request, from connecting to the last byte of the body.
-    pub request_timeout: Duration,
-    /// For connecting, with DNS and TLS. At most half of `request_timeout`
-    /// counts: a request that did not connect must be known as such.
-    pub connect_timeout: Duration,
-    /// The most of a body that is read, after decompression; 16 times as much
-    /// of a list.
-    pub max_body_bytes: usize,
-    /// Whether the proxy that the environment names is used. It never is for a
-    /// loopback address, to which the key goes in clear text.
-    pub proxy: bool,
-}
-
-impl ClientConfig {
-    /// The defaults: 75 s a request (the service retries inside for 70 s, says
-    /// AI_PARSER_API.md), 10 s to connect, bodies of 4 MiB, no proxy.
-    pub fn new(base_url: Url, key: SecretString) -> Self {
-        Self {
-            base_url,
-            key,
-            request_timeout: Duration::from_secs(75),
-            connect_timeout: Duration::from_secs(10),
-            max_body_bytes: 4 * 1024 * 1024,
-            proxy: false,
-        }
-    }
-}
-
-/// Why there can be no [`Client`]. No message holds the key or the URL.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
-    /// The base URL cannot be used.
-    #[error("the base URL {0}")]
-    BaseUrl(&'static str),
-    /// The key cannot be one.
-    #[error("the API key {0}")]
-    Key(&'static str),
-    /// The HTTP client could not be set up, say without CA certificates.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Setup(String),
-}
 
 /// The service over HTTP.
 ///
@@ -212,74 +161,6 @@ struct CreateBody<'a> {
     api_key: &'a str,
     #[serde(flatten)]
     request: &'a CreateRequest,
-}
-
-fn check_key(key: &str) -> Result<(), ClientError> {
-    if key.is_empty() {
-        return Err(ClientError::Key("is empty"));
-    }
-    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ClientError::Key(
-            "has a space, a line end or a character that is not ASCII",
-        ));
-    }
-    Ok(())
-}
-
-/// Whether requests to `url` are encrypted, if it is a base URL at all.
-fn check_base_url(url: &Url) -> Result<bool, ClientError> {
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(ClientError::BaseUrl("must carry no user and no password"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(ClientError::BaseUrl("must carry no query and no fragment"));
-    }
-    match url.scheme() {
-        "https" => Ok(true),
-        "http" if is_loopback(url) => Ok(false),
-        "http" => Err(ClientError::BaseUrl(
-            "must be https, as its host is not a loopback address",
-        )),
-        _ => Err(ClientError::BaseUrl("must be https")),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-fn builder(config: &ClientConfig, encrypted: bool) -> reqwest::ClientBuilder {
-    let connect_timeout = config.connect_timeout.min(config.request_timeout / 2);
-    let mut headers = reqwest::header::HeaderMap::new();
-    headers.insert(
-        ACCEPT,
-        reqwest::header::HeaderValue::from_static("application/json"),
-    );
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("parserd/", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers)
-        // reqwest's defaults re-post a body on a 307 and name the URL, with the
-        // key, in `Referer`.
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .retry(reqwest::retry::never())
-        .connect_timeout(connect_timeout)
-        .timeout(config.request_timeout)
-        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-        .https_only(encrypted);
-    if !(config.proxy && encrypted) {
-        builder = builder.no_proxy();
-    }
-    if !encrypted {
-        // Nothing to verify: works where no CA certificates are installed.
-        builder = builder.tls_certs_only([]);
-    }
-    builder
 }
 
 /// Whether `id` can stand in a path: an empty one would ask for the list, and

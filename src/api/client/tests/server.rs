@@ -18,6 +18,8 @@ pub enum Act {
     AnswerAndHang(Vec<u8>),
     /// Answers with the first bytes, then with the second ones without end.
     AnswerForEver(Vec<u8>, Vec<u8>),
+    /// Answers with these bytes before it reads the body.
+    AnswerDuringBody(Vec<u8>),
     /// Resets the connection, having read the whole request.
     Reset,
     /// Resets the connection, having read no body.
@@ -45,7 +47,6 @@ impl Seen {
 struct State {
     acts: VecDeque<Act>,
     seen: Vec<Seen>,
-    hung_up: usize,
 }
 
 pub struct Server {
@@ -69,7 +70,6 @@ impl Server {
                 tokio::spawn(async move {
                     // Whatever the client breaks off is the test's business.
                     let _ = converse(stream, connection, &state).await;
-                    state.lock().unwrap().hung_up += 1;
                 });
                 connection += 1;
             }
@@ -108,8 +108,10 @@ async fn converse(
             return Ok(());
         };
         let act = state.lock().unwrap().acts.pop_front();
-        if matches!(act, Some(Act::ResetDuringBody)) {
-            return stream.set_zero_linger();
+        match &act {
+            Some(Act::ResetDuringBody) => return stream.set_zero_linger(),
+            Some(Act::AnswerDuringBody(answer)) => stream.write_all(answer).await?,
+            _ => {}
         }
         let body = read_body(&mut stream, &mut bytes, &head).await?;
         state.lock().unwrap().seen.push(Seen {
@@ -131,6 +133,7 @@ async fn converse(
                 }
             }
             Some(Act::Reset | Act::ResetDuringBody) => return stream.set_zero_linger(),
+            Some(Act::AnswerDuringBody(_)) => {}
             None => return Ok(()),
         }
     }

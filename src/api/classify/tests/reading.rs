@@ -1,0 +1,255 @@
+//! What polls and lists come to.
+
+use super::*;
+use crate::api::types::ListedParser;
+
+fn details_of(reply: Reply) -> PollOutcome {
+    details(&ParserId("p1".to_owned()), reply, NOW, &Quoter::default())
+}
+
+fn list_of(reply: Reply) -> ListOutcome {
+    list(reply, NOW, &Quoter::default())
+}
+
+fn finished(reply: Reply) -> Finished {
+    match details_of(reply) {
+        PollOutcome::Finished(finished) => finished,
+        other => panic!("not finished: {other:?}"),
+    }
+}
+
+#[test]
+fn every_status_of_a_poll_and_a_list_has_the_outcome_of_the_table() {
+    for status in 100..1000 {
+        let poll = match details_of(answer(status, "no json")) {
+            PollOutcome::NotFound(_) => "not found",
+            PollOutcome::Refused(Refusal::Unauthorized, _) => "unauthorized",
+            PollOutcome::Refused(Refusal::Credits, _) => "credits",
+            PollOutcome::Refused(Refusal::Throttled { .. }, _) => "throttled",
+            PollOutcome::Trouble(words) if words.status == Some(status) => "trouble",
+            other => panic!("{status}: {other:?}"),
+        };
+        let list = match list_of(answer(status, "no json")) {
+            ListOutcome::Refused(Refusal::Unauthorized, _) => "unauthorized",
+            ListOutcome::Refused(Refusal::Credits, _) => "credits",
+            ListOutcome::Refused(Refusal::Throttled { .. }, _) => "throttled",
+            ListOutcome::Trouble(words) if words.status == Some(status) => "trouble",
+            other => panic!("{status}: {other:?}"),
+        };
+        let expected = match status {
+            401 => "unauthorized",
+            402 | 403 => "credits",
+            429 => "throttled",
+            _ => "trouble",
+        };
+        assert_eq!(list, expected, "{status}");
+        let expected = if status == 404 { "not found" } else { expected };
+        assert_eq!(poll, expected, "{status}");
+    }
+    for fault in faults() {
+        assert!(matches!(
+            details_of(Err(fault.clone())),
+            PollOutcome::Trouble(_)
+        ));
+        assert!(matches!(list_of(Err(fault)), ListOutcome::Trouble(_)));
+    }
+}
+
+#[test]
+fn a_finished_parser_comes_with_what_the_answer_tells_of_it() {
+    let full = finished(answer(
+        200,
+        r#"{"name":"n","status":"FINISHED","error":null,"version":0,
+            "generated_at":"2025-01-02T03:04:05.678Z",
+            "example_result":[{"url":"u","result":{"a": 1.50}}]}"#,
+    ));
+    assert_eq!(full.version, Some(0));
+    assert_eq!(full.generated_at, Some(1_735_787_045_678));
+    let example = full.example_result.expect("an example");
+    assert_eq!(example.get(), r#"[{"url":"u","result":{"a": 1.50}}]"#);
+
+    for status in ["FINISHED", "FINISED", " finished ", "Finised"] {
+        let bare = finished(answer(200, &format!(r#"{{"status":"{status}"}}"#)));
+        assert_eq!(bare.version, None);
+        assert_eq!(bare.generated_at, None);
+        assert!(bare.example_result.is_none());
+    }
+}
+
+#[test]
+fn an_example_result_is_any_json_under_either_key() {
+    for (keys, expected) in [
+        (r#""example_result":{"a":[1]}"#, Some(r#"{"a":[1]}"#)),
+        (r#""example_results":"text""#, Some(r#""text""#)),
+        (r#""example_result":null,"example_results":[]"#, Some("[]")),
+        (r#""example_result":1,"example_results":2"#, Some("1")),
+        (r#""example_result":null"#, None),
+        (r#""generated_at":"soon""#, None),
+    ] {
+        let body = format!(r#"{{"status":"FINISHED",{keys}}}"#);
+        let example = finished(answer(200, &body)).example_result;
+        assert_eq!(example.as_deref().map(RawValue::get), expected, "{keys}");
+    }
+}
+
+#[test]
+fn an_example_result_does_not_carry_the_key_on() {
+    let quoter = Quoter::hiding(&SecretString::from("12345678"));
+    for (example, expected) in [
+        (r#"["?api_key=12345678"]"#, Some(r#"["?api_key=[key]"]"#)),
+        // Without the key this is no JSON any more.
+        ("[12345678.5]", None),
+    ] {
+        let body = format!(r#"{{"status":"FINISHED","example_result":{example}}}"#);
+        let asked = ParserId("p1".to_owned());
+        match details(&asked, answer(200, &body), NOW, &quoter) {
+            PollOutcome::Finished(Finished { example_result, .. }) => {
+                assert_eq!(example_result.as_deref().map(RawValue::get), expected);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_failed_parser_comes_with_the_text_of_the_service() {
+    for (error, message) in [
+        (r#","error":"DownloadError: x\ny""#, "DownloadError: x\\ny"),
+        (r#","error":{"a":1}"#, r#"{"a":1}"#),
+        (r#","error":null"#, ""),
+        ("", ""),
+    ] {
+        let body = format!(r#"{{"status":"failed","generated_at":"x"{error}}}"#);
+        match details_of(answer(200, &body)) {
+            PollOutcome::Failed(words) => {
+                assert_eq!(words.status, Some(200));
+                assert_eq!(words.message, message);
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_status_that_is_unknown_or_missing_is_not_terminal() {
+    for (body, unknown) in [
+        (r#"{"status":"GENERATING"}"#, None),
+        (r#"{"status":"generating "}"#, None),
+        (r#"{"status":null}"#, None),
+        (r#"{"status":""}"#, None),
+        ("{}", None),
+        (r#"{"status":"QUEUED\u001b"}"#, Some("QUEUED\\u{1b}")),
+        (r#"{"status":3}"#, Some("3")),
+        (r#"{"status":"FINISHED!"}"#, Some("FINISHED!")),
+    ] {
+        match details_of(answer(202, body)) {
+            PollOutcome::Generating { unknown_status } => {
+                assert_eq!(unknown_status.as_deref(), unknown, "{body}");
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_about_another_parser_or_no_object_is_no_news() {
+    for body in [
+        r#"{"id":"p2","status":"FINISHED"}"#,
+        r#"{"status":"FAILED","id":7}"#,
+        r#"[{"status":"FINISHED"}]"#,
+        r#""FINISHED""#,
+        r#"{"status":"FINISHED""#,
+        "null",
+        "",
+    ] {
+        let outcome = details_of(answer(200, body));
+        assert!(
+            matches!(outcome, PollOutcome::Trouble(_)),
+            "{body}: {outcome:?}"
+        );
+    }
+    finished(answer(200, r#"{"id":"p1","status":"FINISHED"}"#));
+    finished(answer(200, r#"{"id":null,"status":"FINISHED"}"#));
+}
+
+#[test]
+fn examples_too_large_to_read_do_not_hide_that_a_parser_is_ready() {
+    let body = r#"{"status":"FINISHED","version":2,"example_result":[{"url":"#;
+    let found = finished(ended(200, body, BodyEnd::OverCap));
+    assert_eq!(found.version, Some(2));
+    assert!(found.example_result.is_none());
+
+    for end in [cut(), BodyEnd::TimedOut, BodyEnd::Complete] {
+        let outcome = details_of(ended(200, body, end));
+        assert!(matches!(outcome, PollOutcome::Trouble(_)), "{outcome:?}");
+    }
+    let pending = ended(
+        200,
+        r#"{"status":"GENERATING","fields":["#,
+        BodyEnd::OverCap,
+    );
+    assert!(matches!(details_of(pending), PollOutcome::Trouble(_)));
+}
+
+#[test]
+fn a_list_is_every_item_with_its_id_name_and_whether_it_failed() {
+    let body = r#"[
+        {"id":"a","name":"books","status":"FINISHED","version":1,"fields":[]},
+        {"id":2,"name":"","status":" failed"},
+        {"id":"c","name":"books","error":null}
+    ]"#;
+    let listed = match list_of(answer(200, body)) {
+        ListOutcome::Listed(listed) => listed,
+        other => panic!("{other:?}"),
+    };
+    let parser = |id: &str, name: &str, failed| ListedParser {
+        id: ParserId(id.to_owned()),
+        name: name.to_owned(),
+        failed,
+    };
+    let expected = [
+        parser("a", "books", false),
+        parser("2", "", true),
+        parser("c", "books", false),
+    ];
+    assert_eq!(listed, expected);
+    match list_of(answer(200, "[]")) {
+        ListOutcome::Listed(listed) => assert!(listed.is_empty()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_list_that_is_not_whole_is_trouble_and_names_the_bad_item() {
+    for (reply, part) in [
+        (
+            answer(200, r#"[{"id":"a","name":"n"},{"name":"n"}]"#),
+            "item 1: no usable id",
+        ),
+        (answer(200, r#"[{"id":"a"}]"#), "item 0: no name"),
+        (
+            answer(200, r#"[{"id":"a","name":null}]"#),
+            "item 0: no name",
+        ),
+        (
+            answer(200, r#"[{"id":"a","name":"n"},["b","n"]]"#),
+            "item 1: invalid type",
+        ),
+        (answer(200, r#"[{"id":"a","name":"n"}"#), "item 1: EOF"),
+        (
+            answer(200, r#"{"parsers":[]}"#),
+            "expected a JSON array of parsers",
+        ),
+        (answer(200, "[] []"), "trailing characters"),
+        (answer(204, ""), "EOF"),
+        (ended(200, "[]", cut()), "cut (connection reset)"),
+        (ended(200, "[", BodyEnd::OverCap), "longer than 1 bytes"),
+    ] {
+        match list_of(reply) {
+            ListOutcome::Trouble(words) => {
+                assert!(words.message.contains(part), "{part}: {words:?}");
+            }
+            other => panic!("{part}: {other:?}"),
+        }
+    }
+}

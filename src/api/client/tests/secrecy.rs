@@ -1,0 +1,167 @@
+//! The key goes to the service and nowhere else.
+
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::server::{Act, Server, http, refused_url};
+use super::*;
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_no_referer_is_ever_sent() {
+    let elsewhere = Server::playing([]).await;
+    let location = format!("location: {}x\r\n", elsewhere.url);
+    for status in [
+        "301 Moved",
+        "302 Found",
+        "303 Other",
+        "307 Temporary",
+        "308 Permanent",
+    ] {
+        let redirect = || Act::Answer(http(status, &location, ""));
+        let server = Server::playing([redirect(), redirect(), redirect()]).await;
+        let client = client(&server.url);
+        let words = lost(client.create(&request()).await);
+        assert_eq!(words.status, status[..3].parse().ok());
+        let details = client.details(&id("p1")).await;
+        assert!(matches!(details, PollOutcome::Trouble(_)), "{details:?}");
+        let list = client.list().await;
+        assert!(matches!(list, ListOutcome::Trouble(_)), "{list:?}");
+
+        let seen = server.seen();
+        assert_eq!(seen.len(), 3);
+        for seen in seen {
+            assert!(!seen.head.to_lowercase().contains("referer"));
+        }
+    }
+    assert!(elsewhere.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_base_url_that_would_give_the_key_away_is_refused() {
+    let refused = |url: &str| Client::new(config(&url.parse().unwrap())).unwrap_err();
+    for (url, message) in [
+        (
+            "http://example.com",
+            "the base URL must be https, as its host is not a loopback address",
+        ),
+        (
+            "http://localhost.example.com",
+            "the base URL must be https, as its host is not a loopback address",
+        ),
+        (
+            "http://192.168.0.1",
+            "the base URL must be https, as its host is not a loopback address",
+        ),
+        ("ftp://localhost", "the base URL must be https"),
+        (
+            "https://u:p@example.com",
+            "the base URL must carry no user and no password",
+        ),
+        (
+            "https://example.com/?api_key=x",
+            "the base URL must carry no query and no fragment",
+        ),
+        (
+            "https://example.com/#x",
+            "the base URL must carry no query and no fragment",
+        ),
+    ] {
+        assert_eq!(refused(url).to_string(), message);
+    }
+    for url in [
+        "http://127.0.0.1:1",
+        "http://127.1.2.3",
+        "http://[::1]:1/x",
+        "http://localhost",
+    ] {
+        client(&url.parse().unwrap());
+    }
+    // Where no CA certificates are installed, this says so.
+    match Client::new(config(&"https://aiparser.scraperapi.com".parse().unwrap())) {
+        Ok(_) | Err(ClientError::Setup(_)) => {}
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_one_is_refused_without_being_shown() {
+    for key in ["", "SECRET\n", " SECRET", "SECRÉT", "SEC\u{1b}RET"] {
+        let url = "http://localhost".parse().unwrap();
+        let error = Client::new(ClientConfig::new(url, SecretString::from(key))).unwrap_err();
+        assert!(matches!(error, ClientError::Key(_)));
+        assert!(!format!("{error} {error:?}").contains("SEC"));
+    }
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let guard = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish()
+        .set_default();
+
+    let echo = format!("bad {KEY} in ?api_key={KEY_IN_QUERY}");
+    let error = || Act::Answer(http("500 Error", "", &echo));
+    let failed = format!(r#"{{"status":"FAILED","error":"{echo}"}}"#);
+    let server = Server::playing([
+        error(),
+        error(),
+        error(),
+        Act::Answer(http("200 OK", "", &failed)),
+        Act::Reset,
+        Act::Reset,
+        Act::Answer(http("307 Temporary", "location: /x\r\n", "")),
+    ])
+    .await;
+    let client = client(&server.url);
+    let mut told = format!("{client:?} {:?}", config(&server.url));
+    told += &format!("{:?}", client.create(&request()).await);
+    told += &format!("{:?}", client.details(&id("p1")).await);
+    told += &format!("{:?}", client.list().await);
+    told += &format!("{:?}", client.details(&id("p1")).await);
+    told += &format!("{:?}", client.details(&id("p1")).await);
+    told += &format!("{:?}", client.create(&request()).await);
+    told += &format!("{:?}", client.details(&id(KEY)).await);
+    let refused = self::client(&refused_url().await);
+    told += &format!("{:?}", refused.list().await);
+    drop(guard);
+
+    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        log.contains(r#"answered endpoint="create" http_status=500 elapsed_ms="#),
+        "{log}"
+    );
+    assert!(
+        log.contains(r#"broken off endpoint="details" elapsed_ms="#),
+        "{log}"
+    );
+    assert!(
+        log.contains(r#"not connected endpoint="list" elapsed_ms="#),
+        "{log}"
+    );
+    // Dependencies that log through `log` are captured as well.
+    assert!(log.contains("starting new connection"), "{log}");
+    for text in [&told, &log] {
+        assert!(!text.contains("SECRET") && !text.contains("0123"), "{text}");
+    }
+    assert_eq!(told.matches("bad [key] in ?api_key=[key]").count(), 4);
+}
