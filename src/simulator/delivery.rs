@@ -19,7 +19,6 @@ pub(super) type WireBody = UnsyncBoxBody<Bytes, io::Error>;
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
-
 const BOMB_CHUNK_BYTES: usize = 1024 * 1024;
 const BOMB_CHUNKS: usize = 1024;
 

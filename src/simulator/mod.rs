@@ -198,3 +198,6 @@ impl Traffic {
         self.log.push_back(request);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -364,3 +364,6 @@ fn list_head(id: &str, name: &str) -> String {
     let (id, name) = (Value::from(id), Value::from(name));
     format!("{{\"id\":{id},\"name\":{name}")
 }
+
+#[cfg(test)]
+mod tests;
