@@ -173,6 +173,11 @@ impl Traffic {
         self.log.iter()
     }
 
+    /// How many requests are under way; always 0 without a server.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
     /// The most requests that were ever under way at once.
     pub fn max_in_flight(&self) -> u64 {
         self.max_in_flight

@@ -223,3 +223,6 @@ impl Drop for InFlight {
         lock(&self.0).traffic.end();
     }
 }
+
+#[cfg(test)]
+mod tests;
