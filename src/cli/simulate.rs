@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use crate::simulator::server::Server;
 use crate::simulator::{Faults, Rule, Simulator, WorldConfig, script};
@@ -14,7 +14,7 @@ use crate::simulator::{Faults, Rule, Simulator, WorldConfig, script};
 #[derive(Debug, clap::Args)]
 pub struct SimulateArgs {
     /// Where to listen: a loopback address with a port, 0 for any free one
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub listen: SocketAddr,
 
     /// The API key; any other gets 401
@@ -26,7 +26,8 @@ pub struct SimulateArgs {
     pub seed: u64,
 
     /// Scales the generation times: 1 is a median of 60 s, 0 is at once
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0,
+        value_parser = scale, allow_hyphen_values = true)]
     pub generation_scale: f64,
 
     /// The account's credits; without it, more than can be spent
@@ -70,7 +71,15 @@ What comes back: status=CODE (with body=TEXT, retry-after=TIME,
 The answer: delay=TIME cut slow=TIME endless gzip-bomb unreadable missing=KEY
   rekey=OLD:NEW say=OLD:NEW limit=N
 Of a create: land-late=TIME show-late=TIME generation=TIME fail=TEXT
-  alter-name=lower|slug|cut:N";
+  alter-name=lower|trim|slug|cut:N";
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(addr) if addr.ip().is_loopback() => Ok(addr),
+        Ok(_) => Err("the simulator listens on a loopback address only".to_owned()),
+        Err(_) => Err("it must be an IP address and a port, such as 127.0.0.1:8080".to_owned()),
+    }
+}
 
 fn scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -84,11 +93,6 @@ pub async fn simulate(
     args: SimulateArgs,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    ensure!(
-        args.listen.ip().is_loopback(),
-        "--listen {}: the simulator listens on a loopback address only, such as 127.0.0.1",
-        args.listen
-    );
     let mut rules = args.faults;
     if let Some(path) = &args.script {
         let text = std::fs::read_to_string(path)
@@ -116,4 +120,69 @@ pub async fn simulate(
     shutdown.await;
     server.shutdown().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: SimulateArgs,
+    }
+
+    fn parse(args: &[&str]) -> Result<SimulateArgs, String> {
+        let args = std::iter::once("simulate").chain(args.iter().copied());
+        let cli = Cli::try_parse_from(args).map_err(|error| error.to_string())?;
+        Ok(cli.args)
+    }
+
+    #[test]
+    fn switches_are_optional_and_faults_repeat() {
+        let args = parse(&[]).unwrap();
+        assert_eq!(
+            (args.key.as_str(), args.generation_scale),
+            ("demo-key", 1.0)
+        );
+        assert!(args.first_free && args.credits.is_none() && args.faults.is_empty());
+        let rules = [
+            "--fault",
+            "get lose",
+            "--fault",
+            "create status=500 after p=0.5",
+        ];
+        assert_eq!(parse(&rules).unwrap().faults.len(), 2);
+    }
+
+    #[test]
+    fn bad_switches_are_refused_with_the_reason() {
+        let cases: &[(&[&str], &str)] = &[
+            (&["--listen", "0.0.0.0:80"], "a loopback address only"),
+            (&["--listen", "localhost"], "an IP address and a port"),
+            (&["--generation-scale", "-1"], "not negative"),
+            (&["--generation-scale", "NaN"], "not negative"),
+            (&["--fault", "create statsu=500"], "the nearest is status"),
+        ];
+        for (args, reason) in cases {
+            let error = parse(args).expect_err("it must be refused");
+            assert!(error.contains(reason), "{args:?}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bad_script_is_named_with_the_reason() {
+        let script = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(script.path(), "faults = [\"get\"]").unwrap();
+        let path = script.path().display().to_string();
+        let args = parse(&["--script", &path]).unwrap();
+        let error = simulate(args, std::future::pending()).await.unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains(&path) && error.contains("it does nothing"),
+            "{error}"
+        );
+    }
 }

@@ -118,6 +118,8 @@ pub enum RetryAfter {
 pub enum NameChange {
     /// In lower case.
     Lower,
+    /// Without white space at its ends.
+    Trim,
     /// The first so many characters.
     Cut(usize),
     /// Every character but letters and digits becomes `-`.
@@ -128,6 +130,7 @@ impl NameChange {
     fn apply(&self, name: &str) -> String {
         match self {
             Self::Lower => name.to_lowercase(),
+            Self::Trim => name.trim().to_owned(),
             Self::Cut(length) => name.chars().take(*length).collect(),
             Self::Slug => name.replace(|c: char| !c.is_alphanumeric(), "-"),
         }

@@ -42,7 +42,7 @@
 //! | `show-late=TIME` | the parser is missing from the list at first |
 //! | `generation=TIME` | how long the generation takes |
 //! | `fail=TEXT` | the generation fails with this text |
-//! | `alter-name=lower`, `=slug`, `=cut:N` | the name is kept in lower case, with `-` for all but letters and digits, or cut |
+//! | `alter-name=lower`, `=trim`, `=slug`, `=cut:N` | the name is kept in lower case, without white space at its ends, with `-` for all but letters and digits, or cut |
 //!
 //! TIME is written `250ms`, `5s`, `15m`. All rules that match apply; where two say
 //! different things, the first prevails.
@@ -58,11 +58,13 @@
 //! p = 0.5
 //! ```
 
+mod words;
+
 use std::str::FromStr;
 
 use super::faults::{AnswerFault, Edit, Effect, NameChange, RetryAfter, Rule};
 use super::http::{Delivery, Endpoint};
-use crate::job::DurationMs;
+use words::{Words, words};
 
 /// Why a fault cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,43 +73,6 @@ pub struct FaultError {
     rule: String,
     reason: String,
 }
-
-/// Every word but the endpoint, and whether it takes a value.
-const WORDS: &[(&str, bool)] = &[
-    ("name", true),
-    ("from", true),
-    ("until", true),
-    ("nth", true),
-    ("first", true),
-    ("every", true),
-    ("p", true),
-    ("per-name", false),
-    ("status", true),
-    ("body", true),
-    ("retry-after", true),
-    ("retry-after-date", true),
-    ("retry-after-text", true),
-    ("lose", false),
-    ("reset", false),
-    ("redirect", true),
-    ("before", false),
-    ("after", false),
-    ("delay", true),
-    ("cut", false),
-    ("slow", true),
-    ("endless", false),
-    ("gzip-bomb", false),
-    ("unreadable", false),
-    ("missing", true),
-    ("rekey", true),
-    ("say", true),
-    ("limit", true),
-    ("land-late", true),
-    ("show-late", true),
-    ("generation", true),
-    ("fail", true),
-    ("alter-name", true),
-];
 
 impl FromStr for Rule {
     type Err = FaultError;
@@ -180,123 +145,7 @@ fn script_rule(item: &toml::Value) -> Result<Rule, FaultError> {
         })
 }
 
-type Word = (String, Option<String>);
-
-/// Splits a line at spaces outside double quotes, and each word at its first `=`.
-fn words(text: &str) -> Result<Vec<Word>, String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let (mut is_quoted, mut is_word) = (false, false);
-    for c in text.chars().chain([' ']) {
-        match c {
-            '"' => {
-                is_quoted = !is_quoted;
-                is_word = true;
-            }
-            c if c.is_whitespace() && !is_quoted => {
-                if is_word {
-                    words.push(std::mem::take(&mut word));
-                }
-                is_word = false;
-            }
-            c => {
-                word.push(c);
-                is_word = true;
-            }
-        }
-    }
-    if is_quoted {
-        return Err("a double quote is missing".to_owned());
-    }
-    let split = |word: String| match word.split_once('=') {
-        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-        None => (word, None),
-    };
-    Ok(words.into_iter().map(split).collect())
-}
-
-/// The words of one rule, every one of them known.
-struct Words(Vec<Word>);
-
 impl Words {
-    fn check(words: Vec<Word>) -> Result<Self, String> {
-        for (at, (key, value)) in words.iter().enumerate() {
-            let Some((_, takes_value)) = WORDS.iter().find(|(word, _)| word == key) else {
-                let nearest = WORDS
-                    .iter()
-                    .min_by_key(|(word, _)| strsim::levenshtein(word, key));
-                let nearest = nearest.map_or("", |(word, _)| word);
-                return Err(format!("unknown word {key:?}; the nearest is {nearest}"));
-            };
-            match (takes_value, value) {
-                (true, None) => return Err(format!("{key} needs a value: {key}=...")),
-                (false, Some(_)) => return Err(format!("{key} takes no value")),
-                (true, Some(_)) | (false, None) => {}
-            }
-            if words[..at].iter().any(|(earlier, _)| earlier == key) {
-                return Err(format!("{key} is given twice"));
-            }
-        }
-        Ok(Self(words))
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.0.iter().any(|(word, _)| word == key)
-    }
-
-    fn text(&self, key: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(word, _)| word == key)?;
-        value.as_deref()
-    }
-
-    fn text_owned(&self, key: &str) -> Option<String> {
-        self.text(key).map(str::to_owned)
-    }
-
-    fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, String> {
-        let parse = |text: &str| {
-            text.parse()
-                .map_err(|_| format!("{key} cannot be {text:?}"))
-        };
-        self.text(key).map(parse).transpose()
-    }
-
-    fn duration_ms(&self, key: &str) -> Result<Option<DurationMs>, String> {
-        let parse = |text: &str| {
-            let duration = humantime::parse_duration(text)
-                .map_err(|error| format!("{key} cannot be {text:?}: {error}"))?;
-            DurationMs::try_from(duration.as_millis()).map_err(|_| format!("{key} is too long"))
-        };
-        self.text(key).map(parse).transpose()
-    }
-
-    fn pair(&self, key: &str) -> Result<Option<(String, String)>, String> {
-        let parse = |text: &str| match text.split_once(':') {
-            Some((old, new)) => Ok((old.to_owned(), new.to_owned())),
-            None => Err(format!("{key} is written {key}=OLD:NEW")),
-        };
-        self.text(key).map(parse).transpose()
-    }
-
-    /// At most one of these, as they exclude each other.
-    fn one_of(&self, keys: &[&str]) -> Result<(), String> {
-        let given: Vec<&str> = keys.iter().copied().filter(|key| self.has(key)).collect();
-        match given[..] {
-            [first, second, ..] => Err(format!("{first} and {second} exclude each other")),
-            _ => Ok(()),
-        }
-    }
-
-    /// These make sense only beside one of those.
-    fn only_with(&self, keys: &[&str], companions: &[&str]) -> Result<(), String> {
-        match keys.iter().find(|key| self.has(key)) {
-            Some(key) if !companions.iter().any(|key| self.has(key)) => {
-                Err(format!("{key} needs {}", companions.join(" or ")))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn rule(&self, endpoint: &str) -> Result<Rule, String> {
         let mut rule = Rule::default();
         rule.scope.endpoint = match endpoint {
@@ -453,122 +302,12 @@ fn name_change(text: &str) -> Result<NameChange, String> {
     let cut = text.strip_prefix("cut:").map(str::parse);
     match (text, cut) {
         ("lower", _) => Ok(NameChange::Lower),
+        ("trim", _) => Ok(NameChange::Trim),
         ("slug", _) => Ok(NameChange::Slug),
         (_, Some(Ok(length))) => Ok(NameChange::Cut(length)),
-        (_, Some(Err(_)) | None) => Err("alter-name must be lower, slug or cut:N".to_owned()),
+        (_, Some(Err(_)) | None) => Err("alter-name must be lower, trim, slug or cut:N".to_owned()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bad_rules_are_refused_with_the_reason() {
-        let cases = [
-            ("", "it is empty"),
-            ("status=500", "the endpoint must stand first"),
-            ("creat status=500", "\"creat\" is no endpoint"),
-            ("create", "it does nothing"),
-            ("create p=0.5", "it does nothing"),
-            (
-                "create statsu=500",
-                "unknown word \"statsu\"; the nearest is status",
-            ),
-            ("create status", "status needs a value"),
-            ("create lose=after", "lose takes no value"),
-            ("create status=500 status=501", "status is given twice"),
-            ("create status=abc", "status cannot be \"abc\""),
-            ("create status=100", "status must be between 200 and 599"),
-            (
-                "create status=500 lose",
-                "status and lose exclude each other",
-            ),
-            (
-                "create status=500 before after",
-                "before and after exclude each other",
-            ),
-            (
-                "create lose before land-late=1s",
-                "before and land-late exclude each other",
-            ),
-            ("get cut endless", "cut and endless exclude each other"),
-            (
-                "get delay=1s before",
-                "before needs status or lose or redirect",
-            ),
-            ("get retry-after=1s delay=1s", "retry-after needs status"),
-            ("get status=500 reset", "reset needs lose"),
-            ("get delay=fast", "delay cannot be \"fast\""),
-            ("get lose p=1.5", "p must be between 0 and 1"),
-            ("get lose every=0", "every cannot be 0"),
-            ("get lose nth=x", "nth cannot be \"x\""),
-            ("get lose per-name", "per-name needs nth or first or every"),
-            ("get fail=text", "fail is for create only"),
-            ("any land-late=1s", "land-late is for create only"),
-            ("get limit=1", "limit is for list only"),
-            ("get say=FINISHED", "say is written say=OLD:NEW"),
-            ("create alter-name=upper", "alter-name must be"),
-            ("create name=\"a", "a double quote is missing"),
-        ];
-        for (text, reason) in cases {
-            let error = text.parse::<Rule>().expect_err(text).to_string();
-            assert!(error.contains(reason), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn texts_with_spaces_stand_in_quotes() {
-        let rule: Rule = r#"create name="my shop" status=500 body="it = broken""#
-            .parse()
-            .unwrap();
-        assert_eq!(rule.scope.name.as_deref(), Some("my shop"));
-        let Some(AnswerFault::Status { body, .. }) = rule.effect.answer else {
-            panic!("no status");
-        };
-        assert_eq!(body.as_deref(), Some("it = broken"));
-    }
-
-    #[test]
-    fn a_script_says_the_same_as_lines() {
-        let script = r#"
-            [[faults]]
-            on = "create"
-            status = 500
-            after = true
-            before = false
-            p = 0.5
-            name = "my shop"
-
-            [[faults]]
-            on = "any"
-            lose = true
-        "#;
-        let lines = ["create status=500 after p=0.5 name=\"my shop\"", "any lose"];
-        let rules: Vec<Rule> = lines.iter().map(|line| line.parse().unwrap()).collect();
-        assert_eq!(parse_script(script).unwrap(), rules);
-        let script = format!("faults = {lines:?}");
-        assert_eq!(parse_script(&script).unwrap(), rules);
-        assert_eq!(parse_script("").unwrap(), []);
-    }
-
-    #[test]
-    fn bad_scripts_are_refused_with_the_reason() {
-        let cases = [
-            ("faults", "script"),
-            ("rules = []", "unknown key \"rules\""),
-            ("faults = 1", "faults must be an array"),
-            ("faults = [1]", "it must be a text or a table"),
-            ("faults = [\"get\"]", "it does nothing"),
-            ("[[faults]]\nstatus = 500", "on is missing"),
-            (
-                "[[faults]]\non = \"get\"\nlose = \"after\"",
-                "lose takes no value",
-            ),
-        ];
-        for (text, reason) in cases {
-            let error = parse_script(text).expect_err(text).to_string();
-            assert!(error.contains(reason), "{text}: {error}");
-        }
-    }
-}
+mod tests;

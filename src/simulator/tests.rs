@@ -245,10 +245,15 @@ fn a_create_is_twisted_as_told() {
     );
     let list = value(get(&mut simulator, 2_000, "/parsers"));
     assert_eq!(list[0]["error"], "no luck");
-    for (change, name) in [("lower", "a b"), ("cut:2", "A "), ("slug", "A-B")] {
+    for (change, name) in [
+        ("lower", "a b "),
+        ("trim", "A B"),
+        ("cut:2", "A "),
+        ("slug", "A-B-"),
+    ] {
         let rule = format!("create alter-name={change}");
         let mut simulator = self::simulator(&[&rule]);
-        create(&mut simulator, 0, "A B");
+        create(&mut simulator, 0, "A B ");
         assert_eq!(simulator.world.parsers(START_MS)[0].name, name);
     }
 }
