@@ -3,6 +3,7 @@
 pub mod account;
 pub mod api;
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod gate;
@@ -12,6 +13,7 @@ pub mod lifecycle;
 pub mod listing;
 pub mod manifest;
 pub mod reconcile;
+pub mod simulator;
 pub mod spec;
 pub mod store;
 pub mod worker;

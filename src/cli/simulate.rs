@@ -1,0 +1,188 @@
+//! `parserd simulate`: the AI Parser API on a loopback socket.
+
+use std::future::Future;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::simulator::server::Server;
+use crate::simulator::{Faults, Rule, Simulator, WorldConfig, script};
+
+/// Serves a simulator of the AI Parser API, for tests of your own.
+#[derive(Debug, clap::Args)]
+pub struct SimulateArgs {
+    /// Where to listen: a loopback address with a port, 0 for any free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
+    pub listen: SocketAddr,
+
+    /// The API key; any other gets 401
+    #[arg(long, default_value = "demo-key")]
+    pub key: String,
+
+    /// What all chance is drawn from; the same seed, the same fate of every name
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Scales the generation times: 1 is a median of 60 s, 0 is at once
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0,
+        value_parser = scale, allow_hyphen_values = true)]
+    pub generation_scale: f64,
+
+    /// The account's credits; without it, more than can be spent
+    #[arg(long)]
+    pub credits: Option<i64>,
+
+    /// Whether the account's first parser is free
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub first_free: bool,
+
+    /// Answers 429 to more requests than this at once
+    #[arg(long, value_name = "N")]
+    pub concurrency_limit: Option<u64>,
+
+    /// What is to go wrong, for example 'create status=500 after p=0.5'; may be
+    /// repeated. See below for the words
+    #[arg(long = "fault", value_name = "RULE", long_help = FAULT_HELP)]
+    pub faults: Vec<Rule>,
+
+    /// A TOML file with an array `faults` of such rules
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+}
+
+const FAULT_HELP: &str = "\
+What is to go wrong; may be repeated. A rule is a line of words, the endpoint first:
+
+  create status=500 after p=0.5
+  create lose after nth=1 per-name
+  create lose land-late=20s name=\"my shop\"
+  any status=429 retry-after=3s from=10s until=20s
+  get say=FINISHED:FINISED
+
+Endpoint: create, get, list, patch, delete, parse, account, other, any
+Which requests: name=TEXT from=TIME until=TIME nth=3 nth=2-5 nth=4- first=5 every=N
+  p=0.25 per-name (nth, first and every count each parser's name by itself)
+What comes back: status=CODE (with body=TEXT, retry-after=TIME,
+  retry-after-date=TIME or retry-after-text=TEXT), lose (with reset),
+  redirect=LOCATION; each with before (nothing is done, the default) or after (all
+  is done)
+The answer: delay=TIME cut slow=TIME endless gzip-bomb unreadable missing=KEY
+  rekey=OLD:NEW say=OLD:NEW limit=N
+Of a create: land-late=TIME show-late=TIME generation=TIME fail=TEXT
+  alter-name=lower|trim|slug|cut:N";
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(addr) if addr.ip().is_loopback() => Ok(addr),
+        Ok(_) => Err("the simulator listens on a loopback address only".to_owned()),
+        Err(_) => Err("it must be an IP address and a port, such as 127.0.0.1:8080".to_owned()),
+    }
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if scale.is_finite() && scale >= 0.0 => Ok(scale),
+        Ok(_) | Err(_) => Err("it must be a number that is not negative".to_owned()),
+    }
+}
+
+/// Serves until `shutdown` is done.
+pub async fn simulate(
+    args: SimulateArgs,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let mut rules = args.faults;
+    if let Some(path) = &args.script {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the script {}", path.display()))?;
+        let scripted = script::parse_script(&text)
+            .with_context(|| format!("the script {} is bad", path.display()))?;
+        rules.extend(scripted);
+    }
+    let world = WorldConfig {
+        key: args.key,
+        seed: args.seed,
+        credits: args.credits,
+        first_free: args.first_free,
+        generation_scale: args.generation_scale,
+        ..WorldConfig::default()
+    };
+    let mut simulator = Simulator::new(world, Faults::new(args.seed, rules));
+    simulator.concurrency_limit = args.concurrency_limit;
+    let server = Server::start(args.listen, simulator)
+        .await
+        .with_context(|| format!("cannot listen at {}", args.listen))?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "listening on {}", server.base_url())?;
+    stdout.flush()?;
+    shutdown.await;
+    server.shutdown().await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: SimulateArgs,
+    }
+
+    fn parse(args: &[&str]) -> Result<SimulateArgs, String> {
+        let args = std::iter::once("simulate").chain(args.iter().copied());
+        let cli = Cli::try_parse_from(args).map_err(|error| error.to_string())?;
+        Ok(cli.args)
+    }
+
+    #[test]
+    fn switches_are_optional_and_faults_repeat() {
+        let args = parse(&[]).unwrap();
+        assert_eq!(
+            (args.key.as_str(), args.generation_scale),
+            ("demo-key", 1.0)
+        );
+        assert!(args.first_free && args.credits.is_none() && args.faults.is_empty());
+        let rules = [
+            "--fault",
+            "get lose",
+            "--fault",
+            "create status=500 after p=0.5",
+        ];
+        assert_eq!(parse(&rules).unwrap().faults.len(), 2);
+    }
+
+    #[test]
+    fn bad_switches_are_refused_with_the_reason() {
+        let cases: &[(&[&str], &str)] = &[
+            (&["--listen", "0.0.0.0:80"], "a loopback address only"),
+            (&["--listen", "localhost"], "an IP address and a port"),
+            (&["--generation-scale", "-1"], "not negative"),
+            (&["--generation-scale", "NaN"], "not negative"),
+            (&["--fault", "create statsu=500"], "the nearest is status"),
+        ];
+        for (args, reason) in cases {
+            let error = parse(args).expect_err("it must be refused");
+            assert!(error.contains(reason), "{args:?}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bad_script_is_named_with_the_reason() {
+        let script = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(script.path(), "faults = [\"get\"]").unwrap();
+        let path = script.path().display().to_string();
+        let args = parse(&["--script", &path]).unwrap();
+        let error = simulate(args, std::future::pending()).await.unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains(&path) && error.contains("it does nothing"),
+            "{error}"
+        );
+    }
+}

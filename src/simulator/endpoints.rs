@@ -1,0 +1,247 @@
+//! What the service answers to each request when nothing goes wrong. Pure.
+
+use serde_json::{Map, Value, json};
+
+use super::generation;
+use super::http::{Answer, Endpoint, Request, Route, rfc3339};
+use super::input::{CreateInput, PatchInput, object};
+use super::world::{Parser, Status, Twist, Version, World};
+use crate::job::UnixMs;
+
+/// What one `GET /parse` costs, in credits.
+const CREDITS_PER_PARSE: i64 = 1;
+
+const BAD_KEY: &str = "Unauthorized request, please make sure your API key is valid.";
+const NO_CREDITS: &str = "You have exhausted the API credits available in this cycle.";
+
+impl World {
+    /// Answers a request at this moment, and does what it asks for.
+    pub fn handle(&mut self, now_ms: UnixMs, request: &Request) -> Answer {
+        self.handle_twisted(now_ms, request, &Twist::default())
+    }
+
+    /// As [`World::handle`]; if the request is a create, with this twist.
+    pub fn handle_twisted(&mut self, now_ms: UnixMs, request: &Request, twist: &Twist) -> Answer {
+        let route = request.route();
+        let result = match route.endpoint {
+            Endpoint::Create => self.post(now_ms, request, twist),
+            Endpoint::Patch => self.patch(now_ms, request, &route),
+            Endpoint::List => self.authorized(request).map(|()| self.list(now_ms)),
+            Endpoint::Get => self
+                .authorized(request)
+                .and_then(|()| self.details(now_ms, &route)),
+            Endpoint::Delete => self
+                .authorized(request)
+                .and_then(|()| self.delete(now_ms, &route)),
+            Endpoint::Parse => self
+                .authorized(request)
+                .and_then(|()| self.parse(now_ms, request, &route)),
+            Endpoint::Account => self.authorized(request).map(|()| self.account(now_ms)),
+            Endpoint::Other if route.is_known_path => Err(Answer::error(405, "Method not allowed")),
+            Endpoint::Other => Err(Answer::error(404, "Not found")),
+        };
+        result.unwrap_or_else(|refusal| refusal)
+    }
+
+    /// The name of the parser that a request is about, if it is about one.
+    pub fn name_in(&self, now_ms: UnixMs, request: &Request) -> Option<String> {
+        let route = request.route();
+        match route.endpoint {
+            Endpoint::Create => {
+                let body = object(&request.body).ok()?;
+                Some(body.get("name")?.as_str()?.to_owned())
+            }
+            _ => Some(self.find(now_ms, &route.id)?.name.clone()),
+        }
+    }
+
+    /// Checks the key of a GET or DELETE, which is in the query.
+    fn authorized(&self, request: &Request) -> Result<(), Answer> {
+        match request.parameter("api_key") {
+            Some(key) if key == self.config.key => Ok(()),
+            _ => Err(Answer::error(401, BAD_KEY)),
+        }
+    }
+
+    /// Reads a POST's or PATCH's body and checks the key, which is in it.
+    fn authorized_body(&self, request: &Request) -> Result<Map<String, Value>, Answer> {
+        let body = object(&request.body).map_err(|text| Answer::error(400, &text))?;
+        match body.get("api_key").and_then(Value::as_str) {
+            None => Err(Answer::error(400, "api_key is required")),
+            Some(key) if key != self.config.key => Err(Answer::error(401, BAD_KEY)),
+            Some(_) => Ok(body),
+        }
+    }
+
+    fn post(&mut self, now_ms: UnixMs, request: &Request, twist: &Twist) -> Result<Answer, Answer> {
+        let body = self.authorized_body(request)?;
+        let input = CreateInput::read(&body).map_err(|text| Answer::error(400, &text))?;
+        let credits = self.price_of_create();
+        if !self.can_pay(credits) {
+            return Err(Answer::error(402, NO_CREDITS));
+        }
+        let id = self.create(now_ms, input, credits, twist);
+        // The documents show both; no client may rely on either.
+        let status = if id.len() == 36 { 201 } else { 202 };
+        let body = json!({"id": id, "version": 0});
+        Ok(Answer::json(status, body.to_string()))
+    }
+
+    fn patch(
+        &mut self,
+        now_ms: UnixMs,
+        request: &Request,
+        route: &Route,
+    ) -> Result<Answer, Answer> {
+        let bad_request = |text: String| Answer::error(400, &text);
+        let body = self.authorized_body(request)?;
+        let patch = PatchInput::read(&body).map_err(bad_request)?;
+        let (parser, _, base) = self.version_of(now_ms, route)?;
+        if base.status(now_ms) != Status::Finished {
+            return Err(bad_request("the parser is not FINISHED".to_owned()));
+        }
+        let fields = patch.apply(&base.fields).map_err(bad_request)?;
+        let failure = generation::failure(&parser.urls, &parser.scraper_params);
+        let number = parser.versions.len();
+        let draw_name = format!("{}/{number}", parser.id);
+        let (status, credits, generation_ms) = if patch.is_paid() {
+            let mut rng = generation::chance(self.config.seed, "patch", &draw_name, 0);
+            let drawn_ms = generation::draw_generation_ms(&mut rng, self.config.generation_scale);
+            (202, self.config.credits_per_create, drawn_ms)
+        } else {
+            (200, 0, 0)
+        };
+        if !self.can_pay(credits) {
+            return Err(Answer::error(402, NO_CREDITS));
+        }
+        self.spend(now_ms, credits);
+        let version = Version {
+            fields,
+            ready_at_ms: now_ms + generation_ms,
+            failure: failure.filter(|_| patch.is_paid()),
+        };
+        self.push_version(&route.id, version);
+        let body = json!({"id": route.id, "version": number});
+        Ok(Answer::json(status, body.to_string()))
+    }
+
+    fn details(&self, now_ms: UnixMs, route: &Route) -> Result<Answer, Answer> {
+        let (parser, _, version) = self.version_of(now_ms, route)?;
+        let status = version.status(now_ms);
+        let example_result: Option<Value> = (status == Status::Finished).then(|| {
+            let of_page = |url: &String| {
+                let result = generation::extract(&version.fields, url);
+                json!({"url": url, "result": result})
+            };
+            parser.urls.iter().map(of_page).collect()
+        });
+        let is_ready = status != Status::Generating;
+        // Neither id nor version: the answers seen have none.
+        let body = json!({
+            "name": parser.name,
+            "created_at": rfc3339(parser.created_at_ms),
+            "generated_at": is_ready.then(|| rfc3339(version.ready_at_ms)),
+            "status": status.as_str(),
+            "error": version.failure.as_ref().filter(|_| is_ready),
+            "fields": version.fields,
+            "example_result": example_result,
+        });
+        Ok(Answer::json(200, body.to_string()))
+    }
+
+    fn list(&self, now_ms: UnixMs) -> Answer {
+        let listed = self
+            .parsers
+            .iter()
+            .filter(|parser| parser.exists(now_ms) && parser.listed_from_ms <= now_ms);
+        let mut body = String::from("[");
+        for parser in listed {
+            let Some((number, version)) = parser.version(None) else {
+                continue;
+            };
+            if body.len() > 1 {
+                body.push(',');
+            }
+            body.push_str(&list_item(parser, number, version, now_ms));
+        }
+        body.push(']');
+        Answer::json(200, body)
+    }
+
+    fn delete(&mut self, now_ms: UnixMs, route: &Route) -> Result<Answer, Answer> {
+        self.version_of(now_ms, route)?;
+        self.delete_parser(&route.id);
+        Ok(Answer::empty(204))
+    }
+
+    fn parse(
+        &mut self,
+        now_ms: UnixMs,
+        request: &Request,
+        route: &Route,
+    ) -> Result<Answer, Answer> {
+        let (_, number, version) = self.version_of(now_ms, route)?;
+        let Some(url) = request.parameter("url") else {
+            return Err(Answer::error(400, "url is required"));
+        };
+        if version.status(now_ms) != Status::Finished {
+            return Err(Answer::error(400, "the parser is not FINISHED"));
+        }
+        if !self.can_pay(CREDITS_PER_PARSE) {
+            return Err(Answer::error(402, NO_CREDITS));
+        }
+        let params = request.query.iter();
+        let params: Value = params.map(|(k, v)| (k.clone(), json!(v))).collect();
+        if let Some(text) = generation::failure(&[url.to_owned()], &params) {
+            self.failed_requests += 1;
+            return Err(Answer::error(500, &text));
+        }
+        let result = generation::extract(&version.fields, url);
+        self.spend(now_ms, CREDITS_PER_PARSE);
+        let body = json!({"parser": route.id, "version": number, "result": result});
+        Ok(Answer::json(200, body.to_string()))
+    }
+
+    fn account(&self, now_ms: UnixMs) -> Answer {
+        /// What an account without an end of credits shows as its limit.
+        const NO_LIMIT: i64 = 1_000_000_000_000;
+        let body = json!({
+            "requestCount": self.spending_known(now_ms),
+            "requestLimit": self.config.credits.unwrap_or(NO_LIMIT),
+            "failedRequestCount": self.failed_requests,
+            "concurrentRequests": self.concurrent_requests,
+            "concurrencyLimit": 100,
+            "subscriptionDate": "2025-01-01T00:00:00.000Z",
+        });
+        Answer::json(200, body.to_string())
+    }
+
+    fn version_of(
+        &self,
+        now_ms: UnixMs,
+        route: &Route,
+    ) -> Result<(&Parser, usize, &Version), Answer> {
+        self.find(now_ms, &route.id)
+            .and_then(|parser| {
+                let (number, version) = parser.version(route.version)?;
+                Some((parser, number, version))
+            })
+            .ok_or_else(|| Answer::error(404, "Parser not found"))
+    }
+}
+
+fn list_item(parser: &Parser, number: usize, version: &Version, now_ms: UnixMs) -> String {
+    let status = version.status(now_ms);
+    let head = &parser.list_head;
+    let ready = rfc3339(version.ready_at_ms);
+    let (generated_at, error) = match (status, &version.failure) {
+        (Status::Generating, _) => (Value::Null, Value::Null),
+        (Status::Finished, _) | (Status::Failed, None) => (ready.into(), Value::Null),
+        (Status::Failed, Some(text)) => (ready.into(), text.as_str().into()),
+    };
+    let status = status.as_str();
+    format!(
+        "{head},\"status\":\"{status}\",\"error\":{error},\
+         \"generated_at\":{generated_at},\"version\":{number}}}"
+    )
+}

@@ -1,0 +1,369 @@
+//! The account and its parsers, on a clock that is handed in. Pure.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::generation;
+use super::input::CreateInput;
+use crate::job::{DurationMs, UnixMs};
+
+/// What a simulated account is like.
+#[derive(Debug, Clone)]
+pub struct WorldConfig {
+    /// The API key; any other gets 401.
+    pub key: String,
+    /// What all chance is drawn from.
+    pub seed: u64,
+    /// The credits at the start; `None` is more than can be spent.
+    pub credits: Option<i64>,
+    /// What a create costs, and an update that adds or modifies fields.
+    pub credits_per_create: i64,
+    /// Whether the account's first parser is free.
+    pub first_free: bool,
+    /// Scales the generation times: 1.0 is a median of 60 s, 0 is at once.
+    pub generation_scale: f64,
+    /// How far behind the account endpoint's count of spent credits is.
+    pub account_lag_ms: DurationMs,
+}
+
+impl Default for WorldConfig {
+    fn default() -> Self {
+        Self {
+            key: "demo-key".to_owned(),
+            seed: 1,
+            credits: None,
+            credits_per_create: 30_000,
+            first_free: true,
+            generation_scale: 1.0,
+            account_lag_ms: 15_000,
+        }
+    }
+}
+
+/// How a single create departs from the ordinary. The default departs in nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Twist {
+    /// The parser comes to be only so much later; till then it is nowhere.
+    pub land_after_ms: DurationMs,
+    /// The parser is missing from the list for so long after it came to be.
+    pub list_after_ms: DurationMs,
+    /// How long the generation takes, in place of the drawn time; not scaled.
+    pub generation_ms: Option<DurationMs>,
+    /// The generation fails with this text.
+    pub fail_with: Option<String>,
+}
+
+/// The status of a parser's version, as the service would say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// `GENERATING`
+    Generating,
+    /// `FINISHED`
+    Finished,
+    /// `FAILED`
+    Failed,
+}
+
+impl Status {
+    /// The service's spelling.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generating => "GENERATING",
+            Self::Finished => "FINISHED",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+/// What a parser looks like from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParserView {
+    /// The opaque id.
+    pub id: String,
+    /// The name; not unique.
+    pub name: String,
+    /// The example pages.
+    pub urls: Vec<String>,
+    /// When it came to be.
+    pub created_at_ms: UnixMs,
+    /// The latest version's status.
+    pub status: Status,
+    /// The latest version.
+    pub version: usize,
+    /// What its create cost: 0 for the free first one and for an inserted one.
+    pub credits: i64,
+}
+
+/// A parser that some other tool made.
+#[derive(Debug, Clone, Default)]
+pub struct Inserted {
+    /// Its id; empty: drawn.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its example pages.
+    pub urls: Vec<String>,
+    /// How much longer it is being generated; 0: it is done.
+    pub generation_ms: DurationMs,
+    /// The text of its failure, if it ends so.
+    pub fail_with: Option<String>,
+}
+
+/// A parser as the world keeps it.
+#[derive(Debug)]
+pub(super) struct Parser {
+    pub id: String,
+    pub name: String,
+    pub urls: Vec<String>,
+    pub scraper_params: Value,
+    pub created_at_ms: UnixMs,
+    pub listed_from_ms: UnixMs,
+    pub is_deleted: bool,
+    pub credits: i64,
+    /// The part of its list item that never changes, as JSON, for speed.
+    pub list_head: String,
+    /// Never empty; the index is the version's number.
+    pub versions: Vec<Version>,
+}
+
+/// One version of a parser.
+#[derive(Debug, Clone)]
+pub(super) struct Version {
+    pub fields: Vec<Value>,
+    pub ready_at_ms: UnixMs,
+    pub failure: Option<String>,
+}
+
+impl Version {
+    pub fn status(&self, now_ms: UnixMs) -> Status {
+        match &self.failure {
+            _ if now_ms < self.ready_at_ms => Status::Generating,
+            None => Status::Finished,
+            Some(_) => Status::Failed,
+        }
+    }
+}
+
+impl Parser {
+    pub fn exists(&self, now_ms: UnixMs) -> bool {
+        !self.is_deleted && self.created_at_ms <= now_ms
+    }
+
+    /// The version asked for, or the latest, with its number.
+    pub fn version(&self, number: Option<usize>) -> Option<(usize, &Version)> {
+        let number = number.unwrap_or(self.versions.len().saturating_sub(1));
+        Some((number, self.versions.get(number)?))
+    }
+}
+
+/// The simulated account. See [`World::handle`] for what it answers.
+#[derive(Debug)]
+pub struct World {
+    pub(super) config: WorldConfig,
+    /// In the order of the requests that made them; deleted ones stay, marked.
+    pub(super) parsers: Vec<Parser>,
+    index_by_id: HashMap<String, usize>,
+    creates_by_name: HashMap<String, u64>,
+    /// When how many credits had been spent in all.
+    spending: Vec<(UnixMs, i64)>,
+    pub(super) concurrent_requests: u64,
+    pub(super) failed_requests: u64,
+}
+
+impl World {
+    /// An account without parsers.
+    pub fn new(config: WorldConfig) -> Self {
+        Self {
+            config,
+            parsers: Vec::new(),
+            index_by_id: HashMap::new(),
+            creates_by_name: HashMap::new(),
+            spending: Vec::new(),
+            concurrent_requests: 0,
+            failed_requests: 0,
+        }
+    }
+
+    /// Every parser that exists now, in the order of the creates. Pass
+    /// `i64::MAX` to see those too that have yet to land.
+    pub fn parsers(&self, now_ms: UnixMs) -> Vec<ParserView> {
+        let existing = self.parsers.iter().filter(|parser| parser.exists(now_ms));
+        existing.filter_map(|parser| view(parser, now_ms)).collect()
+    }
+
+    /// One parser that exists now.
+    pub fn parser(&self, now_ms: UnixMs, id: &str) -> Option<ParserView> {
+        view(self.find(now_ms, id)?, now_ms)
+    }
+
+    /// How many parsers were ever created under this name, by requests.
+    pub fn creates_of(&self, name: &str) -> u64 {
+        self.creates_by_name.get(name).copied().unwrap_or(0)
+    }
+
+    /// Every name with the number of parsers ever created under it.
+    pub fn creates_by_name(&self) -> &HashMap<String, u64> {
+        &self.creates_by_name
+    }
+
+    /// The credits spent so far.
+    pub fn credits_spent(&self) -> i64 {
+        self.spending.last().map_or(0, |&(_, total)| total)
+    }
+
+    /// The credits left; `None` is more than can be spent.
+    pub fn credits_left(&self) -> Option<i64> {
+        Some(self.config.credits? - self.credits_spent())
+    }
+
+    /// Buys credits. No effect where there is no end of them.
+    pub fn add_credits(&mut self, credits: i64) {
+        if let Some(limit) = &mut self.config.credits {
+            *limit += credits;
+        }
+    }
+
+    /// Changes the API key; the one before gets 401 from now on.
+    pub fn set_key(&mut self, key: &str) {
+        key.clone_into(&mut self.config.key);
+    }
+
+    /// Deletes a parser as another person would. Whether it was there.
+    pub fn delete_parser(&mut self, id: &str) -> bool {
+        match self.index_by_id.remove(id) {
+            Some(index) => {
+                self.parsers[index].is_deleted = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Puts a parser there as another tool's create would have. It costs nothing
+    /// now, but the account's free first parser is used up.
+    pub fn insert_parser(&mut self, now_ms: UnixMs, inserted: Inserted) -> String {
+        let nth = self.parsers.len() as u64;
+        let mut rng = generation::chance(self.config.seed, "inserted", &inserted.name, nth);
+        let id = match inserted.id {
+            id if id.is_empty() => generation::draw_parser_id(&mut rng),
+            id => id,
+        };
+        self.push(Parser {
+            list_head: list_head(&id, &inserted.name),
+            id: id.clone(),
+            name: inserted.name,
+            urls: inserted.urls,
+            scraper_params: Value::Null,
+            created_at_ms: now_ms,
+            listed_from_ms: now_ms,
+            is_deleted: false,
+            credits: 0,
+            versions: vec![Version {
+                fields: generation::inferred_fields(),
+                ready_at_ms: now_ms + inserted.generation_ms,
+                failure: inserted.fail_with,
+            }],
+        });
+        id
+    }
+
+    /// What the next create costs.
+    pub(super) fn price_of_create(&self) -> i64 {
+        if self.config.first_free && self.parsers.is_empty() {
+            0
+        } else {
+            self.config.credits_per_create
+        }
+    }
+
+    /// Whether so many credits are there.
+    pub(super) fn can_pay(&self, credits: i64) -> bool {
+        credits == 0 || self.credits_left().is_none_or(|left| left >= credits)
+    }
+
+    pub(super) fn spend(&mut self, now_ms: UnixMs, credits: i64) {
+        if credits != 0 {
+            self.spending.push((now_ms, self.credits_spent() + credits));
+        }
+    }
+
+    /// The credits spent as the account endpoint knows them.
+    pub(super) fn spending_known(&self, now_ms: UnixMs) -> i64 {
+        let known_at_ms = now_ms - self.config.account_lag_ms;
+        let known = self.spending.partition_point(|&(at, _)| at <= known_at_ms);
+        known.checked_sub(1).map_or(0, |last| self.spending[last].1)
+    }
+
+    pub(super) fn create(
+        &mut self,
+        now_ms: UnixMs,
+        input: CreateInput,
+        credits: i64,
+        twist: &Twist,
+    ) -> String {
+        let nth = self.creates_of(&input.name);
+        let mut rng = generation::chance(self.config.seed, "create", &input.name, nth);
+        let id = generation::draw_parser_id(&mut rng);
+        let drawn_ms = generation::draw_generation_ms(&mut rng, self.config.generation_scale);
+        let created_at_ms = now_ms + twist.land_after_ms;
+        let failure = generation::failure(&input.urls, &input.scraper_params);
+        self.spend(now_ms, credits);
+        *self.creates_by_name.entry(input.name.clone()).or_default() += 1;
+        self.push(Parser {
+            list_head: list_head(&id, &input.name),
+            id: id.clone(),
+            name: input.name,
+            urls: input.urls,
+            scraper_params: input.scraper_params,
+            created_at_ms,
+            listed_from_ms: created_at_ms + twist.list_after_ms,
+            is_deleted: false,
+            credits,
+            versions: vec![Version {
+                fields: input.fields.unwrap_or_else(generation::inferred_fields),
+                ready_at_ms: created_at_ms + twist.generation_ms.unwrap_or(drawn_ms),
+                failure: twist.fail_with.clone().or(failure),
+            }],
+        });
+        id
+    }
+
+    pub(super) fn find(&self, now_ms: UnixMs, id: &str) -> Option<&Parser> {
+        let parser = &self.parsers[*self.index_by_id.get(id)?];
+        parser.exists(now_ms).then_some(parser)
+    }
+
+    pub(super) fn push_version(&mut self, id: &str, version: Version) {
+        if let Some(&index) = self.index_by_id.get(id) {
+            self.parsers[index].versions.push(version);
+        }
+    }
+
+    fn push(&mut self, parser: Parser) {
+        let index = self.parsers.len();
+        self.index_by_id.insert(parser.id.clone(), index);
+        self.parsers.push(parser);
+    }
+}
+
+fn view(parser: &Parser, now_ms: UnixMs) -> Option<ParserView> {
+    let (number, version) = parser.version(None)?;
+    Some(ParserView {
+        id: parser.id.clone(),
+        name: parser.name.clone(),
+        urls: parser.urls.clone(),
+        created_at_ms: parser.created_at_ms,
+        status: version.status(now_ms),
+        version: number,
+        credits: parser.credits,
+    })
+}
+
+fn list_head(id: &str, name: &str) -> String {
+    let (id, name) = (Value::from(id), Value::from(name));
+    format!("{{\"id\":{id},\"name\":{name}")
+}
+
+#[cfg(test)]
+mod tests;
