@@ -146,7 +146,7 @@ impl JobSpec {
         }
     }
 
-    fn canonical_form(&self, recreation: u32) -> String {
+    pub(crate) fn canonical_form(&self, recreation: u32) -> String {
         let part = |json: Option<String>| json.unwrap_or_else(|| "null".to_owned());
         format!(
             r#"{{"fields":{},"name":{},"recreation":{recreation},"scraper_params":{},"urls":{}}}"#,
