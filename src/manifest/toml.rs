@@ -18,7 +18,9 @@ pub(super) fn jobs(text: &str) -> Vec<Entry> {
             let reason = format!("column {}: {}", lines.column(offset), error.message());
             Err(BadJob::at(lines.line(offset), reason))
         };
-        return errors.iter().map(bad).collect();
+        let mut bad: Vec<Entry> = errors.iter().map(bad).collect();
+        bad.dedup();
+        return bad;
     }
     let table = table.get_ref();
     let strangers = table
