@@ -98,9 +98,7 @@ impl JobSpec {
     /// The same spec with an explicit null, and empty `scraper_params`, left out.
     #[must_use]
     pub fn normalised(mut self) -> Self {
-        self.scraper_params = self
-            .scraper_params
-            .filter(|value| !value.is_null() && !value.as_object().is_some_and(Map::is_empty));
+        self.scraper_params = self.scraper_params.filter(asks_for_something);
         self.fields = self.fields.filter(|value| !value.is_null());
         self
     }
@@ -113,15 +111,17 @@ impl JobSpec {
     /// `scraper_params` as the database holds it and the service is sent it: JSON
     /// with sorted keys and no whitespace. None where there are none.
     pub fn scraper_params_json(&self) -> Option<String> {
-        let normalised = self.clone().normalised();
-        normalised.scraper_params.as_ref().map(canonical)
+        let params = self.scraper_params.as_ref();
+        params
+            .filter(|value| asks_for_something(value))
+            .map(canonical)
     }
 
     /// `fields` as the database holds it and the service is sent it: JSON with
     /// sorted keys and no whitespace. None where the service is to infer them.
     pub fn fields_json(&self) -> Option<String> {
-        let normalised = self.clone().normalised();
-        normalised.fields.as_ref().map(canonical)
+        let fields = self.fields.as_ref();
+        fields.filter(|value| !value.is_null()).map(canonical)
     }
 
     /// Eight characters of `a-z2-7` that stand for name, urls, scraper_params,
@@ -146,7 +146,7 @@ impl JobSpec {
         }
     }
 
-    fn canonical_form(&self, recreation: u32) -> String {
+    pub(crate) fn canonical_form(&self, recreation: u32) -> String {
         let part = |json: Option<String>| json.unwrap_or_else(|| "null".to_owned());
         format!(
             r#"{{"fields":{},"name":{},"recreation":{recreation},"scraper_params":{},"urls":{}}}"#,
@@ -183,6 +183,11 @@ impl JobSpec {
         }
         problems
     }
+}
+
+/// Whether `scraper_params` differ from none at all.
+fn asks_for_something(params: &Value) -> bool {
+    !params.is_null() && !params.as_object().is_some_and(Map::is_empty)
 }
 
 /// JSON with sorted keys and no whitespace.

@@ -61,6 +61,10 @@ pub fn find(name: &str) -> Option<&'static Key> {
 /// The known name most like this one, in full or by its last part.
 pub(super) fn nearest(found: &str) -> &'static str {
     let found = found.to_lowercase().replace('-', "_");
+    let of_section = |key: &&Key| key.name.split('.').next() == Some(&found);
+    if let Some(key) = KEYS.iter().find(of_section) {
+        return key.name;
+    }
     let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
     KEYS.iter()
         .map(|key| key.name)

@@ -248,10 +248,15 @@ fn file_layer(path: &Path, bytes: &[u8], problems: &mut Vec<ConfigError>) -> Lay
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // The parser's own rendering would repeat the line, and a key with it.
-        problems.extend(errors.iter().map(|error| {
-            let offset = error.span().map_or(0, |span| span.start);
-            syntax(&lines, offset, error.message())
-        }));
+        let mut told: Vec<_> = errors
+            .iter()
+            .map(|error| {
+                let offset = error.span().map_or(0, |span| span.start);
+                syntax(&lines, offset, error.message())
+            })
+            .collect();
+        told.dedup();
+        problems.extend(told);
         return Layer::default();
     }
     let mut file = FileLayer {

@@ -240,93 +240,112 @@ impl Settings {
     }
 }
 
-/// None only beside a problem.
+/// None only beside a problem. Every section is read before any is missed.
 fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
-    let state = sources.variable(layers::STATE_DIRECTORY);
-    // systemd joins several by colons; the first is the unit's own.
-    let state = state.and_then(|folders| folders.split(':').next());
-    let base = state.map_or_else(|| sources.working_dir.clone(), PathBuf::from);
-    let path = r.parsed("database.url", |text| read::database_path(text, &base));
-    let base_url = r.parsed("api.base_url", read::service_url);
-    let account_url = r.optional("api.account_url", read::service_url);
-    let on_existing = r.name(
-        "create.on_existing",
-        &OnExisting::ALL
-            .iter()
-            .map(|v| v.as_str())
-            .collect::<Vec<_>>(),
-    );
-    let level = r.parsed("log.level", read::log_level);
-    let format = r.name(
-        "log.format",
-        &LogFormat::ALL
-            .iter()
-            .map(|v| v.as_str())
-            .collect::<Vec<_>>(),
-    );
-    let files = r.list("enqueue.files");
-    if let Some(bad) = files.iter().find_map(|pattern| read::glob_problem(pattern)) {
-        r.refuse("enqueue.files", bad);
-    }
     let key = secret::resolve(r, sources);
-    let request_timeout = r.duration("api.request_timeout");
-    let workers = Workers {
-        max_requests: r.integer("workers.max_requests", 1..=1024),
-        max_generating: r.integer("workers.max_generating", 1..=1_000_000),
-    };
-    let name_tag = r.bool("create.name_tag");
-    let poll = poll(r);
-    let retry = retry(r);
-    let reconcile = Reconcile {
-        settle: r.duration("reconcile.settle"),
-        settle_after_error: r.duration("reconcile.settle_after_error"),
-    };
-    let park = park(r);
-    let credits = |text: &str| read::integer(text, &(0..=i64::MAX));
-    let budget = Budget {
-        credits_per_create: r.integer("budget.credits_per_create", 0..=i64::MAX),
-        max_credits_per_day: r.optional("budget.max_credits_per_day", credits),
-        max_credits: r.optional("budget.max_credits", credits),
-    };
+    let (database, api) = (database(r, sources), api(r, &key));
+    let (workers, create) = (workers(r), create(r));
+    let (poll, retry) = (poll(r), retry(r));
+    let (reconcile, park) = (reconcile(r), park(r));
+    let (budget, enqueue) = (budget(r), enqueue(r));
     let listen = r.optional("http.listen", read::listen_address);
-    let base_url = base_url?;
+    let log = log(r);
     Some(Settings {
-        database: Database {
-            url: r.text("database.url")?.0,
-            path: path?,
-        },
-        api: Api {
-            account_url: account_url.or_else(|| known_account_url(&base_url)),
-            base_url,
-            key: match &key {
-                secret::Key::Known(key) => Some(key.clone()),
-                secret::Key::Absent | secret::Key::NotForUs(_) => None,
-            },
-            request_timeout,
-        },
+        database: database?,
+        api: api?,
         workers,
-        create: Create {
-            name_tag,
-            on_existing: on_existing?,
-        },
+        create: create?,
         poll,
         retry,
         reconcile,
         park,
         budget,
-        enqueue: Enqueue { files },
+        enqueue,
         http: Http { listen },
-        log: Log {
-            level: level?,
-            format: format?,
-        },
+        log: log?,
         key,
+    })
+}
+
+fn database(r: &mut Reader, sources: &Sources) -> Option<Database> {
+    let state = sources.variable(layers::STATE_DIRECTORY);
+    // systemd joins several by colons; the first is the unit's own.
+    let state = state.and_then(|folders| folders.split(':').next());
+    let base = state.map_or_else(|| sources.working_dir.clone(), PathBuf::from);
+    r.parsed("database.url", |text| {
+        let url = text.to_owned();
+        read::database_path(text, &base).map(|path| Database { url, path })
+    })
+}
+
+fn api(r: &mut Reader, key: &secret::Key) -> Option<Api> {
+    let base_url = r.parsed("api.base_url", read::service_url);
+    let account_url = r.optional("api.account_url", read::service_url);
+    let request_timeout = r.duration("api.request_timeout");
+    let base_url = base_url?;
+    Some(Api {
+        account_url: account_url.or_else(|| known_account_url(&base_url)),
+        base_url,
+        key: match key {
+            secret::Key::Known(key) => Some(key.clone()),
+            secret::Key::Absent | secret::Key::NotForUs(_) => None,
+        },
+        request_timeout,
     })
 }
 
 fn known_account_url(base_url: &Url) -> Option<Url> {
     let real = base_url.host_str() == Some(SERVICE_HOST);
     real.then(|| Url::parse(ACCOUNT_URL).ok()).flatten()
+}
+
+fn workers(r: &mut Reader) -> Workers {
+    Workers {
+        max_requests: r.integer("workers.max_requests", 1..=1024),
+        max_generating: r.integer("workers.max_generating", 1..=1_000_000),
+    }
+}
+
+fn create(r: &mut Reader) -> Option<Create> {
+    let name_tag = r.bool("create.name_tag");
+    let on_existing = r.name("create.on_existing", OnExisting::ALL, OnExisting::as_str)?;
+    Some(Create {
+        name_tag,
+        on_existing,
+    })
+}
+
+fn reconcile(r: &mut Reader) -> Reconcile {
+    Reconcile {
+        settle: r.duration("reconcile.settle"),
+        settle_after_error: r.duration("reconcile.settle_after_error"),
+    }
+}
+
+fn budget(r: &mut Reader) -> Budget {
+    let credits = |text: &str| read::integer(text, &(0..=i64::MAX));
+    Budget {
+        credits_per_create: r.integer("budget.credits_per_create", 0..=i64::MAX),
+        max_credits_per_day: r.optional("budget.max_credits_per_day", credits),
+        max_credits: r.optional("budget.max_credits", credits),
+    }
+}
+
+fn enqueue(r: &mut Reader) -> Enqueue {
+    let files = r.list("enqueue.files");
+    if let Some(bad) = files.iter().find_map(|file| read::glob_problem(file)) {
+        r.refuse("enqueue.files", bad);
+    }
+    Enqueue { files }
+}
+
+fn log(r: &mut Reader) -> Option<Log> {
+    let level = r.parsed("log.level", read::log_level);
+    let format = r.name("log.format", LogFormat::ALL, LogFormat::as_str);
+    Some(Log {
+        level: level?,
+        format: format?,
+    })
 }
 
 fn poll(r: &mut Reader) -> Poll {
@@ -363,5 +382,5 @@ fn park(r: &mut Reader) -> Park {
     park
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

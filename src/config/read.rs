@@ -86,10 +86,17 @@ impl Reader {
         self.parsed(key, bool).unwrap_or_default()
     }
 
-    /// One of the names of an enum.
-    pub fn name<T: FromStr>(&mut self, key: &str, names: &[&'static str]) -> Option<T> {
+    /// One of the values of an enum, by its name.
+    pub fn name<T: Copy>(
+        &mut self,
+        key: &str,
+        all: &[T],
+        as_str: fn(T) -> &'static str,
+    ) -> Option<T> {
         self.parsed(key, |text| {
-            text.parse().map_err(|_| unknown_name(text, names))
+            let names: Vec<_> = all.iter().map(|value| as_str(*value)).collect();
+            let found = all.iter().find(|value| as_str(**value) == text);
+            found.copied().ok_or_else(|| unknown_name(text, &names))
         })
     }
 

@@ -1,3 +1,299 @@
-//! Job files.
+//! Job files: TOML, JSON, JSON Lines and CSV to [`JobSpec`]s that know their line.
+//!
+//! A file with one bad job gives no job at all, and names every bad one.
 
+mod csv;
+mod job;
+mod json;
 pub(crate) mod lines;
+mod names;
+mod toml;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::{UnknownName, named_enum};
+use crate::spec::{JobSpec, shown};
+pub use json::{LINE_MAX_BYTES, json_lines};
+use lines::Lines;
+pub use names::{Admission, Names};
+
+/// The longest file that is read whole, in bytes. [`json_lines`] has no such limit.
+pub const FILE_MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// The name that stands for standard input.
+pub const STDIN: &str = "-";
+
+named_enum! {
+    /// How a job file is written.
+    Format {
+        /// Tables `[[jobs]]`.
+        Toml = "toml",
+        /// An array of objects.
+        Json = "json",
+        /// An object a line.
+        JsonLines = "jsonl",
+        /// A header and a job a row.
+        Csv = "csv",
+    }
+}
+
+impl Format {
+    /// The format that an extension stands for.
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        match extension.to_lowercase().as_str() {
+            "toml" => Some(Self::Toml),
+            "json" => Some(Self::Json),
+            "jsonl" | "ndjson" => Some(Self::JsonLines),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+
+    /// The format that a text looks to be in; CSV where it looks like no other.
+    pub fn sniff(text: &[u8]) -> Self {
+        let text = text
+            .strip_prefix(b"\xef\xbb\xbf")
+            .unwrap_or(text)
+            .trim_ascii_start();
+        let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.\" \t".contains(byte);
+        let assigns = line
+            .iter()
+            .position(|byte| *byte == b'=')
+            .is_some_and(|at| at > 0 && line[..at].iter().all(is_key));
+        match text.first() {
+            Some(b'{') => Self::JsonLines,
+            Some(b'#') => Self::Toml,
+            Some(b'[') => {
+                let mut inner = text
+                    .iter()
+                    .skip_while(|b| **b == b'[' || b.is_ascii_whitespace());
+                match inner.next() {
+                    Some(byte) if byte.is_ascii_alphabetic() || *byte == b'_' => Self::Toml,
+                    _ => Self::Json,
+                }
+            }
+            _ if assigns => Self::Toml,
+            _ => Self::Csv,
+        }
+    }
+}
+
+/// Something, and the line of the file it began on, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The line, from 1.
+    pub line: usize,
+    /// What was there.
+    pub value: T,
+}
+
+/// A job that cannot be loaded, or a fault of the file itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadJob {
+    /// The line it begins on, from 1; None where the fault is the whole file's.
+    pub line: Option<usize>,
+    /// The job's name, where it is known.
+    pub name: Option<String>,
+    /// What is wrong, and what to write instead.
+    pub reason: String,
+}
+
+impl BadJob {
+    fn of_file(reason: impl Into<String>) -> Self {
+        Self {
+            line: None,
+            name: None,
+            reason: reason.into(),
+        }
+    }
+
+    fn at(line: usize, reason: impl Into<String>) -> Self {
+        Self {
+            line: Some(line),
+            ..Self::of_file(reason)
+        }
+    }
+}
+
+impl fmt::Display for BadJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if let Some(name) = &self.name {
+            write!(f, "job {}: ", shown(name))?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+/// Every bad job of a file of which nothing is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestError {
+    /// The file, or `-`.
+    pub source_name: String,
+    /// At least one, in the order of the lines.
+    pub bad: Vec<BadJob>,
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for bad in &self.bad {
+            writeln!(f, "{}: {bad}", self.source_name)?;
+        }
+        write!(f, "{}: nothing was loaded", self.source_name)
+    }
+}
+
+impl std::error::Error for ManifestError {}
+
+/// What a good file holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// Each job once, in the order of the file; every spec is valid and normalised.
+    pub jobs: Vec<Located<JobSpec>>,
+    /// The jobs that the file holds again, word for word: harmless, worth a note.
+    pub repeats: Vec<Repeat>,
+}
+
+/// A job that stands in a file twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeat {
+    /// The job's name.
+    pub name: String,
+    /// Where it stands again.
+    pub line: usize,
+    /// Where it stands first.
+    pub first_line: usize,
+}
+
+impl fmt::Display for Repeat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            line,
+            first_line,
+        } = self;
+        let name = shown(name);
+        write!(
+            f,
+            "line {line}: job {name} is the same as on line {first_line}, and is loaded once"
+        )
+    }
+}
+
+/// Reads a job file, or standard input where the path is `-`.
+///
+/// Without a `format` the extension tells it; where there is none, the content.
+///
+/// # Errors
+/// As [`parse`]; also where the file cannot be read, is longer than
+/// [`FILE_MAX_BYTES`], or has an extension that stands for no format.
+pub fn load(path: &Path, format: Option<Format>) -> Result<Manifest, ManifestError> {
+    let name = path.display().to_string();
+    let failed = |reason: String| ManifestError {
+        source_name: name.clone(),
+        bad: vec![BadJob::of_file(reason)],
+    };
+    let extension = path
+        .extension()
+        .map(|extension| extension.to_string_lossy());
+    let format = match (format, extension) {
+        (Some(format), _) => Some(format),
+        (None, None) => None,
+        (None, Some(extension)) => Some(Format::of_extension(&extension).ok_or_else(|| {
+            failed(format!(
+                "the extension {extension} is unknown: name the file .toml, .json, .jsonl, .ndjson or .csv, or give --format"
+            ))
+        })?),
+    };
+    let bytes = if name == STDIN {
+        read_all(io::stdin().lock())
+    } else {
+        File::open(path).and_then(read_all)
+    };
+    let bytes = bytes.map_err(|error| failed(format!("cannot be read: {error}")))?;
+    parse(
+        &name,
+        format.unwrap_or_else(|| Format::sniff(&bytes)),
+        &bytes,
+    )
+}
+
+fn read_all(reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The jobs of a text; `source_name` is what messages call it.
+///
+/// # Errors
+/// Names every bad job: syntax errors, broken rules of [`JobSpec`], unknown keys,
+/// one name for two different jobs; and a text that is empty, too long or no UTF-8.
+pub fn parse(source_name: &str, format: Format, bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    let (manifest, bad) = admitted(jobs_of(format, bytes));
+    if bad.is_empty() {
+        Ok(manifest)
+    } else {
+        Err(ManifestError {
+            source_name: source_name.to_owned(),
+            bad,
+        })
+    }
+}
+
+/// One job of a file, or why it is none.
+type Entry = Result<Located<JobSpec>, BadJob>;
+
+fn jobs_of(format: Format, bytes: &[u8]) -> Vec<Entry> {
+    if bytes.len() as u64 > FILE_MAX_BYTES {
+        let reason =
+            format!("is longer than {FILE_MAX_BYTES} bytes: split it, or write JSON Lines");
+        return vec![Err(BadJob::of_file(reason))];
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.trim_ascii().is_empty() {
+        return vec![Err(BadJob::of_file(
+            "the file is empty: write at least one job",
+        ))];
+    }
+    if format == Format::JsonLines {
+        return json_lines(bytes).collect();
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => match format {
+            Format::Toml => toml::jobs(text),
+            Format::Csv => csv::jobs(text),
+            Format::Json | Format::JsonLines => json::jobs(text),
+        },
+        Err(error) => {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let line = Lines::of(&before).line(before.len());
+            vec![Err(BadJob::at(line, json::NO_UTF8))]
+        }
+    }
+}
+
+fn admitted(entries: Vec<Entry>) -> (Manifest, Vec<BadJob>) {
+    let mut names = Names::default();
+    let mut manifest = Manifest::default();
+    let mut bad = Vec::new();
+    for entry in entries {
+        match entry.map(|job| (names.admit(&job), job)) {
+            Ok((Admission::New, job)) => manifest.jobs.push(job),
+            Ok((Admission::Repeat(repeat), _)) => manifest.repeats.push(repeat),
+            Ok((Admission::Conflict(conflict), _)) => bad.push(conflict),
+            Err(fault) => bad.push(fault),
+        }
+    }
+    (manifest, bad)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,3 @@
-use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 
 use secrecy::ExposeSecret;
@@ -6,7 +5,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-const SHIPPED: &str = include_str!("../../config/parserd.toml");
+mod key;
+mod shipped;
 
 /// Sources in a folder of their own.
 struct Fixture {
@@ -193,6 +193,11 @@ fn a_misspelt_key_is_named_with_the_nearest_one_and_where_it_stands() {
     let words =
         "unknown key log.levl in environment variable PARSERD__LOG__LEVL; did you mean log.level?";
     assert_eq!(error, words);
+    let error = Fixture::new().env("PARSERD__WORKERS", "3").error();
+    assert!(
+        error.contains("did you mean workers.max_requests?"),
+        "{error}"
+    );
     let error = Fixture::new().flag("log.levl", "x").error();
     assert_eq!(
         error,
@@ -445,185 +450,4 @@ fn all_that_is_wrong_is_told_at_once() {
     let error = Settings::load(&fixture.sources).unwrap_err();
     assert_eq!(error.each().len(), 4, "{error}");
     assert_eq!(error.to_string().lines().count(), 4, "{error}");
-}
-
-#[test]
-fn the_key_comes_from_a_setting_or_a_file_or_a_credential() {
-    assert_eq!(Fixture::new().env("PARSERD__API__KEY", "k1\n").key(), "k1");
-    assert_eq!(file("[api]\nkey = 'k2'").key(), "k2");
-    assert_eq!(
-        file("[api]\nkey_file = 'k'")
-            .secret("k", "k3\r\n", 0o600)
-            .key(),
-        "k3"
-    );
-    assert_eq!(
-        file("[api]\nkey_file = 'k'").secret("k", "k3", 0o400).key(),
-        "k3"
-    );
-    let with_credential = |fixture: Fixture| {
-        let dir = fixture.dir.path().to_str().unwrap().to_owned();
-        fixture
-            .secret("api_key", "k4\n", 0o440)
-            .env("CREDENTIALS_DIRECTORY", &dir)
-    };
-    assert_eq!(with_credential(Fixture::new()).key(), "k4");
-    assert_eq!(
-        with_credential(Fixture::new())
-            .env("PARSERD__API__KEY", "k1")
-            .key(),
-        "k1"
-    );
-    // A credential of another name, given by its path, is systemd's all the same.
-    let named = with_credential(Fixture::new())
-        .secret("other", "k5", 0o440)
-        .flag("api.key_file", "other");
-    assert_eq!(named.key(), "k5");
-}
-
-#[test]
-fn without_a_key_settings_load_and_only_the_key_is_refused() {
-    let fixture = Fixture::new().env("CREDENTIALS_DIRECTORY", "/nowhere");
-    let error = fixture.settings().require_key().unwrap_err().to_string();
-    for way in [
-        "api.key_file",
-        "PARSERD__API__KEY",
-        "LoadCredential=api_key",
-    ] {
-        assert!(error.contains(way), "{error}");
-    }
-}
-
-#[test]
-fn a_key_that_will_not_do_is_refused_and_not_repeated() {
-    let key_file = |mode, text: &str| file("[api]\nkey_file = 'k'").secret("k", text, mode);
-    for (fixture, words) in [
-        (
-            Fixture::new().env("PARSERD__API__KEY", " "),
-            "api.key (environment variable PARSERD__API__KEY): is empty",
-        ),
-        (
-            file("[api]\nkey = 'hunter2 x'"),
-            "api.key (p.toml line 2): holds whitespace",
-        ),
-        (
-            key_file(0o640, "hunter2"),
-            "others than its owner have access to",
-        ),
-        (key_file(0o604, "hunter2"), "chmod 600"),
-        (
-            key_file(0o600, "\n"),
-            "k is empty; write the key alone, on one line",
-        ),
-        (key_file(0o600, "hunter2\nhunter3\n"), "holds whitespace"),
-        (key_file(0o600, &"x".repeat(5000)), "longer than 4096 bytes"),
-        (
-            file("[api]\nkey_file = 'absent'"),
-            "api.key_file (p.toml line 2): cannot read",
-        ),
-        (file("[api]\nkey_file = '.'"), "no regular file"),
-        (
-            file("[api]\nkey = 'hunter2'").flag("api.key_file", "k"),
-            "api.key (p.toml line 2): is given, and so is api.key_file (the command line); write one of the two",
-        ),
-        (
-            file("[api]\nkey = 12345678"),
-            "api.key (p.toml line 2): is a whole number; write a text in quotes",
-        ),
-    ] {
-        let error = fixture.error();
-        assert!(error.contains(words), "{error}");
-        assert!(
-            !error.contains("hunter2") && !error.contains("12345678"),
-            "{error}"
-        );
-    }
-}
-
-#[test]
-fn printed_settings_show_no_key() {
-    let s = Fixture::new()
-        .env("PARSERD__API__KEY", "hunter2")
-        .settings();
-    assert!(!format!("{s:?}").contains("hunter2"));
-}
-
-/// The lines of the shipped file with their sections: (key, value, is an example).
-fn shipped_lines() -> Vec<(String, String, bool)> {
-    let mut section = "";
-    let mut lines = Vec::new();
-    for line in SHIPPED.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']');
-        }
-        let example = line.strip_prefix("# Example: ");
-        let default = line
-            .strip_prefix('#')
-            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
-        if let Some((name, value)) = example.or(default).and_then(|rest| rest.split_once(" = ")) {
-            lines.push((
-                format!("{section}.{name}"),
-                value.to_owned(),
-                example.is_some(),
-            ));
-        }
-    }
-    lines
-}
-
-#[test]
-fn the_shipped_file_lists_every_key_with_its_default() {
-    let lines = shipped_lines();
-    let listed: BTreeSet<_> = lines.iter().map(|(name, ..)| name.as_str()).collect();
-    let known: BTreeSet<_> = keys::KEYS.iter().map(|key| key.name).collect();
-    assert_eq!(listed, known);
-    assert_eq!(lines.len(), keys::KEYS.len());
-    for (name, value, is_example) in &lines {
-        let default = keys::find(name).unwrap().default_toml();
-        assert_eq!(default.is_none(), *is_example, "{name}");
-        assert_eq!(&default.unwrap_or_else(|| value.clone()), value, "{name}");
-    }
-}
-
-#[test]
-fn the_shipped_file_loads_as_it_is_and_with_each_default_written_out() {
-    let defaults = format!("{:?}", settings_in_srv(None));
-    assert_eq!(format!("{:?}", settings_in_srv(Some(SHIPPED))), defaults);
-    let uncommented: String = SHIPPED
-        .lines()
-        .map(|line| match line.strip_prefix('#') {
-            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{rest}\n"),
-            _ => format!("{line}\n"),
-        })
-        .collect();
-    assert!(uncommented.lines().any(|line| line == "max_requests = 16"));
-    assert_eq!(
-        format!("{:?}", settings_in_srv(Some(&uncommented))),
-        defaults
-    );
-}
-
-/// Settings whose paths do not depend on a temporary folder.
-fn settings_in_srv(text: Option<&str>) -> Settings {
-    let fixture = text.map_or_else(Fixture::new, file);
-    fixture.env("STATE_DIRECTORY", "/srv").settings()
-}
-
-#[test]
-fn the_examples_of_the_shipped_file_load_one_by_one() {
-    for (name, value, _) in shipped_lines().into_iter().filter(|line| line.2) {
-        if name != "api.key_file" {
-            let (section, key) = name.split_once('.').unwrap();
-            file(&format!("[{section}]\n{key} = {value}")).settings();
-        }
-    }
-}
-
-#[test]
-fn no_variable_stands_for_two_keys() {
-    let variables: BTreeMap<_, _> = keys::KEYS
-        .iter()
-        .map(|key| (key.variable(), key.name))
-        .collect();
-    assert_eq!(variables.len(), keys::KEYS.len());
 }

@@ -1,0 +1,142 @@
+//! From an object, of whatever format, to a valid spec.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{BadJob, Located};
+use crate::job::UnixMs;
+use crate::spec::{JobSpec, kind, shown, unknown_key};
+
+/// The keys of a job.
+pub(super) const JOB_KEYS: &[&str] = &[
+    "name",
+    "urls",
+    "scraper_params",
+    "fields",
+    "priority",
+    "run_at",
+];
+const RUN_AT_CURE: &str =
+    "write Unix milliseconds or a time such as 2026-08-01T06:00:00Z, or leave it out";
+/// Numbers that are times of this century in seconds, and of 1970 in milliseconds.
+const SECONDS: std::ops::Range<UnixMs> = 1_000_000_000..10_000_000_000;
+
+/// The spec of an object that began on `line`.
+///
+/// `problems` are those that the format found by itself. Every part is looked at, so
+/// that all that is wrong with a job is told at once.
+pub(super) fn spec(
+    line: usize,
+    mut object: Map<String, Value>,
+    mut problems: Vec<String>,
+) -> Result<Located<JobSpec>, BadJob> {
+    let given_name = object
+        .get("name")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    // A part that cannot be read is replaced by one that keeps the rules, so that it
+    // is not told twice.
+    let name = text(object.remove("name")).unwrap_or_else(|problem| {
+        problems.push(problem);
+        "x".to_owned()
+    });
+    let urls = texts(object.remove("urls")).unwrap_or_else(|problem| {
+        problems.push(problem);
+        vec!["https://example.com/".to_owned()]
+    });
+    let mut take = |key: &str| object.remove(key).filter(|value| !value.is_null());
+    let scraper_params = take("scraper_params");
+    let fields = take("fields");
+    let priority = take("priority")
+        .map_or(Ok(0), priority)
+        .unwrap_or_else(|problem| {
+            problems.push(problem);
+            0
+        });
+    let run_at = take("run_at")
+        .map(run_at)
+        .transpose()
+        .unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
+    problems.extend(
+        object
+            .keys()
+            .map(|key| unknown_key("the job", key, JOB_KEYS)),
+    );
+    let value = JobSpec {
+        name,
+        urls,
+        scraper_params,
+        fields,
+        priority,
+        run_at,
+    }
+    .normalised();
+    problems.extend(value.problems());
+    if problems.is_empty() {
+        Ok(Located { line, value })
+    } else {
+        Err(BadJob {
+            line: Some(line),
+            name: given_name,
+            reason: problems.join("; "),
+        })
+    }
+}
+
+fn text(value: Option<Value>) -> Result<String, String> {
+    match value {
+        Some(Value::String(text)) => Ok(text),
+        Some(other) => Err(format!("name is {}: write a text", kind(&other))),
+        None => Err("name is missing: write a name that no other job has".to_owned()),
+    }
+}
+
+fn texts(value: Option<Value>) -> Result<Vec<String>, String> {
+    let cure = "write an array of 1 to 3 texts, such as [\"https://example.com/page\"]";
+    match value {
+        Some(Value::Array(items)) => items
+            .into_iter()
+            .map(|item| match item {
+                Value::String(text) => Ok(text),
+                other => Err(format!("urls holds {}: {cure}", kind(&other))),
+            })
+            .collect(),
+        Some(other) => Err(format!("urls is {}: {cure}", kind(&other))),
+        None => Err(format!("urls is missing: {cure}")),
+    }
+}
+
+fn priority(value: Value) -> Result<i64, String> {
+    value
+        .as_i64()
+        .ok_or_else(|| format!("priority is {value}: write a whole number, higher goes first"))
+}
+
+fn run_at(value: Value) -> Result<UnixMs, String> {
+    let ms = match &value {
+        Value::String(text) => {
+            let text = text.trim();
+            let number = text.parse().ok();
+            let time = || {
+                text.parse::<Timestamp>()
+                    .ok()
+                    .map(Timestamp::as_millisecond)
+            };
+            number.or_else(time)
+        }
+        other => other.as_i64(),
+    };
+    match ms {
+        Some(ms) if SECONDS.contains(&ms) => Err(format!(
+            "run_at is {ms}, which looks like seconds: write milliseconds, {ms}000"
+        )),
+        Some(ms) if ms >= 0 => Ok(ms),
+        _ => {
+            let value = value.as_str().map_or_else(|| value.to_string(), shown);
+            Err(format!("run_at is {value}: {RUN_AT_CURE}"))
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! JSON: an array of jobs, or a job a line.
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::lines::Lines;
+use super::{BadJob, Entry, job};
+
+/// The longest line of JSON Lines, in bytes: many times the longest job.
+pub const LINE_MAX_BYTES: u64 = 1024 * 1024;
+pub(super) const NO_UTF8: &str = "this is no UTF-8: save the file as UTF-8";
+
+/// The jobs of a JSON array.
+pub(super) fn jobs(text: &str) -> Vec<Entry> {
+    if text.trim_start().starts_with('{') {
+        let reason = "begins with an object: write an array, [{...}, {...}]; or one object a line, as JSON Lines (.jsonl)";
+        return vec![Err(BadJob::of_file(reason))];
+    }
+    let items: Vec<&RawValue> = match serde_json::from_str(text) {
+        Ok(items) => items,
+        Err(error) => {
+            let reason = format!(
+                "is no JSON array of jobs: column {}: {}",
+                error.column(),
+                words(&error)
+            );
+            return vec![Err(BadJob::at(error.line().max(1), reason))];
+        }
+    };
+    let lines = Lines::of(text);
+    let job = |item: &RawValue| {
+        // Each item is a slice of the text.
+        let offset = item.get().as_ptr() as usize - text.as_ptr() as usize;
+        entry(lines.line(offset), item.get())
+    };
+    items.into_iter().map(job).collect()
+}
+
+/// The jobs of JSON Lines, one at a time, so that a file of any length can be read.
+///
+/// Blank lines are passed over; a bad line does not end the reading, an error of the
+/// reader does. Whether a name comes twice is for [`Names`](super::Names) to say.
+pub fn json_lines<R: BufRead>(reader: R) -> impl Iterator<Item = Entry> {
+    let mut reader = Some(reader);
+    let mut line = 0;
+    std::iter::from_fn(move || {
+        loop {
+            line += 1;
+            match next_line(reader.as_mut()?) {
+                Ok(Line::End) => return None,
+                Ok(Line::TooLong) => {
+                    let reason =
+                        format!("is longer than {LINE_MAX_BYTES} bytes: write one job a line");
+                    return Some(Err(BadJob::at(line, reason)));
+                }
+                Ok(Line::Of(bytes)) => {
+                    let bytes = bytes
+                        .strip_prefix(b"\xef\xbb\xbf")
+                        .filter(|_| line == 1)
+                        .unwrap_or(&bytes);
+                    match std::str::from_utf8(bytes) {
+                        Ok(text) if text.trim().is_empty() => {}
+                        Ok(text) => return Some(entry(line, text)),
+                        Err(_) => return Some(Err(BadJob::at(line, NO_UTF8))),
+                    }
+                }
+                Err(error) => {
+                    reader = None;
+                    return Some(Err(BadJob::at(line, format!("cannot be read: {error}"))));
+                }
+            }
+        }
+    })
+}
+
+enum Line {
+    Of(Vec<u8>),
+    TooLong,
+    End,
+}
+
+fn next_line(reader: &mut impl BufRead) -> io::Result<Line> {
+    let mut bytes = Vec::new();
+    reader
+        .by_ref()
+        .take(LINE_MAX_BYTES + 1)
+        .read_until(b'\n', &mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(Line::End);
+    }
+    if bytes.len() as u64 <= LINE_MAX_BYTES || bytes.ends_with(b"\n") {
+        return Ok(Line::Of(bytes));
+    }
+    loop {
+        let rest = reader.fill_buf()?;
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        let seen = end.map_or(rest.len(), |at| at + 1);
+        reader.consume(seen);
+        if end.is_some() || seen == 0 {
+            return Ok(Line::TooLong);
+        }
+    }
+}
+
+fn entry(line: usize, text: &str) -> Entry {
+    match serde_json::from_str(text) {
+        Ok(Object { members, twice }) => {
+            let twice = twice
+                .iter()
+                .map(|key| format!("{key} stands there twice: write it once"));
+            job::spec(line, members, twice.collect())
+        }
+        Err(error) => {
+            let reason = format!(
+                "is no JSON object such as {{\"name\": ..., \"urls\": [...]}}: column {}: {}",
+                error.column(),
+                words(&error)
+            );
+            Err(BadJob::at(line, reason))
+        }
+    }
+}
+
+/// What serde_json says, without its line, which is not that of the file.
+fn words(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    error.to_string().replace(&place, "")
+}
+
+/// A JSON object, and the keys that it has twice, which serde_json would pass over.
+struct Object {
+    members: Map<String, Value>,
+    twice: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut object = Object {
+                    members: Map::new(),
+                    twice: Vec::new(),
+                };
+                while let Some((key, value)) = map.next_entry::<String, Value>()? {
+                    if object.members.insert(key.clone(), value).is_some() {
+                        object.twice.push(key);
+                    }
+                }
+                Ok(object)
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}

@@ -1,0 +1,179 @@
+use std::io::BufReader;
+
+use super::*;
+
+#[test]
+fn bad_toml_is_named_with_line_and_column() {
+    assert_bad(Format::Toml, "[[jobs]]\nname = 'a\n", &["line 2: column "]);
+    let twice = bad(Format::Toml, "a = [1,\n[[x");
+    assert!(twice.windows(2).all(|pair| pair[0] != pair[1]), "{twice:?}");
+    for (text, words) in [
+        (
+            "[[job]]\nname = 'a'",
+            "line 1: unknown key \"job\"; did you mean jobs?",
+        ),
+        (
+            "jobs = 1",
+            "line 1: jobs is a number: begin each job with [[jobs]]",
+        ),
+        (
+            "[jobs]\nname = 'a'",
+            "line 1: jobs is an object: begin each job with [[jobs]]",
+        ),
+        ("jobs = ['a']", "line 1: jobs holds a text"),
+    ] {
+        assert_bad(Format::Toml, text, &[words]);
+    }
+    let far = format!("[[jobs]]\nname = 'a'\nurls = ['{PAGE}']\npriority = 99999999999999999999\n");
+    assert_bad(Format::Toml, far, &["priority is"]);
+}
+
+#[test]
+fn bad_json_is_named_with_line_and_column() {
+    assert_bad(
+        Format::Json,
+        "[\n{\"name\": }\n]",
+        &["line 2: is no JSON array of jobs: column 10: expected value"],
+    );
+    assert_bad(
+        Format::Json,
+        "{\"name\": 1}",
+        &["begins with an object: write an array"],
+    );
+    assert_bad(Format::Json, "[\n1]", &["line 2: is no JSON object"]);
+    let twice = format!("[{{\"name\": \"a\", \"urls\": [], \"urls\": [\"{PAGE}\"]}}]");
+    assert_bad(
+        Format::Json,
+        twice,
+        &["job \"a\": urls stands there twice: write it once"],
+    );
+}
+
+#[test]
+fn a_bad_line_of_json_lines_hides_no_other() {
+    let text = format!("{{\"name\": \nnull\n{{\"name\": \"a\", \"urls\": [\"{PAGE}\"]}}\n[]\n");
+    assert_bad(
+        Format::JsonLines,
+        text,
+        &[
+            "line 1: is no JSON object",
+            "line 2: is no JSON object",
+            "line 4: is no JSON object",
+        ],
+    );
+}
+
+#[test]
+fn json_lines_are_read_one_at_a_time_whatever_their_length() {
+    let good =
+        |name: &str| format!("{{\"name\": \"{name}\", \"urls\": [\"{PAGE}\"]}}\n").into_bytes();
+    let long =
+        |extra: usize| [vec![b' '; LINE_MAX_BYTES as usize + extra], b"\n".to_vec()].concat();
+    let text = [
+        good("a"),
+        long(0),
+        long(1),
+        long(100_000),
+        good("b"),
+        b"\xff\n".to_vec(),
+        good("c"),
+    ]
+    .concat();
+    let entries: Vec<_> = json_lines(BufReader::with_capacity(7, text.as_slice()))
+        .map(|entry| {
+            entry
+                .map(|job| (job.line, job.value.name))
+                .map_err(|bad| (bad.line, bad.reason))
+        })
+        .collect();
+    let too_long = "is longer than 1048576 bytes: write one job a line".to_owned();
+    assert_eq!(
+        entries,
+        [
+            Ok((1, "a".to_owned())),
+            Err((Some(3), too_long.clone())),
+            Err((Some(4), too_long)),
+            Ok((5, "b".to_owned())),
+            Err((Some(6), json::NO_UTF8.to_owned())),
+            Ok((7, "c".to_owned())),
+        ]
+    );
+}
+
+#[test]
+fn a_reader_that_fails_ends_json_lines_with_its_error() {
+    struct Fails;
+    impl Read for Fails {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is gone"))
+        }
+    }
+    let entries: Vec<_> = json_lines(BufReader::new(Fails)).collect();
+    assert_eq!(entries.len(), 1);
+    assert!(
+        entries[0]
+            .as_ref()
+            .unwrap_err()
+            .reason
+            .contains("the disk is gone")
+    );
+}
+
+#[test]
+fn csv_takes_urls_in_each_of_its_ways() {
+    let expected = ["https://a.com/1", "https://a.com/2"];
+    for text in [
+        "name,urls\na,https://a.com/1 https://a.com/2",
+        "name,urls\na,https://a.com/1|https://a.com/2",
+        "name,urls\na,\"https://a.com/1\nhttps://a.com/2\"",
+        "urls,name\n\"[\"\"https://a.com/1\"\", \"\"https://a.com/2\"\"]\",a",
+        "name,url1,url2,url3\na,https://a.com/1,https://a.com/2,",
+        "name,url,urls\na,https://a.com/1,https://a.com/2",
+        "name, urls , urls\n a , https://a.com/1, https://a.com/2 ",
+    ] {
+        assert_eq!(specs(Format::Csv, text)[0].urls, expected, "{text}");
+    }
+    let one = specs(Format::Csv, "name,url\na,https://a.com/x|y");
+    assert_eq!(one[0].urls, ["https://a.com/x|y"]);
+}
+
+#[test]
+fn bad_csv_is_named_with_its_line() {
+    for (text, words) in [
+        (
+            "nme,urls\n",
+            "line 1: the header has the unknown key \"nme\"; did you mean name?",
+        ),
+        (
+            "name;urls\na;b",
+            "line 1: the header has one column: separate columns by commas",
+        ),
+        (
+            "urls\nhttps://a.com",
+            "line 1: the header has no column name",
+        ),
+        ("name\na", "line 1: the header has no column urls"),
+        ("name,name,urls\n", "line 1: the header has name twice"),
+        (
+            "name,urls\na,https://a.com/1,https://a.com/2",
+            "line 2: job \"a\": the row has 3 cells and the header 2",
+        ),
+        ("name,urls\n,https://a.com", "line 2: name is missing"),
+        ("name,urls\na,", "line 2: job \"a\": urls is empty"),
+        (
+            "name,urls\na,[x",
+            "line 2: job \"a\": urls is no JSON array",
+        ),
+        (
+            "name,urls,fields\na,https://a.com,x",
+            "line 2: job \"a\": fields is no JSON",
+        ),
+        (
+            "name,urls,priority\na,https://a.com,high",
+            "priority is \"high\": write a whole number",
+        ),
+        ("name,urls\n\n\na,ftp://a.com", "line 4: job \"a\": url"),
+    ] {
+        assert_bad(Format::Csv, text, &[words]);
+    }
+}

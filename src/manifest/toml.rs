@@ -1,0 +1,85 @@
+//! TOML: tables `[[jobs]]`.
+
+use serde_json::{Map, Number, Value};
+use toml::de::{DeTable, DeValue};
+
+use super::lines::Lines;
+use super::{BadJob, Entry, job};
+use crate::spec::{kind, shown};
+
+const CURE: &str = "begin each job with [[jobs]]";
+
+pub(super) fn jobs(text: &str) -> Vec<Entry> {
+    let lines = Lines::of(text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        let bad = |error: &toml::de::Error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            let reason = format!("column {}: {}", lines.column(offset), error.message());
+            Err(BadJob::at(lines.line(offset), reason))
+        };
+        let mut bad: Vec<Entry> = errors.iter().map(bad).collect();
+        bad.dedup();
+        return bad;
+    }
+    let table = table.get_ref();
+    let strangers = table
+        .keys()
+        .filter(|key| key.get_ref() != "jobs")
+        .map(|key| {
+            let reason = format!(
+                "unknown key {}; did you mean jobs? {CURE}",
+                shown(key.get_ref())
+            );
+            Err(BadJob::at(lines.line(key.span().start), reason))
+        });
+    let mut entries: Vec<Entry> = strangers.collect();
+    match table.get("jobs").map(|jobs| (jobs.span(), jobs.get_ref())) {
+        Some((_, DeValue::Array(items))) => entries.extend(items.iter().map(|item| {
+            let line = lines.line(item.span().start);
+            match value(item.get_ref()) {
+                Value::Object(object) => job::spec(line, object, Vec::new()),
+                other => {
+                    let reason = format!("jobs holds {}: {CURE}", kind(&other));
+                    Err(BadJob::at(line, reason))
+                }
+            }
+        })),
+        Some((span, other)) => {
+            let reason = format!("jobs is {}: {CURE}", kind(&value(other)));
+            entries.push(Err(BadJob::at(lines.line(span.start), reason)));
+        }
+        None if entries.is_empty() => {
+            entries.push(Err(BadJob::of_file(format!(
+                "the file holds no job: {CURE}"
+            ))));
+        }
+        None => {}
+    }
+    entries
+}
+
+/// A TOML value as JSON; a date becomes its text.
+fn value(toml: &DeValue<'_>) -> Value {
+    match toml {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Boolean(yes) => Value::from(*yes),
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        // A number that JSON cannot hold stays a text, which no key of a job takes.
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| Value::from(number.to_string()), Value::from),
+        DeValue::Float(number) => number
+            .as_str()
+            .parse()
+            .ok()
+            .and_then(Number::from_f64)
+            .map_or_else(|| Value::from(number.to_string()), Value::Number),
+        DeValue::Array(items) => items.iter().map(|item| value(item.get_ref())).collect(),
+        DeValue::Table(table) => Value::Object(
+            table
+                .iter()
+                .map(|(key, item)| (key.get_ref().to_string(), value(item.get_ref())))
+                .collect::<Map<_, _>>(),
+        ),
+    }
+}
