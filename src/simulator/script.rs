@@ -155,6 +155,11 @@ impl Words {
         rule.scope.name = self.text_owned("name");
         rule.scope.from_ms = self.duration_ms("from")?;
         rule.scope.until_ms = self.duration_ms("until")?;
+        if let (Some(from), Some(until)) = (rule.scope.from_ms, rule.scope.until_ms)
+            && from >= until
+        {
+            return Err("from must be before until".to_owned());
+        }
         self.read_when(&mut rule)?;
         self.check_effect(rule.scope.endpoint)?;
         rule.effect = self.effect()?;
@@ -181,6 +186,9 @@ impl Words {
                 "" => None,
                 last => Some(number(last)?),
             };
+        }
+        if when.first == Some(0) || when.last.is_some_and(|last| last < when.first.unwrap_or(1)) {
+            return Err("no request has such a number; the first is 1".to_owned());
         }
         when.every = self.number("every")?;
         if when.every == Some(0) {
