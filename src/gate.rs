@@ -167,9 +167,7 @@ impl Gate {
                 self.after_straggler(closure, signal, policy, now)
             }
             Self::Closed(closure) | Self::HalfOpen(closure) => match (signal, verdict(signal)) {
-                (_, Some((reason, hold))) => {
-                    Self::close(reason, Some(closure), hold, policy, now)
-                }
+                (_, Some((reason, hold))) => Self::close(reason, Some(closure), hold, policy, now),
                 (Signal::Accepted, None) => Self::Open,
                 (_, None) if closure.reason.is_passing() => Self::Open,
                 (_, None) => Self::Closed(Closure {
@@ -193,9 +191,14 @@ impl Gate {
                 Self::close(reason, None, hold, policy, now)
             }
             // The service may ask for a longer hold with each answer.
-            Some((GateReason::Throttled, Some(hold))) if closure.reason == GateReason::Throttled => {
+            Some((GateReason::Throttled, Some(hold)))
+                if closure.reason == GateReason::Throttled =>
+            {
                 let next_probe_at = closure.next_probe_at.max(now.saturating_add(hold));
-                let closure = Closure { next_probe_at, ..closure };
+                let closure = Closure {
+                    next_probe_at,
+                    ..closure
+                };
                 match self {
                     Self::HalfOpen(_) => Self::HalfOpen(closure),
                     Self::Open | Self::Closed(_) => Self::Closed(closure),
@@ -216,7 +219,10 @@ impl Gate {
         let (first, longest) = policy.bounds(reason);
         let same = before.filter(|closure| closure.reason == reason);
         let interval_ms = same.map_or(first, |closure| {
-            closure.interval_ms.saturating_mul(2).min(longest.max(first))
+            closure
+                .interval_ms
+                .saturating_mul(2)
+                .min(longest.max(first))
         });
         Self::Closed(Closure {
             reason,
@@ -363,15 +369,31 @@ mod tests {
         let table = [
             (Signal::Accepted, Gate::Open),
             (Signal::Answered, Gate::Open),
-            (refused(Refusal::Unauthorized), closed(GateReason::Unauthorized, 100, 1_000, 900)),
-            (refused(Refusal::Credits), closed(GateReason::Credits, 100, 1_000, 900)),
+            (
+                refused(Refusal::Unauthorized),
+                closed(GateReason::Unauthorized, 100, 1_000, 900),
+            ),
+            (
+                refused(Refusal::Credits),
+                closed(GateReason::Credits, 100, 1_000, 900),
+            ),
             (throttled(None), closed(GateReason::Throttled, 100, 120, 20)),
-            (throttled(Some(5_000)), closed(GateReason::Throttled, 100, 5_100, 20)),
-            (Signal::NotConnected, closed(GateReason::Unreachable, 100, 120, 20)),
+            (
+                throttled(Some(5_000)),
+                closed(GateReason::Throttled, 100, 5_100, 20),
+            ),
+            (
+                Signal::NotConnected,
+                closed(GateReason::Unreachable, 100, 120, 20),
+            ),
         ];
         for (signal, expected) in table {
             for canary in [false, true] {
-                assert_eq!(Gate::Open.after(&signal, canary, &POLICY, 100), expected, "{signal:?}");
+                assert_eq!(
+                    Gate::Open.after(&signal, canary, &POLICY, 100),
+                    expected,
+                    "{signal:?}"
+                );
             }
         }
     }
@@ -391,7 +413,9 @@ mod tests {
         let mut gate = Gate::Open.after(&refused(Refusal::Credits), false, &POLICY, 0);
         for (at, next_probe_at) in [(900, 2_700), (2_700, 5_700), (5_700, 8_700)] {
             assert_eq!(gate.admits(at), Admission::Canary);
-            gate = gate.with_canary().after(&refused(Refusal::Credits), true, &POLICY, at);
+            gate = gate
+                .with_canary()
+                .after(&refused(Refusal::Credits), true, &POLICY, at);
             let closure = gate.closure().copied().unwrap();
             assert_eq!((closure.next_probe_at, closure.since), (next_probe_at, 0));
         }
@@ -401,7 +425,10 @@ mod tests {
     fn only_a_canary_that_was_accepted_opens_a_gate_closed_for_key_or_credits() {
         for reason in [GateReason::Credits, GateReason::Unauthorized] {
             let gate = closed(reason, 0, 900, 900).with_canary();
-            assert_eq!(gate.after(&Signal::Accepted, true, &POLICY, 1_000), Gate::Open);
+            assert_eq!(
+                gate.after(&Signal::Accepted, true, &POLICY, 1_000),
+                Gate::Open
+            );
             assert_eq!(
                 gate.after(&Signal::Answered, true, &POLICY, 1_000),
                 closed(reason, 0, 1_900, 900)
@@ -435,7 +462,10 @@ mod tests {
             refused(Refusal::Credits),
             refused(Refusal::Unauthorized),
         ] {
-            assert_eq!(closed_for_credits.after(&signal, false, &POLICY, 10), closed_for_credits);
+            assert_eq!(
+                closed_for_credits.after(&signal, false, &POLICY, 10),
+                closed_for_credits
+            );
         }
         assert_eq!(
             held.after(&throttled(Some(5_000)), false, &POLICY, 10),

@@ -10,17 +10,37 @@ struct Cause {
 /// ones (AI_PARSER_API.md, "Parser status"); only the download error's text is known.
 const CAUSES: &[Cause] = &[
     Cause {
-        marks: &["page type", "different layout", "different structure", "same page"],
+        marks: &[
+            "page type",
+            "different layout",
+            "different structure",
+            "same page",
+        ],
         hint: "the example URLs seem to be of different page types: \
                keep one page type in this job and make a job for each other",
     },
     Cause {
-        marks: &["javascript", "render", "extract", "no data", "empty", "no content"],
+        marks: &[
+            "javascript",
+            "render",
+            "extract",
+            "no data",
+            "empty",
+            "no content",
+        ],
         hint: "nothing could be extracted: if the page needs JavaScript, \
                set scraper_params {\"render\": true}",
     },
     Cause {
-        marks: &["download", "blocked", "inaccessible", "forbidden", "captcha", "timed out", "timeout"],
+        marks: &[
+            "download",
+            "blocked",
+            "inaccessible",
+            "forbidden",
+            "captcha",
+            "timed out",
+            "timeout",
+        ],
         hint: "the example URLs could not be fetched: check that they open in a browser; \
                if the site blocks scrapers, set scraper_params {\"premium\": true}, \
                or {\"ultra_premium\": true}",
@@ -47,10 +67,19 @@ mod tests {
     #[test]
     fn each_documented_cause_has_its_hint() {
         let table = [
-            ("DownloadError: Failed to download https://a.example/x after 3 retries", "premium"),
+            (
+                "DownloadError: Failed to download https://a.example/x after 3 retries",
+                "premium",
+            ),
             ("The page was blocked", "premium"),
-            ("ExtractionError: nothing to extract, page may need JavaScript", "render"),
-            ("The example URLs are of different page types", "one page type"),
+            (
+                "ExtractionError: nothing to extract, page may need JavaScript",
+                "render",
+            ),
+            (
+                "The example URLs are of different page types",
+                "one page type",
+            ),
             ("", "one page type"),
             ("something new", "render"),
         ];

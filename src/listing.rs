@@ -36,6 +36,10 @@ impl Listing {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         let mut by_id = HashMap::new();
         for (index, item) in items.iter().enumerate() {
+            // A service that lists each version by itself still means one parser.
+            if by_id.contains_key(&item.id) {
+                continue;
+            }
             by_name.entry(item.name.clone()).or_default().push(index);
             by_id.insert(item.id.clone(), index);
         }
@@ -149,12 +153,21 @@ mod tests {
             ("a", vec![], claimed(&[]), Sighting::Several(3)),
             ("a", vec![id("1")], claimed(&[]), Sighting::Several(2)),
             ("a", vec![id("1")], claimed(&["3"]), Sighting::One(id("2"))),
-            ("a", vec![id("1"), id("2")], claimed(&["3"]), Sighting::Absent),
+            (
+                "a",
+                vec![id("1"), id("2")],
+                claimed(&["3"]),
+                Sighting::Absent,
+            ),
             ("b", vec![], claimed(&[]), Sighting::One(id("4"))),
             ("c", vec![], claimed(&[]), Sighting::Absent),
         ];
         for (name, baseline, claimed, expected) in table {
-            assert_eq!(list.sight(name, &baseline, &claimed), expected, "{name} {baseline:?}");
+            assert_eq!(
+                list.sight(name, &baseline, &claimed),
+                expected,
+                "{name} {baseline:?}"
+            );
         }
     }
 

@@ -80,7 +80,8 @@ impl<S: Service> Worker<S> {
                 items
             }
             ListOutcome::Refused(refusal, words) => {
-                self.account.report(pass, &Signal::Refused(refusal.clone()), now);
+                self.account
+                    .report(pass, &Signal::Refused(refusal.clone()), now);
                 return Ok(Err(NoList::Refused(refusal, words)));
             }
             ListOutcome::Trouble(words) => {
@@ -89,7 +90,11 @@ impl<S: Service> Worker<S> {
                     None => Signal::NotConnected,
                 };
                 self.account.report(pass, &signal, now);
-                tracing::warn!(http_status = words.status, message = words.message, "no list of the account");
+                tracing::warn!(
+                    http_status = words.status,
+                    message = words.message,
+                    "no list of the account"
+                );
                 return Ok(Err(NoList::Trouble(words)));
             }
         };
@@ -186,10 +191,15 @@ impl<S: Service> Worker<S> {
 
     async fn sight(&self, job: &Job, listing: &Listing) -> Result<Sighting, StoreError> {
         let Some(name) = &job.progress.remote_name else {
-            return Ok(Sighting::Unproven("the name that was sent is not recorded".to_owned()));
+            return Ok(Sighting::Unproven(
+                "the name that was sent is not recorded".to_owned(),
+            ));
         };
         let ledger = self.store.ledger(name).await?;
-        let ids: Vec<_> = listing.named(name).map(|parser| parser.id.clone()).collect();
+        let ids: Vec<_> = listing
+            .named(name)
+            .map(|parser| parser.id.clone())
+            .collect();
         let claimed = self.store.claimed(&ids, job.id).await?;
         Ok(listing.sight(name, &ledger.baseline, &claimed))
     }

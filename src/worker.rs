@@ -132,7 +132,9 @@ impl<S: Service> Worker<S> {
             Ok(listing) => listing,
             // The reading gate has taken it in already; the job shares its fate.
             Err(NoList::Refused(refusal, words)) => {
-                return self.happen(&mut job, Event::ListRefused(refusal, words)).await;
+                return self
+                    .happen(&mut job, Event::ListRefused(refusal, words))
+                    .await;
             }
             Err(NoList::Trouble(_)) => return Ok(Done::of(&job)),
         };
@@ -189,18 +191,11 @@ impl<S: Service> Worker<S> {
     }
 
     /// Which name a create would use, and what the account and the ledger hold under it.
-    async fn plan(
-        &self,
-        job: &Job,
-        spec: &JobSpec,
-        listing: &Listing,
-    ) -> Result<Plan, StoreError> {
+    async fn plan(&self, job: &Job, spec: &JobSpec, listing: &Listing) -> Result<Plan, StoreError> {
         let mut recreation = job.progress.recreation;
         loop {
-            let remote_name = spec.remote_name(
-                u32::try_from(recreation).unwrap_or(u32::MAX),
-                self.name_tag,
-            );
+            let remote_name =
+                spec.remote_name(u32::try_from(recreation).unwrap_or(u32::MAX), self.name_tag);
             let named: Vec<_> = listing.named(&remote_name).cloned().collect();
             let ids: Vec<_> = named.iter().map(|parser| parser.id.clone()).collect();
             let claimed = self.store.claimed(&ids, job.id).await?;
@@ -221,7 +216,9 @@ impl<S: Service> Worker<S> {
             let presence = match (usable.len(), ledger.made_at) {
                 _ if ledger.pending => Presence::Unresolved,
                 (0, Some(_)) if !named.is_empty() => Presence::Absent,
-                (0, Some(made_at)) if listing.listed_at <= made_at || listing.distrust.is_some() => {
+                (0, Some(made_at))
+                    if listing.listed_at <= made_at || listing.distrust.is_some() =>
+                {
                     Presence::Unproven
                 }
                 (0, _) => Presence::Absent,
@@ -258,7 +255,8 @@ impl<S: Service> Worker<S> {
         let asked_at = self.clock.now();
         let event = match self.service.details(&parser_id).await {
             PollOutcome::NotFound(words) => {
-                self.account.report(pass, &Signal::Answered, self.clock.now());
+                self.account
+                    .report(pass, &Signal::Answered, self.clock.now());
                 match self.listing(asked_at, pass).await? {
                     Ok(listing) => {
                         let sighting = listing.sight_of_id(&parser_id);
@@ -318,7 +316,10 @@ impl<S: Service> Worker<S> {
         change: Change,
         intent: Intent,
     ) -> Result<Applied, StoreError> {
-        let applied = self.store.apply(job, &change, intent, self.clock.now()).await?;
+        let applied = self
+            .store
+            .apply(job, &change, intent, self.clock.now())
+            .await?;
         match &applied {
             Applied::Durable { refund } => {
                 if let Some((credits, sent_at)) = refund {

@@ -8,16 +8,14 @@ mod layers;
 mod read;
 mod secret;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::job::{DurationMs, UnknownName, named_enum};
+use crate::job::{DurationMs, named_enum};
 pub use error::ConfigError;
 pub use layers::{DEFAULT_FILE, Sources};
 use read::Reader;

@@ -36,7 +36,10 @@ pub(super) fn listed(
             change.next.recreation = recreation;
             change
                 .parked(ParkReason::Ambiguous, doubt::RESOLVE_HINT, NEVER)
-                .note("parked", json!({"park_reason": "ambiguous", "parsers": count}))
+                .note(
+                    "parked",
+                    json!({"park_reason": "ambiguous", "parsers": count}),
+                )
                 .done()
         }
         (Presence::One(_) | Presence::Several(_), OnExisting::Fail) => at
@@ -67,7 +70,10 @@ fn intent(at: &Moment, remote_name: String, recreation: i64) -> Transition {
     change.next.recreation = recreation;
     let detail = json!({"remote_name": remote_name, "attempt": change.next.attempts + 1});
     change.next.remote_name = Some(remote_name);
-    change.ledger(Ledger::Intent).note("creating", detail).done()
+    change
+        .ledger(Ledger::Intent)
+        .note("creating", detail)
+        .done()
 }
 
 fn adopt(at: &Moment, parser: ListedParser, remote_name: String, recreation: i64) -> Transition {
@@ -85,7 +91,10 @@ fn take_over(at: &Moment, remote_name: String, recreation: i64) -> Transition {
     change.next.remote_name = Some(remote_name);
     change.next.recreation = recreation;
     doubt::enter(at, change, DoubtCause::AnswerLost)
-        .note("in_doubt", json!({"cause": "a create of this name, of a job since cancelled, is in doubt"}))
+        .note(
+            "in_doubt",
+            json!({"cause": "a create of this name, of a job since cancelled, is in doubt"}),
+        )
         .done()
 }
 
@@ -192,7 +201,10 @@ pub(super) fn refused(
     words: Words,
     ledger: Option<Ledger>,
 ) -> Transition {
-    let mut change = at.change().error(&words).signal(Signal::Refused(refusal.clone()));
+    let mut change = at
+        .change()
+        .error(&words)
+        .signal(Signal::Refused(refusal.clone()));
     change.ledger = ledger;
     let (reason, hint) = match refusal {
         Refusal::Unauthorized => (
@@ -217,6 +229,8 @@ pub(super) fn refused(
     let detail = json!({
         "park_reason": reason, "http_status": words.status, "message": words.message,
     });
-    change.parked(reason, hint, NEVER).note("parked", detail).done()
+    change
+        .parked(reason, hint, NEVER)
+        .note("parked", detail)
+        .done()
 }
-

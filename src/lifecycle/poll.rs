@@ -13,7 +13,8 @@ use crate::{
 pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
     match outcome {
         PollOutcome::Finished(finished) => {
-            let detail = json!({"version": finished.version, "generated_at": finished.generated_at});
+            let detail =
+                json!({"version": finished.version, "generated_at": finished.generated_at});
             at.change()
                 .finished(finished, at.now)
                 .signal(Signal::Accepted)
@@ -82,7 +83,9 @@ fn no_news(at: &Moment, words: Words) -> Transition {
         None => Signal::NotConnected,
     });
     if words.status.is_some() && is_too_old(at) {
-        let unreadable = words.status.is_some_and(|status| (200..300).contains(&status));
+        let unreadable = words
+            .status
+            .is_some_and(|status| (200..300).contains(&status));
         let kind = if unreadable {
             ErrorKind::UnexpectedResponse
         } else {

@@ -14,9 +14,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use crate::job::{UnknownName, named_enum};
+use crate::job::named_enum;
 use crate::spec::{JobSpec, shown};
 pub use json::{LINE_MAX_BYTES, json_lines};
 use lines::Lines;

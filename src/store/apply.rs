@@ -36,7 +36,6 @@ pub enum Applied {
 /// A change on its way to the database.
 pub(super) struct Record {
     id: JobId,
-    revision: i64,
     at: UnixMs,
     progress: String,
     example_result: Option<String>,
@@ -54,11 +53,16 @@ impl Record {
         object.insert("at".to_owned(), at.into());
         Self {
             id: job.id,
-            revision: job.revision,
             at,
             progress: Value::Object(object).to_string(),
-            example_result: change.example_result.as_ref().map(|raw| raw.get().to_owned()),
-            note: change.note.as_ref().map(|note| (note.event, note.detail.clone())),
+            example_result: change
+                .example_result
+                .as_ref()
+                .map(|raw| raw.get().to_owned()),
+            note: change
+                .note
+                .as_ref()
+                .map(|note| (note.event, note.detail.clone())),
             ledger: change.ledger.clone(),
             remote_name: change
                 .next
@@ -90,7 +94,9 @@ impl Store {
         intent: Intent,
         now: UnixMs,
     ) -> Result<Applied, StoreError> {
-        self.writer.apply(Record::new(job, change, intent, now)).await
+        self.writer
+            .apply(Record::new(job, change, intent, now))
+            .await
     }
 }
 
@@ -115,7 +121,10 @@ pub(super) async fn records(
     records: &[Box<Record>],
 ) -> Result<Vec<Applied>, StoreError> {
     let mut seen = HashSet::new();
-    let first: Vec<bool> = records.iter().map(|record| seen.insert(record.id)).collect();
+    let first: Vec<bool> = records
+        .iter()
+        .map(|record| seen.insert(record.id))
+        .collect();
     let parts: Vec<&str> = records
         .iter()
         .zip(&first)
@@ -188,7 +197,12 @@ async fn keep_ledger(
 ) -> Result<Option<(i64, UnixMs)>, StoreError> {
     match &record.ledger {
         Some(Ledger::Intent) if applied => {
-            let baseline: Vec<&str> = record.intent.baseline.iter().map(|id| id.0.as_str()).collect();
+            let baseline: Vec<&str> = record
+                .intent
+                .baseline
+                .iter()
+                .map(|id| id.0.as_str())
+                .collect();
             sqlx::query(
                 "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline) \
                  VALUES (?1, ?2, ?3, ?4, ?5)",

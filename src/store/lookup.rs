@@ -138,11 +138,13 @@ impl Store {
         self.writer
             .run("record that a parser is gone", move |connection| {
                 Box::pin(async move {
-                    sqlx::query("INSERT OR IGNORE INTO gone_parsers (parser_id, at) VALUES (?1, ?2)")
-                        .bind(id.0)
-                        .bind(now)
-                        .execute(connection)
-                        .await?;
+                    sqlx::query(
+                        "INSERT OR IGNORE INTO gone_parsers (parser_id, at) VALUES (?1, ?2)",
+                    )
+                    .bind(id.0)
+                    .bind(now)
+                    .execute(connection)
+                    .await?;
                     Ok(())
                 })
             })
@@ -154,17 +156,21 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn gates(&self) -> Result<Vec<(Scope, Closure)>, StoreError> {
-        let rows = sqlx::query("SELECT scope, reason, since, next_probe_at, interval_ms FROM gates")
-            .fetch_all(&self.readers)
-            .await
-            .trying("read the gates")?;
+        let rows =
+            sqlx::query("SELECT scope, reason, since, next_probe_at, interval_ms FROM gates")
+                .fetch_all(&self.readers)
+                .await
+                .trying("read the gates")?;
         rows.iter()
             .map(|row| {
                 let decode = |error: crate::job::UnknownName| sqlx::Error::Decode(error.into());
                 Ok((
                     row.try_get::<String, _>("scope")?.parse().map_err(decode)?,
                     Closure {
-                        reason: row.try_get::<String, _>("reason")?.parse().map_err(decode)?,
+                        reason: row
+                            .try_get::<String, _>("reason")?
+                            .parse()
+                            .map_err(decode)?,
                         since: row.try_get("since")?,
                         next_probe_at: row.try_get("next_probe_at")?,
                         interval_ms: row.try_get("interval_ms")?,

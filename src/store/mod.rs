@@ -73,7 +73,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The linked SQLite has a known fault.
-    #[error("SQLite {found} can corrupt a database in WAL mode: 3.51.3 is the oldest that parserd runs on")]
+    #[error(
+        "SQLite {found} can corrupt a database in WAL mode: 3.51.3 is the oldest that parserd runs on"
+    )]
     TooOld {
         /// Its version.
         found: String,
@@ -141,7 +143,9 @@ pub struct Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -319,20 +323,30 @@ mod tests {
         assert!(matches!(second, Err(StoreError::Locked { .. })));
         Store::open(&path, Role::Tool).await.unwrap().close().await;
         first.close().await;
-        Store::open(&path, Role::Daemon).await.unwrap().close().await;
+        Store::open(&path, Role::Daemon)
+            .await
+            .unwrap()
+            .close()
+            .await;
     }
 
     #[tokio::test]
     async fn the_writer_is_fully_synchronous_and_in_wal_mode() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("p.db"), Role::Daemon).await.unwrap();
+        let store = Store::open(&folder.path().join("p.db"), Role::Daemon)
+            .await
+            .unwrap();
         let (synchronous, journal): (i64, String) = store
             .writer
             .run("read pragmas", |connection| {
                 Box::pin(async move {
                     Ok((
-                        sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await?,
-                        sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?,
+                        sqlx::query_scalar("PRAGMA synchronous")
+                            .fetch_one(&mut *connection)
+                            .await?,
+                        sqlx::query_scalar("PRAGMA journal_mode")
+                            .fetch_one(&mut *connection)
+                            .await?,
                     ))
                 })
             })

@@ -56,7 +56,11 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn due_creates(&self, now: UnixMs, limit: usize) -> Result<Vec<QueuedJob>, StoreError> {
+    pub async fn due_creates(
+        &self,
+        now: UnixMs,
+        limit: usize,
+    ) -> Result<Vec<QueuedJob>, StoreError> {
         // Priority by priority, so that jobs which are not due yet are never walked
         // over, however many there are.
         let sql = format!(

@@ -196,21 +196,22 @@ impl Store {
         else {
             return Ok(None);
         };
-        let events = sqlx::query("SELECT at, event, detail FROM job_events WHERE job_id = ?1 ORDER BY id")
-            .bind(id.0)
-            .fetch_all(&self.readers)
-            .await
-            .trying("read a job's history")?
-            .iter()
-            .map(|row| {
-                Ok(EventRow {
-                    at: row.try_get("at")?,
-                    event: row.try_get("event")?,
-                    detail: json_column(row, "detail")?.unwrap_or_default(),
+        let events =
+            sqlx::query("SELECT at, event, detail FROM job_events WHERE job_id = ?1 ORDER BY id")
+                .bind(id.0)
+                .fetch_all(&self.readers)
+                .await
+                .trying("read a job's history")?
+                .iter()
+                .map(|row| {
+                    Ok(EventRow {
+                        at: row.try_get("at")?,
+                        event: row.try_get("event")?,
+                        detail: json_column(row, "detail")?.unwrap_or_default(),
+                    })
                 })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .trying("read a job's history")?;
+                .collect::<Result<_, sqlx::Error>>()
+                .trying("read a job's history")?;
         let create_requests = sqlx::query_as(
             "SELECT remote_name, sent_at, credits, outcome, parser_id, settled_at \
              FROM creates WHERE job_id = ?1 ORDER BY id",

@@ -69,7 +69,11 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says; then none was added.
-    pub async fn submit(&self, specs: Vec<JobSpec>, dry_run: bool) -> Result<Submitted, StoreError> {
+    pub async fn submit(
+        &self,
+        specs: Vec<JobSpec>,
+        dry_run: bool,
+    ) -> Result<Submitted, StoreError> {
         self.writer
             .run("add jobs", move |connection| {
                 Box::pin(async move {

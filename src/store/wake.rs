@@ -20,7 +20,9 @@ pub struct Wake {
 
 impl std::fmt::Debug for Wake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wake").field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("Wake")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -30,7 +32,9 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn wake(&self) -> Result<Wake, StoreError> {
-        let mut connection = watcher(&self.path).await.trying("open a connection that watches")?;
+        let mut connection = watcher(&self.path)
+            .await
+            .trying("open a connection that watches")?;
         let version = data_version(&mut connection).await?;
         Ok(Wake {
             connection,

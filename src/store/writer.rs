@@ -163,23 +163,23 @@ async fn commit(connection: &mut SqliteConnection, group: Group) {
                 let _gone = done.send(Ok(result));
             }
         }
-        Err(error) if records.len() == 1 => {
-            for done in callers {
-                // Only one: the loop moves the error once.
-                let _gone = done.send(Err(error));
-                break;
+        Err(error) => {
+            if records.len() > 1 {
+                tracing::debug!(%error, records = records.len(), "a group failed; its changes go one by one");
             }
-        }
-        Err(_) => {
             for (record, done) in records.into_iter().zip(callers) {
                 let alone = apply_all(connection, std::slice::from_ref(&record)).await;
-                let _gone = done.send(alone.and_then(|mut one| one.pop().ok_or(StoreError::Closed)));
+                let _gone =
+                    done.send(alone.and_then(|mut one| one.pop().ok_or(StoreError::Closed)));
             }
         }
     }
     let elapsed = started.elapsed();
     if elapsed > SLOW_COMMIT {
-        tracing::warn!(elapsed_ms = elapsed.as_millis(), "a commit took long: is the disk slow?");
+        tracing::warn!(
+            elapsed_ms = elapsed.as_millis(),
+            "a commit took long: is the disk slow?"
+        );
     }
 }
 
