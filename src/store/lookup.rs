@@ -213,14 +213,20 @@ impl Store {
             .await
     }
 
-    /// Sets every job that is PARKED for `reason` back to QUEUED, in bounded steps.
-    /// Returns how many.
+    /// Sets jobs that are PARKED for `reason` back to QUEUED, at most `limit` of
+    /// them, in bounded steps. Returns how many.
     ///
     /// # Errors
     /// Whatever SQLite says; what was set free before stays so.
-    pub async fn unpark(&self, reason: ParkReason, now: UnixMs) -> Result<u64, StoreError> {
+    pub async fn unpark(
+        &self,
+        reason: ParkReason,
+        limit: i64,
+        now: UnixMs,
+    ) -> Result<i64, StoreError> {
         let mut total = 0;
         loop {
+            let at_most = UNPARK_STEP.min(limit - total);
             let step = self
                 .writer
                 .run("un-park jobs", move |connection| {
@@ -235,7 +241,7 @@ impl Store {
                         )
                         .bind(reason.as_str())
                         .bind(now)
-                        .bind(UNPARK_STEP)
+                        .bind(at_most)
                         .fetch_all(&mut *connection)
                         .await?;
                         sqlx::query(
@@ -248,12 +254,12 @@ impl Store {
                         .bind(reason.as_str())
                         .execute(&mut *connection)
                         .await?;
-                        Ok(ids.len() as u64)
+                        Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
                     })
                 })
                 .await?;
             total += step;
-            if step == 0 {
+            if step == 0 || total >= limit {
                 return Ok(total);
             }
         }
