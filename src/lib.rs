@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod enqueue;
 pub mod gate;
 pub mod hint;
 pub mod job;
