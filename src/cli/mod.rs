@@ -2,8 +2,12 @@
 
 mod enqueue;
 pub mod exit;
+mod jobs;
+mod narrate;
 pub mod output;
+mod show;
 pub mod simulate;
+mod status;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -48,6 +52,12 @@ daemon has this database; 78 the configuration is bad.";
 pub enum Command {
     /// Add the jobs of files (TOML, JSON, JSON Lines, CSV)
     Enqueue(enqueue::EnqueueArgs),
+    /// Counts by state, what is parked and why, what it costs, what happens next
+    Status(status::StatusArgs),
+    /// A line a job
+    Jobs(jobs::JobsArgs),
+    /// One job with its whole history
+    Show(show::ShowArgs),
     /// Serve a simulator of the AI Parser API, for tests of your own
     Simulate(simulate::SimulateArgs),
 }
@@ -92,6 +102,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let settings = || anyhow::Ok(Settings::load(&sources()?)?);
     match command {
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
+        Command::Status(args) => status::status(&settings()?, args).await,
+        Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
+        Command::Show(args) => show::show(&settings()?, args).await,
         Command::Simulate(args) => {
             simulate::simulate(args, shutdown()).await?;
             Ok(Exit::Done)
