@@ -1,10 +1,13 @@
 //! The commands: one file each, the arguments here.
 
+mod check;
 mod enqueue;
 pub mod exit;
 mod jobs;
 mod narrate;
+mod operate;
 pub mod output;
+mod resolve;
 mod show;
 pub mod simulate;
 mod status;
@@ -18,9 +21,10 @@ use clap::{Parser, Subcommand};
 use crate::config::{Settings, Sources};
 use crate::gate::{Budget, utc_day};
 use crate::job::UnixMs;
-use crate::store::{Store, StoreError};
+use crate::store::{OperatorAction, Store, StoreError};
 
 pub use exit::{Exit, Usage};
+use operate::operate;
 
 /// Provisions AI parsers in bulk, unattended, and never pays for one twice
 #[derive(Debug, Parser)]
@@ -58,6 +62,17 @@ pub enum Command {
     Jobs(jobs::JobsArgs),
     /// One job with its whole history
     Show(show::ShowArgs),
+    /// Take up FAILED and PARKED jobs again
+    Retry(operate::SelectArgs),
+    /// Call off jobs that are QUEUED, PARKED or FAILED
+    Cancel(operate::SelectArgs),
+    /// Open closed gates and un-park jobs: without arguments, all that credits, key or
+    /// budget held
+    Resume(operate::SelectArgs),
+    /// Say what became of a create in doubt
+    Resolve(resolve::ResolveArgs),
+    /// Check configuration, key, database and service; nothing is created
+    Check(check::CheckArgs),
     /// Serve a simulator of the AI Parser API, for tests of your own
     Simulate(simulate::SimulateArgs),
 }
@@ -98,13 +113,18 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         set,
         command,
     } = cli;
-    let sources = || sources(config, &set);
+    let sources = || sources(config.clone(), &set);
     let settings = || anyhow::Ok(Settings::load(&sources()?)?);
     match command {
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
         Command::Status(args) => status::status(&settings()?, args).await,
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
         Command::Show(args) => show::show(&settings()?, args).await,
+        Command::Retry(args) => operate(&settings()?, OperatorAction::Retry, args).await,
+        Command::Cancel(args) => operate(&settings()?, OperatorAction::Cancel, args).await,
+        Command::Resume(args) => operate(&settings()?, OperatorAction::Resume, args).await,
+        Command::Resolve(args) => resolve::resolve(&settings()?, args).await,
+        Command::Check(args) => check::check(&sources()?, args).await,
         Command::Simulate(args) => {
             simulate::simulate(args, shutdown()).await?;
             Ok(Exit::Done)

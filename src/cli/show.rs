@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::output::{Columns, Out, grouped, iso, quoted, relative, say};
-use super::{Exit, narrate};
+use super::{Exit, narrate, operate::is_created_anew};
 use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -137,7 +137,14 @@ fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
         JobState::Finished => "nothing: the parser is ready".to_owned(),
         JobState::Cancelled => "nothing: it was called off".to_owned(),
         JobState::Parked => hint.replace("resolve ID", &format!("resolve {id}")),
-        JobState::Failed => format!("{hint}; then `parserd retry {id}`, or `parserd cancel {id}`"),
+        JobState::Failed => {
+            let price = if is_created_anew(row) {
+                "sends a new create, which is paid for"
+            } else {
+                "polls the parser again and pays nothing"
+            };
+            format!("{hint}; `parserd retry {id}` {price}")
+        }
     }
 }
 
