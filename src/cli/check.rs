@@ -1,20 +1,20 @@
 //! `parserd check`: what is wrong, why, and what cures it. Nothing is created.
 
+mod findings;
+
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::output::{Out, count, grouped, relative, say};
+use super::output::{count, grouped, relative};
 use super::{Exit, budget};
 use crate::api::Service as _;
 use crate::api::client::{Client, ClientConfig};
-use crate::api::text::escaped;
 use crate::api::types::{ListOutcome, Refusal, Words};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::store::{Role, Store, StoreError, has_daemon};
+use findings::{Checker, Level};
 
 /// A service that takes longer than this to list parsers is no service to wait for here.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,36 +27,8 @@ pub struct CheckArgs {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    Ok,
-    Warn,
-    Fail,
-}
-
-#[derive(Debug, Serialize)]
-struct Finding {
-    check: &'static str,
-    level: Level,
-    /// What is the case, or the cause of a fault.
-    detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cure: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Report {
-    ok: bool,
-    checks: Vec<Finding>,
-}
-
 pub(super) async fn check(sources: &Sources, args: CheckArgs) -> anyhow::Result<Exit> {
-    let mut checker = Checker {
-        out: Out::default(),
-        json: args.json,
-        findings: Vec::new(),
-    };
+    let mut checker = Checker::new(args.json);
     let exit = match Settings::load(sources) {
         Ok(settings) => checker.all(sources, &settings).await?,
         Err(error) => {
@@ -67,93 +39,7 @@ pub(super) async fn check(sources: &Sources, args: CheckArgs) -> anyhow::Result<
     checker.end(exit)
 }
 
-struct Checker {
-    out: Out,
-    json: bool,
-    findings: Vec<Finding>,
-}
-
 impl Checker {
-    /// Notes a finding, and tells it at once: the next may take its time.
-    fn note(
-        &mut self,
-        check: &'static str,
-        level: Level,
-        detail: impl AsRef<str>,
-        cure: Option<&str>,
-    ) -> anyhow::Result<()> {
-        let finding = Finding {
-            check,
-            level,
-            detail: escaped(detail.as_ref()),
-            cure: cure.map(escaped),
-        };
-        if !self.json {
-            let level = match level {
-                Level::Ok => "ok  ",
-                Level::Warn => "warn",
-                Level::Fail => "FAIL",
-            };
-            self.out
-                .line(&format!("{level} {check}: {}", finding.detail))?;
-            if let Some(cure) = &finding.cure {
-                self.out.line(&format!("     cure: {cure}"))?;
-            }
-            self.out.flush()?;
-        }
-        self.findings.push(finding);
-        Ok(())
-    }
-
-    fn ok(&mut self, check: &'static str, detail: impl AsRef<str>) -> anyhow::Result<()> {
-        self.note(check, Level::Ok, detail, None)
-    }
-
-    fn warn(
-        &mut self,
-        check: &'static str,
-        detail: impl AsRef<str>,
-        cure: &str,
-    ) -> anyhow::Result<()> {
-        self.note(check, Level::Warn, detail, Some(cure))
-    }
-
-    fn fail(
-        &mut self,
-        check: &'static str,
-        detail: impl AsRef<str>,
-        cure: &str,
-    ) -> anyhow::Result<()> {
-        self.note(check, Level::Fail, detail, Some(cure))
-    }
-
-    fn end(mut self, exit: Exit) -> anyhow::Result<Exit> {
-        let of = |level| {
-            self.findings
-                .iter()
-                .filter(|found| found.level == level)
-                .count()
-        };
-        let (faults, warnings) = (of(Level::Fail), of(Level::Warn));
-        let exit = if exit == Exit::Done && faults > 0 {
-            Exit::Failed
-        } else {
-            exit
-        };
-        if self.json {
-            self.out.json(&Report {
-                ok: faults == 0,
-                checks: self.findings,
-            })?;
-        }
-        self.out.flush()?;
-        say(&match (faults, warnings) {
-            (0, 0) => "all is well".to_owned(),
-            _ => format!("{}, {}", count(faults, "fault"), count(warnings, "warning")),
-        });
-        Ok(exit)
-    }
-
     fn config_faults(&mut self, error: &ConfigError) -> anyhow::Result<()> {
         for error in error.each() {
             // The key's name with its place, the cause, and the cure apart.
