@@ -1,6 +1,7 @@
 //! The commands: one file each, the arguments here.
 
 mod check;
+mod demo;
 mod enqueue;
 pub mod exit;
 mod jobs;
@@ -57,6 +58,8 @@ daemon has this database; 78 the configuration is bad.";
 pub enum Command {
     /// The daemon, in the foreground
     Run(run::RunArgs),
+    /// The whole system end to end on a simulator; needs no key and no network
+    Demo(demo::DemoArgs),
     /// Add the jobs of files (TOML, JSON, JSON Lines, CSV)
     Enqueue(enqueue::EnqueueArgs),
     /// Counts by state, what is parked and why, what it costs, what happens next
@@ -120,6 +123,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let settings = || anyhow::Ok(Settings::load(&sources()?)?);
     match command {
         Command::Run(args) => run::run(&settings()?, args).await,
+        Command::Demo(args) => demo::demo(args).await,
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
         Command::Status(args) => status::status(&settings()?, args).await,
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
