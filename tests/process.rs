@@ -6,8 +6,6 @@
 mod common;
 
 use std::{
-    fs::File,
-    io::{Read as _, Seek as _},
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -19,6 +17,7 @@ use parserd::{
     simulator::{Endpoint, WorldConfig},
 };
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
 
 /// A key that can be found again wherever it should not be.
 const CANARY_KEY: &str = "canary-7f3a91c05e-key";
@@ -42,16 +41,16 @@ fn parserd(harness: &Harness, args: &[&str]) -> Command {
 /// nobody reads would stop it.
 struct Program {
     child: Option<Child>,
-    stdout: File,
-    stderr: File,
+    stdout: NamedTempFile,
+    stderr: NamedTempFile,
 }
 
 impl Program {
     fn start(mut command: Command) -> Self {
-        let (stdout, stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        let (stdout, stderr) = (NamedTempFile::new().unwrap(), NamedTempFile::new().unwrap());
         let child = command
-            .stdout(stdout.try_clone().unwrap())
-            .stderr(stderr.try_clone().unwrap())
+            .stdout(stdout.reopen().unwrap())
+            .stderr(stderr.reopen().unwrap())
             .spawn()
             .unwrap();
         Self {
@@ -76,17 +75,15 @@ impl Program {
             .unwrap();
         Output {
             status,
-            stdout: written(&mut self.stdout),
-            stderr: written(&mut self.stderr),
+            stdout: written(&self.stdout),
+            stderr: written(&self.stderr),
         }
     }
 }
 
-fn written(file: &mut File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    file.rewind().unwrap();
-    file.read_to_end(&mut bytes).unwrap();
-    bytes
+/// What the program wrote so far. Opened anew: a shared offset would move its pen.
+fn written(file: &NamedTempFile) -> Vec<u8> {
+    std::fs::read(file.path()).unwrap()
 }
 
 impl Drop for Program {
@@ -328,11 +325,7 @@ async fn the_key_is_in_no_output_and_in_no_file() {
     assert_without_key(&said, "the output");
     for entry in std::fs::read_dir(harness.folder.path()).unwrap() {
         let path = entry.unwrap().path();
-        let mut bytes = Vec::new();
-        std::fs::File::open(&path)
-            .unwrap()
-            .read_to_end(&mut bytes)
-            .unwrap();
+        let bytes = std::fs::read(&path).unwrap();
         assert_without_key(&bytes, &path.display().to_string());
     }
 }
@@ -345,4 +338,40 @@ fn assert_without_key(bytes: &[u8], place: &str) {
         let around = &bytes[at.saturating_sub(200)..(at + 100).min(bytes.len())];
         panic!("the key is in {place}: {}", String::from_utf8_lossy(around));
     }
+}
+
+#[tokio::test]
+async fn metrics_and_health_are_served_on_loopback() {
+    let _installed_before = rustls::crypto::ring::default_provider().install_default();
+    let mut harness = Harness::new(&["create generation=1h"]).await;
+    // The system chooses the port and the log says which.
+    harness.set("http.listen", "127.0.0.1:0");
+    harness.enqueue(3).await;
+    let program = Program::start(parserd(&harness, &["run"]));
+    harness.await_states(&[(JobState::Generating, 3)]).await;
+    let said = String::from_utf8(written(&program.stderr)).unwrap();
+    let address = said
+        .split("address=")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .unwrap()
+        .to_owned();
+    let get = async |path: &str| {
+        let answer = reqwest::get(format!("http://{address}{path}"))
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(get("/readyz").await, (200, "ready\n".to_owned()));
+    let (status, page) = get("/metrics").await;
+    assert_eq!(status, 200);
+    assert!(
+        page.contains("parserd_jobs{state=\"GENERATING\"} 3\n"),
+        "{page}"
+    );
+    assert!(page.contains("parserd_credits_spent 90000\n"), "{page}");
+    assert_eq!(get("/elsewhere").await.0, 404);
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().await.status.code(), Some(0));
 }
