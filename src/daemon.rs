@@ -145,10 +145,10 @@ impl<S: Service> Daemon<S> {
         }
         self.orphans = interrupted.iter().map(|job| job.id).collect();
         self.leased.extend(&self.orphans);
-        let watching = tokio::spawn(watch_commits(wake, self.nudge()));
-        let result = self.work().await;
-        watching.abort();
-        result
+        // A set ends its tasks when it is dropped, however this future ends.
+        let mut watching = JoinSet::new();
+        watching.spawn(watch_commits(wake, self.nudge()));
+        self.work().await
     }
 
     async fn work(&mut self) -> Result<(), StoreError> {

@@ -91,3 +91,157 @@ async fn with_a_wrong_key_nothing_fails_and_with_the_right_one_all_finish() {
     harness.await_states(&[(JobState::Finished, 10)]).await;
     harness.assert_one_parser_each(10);
 }
+
+#[tokio::test]
+async fn jobs_inserted_by_another_program_while_the_daemon_runs_all_finish() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(0).await;
+    let running = harness.start(Until::Stopped).await;
+    for n in 0..200 {
+        harness
+            .sql(&format!(
+                "INSERT INTO jobs (name, urls) VALUES ('sql-{n}', '[\"https://s{n}.example/\"]')"
+            ))
+            .await
+            .unwrap();
+    }
+    harness.await_states(&[(JobState::Finished, 200)]).await;
+    running.stopped().await;
+    harness.assert_one_parser_each(200);
+    assert_eq!(harness.requests(Endpoint::Create), 200);
+}
+
+#[tokio::test]
+async fn throttling_holds_the_creates_and_is_no_attempt() {
+    let harness = Harness::new(&[
+        "create status=429 retry-after-text=0 first=3",
+        "get status=429 first=4",
+        "list status=429 nth=1",
+    ])
+    .await;
+    harness.enqueue(10).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 10)]).await;
+    let attempts = harness.sql("SELECT max(attempts) FROM jobs").await.unwrap();
+    assert_eq!(attempts, ["0"]);
+}
+
+#[tokio::test]
+async fn a_generation_that_fails_says_why_and_what_to_do() {
+    let harness =
+        Harness::new(&["create fail=\"DownloadError: Failed to download\" name=job-1"]).await;
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    harness
+        .await_states(&[(JobState::Finished, 1), (JobState::Failed, 1)])
+        .await;
+    let rows = harness
+        .sql("SELECT error_kind || ': ' || error_message || ': ' || error_hint FROM jobs WHERE state = 'FAILED'")
+        .await
+        .unwrap();
+    assert!(
+        rows[0].starts_with("generation_failed: DownloadError"),
+        "{rows:?}"
+    );
+    assert!(rows[0].contains("premium"), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_generation_given_up_is_polled_again_and_not_paid_again() {
+    let mut harness = Harness::new(&["create generation=400ms"]).await;
+    harness.set("poll.timeout", "50ms");
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    let kinds = harness.sql("SELECT error_kind FROM jobs").await.unwrap();
+    assert_eq!(kinds, ["generation_timeout"]);
+    harness
+        .sql("UPDATE jobs SET state = 'QUEUED'")
+        .await
+        .unwrap();
+    let states = harness.states().await;
+    assert!(states.contains_key(&JobState::Generating), "{states:?}");
+    harness.set("poll.timeout", "30m");
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
+#[tokio::test]
+async fn a_parser_that_someone_deletes_while_it_is_generated_fails_its_job() {
+    let harness = Harness::new(&["create generation=1h"]).await;
+    harness.enqueue(3).await;
+    let running = harness.start(Until::AllTerminal).await;
+    harness.await_states(&[(JobState::Generating, 3)]).await;
+    harness.server.with(|simulator| {
+        for parser in simulator.world.parsers(i64::MAX) {
+            simulator.world.delete_parser(&parser.id);
+        }
+    });
+    running.ended().await;
+    let kinds = harness
+        .sql("SELECT DISTINCT error_kind FROM jobs")
+        .await
+        .unwrap();
+    assert_eq!(kinds, ["not_found"]);
+}
+
+#[tokio::test]
+async fn an_existing_parser_is_adopted_refused_or_made_again_as_configured() {
+    for (on_existing, state, creates) in [
+        ("adopt", JobState::Finished, 1),
+        ("fail", JobState::Failed, 1),
+        ("create", JobState::Finished, 2),
+    ] {
+        let mut harness = Harness::new(&[]).await;
+        harness.enqueue(1).await;
+        harness.run_until_done().await;
+        std::fs::remove_file(harness.database()).unwrap();
+        harness.set("create.on_existing", on_existing);
+        harness.enqueue(1).await;
+        harness.run_until_done().await;
+        harness.await_states(&[(state, 1)]).await;
+        assert_eq!(harness.requests(Endpoint::Create), creates, "{on_existing}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_parsers_are_generated_at_once_than_configured() {
+    let mut harness = Harness::new(&["create generation=30ms"]).await;
+    harness.set("workers.max_generating", "3");
+    harness.enqueue(12).await;
+    let running = harness.start(Until::AllTerminal).await;
+    let mut most = 0;
+    while !running.task.is_finished() {
+        let under_way = harness
+            .sql("SELECT count(*) FROM jobs WHERE state IN ('CREATING', 'GENERATING')")
+            .await
+            .unwrap();
+        most = most.max(under_way[0].parse().unwrap());
+    }
+    running.ended().await;
+    assert!((1..=3).contains(&most), "{most}");
+    harness.await_states(&[(JobState::Finished, 12)]).await;
+}
+
+#[tokio::test]
+async fn polls_stand_what_the_service_may_answer() {
+    let harness = Harness::new(&[
+        "get status=500 nth=1 per-name",
+        "get lose nth=2 per-name",
+        "get cut nth=3 per-name",
+        "get unreadable nth=4 per-name",
+        "get say=GENERATING:WARMING_UP nth=5 per-name",
+        "get missing=status nth=6 per-name",
+        "get say=FINISHED:FINISED",
+        "get rekey=example_result:example_results",
+    ])
+    .await;
+    harness.enqueue(4).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 4)]).await;
+    let results = harness
+        .sql("SELECT json_type(example_result) || ' ' || parser_version FROM jobs")
+        .await
+        .unwrap();
+    assert_eq!(results, vec!["array 0"; 4]);
+}

@@ -38,6 +38,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Readers of reports and of the scheduler; the writer is apart.
 const READERS: u32 = 4;
 
+/// How often, and how far apart, a daemon tries for the lock: a command that looks
+/// whether a daemon is there has it for a moment.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -162,7 +167,7 @@ impl Store {
             });
         }
         let lock = match role {
-            Role::Daemon => Some(std::sync::Arc::new(lock(path)?)),
+            Role::Daemon => Some(std::sync::Arc::new(lock_patiently(path).await?)),
             Role::Tool | Role::Reader => None,
         };
         let opening = |source| StoreError::Open {
@@ -247,12 +252,40 @@ fn options(path: &Path) -> Result<SqliteConnectOptions, sqlx::Error> {
         .disable_statement_logging())
 }
 
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// Whether a daemon has the database at `path`; None where that cannot be told.
+/// Makes no file.
+pub fn has_daemon(path: &Path) -> Option<bool> {
+    match File::open(lock_path(path)) {
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(TryLockError::WouldBlock) => Some(true),
+            Err(TryLockError::Error(_)) => None,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
+    }
+}
+
+async fn lock_patiently(path: &Path) -> Result<File, StoreError> {
+    for _ in 1..LOCK_TRIES {
+        match lock(path) {
+            Err(StoreError::Locked { .. }) => tokio::time::sleep(LOCK_PAUSE).await,
+            result => return result,
+        }
+    }
+    lock(path)
+}
+
 /// One daemon per database, by a lock on a file beside it: the database's own file
 /// must not be opened by other means, since closing it would drop SQLite's locks.
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
+    let lock_path = lock_path(path);
     let failed = |source| StoreError::Lock {
         path: lock_path.clone(),
         source,
@@ -321,8 +354,10 @@ mod tests {
         let first = Store::open(&path, Role::Daemon).await.unwrap();
         let second = Store::open(&path, Role::Daemon).await;
         assert!(matches!(second, Err(StoreError::Locked { .. })));
+        assert_eq!(has_daemon(&path), Some(true));
         Store::open(&path, Role::Tool).await.unwrap().close().await;
         first.close().await;
+        assert_eq!(has_daemon(&path), Some(false));
         Store::open(&path, Role::Daemon)
             .await
             .unwrap()

@@ -65,9 +65,31 @@ pub struct JobRow {
     pub due_at: UnixMs,
 }
 
+/// How many rows one look at the database takes.
+const PAGE_ROWS: i64 = 1000;
+
 const ROW_COLUMNS: &str = "id, name, state, park_reason, parser_id, parser_version, creates, \
     error_kind, error_status, error_message, error_hint, priority, created_at, updated_at, \
     finished_at, due_at";
+
+/// A job whose create is in doubt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct DoubtRow {
+    /// Row id.
+    pub id: i64,
+    /// The user's name for it.
+    pub name: String,
+    /// CREATING: parserd is settling it; PARKED: a person must.
+    pub state: String,
+    /// The name that the service was sent.
+    pub remote_name: Option<String>,
+    /// Since when, Unix milliseconds.
+    pub doubt_since: Option<UnixMs>,
+    /// What brought it about.
+    pub doubt_cause: Option<String>,
+    /// When the account's list is looked at next, Unix milliseconds.
+    pub due_at: UnixMs,
+}
 
 /// A line of a job's history.
 #[derive(Debug, Clone, Serialize)]
@@ -162,21 +184,64 @@ impl Store {
     }
 
     /// Jobs in the order of their ids, as a stream: those in one of `states`, or all.
+    ///
+    /// Read page by page: a reader that dawdles (`parserd jobs | less`) must hold no
+    /// snapshot, behind which the write-ahead log would grow.
     pub fn rows(&self, states: &[JobState]) -> BoxStream<'_, Result<JobRow, StoreError>> {
-        use futures_util::StreamExt as _;
-        let sql = if states.is_empty() {
-            format!("SELECT {ROW_COLUMNS} FROM jobs WHERE ?1 = ?1 ORDER BY id")
+        use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+        let condition = if states.is_empty() {
+            "?1 = ?1"
         } else {
-            format!(
-                "SELECT {ROW_COLUMNS} FROM jobs \
-                 WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY id"
-            )
+            "state IN (SELECT value FROM json_each(?1))"
         };
-        sqlx::query_as(AssertSqlSafe(sql))
-            .bind(serde_json::json!(states).to_string())
-            .fetch(&self.readers)
-            .map(|row| row.trying("list the jobs"))
-            .boxed()
+        let sql = format!(
+            "SELECT {ROW_COLUMNS} FROM jobs WHERE {condition} AND id > ?2 ORDER BY id LIMIT ?3"
+        );
+        let states = serde_json::json!(states).to_string();
+        stream::try_unfold(Some(0), move |after| {
+            let (sql, states) = (sql.clone(), states.clone());
+            async move {
+                let Some(after) = after else { return Ok(None) };
+                let page: Vec<JobRow> = sqlx::query_as(AssertSqlSafe(sql))
+                    .bind(states)
+                    .bind(after)
+                    .bind(PAGE_ROWS)
+                    .fetch_all(&self.readers)
+                    .await
+                    .trying("list the jobs")?;
+                let next = page.last().map(|row| row.id);
+                Ok(Some((stream::iter(page.into_iter().map(Ok)), next)))
+            }
+        })
+        .try_flatten()
+        .boxed()
+    }
+
+    /// Creates in doubt, and jobs that only a person can settle, the oldest jobs first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn doubts(&self, limit: i64) -> Result<Vec<DoubtRow>, StoreError> {
+        sqlx::query_as(
+            "SELECT id, name, state, remote_name, doubt_since, doubt_cause, due_at FROM jobs \
+             WHERE (state = 'CREATING' AND doubt_since IS NOT NULL) \
+                OR (state = 'PARKED' AND park_reason = 'ambiguous') ORDER BY id LIMIT ?1",
+        )
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .trying("list the creates in doubt")
+    }
+
+    /// The versions of the schema and of SQLite.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn versions(&self) -> Result<(i64, String), StoreError> {
+        sqlx::query_as("SELECT coalesce(max(version), 0), sqlite_version() FROM _sqlx_migrations")
+            .fetch_one(&self.readers)
+            .await
+            .trying("read the schema's version")
     }
 
     /// Everything that is known of one job.

@@ -6,19 +6,21 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use parserd::{
+    api::{Service, client::Client},
     clock::Clock,
     config::{Settings, Sources},
     daemon::Until,
     job::JobState,
     simulator::{
-        Faults, Rule, Simulator, WorldConfig,
+        Endpoint, Faults, Rule, Simulator, WorldConfig,
         server::{Server, ServerHandle},
     },
     spec::JobSpec,
-    store::{Role, Store},
+    store::{Role, Store, StoreError},
     wiring,
     worker::Stop,
 };
+use sqlx::{Connection as _, Row as _};
 use tokio::{sync::watch, task::JoinHandle};
 
 /// How long a test waits for what must come; only a fault makes it wait so long.
@@ -105,15 +107,33 @@ impl Harness {
         store.close().await;
     }
 
+    /// The client of the configured service.
+    pub fn client(&self) -> Client {
+        let settings = self.settings();
+        wiring::client(&settings, settings.require_key().unwrap()).unwrap()
+    }
+
     /// Starts a daemon in this process.
     pub async fn start(&self, until: Until) -> Running {
+        self.start_on(self.client(), until).await
+    }
+
+    /// Starts a daemon in this process, on a service of the test's own.
+    pub async fn start_on(&self, client: impl Service, until: Until) -> Running {
         let settings = self.settings();
         let key = settings.require_key().unwrap().clone();
-        let store = Store::open(settings.database_path(), Role::Daemon)
-            .await
-            .unwrap();
+        let asked = std::time::Instant::now();
+        let store = loop {
+            match Store::open(settings.database_path(), Role::Daemon).await {
+                Ok(store) => break store,
+                // The tasks of one that was killed are dropped a moment later.
+                Err(StoreError::Locked { .. }) if asked.elapsed() < PATIENCE => {
+                    tokio::task::yield_now().await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
         wiring::take_in_key(&store, &key).await.unwrap();
-        let client = wiring::client(&settings, &key).unwrap();
         let (stop, stopped) = watch::channel(Stop::No);
         let daemon = wiring::daemon(
             &settings,
@@ -135,6 +155,42 @@ impl Harness {
     /// Runs a daemon until no job can make progress.
     pub async fn run_until_done(&self) {
         self.start(Until::NoProgress).await.ended().await;
+    }
+
+    /// How many requests of a kind the service has received.
+    pub fn requests(&self, endpoint: Endpoint) -> u64 {
+        self.server
+            .with(|simulator| simulator.traffic.count(endpoint))
+    }
+
+    /// Waits until `condition` holds.
+    pub async fn wait_until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !condition().await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "waited in vain: {what}");
+    }
+
+    /// Runs SQL as any other program would; returns the first column of each row.
+    pub async fn sql(&self, sql: &str) -> Result<Vec<String>, sqlx::Error> {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(self.database())
+            .busy_timeout(Duration::from_secs(5));
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+            .fetch_all(&mut connection)
+            .await?;
+        let texts = rows
+            .iter()
+            .map(|row| {
+                row.try_get_unchecked::<Option<String>, _>(0)
+                    .map(|text| text.unwrap_or_default())
+            })
+            .collect();
+        connection.close().await?;
+        texts
     }
 
     pub async fn states(&self) -> BTreeMap<JobState, i64> {
