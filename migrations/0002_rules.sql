@@ -232,7 +232,8 @@ BEGIN
           WHEN 'GENERATING' THEN NEW.state IN ('FINISHED', 'FAILED')
           WHEN 'PARKED'     THEN NEW.state IN ('QUEUED', 'CREATING', 'GENERATING', 'CANCELLED')
           WHEN 'FAILED'     THEN NEW.state IN ('QUEUED', 'GENERATING', 'CANCELLED')
-          ELSE 0 END;
+          -- A row that got in past the rules.
+          ELSE NEW.state = 'FAILED' END;
 END;
 
 CREATE TRIGGER jobs_columns_check
