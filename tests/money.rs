@@ -1,6 +1,8 @@
 //! A create is sent again only when it is known that the last one made nothing;
 //! and what was made is never lost track of.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::{

@@ -1,6 +1,7 @@
 //! The commands: one file each, the arguments here.
 
 mod check;
+mod demo;
 mod enqueue;
 pub mod exit;
 mod jobs;
@@ -57,6 +58,8 @@ daemon has this database; 78 the configuration is bad.";
 pub enum Command {
     /// The daemon, in the foreground
     Run(run::RunArgs),
+    /// The whole system end to end on a simulator; needs no key and no network
+    Demo(demo::DemoArgs),
     /// Add the jobs of files (TOML, JSON, JSON Lines, CSV)
     Enqueue(enqueue::EnqueueArgs),
     /// Counts by state, what is parked and why, what it costs, what happens next
@@ -120,6 +123,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let settings = || anyhow::Ok(Settings::load(&sources()?)?);
     match command {
         Command::Run(args) => run::run(&settings()?, args).await,
+        Command::Demo(args) => demo::demo(args).await,
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
         Command::Status(args) => status::status(&settings()?, args).await,
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
@@ -177,27 +181,37 @@ const fn unspent(settings: &Settings) -> Budget {
     }
 }
 
-/// Done when the process is asked to end.
-async fn shutdown() {
-    let interrupted = async {
-        // Where no signal can be had, there is nothing to wait for.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
+/// Done when the process is asked to end. It listens from the call on, not from the
+/// first poll: whoever reads our first line may answer with a signal.
+#[cfg(unix)]
+fn shutdown() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let heard = |kind| {
+        let signal = signal(kind);
+        async move {
+            match signal {
+                Ok(mut signal) => {
+                    signal.recv().await;
+                }
+                // Where none can be had, there is nothing to wait for.
+                Err(_) => std::future::pending().await,
             }
-            Err(_) => std::future::pending().await,
         }
     };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
+    let interrupted = heard(SignalKind::interrupt());
+    let terminated = heard(SignalKind::terminate());
+    async {
+        tokio::select! {
+            () = interrupted => {}
+            () = terminated => {}
+        }
+    }
+}
+
+/// Done when the process is asked to end.
+#[cfg(not(unix))]
+async fn shutdown() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

@@ -342,3 +342,46 @@ fn json_column(row: &SqliteRow, column: &str) -> Result<Option<Box<RawValue>>, s
         .map(Some)
         .map_err(|error| sqlx::Error::Decode(error.into()))
 }
+
+/// A line of the history of all jobs.
+#[derive(Debug, Clone)]
+pub struct NewsRow {
+    /// Its place in the history.
+    pub id: i64,
+    /// The job's name.
+    pub name: String,
+    /// What happened.
+    pub event: EventRow,
+}
+
+impl Store {
+    /// What happened after the line `after`, oldest first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn news(&self, after: i64) -> Result<Vec<NewsRow>, StoreError> {
+        sqlx::query(
+            "SELECT job_events.id, name, at, event, detail \
+             FROM job_events JOIN jobs ON jobs.id = job_id \
+             WHERE job_events.id > ?1 ORDER BY job_events.id LIMIT 1000",
+        )
+        .bind(after)
+        .fetch_all(&self.readers)
+        .await
+        .trying("read the news")?
+        .iter()
+        .map(|row| {
+            Ok(NewsRow {
+                id: row.try_get("id")?,
+                name: row.try_get("name")?,
+                event: EventRow {
+                    at: row.try_get("at")?,
+                    event: row.try_get("event")?,
+                    detail: json_column(row, "detail")?.unwrap_or_default(),
+                },
+            })
+        })
+        .collect::<Result<_, sqlx::Error>>()
+        .trying("read the news")
+    }
+}

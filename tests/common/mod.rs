@@ -2,6 +2,11 @@
 //! over HTTP.
 
 #![allow(dead_code, reason = "each test program uses its part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
