@@ -2,6 +2,7 @@
 
 mod apply;
 mod lookup;
+mod mend;
 mod queue;
 pub mod report;
 mod rows;
@@ -184,6 +185,17 @@ impl Store {
                 path: path.to_owned(),
                 source,
             })?;
+        if role == Role::Daemon {
+            let ended = mend::broken_rows(&mut connection)
+                .await
+                .trying("look for rows that were changed past the rules")?;
+            if ended > 0 {
+                tracing::warn!(
+                    jobs = ended,
+                    "rows were changed past the database's rules: they are FAILED now"
+                );
+            }
+        }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .idle_timeout(None)
@@ -347,6 +359,9 @@ async fn watcher(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = options(path)?.read_only(true);
     SqliteConnection::connect_with(&options).await
 }
+
+#[cfg(test)]
+mod testing;
 
 #[cfg(test)]
 mod tests {
