@@ -1,4 +1,26 @@
 //! parserd provisions AI parsers in bulk, unattended, and never pays for one twice.
+//!
+//! # Layout
+//!
+//! - [`cli`]: one file a command; [`telemetry`]: logs
+//! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
+//! - pure decisions: [`lifecycle`], [`gate`], [`backoff`], [`listing`], [`hint`],
+//!   `api::classify`
+//! - [`daemon`] claims and waits, [`worker`] and [`reconcile`] act on one job or one
+//!   list, [`account`] holds gates and budget, [`wiring`] puts them together
+//! - [`http`]: metrics and health
+//! - [`store`]: the only SQL; [`api`]: the only requests to the service; [`simulator`]: the service, to
+//!   try and test against
+//!
+//! # States of a job
+//!
+//! ```text
+//! QUEUED -> CREATING -> GENERATING -> FINISHED
+//!   ^          |             '------> FAILED
+//!   |          |--> PARKED (credits, unauthorized, budget, ambiguous)
+//!   |<---------'      |
+//!   '-----------------'        CANCELLED from QUEUED, PARKED, FAILED
+//! ```
 
 pub mod account;
 pub mod api;
@@ -6,8 +28,11 @@ pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
+pub mod enqueue;
 pub mod gate;
 pub mod hint;
+pub mod http;
 pub mod job;
 pub mod lifecycle;
 pub mod listing;
@@ -16,4 +41,6 @@ pub mod reconcile;
 pub mod simulator;
 pub mod spec;
 pub mod store;
+pub mod telemetry;
+pub mod wiring;
 pub mod worker;

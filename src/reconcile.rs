@@ -1,6 +1,9 @@
 //! Lists of the account: before a create, for creates in doubt, and after a 404.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use tokio::sync::Mutex;
 
@@ -10,7 +13,8 @@ use crate::{
         Service,
         types::{ListOutcome, PollOutcome, Refusal, Words},
     },
-    gate::Signal,
+    backoff::Schedule,
+    gate::{Gate, Scope, Signal},
     job::{Job, UnixMs},
     lifecycle::{Event, Sighting},
     listing::Listing,
@@ -35,6 +39,27 @@ pub enum NoList {
 #[derive(Debug, Default)]
 pub struct Lists {
     newest: Mutex<Option<Arc<Listing>>>,
+    failures: AtomicI64,
+    retry_at: AtomicI64,
+}
+
+impl Lists {
+    /// Before this time no list is asked for, since the last ones could not be had.
+    pub fn retry_at(&self) -> UnixMs {
+        self.retry_at.load(Ordering::Relaxed)
+    }
+
+    fn failed(&self, retry: &Schedule, now: UnixMs) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        let delay_ms = retry.delay_ms(failures, fastrand::f64());
+        self.retry_at
+            .store(now.saturating_add(delay_ms), Ordering::Relaxed);
+    }
+
+    fn succeeded(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.retry_at.store(0, Ordering::Relaxed);
+    }
 }
 
 impl<S: Service> Worker<S> {
@@ -54,8 +79,23 @@ impl<S: Service> Worker<S> {
         {
             return Ok(Ok(Arc::clone(listing)));
         }
+        let now = self.clock.now();
+        let held = |why: &str| {
+            Ok(Err(NoList::Trouble(Words {
+                status: None,
+                message: why.to_owned(),
+            })))
+        };
+        if now < self.lists.retry_at() {
+            return held("the last list could not be had; the next one waits");
+        }
+        // Closed by the answer to somebody who stood before us.
+        if !pass.is_canary() && self.account.gate(Scope::Read) != Gate::Open {
+            return held("the gate for reading is closed");
+        }
         match self.fetch(pass).await? {
             Ok(listing) => {
+                self.lists.succeeded();
                 let listing = Arc::new(listing);
                 *newest = Some(Arc::clone(&listing));
                 Ok(Ok(listing))
@@ -63,6 +103,7 @@ impl<S: Service> Worker<S> {
             Err(none) => {
                 // Nobody may go on with one that could not be renewed.
                 *newest = None;
+                self.lists.failed(&self.policy.retry, self.clock.now());
                 Ok(Err(none))
             }
         }
@@ -174,6 +215,7 @@ impl<S: Service> Worker<S> {
                 // outage is waited out.
                 Err(NoList::Trouble(words)) => match words.status {
                     Some(_) => (Sighting::Unproven(words.message.clone()), asked_at),
+                    // Nor does one that was not asked for say anything.
                     None => (Sighting::NoList, asked_at),
                 },
             };

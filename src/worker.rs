@@ -7,10 +7,7 @@
 //!   process reconciles; nothing is sent again before it is known that nothing was made
 //! - after the answer's transition is durable: the job where the answer put it
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -22,8 +19,8 @@ use crate::{
         types::{CreateRequest, PollOutcome},
     },
     clock::Clock,
-    gate::Signal,
-    job::{Job, JobId, JobState, UnixMs},
+    gate::{Gate, Scope, Signal},
+    job::{Job, JobId, JobState, ParkReason, UnixMs},
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,
     reconcile::{Lists, NoList},
@@ -60,8 +57,20 @@ pub struct Worker<S> {
     pub name_tag: bool,
     /// What one create is taken to cost.
     pub credits_per_create: i64,
-    /// Set when what cannot be stored must be given up.
-    pub abandon: watch::Receiver<bool>,
+    /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// Whether a daemon goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Stop {
+    /// It does.
+    #[default]
+    No,
+    /// It claims nothing more and waits for the creates that are under way.
+    Drain,
+    /// It leaves at once; intents on record tell the next process what to settle.
+    Abandon,
 }
 
 /// Where a job stands after a worker is done with it.
@@ -71,6 +80,8 @@ pub struct Done {
     pub id: JobId,
     /// The lane it waits in now, and until when.
     pub waits: Option<(Lane, UnixMs)>,
+    /// Why it is PARKED, if it is.
+    pub parked: Option<ParkReason>,
 }
 
 impl Done {
@@ -88,6 +99,7 @@ impl Done {
         Self {
             id: job.id,
             waits: lane.map(|lane| (lane, job.progress.due_at)),
+            parked: job.progress.park_reason,
         }
     }
 }
@@ -109,26 +121,29 @@ impl<S: Service> Worker<S> {
     pub async fn create(
         &self,
         queued: QueuedJob,
-        listing: Result<Arc<Listing>, NoList>,
         mut pass: Pass,
+        mut read_pass: Pass,
     ) -> Result<Done, StoreError> {
-        let result = self.create_with(queued, listing, &mut pass).await;
+        let result = self.create_with(queued, &mut pass, &mut read_pass).await;
         self.account.give_back(pass);
+        self.account.give_back(read_pass);
+        self.after_report().await;
         result
     }
 
     async fn create_with(
         &self,
         queued: QueuedJob,
-        listing: Result<Arc<Listing>, NoList>,
         pass: &mut Pass,
+        read_pass: &mut Pass,
     ) -> Result<Done, StoreError> {
         let mut job = queued.job;
         let spec = match queued.spec {
             Ok(spec) => spec,
             Err(reason) => return self.happen(&mut job, Event::Unusable(reason)).await,
         };
-        let listing = match listing {
+        let not_before = self.clock.now() - LIST_MAX_AGE_MS;
+        let listing = match self.listing(not_before, read_pass).await? {
             Ok(listing) => listing,
             // The reading gate has taken it in already; the job shares its fate.
             Err(NoList::Refused(refusal, words)) => {
@@ -139,6 +154,10 @@ impl<S: Service> Worker<S> {
             Err(NoList::Trouble(_)) => return Ok(Done::of(&job)),
         };
         let plan = self.plan(&job, &spec, &listing).await?;
+        // The gate may have closed while the list was waited for.
+        if !pass.is_canary() && self.account.gate(Scope::Create) != Gate::Open {
+            return Ok(Done::of(&job));
+        }
         let remote_name = plan.remote_name.clone();
         let event = Event::Listed {
             presence: plan.presence,
@@ -185,7 +204,6 @@ impl<S: Service> Worker<S> {
         if let Some(change) = self.decided(job, Event::CreateAnswered(outcome)) {
             self.report(&change, pass);
             self.apply_firmly(job, change).await?;
-            self.after_report().await;
         }
         Ok(Done::of(job))
     }
@@ -340,7 +358,7 @@ impl<S: Service> Worker<S> {
     /// an id that was paid for must not be lost. Gives up only when told to, and
     /// then reconciliation finds the parser again.
     async fn apply_firmly(&self, job: &mut Job, change: Change) -> Result<(), StoreError> {
-        let mut abandon = self.abandon.clone();
+        let mut stop = self.stop.clone();
         let mut pause = STORE_RETRY.0;
         loop {
             let Err(error) = self.apply(job, change.clone(), Intent::default()).await else {
@@ -351,12 +369,12 @@ impl<S: Service> Worker<S> {
                 job = %job.id, name = job.name, state = %change.next.state, parser_id, %error,
                 "cannot store what the service said; trying on"
             );
-            if *abandon.borrow() || matches!(error, StoreError::Closed) {
+            if *stop.borrow() == Stop::Abandon || matches!(error, StoreError::Closed) {
                 return Err(error);
             }
             // Woken early by the word to give up, or by its sender's end: either way
             // the next round decides.
-            let _woken = tokio::time::timeout(pause, abandon.changed()).await;
+            let _woken = tokio::time::timeout(pause, stop.changed()).await;
             pause = (pause * 2).min(STORE_RETRY.1);
         }
     }

@@ -101,6 +101,18 @@ pub fn quote(text: &str) -> String {
     Quoter::default().quote(text)
 }
 
+/// `text` with control and invisible characters escaped, in full: for a terminal.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_escaped(&mut out, c));
+    out
+}
+
+/// Whether a character could steer a terminal, or change how a line looks.
+pub fn is_unfit(c: char) -> bool {
+    c.is_control() || is_invisible(c)
+}
+
 /// `text` with [`KEY_MARK`] for every occurrence of `key`.
 pub fn redact(text: &str, key: &SecretString) -> String {
     Quoter::hiding(key).redact(text)
@@ -178,7 +190,7 @@ fn push_escaped(out: &mut String, c: char) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        c if c.is_control() || is_invisible(c) => {
+        c if is_unfit(c) => {
             // Writing to a String does not fail.
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         }

@@ -1,3 +1,217 @@
-//! The commands.
+//! The commands: one file each, the arguments here.
 
+mod check;
+mod demo;
+mod enqueue;
+pub mod exit;
+mod jobs;
+mod narrate;
+mod operate;
+pub mod output;
+mod resolve;
+mod run;
+mod show;
 pub mod simulate;
+mod status;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, Subcommand};
+
+use crate::config::{Settings, Sources};
+use crate::gate::{Budget, utc_day};
+use crate::job::UnixMs;
+use crate::store::{OperatorAction, Store, StoreError};
+
+pub use exit::{Exit, Usage};
+use operate::operate;
+
+/// Provisions AI parsers in bulk, unattended, and never pays for one twice
+#[derive(Debug, Parser)]
+#[command(name = "parserd", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// The configuration file [default: $PARSERD_CONFIG, else /etc/parserd/parserd.toml
+    /// if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Sets a configuration key over file and environment; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+--config and --set stand before the command: parserd --config my.toml status
+
+Exit codes: 0 done; 1 failed; 2 usage; 3 run --until-done or demo ended with FAILED
+jobs; 4 it ended with PARKED jobs and none FAILED; 65 a job file is bad; 75 another
+daemon has this database; 78 the configuration is bad.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The daemon, in the foreground
+    Run(run::RunArgs),
+    /// The whole system end to end on a simulator; needs no key and no network
+    Demo(demo::DemoArgs),
+    /// Add the jobs of files (TOML, JSON, JSON Lines, CSV)
+    Enqueue(enqueue::EnqueueArgs),
+    /// Counts by state, what is parked and why, what it costs, what happens next
+    Status(status::StatusArgs),
+    /// A line a job
+    Jobs(jobs::JobsArgs),
+    /// One job with its whole history
+    Show(show::ShowArgs),
+    /// Take up FAILED and PARKED jobs again
+    Retry(operate::SelectArgs),
+    /// Call off jobs that are QUEUED, PARKED or FAILED
+    Cancel(operate::SelectArgs),
+    /// Open closed gates and un-park jobs: without arguments, all that credits, key or
+    /// budget held
+    Resume(operate::SelectArgs),
+    /// Say what became of a create in doubt
+    Resolve(resolve::ResolveArgs),
+    /// Check configuration, key, database and service; nothing is created
+    Check(check::CheckArgs),
+    /// Serve a simulator of the AI Parser API, for tests of your own
+    Simulate(simulate::SimulateArgs),
+}
+
+impl Cli {
+    /// Reads the command line; tells what is wrong with it, or help, and ends the process.
+    pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Self {
+        Self::try_parse_from(args).unwrap_or_else(|error| with_tip(error).exit())
+    }
+}
+
+/// A global flag behind the command deserves more than "unexpected argument".
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let misplaced = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(arg)) if error.kind() == ErrorKind::UnknownArgument => {
+            ["--config", "--set"].into_iter().find(|flag| arg == flag)
+        }
+        _ => None,
+    };
+    if let Some(flag) = misplaced {
+        let tip = format!("{flag} stands before the command: parserd {flag} ... COMMAND");
+        let tip = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tip);
+    }
+    error
+}
+
+/// Does what the command line says. Errors are told on standard error.
+pub async fn run(cli: Cli) -> Exit {
+    dispatch(cli)
+        .await
+        .unwrap_or_else(|error| Exit::report(&error))
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let Cli {
+        config,
+        set,
+        command,
+    } = cli;
+    let sources = || sources(config.clone(), &set);
+    let settings = || anyhow::Ok(Settings::load(&sources()?)?);
+    match command {
+        Command::Run(args) => run::run(&settings()?, args).await,
+        Command::Demo(args) => demo::demo(args).await,
+        Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
+        Command::Status(args) => status::status(&settings()?, args).await,
+        Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
+        Command::Show(args) => show::show(&settings()?, args).await,
+        Command::Retry(args) => operate(&settings()?, OperatorAction::Retry, args).await,
+        Command::Cancel(args) => operate(&settings()?, OperatorAction::Cancel, args).await,
+        Command::Resume(args) => operate(&settings()?, OperatorAction::Resume, args).await,
+        Command::Resolve(args) => resolve::resolve(&settings()?, args).await,
+        Command::Check(args) => check::check(&sources()?, args).await,
+        Command::Simulate(args) => {
+            simulate::simulate(args, shutdown()).await?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// The layers of the configuration. No message repeats a value: it may be the key.
+fn sources(config: Option<PathBuf>, set: &[String]) -> anyhow::Result<Sources> {
+    let mut overrides = Vec::new();
+    for text in set {
+        let Some((key, value)) = text.split_once('=') else {
+            let usage = "--set takes KEY=VALUE, such as --set log.level=debug";
+            return Err(Usage(usage.to_owned()).into());
+        };
+        if key.trim() == "api.key" {
+            let usage = "--set api.key would show the key to every user of this machine: \
+                         use api.key_file, or the environment variable PARSERD__API__KEY";
+            return Err(Usage(usage.to_owned()).into());
+        }
+        overrides.push((key.trim().to_owned(), value.to_owned()));
+    }
+    Ok(Sources::from_process(config)?.with_overrides(overrides))
+}
+
+/// The budget as configuration and database have it.
+async fn budget(settings: &Settings, store: &Store, now: UnixMs) -> Result<Budget, StoreError> {
+    let (spent, spent_today) = store.spent(now).await?;
+    Ok(Budget {
+        spent,
+        spent_today,
+        day: utc_day(now),
+        ..unspent(settings)
+    })
+}
+
+/// The budget of a database that sent nothing yet.
+const fn unspent(settings: &Settings) -> Budget {
+    Budget {
+        credits_per_create: settings.budget.credits_per_create,
+        max_credits_per_day: settings.budget.max_credits_per_day,
+        max_credits: settings.budget.max_credits,
+        spent: 0,
+        spent_today: 0,
+        day: 0,
+    }
+}
+
+/// Done when the process is asked to end. It listens from the call on, not from the
+/// first poll: whoever reads our first line may answer with a signal.
+#[cfg(unix)]
+fn shutdown() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let heard = |kind| {
+        let signal = signal(kind);
+        async move {
+            match signal {
+                Ok(mut signal) => {
+                    signal.recv().await;
+                }
+                // Where none can be had, there is nothing to wait for.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    };
+    let interrupted = heard(SignalKind::interrupt());
+    let terminated = heard(SignalKind::terminate());
+    async {
+        tokio::select! {
+            () = interrupted => {}
+            () = terminated => {}
+        }
+    }
+}
+
+/// Done when the process is asked to end.
+#[cfg(not(unix))]
+async fn shutdown() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::{Store, StoreError, Trying as _};
+use super::{Store, StoreError, Trying as _, rows};
 use crate::{
     gate::{Closure, Scope, utc_day},
     job::{JobId, ParkReason, ParserId, UnixMs},
@@ -99,7 +99,7 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn known_parsers(&self) -> Result<Vec<KnownParser>, StoreError> {
-        let rows = sqlx::query(
+        let found = sqlx::query(
             "SELECT parser_id, remote_name FROM jobs
              WHERE id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
                 OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2)",
@@ -115,11 +115,10 @@ impl Store {
             .trying("look up the parsers that are gone")?
             .into_iter()
             .collect();
-        let mut known = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id: String = row.try_get("parser_id").trying("read a known parser")?;
-            let remote_name: Option<String> =
-                row.try_get("remote_name").trying("read a known parser")?;
+        let mut known = Vec::with_capacity(found.len());
+        for row in found {
+            let id = rows::some_text(&row, "parser_id").trying("read a known parser")?;
+            let remote_name = rows::text(&row, "remote_name").trying("read a known parser")?;
             if let (Some(remote_name), false) = (remote_name, gone.contains(&id)) {
                 known.push(KnownParser {
                     id: ParserId(id),
@@ -213,14 +212,20 @@ impl Store {
             .await
     }
 
-    /// Sets every job that is PARKED for `reason` back to QUEUED, in bounded steps.
-    /// Returns how many.
+    /// Sets jobs that are PARKED for `reason` back to QUEUED, at most `limit` of
+    /// them, in bounded steps. Returns how many.
     ///
     /// # Errors
     /// Whatever SQLite says; what was set free before stays so.
-    pub async fn unpark(&self, reason: ParkReason, now: UnixMs) -> Result<u64, StoreError> {
+    pub async fn unpark(
+        &self,
+        reason: ParkReason,
+        limit: i64,
+        now: UnixMs,
+    ) -> Result<i64, StoreError> {
         let mut total = 0;
         loop {
+            let at_most = UNPARK_STEP.min(limit - total);
             let step = self
                 .writer
                 .run("un-park jobs", move |connection| {
@@ -228,14 +233,16 @@ impl Store {
                         let ids: Vec<i64> = sqlx::query_scalar(
                             "UPDATE jobs SET state = 'QUEUED', park_reason = NULL, \
                              error_status = NULL, error_message = NULL, error_hint = NULL, \
-                             due_at = ?2, updated_at = ?2, revision = revision + 1 \
+                             due_at = max(?2, coalesce(run_at, 0)), updated_at = ?2, \
+                             revision = revision + 1 \
                              WHERE id IN (SELECT id FROM jobs INDEXED BY jobs_parked \
-                                 WHERE state = 'PARKED' AND park_reason = ?1 LIMIT ?3) \
+                                 WHERE state = 'PARKED' AND park_reason = ?1 \
+                                 AND doubt_since IS NULL LIMIT ?3) \
                              RETURNING id",
                         )
                         .bind(reason.as_str())
                         .bind(now)
-                        .bind(UNPARK_STEP)
+                        .bind(at_most)
                         .fetch_all(&mut *connection)
                         .await?;
                         sqlx::query(
@@ -248,12 +255,12 @@ impl Store {
                         .bind(reason.as_str())
                         .execute(&mut *connection)
                         .await?;
-                        Ok(ids.len() as u64)
+                        Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
                     })
                 })
                 .await?;
             total += step;
-            if step == 0 {
+            if step == 0 || total >= limit {
                 return Ok(total);
             }
         }

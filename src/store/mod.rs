@@ -2,6 +2,7 @@
 
 mod apply;
 mod lookup;
+mod mend;
 mod queue;
 pub mod report;
 mod rows;
@@ -19,6 +20,7 @@ use std::{
 
 use sqlx::{
     ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
+    migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -37,6 +39,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Readers of reports and of the scheduler; the writer is apart.
 const READERS: u32 = 4;
+
+/// How often, and how far apart, a daemon tries for the lock: a command that looks
+/// whether a daemon is there has it for a moment.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +93,7 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
         /// Why not.
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
     },
     /// A statement failed.
     #[error("database: cannot {what}: {source}")]
@@ -162,7 +169,7 @@ impl Store {
             });
         }
         let lock = match role {
-            Role::Daemon => Some(std::sync::Arc::new(lock(path)?)),
+            Role::Daemon => Some(std::sync::Arc::new(lock_patiently(path).await?)),
             Role::Tool | Role::Reader => None,
         };
         let opening = |source| StoreError::Open {
@@ -172,13 +179,23 @@ impl Store {
         let options = options(path).map_err(opening)?;
         let mut connection = options.connect().await.map_err(opening)?;
         refuse_old_sqlite(&mut connection).await?;
-        sqlx::migrate!()
-            .run(&mut connection)
+        migrate(&mut connection)
             .await
             .map_err(|source| StoreError::Migrate {
                 path: path.to_owned(),
                 source,
             })?;
+        if role == Role::Daemon {
+            let ended = mend::broken_rows(&mut connection)
+                .await
+                .trying("look for rows that were changed past the rules")?;
+            if ended > 0 {
+                tracing::warn!(
+                    jobs = ended,
+                    "rows were changed past the database's rules: they are FAILED now"
+                );
+            }
+        }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .idle_timeout(None)
@@ -247,12 +264,40 @@ fn options(path: &Path) -> Result<SqliteConnectOptions, sqlx::Error> {
         .disable_statement_logging())
 }
 
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// Whether a daemon has the database at `path`; None where that cannot be told.
+/// Makes no file.
+pub fn has_daemon(path: &Path) -> Option<bool> {
+    match File::open(lock_path(path)) {
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(TryLockError::WouldBlock) => Some(true),
+            Err(TryLockError::Error(_)) => None,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
+    }
+}
+
+async fn lock_patiently(path: &Path) -> Result<File, StoreError> {
+    for _ in 1..LOCK_TRIES {
+        match lock(path) {
+            Err(StoreError::Locked { .. }) => tokio::time::sleep(LOCK_PAUSE).await,
+            result => return result,
+        }
+    }
+    lock(path)
+}
+
 /// One daemon per database, by a lock on a file beside it: the database's own file
 /// must not be opened by other means, since closing it would drop SQLite's locks.
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
+    let lock_path = lock_path(path);
     let failed = |source| StoreError::Lock {
         path: lock_path.clone(),
         source,
@@ -270,6 +315,25 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Brings the schema up to date in one transaction: of two programs that open a new
+/// database at the same moment, one makes it and the other finds it made.
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+    let migrator = sqlx::migrate!();
+    let known = i64::try_from(migrator.iter().count()).unwrap_or(i64::MAX);
+    // No such table is an answer too: there is everything to do.
+    let applied: Result<i64, _> =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&mut *connection)
+            .await;
+    if applied.is_ok_and(|applied| applied == known) {
+        return migrator.run_direct(None, connection, false).await;
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    migrator.run_direct(None, &mut *transaction, false).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 async fn refuse_old_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
@@ -297,6 +361,9 @@ async fn watcher(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
 }
 
 #[cfg(test)]
+mod testing;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -321,8 +388,10 @@ mod tests {
         let first = Store::open(&path, Role::Daemon).await.unwrap();
         let second = Store::open(&path, Role::Daemon).await;
         assert!(matches!(second, Err(StoreError::Locked { .. })));
+        assert_eq!(has_daemon(&path), Some(true));
         Store::open(&path, Role::Tool).await.unwrap().close().await;
         first.close().await;
+        assert_eq!(has_daemon(&path), Some(false));
         Store::open(&path, Role::Daemon)
             .await
             .unwrap()
@@ -353,6 +422,19 @@ mod tests {
             .await
             .unwrap();
         assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_programs_may_open_a_new_database_at_the_same_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let opening = (0..8).map(|_| {
+            let path = path.clone();
+            tokio::spawn(async move { Store::open(&path, Role::Tool).await })
+        });
+        for opened in futures_util::future::join_all(opening).await {
+            opened.unwrap().unwrap().close().await;
+        }
     }
 
     #[tokio::test]

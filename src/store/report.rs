@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use futures_util::stream::BoxStream;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, FromRow, Row as _, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _};
+use super::{Store, StoreError, Trying as _, rows};
 use crate::job::{JobId, JobState, ParkReason, UnixMs};
 
 /// How many jobs are where.
@@ -29,7 +29,7 @@ impl Counts {
 }
 
 /// A job as it is shown: the columns of CONTRACT.md that are meant to be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobRow {
     /// Row id.
     pub id: i64,
@@ -65,9 +65,54 @@ pub struct JobRow {
     pub due_at: UnixMs,
 }
 
+impl FromRow<'_, SqliteRow> for JobRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: rows::some_text(row, "name")?,
+            state: rows::some_text(row, "state")?,
+            park_reason: rows::text(row, "park_reason")?,
+            parser_id: rows::text(row, "parser_id")?,
+            parser_version: row.try_get("parser_version")?,
+            creates: row.try_get("creates")?,
+            error_kind: rows::text(row, "error_kind")?,
+            error_status: row.try_get("error_status")?,
+            error_message: rows::text(row, "error_message")?,
+            error_hint: rows::text(row, "error_hint")?,
+            priority: row.try_get("priority")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            finished_at: row.try_get("finished_at")?,
+            due_at: row.try_get("due_at")?,
+        })
+    }
+}
+
+/// How many rows one look at the database takes.
+const PAGE_ROWS: i64 = 1000;
+
 const ROW_COLUMNS: &str = "id, name, state, park_reason, parser_id, parser_version, creates, \
     error_kind, error_status, error_message, error_hint, priority, created_at, updated_at, \
     finished_at, due_at";
+
+/// A job whose create is in doubt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct DoubtRow {
+    /// Row id.
+    pub id: i64,
+    /// The user's name for it.
+    pub name: String,
+    /// CREATING: parserd is settling it; PARKED: a person must.
+    pub state: String,
+    /// The name that the service was sent.
+    pub remote_name: Option<String>,
+    /// Since when, Unix milliseconds.
+    pub doubt_since: Option<UnixMs>,
+    /// What brought it about.
+    pub doubt_cause: Option<String>,
+    /// When the account's list is looked at next, Unix milliseconds.
+    pub due_at: UnixMs,
+}
 
 /// A line of a job's history.
 #[derive(Debug, Clone, Serialize)]
@@ -162,21 +207,64 @@ impl Store {
     }
 
     /// Jobs in the order of their ids, as a stream: those in one of `states`, or all.
+    ///
+    /// Read page by page: a reader that dawdles (`parserd jobs | less`) must hold no
+    /// snapshot, behind which the write-ahead log would grow.
     pub fn rows(&self, states: &[JobState]) -> BoxStream<'_, Result<JobRow, StoreError>> {
-        use futures_util::StreamExt as _;
-        let sql = if states.is_empty() {
-            format!("SELECT {ROW_COLUMNS} FROM jobs WHERE ?1 = ?1 ORDER BY id")
+        use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+        let condition = if states.is_empty() {
+            "?1 = ?1"
         } else {
-            format!(
-                "SELECT {ROW_COLUMNS} FROM jobs \
-                 WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY id"
-            )
+            "state IN (SELECT value FROM json_each(?1))"
         };
-        sqlx::query_as(AssertSqlSafe(sql))
-            .bind(serde_json::json!(states).to_string())
-            .fetch(&self.readers)
-            .map(|row| row.trying("list the jobs"))
-            .boxed()
+        let sql = format!(
+            "SELECT {ROW_COLUMNS} FROM jobs WHERE {condition} AND id > ?2 ORDER BY id LIMIT ?3"
+        );
+        let states = serde_json::json!(states).to_string();
+        stream::try_unfold(Some(0), move |after| {
+            let (sql, states) = (sql.clone(), states.clone());
+            async move {
+                let Some(after) = after else { return Ok(None) };
+                let page: Vec<JobRow> = sqlx::query_as(AssertSqlSafe(sql))
+                    .bind(states)
+                    .bind(after)
+                    .bind(PAGE_ROWS)
+                    .fetch_all(&self.readers)
+                    .await
+                    .trying("list the jobs")?;
+                let next = page.last().map(|row| row.id);
+                Ok(Some((stream::iter(page.into_iter().map(Ok)), next)))
+            }
+        })
+        .try_flatten()
+        .boxed()
+    }
+
+    /// Creates in doubt, and jobs that only a person can settle, the oldest jobs first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn doubts(&self, limit: i64) -> Result<Vec<DoubtRow>, StoreError> {
+        sqlx::query_as(
+            "SELECT id, name, state, remote_name, doubt_since, doubt_cause, due_at FROM jobs \
+             WHERE (state = 'CREATING' AND doubt_since IS NOT NULL) \
+                OR (state = 'PARKED' AND park_reason = 'ambiguous') ORDER BY id LIMIT ?1",
+        )
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .trying("list the creates in doubt")
+    }
+
+    /// The versions of the schema and of SQLite.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn versions(&self) -> Result<(i64, String), StoreError> {
+        sqlx::query_as("SELECT coalesce(max(version), 0), sqlite_version() FROM _sqlx_migrations")
+            .fetch_one(&self.readers)
+            .await
+            .trying("read the schema's version")
     }
 
     /// Everything that is known of one job.
@@ -206,7 +294,7 @@ impl Store {
                 .map(|row| {
                     Ok(EventRow {
                         at: row.try_get("at")?,
-                        event: row.try_get("event")?,
+                        event: rows::some_text(row, "event")?,
                         detail: json_column(row, "detail")?.unwrap_or_default(),
                     })
                 })
@@ -231,13 +319,12 @@ fn story(
     events: Vec<EventRow>,
     create_requests: Vec<CreateRow>,
 ) -> Result<Story, sqlx::Error> {
-    use sqlx::FromRow as _;
     Ok(Story {
         row: JobRow::from_row(row)?,
         urls: json_column(row, "urls")?,
         scraper_params: json_column(row, "scraper_params")?,
         fields: json_column(row, "fields")?,
-        remote_name: row.try_get("remote_name")?,
+        remote_name: rows::text(row, "remote_name")?,
         example_result: json_column(row, "example_result")?,
         events,
         create_requests,
@@ -247,11 +334,54 @@ fn story(
 /// A column of JSON; a text that is none, in a row that got in past the rules, is
 /// shown as a JSON string.
 fn json_column(row: &SqliteRow, column: &str) -> Result<Option<Box<RawValue>>, sqlx::Error> {
-    let Some(text) = row.try_get::<Option<String>, _>(column)? else {
+    let Some(text) = rows::text(row, column)? else {
         return Ok(None);
     };
     RawValue::from_string(text.clone())
         .or_else(|_| serde_json::value::to_raw_value(&text))
         .map(Some)
         .map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// A line of the history of all jobs.
+#[derive(Debug, Clone)]
+pub struct NewsRow {
+    /// Its place in the history.
+    pub id: i64,
+    /// The job's name.
+    pub name: String,
+    /// What happened.
+    pub event: EventRow,
+}
+
+impl Store {
+    /// What happened after the line `after`, oldest first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn news(&self, after: i64) -> Result<Vec<NewsRow>, StoreError> {
+        sqlx::query(
+            "SELECT job_events.id, name, at, event, detail \
+             FROM job_events JOIN jobs ON jobs.id = job_id \
+             WHERE job_events.id > ?1 ORDER BY job_events.id LIMIT 1000",
+        )
+        .bind(after)
+        .fetch_all(&self.readers)
+        .await
+        .trying("read the news")?
+        .iter()
+        .map(|row| {
+            Ok(NewsRow {
+                id: row.try_get("id")?,
+                name: row.try_get("name")?,
+                event: EventRow {
+                    at: row.try_get("at")?,
+                    event: row.try_get("event")?,
+                    detail: json_column(row, "detail")?.unwrap_or_default(),
+                },
+            })
+        })
+        .collect::<Result<_, sqlx::Error>>()
+        .trying("read the news")
+    }
 }

@@ -11,8 +11,10 @@ use super::{Store, StoreError, Trying as _, watcher};
 /// The net: how long a commit goes unnoticed at the most.
 const SLOW_LOOK: Duration = Duration::from_secs(1);
 
-/// Looks for commits by other connections.
+/// Looks for commits by other programs.
 pub struct Wake {
+    store: Store,
+    foreign: i64,
     connection: SqliteConnection,
     version: i64,
     folder: folder::Watch,
@@ -37,6 +39,8 @@ impl Store {
             .trying("open a connection that watches")?;
         let version = data_version(&mut connection).await?;
         Ok(Wake {
+            store: self.clone(),
+            foreign: self.writer.foreign_version().await?,
             connection,
             version,
             folder: folder::Watch::new(&self.path),
@@ -45,7 +49,7 @@ impl Store {
 }
 
 impl Wake {
-    /// Waits until something was committed since the last call, by whomever.
+    /// Waits until something was committed since the last call by anyone but this store.
     ///
     /// # Errors
     /// Whatever SQLite says.
@@ -54,7 +58,13 @@ impl Wake {
             let version = data_version(&mut self.connection).await?;
             if version != self.version {
                 self.version = version;
-                return Ok(());
+                // The writer's own connection does not count its own commits.
+                let foreign = self.store.writer.foreign_version().await?;
+                if foreign != self.foreign {
+                    self.foreign = foreign;
+                    return Ok(());
+                }
+                continue;
             }
             // Cut short by the slow look; either way the version decides.
             let _timed_out = tokio::time::timeout(SLOW_LOOK, self.folder.touched()).await;

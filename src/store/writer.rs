@@ -34,6 +34,8 @@ enum Request {
         done: oneshot::Sender<Result<Applied, StoreError>>,
     },
     Run(Job),
+    /// `PRAGMA data_version` as this connection sees it: it counts others' commits.
+    ForeignVersion(oneshot::Sender<Result<i64, StoreError>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -85,6 +87,16 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// A number that changes with each commit of another connection than this one.
+    pub(super) async fn foreign_version(&self) -> Result<i64, StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.requests
+            .send(Request::ForeignVersion(done))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
     /// Ends the task after everything that was sent before.
     pub(super) async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
@@ -118,6 +130,13 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
         };
         match request {
             Request::Run(job) => job(&mut connection).await,
+            Request::ForeignVersion(done) => {
+                let version = sqlx::query_scalar("PRAGMA data_version")
+                    .fetch_one(&mut connection)
+                    .await
+                    .trying("look for others' commits");
+                let _gone = done.send(version);
+            }
             Request::Stop(done) => {
                 stopped = Some(done);
                 break;

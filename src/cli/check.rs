@@ -1,0 +1,353 @@
+//! `parserd check`: what is wrong, why, and what cures it. Nothing is created.
+
+mod findings;
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::output::{count, grouped, relative};
+use super::{Exit, budget};
+use crate::api::Service as _;
+use crate::api::client::{Client, ClientConfig};
+use crate::api::types::{ListOutcome, Refusal, Words};
+use crate::clock::Clock;
+use crate::config::{ConfigError, Settings, Sources};
+use crate::enqueue::{self, EnqueueError, Rehearsal};
+use crate::store::{Role, Store, StoreError, has_daemon};
+use findings::{Checker, Level};
+
+/// A service that takes longer than this to list parsers is no service to wait for here.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Checks configuration, key, database and service; creates nothing.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn check(sources: &Sources, args: CheckArgs) -> anyhow::Result<Exit> {
+    let mut checker = Checker::new(args.json);
+    let exit = match Settings::load(sources) {
+        Ok(settings) => checker.all(sources, &settings).await?,
+        Err(error) => {
+            checker.config_faults(&error)?;
+            Exit::BadConfig
+        }
+    };
+    checker.end(exit)
+}
+
+impl Checker {
+    fn config_faults(&mut self, error: &ConfigError) -> anyhow::Result<()> {
+        for error in error.each() {
+            // The key's name with its place, the cause, and the cure apart.
+            let (detail, cure) = match error {
+                ConfigError::Invalid {
+                    key,
+                    origin,
+                    problem,
+                    cure,
+                } => (
+                    format!("{key} ({origin}): {problem}"),
+                    Some(format!("write {cure}")),
+                ),
+                ConfigError::UnknownKey {
+                    key,
+                    origin,
+                    nearest,
+                } => (
+                    format!("unknown key {key} in {origin}"),
+                    Some(format!(
+                        "write {nearest}, if that is meant, or leave it out"
+                    )),
+                ),
+                ConfigError::MissingKey => {
+                    let text = error.to_string();
+                    let (what, cure) = text.split_once(": ").unwrap_or((&text, ""));
+                    (what.to_owned(), Some(cure.to_owned()))
+                }
+                other => (other.to_string(), None),
+            };
+            self.note("configuration", Level::Fail, detail, cure.as_deref())?;
+        }
+        Ok(())
+    }
+
+    async fn all(&mut self, sources: &Sources, settings: &Settings) -> anyhow::Result<Exit> {
+        self.ok(
+            "configuration",
+            match &sources.file {
+                Some(path) => format!("{} and the environment", path.display()),
+                None => "no file; the environment and the defaults".to_owned(),
+            },
+        )?;
+        let mut exit = Exit::Done;
+        let key = settings.require_key();
+        match &key {
+            Ok(_) => self.ok("key", "there is one")?,
+            Err(error) => {
+                self.config_faults(error)?;
+                exit = Exit::BadConfig;
+            }
+        }
+        let store = self.database(settings.database_path()).await?;
+        if let Some(store) = &store {
+            self.gates(store).await?;
+            self.budget(settings, store).await?;
+        }
+        self.job_files(settings, store.as_ref()).await?;
+        if let Some(store) = store {
+            store.close().await;
+        }
+        if key.is_ok() {
+            self.service(settings).await?;
+        } else {
+            self.warn(
+                "service",
+                "not asked: there is no key",
+                "give the key first",
+            )?;
+        }
+        Ok(exit)
+    }
+
+    async fn database(&mut self, path: &Path) -> anyhow::Result<Option<Store>> {
+        const NAME: &str = "database";
+        let shown = path.display();
+        if !path.exists() {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            match writable(folder.unwrap_or(Path::new("."))) {
+                Ok(()) => self.ok(NAME, format!("{shown} is not there yet, and can be made"))?,
+                Err(error) => self.fail(
+                    NAME,
+                    format!("{shown} is not there and cannot be made: {error}"),
+                    "make the folder, let parserd's user write there, or set database.url",
+                )?,
+            }
+            return Ok(None);
+        }
+        match opened(path).await {
+            Ok((store, schema, sqlite)) => {
+                let daemon = match has_daemon(path) {
+                    Some(true) => "a daemon is running",
+                    Some(false) => "no daemon is running",
+                    None => "it cannot be told whether a daemon is running",
+                };
+                self.ok(
+                    NAME,
+                    format!("{shown}, schema {schema}, SQLite {sqlite}; {daemon}"),
+                )?;
+                Ok(Some(store))
+            }
+            Err(error) => {
+                self.fail(
+                    NAME,
+                    error.to_string(),
+                    "let this user read and write the file and its folder, free the disk if it \
+                     is full, or set database.url",
+                )?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn gates(&mut self, store: &Store) -> anyhow::Result<()> {
+        let now = Clock::System.now();
+        for (scope, closure) in store.gates().await? {
+            let passes = closure.reason.is_passing();
+            self.warn(
+                "gate",
+                format!(
+                    "{scope} is closed for {}, since {}, next probe {}",
+                    closure.reason,
+                    relative(closure.since, now),
+                    relative(closure.next_probe_at.max(now), now),
+                ),
+                if passes {
+                    "none is needed: it passes by itself"
+                } else {
+                    "see to credits and key, then `parserd resume`"
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    async fn budget(&mut self, settings: &Settings, store: &Store) -> anyhow::Result<()> {
+        let now = Clock::System.now();
+        let budget = budget(settings, store, now).await?;
+        match budget.admits(now) {
+            Ok(()) => self.ok(
+                "budget",
+                format!(
+                    "{} credits spent today, {} in all",
+                    grouped(budget.spent_today),
+                    grouped(budget.spent)
+                ),
+            ),
+            Err(over) => self.warn(
+                "budget",
+                over.message,
+                "raise the limit and restart parserd, or wait for the next UTC day where it is the day's",
+            ),
+        }
+    }
+
+    async fn job_files(
+        &mut self,
+        settings: &Settings,
+        store: Option<&Store>,
+    ) -> anyhow::Result<()> {
+        const NAME: &str = "enqueue.files";
+        const CURE: &str = "correct the file; `parserd enqueue --dry-run FILE` checks it again";
+        let mut rehearsal = Rehearsal::default();
+        for pattern in &settings.enqueue.files {
+            let files = match enqueue::files(pattern) {
+                Ok(files) => files,
+                Err(error) => {
+                    self.fail(
+                        NAME,
+                        bad_lines(&error),
+                        "let parserd's user read the folder",
+                    )?;
+                    continue;
+                }
+            };
+            if files.is_empty() {
+                self.warn(
+                    NAME,
+                    format!("{pattern} stands for no file"),
+                    "put job files there",
+                )?;
+            }
+            for file in files {
+                match rehearse(&file, store, &mut rehearsal).await {
+                    Ok(jobs) => {
+                        self.ok(NAME, format!("{}, {}", file.display(), count(jobs, "job")))?
+                    }
+                    Err(EnqueueError::Bad(error)) => self.fail(NAME, bad_lines(&error), CURE)?,
+                    Err(EnqueueError::Store(error)) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn service(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        const NAME: &str = "service";
+        let url = &settings.api.base_url;
+        let config = ClientConfig {
+            request_timeout: settings.api.request_timeout.min(LIST_TIMEOUT),
+            ..ClientConfig::new(url.clone(), settings.require_key()?.clone())
+        };
+        let client = match Client::new(config) {
+            Ok(client) => client,
+            Err(error) => {
+                return self.fail(NAME, error.to_string(), "correct api.base_url and api.key");
+            }
+        };
+        match client.list().await {
+            ListOutcome::Listed(parsers) => {
+                let parsers = count(parsers.len(), "parser");
+                self.ok(
+                    NAME,
+                    format!("{url} answers, the key is accepted; {parsers} there"),
+                )
+            }
+            ListOutcome::Refused(refusal, words) => self.refused(NAME, &refusal, &words),
+            ListOutcome::Trouble(words) => match words.status {
+                None => self.fail(
+                    NAME,
+                    format!("{url} cannot be reached: {}", words.message),
+                    "see to network, DNS, proxy and firewall, or correct api.base_url",
+                ),
+                Some(500..) => self.fail(
+                    NAME,
+                    said(&words),
+                    "none here: the service has trouble, try again later",
+                ),
+                Some(_) => self.fail(
+                    NAME,
+                    format!(
+                        "{url} does not answer as the AI Parser API: {}",
+                        said(&words)
+                    ),
+                    "correct api.base_url",
+                ),
+            },
+        }
+    }
+
+    fn refused(
+        &mut self,
+        name: &'static str,
+        refusal: &Refusal,
+        words: &Words,
+    ) -> anyhow::Result<()> {
+        match refusal {
+            Refusal::Unauthorized => self.fail(
+                name,
+                format!("it does not accept the key: {}", said(words)),
+                "take the key from the dashboard, and put it where api.key or api.key_file says",
+            ),
+            Refusal::Credits => self.fail(
+                name,
+                format!("it says that the credits are exhausted: {}", said(words)),
+                "add credits, then `parserd resume`",
+            ),
+            Refusal::Throttled { .. } => self.warn(
+                name,
+                format!("it asks to slow down: {}", said(words)),
+                "none is needed: parserd waits as it is asked to; lower workers.max_requests if it goes on",
+            ),
+        }
+    }
+}
+
+fn said(words: &Words) -> String {
+    match words.status {
+        Some(status) => format!("HTTP {status}: {}", words.message),
+        None => words.message.clone(),
+    }
+}
+
+fn bad_lines(error: &crate::manifest::ManifestError) -> String {
+    let bad: Vec<_> = error.bad.iter().map(ToString::to_string).collect();
+    format!("{}: {}", error.source_name, bad.join("; "))
+}
+
+/// Opens the database as a daemon would use it, save that nothing is changed.
+async fn opened(path: &Path) -> Result<(Store, i64, String), StoreError> {
+    let store = Store::open(path, Role::Reader).await?;
+    let (schema, sqlite) = store.versions().await?;
+    // Takes the write lock, adds nothing.
+    store.submit(Vec::new(), true).await?;
+    Ok((store, schema, sqlite))
+}
+
+/// Whether a file can be made in `folder`, by making one that goes at once.
+fn writable(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".parserd-check-{}", std::process::id()));
+    std::fs::File::create_new(&probe)?;
+    std::fs::remove_file(&probe)
+}
+
+async fn rehearse(
+    file: &Path,
+    store: Option<&Store>,
+    rehearsal: &mut Rehearsal,
+) -> Result<usize, EnqueueError> {
+    let source = file.display().to_string();
+    let manifest = enqueue::read_file(file, None).await?;
+    let jobs = manifest.jobs.len();
+    let (new, _) = rehearsal.admit(&source, manifest.jobs)?;
+    if let Some(store) = store {
+        enqueue::submit(store, &source, new.clone(), true).await?;
+    }
+    rehearsal.remember(&new);
+    Ok(jobs)
+}

@@ -1,0 +1,132 @@
+//! What a check found, a line each.
+
+use serde::Serialize;
+
+use crate::api::text::escaped;
+use crate::cli::Exit;
+use crate::cli::output::{Out, count, say};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    level: Level,
+    /// What is the case, or the cause of a fault.
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cure: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    ok: bool,
+    checks: Vec<Finding>,
+}
+
+/// Collects findings, and tells them.
+#[derive(Debug, Default)]
+pub(super) struct Checker {
+    out: Out,
+    json: bool,
+    findings: Vec<Finding>,
+}
+
+impl Checker {
+    pub(super) fn new(json: bool) -> Self {
+        Self {
+            json,
+            ..Self::default()
+        }
+    }
+
+    /// Notes a finding, and tells it at once: the next may take its time.
+    pub(super) fn note(
+        &mut self,
+        check: &'static str,
+        level: Level,
+        detail: impl AsRef<str>,
+        cure: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let finding = Finding {
+            check,
+            level,
+            detail: escaped(detail.as_ref()),
+            cure: cure.map(escaped),
+        };
+        if !self.json {
+            let level = match level {
+                Level::Ok => "ok  ",
+                Level::Warn => "warn",
+                Level::Fail => "FAIL",
+            };
+            self.out
+                .line(&format!("{level} {check}: {}", finding.detail))?;
+            if let Some(cure) = &finding.cure {
+                self.out.line(&format!("     cure: {cure}"))?;
+            }
+            self.out.flush()?;
+        }
+        self.findings.push(finding);
+        Ok(())
+    }
+
+    pub(super) fn ok(
+        &mut self,
+        check: &'static str,
+        detail: impl AsRef<str>,
+    ) -> anyhow::Result<()> {
+        self.note(check, Level::Ok, detail, None)
+    }
+
+    pub(super) fn warn(
+        &mut self,
+        check: &'static str,
+        detail: impl AsRef<str>,
+        cure: &str,
+    ) -> anyhow::Result<()> {
+        self.note(check, Level::Warn, detail, Some(cure))
+    }
+
+    pub(super) fn fail(
+        &mut self,
+        check: &'static str,
+        detail: impl AsRef<str>,
+        cure: &str,
+    ) -> anyhow::Result<()> {
+        self.note(check, Level::Fail, detail, Some(cure))
+    }
+
+    pub(super) fn end(mut self, exit: Exit) -> anyhow::Result<Exit> {
+        let of = |level| {
+            self.findings
+                .iter()
+                .filter(|found| found.level == level)
+                .count()
+        };
+        let (faults, warnings) = (of(Level::Fail), of(Level::Warn));
+        let exit = if exit == Exit::Done && faults > 0 {
+            Exit::Failed
+        } else {
+            exit
+        };
+        if self.json {
+            self.out.json(&Report {
+                ok: faults == 0,
+                checks: self.findings,
+            })?;
+        }
+        self.out.flush()?;
+        say(&match (faults, warnings) {
+            (0, 0) => "all is well".to_owned(),
+            _ => format!("{}, {}", count(faults, "fault"), count(warnings, "warning")),
+        });
+        Ok(exit)
+    }
+}

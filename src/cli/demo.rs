@@ -1,0 +1,349 @@
+//! `parserd demo`: the whole system end to end, on a simulator of the service.
+
+use std::{
+    collections::HashSet, io::IsTerminal as _, net::Ipv4Addr, path::PathBuf, time::Duration,
+};
+
+use anyhow::Context as _;
+use futures_util::TryStreamExt as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::watch;
+
+use crate::{
+    clock::Clock,
+    config::{Settings, Sources},
+    daemon::Until,
+    enqueue,
+    job::{JobState, UnixMs},
+    manifest::{self, Format},
+    simulator::{
+        Endpoint, Faults, Simulator, WorldConfig,
+        server::{Server, ServerHandle},
+    },
+    store::{Role, Store},
+    wiring,
+    worker::Stop,
+};
+
+use super::{
+    Exit, narrate,
+    output::{Columns, Out, grouped, say, span},
+    run,
+};
+
+/// What `demo` takes.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Keeps the database in this folder, to look at with the other commands
+    #[arg(long, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
+}
+
+/// The sample jobs, as they are shipped.
+const JOBS: &str = include_str!("../../config/jobs.example.toml");
+
+/// The simulator's key.
+const KEY: &str = "demo-key";
+
+/// What goes wrong in the demo, and for whom.
+const FAULTS: &[&str] = &[
+    // The page needs JavaScript, and the job does not say so.
+    "create fail=\"ExtractionError: No data could be extracted, the page may need JavaScript\" \
+     name=quotes-js-delayed-no-render",
+    // An error that made nothing: found out, then tried again.
+    "create status=500 before nth=1 name=books-category",
+    // An answer lost on its way: the parser is found, not paid for again.
+    "create lose after nth=1 name=quotes-author",
+];
+
+/// A minute of the service passes in a second.
+const GENERATION_SCALE: f64 = 1.0 / 45.0;
+
+/// Credits for this many creates at first; the account's first one is free.
+const CREATES_AT_FIRST: i64 = 10;
+
+/// What an account is charged for a create.
+const CREDITS_PER_CREATE: i64 = 30_000;
+
+/// How long the account stays without credits after the first job is parked.
+const WITHOUT_CREDITS: Duration = Duration::from_secs(3);
+
+/// How often the demo looks at what happened.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Settings that fit the scaled time.
+const SETTINGS: &[(&str, &str)] = &[
+    ("api.key", KEY),
+    ("workers.max_requests", "4"),
+    ("poll.initial_interval", "300ms"),
+    ("poll.max_interval", "800ms"),
+    ("retry.initial_interval", "200ms"),
+    ("retry.max_interval", "2s"),
+    ("reconcile.settle", "4s"),
+    ("reconcile.settle_after_error", "1500ms"),
+    ("park.probe_interval", "1s"),
+    ("park.max_probe_interval", "2s"),
+];
+
+/// Runs the sample jobs from QUEUED to their ends, and shows how.
+pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
+    let temporary;
+    let folder = match &args.keep {
+        Some(folder) => {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+            folder.clone()
+        }
+        None => {
+            temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
+            temporary.path().to_owned()
+        }
+    };
+    let server = simulator().await?;
+    let settings = settings(&server, &folder)?;
+    let store = Store::open(settings.database_path(), Role::Daemon).await?;
+    let manifest = manifest::parse("jobs.example.toml", Format::Toml, JOBS.as_bytes())?;
+    let submitted = enqueue::submit(&store, "jobs.example.toml", manifest.jobs, false).await?;
+    say(&format!(
+        "A simulated AI Parser API listens on {}; {} jobs of config/jobs.example.toml are queued.",
+        server.base_url(),
+        submitted.added + submitted.unchanged
+    ));
+    let (stop, stopped) = watch::channel(Stop::No);
+    let client = wiring::client(&settings, settings.require_key()?)?;
+    let daemon = wiring::daemon(
+        &settings,
+        store.clone(),
+        client,
+        Clock::System,
+        Until::AllTerminal,
+        stopped,
+    )
+    .await?;
+    let running = daemon.run();
+    tokio::pin!(running);
+    let mut show = Show::new(&store, &server).await?;
+    loop {
+        tokio::select! {
+            ended = &mut running => {
+                ended?;
+                break;
+            }
+            () = tokio::time::sleep(LOOK_INTERVAL) => show.look().await?,
+            () = super::shutdown() => {
+                stop.send_replace(Stop::Drain);
+                running.await?;
+                show.end().await?;
+                say("The demo was interrupted.");
+                return Ok(Exit::Failed);
+            }
+        }
+    }
+    show.end().await?;
+    result(&store, &server, args.keep.as_deref()).await?;
+    let exit = run::verdict(&store, true).await?;
+    store.close().await;
+    server.shutdown().await;
+    Ok(exit)
+}
+
+async fn simulator() -> anyhow::Result<ServerHandle> {
+    let mut rules = Vec::with_capacity(FAULTS.len());
+    for rule in FAULTS {
+        rules.push(rule.parse()?);
+    }
+    let world = WorldConfig {
+        key: KEY.to_owned(),
+        credits: Some((CREATES_AT_FIRST - 1) * CREDITS_PER_CREATE),
+        generation_scale: GENERATION_SCALE,
+        ..WorldConfig::default()
+    };
+    let faults = Faults::new(world.seed, rules);
+    let simulator = Simulator::new(world, faults);
+    Server::start((Ipv4Addr::LOCALHOST, 0).into(), simulator)
+        .await
+        .context("cannot listen on a loopback port")
+}
+
+/// Nothing of the user's counts here: no file, no environment.
+fn settings(server: &ServerHandle, folder: &std::path::Path) -> anyhow::Result<Settings> {
+    let mut overrides: Vec<_> = SETTINGS
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    overrides.push(("api.base_url".to_owned(), server.base_url()));
+    let working_dir = folder
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", folder.display()))?;
+    Ok(Settings::load(&Sources {
+        overrides,
+        working_dir,
+        ..Sources::default()
+    })?)
+}
+
+/// Progress: a bar on a terminal, plain lines everywhere.
+struct Show<'a> {
+    store: &'a Store,
+    server: &'a ServerHandle,
+    started: UnixMs,
+    seen: i64,
+    bar: Option<ProgressBar>,
+    parked_since: Option<UnixMs>,
+}
+
+impl<'a> Show<'a> {
+    async fn new(store: &'a Store, server: &'a ServerHandle) -> anyhow::Result<Self> {
+        let counts = store.counts().await?;
+        let total: i64 = counts.states.values().sum();
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} done  {msg}");
+            let bar = ProgressBar::new(total.unsigned_abs());
+            if let Ok(style) = style {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Ok(Self {
+            store,
+            server,
+            started: Clock::System.now(),
+            seen: 0,
+            bar,
+            parked_since: None,
+        })
+    }
+
+    async fn look(&mut self) -> anyhow::Result<()> {
+        for news in self.store.news(self.seen).await? {
+            self.seen = news.id;
+            // All are queued in the same moment; that was said already.
+            if news.event.event != "queued" {
+                let text = narrate::event(&news.event);
+                self.tell(news.event.at, &news.name, &text);
+            }
+        }
+        let counts = self.store.counts().await?;
+        if let Some(bar) = &self.bar {
+            let of = |state| counts.of(state);
+            let ended = of(JobState::Finished) + of(JobState::Failed);
+            bar.set_position(ended.unsigned_abs());
+            bar.set_message(format!(
+                "{} queued, {} generating, {} parked",
+                of(JobState::Queued),
+                of(JobState::Generating),
+                of(JobState::Parked)
+            ));
+        }
+        self.top_up(counts.of(JobState::Parked) > 0);
+        Ok(())
+    }
+
+    /// Credits come back a while after they ran out.
+    fn top_up(&mut self, is_parked: bool) {
+        let now = Clock::System.now();
+        if self.parked_since.is_none() && is_parked {
+            self.parked_since = Some(now);
+        }
+        let pause_ms = i64::try_from(WITHOUT_CREDITS.as_millis()).unwrap_or(i64::MAX);
+        if self
+            .parked_since
+            .is_some_and(|since| now - since >= pause_ms)
+        {
+            let left = self.server.with(|simulator| simulator.world.credits_left());
+            if left.is_some_and(|left| left < CREDITS_PER_CREATE) {
+                let credits = 100 * CREDITS_PER_CREATE;
+                self.server
+                    .with(|simulator| simulator.world.add_credits(credits));
+                let text = format!("{} credits are added to it", grouped(credits));
+                self.tell(now, "(the account)", &text);
+            }
+        }
+    }
+
+    fn tell(&self, at: UnixMs, name: &str, text: &str) {
+        let line = format!("{:>6}  {name:<28} {text}", span(at - self.started));
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => say(&line),
+        }
+    }
+
+    async fn end(&mut self) -> anyhow::Result<()> {
+        self.look().await?;
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        Ok(())
+    }
+}
+
+/// The table of the jobs, what was spent, and what to try next.
+async fn result(
+    store: &Store,
+    server: &ServerHandle,
+    kept: Option<&std::path::Path>,
+) -> anyhow::Result<()> {
+    let mut out = Out::default();
+    let mut table = Columns::new(&[
+        "ID",
+        "JOB",
+        "STATE",
+        "PARSER",
+        "CREATES",
+        "WHY, AND WHAT TO DO",
+    ]);
+    let mut rows = store.rows(&[]);
+    while let Some(row) = rows.try_next().await? {
+        let why = match (row.error_kind, row.error_message, row.error_hint) {
+            (Some(kind), Some(message), Some(hint)) => format!("{kind}: {message}. Hint: {hint}"),
+            (kind, ..) => kind.unwrap_or_default(),
+        };
+        table.row([
+            row.id.to_string(),
+            row.name,
+            row.state,
+            row.parser_id.unwrap_or_default(),
+            row.creates.to_string(),
+            why,
+        ]);
+    }
+    table.keep_whole(&[0, 1, 2, 4]);
+    out.line("")?;
+    for line in table.lines() {
+        out.line(&line)?;
+    }
+    let (spent, names, creates) = server.with(|simulator| {
+        let world = &simulator.world;
+        let names: Vec<_> = world
+            .parsers(i64::MAX)
+            .into_iter()
+            .map(|parser| parser.name)
+            .collect();
+        let creates = simulator.traffic.count(Endpoint::Create);
+        (world.credits_spent(), names, creates)
+    });
+    let parsers = names.len();
+    let twice = parsers - names.into_iter().collect::<HashSet<_>>().len();
+    out.line(&format!(
+        "\nSpent: {} credits for {parsers} parsers, the account's first one free; \
+         {creates} create requests were sent, {twice} jobs were paid twice.",
+        grouped(spent)
+    ))?;
+    out.line("\nNext:")?;
+    if let Some(folder) = kept {
+        let database = folder.join("parserd.db");
+        out.line(&format!(
+            "  parserd --set database.url=sqlite://{} show quotes-js-delayed-no-render",
+            database.display()
+        ))?;
+    } else {
+        out.line("  parserd demo --keep FOLDER      keeps the database, to look at with status, jobs and show")?;
+    }
+    out.line(
+        "  parserd simulate --listen 127.0.0.1:8080   the simulator alone, for tests of your own",
+    )?;
+    out.line("  parserd check                   with PARSERD__API__KEY set: is everything ready for a real run?")?;
+    out.line("  parserd enqueue --dry-run config/jobs.example.toml   what a job file would add")?;
+    out.flush()
+}

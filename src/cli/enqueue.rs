@@ -1,0 +1,190 @@
+//! `parserd enqueue`: job files into the database.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::output::{Out, cost, count, say};
+use super::{Exit, unspent};
+use crate::config::Settings;
+use crate::enqueue::{self, EnqueueError, Rehearsal};
+use crate::manifest::{Format, ManifestError};
+use crate::store::{Role, Store, Submitted};
+
+/// Adds the jobs of files: all of a file, or none where one of its jobs is bad.
+#[derive(Debug, clap::Args)]
+pub struct EnqueueArgs {
+    /// Job files, TOML, JSON, JSON Lines or CSV; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// How the files are written, where neither extension nor content tells it:
+    /// toml, json, jsonl or csv
+    #[arg(long)]
+    format: Option<Format>,
+
+    /// Say what would be added, and add nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print a summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    dry_run: bool,
+    added: usize,
+    unchanged: usize,
+    files: Vec<FileSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct FileSummary {
+    file: String,
+    added: usize,
+    unchanged: usize,
+    bad: Vec<Bad>,
+}
+
+#[derive(Debug, Serialize)]
+struct Bad {
+    line: Option<usize>,
+    name: Option<String>,
+    reason: String,
+}
+
+pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::Result<Exit> {
+    let mut loader = Loader {
+        database: settings.database_path(),
+        store: None,
+        rehearsal: Rehearsal::default(),
+        dry_run: args.dry_run,
+    };
+    let mut summary = Summary {
+        dry_run: args.dry_run,
+        ..Summary::default()
+    };
+    for path in &args.files {
+        let loaded = loader.load(path, args.format).await;
+        summary.add(path.display().to_string(), loaded)?;
+    }
+    if let Some(store) = loader.store {
+        store.close().await;
+    }
+    let bad = summary
+        .files
+        .iter()
+        .filter(|file| !file.bad.is_empty())
+        .count();
+    say(&summary.words(settings, bad));
+    if args.json {
+        let mut out = Out::default();
+        out.json(&summary)?;
+        out.flush()?;
+    }
+    Ok(if bad == 0 { Exit::Done } else { Exit::BadFile })
+}
+
+/// Files into the database, which is opened, and made, when the first good one comes.
+struct Loader<'a> {
+    database: &'a Path,
+    store: Option<Store>,
+    rehearsal: Rehearsal,
+    dry_run: bool,
+}
+
+impl Loader<'_> {
+    async fn load(
+        &mut self,
+        path: &Path,
+        format: Option<Format>,
+    ) -> Result<Submitted, EnqueueError> {
+        let source = path.display().to_string();
+        let manifest = enqueue::read_file(path, format).await?;
+        for repeat in &manifest.repeats {
+            say(&format!("note: {source}: {repeat}"));
+        }
+        if self.dry_run {
+            let (jobs, again) = self.rehearsal.admit(&source, manifest.jobs)?;
+            // A dry run makes no database; without one, everything is new.
+            let mut submitted = match self.open().await? {
+                Some(store) => enqueue::submit(store, &source, jobs.clone(), true).await?,
+                None => Submitted {
+                    added: jobs.len(),
+                    ..Submitted::default()
+                },
+            };
+            self.rehearsal.remember(&jobs);
+            submitted.unchanged += again;
+            return Ok(submitted);
+        }
+        match self.open().await? {
+            Some(store) => enqueue::submit(store, &source, manifest.jobs, false).await,
+            None => Ok(Submitted::default()),
+        }
+    }
+
+    async fn open(&mut self) -> Result<Option<&Store>, EnqueueError> {
+        if self.store.is_none() && (!self.dry_run || self.database.exists()) {
+            self.store = Some(Store::open(self.database, Role::Tool).await?);
+        }
+        Ok(self.store.as_ref())
+    }
+}
+
+impl Summary {
+    /// Takes in what became of a file; a bad one is told at once.
+    fn add(
+        &mut self,
+        file: String,
+        loaded: Result<Submitted, EnqueueError>,
+    ) -> Result<(), EnqueueError> {
+        let (submitted, bad) = match loaded {
+            Ok(submitted) => (submitted, Vec::new()),
+            Err(EnqueueError::Bad(error)) => {
+                tell(&error);
+                let bad = error.bad.into_iter().map(|bad| Bad {
+                    line: bad.line,
+                    name: bad.name,
+                    reason: bad.reason,
+                });
+                (Submitted::default(), bad.collect())
+            }
+            Err(error) => return Err(error),
+        };
+        self.added += submitted.added;
+        self.unchanged += submitted.unchanged;
+        self.files.push(FileSummary {
+            file,
+            added: submitted.added,
+            unchanged: submitted.unchanged,
+            bad,
+        });
+        Ok(())
+    }
+
+    fn words(&self, settings: &Settings, bad: usize) -> String {
+        let would = if self.dry_run { "would be " } else { "" };
+        let mut words = format!("{} {would}added", self.added);
+        if self.added > 0 {
+            words.push_str(&format!(" ({})", cost(self.added, &unspent(settings))));
+        }
+        words.push_str(&format!(", {} already there", self.unchanged));
+        if bad > 0 {
+            words.push_str(&format!(", {} not loaded", count(bad, "bad file")));
+        }
+        if self.dry_run {
+            words.push_str("; dry run, nothing was changed");
+        }
+        words
+    }
+}
+
+/// Every fault on a line of its own.
+fn tell(error: &ManifestError) {
+    for line in error.to_string().lines() {
+        say(&format!("error: {line}"));
+    }
+}

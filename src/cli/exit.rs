@@ -1,0 +1,123 @@
+//! Exit codes, and how an error becomes one.
+
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::enqueue::EnqueueError;
+use crate::store::StoreError;
+
+use super::output::{Closed, say};
+
+/// How the program ends; CONTRACT.md fixes the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// `run --until-done` or `demo` ended with FAILED jobs.
+    FailedJobs = 3,
+    /// It ended with PARKED jobs and none FAILED.
+    ParkedJobs = 4,
+    /// A job file is bad.
+    BadFile = 65,
+    /// Another daemon has this database.
+    Locked = 75,
+    /// The configuration is bad.
+    BadConfig = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A command line that clap lets through and that makes no sense all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+impl Exit {
+    /// The code that an error stands for.
+    pub fn of(error: &anyhow::Error) -> Self {
+        error
+            .chain()
+            .find_map(|cause| {
+                if cause.is::<Usage>() {
+                    Some(Self::Usage)
+                } else if cause.is::<ConfigError>() {
+                    Some(Self::BadConfig)
+                } else if cause.is::<Closed>() {
+                    Some(Self::Done)
+                } else if let Some(error) = cause.downcast_ref::<StoreError>() {
+                    Some(Self::of_store(error))
+                } else {
+                    // It is transparent: what it holds is no link of the chain.
+                    match cause.downcast_ref::<EnqueueError>()? {
+                        EnqueueError::Bad(_) => Some(Self::BadFile),
+                        EnqueueError::Store(error) => Some(Self::of_store(error)),
+                    }
+                }
+            })
+            .unwrap_or(Self::Failed)
+    }
+
+    const fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Locked { .. } => Self::Locked,
+            _ => Self::Failed,
+        }
+    }
+
+    /// Tells an error on standard error, and gives its code.
+    pub fn report(error: &anyhow::Error) -> Self {
+        let exit = Self::of(error);
+        if exit == Self::Done {
+            return exit;
+        }
+        for line in error.to_string().lines() {
+            say(&format!("error: {line}"));
+        }
+        let mut told = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Many errors repeat their cause.
+            if !told.contains(&cause) {
+                say(&format!("  because: {cause}"));
+                told = cause;
+            }
+        }
+        if exit == Self::Usage {
+            say("For more information, try '--help'.");
+        }
+        exit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_has_its_code_however_deep_it_lies() {
+        let locked = || StoreError::Locked {
+            path: "p.db".into(),
+        };
+        let cases = [
+            (anyhow::anyhow!("x"), 1),
+            (Usage("x".to_owned()).into(), 2),
+            (ConfigError::MissingKey.into(), 78),
+            (locked().into(), 75),
+            (EnqueueError::Store(locked()).into(), 75),
+            (Closed.into(), 0),
+        ];
+        for (error, code) in cases {
+            let error = Err::<(), _>(error).context("deep").unwrap_err();
+            assert_eq!(Exit::of(&error) as u8, code, "{error:#}");
+        }
+    }
+}

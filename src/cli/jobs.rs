@@ -1,0 +1,141 @@
+//! `parserd jobs`: a line a job.
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use super::Exit;
+use super::output::{Columns, Out, relative, say};
+use crate::api::text::escaped;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::job::{JobState, UnixMs};
+use crate::store::report::JobRow;
+use crate::store::{Role, Store};
+
+/// How many lines of a table are laid out together; those after keep their widths.
+const BLOCK_ROWS: usize = 1000;
+
+const HEADINGS: &[&str] = &[
+    "ID", "NAME", "STATE", "PARSER", "CREATES", "UPDATED", "NOTE",
+];
+
+/// Lists the jobs, in the order of their ids.
+#[derive(Debug, clap::Args)]
+pub struct JobsArgs {
+    /// Only jobs in this state; may be repeated
+    #[arg(long = "state", value_name = "STATE", value_parser = state)]
+    states: Vec<JobState>,
+
+    /// Print a JSON array; times are Unix milliseconds
+    #[arg(long)]
+    json: bool,
+
+    /// Print CSV; times are Unix milliseconds
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+/// A state by its name, in whatever case.
+pub(super) fn state(text: &str) -> Result<JobState, String> {
+    text.to_uppercase().parse().map_err(|_| {
+        let known: Vec<_> = JobState::ALL.iter().map(|state| state.as_str()).collect();
+        format!("it must be one of {}", known.join(", "))
+    })
+}
+
+pub(super) async fn jobs(settings: &Settings, args: JobsArgs) -> anyhow::Result<Exit> {
+    let store = Store::open(settings.database_path(), Role::Reader).await?;
+    let mut out = Out::default();
+    if args.json {
+        json(&store, &args.states, &mut out).await?;
+    } else if args.csv {
+        csv(&store, &args.states, &mut out).await?;
+    } else {
+        table(&store, &args.states, &mut out).await?;
+    }
+    out.flush()?;
+    store.close().await;
+    Ok(Exit::Done)
+}
+
+async fn json(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
+    let mut rows = store.rows(states);
+    let mut before = "[\n  ";
+    while let Some(row) = rows.try_next().await? {
+        out.text(before)?;
+        out.json_compact(&row)?;
+        before = ",\n  ";
+    }
+    out.line(if before.starts_with('[') { "[]" } else { "\n]" })
+}
+
+async fn csv(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
+    let mut rows = store.rows(states);
+    out.line(
+        "id,name,state,park_reason,parser_id,parser_version,creates,error_kind,error_status,\
+         error_message,error_hint,priority,created_at,updated_at,finished_at,due_at",
+    )?;
+    while let Some(row) = rows.try_next().await? {
+        // A record at a time, so that only `out` meets a closed pipe.
+        let mut writer = ::csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(Vec::new());
+        writer.serialize(harmless(row))?;
+        let record = writer.into_inner().map_err(|error| error.into_error())?;
+        out.text(&String::from_utf8_lossy(&record))?;
+    }
+    Ok(())
+}
+
+/// CSV has no escapes of its own. Characters that are merely invisible stay in a
+/// name, which is a key.
+fn harmless(mut row: JobRow) -> JobRow {
+    if row.name.contains(char::is_control) {
+        row.name = escaped(&row.name);
+    }
+    for text in [
+        &mut row.parser_id,
+        &mut row.error_message,
+        &mut row.error_hint,
+    ] {
+        *text = text.take().map(|text| escaped(&text));
+    }
+    row
+}
+
+async fn table(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
+    let now = Clock::System.now();
+    let mut blocks = store.rows(states).try_ready_chunks(BLOCK_ROWS).boxed();
+    let mut widths = Vec::new();
+    while let Some(rows) = blocks.try_next().await.map_err(|error| error.1)? {
+        let headings = if widths.is_empty() { HEADINGS } else { &[] };
+        let mut columns = Columns::new(headings).one_line();
+        rows.iter().for_each(|row| columns.row(cells(row, now)));
+        if widths.is_empty() {
+            columns.keep_whole(&[0, 2, 4, 5]);
+            widths = columns.widths();
+        } else {
+            columns.at_least(&widths);
+        }
+        for line in columns.lines() {
+            out.line(&line)?;
+        }
+    }
+    if widths.is_empty() {
+        say("no jobs");
+    }
+    Ok(())
+}
+
+fn cells(row: &JobRow, now: UnixMs) -> [String; 7] {
+    let note = row.error_message.clone().unwrap_or_default();
+    let why = row.park_reason.as_ref().or(row.error_kind.as_ref());
+    [
+        row.id.to_string(),
+        row.name.clone(),
+        why.map_or_else(|| row.state.clone(), |why| format!("{} {why}", row.state)),
+        row.parser_id.clone().unwrap_or_default(),
+        row.creates.to_string(),
+        relative(row.updated_at, now),
+        note,
+    ]
+}

@@ -1,0 +1,311 @@
+//! What commands print: data to standard output, messages to standard error.
+
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::api::text::{escaped, is_unfit};
+use crate::gate::Budget;
+use crate::job::UnixMs;
+
+/// A terminal that says it is narrower than this is taken to be of the usual width.
+const LEAST_WIDTH: u16 = 20;
+const USUAL_WIDTH: u16 = 80;
+
+/// Nobody reads standard output any more (`| head`): a reason to end, and no fault.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+pub struct Closed;
+
+/// Standard output, buffered.
+#[derive(Debug)]
+pub struct Out(BufWriter<Stdout>);
+
+impl Default for Out {
+    fn default() -> Self {
+        Self(BufWriter::new(io::stdout()))
+    }
+}
+
+impl Out {
+    /// Whether a person looks at it.
+    pub fn is_terminal(&self) -> bool {
+        self.0.get_ref().is_terminal()
+    }
+
+    /// Writes a text as it is.
+    ///
+    /// # Errors
+    /// [`Closed`] where nobody reads any more.
+    pub fn text(&mut self, text: &str) -> anyhow::Result<()> {
+        self.0.write_all(text.as_bytes()).map_err(failed)
+    }
+
+    /// Writes a text and ends the line.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text).
+    pub fn line(&mut self, text: &str) -> anyhow::Result<()> {
+        self.text(text)?;
+        self.text("\n")
+    }
+
+    /// Writes a value as JSON for people and programs, and ends the line.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text).
+    pub fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
+        self.line(&harmless(&serde_json::to_string_pretty(value)?))
+    }
+
+    /// Writes a value as JSON without a line end of its own.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text).
+    pub fn json_compact(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
+        self.text(&harmless(&serde_json::to_string(value)?))
+    }
+
+    /// Hands on everything written so far.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text).
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        self.0.flush().map_err(failed)
+    }
+}
+
+fn failed(error: io::Error) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Closed.into()
+    } else {
+        anyhow::Error::new(error).context("cannot write to standard output")
+    }
+}
+
+/// Writes a line to standard error. That nobody reads it must end no command.
+pub fn say(line: &str) {
+    let _nobody_reads = writeln!(io::stderr(), "{line}");
+}
+
+/// JSON that means the same, without a character that could steer a terminal. Such a
+/// character can only stand in a string, where an escape stands for it.
+fn harmless(json: &str) -> String {
+    if !json
+        .chars()
+        .any(|c| is_unfit(c) && !c.is_ascii_whitespace())
+    {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_unfit(c) && !c.is_ascii_whitespace() {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// A name as a message quotes it.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", escaped(name))
+}
+
+/// Columns without lines between them, as wide as the terminal at the most; in a pipe
+/// as wide as it takes.
+#[derive(Debug)]
+pub struct Columns {
+    table: Table,
+    one_line: bool,
+}
+
+impl Columns {
+    /// Columns with these headings; an empty list is for none.
+    pub fn new(headings: &[&str]) -> Self {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic);
+        // Some terminals say 0 (`script`, `docker run -t`): they do not know.
+        if table.width().is_some_and(|width| width < LEAST_WIDTH) {
+            table.set_width(USUAL_WIDTH);
+        }
+        if !headings.is_empty() {
+            table.set_header(headings.to_vec());
+        }
+        Self {
+            table,
+            one_line: false,
+        }
+    }
+
+    /// Cuts what does not fit, instead of breaking it into lines.
+    #[must_use]
+    pub fn one_line(mut self) -> Self {
+        self.one_line = true;
+        self
+    }
+
+    /// Adds a row; every cell is made harmless.
+    pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        let cells: Vec<String> = cells
+            .into_iter()
+            .map(|cell| escaped(cell.as_ref()))
+            .collect();
+        let mut row = Row::from(cells);
+        if self.one_line {
+            row.max_height(1);
+        }
+        self.table.add_row(row);
+    }
+
+    /// Keeps these columns as wide as their content; the others share the rest.
+    pub fn keep_whole(&mut self, columns: &[usize]) {
+        for index in columns {
+            if let Some(column) = self.table.column_mut(*index) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+    }
+
+    /// Makes each column at least as wide as here.
+    pub fn at_least(&mut self, widths: &[u16]) {
+        for (index, width) in widths.iter().enumerate() {
+            if let Some(column) = self.table.column_mut(index) {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(*width)));
+            }
+        }
+    }
+
+    /// How wide each column's content is.
+    pub fn widths(&self) -> Vec<u16> {
+        self.table.column_max_content_widths()
+    }
+
+    /// The lines, without blanks at their ends.
+    pub fn lines(mut self) -> Vec<String> {
+        for column in self.table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        self.table
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    }
+}
+
+/// A time in ISO 8601, UTC, to the millisecond.
+pub fn iso(at: UnixMs) -> String {
+    Timestamp::from_millisecond(at).map_or_else(|_| "never".to_owned(), |time| format!("{time:.3}"))
+}
+
+/// A time as one says it: `in 5 s`, `3 min ago`; `never` for the end of time.
+pub fn relative(at: UnixMs, now: UnixMs) -> String {
+    let apart_ms = at.saturating_sub(now);
+    if Timestamp::from_millisecond(at).is_err() {
+        "never".to_owned()
+    } else if apart_ms.abs() < 1000 {
+        "now".to_owned()
+    } else if apart_ms > 0 {
+        format!("in {}", span(apart_ms))
+    } else {
+        format!("{} ago", span(apart_ms))
+    }
+}
+
+/// How long, in the two largest units that matter.
+pub fn span(ms: i64) -> String {
+    let seconds = SignedDuration::from_millis(ms).unsigned_abs().as_secs();
+    let two = |large: u64, unit: &str, small: u64, small_unit: &str| {
+        if small == 0 {
+            format!("{large} {unit}")
+        } else {
+            format!("{large} {unit} {small} {small_unit}")
+        }
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 => two(seconds / 60, "min", seconds % 60, "s"),
+        600..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// A number with a comma before each three digits.
+pub fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if number < 0 { format!("-{out}") } else { out }
+}
+
+/// `1 job`, `2 jobs`.
+pub fn count(number: usize, noun: &str) -> String {
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// What so many creates may cost.
+pub fn cost(creates: usize, budget: &Budget) -> String {
+    let creates = i64::try_from(creates).unwrap_or(i64::MAX);
+    let each = budget.credits_per_create;
+    format!(
+        "up to {} x {} = {} credits",
+        grouped(creates),
+        grouped(each),
+        grouped(creates.saturating_mul(each))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_numbers_read_well() {
+        for (ms, text) in [
+            (0, "now"),
+            (999, "now"),
+            (5_400, "in 5 s"),
+            (-59_999, "59 s ago"),
+            (61_000, "in 1 min 1 s"),
+            (-3_600_000, "1 h ago"),
+            (3_660_000, "in 1 h 1 min"),
+            (90_000_000, "in 1 d 1 h"),
+            (i64::MAX, "never"),
+        ] {
+            assert_eq!(relative(ms, 0), text);
+        }
+        assert_eq!(iso(1_700_000_000_000), "2023-11-14T22:13:20.000Z");
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (-1_234_567, "-1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn json_without_what_steers_a_terminal_means_the_same() {
+        let value = serde_json::json!(["\u{9b}31m\u{202e}\u{e0001}", "a\n\u{7f}é🙂"]);
+        let text = harmless(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!text.chars().any(|c| is_unfit(c) && c != '\n'), "{text}");
+        let back: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, value);
+    }
+}

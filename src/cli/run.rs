@@ -1,0 +1,220 @@
+//! `parserd run`: the daemon in the foreground.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    clock::Clock,
+    config::Settings,
+    daemon::Until,
+    enqueue::{self, EnqueueError},
+    http::{Listener, Vitals},
+    job::JobState,
+    store::{Role, Store, StoreError},
+    telemetry, wiring,
+    worker::Stop,
+};
+
+use super::Exit;
+
+/// What `run` takes.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// Exit when no job can make progress any more: 0 if all is well, 3 with FAILED
+    /// jobs, 4 with PARKED ones
+    #[arg(long)]
+    pub until_done: bool,
+}
+
+/// Runs the daemon until a signal, or until nothing is left to do.
+pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Exit> {
+    let key = settings.require_key()?.clone();
+    telemetry::init(&settings.log)?;
+    let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
+    let store = Store::open(settings.database_path(), Role::Daemon).await?;
+    if wiring::take_in_key(&store, &key).await? {
+        tracing::info!("the API key is another one: closed gates are opened");
+    }
+    let listener = match settings.http.listen {
+        Some(address) => Some(
+            Listener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen at {address} (http.listen)"))?,
+        ),
+        None => None,
+    };
+    let (stop, stopped) = watch::channel(Stop::No);
+    // From here on a signal ends the daemon in good order.
+    let signals = Signals::listen(stop).context("cannot listen for signals")?;
+    let files_ok = load_files(&store, &settings.enqueue.files).await;
+    let until = if args.until_done {
+        Until::NoProgress
+    } else {
+        Until::Stopped
+    };
+    let daemon = wiring::daemon(
+        settings,
+        store.clone(),
+        client,
+        Clock::System,
+        until,
+        stopped,
+    )
+    .await?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        database = %settings.database_path().display(),
+        service = %settings.api.base_url,
+        "parserd is up"
+    );
+    let mut beside = JoinSet::new();
+    beside.spawn(signals.handle(
+        store.clone(),
+        settings.enqueue.files.clone(),
+        daemon.nudge(),
+    ));
+    if let Some(listener) = listener {
+        tracing::info!(address = %listener.address()?, "metrics and health are served");
+        beside.spawn(listener.serve(Vitals {
+            store: store.clone(),
+            clock: Clock::System,
+            heartbeat: daemon.heartbeat(),
+        }));
+    }
+    daemon.run().await?;
+    beside.shutdown().await;
+    let exit = if args.until_done {
+        verdict(&store, files_ok).await?
+    } else {
+        Exit::Done
+    };
+    store.close().await;
+    tracing::info!("parserd has stopped");
+    Ok(exit)
+}
+
+/// How a run until nothing is left to do ended.
+pub(super) async fn verdict(store: &Store, files_ok: bool) -> Result<Exit, StoreError> {
+    let counts = store.counts().await?;
+    let open = [JobState::Queued, JobState::Creating, JobState::Generating];
+    let is_held = counts.of(JobState::Parked) > 0 || open.iter().any(|state| counts.of(*state) > 0);
+    Ok(if counts.of(JobState::Failed) > 0 {
+        Exit::FailedJobs
+    } else if is_held {
+        Exit::ParkedJobs
+    } else if files_ok {
+        Exit::Done
+    } else {
+        Exit::BadFile
+    })
+}
+
+/// Loads the configured job files. A bad one is told and keeps nobody from working;
+/// returns whether all were good.
+async fn load_files(store: &Store, patterns: &[String]) -> bool {
+    let mut all_good = true;
+    for pattern in patterns {
+        let files = match enqueue::files(pattern) {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::error!("enqueue.files: {error}");
+                all_good = false;
+                continue;
+            }
+        };
+        if files.is_empty() {
+            tracing::warn!(pattern, "enqueue.files: no file matches");
+        }
+        for path in files {
+            match enqueue::load_file(store, &path, None, false).await {
+                Ok(submitted) => tracing::info!(
+                    file = %path.display(), added = submitted.added,
+                    unchanged = submitted.unchanged, "job file loaded"
+                ),
+                Err(EnqueueError::Bad(error)) => {
+                    all_good = false;
+                    for line in error.to_string().lines() {
+                        tracing::error!("{line}");
+                    }
+                }
+                Err(EnqueueError::Store(error)) => {
+                    all_good = false;
+                    tracing::error!(file = %path.display(), %error, "job file not loaded");
+                }
+            }
+        }
+    }
+    all_good
+}
+
+/// TERM and INT stop the daemon, a second one at once; HUP loads the job files.
+#[cfg(unix)]
+struct Signals {
+    stop: watch::Sender<Stop>,
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen(stop: watch::Sender<Stop>) -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            stop,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn handle(mut self, store: Store, patterns: Vec<String>, nudge: Arc<Notify>) {
+        loop {
+            tokio::select! {
+                Some(()) = self.terminate.recv() => self.ask_to_stop("TERM"),
+                Some(()) = self.interrupt.recv() => self.ask_to_stop("INT"),
+                Some(()) = self.hangup.recv() => {
+                    tracing::info!("HUP: loading the job files");
+                    load_files(&store, &patterns).await;
+                    nudge.notify_one();
+                }
+            }
+        }
+    }
+
+    fn ask_to_stop(&self, signal: &str) {
+        let next = match *self.stop.borrow() {
+            Stop::No => Stop::Drain,
+            Stop::Drain | Stop::Abandon => Stop::Abandon,
+        };
+        tracing::info!(signal, "stopping");
+        self.stop.send_replace(next);
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals {
+    stop: watch::Sender<Stop>,
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen(stop: watch::Sender<Stop>) -> std::io::Result<Self> {
+        Ok(Self { stop })
+    }
+
+    async fn handle(self, _store: Store, _patterns: Vec<String>, _nudge: Arc<Notify>) {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            let next = match *self.stop.borrow() {
+                Stop::No => Stop::Drain,
+                Stop::Drain | Stop::Abandon => Stop::Abandon,
+            };
+            self.stop.send_replace(next);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! `parserd show`: one job, as a story.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::output::{Columns, Out, grouped, iso, quoted, relative, say};
+use super::{Exit, narrate, operate::is_created_anew};
+use crate::api::text::escaped;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::job::{Job, JobState, UnixMs};
+use crate::store::report::{CreateRow, JobRow, Story};
+use crate::store::{Role, Store};
+
+/// Shows one job with its whole history.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The job's id, or its name
+    #[arg(value_name = "ID-or-NAME")]
+    job: String,
+
+    /// Print JSON; times are Unix milliseconds
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<Exit> {
+    let store = Store::open(settings.database_path(), Role::Reader).await?;
+    let found = match store.find(&args.job).await? {
+        Some(id) => store.story(id).await?.zip(store.job(id).await?),
+        None => None,
+    };
+    store.close().await;
+    let Some((story, job)) = found else {
+        say(&unknown(&args.job));
+        return Ok(Exit::Failed);
+    };
+    let mut out = Out::default();
+    if args.json {
+        out.json(&story)?;
+    } else {
+        for line in tell(&story, &job, Clock::System.now()) {
+            out.line(&line)?;
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// What is said of a key that no job has.
+pub(super) fn unknown(key: &str) -> String {
+    format!(
+        "error: no job has the id or the name {}: `parserd jobs` lists them",
+        quoted(key)
+    )
+}
+
+fn tell(story: &Story, job: &Job, now: UnixMs) -> Vec<String> {
+    let row = &story.row;
+    let mut lines = vec![
+        format!("job {}  {}", row.id, escaped(&row.name)),
+        String::new(),
+    ];
+    let mut columns = Columns::new(&[]);
+    let mut put = |what: &str, text: String| columns.row([what, &text]);
+    put("state", state(row));
+    if let Some(message) = &row.error_message {
+        let status = row
+            .error_status
+            .map_or_else(String::new, |status| format!("HTTP {status}: "));
+        put("message", format!("{status}{message}"));
+    }
+    put("what to do", what_to_do(row, job, now));
+    if let Some(id) = &row.parser_id {
+        let version = row
+            .parser_version
+            .map_or_else(String::new, |version| format!(", version {version}"));
+        put("parser", format!("{id}{version}"));
+    }
+    if let Some(name) = story.remote_name.as_ref().filter(|name| **name != row.name) {
+        put("its name there", name.clone());
+    }
+    put("cost", costs(&story.create_requests));
+    for url in texts(story.urls.as_deref()) {
+        put("example page", url);
+    }
+    if let Some(params) = &story.scraper_params {
+        put("scraper_params", params.get().to_owned());
+    }
+    for field in fields(story.fields.as_deref()) {
+        put("field", field);
+    }
+    if row.priority != 0 {
+        put("priority", row.priority.to_string());
+    }
+    put(
+        "since",
+        format!(
+            "{} ({})",
+            iso(row.created_at),
+            relative(row.created_at, now)
+        ),
+    );
+    lines.extend(columns.lines());
+    lines.extend([String::new(), "history".to_owned()]);
+    let mut columns = Columns::new(&[]);
+    for event in &story.events {
+        columns.row([format!("  {}", iso(event.at)), narrate::event(event)]);
+    }
+    lines.extend(columns.lines());
+    if let Some(result) = &story.example_result {
+        lines.extend([String::new(), "example result".to_owned()]);
+        lines.extend(pretty(result));
+    }
+    lines
+}
+
+fn state(row: &JobRow) -> String {
+    let why = row.park_reason.as_ref().or(row.error_kind.as_ref());
+    why.map_or_else(|| row.state.clone(), |why| format!("{} ({why})", row.state))
+}
+
+fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
+    let due = relative(row.due_at.max(now), now);
+    let id = row.id;
+    let hint = row.error_hint.clone().unwrap_or_default();
+    match job.progress.state {
+        JobState::Queued if row.due_at > now => format!("nothing: its turn comes {due}"),
+        JobState::Queued => "nothing: it waits for its turn".to_owned(),
+        JobState::Creating if job.progress.doubt.is_some() => format!(
+            "nothing: whether the create made a parser is in doubt, and the account's list is \
+             looked at {due}; to settle it sooner: `parserd resolve {id} --adopt PARSER_ID`, or \
+             `--not-created`"
+        ),
+        JobState::Creating => "nothing: the create is under way".to_owned(),
+        JobState::Generating => format!("nothing: it is being generated, the next poll is {due}"),
+        JobState::Finished => "nothing: the parser is ready".to_owned(),
+        JobState::Cancelled => "nothing: it was called off".to_owned(),
+        JobState::Parked => hint.replace("resolve ID", &format!("resolve {id}")),
+        JobState::Failed => {
+            let price = if is_created_anew(row) {
+                "sends a new create, which is paid for"
+            } else {
+                "polls the parser again and pays nothing"
+            };
+            format!("{hint}; `parserd retry {id}` {price}")
+        }
+    }
+}
+
+fn costs(creates: &[CreateRow]) -> String {
+    let of = |outcome: &str| {
+        creates
+            .iter()
+            .filter(|create| create.outcome == outcome)
+            .count()
+    };
+    let spent: i64 = creates
+        .iter()
+        .filter(|create| create.outcome != "not_made")
+        .map(|create| create.credits)
+        .sum();
+    match creates.len() {
+        0 => "nothing was sent, nothing was paid".to_owned(),
+        n => format!(
+            "up to {} credits: {n} create requests, {} made a parser, {} made nothing, {} in doubt",
+            grouped(spent),
+            of("made"),
+            of("not_made"),
+            of("pending")
+        ),
+    }
+}
+
+fn texts(raw: Option<&RawValue>) -> Vec<String> {
+    match raw.map(|raw| serde_json::from_str(raw.get())) {
+        Some(Ok(texts)) => texts,
+        Some(Err(_)) => raw.map(|raw| raw.get().to_owned()).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+fn fields(raw: Option<&RawValue>) -> Vec<String> {
+    let fields: Vec<Value> = raw
+        .and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or_default();
+    let field = |field: &Value| {
+        let text = |key: &str| field.get(key).and_then(Value::as_str);
+        let kind = text("type").map_or_else(String::new, |kind| format!(" ({kind})"));
+        let selector = text("selector").map_or_else(String::new, |at| format!(", at {at}"));
+        format!(
+            "{}{kind}: {}{selector}",
+            text("name").unwrap_or_default(),
+            text("description").unwrap_or_default()
+        )
+    };
+    fields.iter().map(field).collect()
+}
+
+fn pretty(raw: &RawValue) -> Vec<String> {
+    // What is no JSON after all is shown as it is.
+    let text = serde_json::from_str::<Value>(raw.get())
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| raw.get().to_owned());
+    text.lines()
+        .map(|line| format!("  {}", escaped(line)))
+        .collect()
+}

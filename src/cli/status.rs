@@ -1,0 +1,251 @@
+//! `parserd status`: where everything stands, and what happens next.
+
+mod text;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::output::{Out, relative};
+use super::{Exit, budget, shutdown};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::gate::{Budget, Closure, GateReason, Scope};
+use crate::job::{Job, JobState, ParkReason, UnixMs};
+use crate::store::report::{Counts, DoubtRow};
+use crate::store::{Lane, Role, Store, StoreError, has_daemon};
+
+/// How often `--watch` looks.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How many creates in doubt are named.
+const DOUBTS_SHOWN: i64 = 20;
+/// Clears a terminal and goes to its top.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
+
+/// Says how many jobs are where, what is parked and why, what it costs, what is next.
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    /// Look again every second until Ctrl-C; in a pipe, a block per change
+    #[arg(long)]
+    watch: bool,
+
+    /// Print JSON, with --watch an object a line; times are Unix milliseconds
+    #[arg(long)]
+    json: bool,
+}
+
+/// Everything that the command tells.
+#[derive(Debug, Clone, Serialize)]
+struct Status {
+    now: UnixMs,
+    database: String,
+    /// Null where it cannot be told.
+    daemon_running: Option<bool>,
+    #[serde(flatten)]
+    known: Known,
+    next: Next,
+}
+
+/// What makes a new block of `--watch` in a pipe worth its lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Known {
+    states: std::collections::BTreeMap<JobState, i64>,
+    parked: Vec<Parked>,
+    in_doubt: i64,
+    doubts: Vec<DoubtRow>,
+    gates: Vec<ClosedGate>,
+    credits: Credits,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Parked {
+    reason: ParkReason,
+    jobs: i64,
+    why: String,
+    what_to_do: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct ClosedGate {
+    gate: Scope,
+    reason: GateReason,
+    since: UnixMs,
+    next_probe_at: UnixMs,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Credits {
+    spent_today: i64,
+    spent: i64,
+    per_create: i64,
+    max_per_day: Option<i64>,
+    max: Option<i64>,
+    /// What the QUEUED and PARKED jobs may still cost.
+    to_come: i64,
+}
+
+/// When something is due: at the latest now, if it only waits for a free worker or an
+/// open gate.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Next {
+    create: Option<UnixMs>,
+    look_for_creates_in_doubt: Option<UnixMs>,
+    poll: Option<UnixMs>,
+}
+
+pub(super) async fn status(settings: &Settings, args: StatusArgs) -> anyhow::Result<Exit> {
+    let store = Store::open(settings.database_path(), Role::Reader).await?;
+    let mut out = Out::default();
+    if args.watch {
+        watch(settings, &store, &mut out, args.json).await?;
+    } else {
+        let status = look(settings, &store).await?;
+        if args.json {
+            out.json(&status)?;
+        } else {
+            out.text(&status.block())?;
+        }
+    }
+    out.flush()?;
+    store.close().await;
+    Ok(Exit::Done)
+}
+
+async fn watch(
+    settings: &Settings,
+    store: &Store,
+    out: &mut Out,
+    json: bool,
+) -> anyhow::Result<()> {
+    let mut ended = std::pin::pin!(shutdown());
+    let redraws = out.is_terminal() && !json;
+    let mut told: Option<Known> = None;
+    loop {
+        let status = look(settings, store).await?;
+        if redraws {
+            out.text(&format!("{CLEAR}{}", status.block()))?;
+        } else if told.as_ref() != Some(&status.known) {
+            if json {
+                out.json_compact(&status)?;
+                out.line("")?;
+            } else {
+                let gap = if told.is_some() { "\n" } else { "" };
+                out.text(&format!("{gap}{}", status.block()))?;
+            }
+        }
+        told = Some(status.known);
+        out.flush()?;
+        tokio::select! {
+            () = &mut ended => return Ok(()),
+            () = tokio::time::sleep(WATCH_INTERVAL) => {}
+        }
+    }
+}
+
+async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> {
+    let now = Clock::System.now();
+    let budget = budget(settings, store, now).await?;
+    let counts = store.counts().await?;
+    let gates = store.gates().await?;
+    let to_come = i64::saturating_add(counts.of(JobState::Queued), counts.of(JobState::Parked));
+    Ok(Status {
+        now,
+        database: store.path().display().to_string(),
+        daemon_running: has_daemon(store.path()),
+        next: next(store, now).await?,
+        known: Known {
+            parked: parked(&counts, &gates, &budget, now),
+            in_doubt: counts.in_doubt,
+            doubts: store.doubts(DOUBTS_SHOWN).await?,
+            gates: gates.iter().map(closed_gate).collect(),
+            credits: Credits {
+                spent_today: budget.spent_today,
+                spent: budget.spent,
+                per_create: budget.credits_per_create,
+                max_per_day: budget.max_credits_per_day,
+                max: budget.max_credits,
+                to_come: to_come.saturating_mul(budget.credits_per_create),
+            },
+            states: counts.states,
+        },
+    })
+}
+
+const fn closed_gate((gate, closure): &(Scope, Closure)) -> ClosedGate {
+    ClosedGate {
+        gate: *gate,
+        reason: closure.reason,
+        since: closure.since,
+        next_probe_at: closure.next_probe_at,
+    }
+}
+
+async fn next(store: &Store, now: UnixMs) -> Result<Next, StoreError> {
+    let creates = store.due_creates(now, 1).await?;
+    let doubts = store.due_doubts(now, 1).await?;
+    let polls = store.due_polls(now, 1).await?;
+    let or_later = async |due: Option<UnixMs>, lane| match due {
+        Some(due) => Ok(Some(due)),
+        None => store.next_due(lane, now).await,
+    };
+    let due = |jobs: &[Job]| jobs.first().map(|job| job.progress.due_at);
+    let create = creates.first().map(|queued| queued.job.progress.due_at);
+    Ok(Next {
+        create: or_later(create, Lane::Create).await?,
+        look_for_creates_in_doubt: or_later(due(&doubts), Lane::Reconcile).await?,
+        poll: or_later(due(&polls), Lane::Poll).await?,
+    })
+}
+
+fn parked(
+    counts: &Counts,
+    gates: &[(Scope, Closure)],
+    budget: &Budget,
+    now: UnixMs,
+) -> Vec<Parked> {
+    let probe = gates.iter().map(|(_, closure)| closure.next_probe_at).min();
+    let probe = probe.map_or_else(String::new, |at| format!(" ({})", relative(at, now)));
+    let told = |reason: ParkReason| -> (String, String) {
+        match reason {
+            ParkReason::Credits => (
+                "the service says that the credits are exhausted (402 or 403)".to_owned(),
+                format!(
+                    "add credits; parserd probes by itself{probe}, `parserd resume` makes it try at once"
+                ),
+            ),
+            ParkReason::Unauthorized => (
+                "the service does not accept the API key (401)".to_owned(),
+                "correct api.key or api.key_file, see `parserd check`, and restart parserd"
+                    .to_owned(),
+            ),
+            ParkReason::Budget => match budget.admits(now) {
+                Ok(()) => (
+                    "the budget had no room for one more create".to_owned(),
+                    "nothing: the budget has room again, and parserd goes on by itself".to_owned(),
+                ),
+                Err(over) if over.until.is_some() => (
+                    over.message,
+                    "wait for the next day (UTC), or raise the limit and restart parserd"
+                        .to_owned(),
+                ),
+                Err(over) => (over.message, "nothing goes on without it".to_owned()),
+            },
+            ParkReason::Ambiguous => (
+                "it is in doubt which parser is theirs, and only a person can tell".to_owned(),
+                "look at the account's parsers, then `parserd resolve ID --adopt PARSER_ID` or \
+                 `parserd resolve ID --not-created`"
+                    .to_owned(),
+            ),
+        }
+    };
+    let row = |(reason, jobs): (&ParkReason, &i64)| {
+        let (why, what_to_do) = told(*reason);
+        Parked {
+            reason: *reason,
+            jobs: *jobs,
+            why,
+            what_to_do,
+        }
+    };
+    counts.parked.iter().map(row).collect()
+}

@@ -1,0 +1,188 @@
+//! The status for people.
+
+use super::{ClosedGate, Credits, DOUBTS_SHOWN, Known, Next, Status};
+use crate::api::text::escaped;
+use crate::cli::output::{Columns, grouped, quoted, relative};
+use crate::gate::Scope;
+use crate::job::{JobState, UnixMs};
+
+impl Status {
+    /// The same for people.
+    pub(super) fn block(&self) -> String {
+        let mut lines = vec![format!("database  {}", escaped(&self.database))];
+        let daemon = match self.daemon_running {
+            Some(true) => "running",
+            Some(false) => "not running: nothing moves until `parserd run`",
+            None => "unknown",
+        };
+        lines.push(format!("daemon    {daemon}"));
+        lines.push(String::new());
+        lines.extend(self.known.states());
+        lines.extend(self.known.parked_lines());
+        lines.extend(self.known.doubt_lines(self.now));
+        lines.extend(self.known.gate_lines(self.now));
+        lines.extend(self.known.credits.lines());
+        lines.extend(self.next_lines());
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn next_lines(&self) -> Vec<String> {
+        let line = |what: &str, at: Option<UnixMs>| {
+            let at = at?;
+            let at = if at <= self.now {
+                "now".to_owned()
+            } else {
+                relative(at, self.now)
+            };
+            Some(format!("  {what} {at}"))
+        };
+        // A create needs both gates, everything else only that of the reads.
+        let held = |at: Option<UnixMs>, both: bool| {
+            let gates = self.known.gates.iter();
+            let mine = gates.filter(|gate| both || gate.gate == Scope::Read);
+            let probe = mine.map(|gate| gate.next_probe_at).max();
+            at.map(|at| at.max(probe.unwrap_or(at)))
+        };
+        let Next {
+            create,
+            look_for_creates_in_doubt,
+            poll,
+        } = self.next;
+        let lines: Vec<_> = [
+            line("create", held(create, true)),
+            line(
+                "look for creates in doubt",
+                held(look_for_creates_in_doubt, false),
+            ),
+            line("poll", held(poll, false)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let lines = if lines.is_empty() {
+            vec!["  nothing is waiting for its time".to_owned()]
+        } else {
+            lines
+        };
+        titled("Next", lines)
+    }
+}
+
+impl Known {
+    fn states(&self) -> Vec<String> {
+        let mut columns = Columns::new(&[]);
+        for (state, jobs) in &self.states {
+            let note = match state {
+                JobState::Creating if self.in_doubt > 0 => {
+                    format!("{} in doubt", grouped(self.in_doubt))
+                }
+                JobState::Failed if *jobs > 0 => {
+                    "see `parserd jobs --state FAILED`, then `parserd retry`".to_owned()
+                }
+                _ => String::new(),
+            };
+            columns.row([state.to_string(), format!("{:>9}", grouped(*jobs)), note]);
+        }
+        columns.lines()
+    }
+
+    fn parked_lines(&self) -> Vec<String> {
+        let lines = self.parked.iter().flat_map(|parked| {
+            [
+                format!(
+                    "  {} {}: {}",
+                    grouped(parked.jobs),
+                    parked.reason,
+                    parked.why
+                ),
+                format!("    what to do: {}", parked.what_to_do),
+            ]
+        });
+        titled("Parked", lines.collect())
+    }
+
+    fn doubt_lines(&self, now: UnixMs) -> Vec<String> {
+        let mut lines: Vec<_> = self
+            .doubts
+            .iter()
+            .map(|doubt| {
+                let since = doubt.doubt_since.map_or_else(String::new, |at| {
+                    format!(", in doubt since {}", relative(at, now))
+                });
+                let cause = match doubt.doubt_cause.as_deref() {
+                    Some("service_error") => ", the service answered with an error",
+                    Some("interrupted") => ", parserd was stopped before the answer",
+                    Some(_) => ", the answer was lost",
+                    None => "",
+                };
+                let next = if doubt.state == JobState::Parked.as_str() {
+                    format!("settle it: parserd resolve {}", doubt.id)
+                } else {
+                    format!(
+                        "the account's list is looked at {}",
+                        relative(doubt.due_at.max(now), now)
+                    )
+                };
+                format!(
+                    "  job {} {}{since}{cause}; {next}",
+                    doubt.id,
+                    quoted(&doubt.name)
+                )
+            })
+            .collect();
+        if i64::try_from(self.doubts.len()).is_ok_and(|shown| shown == DOUBTS_SHOWN) {
+            lines.push("  and maybe more: parserd jobs --state CREATING --state PARKED".to_owned());
+        }
+        titled("Creates in doubt", lines)
+    }
+
+    fn gate_lines(&self, now: UnixMs) -> Vec<String> {
+        let line = |gate: &ClosedGate| {
+            let before = match gate.gate {
+                Scope::Create => "creates",
+                Scope::Read => "polls and lists",
+            };
+            format!(
+                "  {before} are held: {}, since {}; next probe {}",
+                gate.reason,
+                relative(gate.since, now),
+                relative(gate.next_probe_at.max(now), now)
+            )
+        };
+        titled("Gates closed", self.gates.iter().map(line).collect())
+    }
+}
+
+impl Credits {
+    fn lines(&self) -> Vec<String> {
+        let limit = |limit: Option<i64>| match limit {
+            Some(limit) => format!("of {} that the budget allows", grouped(limit)),
+            None => "(no limit is set)".to_owned(),
+        };
+        let mut lines = vec![
+            format!(
+                "  today (UTC) {} {}",
+                grouped(self.spent_today),
+                limit(self.max_per_day)
+            ),
+            format!("  in all {} {}", grouped(self.spent), limit(self.max)),
+        ];
+        if self.to_come > 0 {
+            let to_come = grouped(self.to_come);
+            lines.push(format!(
+                "  to come: up to {to_come} for the QUEUED and PARKED jobs"
+            ));
+        }
+        titled("Credits spent", lines)
+    }
+}
+
+fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
+    if lines.is_empty() {
+        return lines;
+    }
+    let mut all = vec![String::new(), title.to_owned()];
+    all.extend(lines);
+    all
+}

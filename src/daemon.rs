@@ -1,0 +1,635 @@
+//! The daemon's loop: claims what is due, gives it to workers, waits. The only
+//! place that sleeps.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::{AbortHandle, Id, JoinError, JoinSet},
+};
+
+use crate::{
+    api::Service,
+    gate::{Gate, Scope},
+    job::{Job, JobId, JobState, ParkReason, UnixMs},
+    lifecycle::Event,
+    store::{Lane, QueuedJob, StoreError, wake::Wake},
+    worker::{Done, Stop, Worker},
+};
+
+/// How many due jobs of a lane are claimed at once.
+const BATCH: usize = 128;
+
+/// The longest sleep: a wall clock that steps is noticed within it.
+const MAX_SLEEP: Duration = Duration::from_secs(10);
+
+/// The pause after an error of the database.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// When a daemon ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Never.
+    Stopped,
+    /// When no job can make progress any more without a person, or before the next probe.
+    NoProgress,
+    /// When every job is in a terminal state.
+    AllTerminal,
+}
+
+/// How much a daemon does at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests under way at once.
+    pub max_requests: usize,
+    /// Parsers being generated at once.
+    pub max_generating: usize,
+}
+
+/// Jobs of a lane that are claimed, and when to look for more.
+#[derive(Debug)]
+struct Claimed<T> {
+    jobs: VecDeque<T>,
+    look_at: UnixMs,
+}
+
+impl<T> Default for Claimed<T> {
+    fn default() -> Self {
+        Self {
+            jobs: VecDeque::new(),
+            look_at: 0,
+        }
+    }
+}
+
+/// What a task works on.
+#[derive(Debug)]
+struct Task {
+    lane: Lane,
+    jobs: Vec<JobId>,
+    abort: AbortHandle,
+}
+
+type Outcome = Result<Vec<Done>, StoreError>;
+
+/// The daemon: one per database.
+#[derive(Debug)]
+pub struct Daemon<S> {
+    worker: Arc<Worker<S>>,
+    limits: Limits,
+    until: Until,
+    creates: Claimed<QueuedJob>,
+    polls: Claimed<Job>,
+    doubts: Claimed<()>,
+    leased: HashSet<JobId>,
+    tasks: JoinSet<Outcome>,
+    running: HashMap<Id, Task>,
+    orphans: Vec<JobId>,
+    /// Reasons that were lifted when parked jobs were last set free.
+    lifted: Vec<ParkReason>,
+    creates_turn: bool,
+    /// As many parsers are being generated as may be; a task's end makes room.
+    is_full: bool,
+    /// A probe was due and no job was there to be the canary.
+    lacks_canary: bool,
+    nudge: Arc<Notify>,
+    heartbeat: Arc<AtomicI64>,
+    stop: watch::Receiver<Stop>,
+}
+
+impl<S: Service> Daemon<S> {
+    /// A daemon that has done nothing yet.
+    pub fn new(worker: Worker<S>, limits: Limits, until: Until) -> Self {
+        let stop = worker.stop.clone();
+        Self {
+            worker: Arc::new(worker),
+            limits,
+            until,
+            creates: Claimed::default(),
+            polls: Claimed::default(),
+            doubts: Claimed::default(),
+            leased: HashSet::new(),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            orphans: Vec::new(),
+            lifted: Vec::new(),
+            creates_turn: false,
+            is_full: false,
+            lacks_canary: false,
+            nudge: Arc::new(Notify::new()),
+            heartbeat: Arc::new(AtomicI64::new(0)),
+            stop,
+        }
+    }
+
+    /// Notify it to make the daemon look for new jobs at once.
+    pub fn nudge(&self) -> Arc<Notify> {
+        Arc::clone(&self.nudge)
+    }
+
+    /// When the loop last came round, Unix milliseconds; 0 before it starts.
+    pub fn heartbeat(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.heartbeat)
+    }
+
+    /// Works until told to stop, or until `until` says so. Every job is then where
+    /// the next process can take it up.
+    ///
+    /// # Errors
+    /// If the database cannot be read at the start. Later errors are told and waited out.
+    pub async fn run(mut self) -> Result<(), StoreError> {
+        let wake = self.worker.store.wake().await?;
+        let interrupted = self.worker.store.interrupted().await?;
+        if !interrupted.is_empty() {
+            tracing::warn!(
+                jobs = interrupted.len(),
+                "creates were under way when parserd last stopped: looking for their parsers"
+            );
+        }
+        self.orphans = interrupted.iter().map(|job| job.id).collect();
+        self.leased.extend(&self.orphans);
+        // A set ends its tasks when it is dropped, however this future ends.
+        let mut watching = JoinSet::new();
+        watching.spawn(watch_commits(wake, self.nudge()));
+        self.work().await
+    }
+
+    async fn work(&mut self) -> Result<(), StoreError> {
+        let nudge = self.nudge();
+        let mut stop = self.stop.clone();
+        while *stop.borrow() == Stop::No {
+            let pause = match self.round().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(pause)) => pause,
+                Err(error) => {
+                    tracing::error!(%error, "the database cannot be used; waiting");
+                    STORE_PAUSE
+                }
+            };
+            tokio::select! {
+                Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
+                () = nudge.notified() => {
+                    if let Err(error) = self.look_again().await {
+                        tracing::error!(%error, "cannot read the gates");
+                    }
+                }
+                () = tokio::time::sleep(pause) => {}
+                // Its sender's end ends the loop with the next look at it.
+                _ = stop.changed() => {}
+            }
+            while let Some(joined) = self.tasks.try_join_next_with_id() {
+                self.joined(joined);
+            }
+        }
+        self.drain(stop).await;
+        Ok(())
+    }
+
+    /// Starts what can be started. Returns how long nothing more will be due, or
+    /// none if the daemon is done.
+    async fn round(&mut self) -> Result<Option<Duration>, StoreError> {
+        self.heartbeat
+            .store(self.worker.clock.now(), Ordering::Relaxed);
+        self.adopt_orphans().await?;
+        self.set_free().await?;
+        while self.tasks.len() < self.limits.max_requests {
+            // Creates and polls take turns, so that neither starves the other.
+            self.creates_turn = !self.creates_turn;
+            let started = self.start_reconcile().await?
+                || (self.creates_turn && self.start_create().await?)
+                || self.start_poll().await?
+                || self.start_create().await?;
+            if !started {
+                break;
+            }
+        }
+        if self.tasks.is_empty() && self.orphans.is_empty() && self.is_done().await? {
+            return Ok(None);
+        }
+        Ok(Some(self.pause()))
+    }
+
+    /// CREATING jobs that no worker has: their creates are in doubt.
+    async fn adopt_orphans(&mut self) -> Result<(), StoreError> {
+        while let Some(id) = self.orphans.last().copied() {
+            if let Some(mut job) = self.worker.store.job(id).await? {
+                self.worker.happen(&mut job, Event::Interrupted).await?;
+            }
+            self.orphans.pop();
+            self.leased.remove(&id);
+            self.look_at_all();
+        }
+        Ok(())
+    }
+
+    /// Sets free what was parked for a reason that holds no longer.
+    async fn set_free(&mut self) -> Result<(), StoreError> {
+        let now = self.worker.clock.now();
+        self.worker.account.end_budget_hold(now);
+        let lifted = self.worker.account.lifted(now);
+        for reason in &lifted {
+            if !self.lifted.contains(reason) {
+                let freed = self.worker.store.unpark(*reason, i64::MAX, now).await?;
+                if freed > 0 {
+                    tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
+                    self.creates.look_at = now;
+                }
+            }
+        }
+        self.lifted = lifted;
+        Ok(())
+    }
+
+    async fn start_reconcile(&mut self) -> Result<bool, StoreError> {
+        let now = self.worker.clock.now();
+        let running = self
+            .running
+            .values()
+            .any(|task| task.lane == Lane::Reconcile);
+        if running || now < self.doubts.look_at || now < self.worker.lists.retry_at() {
+            return Ok(false);
+        }
+        let mut jobs = self.worker.store.due_doubts(now, BATCH).await?;
+        jobs.retain(|job| !self.leased.contains(&job.id));
+        if jobs.is_empty() {
+            let next = self.worker.store.next_due(Lane::Reconcile, now).await?;
+            self.doubts.look_at = next.unwrap_or(UnixMs::MAX);
+            return Ok(false);
+        }
+        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
+            return Ok(false);
+        };
+        let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+        let worker = Arc::clone(&self.worker);
+        self.start(Lane::Reconcile, ids, async move {
+            worker.reconcile(jobs, pass).await
+        });
+        Ok(true)
+    }
+
+    async fn start_poll(&mut self) -> Result<bool, StoreError> {
+        let now = self.worker.clock.now();
+        if self.polls.jobs.is_empty() && now >= self.polls.look_at {
+            let limit = BATCH + self.leased.len();
+            let due = self.worker.store.due_polls(now, limit).await?;
+            self.polls.look_at = if due.len() < limit {
+                let next = self.worker.store.next_due(Lane::Poll, now).await?;
+                next.unwrap_or(UnixMs::MAX)
+            } else {
+                now
+            };
+            for job in due {
+                if self.leased.insert(job.id) {
+                    self.polls.jobs.push_back(job);
+                }
+            }
+        }
+        if self.polls.jobs.is_empty() {
+            return Ok(false);
+        }
+        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
+            return Ok(false);
+        };
+        let Some(job) = self.polls.jobs.pop_front() else {
+            self.worker.account.give_back(pass);
+            return Ok(false);
+        };
+        let worker = Arc::clone(&self.worker);
+        self.start(Lane::Poll, vec![job.id], async move {
+            worker.poll(job, pass).await.map(|done| vec![done])
+        });
+        Ok(true)
+    }
+
+    async fn start_create(&mut self) -> Result<bool, StoreError> {
+        let now = self.worker.clock.now();
+        if now < self.worker.lists.retry_at() || self.worker.account.budget_hold(now).is_some() {
+            return Ok(false);
+        }
+        if self.creates.jobs.is_empty() && now >= self.creates.look_at && !self.is_full {
+            self.claim_creates(now).await?;
+        }
+        if self.creates.jobs.is_empty() && !self.offer_canary(now).await? {
+            return Ok(false);
+        }
+        let account = &self.worker.account;
+        let Some(pass) = account.admit(Scope::Create, now) else {
+            return Ok(false);
+        };
+        let Some(read_pass) = account.admit(Scope::Read, now) else {
+            account.give_back(pass);
+            return Ok(false);
+        };
+        let Some(queued) = self.creates.jobs.pop_front() else {
+            account.give_back(pass);
+            account.give_back(read_pass);
+            return Ok(false);
+        };
+        let worker = Arc::clone(&self.worker);
+        self.start(Lane::Create, vec![queued.job.id], async move {
+            worker
+                .create(queued, pass, read_pass)
+                .await
+                .map(|done| vec![done])
+        });
+        Ok(true)
+    }
+
+    async fn claim_creates(&mut self, now: UnixMs) -> Result<(), StoreError> {
+        let under_way = self
+            .worker
+            .store
+            .under_way(self.limits.max_generating)
+            .await?;
+        let creating = self
+            .running
+            .values()
+            .filter(|task| task.lane == Lane::Create)
+            .count();
+        let room = self
+            .limits
+            .max_generating
+            .saturating_sub(under_way + creating);
+        self.is_full = room == 0;
+        if self.is_full {
+            return Ok(());
+        }
+        let limit = BATCH.min(room) + self.leased.len();
+        let due = self.worker.store.due_creates(now, limit).await?;
+        self.creates.look_at = if due.len() < limit {
+            let next = self.worker.store.next_due(Lane::Create, now).await?;
+            next.unwrap_or(UnixMs::MAX)
+        } else {
+            now
+        };
+        for queued in due {
+            if self.creates.jobs.len() < room && self.leased.insert(queued.job.id) {
+                self.creates.jobs.push_back(queued);
+            }
+        }
+        Ok(())
+    }
+
+    /// A closed gate whose probe is due, and nothing queued: one parked job is the canary.
+    async fn offer_canary(&mut self, now: UnixMs) -> Result<bool, StoreError> {
+        let account = &self.worker.account;
+        let due = |scope| match account.gate(scope) {
+            Gate::Closed(closure) => now >= closure.next_probe_at,
+            Gate::Open | Gate::HalfOpen(_) => false,
+        };
+        if self.lacks_canary || (!due(Scope::Create) && !due(Scope::Read)) {
+            return Ok(false);
+        }
+        for reason in [ParkReason::Credits, ParkReason::Unauthorized] {
+            if self.worker.store.unpark(reason, 1, now).await? > 0 {
+                self.claim_creates(now).await?;
+                return Ok(!self.creates.jobs.is_empty());
+            }
+        }
+        self.lacks_canary = true;
+        Ok(false)
+    }
+
+    fn start<F>(&mut self, lane: Lane, jobs: Vec<JobId>, work: F)
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        self.leased.extend(&jobs);
+        let abort = self.tasks.spawn(work);
+        self.running.insert(abort.id(), Task { lane, jobs, abort });
+    }
+
+    fn joined(&mut self, joined: Result<(Id, Outcome), JoinError>) {
+        let (id, outcome) = match joined {
+            Ok((id, outcome)) => (id, outcome.map_err(|error| error.to_string())),
+            Err(error) => (error.id(), Err(format!("a worker ended: {error}"))),
+        };
+        let Some(task) = self.running.remove(&id) else {
+            return;
+        };
+        self.is_full = false;
+        if task.lane == Lane::Reconcile {
+            // One batch at a time: there may be more.
+            self.doubts.look_at = 0;
+        }
+        match outcome {
+            Ok(done) => {
+                for id in &task.jobs {
+                    self.leased.remove(id);
+                }
+                for done in done {
+                    self.note(done);
+                }
+            }
+            Err(error) => {
+                tracing::error!(error, jobs = ?task.jobs, "a worker could not finish");
+                match task.lane {
+                    // Whether anything was sent is on record; nobody else has the job.
+                    Lane::Create => self.orphans.extend(&task.jobs),
+                    Lane::Poll | Lane::Reconcile => {
+                        for id in &task.jobs {
+                            self.leased.remove(id);
+                        }
+                        self.look_at_all();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in where a job waits now.
+    fn note(&mut self, done: Done) {
+        match done.waits {
+            Some((Lane::Create, due_at)) => self.creates.look_at = self.creates.look_at.min(due_at),
+            Some((Lane::Poll, due_at)) => self.polls.look_at = self.polls.look_at.min(due_at),
+            Some((Lane::Reconcile, due_at)) => {
+                self.doubts.look_at = self.doubts.look_at.min(due_at);
+            }
+            None => {}
+        }
+        self.lacks_canary = false;
+        if let Some(reason) = done.parked {
+            // It may have been parked after its reason was lifted: look once more.
+            self.lifted.retain(|lifted| *lifted != reason);
+        }
+    }
+
+    fn look_at_all(&mut self) {
+        self.is_full = false;
+        self.lacks_canary = false;
+        self.creates.look_at = 0;
+        self.polls.look_at = 0;
+        self.doubts.look_at = 0;
+    }
+
+    /// Somebody else committed: there may be jobs, changed jobs, an opened gate.
+    async fn look_again(&mut self) -> Result<(), StoreError> {
+        self.look_at_all();
+        // Claimed ones wait behind new ones of a higher priority.
+        for queued in self.creates.jobs.drain(..) {
+            self.leased.remove(&queued.job.id);
+        }
+        // Others may have settled creates. Counted anew only where no create of this
+        // process is between its reservation and its record.
+        let creating = self.running.values().any(|task| task.lane == Lane::Create);
+        let now = self.worker.clock.now();
+        if !creating && self.worker.account.budget_hold(now).is_some() {
+            self.worker.account.recount(&self.worker.store, now).await?;
+        }
+        if self.worker.account.reload(&self.worker.store).await? {
+            self.lifted.clear();
+        }
+        Ok(())
+    }
+
+    /// How long nothing will be due, as far as this process knows.
+    fn pause(&self) -> Duration {
+        let now = self.worker.clock.now();
+        let account = &self.worker.account;
+        let opens_at = |scope| match account.gate(scope) {
+            Gate::Open => 0,
+            Gate::Closed(closure) => closure.next_probe_at,
+            // The canary's end wakes the loop.
+            Gate::HalfOpen(_) => UnixMs::MAX,
+        };
+        let reads_at = opens_at(Scope::Read);
+        let polls_at = if self.polls.jobs.is_empty() {
+            self.polls.look_at
+        } else {
+            0
+        };
+        let lists_at = reads_at.max(self.worker.lists.retry_at());
+        // At a probe a parked job may be the canary, if none is queued.
+        let claimed = !self.creates.jobs.is_empty();
+        let creates_at = match opens_at(Scope::Create).max(reads_at) {
+            _ if self.is_full && !claimed => UnixMs::MAX,
+            0 if claimed => 0,
+            0 => self.creates.look_at,
+            probe_at if claimed || !self.lacks_canary => probe_at,
+            probe_at => probe_at.max(self.creates.look_at),
+        };
+        let reconciling = self
+            .running
+            .values()
+            .any(|task| task.lane == Lane::Reconcile);
+        let doubts_at = if reconciling {
+            UnixMs::MAX
+        } else {
+            self.doubts.look_at
+        };
+        let next = (polls_at.max(reads_at)).min(doubts_at.max(lists_at)).min(
+            creates_at
+                .max(lists_at)
+                .max(account.budget_hold(now).unwrap_or(0)),
+        );
+        let busy = self.tasks.len() >= self.limits.max_requests;
+        let wait_ms = if busy {
+            i64::MAX
+        } else {
+            next.saturating_sub(now)
+        };
+        // At least a millisecond: what is due and cannot start waits for a task's end.
+        Duration::from_millis(wait_ms.max(1).unsigned_abs()).min(MAX_SLEEP)
+    }
+
+    /// Whether the daemon is to end by itself; asked only while no task runs.
+    async fn is_done(&self) -> Result<bool, StoreError> {
+        let store = &self.worker.store;
+        let any = async |states: &[JobState]| {
+            for state in states {
+                if store.any(*state).await? {
+                    return Ok::<_, StoreError>(true);
+                }
+            }
+            Ok(false)
+        };
+        match self.until {
+            Until::Stopped => Ok(false),
+            Until::AllTerminal => Ok(!any(&[
+                JobState::Queued,
+                JobState::Creating,
+                JobState::Generating,
+                JobState::Parked,
+            ])
+            .await?),
+            Until::NoProgress => {
+                let reads = !self.is_shut(Scope::Read);
+                let creates = reads
+                    && !self.is_shut(Scope::Create)
+                    && self
+                        .worker
+                        .account
+                        .budget_hold(self.worker.clock.now())
+                        .is_none();
+                let moving = reads && any(&[JobState::Creating, JobState::Generating]).await?
+                    || creates && any(&[JobState::Queued]).await?;
+                Ok(!moving)
+            }
+        }
+    }
+
+    /// Whether a gate is closed for a reason that does not pass by itself.
+    fn is_shut(&self, scope: Scope) -> bool {
+        let now = self.worker.clock.now();
+        self.worker
+            .account
+            .gate(scope)
+            .closure()
+            .is_some_and(|closure| !closure.reason.is_passing() && now < closure.next_probe_at)
+    }
+
+    /// Claims nothing more; waits for creates under way, whose answers are worth
+    /// money. Polls and lists are dropped: they can be asked again.
+    async fn drain(&mut self, mut stop: watch::Receiver<Stop>) {
+        for task in self.running.values() {
+            if task.lane != Lane::Create {
+                task.abort.abort();
+            }
+        }
+        let creates = self
+            .running
+            .values()
+            .filter(|task| task.lane == Lane::Create)
+            .count();
+        if creates > 0 {
+            tracing::info!(creates, "stopping: waiting for the creates under way");
+        }
+        while !self.tasks.is_empty() {
+            if *stop.borrow() == Stop::Abandon {
+                tracing::warn!(
+                    creates = self.tasks.len(),
+                    "stopping at once: creates under way are on record and settled by the next start"
+                );
+                self.tasks.abort_all();
+                return;
+            }
+            tokio::select! {
+                Some(joined) = self.tasks.join_next_with_id() => match joined {
+                    Err(error) if error.is_cancelled() => {}
+                    joined => self.joined(joined),
+                },
+                Ok(()) = stop.changed() => {}
+            }
+        }
+    }
+}
+
+/// Nudges the daemon at every commit of another program.
+async fn watch_commits(mut wake: Wake, nudge: Arc<Notify>) {
+    loop {
+        match wake.committed().await {
+            Ok(()) => nudge.notify_one(),
+            Err(error) => {
+                tracing::error!(%error, "cannot look for other programs' commits");
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+}

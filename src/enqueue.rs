@@ -1,0 +1,213 @@
+//! Job files into the database, for `parserd enqueue` and for `enqueue.files`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::job::JobId;
+use crate::manifest::{self, BadJob, Format, Located, Manifest, ManifestError};
+use crate::spec::JobSpec;
+use crate::store::{Store, StoreError, Submitted};
+
+/// Why a file was not loaded. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum EnqueueError {
+    /// The file is bad, or its jobs stand against those that are there.
+    #[error(transparent)]
+    Bad(#[from] ManifestError),
+    /// The database would not have it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Loads one job file: all of it or nothing. A job that is there already, just so, is
+/// left as it is. With `dry_run` nothing is added and the answer is the same.
+///
+/// # Errors
+/// [`EnqueueError::Bad`] names every bad job, and every one whose name stands for
+/// something else already.
+pub async fn load_file(
+    store: &Store,
+    path: &Path,
+    format: Option<Format>,
+    dry_run: bool,
+) -> Result<Submitted, EnqueueError> {
+    let manifest = read_file(path, format).await?;
+    submit(store, &path.display().to_string(), manifest.jobs, dry_run).await
+}
+
+/// Reads and checks one job file, off the runtime's own threads.
+///
+/// # Errors
+/// Names every bad job.
+pub async fn read_file(path: &Path, format: Option<Format>) -> Result<Manifest, ManifestError> {
+    let name = path.display().to_string();
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || manifest::load(&path, format))
+        .await
+        .unwrap_or_else(|error| Err(refused(name, vec![of_file(format!("not read: {error}"))])))
+}
+
+/// Adds jobs that were read from `source_name`: all of them or none.
+///
+/// # Errors
+/// As [`load_file`].
+pub async fn submit(
+    store: &Store,
+    source_name: &str,
+    jobs: Vec<Located<JobSpec>>,
+    dry_run: bool,
+) -> Result<Submitted, EnqueueError> {
+    let places: Vec<(usize, String)> = jobs
+        .iter()
+        .map(|job| (job.line, job.value.name.clone()))
+        .collect();
+    let specs = jobs.into_iter().map(|job| job.value).collect();
+    let submitted = store.submit(specs, dry_run).await?;
+    if submitted.conflicts.is_empty() {
+        return Ok(submitted);
+    }
+    let bad = submitted
+        .conflicts
+        .iter()
+        .filter_map(|(index, id, state)| {
+            let (line, name) = places.get(*index)?.clone();
+            let reason = conflict(*id, state);
+            Some(located(line, name, reason))
+        })
+        .collect();
+    Err(refused(source_name.to_owned(), bad).into())
+}
+
+/// What to do about a name that stands for something else already.
+fn conflict(id: JobId, state: &str) -> String {
+    let cure = match state {
+        "QUEUED" | "PARKED" | "FAILED" => {
+            format!(
+                "give this job another name, or call that one off first (`parserd cancel {id}`)"
+            )
+        }
+        _ => "give this job another name".to_owned(),
+    };
+    format!("job {id}, {state}, has this name and asks for something else: {cure}")
+}
+
+fn located(line: usize, name: String, reason: String) -> BadJob {
+    BadJob {
+        line: Some(line),
+        name: Some(name),
+        reason,
+    }
+}
+
+fn of_file(reason: String) -> BadJob {
+    BadJob {
+        line: None,
+        name: None,
+        reason,
+    }
+}
+
+const fn refused(source_name: String, bad: Vec<BadJob>) -> ManifestError {
+    ManifestError { source_name, bad }
+}
+
+/// What earlier files of a dry run would have added, so that a later one meets it.
+#[derive(Debug, Default)]
+pub struct Rehearsal(HashMap<String, (String, usize)>);
+
+impl Rehearsal {
+    /// The jobs of one more file that earlier ones would not have added already, and
+    /// how many they would have.
+    ///
+    /// # Errors
+    /// The jobs whose names would stand for something else by then.
+    pub fn admit(
+        &mut self,
+        source_name: &str,
+        jobs: Vec<Located<JobSpec>>,
+    ) -> Result<(Vec<Located<JobSpec>>, usize), ManifestError> {
+        let (mut new, mut again, mut bad) = (Vec::new(), 0, Vec::new());
+        for job in jobs {
+            match self.0.get(&job.value.name) {
+                None => new.push(job),
+                Some((form, _)) if *form == job.value.canonical_form(0) => again += 1,
+                Some((_, line)) => {
+                    let reason = format!(
+                        "an earlier file holds a different job of this name on line {line}: \
+                         give one of them another name"
+                    );
+                    bad.push(located(job.line, job.value.name, reason));
+                }
+            }
+        }
+        if bad.is_empty() {
+            Ok((new, again))
+        } else {
+            Err(refused(source_name.to_owned(), bad))
+        }
+    }
+
+    /// Remembers jobs that would have been added.
+    pub fn remember(&mut self, jobs: &[Located<JobSpec>]) {
+        for job in jobs {
+            let form = job.value.canonical_form(0);
+            self.0.insert(job.value.name.clone(), (form, job.line));
+        }
+    }
+}
+
+/// The files that a glob stands for, in alphabetical order; a relative one starts in
+/// the working directory.
+///
+/// # Errors
+/// Where the pattern is none, or a folder on the way cannot be read.
+pub fn files(pattern: &str) -> Result<Vec<PathBuf>, ManifestError> {
+    let failed = |reason: String| refused(pattern.to_owned(), vec![of_file(reason)]);
+    let mut files = Vec::new();
+    for entry in glob::glob(pattern).map_err(|error| failed(format!("is no glob: {error}")))? {
+        let path = entry.map_err(|error| failed(format!("cannot be read: {error}")))?;
+        if !path.is_dir() {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Role;
+
+    #[tokio::test]
+    async fn a_file_is_loaded_once_and_a_bad_one_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let store = Store::open(&path("p.db"), Role::Tool).await.unwrap();
+        let job = r#"{"name": "a", "urls": ["https://example.com/1"]}"#;
+        std::fs::write(path("a.jsonl"), job).unwrap();
+        std::fs::write(path("b.jsonl"), job.replace("/1", "/2")).unwrap();
+        std::fs::create_dir(path("c.jsonl")).unwrap();
+
+        let load = |name: &'static str| {
+            let (store, path) = (store.clone(), path(name));
+            async move { load_file(&store, &path, None, false).await }
+        };
+        let first = load("a.jsonl").await.unwrap();
+        let second = load("a.jsonl").await.unwrap();
+        assert_eq!((first.added, first.unchanged), (1, 0));
+        assert_eq!((second.added, second.unchanged), (0, 1));
+        let Err(EnqueueError::Bad(error)) = load("b.jsonl").await else {
+            panic!("the name stands for something else");
+        };
+        assert_eq!(error.bad[0].line, Some(1));
+        assert!(error.bad[0].reason.contains("job 1, QUEUED"), "{error}");
+
+        let pattern = path("*.jsonl").display().to_string();
+        assert_eq!(files(&pattern).unwrap(), [path("a.jsonl"), path("b.jsonl")]);
+        assert_eq!(
+            files(&path("none/*").display().to_string()).unwrap(),
+            [] as [PathBuf; 0]
+        );
+        store.close().await;
+    }
+}

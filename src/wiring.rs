@@ -1,0 +1,153 @@
+//! From settings to a daemon.
+
+use data_encoding::BASE32_NOPAD;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+
+use crate::{
+    account::Account,
+    api::{
+        Service,
+        client::{Client, ClientConfig, ClientError},
+    },
+    backoff::Schedule,
+    clock::Clock,
+    config::{Settings, millis},
+    daemon::{Daemon, Limits, Until},
+    gate::{Budget, GatePolicy},
+    lifecycle::Policy,
+    reconcile::Lists,
+    store::{Store, StoreError},
+    worker::{Stop, Worker},
+};
+
+/// The key under which the database keeps the fingerprint of the last API key.
+const FINGERPRINT: &str = "api_key_fingerprint";
+
+/// Bytes of salt, and of the fingerprint: enough to tell keys apart, and with a
+/// salt of the database's own, of no use for finding one.
+const SALT_BYTES: usize = 8;
+const FINGERPRINT_BYTES: usize = 5;
+
+/// The settings that decisions depend on.
+pub fn policy(settings: &Settings) -> Policy {
+    Policy {
+        on_existing: settings.create.on_existing,
+        poll: Schedule {
+            initial_interval_ms: millis(settings.poll.initial_interval),
+            multiplier: settings.poll.multiplier,
+            max_interval_ms: millis(settings.poll.max_interval),
+        },
+        poll_timeout_ms: millis(settings.poll.timeout),
+        retry: Schedule {
+            initial_interval_ms: millis(settings.retry.initial_interval),
+            multiplier: settings.retry.multiplier,
+            max_interval_ms: millis(settings.retry.max_interval),
+        },
+        max_attempts: i64::from(settings.retry.max_attempts),
+        settle_ms: millis(settings.reconcile.settle),
+        settle_after_error_ms: millis(settings.reconcile.settle_after_error),
+    }
+}
+
+/// The settings of the gates.
+pub fn gate_policy(settings: &Settings) -> GatePolicy {
+    GatePolicy {
+        probe_interval_ms: millis(settings.park.probe_interval),
+        max_probe_interval_ms: millis(settings.park.max_probe_interval),
+        hold_interval_ms: millis(settings.retry.initial_interval),
+        max_hold_interval_ms: millis(settings.retry.max_interval),
+    }
+}
+
+/// The configured budget, with nothing spent.
+pub fn budget(settings: &Settings) -> Budget {
+    Budget {
+        credits_per_create: settings.budget.credits_per_create,
+        max_credits_per_day: settings.budget.max_credits_per_day,
+        max_credits: settings.budget.max_credits,
+        spent: 0,
+        spent_today: 0,
+        day: 0,
+    }
+}
+
+/// The client for the configured service.
+///
+/// # Errors
+/// If the client cannot be set up with this key and address.
+pub fn client(settings: &Settings, key: &SecretString) -> Result<Client, ClientError> {
+    let mut config = ClientConfig::new(settings.api.base_url.clone(), key.clone());
+    config.request_timeout = settings.api.request_timeout;
+    Client::new(config)
+}
+
+/// A daemon on this database and service.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn daemon<S: Service>(
+    settings: &Settings,
+    store: Store,
+    service: S,
+    clock: Clock,
+    until: Until,
+    stop: watch::Receiver<Stop>,
+) -> Result<Daemon<S>, StoreError> {
+    let account =
+        Account::load(&store, gate_policy(settings), budget(settings), clock.now()).await?;
+    let worker = Worker {
+        store,
+        service,
+        policy: policy(settings),
+        account,
+        lists: Lists::default(),
+        clock,
+        name_tag: settings.create.name_tag,
+        credits_per_create: settings.budget.credits_per_create,
+        stop,
+    };
+    let limits = Limits {
+        max_requests: settings.workers.max_requests,
+        max_generating: settings.workers.max_generating,
+    };
+    Ok(Daemon::new(worker, limits, until))
+}
+
+/// Opens the gates in the database if the key is another than the last time.
+/// Returns whether it is.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn take_in_key(store: &Store, key: &SecretString) -> Result<bool, StoreError> {
+    let last = store.meta(FINGERPRINT).await?;
+    let salt = last
+        .as_deref()
+        .and_then(|text| text.split_once(':'))
+        .and_then(|(salt, _)| BASE32_NOPAD.decode(salt.as_bytes()).ok())
+        .unwrap_or_else(|| {
+            std::iter::repeat_with(|| fastrand::u8(..))
+                .take(SALT_BYTES)
+                .collect()
+        });
+    let digest = Sha256::new()
+        .chain_update(&salt)
+        .chain_update(key.expose_secret())
+        .finalize();
+    let fingerprint = format!(
+        "{}:{}",
+        BASE32_NOPAD.encode(&salt),
+        BASE32_NOPAD.encode(&digest[..FINGERPRINT_BYTES])
+    );
+    if last.as_deref() == Some(fingerprint.as_str()) {
+        return Ok(false);
+    }
+    if last.is_some() {
+        for scope in crate::gate::Scope::ALL {
+            store.set_gate(*scope, None).await?;
+        }
+    }
+    store.set_meta(FINGERPRINT, fingerprint).await?;
+    Ok(last.is_some())
+}

@@ -1,0 +1,247 @@
+//! The daemon against the simulator over HTTP, in one process.
+
+mod common;
+
+use common::Harness;
+use parserd::{
+    daemon::Until,
+    job::JobState,
+    simulator::{Endpoint, WorldConfig},
+};
+
+#[tokio::test]
+async fn jobs_go_from_queued_to_finished() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(20).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 20)]).await;
+    harness.assert_one_parser_each(20);
+}
+
+#[tokio::test]
+async fn half_the_creates_answered_500_and_half_of_those_made_all_the_same() {
+    let harness = Harness::new(&[
+        "create status=500 after p=0.25",
+        "create status=500 before p=0.3333",
+    ])
+    .await;
+    harness.enqueue(60).await;
+    harness.run_until_done().await;
+    let states = harness.states().await;
+    let ended =
+        states.get(&JobState::Finished).unwrap_or(&0) + states.get(&JobState::Failed).unwrap_or(&0);
+    assert_eq!(ended, 60, "{states:?}");
+    let names = harness.parsers_by_name();
+    assert!(names.values().all(|parsers| *parsers == 1), "{names:?}");
+}
+
+#[tokio::test]
+async fn every_answer_to_a_create_lost_after_its_effect_and_still_one_parser_each() {
+    let harness = Harness::new(&["create lose after"]).await;
+    harness.enqueue(30).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 30)]).await;
+    harness.assert_one_parser_each(30);
+}
+
+#[tokio::test]
+async fn credits_for_thirty_of_a_hundred_then_credits_again() {
+    let world = WorldConfig {
+        credits: Some(29 * 30_000),
+        ..WorldConfig::default()
+    };
+    let harness = Harness::with(world, &[]).await;
+    harness.enqueue(100).await;
+    let running = harness.start(Until::AllTerminal).await;
+    let refused = |harness: &Harness| {
+        harness
+            .server
+            .with(|simulator| simulator.traffic.count_status(Endpoint::Create, Some(402)))
+    };
+    let store = harness.store().await;
+    tokio::time::timeout(common::PATIENCE, async {
+        while store.counts().await.unwrap().of(JobState::Finished) < 30 || refused(&harness) < 18 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let counts = store.counts().await.unwrap();
+    assert_eq!(counts.of(JobState::Finished), 30);
+    assert_eq!(counts.of(JobState::Failed), 0);
+    harness
+        .server
+        .with(|simulator| simulator.world.add_credits(70 * 30_000));
+    running.ended().await;
+    harness.await_states(&[(JobState::Finished, 100)]).await;
+    harness.assert_one_parser_each(100);
+}
+
+#[tokio::test]
+async fn with_a_wrong_key_nothing_fails_and_with_the_right_one_all_finish() {
+    let mut harness = Harness::new(&[]).await;
+    harness.enqueue(10).await;
+    harness.set("api.key", "wrong-key");
+    harness.run_until_done().await;
+    let states = harness.states().await;
+    assert_eq!(states.get(&JobState::Failed), None, "{states:?}");
+    assert!(states.contains_key(&JobState::Parked), "{states:?}");
+    harness.set("api.key", "demo-key");
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 10)]).await;
+    harness.assert_one_parser_each(10);
+}
+
+#[tokio::test]
+async fn jobs_inserted_by_another_program_while_the_daemon_runs_all_finish() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(0).await;
+    let running = harness.start(Until::Stopped).await;
+    for n in 0..200 {
+        harness
+            .sql(&format!(
+                "INSERT INTO jobs (name, urls) VALUES ('sql-{n}', '[\"https://s{n}.example/\"]')"
+            ))
+            .await
+            .unwrap();
+    }
+    harness.await_states(&[(JobState::Finished, 200)]).await;
+    running.stopped().await;
+    harness.assert_one_parser_each(200);
+    assert_eq!(harness.requests(Endpoint::Create), 200);
+}
+
+#[tokio::test]
+async fn throttling_holds_the_creates_and_is_no_attempt() {
+    let harness = Harness::new(&[
+        "create status=429 retry-after-text=0 first=3",
+        "get status=429 first=4",
+        "list status=429 nth=1",
+    ])
+    .await;
+    harness.enqueue(10).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 10)]).await;
+    let attempts = harness.sql("SELECT max(attempts) FROM jobs").await.unwrap();
+    assert_eq!(attempts, ["0"]);
+}
+
+#[tokio::test]
+async fn a_generation_that_fails_says_why_and_what_to_do() {
+    let harness =
+        Harness::new(&["create fail=\"DownloadError: Failed to download\" name=job-1"]).await;
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    harness
+        .await_states(&[(JobState::Finished, 1), (JobState::Failed, 1)])
+        .await;
+    let rows = harness
+        .sql("SELECT error_kind || ': ' || error_message || ': ' || error_hint FROM jobs WHERE state = 'FAILED'")
+        .await
+        .unwrap();
+    assert!(
+        rows[0].starts_with("generation_failed: DownloadError"),
+        "{rows:?}"
+    );
+    assert!(rows[0].contains("premium"), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_generation_given_up_is_polled_again_and_not_paid_again() {
+    let mut harness = Harness::new(&["create generation=400ms"]).await;
+    harness.set("poll.timeout", "50ms");
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    let kinds = harness.sql("SELECT error_kind FROM jobs").await.unwrap();
+    assert_eq!(kinds, ["generation_timeout"]);
+    harness
+        .sql("UPDATE jobs SET state = 'QUEUED'")
+        .await
+        .unwrap();
+    let states = harness.states().await;
+    assert!(states.contains_key(&JobState::Generating), "{states:?}");
+    harness.set("poll.timeout", "30m");
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
+#[tokio::test]
+async fn a_parser_that_someone_deletes_while_it_is_generated_fails_its_job() {
+    let harness = Harness::new(&["create generation=1h"]).await;
+    harness.enqueue(3).await;
+    let running = harness.start(Until::AllTerminal).await;
+    harness.await_states(&[(JobState::Generating, 3)]).await;
+    harness.server.with(|simulator| {
+        for parser in simulator.world.parsers(i64::MAX) {
+            simulator.world.delete_parser(&parser.id);
+        }
+    });
+    running.ended().await;
+    let kinds = harness
+        .sql("SELECT DISTINCT error_kind FROM jobs")
+        .await
+        .unwrap();
+    assert_eq!(kinds, ["not_found"]);
+}
+
+#[tokio::test]
+async fn an_existing_parser_is_adopted_refused_or_made_again_as_configured() {
+    for (on_existing, state, creates) in [
+        ("adopt", JobState::Finished, 1),
+        ("fail", JobState::Failed, 1),
+        ("create", JobState::Finished, 2),
+    ] {
+        let mut harness = Harness::new(&[]).await;
+        harness.enqueue(1).await;
+        harness.run_until_done().await;
+        std::fs::remove_file(harness.database()).unwrap();
+        harness.set("create.on_existing", on_existing);
+        harness.enqueue(1).await;
+        harness.run_until_done().await;
+        harness.await_states(&[(state, 1)]).await;
+        assert_eq!(harness.requests(Endpoint::Create), creates, "{on_existing}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_parsers_are_generated_at_once_than_configured() {
+    let mut harness = Harness::new(&["create generation=30ms"]).await;
+    harness.set("workers.max_generating", "3");
+    harness.enqueue(12).await;
+    let running = harness.start(Until::AllTerminal).await;
+    let mut most = 0;
+    while !running.task.is_finished() {
+        let under_way = harness
+            .sql("SELECT count(*) FROM jobs WHERE state IN ('CREATING', 'GENERATING')")
+            .await
+            .unwrap();
+        most = most.max(under_way[0].parse().unwrap());
+    }
+    running.ended().await;
+    assert!((1..=3).contains(&most), "{most}");
+    harness.await_states(&[(JobState::Finished, 12)]).await;
+}
+
+#[tokio::test]
+async fn polls_stand_what_the_service_may_answer() {
+    let harness = Harness::new(&[
+        "get status=500 nth=1 per-name",
+        "get lose nth=2 per-name",
+        "get cut nth=3 per-name",
+        "get unreadable nth=4 per-name",
+        "get say=GENERATING:WARMING_UP nth=5 per-name",
+        "get missing=status nth=6 per-name",
+        "get say=FINISHED:FINISED",
+        "get rekey=example_result:example_results",
+    ])
+    .await;
+    harness.enqueue(4).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 4)]).await;
+    let results = harness
+        .sql("SELECT json_type(example_result) || ' ' || parser_version FROM jobs")
+        .await
+        .unwrap();
+    assert_eq!(results, vec!["array 0"; 4]);
+}

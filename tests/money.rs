@@ -1,0 +1,265 @@
+//! A create is sent again only when it is known that the last one made nothing;
+//! and what was made is never lost track of.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use common::Harness;
+use sqlx::Connection as _;
+
+use parserd::{
+    api::{
+        Service,
+        client::Client,
+        types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome},
+    },
+    daemon::Until,
+    job::{JobState, ParserId},
+    simulator::{Endpoint, WorldConfig},
+};
+
+/// Looks into the database at the moment of each create, as a crash would leave it.
+struct Witness {
+    client: Client,
+    database: std::path::PathBuf,
+    seen: Arc<AtomicUsize>,
+}
+
+impl Service for Witness {
+    async fn create(&self, request: &CreateRequest) -> CreateOutcome {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(&self.database)
+            .read_only(true);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options)
+            .await
+            .unwrap();
+        let intents: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM jobs JOIN creates ON creates.job_id = jobs.id \
+             WHERE jobs.state = 'CREATING' AND jobs.remote_name = ?1 \
+             AND creates.remote_name = ?1 AND creates.outcome = 'pending'",
+        )
+        .bind(&request.name)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(intents, 1, "{} has no intent on record", request.name);
+        self.seen.fetch_add(1, Ordering::SeqCst);
+        self.client.create(request).await
+    }
+
+    fn details(&self, parser_id: &ParserId) -> impl Future<Output = PollOutcome> + Send {
+        self.client.details(parser_id)
+    }
+
+    fn list(&self) -> impl Future<Output = ListOutcome> + Send {
+        self.client.list()
+    }
+}
+
+#[tokio::test]
+async fn an_intent_is_on_record_before_each_create() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(25).await;
+    let seen = Arc::new(AtomicUsize::new(0));
+    let witness = Witness {
+        client: harness.client(),
+        database: harness.database(),
+        seen: Arc::clone(&seen),
+    };
+    harness
+        .start_on(witness, Until::NoProgress)
+        .await
+        .ended()
+        .await;
+    assert_eq!(seen.load(Ordering::SeqCst), 25);
+    harness.await_states(&[(JobState::Finished, 25)]).await;
+}
+
+#[tokio::test]
+async fn a_lost_database_finds_its_own_parsers_again_and_pays_nothing() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(12).await;
+    harness.run_until_done().await;
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let mut path = harness.database().into_os_string();
+        path.push(suffix);
+        let _not_there = std::fs::remove_file(path);
+    }
+    harness.enqueue(12).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 12)]).await;
+    assert_eq!(harness.requests(Endpoint::Create), 12);
+}
+
+#[tokio::test]
+async fn a_create_that_lands_late_is_found_within_the_settling_time() {
+    let harness = Harness::new(&["create lose land-late=150ms"]).await;
+    harness.enqueue(10).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 10)]).await;
+    harness.assert_one_parser_each(10);
+    assert_eq!(harness.requests(Endpoint::Create), 10);
+}
+
+#[tokio::test]
+async fn a_parser_that_shows_late_in_the_list_is_not_made_twice() {
+    let harness = Harness::new(&["create lose after show-late=150ms"]).await;
+    harness.enqueue(10).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 10)]).await;
+    harness.assert_one_parser_each(10);
+}
+
+#[tokio::test]
+async fn a_list_that_is_partial_refutes_nothing_and_ends_with_a_person() {
+    // Three parsers of this database are known; the list shows the first one only.
+    let mut harness = Harness::new(&["create lose before name=job-3", "list limit=1"]).await;
+    harness.set("reconcile.settle", "60ms");
+    harness.enqueue(4).await;
+    harness.run_until_done().await;
+    let states = harness.states().await;
+    assert_eq!(states.get(&JobState::Parked), Some(&1), "{states:?}");
+    let reasons = harness
+        .sql("SELECT park_reason FROM jobs WHERE state = 'PARKED'")
+        .await
+        .unwrap();
+    assert_eq!(reasons, ["ambiguous"]);
+    let sent = harness
+        .sql("SELECT creates FROM jobs WHERE name = 'job-3'")
+        .await
+        .unwrap();
+    assert_eq!(sent, ["1"]);
+}
+
+#[tokio::test]
+async fn names_that_the_service_alters_make_no_second_parser() {
+    let mut harness =
+        Harness::new(&["create alter-name=cut:6", "create lose after name=job-2"]).await;
+    harness.set("reconcile.settle", "60ms");
+    harness.enqueue(4).await;
+    harness.run_until_done().await;
+    assert_eq!(harness.requests(Endpoint::Create), 4);
+    let states = harness.states().await;
+    assert_eq!(states.get(&JobState::Finished), Some(&3), "{states:?}");
+    assert_eq!(states.get(&JobState::Parked), Some(&1), "{states:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_fails_and_makes_nothing_ends_in_server_error() {
+    let mut harness = Harness::new(&["create status=503 before"]).await;
+    harness.set("retry.max_attempts", "3");
+    harness.enqueue(3).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Failed, 3)]).await;
+    let rows = harness
+        .sql("SELECT error_kind || ' ' || error_status || ' ' || creates FROM jobs")
+        .await
+        .unwrap();
+    assert_eq!(rows, vec!["server_error 503 3"; 3]);
+    assert!(harness.parsers_by_name().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_tag_lost_answers_still_make_one_parser_each() {
+    let mut harness = Harness::new(&["create lose after p=0.5", "create lose before p=0.5"]).await;
+    harness.set("create.name_tag", "false");
+    harness.enqueue(16).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 16)]).await;
+    harness.assert_one_parser_each(16);
+    assert!(harness.parsers_by_name().contains_key("job-0"));
+}
+
+#[tokio::test]
+async fn an_outage_fails_no_job_and_costs_no_attempt() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(8).await;
+    harness.server.set_down(true).await.unwrap();
+    let running = harness.start(Until::AllTerminal).await;
+    // Long enough for several tries of everything that would be tried.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let states = harness.states().await;
+    assert_eq!(
+        states.keys().copied().collect::<Vec<_>>(),
+        [JobState::Queued]
+    );
+    harness.server.set_down(false).await.unwrap();
+    running.ended().await;
+    harness.await_states(&[(JobState::Finished, 8)]).await;
+    let attempts = harness.sql("SELECT max(attempts) FROM jobs").await.unwrap();
+    assert_eq!(attempts, ["0"]);
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_and_started_again_all_finish_with_one_parser_each() {
+    let kills: usize = std::env::var("PARSERD_TEST_KILLS").map_or(40, |size| {
+        size.parse().expect("PARSERD_TEST_KILLS is a number")
+    });
+    let mut harness = Harness::new(&["create delay=2ms"]).await;
+    harness.set("workers.max_requests", "4");
+    harness.set("reconcile.settle", "60ms");
+    harness.enqueue(100).await;
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..kills {
+        let running = harness.start(Until::AllTerminal).await;
+        // The moment of the kill is what is drawn here; nothing waits for it.
+        tokio::time::sleep(Duration::from_micros(random.u64(0..60_000))).await;
+        running.killed().await;
+    }
+    harness.start(Until::AllTerminal).await.ended().await;
+    harness.await_states(&[(JobState::Finished, 100)]).await;
+    harness.assert_one_parser_each(100);
+}
+
+#[tokio::test]
+async fn a_budget_for_three_creates_makes_three_and_goes_on_when_it_is_raised() {
+    let mut harness = Harness::new(&[]).await;
+    harness.set("budget.max_credits", "90000");
+    harness.enqueue(5).await;
+    harness.run_until_done().await;
+    assert_eq!(harness.requests(Endpoint::Create), 3);
+    let reasons = harness
+        .sql("SELECT DISTINCT park_reason FROM jobs WHERE state = 'PARKED'")
+        .await
+        .unwrap();
+    assert_eq!(reasons, ["budget"]);
+    harness.run_until_done().await;
+    assert_eq!(
+        harness.requests(Endpoint::Create),
+        3,
+        "a restart forgot what was spent"
+    );
+    harness.set("budget.max_credits", "150000");
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 5)]).await;
+}
+
+#[tokio::test]
+async fn a_closed_gate_survives_a_restart() {
+    let world = WorldConfig {
+        credits: Some(0),
+        first_free: false,
+        ..WorldConfig::default()
+    };
+    let mut harness = Harness::with(world, &[]).await;
+    harness.set("park.probe_interval", "1h");
+    harness.set("park.max_probe_interval", "2h");
+    harness.enqueue(40).await;
+    harness.run_until_done().await;
+    let sent = harness.requests(Endpoint::Create);
+    assert!((1..=16).contains(&sent), "{sent}");
+    harness.run_until_done().await;
+    assert_eq!(harness.requests(Endpoint::Create), sent);
+    let states = harness.states().await;
+    assert_eq!(states.get(&JobState::Failed), None, "{states:?}");
+}
