@@ -121,6 +121,7 @@ CREATE INDEX creates_name    ON creates (remote_name, outcome);
 -- No second request while the first of its name is unresolved.
 CREATE UNIQUE INDEX creates_pending ON creates (remote_name) WHERE outcome = 'pending';
 CREATE INDEX creates_job     ON creates (job_id);
+CREATE INDEX creates_parser  ON creates (parser_id) WHERE parser_id IS NOT NULL;
 
 CREATE TRIGGER creates_are_kept BEFORE DELETE ON creates
 BEGIN

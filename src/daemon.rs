@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -99,6 +99,8 @@ pub struct Daemon<S> {
     is_full: bool,
     /// A probe was due and no job was there to be the canary.
     lacks_canary: bool,
+    /// Nothing is claimed before, after an error of the database.
+    resume_at: Option<Instant>,
     nudge: Arc<Notify>,
     heartbeat: Arc<AtomicI64>,
     stop: watch::Receiver<Stop>,
@@ -123,6 +125,7 @@ impl<S: Service> Daemon<S> {
             creates_turn: false,
             is_full: false,
             lacks_canary: false,
+            resume_at: None,
             nudge: Arc::new(Notify::new()),
             heartbeat: Arc::new(AtomicI64::new(0)),
             stop,
@@ -197,6 +200,13 @@ impl<S: Service> Daemon<S> {
     async fn round(&mut self) -> Result<Option<Duration>, StoreError> {
         self.heartbeat
             .store(self.worker.clock.now(), Ordering::Relaxed);
+        if let Some(resume_at) = self.resume_at {
+            let left = resume_at.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                return Ok(Some(left));
+            }
+            self.resume_at = None;
+        }
         self.adopt_orphans().await?;
         self.set_free().await?;
         while self.tasks.len() < self.limits.max_requests {
@@ -430,6 +440,9 @@ impl<S: Service> Daemon<S> {
             }
             Err(error) => {
                 tracing::error!(error, jobs = ?task.jobs, "a worker could not finish");
+                self.worker.account.recall_canaries();
+                // Most likely the database: it gets time to recover.
+                self.resume_at = Some(Instant::now() + STORE_PAUSE);
                 match task.lane {
                     // Whether anything was sent is on record; nobody else has the job.
                     Lane::Create => self.orphans.extend(&task.jobs),

@@ -63,12 +63,14 @@ impl Listing {
         for parser in known {
             match self.by_id.get(&parser.id) {
                 None => assessment.missing.push(parser.id.clone()),
-                Some(&index) if self.items[index].name != parser.remote_name => {
-                    assessment.altered.get_or_insert_with(|| {
-                        (parser.remote_name.clone(), self.items[index].name.clone())
-                    });
+                Some(&index) => {
+                    let shown = &self.items[index].name;
+                    if let Some(sent) = parser.remote_name.as_ref().filter(|sent| *sent != shown) {
+                        assessment
+                            .altered
+                            .get_or_insert_with(|| (sent.clone(), shown.clone()));
+                    }
                 }
-                Some(_) => {}
             }
         }
         assessment
@@ -146,7 +148,8 @@ mod tests {
     fn known(parser_id: &str, remote_name: &str) -> KnownParser {
         KnownParser {
             id: id(parser_id),
-            remote_name: remote_name.to_owned(),
+            remote_name: Some(remote_name.to_owned()),
+            known_since: 0,
         }
     }
 

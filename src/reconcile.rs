@@ -1,8 +1,11 @@
 //! Lists of the account: before a create, for creates in doubt, and after a 404.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Mutex;
@@ -15,16 +18,19 @@ use crate::{
     },
     backoff::Schedule,
     gate::{Gate, Scope, Signal},
-    job::{Job, UnixMs},
-    lifecycle::{Event, Sighting},
+    job::{Job, ParserId, UnixMs},
+    lifecycle::{Event, Sighting, TRUSTED_LISTS},
     listing::Listing,
-    store::{Intent, StoreError},
+    store::{Intent, KnownParser, StoreError},
     worker::{Done, Worker},
 };
 
 /// How many missing parsers are asked for by id after one list. What is over leaves
 /// the list without trust until the next one.
 const MAX_ASKED_PER_LIST: usize = 32;
+
+/// How long the asking may take: others wait for the list.
+const MAX_ASKING: Duration = Duration::from_secs(60);
 
 /// Why there is no list.
 #[derive(Debug, Clone)]
@@ -140,26 +146,59 @@ impl<S: Service> Worker<S> {
             }
         };
         let mut listing = Listing::new(items, listed_at);
-        let assessment = listing.assess(&known);
-        listing.distrust = match assessment.altered {
-            Some((sent, shown)) => Some(format!(
-                "the service alters names: {sent:?} was sent and {shown:?} is listed"
-            )),
-            None => self.distrust(&assessment.missing).await?,
-        };
+        for id in self.store.gone_parsers().await? {
+            if listing.holds(&id) {
+                self.store.mark_found(id).await?;
+            }
+        }
+        listing.distrust = self.why_distrust(&listing, known).await?;
         if let Some(why) = &listing.distrust {
             tracing::warn!(why, "the account's list cannot be trusted to be whole");
         }
         Ok(Ok(listing))
     }
 
+    async fn why_distrust(
+        &self,
+        listing: &Listing,
+        mut known: Vec<KnownParser>,
+    ) -> Result<Option<String>, StoreError> {
+        // A list may lag a little. How little: those who were made together with a create
+        // in doubt must count before the settling time of that one is over.
+        let shortest_ms = self.policy.settle_ms.min(self.policy.settle_after_error_ms);
+        let settled = listing.listed_at - shortest_ms / TRUSTED_LISTS;
+        known.retain(|parser| parser.known_since <= settled);
+        let assessment = listing.assess(&known);
+        if let Some((sent, shown)) = assessment.altered {
+            return Ok(Some(format!(
+                "the service alters names: {sent:?} was sent and {shown:?} is listed"
+            )));
+        }
+        let before_key = |parser: &KnownParser| Some(parser.known_since) < self.key_changed_at;
+        if !known.is_empty()
+            && assessment.missing.len() == known.len()
+            && known.iter().all(before_key)
+        {
+            return Ok(Some(format!(
+                "it shows none of the {} parsers known from before the API key was changed: \
+                 is this key another account's?",
+                known.len()
+            )));
+        }
+        self.distrust(&assessment.missing).await
+    }
+
     /// Asks for known parsers that the list lacks: deleted ones restore its trust, a
     /// single one that exists shows that it is partial.
-    async fn distrust(
-        &self,
-        missing: &[crate::job::ParserId],
-    ) -> Result<Option<String>, StoreError> {
-        for id in missing.iter().take(MAX_ASKED_PER_LIST) {
+    async fn distrust(&self, missing: &[ParserId]) -> Result<Option<String>, StoreError> {
+        let started = Instant::now();
+        for (asked, id) in missing.iter().enumerate() {
+            if asked >= MAX_ASKED_PER_LIST || started.elapsed() > MAX_ASKING {
+                return Ok(Some(format!(
+                    "it lacks {} more known parsers",
+                    missing.len() - asked
+                )));
+            }
             match self.service.details(id).await {
                 PollOutcome::NotFound(_) => {
                     tracing::warn!(parser_id = %id, "a parser was deleted from the account");
@@ -178,10 +217,7 @@ impl<S: Service> Worker<S> {
                 }
             }
         }
-        Ok(match missing.len().checked_sub(MAX_ASKED_PER_LIST) {
-            None | Some(0) => None,
-            Some(over) => Some(format!("it lacks {over} more known parsers")),
-        })
+        Ok(None)
     }
 
     /// Looks for creates in doubt in one fresh list.
@@ -214,6 +250,7 @@ impl<S: Service> Worker<S> {
                 // An answer that is no list is a list that cannot be trusted; an
                 // outage is waited out.
                 Err(NoList::Trouble(words)) => match words.status {
+                    Some(502..=504) => (Sighting::NoList, asked_at),
                     Some(_) => (Sighting::Unproven(words.message.clone()), asked_at),
                     // Nor does one that was not asked for say anything.
                     None => (Sighting::NoList, asked_at),

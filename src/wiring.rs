@@ -16,6 +16,7 @@ use crate::{
     config::{Settings, millis},
     daemon::{Daemon, Limits, Until},
     gate::{Budget, GatePolicy},
+    job::UnixMs,
     lifecycle::Policy,
     reconcile::Lists,
     store::{Store, StoreError},
@@ -24,6 +25,9 @@ use crate::{
 
 /// The key under which the database keeps the fingerprint of the last API key.
 const FINGERPRINT: &str = "api_key_fingerprint";
+
+/// The key under which it keeps when the API key was last found to be another one.
+const KEY_CHANGED_AT: &str = "api_key_changed_at";
 
 /// Bytes of salt, and of the fingerprint: enough to tell keys apart, and with a
 /// salt of the database's own, of no use for finding one.
@@ -97,6 +101,10 @@ pub async fn daemon<S: Service>(
 ) -> Result<Daemon<S>, StoreError> {
     let account =
         Account::load(&store, gate_policy(settings), budget(settings), clock.now()).await?;
+    let key_changed_at = store
+        .meta(KEY_CHANGED_AT)
+        .await?
+        .and_then(|text| text.parse().ok());
     let worker = Worker {
         store,
         service,
@@ -106,6 +114,7 @@ pub async fn daemon<S: Service>(
         clock,
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
+        key_changed_at,
         stop,
     };
     let limits = Limits {
@@ -120,7 +129,11 @@ pub async fn daemon<S: Service>(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn take_in_key(store: &Store, key: &SecretString) -> Result<bool, StoreError> {
+pub async fn take_in_key(
+    store: &Store,
+    key: &SecretString,
+    now: UnixMs,
+) -> Result<bool, StoreError> {
     let last = store.meta(FINGERPRINT).await?;
     let salt = last
         .as_deref()
@@ -147,6 +160,7 @@ pub async fn take_in_key(store: &Store, key: &SecretString) -> Result<bool, Stor
         for scope in crate::gate::Scope::ALL {
             store.set_gate(*scope, None).await?;
         }
+        store.set_meta(KEY_CHANGED_AT, now.to_string()).await?;
     }
     store.set_meta(FINGERPRINT, fingerprint).await?;
     Ok(last.is_some())

@@ -7,7 +7,11 @@
 //!   process reconciles; nothing is sent again before it is known that nothing was made
 //! - after the answer's transition is durable: the job where the answer put it
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -16,16 +20,16 @@ use crate::{
     account::{Account, Pass},
     api::{
         Service,
-        types::{CreateRequest, PollOutcome},
+        types::{CreateRequest, ListedParser, PollOutcome, Words},
     },
     clock::Clock,
     gate::{Gate, Scope, Signal},
-    job::{Job, JobId, JobState, ParkReason, UnixMs},
+    job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,
     reconcile::{Lists, NoList},
     spec::JobSpec,
-    store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
+    store::{Applied, Intent, Lane, LedgerFacts, QueuedJob, Store, StoreError},
 };
 
 /// How old the list before a create may be. Parsers made by this process are known
@@ -57,6 +61,8 @@ pub struct Worker<S> {
     pub name_tag: bool,
     /// What one create is taken to cost.
     pub credits_per_create: i64,
+    /// When the API key was last changed: parsers known from before may be another account's.
+    pub key_changed_at: Option<UnixMs>,
     /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.
     pub stop: watch::Receiver<Stop>,
 }
@@ -102,6 +108,18 @@ impl Done {
             parked: job.progress.park_reason,
         }
     }
+}
+
+/// What became of parsers that were paid for.
+enum PaidFor {
+    /// There are none, or they are gone.
+    Nothing,
+    /// One can be used.
+    Usable(ParserId),
+    /// The newest one FAILED.
+    Failed,
+    /// Asking brought no answer.
+    Unknown,
 }
 
 /// What a QUEUED job's turn comes to.
@@ -153,7 +171,10 @@ impl<S: Service> Worker<S> {
             }
             Err(NoList::Trouble(_)) => return Ok(Done::of(&job)),
         };
-        let plan = self.plan(&job, &spec, &listing).await?;
+        let plan = match self.plan(&job, &spec, listing, read_pass).await? {
+            Ok(plan) => plan,
+            Err(_) => return Ok(Done::of(&job)),
+        };
         // The gate may have closed while the list was waited for.
         if !pass.is_canary() && self.account.gate(Scope::Create) != Gate::Open {
             return Ok(Done::of(&job));
@@ -176,10 +197,21 @@ impl<S: Service> Worker<S> {
         if let Err(over) = self.account.reserve(sent_at) {
             return self.happen(&mut job, Event::OverBudget(over)).await;
         }
-        let stored = self.apply(&mut job, change, plan.intent).await;
-        if !matches!(stored, Ok(Applied::Durable { .. })) {
-            self.account.refund(self.credits_per_create, sent_at);
-            return stored.map(|_| Done::of(&job));
+        match self.apply(&mut job, change, plan.intent).await {
+            Ok(Applied::Durable { .. }) => {}
+            // A commit that was reported lost took effect all the same: nothing was
+            // sent, and the lists will say so.
+            Ok(Applied::Stale)
+                if job.progress.state == JobState::Creating && job.progress.doubt.is_none() =>
+            {
+                return self.happen(&mut job, Event::Interrupted).await;
+            }
+            Ok(Applied::Stale) => {
+                self.account.refund(self.credits_per_create, sent_at);
+                return Ok(Done::of(&job));
+            }
+            // Whether it took effect is not known: it stays reserved until the next start.
+            Err(error) => return Err(error),
         }
         self.send(&mut job, &spec, remote_name, pass).await
     }
@@ -209,41 +241,74 @@ impl<S: Service> Worker<S> {
     }
 
     /// Which name a create would use, and what the account and the ledger hold under it.
-    async fn plan(&self, job: &Job, spec: &JobSpec, listing: &Listing) -> Result<Plan, StoreError> {
+    async fn plan(
+        &self,
+        job: &Job,
+        spec: &JobSpec,
+        mut listing: Arc<Listing>,
+        read_pass: &mut Pass,
+    ) -> Result<Result<Plan, NoList>, StoreError> {
+        let turn_at = self.clock.now();
         let mut recreation = job.progress.recreation;
+        let last_recreation = recreation.saturating_add(MAX_RECREATIONS);
         loop {
             let remote_name =
                 spec.remote_name(u32::try_from(recreation).unwrap_or(u32::MAX), self.name_tag);
+            let ledger = self.store.ledger(&remote_name).await?;
+            // A name that was sent before may have landed since the list was taken.
+            if ledger.was_sent && listing.listed_at < turn_at {
+                listing = match self.listing(turn_at, read_pass).await? {
+                    Ok(listing) => listing,
+                    Err(none) => return Ok(Err(none)),
+                };
+            }
             let named: Vec<_> = listing.named(&remote_name).cloned().collect();
-            let ids: Vec<_> = named.iter().map(|parser| parser.id.clone()).collect();
+            let mut ids: Vec<_> = named.iter().map(|parser| parser.id.clone()).collect();
+            ids.extend(ledger.made.iter().cloned());
             let claimed = self.store.claimed(&ids, job.id).await?;
             let mut usable: Vec<_> = named
                 .iter()
                 .filter(|parser| !parser.failed && !claimed.contains(&parser.id))
                 .cloned()
                 .collect();
-            // Only FAILED parsers, or the user wants another: the next name.
-            let another = self.name_tag
-                && !named.is_empty()
-                && (usable.is_empty() || self.policy.on_existing == OnExisting::Create);
-            if another && recreation < job.progress.recreation + MAX_RECREATIONS {
+            let is_own = |parser: &ListedParser| {
+                let baseline = ledger.refuted_baseline.as_ref();
+                baseline.is_some_and(|baseline| !baseline.contains(&parser.id))
+                    && !ledger.made.contains(&parser.id)
+            };
+            let may_rename = self.name_tag && recreation < last_recreation;
+            let presence = if ledger.pending || usable.iter().any(is_own) {
+                // Settled as a create in doubt is, whatever create.on_existing says.
+                Presence::Unresolved
+            } else if may_rename && !named.is_empty() && (usable.is_empty() || self.wants_new()) {
+                // Only FAILED parsers, or the user wants another: the next name.
                 recreation += 1;
                 continue;
-            }
-            let ledger = self.store.ledger(&remote_name).await?;
-            let presence = match (usable.len(), ledger.made_at) {
-                _ if ledger.pending => Presence::Unresolved,
-                (0, Some(_)) if !named.is_empty() => Presence::Absent,
-                (0, Some(made_at))
-                    if listing.listed_at <= made_at || listing.distrust.is_some() =>
-                {
-                    Presence::Unproven
+            } else {
+                match usable.len() {
+                    0 => match self.paid_for(&ledger, &named, &claimed).await? {
+                        PaidFor::Nothing => Presence::Absent,
+                        PaidFor::Unknown => Presence::Unproven,
+                        PaidFor::Failed if may_rename => {
+                            recreation += 1;
+                            continue;
+                        }
+                        PaidFor::Failed => Presence::Absent,
+                        PaidFor::Usable(_) if may_rename && self.wants_new() => {
+                            recreation += 1;
+                            continue;
+                        }
+                        PaidFor::Usable(id) => Presence::One(ListedParser {
+                            id,
+                            name: remote_name.clone(),
+                            failed: false,
+                        }),
+                    },
+                    1 => Presence::One(usable.remove(0)),
+                    count => Presence::Several(count),
                 }
-                (0, _) => Presence::Absent,
-                (1, _) => Presence::One(usable.remove(0)),
-                (count, _) => Presence::Several(count),
             };
-            return Ok(Plan {
+            return Ok(Ok(Plan {
                 presence,
                 remote_name,
                 recreation,
@@ -251,8 +316,39 @@ impl<S: Service> Worker<S> {
                     credits: self.credits_per_create,
                     baseline: ids,
                 },
-            });
+            }));
         }
+    }
+
+    fn wants_new(&self) -> bool {
+        self.policy.on_existing == OnExisting::Create
+    }
+
+    /// What became of parsers that the ledger has under a name and the list has not:
+    /// each is asked for by its id, since a list may lag or be partial.
+    async fn paid_for(
+        &self,
+        ledger: &LedgerFacts,
+        named: &[ListedParser],
+        claimed: &HashSet<ParserId>,
+    ) -> Result<PaidFor, StoreError> {
+        let mut found = PaidFor::Nothing;
+        for id in &ledger.made {
+            if claimed.contains(id) || named.iter().any(|parser| parser.id == *id) {
+                continue;
+            }
+            match self.service.details(id).await {
+                PollOutcome::Finished(_) | PollOutcome::Generating { .. } => {
+                    return Ok(PaidFor::Usable(id.clone()));
+                }
+                PollOutcome::Failed(_) => found = PaidFor::Failed,
+                PollOutcome::NotFound(_) => {
+                    self.store.mark_gone(id.clone(), self.clock.now()).await?;
+                }
+                PollOutcome::Refused(..) | PollOutcome::Trouble(_) => return Ok(PaidFor::Unknown),
+            }
+        }
+        Ok(found)
     }
 
     /// Polls a GENERATING job once.
@@ -267,7 +363,14 @@ impl<S: Service> Worker<S> {
 
     async fn poll_with(&self, job: &mut Job, pass: &mut Pass) -> Result<(), StoreError> {
         let Some(parser_id) = job.progress.parser_id.clone() else {
-            tracing::error!(job = %job.id, "a GENERATING job without a parser: its row was changed past the rules");
+            let words = Words {
+                status: None,
+                message: "the row is GENERATING and has no parser_id: it was changed past the \
+                          database's rules, and the next start ends it"
+                    .to_owned(),
+            };
+            self.happen(job, Event::Polled(PollOutcome::Trouble(words)))
+                .await?;
             return Ok(());
         };
         let asked_at = self.clock.now();
@@ -349,6 +452,9 @@ impl<S: Service> Worker<S> {
             }
             Applied::Stale => {
                 tracing::info!(job = %job.id, name = job.name, "the job was changed meanwhile");
+                if let Some(fresh) = self.store.job(job.id).await? {
+                    *job = fresh;
+                }
             }
         }
         Ok(applied)

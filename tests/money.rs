@@ -263,3 +263,96 @@ async fn a_closed_gate_survives_a_restart() {
     let states = harness.states().await;
     assert_eq!(states.get(&JobState::Failed), None, "{states:?}");
 }
+
+#[tokio::test]
+async fn a_job_that_was_deleted_and_enqueued_again_is_not_paid_again_whatever_the_list_shows() {
+    for list in ["list limit=1", "create show-late=1h"] {
+        let harness = Harness::new(&[list]).await;
+        harness.enqueue(3).await;
+        harness.run_until_done().await;
+        harness.sql("DELETE FROM jobs").await.unwrap();
+        harness.enqueue(3).await;
+        harness.run_until_done().await;
+        harness.await_states(&[(JobState::Finished, 3)]).await;
+        assert_eq!(harness.requests(Endpoint::Create), 3, "{list}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_was_cancelled_in_doubt_and_enqueued_again_settles_the_first_create() {
+    let mut harness = Harness::new(&["create lose after nth=1", "list limit=0 first=40"]).await;
+    harness.set("reconcile.settle", "50ms");
+    // A known parser that no list shows: none of them is trusted.
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    let parked = harness
+        .sql("SELECT name FROM jobs WHERE state = 'PARKED'")
+        .await
+        .unwrap();
+    assert_eq!(parked.len(), 1);
+    harness
+        .sql("UPDATE jobs SET state = 'CANCELLED' WHERE state = 'PARKED'")
+        .await
+        .unwrap();
+    harness.server.with(|simulator| simulator.faults.clear());
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    assert_eq!(harness.requests(Endpoint::Create), 2);
+    let states = harness.states().await;
+    assert_eq!(states.get(&JobState::Finished), Some(&2), "{states:?}");
+}
+
+#[tokio::test]
+async fn a_parser_that_lands_after_the_settling_time_is_found_before_the_next_create() {
+    // The answer is lost, the lists say that nothing was made, and then it lands.
+    let mut harness = Harness::new(&["create lose land-late=400ms nth=1"]).await;
+    harness.set("reconcile.settle", "60ms");
+    harness.set("retry.initial_interval", "900ms");
+    harness.set("retry.max_interval", "900ms");
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+    let ledger = harness.sql("SELECT outcome FROM creates").await.unwrap();
+    assert_eq!(ledger, ["made"]);
+}
+
+#[tokio::test]
+async fn a_key_of_another_account_loses_no_parser() {
+    let mut harness = Harness::new(&["create generation=1h"]).await;
+    harness.enqueue(3).await;
+    let running = harness.start(Until::AllTerminal).await;
+    harness.await_states(&[(JobState::Generating, 3)]).await;
+    running.stopped().await;
+    // The same database, another account: a service that knows none of the parsers.
+    let elsewhere = Harness::with(
+        WorldConfig {
+            key: "another-key".to_owned(),
+            seed: 9,
+            ..WorldConfig::default()
+        },
+        &[],
+    )
+    .await;
+    let right = harness.settings.clone();
+    harness.set("api.base_url", &elsewhere.server.base_url());
+    harness.set("api.key", "another-key");
+    let running = harness.start(Until::AllTerminal).await;
+    harness
+        .wait_until("polls", async || elsewhere.requests(Endpoint::Get) > 12)
+        .await;
+    running.stopped().await;
+    harness.await_states(&[(JobState::Generating, 3)]).await;
+    let gone = harness
+        .sql("SELECT parser_id FROM gone_parsers")
+        .await
+        .unwrap();
+    assert!(gone.is_empty(), "{gone:?}");
+    harness.settings = right;
+    let running = harness.start(Until::AllTerminal).await;
+    harness
+        .wait_until("polls", async || harness.requests(Endpoint::Get) > 3)
+        .await;
+    running.stopped().await;
+    harness.await_states(&[(JobState::Generating, 3)]).await;
+}

@@ -3,12 +3,12 @@
 use super::output::{quoted, say};
 use super::{Exit, Usage, show::unknown};
 use crate::api::text::escaped;
-use crate::backoff::Schedule;
 use crate::clock::Clock;
-use crate::config::{Settings, millis};
+use crate::config::Settings;
 use crate::job::{Job, JobId, JobState, ParserId};
-use crate::lifecycle::{Event, Policy, Transition, decide};
+use crate::lifecycle::{Event, Transition, decide};
 use crate::store::{Applied, Intent, Role, Store};
+use crate::wiring;
 
 /// Settles a create of which it is not known whether it made a parser.
 #[derive(Debug, clap::Args)]
@@ -84,7 +84,7 @@ async fn settle(
             None => Event::NotCreated,
         };
         let now = Clock::System.now();
-        let change = match decide(&job, event, &policy(settings), now, fastrand::f64()) {
+        let change = match decide(&job, event, &wiring::policy(settings), now, fastrand::f64()) {
             Transition::Change(change) => change,
             Transition::Ignored(why) => {
                 refuse(&job, why);
@@ -126,32 +126,5 @@ fn done(job: &Job, parser: Option<&ParserId>) -> String {
             escaped(&parser.0)
         ),
         None => format!("job {id} is queued again: its next create is paid for"),
-    }
-}
-
-fn policy(settings: &Settings) -> Policy {
-    let Settings {
-        create,
-        poll,
-        retry,
-        reconcile,
-        ..
-    } = settings;
-    Policy {
-        on_existing: create.on_existing,
-        poll: Schedule {
-            initial_interval_ms: millis(poll.initial_interval),
-            multiplier: poll.multiplier,
-            max_interval_ms: millis(poll.max_interval),
-        },
-        poll_timeout_ms: millis(poll.timeout),
-        retry: Schedule {
-            initial_interval_ms: millis(retry.initial_interval),
-            multiplier: retry.multiplier,
-            max_interval_ms: millis(retry.max_interval),
-        },
-        max_attempts: i64::from(retry.max_attempts),
-        settle_ms: millis(reconcile.settle),
-        settle_after_error_ms: millis(reconcile.settle_after_error),
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     telemetry::init(&settings.log)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let store = Store::open(settings.database_path(), Role::Daemon).await?;
-    if wiring::take_in_key(&store, &key).await? {
+    if wiring::take_in_key(&store, &key, Clock::System.now()).await? {
         tracing::info!("the API key is another one: closed gates are opened");
     }
     let listener = match settings.http.listen {

@@ -235,8 +235,14 @@ async fn settle(
     parser_id: Option<&ParserId>,
 ) -> Result<Option<(i64, UnixMs)>, StoreError> {
     let row = sqlx::query(
+        // A parser that lands later than anyone waited turns a refuted create into one
+        // that made it; nothing is written twice.
         "UPDATE creates SET outcome = ?2, parser_id = ?3, settled_at = ?4 \
-         WHERE remote_name = ?1 AND outcome = 'pending' RETURNING credits, sent_at",
+         WHERE id = (SELECT id FROM creates WHERE remote_name = ?1 \
+                AND (outcome = 'pending' OR (outcome = 'not_made' AND ?3 IS NOT NULL)) \
+                ORDER BY outcome = 'pending' DESC, id DESC LIMIT 1) \
+           AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?3) \
+         RETURNING credits, sent_at",
     )
     .bind(record.remote_name.as_deref())
     .bind(outcome)

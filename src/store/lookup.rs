@@ -23,8 +23,10 @@ const UNPARK_STEP: i64 = 1000;
 pub struct KnownParser {
     /// Its id.
     pub id: ParserId,
-    /// The name that was sent for it.
-    pub remote_name: String,
+    /// The name that it bears, where that is known.
+    pub remote_name: Option<String>,
+    /// Since when it is known.
+    pub known_since: UnixMs,
 }
 
 /// What is recorded of the creates of one remote name.
@@ -32,8 +34,13 @@ pub struct KnownParser {
 pub struct LedgerFacts {
     /// A create of it is in doubt or under way.
     pub pending: bool,
-    /// When a create of it was last found to have made a parser that is not known to be gone.
-    pub made_at: Option<UnixMs>,
+    /// Any create of it was ever sent.
+    pub was_sent: bool,
+    /// The parsers that creates of it made, less those that are known to be gone.
+    pub made: Vec<ParserId>,
+    /// The parsers that were there before a create of it that counts as not made. One
+    /// that is not among them landed later than anyone waits.
+    pub refuted_baseline: Option<Vec<ParserId>>,
     /// The parsers that bore the name before the pending create.
     pub baseline: Vec<ParserId>,
 }
@@ -45,29 +52,30 @@ impl Store {
     /// Whatever SQLite says.
     pub async fn ledger(&self, remote_name: &str) -> Result<LedgerFacts, StoreError> {
         let rows = sqlx::query(
-            "SELECT outcome, settled_at, baseline FROM creates AS c WHERE remote_name = ?1 \
-             AND outcome IN ('pending', 'made') \
-             AND NOT EXISTS (SELECT 1 FROM gone_parsers AS g WHERE g.parser_id = c.parser_id)",
+            "SELECT outcome, parser_id, baseline, EXISTS (SELECT 1 FROM gone_parsers AS g \
+                 WHERE g.parser_id = c.parser_id) AS is_gone \
+             FROM creates AS c WHERE remote_name = ?1 ORDER BY id",
         )
         .bind(remote_name)
         .fetch_all(&self.readers)
         .await
         .trying("look up a name's creates")?;
         let mut facts = LedgerFacts::default();
-        for row in rows {
-            let outcome: String = row.try_get("outcome").trying("read a create")?;
-            if outcome == "pending" {
-                facts.pending = true;
-                let baseline: String = row.try_get("baseline").trying("read a create")?;
-                facts.baseline =
-                    serde_json::from_str(&baseline).map_err(|source| StoreError::Encode {
-                        what: "a create's baseline",
-                        source,
-                    })?;
-            } else {
-                facts.made_at = facts
-                    .made_at
-                    .max(row.try_get("settled_at").trying("read a create")?);
+        for row in &rows {
+            facts.was_sent = true;
+            let outcome = rows::some_text(row, "outcome").trying("read a create")?;
+            let parser_id = rows::text(row, "parser_id").trying("read a create")?;
+            match (outcome.as_str(), parser_id) {
+                ("made", Some(id)) => {
+                    if !row.try_get::<bool, _>("is_gone").trying("read a create")? {
+                        facts.made.push(ParserId(id));
+                    }
+                }
+                ("pending", _) => {
+                    facts.pending = true;
+                    facts.baseline = baseline(row)?;
+                }
+                _ => facts.refuted_baseline = Some(baseline(row)?),
             }
         }
         Ok(facts)
@@ -99,34 +107,66 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn known_parsers(&self) -> Result<Vec<KnownParser>, StoreError> {
+        // What was paid for is known even where its job is gone from the table. Its
+        // name is the job's matter: an operator may have given it any parser.
         let found = sqlx::query(
-            "SELECT parser_id, remote_name FROM jobs
+            "SELECT parser_id, remote_name, coalesce(generating_since, created_at) AS since FROM jobs
              WHERE id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
-                OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2)",
+                OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2)
+             UNION ALL
+             SELECT parser_id, NULL, settled_at FROM creates
+             WHERE id IN (SELECT id FROM creates WHERE outcome = 'made' ORDER BY id DESC LIMIT ?1)
+                OR id IN (SELECT id FROM creates WHERE outcome = 'made' ORDER BY id LIMIT ?2)",
         )
         .bind(KNOWN_NEWEST)
         .bind(KNOWN_OLDEST)
         .fetch_all(&self.readers)
         .await
         .trying("look up the known parsers")?;
-        let gone: HashSet<String> = sqlx::query_scalar("SELECT parser_id FROM gone_parsers")
-            .fetch_all(&self.readers)
-            .await
-            .trying("look up the parsers that are gone")?
-            .into_iter()
-            .collect();
-        let mut known = Vec::with_capacity(found.len());
+        let gone = self.gone_parsers().await?;
+        let mut known: Vec<KnownParser> = Vec::with_capacity(found.len());
+        let mut seen = HashSet::new();
         for row in found {
-            let id = rows::some_text(&row, "parser_id").trying("read a known parser")?;
-            let remote_name = rows::text(&row, "remote_name").trying("read a known parser")?;
-            if let (Some(remote_name), false) = (remote_name, gone.contains(&id)) {
+            let id = ParserId(rows::some_text(&row, "parser_id").trying("read a known parser")?);
+            if !gone.contains(&id) && seen.insert(id.clone()) {
                 known.push(KnownParser {
-                    id: ParserId(id),
-                    remote_name,
+                    id,
+                    remote_name: rows::text(&row, "remote_name").trying("read a known parser")?,
+                    known_since: row.try_get("since").trying("read a known parser")?,
                 });
             }
         }
         Ok(known)
+    }
+
+    /// The parsers of which the service said 404.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn gone_parsers(&self) -> Result<HashSet<ParserId>, StoreError> {
+        let gone: Vec<String> = sqlx::query_scalar("SELECT parser_id FROM gone_parsers")
+            .fetch_all(&self.readers)
+            .await
+            .trying("look up the parsers that are gone")?;
+        Ok(gone.into_iter().map(ParserId).collect())
+    }
+
+    /// Records that a parser which was gone is there again.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn mark_found(&self, id: ParserId) -> Result<(), StoreError> {
+        self.writer
+            .run("record that a parser is there again", move |connection| {
+                Box::pin(async move {
+                    sqlx::query("DELETE FROM gone_parsers WHERE parser_id = ?1")
+                        .bind(id.0)
+                        .execute(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// Records that the service says 404 to this parser.
@@ -287,4 +327,12 @@ impl Store {
             row.try_get("today").trying("read what was spent")?,
         ))
     }
+}
+
+fn baseline(row: &sqlx::sqlite::SqliteRow) -> Result<Vec<ParserId>, StoreError> {
+    let json = rows::some_text(row, "baseline").trying("read a create")?;
+    serde_json::from_str(&json).map_err(|source| StoreError::Encode {
+        what: "a create's baseline",
+        source,
+    })
 }

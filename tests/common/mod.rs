@@ -138,7 +138,9 @@ impl Harness {
                 Err(error) => panic!("{error}"),
             }
         };
-        wiring::take_in_key(&store, &key).await.unwrap();
+        wiring::take_in_key(&store, &key, Clock::System.now())
+            .await
+            .unwrap();
         let (stop, stopped) = watch::channel(Stop::No);
         let daemon = wiring::daemon(
             &settings,

@@ -29,7 +29,8 @@ fn sighting(reply: Reply, known: &[&str], before: &[&str], held: &[&str]) -> Sig
         .iter()
         .map(|text| KnownParser {
             id: id(text),
-            remote_name: "other".to_owned(),
+            remote_name: Some("other".to_owned()),
+            known_since: 0,
         })
         .collect();
     let assessment = listing.assess(&known);

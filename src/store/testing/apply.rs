@@ -146,7 +146,8 @@ async fn the_parser_that_was_made_is_recorded_with_the_job() {
     assert_eq!(f.column(LEDGER).await, [format!("n_pd_1 made p1 {NOW}")]);
     assert_eq!(f.column(EVENTS).await, ["creating", "created"]);
     let facts = f.store.ledger("n_pd_1").await.unwrap();
-    assert_eq!((facts.pending, facts.made_at), (false, Some(NOW)));
+    assert_eq!((facts.pending, facts.was_sent), (false, true));
+    assert_eq!(facts.made, [ParserId("p1".to_owned())]);
 }
 
 #[tokio::test]
@@ -184,7 +185,12 @@ async fn a_create_that_made_nothing_gives_its_credits_back() {
     assert_eq!(f.column(LEDGER).await, [format!("n_pd_1 not_made - {NOW}")]);
     assert_eq!(f.store.spent(NOW).await.unwrap(), (0, 0));
     let facts = f.store.ledger("n_pd_1").await.unwrap();
-    assert_eq!(facts, crate::store::LedgerFacts::default());
+    assert_eq!((facts.pending, facts.was_sent), (false, true));
+    assert!(facts.made.is_empty());
+    assert_eq!(
+        facts.refuted_baseline,
+        Some(vec![ParserId("old".to_owned())])
+    );
 }
 
 #[tokio::test]
