@@ -162,7 +162,7 @@ SELECT
     error_status,
     error_message,
     error_hint,
-    json_array_length(urls)                                          AS url_count,
+    CASE WHEN json_valid(urls) THEN json_array_length(urls) END      AS url_count,
     strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch')  AS created_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', updated_at / 1000.0, 'unixepoch')  AS updated_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1000.0, 'unixepoch') AS finished_at,

@@ -147,6 +147,20 @@ impl Account {
         }
     }
 
+    /// Counts what was spent anew from the database. Only while nothing is reserved
+    /// that is not on record.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn recount(&self, store: &Store, now: UnixMs) -> Result<(), StoreError> {
+        let (spent, spent_today) = store.spent(now).await?;
+        let mut state = self.lock();
+        state.budget.spent = spent;
+        state.budget.spent_today = spent_today;
+        state.budget.day = crate::gate::utc_day(now);
+        Ok(())
+    }
+
     /// Takes back what a create that made nothing was taken to cost.
     pub fn refund(&self, credits: i64, sent_at: UnixMs) {
         self.lock().budget.refund(credits, sent_at);
@@ -170,15 +184,7 @@ impl Account {
         over
     }
 
-    /// Opens both gates, as after a changed key.
-    pub fn open(&self) {
-        let mut state = self.lock();
-        state.create = Gate::Open;
-        state.read = Gate::Open;
-    }
-
-    /// Brings the database's copy of the gates up to date. Returns whether creates
-    /// are free to go, after which parked jobs may be set free.
+    /// Brings the database's copy of the gates up to date.
     ///
     /// # Errors
     /// Whatever SQLite says.

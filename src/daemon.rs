@@ -3,7 +3,10 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -97,6 +100,7 @@ pub struct Daemon<S> {
     /// A probe was due and no job was there to be the canary.
     lacks_canary: bool,
     nudge: Arc<Notify>,
+    heartbeat: Arc<AtomicI64>,
     stop: watch::Receiver<Stop>,
 }
 
@@ -120,6 +124,7 @@ impl<S: Service> Daemon<S> {
             is_full: false,
             lacks_canary: false,
             nudge: Arc::new(Notify::new()),
+            heartbeat: Arc::new(AtomicI64::new(0)),
             stop,
         }
     }
@@ -127,6 +132,11 @@ impl<S: Service> Daemon<S> {
     /// Notify it to make the daemon look for new jobs at once.
     pub fn nudge(&self) -> Arc<Notify> {
         Arc::clone(&self.nudge)
+    }
+
+    /// When the loop last came round, Unix milliseconds; 0 before it starts.
+    pub fn heartbeat(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.heartbeat)
     }
 
     /// Works until told to stop, or until `until` says so. Every job is then where
@@ -185,6 +195,8 @@ impl<S: Service> Daemon<S> {
     /// Starts what can be started. Returns how long nothing more will be due, or
     /// none if the daemon is done.
     async fn round(&mut self) -> Result<Option<Duration>, StoreError> {
+        self.heartbeat
+            .store(self.worker.clock.now(), Ordering::Relaxed);
         self.adopt_orphans().await?;
         self.set_free().await?;
         while self.tasks.len() < self.limits.max_requests {
@@ -463,6 +475,13 @@ impl<S: Service> Daemon<S> {
         // Claimed ones wait behind new ones of a higher priority.
         for queued in self.creates.jobs.drain(..) {
             self.leased.remove(&queued.job.id);
+        }
+        // Others may have settled creates. Counted anew only where no create of this
+        // process is between its reservation and its record.
+        let creating = self.running.values().any(|task| task.lane == Lane::Create);
+        let now = self.worker.clock.now();
+        if !creating && self.worker.account.budget_hold(now).is_some() {
+            self.worker.account.recount(&self.worker.store, now).await?;
         }
         if self.worker.account.reload(&self.worker.store).await? {
             self.lifted.clear();

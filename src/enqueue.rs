@@ -172,3 +172,42 @@ pub fn files(pattern: &str) -> Result<Vec<PathBuf>, ManifestError> {
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Role;
+
+    #[tokio::test]
+    async fn a_file_is_loaded_once_and_a_bad_one_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let store = Store::open(&path("p.db"), Role::Tool).await.unwrap();
+        let job = r#"{"name": "a", "urls": ["https://example.com/1"]}"#;
+        std::fs::write(path("a.jsonl"), job).unwrap();
+        std::fs::write(path("b.jsonl"), job.replace("/1", "/2")).unwrap();
+        std::fs::create_dir(path("c.jsonl")).unwrap();
+
+        let load = |name: &'static str| {
+            let (store, path) = (store.clone(), path(name));
+            async move { load_file(&store, &path, None, false).await }
+        };
+        let first = load("a.jsonl").await.unwrap();
+        let second = load("a.jsonl").await.unwrap();
+        assert_eq!((first.added, first.unchanged), (1, 0));
+        assert_eq!((second.added, second.unchanged), (0, 1));
+        let Err(EnqueueError::Bad(error)) = load("b.jsonl").await else {
+            panic!("the name stands for something else");
+        };
+        assert_eq!(error.bad[0].line, Some(1));
+        assert!(error.bad[0].reason.contains("job 1, QUEUED"), "{error}");
+
+        let pattern = path("*.jsonl").display().to_string();
+        assert_eq!(files(&pattern).unwrap(), [path("a.jsonl"), path("b.jsonl")]);
+        assert_eq!(
+            files(&path("none/*").display().to_string()).unwrap(),
+            [] as [PathBuf; 0]
+        );
+        store.close().await;
+    }
+}

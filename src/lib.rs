@@ -8,7 +8,8 @@
 //!   `api::classify`
 //! - [`daemon`] claims and waits, [`worker`] and [`reconcile`] act on one job or one
 //!   list, [`account`] holds gates and budget, [`wiring`] puts them together
-//! - [`store`]: the only SQL; [`api`]: the only HTTP; [`simulator`]: the service, to
+//! - [`http`]: metrics and health
+//! - [`store`]: the only SQL; [`api`]: the only requests to the service; [`simulator`]: the service, to
 //!   try and test against
 //!
 //! # States of a job
@@ -31,6 +32,7 @@ pub mod daemon;
 pub mod enqueue;
 pub mod gate;
 pub mod hint;
+pub mod http;
 pub mod job;
 pub mod lifecycle;
 pub mod listing;

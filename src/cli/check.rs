@@ -103,6 +103,12 @@ impl Checker {
         }
         if key.is_ok() {
             self.service(settings).await?;
+        } else {
+            self.warn(
+                "service",
+                "not asked: there is no key",
+                "give the key first",
+            )?;
         }
         Ok(exit)
     }

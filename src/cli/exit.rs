@@ -52,15 +52,24 @@ impl Exit {
                     Some(Self::BadConfig)
                 } else if cause.is::<Closed>() {
                     Some(Self::Done)
-                } else if let Some(StoreError::Locked { .. }) = cause.downcast_ref() {
-                    Some(Self::Locked)
-                } else if let Some(EnqueueError::Bad(_)) = cause.downcast_ref() {
-                    Some(Self::BadFile)
+                } else if let Some(error) = cause.downcast_ref::<StoreError>() {
+                    Some(Self::of_store(error))
                 } else {
-                    None
+                    // It is transparent: what it holds is no link of the chain.
+                    match cause.downcast_ref::<EnqueueError>()? {
+                        EnqueueError::Bad(_) => Some(Self::BadFile),
+                        EnqueueError::Store(error) => Some(Self::of_store(error)),
+                    }
                 }
             })
             .unwrap_or(Self::Failed)
+    }
+
+    const fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Locked { .. } => Self::Locked,
+            _ => Self::Failed,
+        }
     }
 
     /// Tells an error on standard error, and gives its code.

@@ -181,27 +181,37 @@ const fn unspent(settings: &Settings) -> Budget {
     }
 }
 
-/// Done when the process is asked to end.
-async fn shutdown() {
-    let interrupted = async {
-        // Where no signal can be had, there is nothing to wait for.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
+/// Done when the process is asked to end. It listens from the call on, not from the
+/// first poll: whoever reads our first line may answer with a signal.
+#[cfg(unix)]
+fn shutdown() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let heard = |kind| {
+        let signal = signal(kind);
+        async move {
+            match signal {
+                Ok(mut signal) => {
+                    signal.recv().await;
+                }
+                // Where none can be had, there is nothing to wait for.
+                Err(_) => std::future::pending().await,
             }
-            Err(_) => std::future::pending().await,
         }
     };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
+    let interrupted = heard(SignalKind::interrupt());
+    let terminated = heard(SignalKind::terminate());
+    async {
+        tokio::select! {
+            () = interrupted => {}
+            () = terminated => {}
+        }
+    }
+}
+
+/// Done when the process is asked to end.
+#[cfg(not(unix))]
+async fn shutdown() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

@@ -10,6 +10,10 @@ use crate::api::text::{escaped, is_unfit};
 use crate::gate::Budget;
 use crate::job::UnixMs;
 
+/// A terminal that says it is narrower than this is taken to be of the usual width.
+const LEAST_WIDTH: u16 = 20;
+const USUAL_WIDTH: u16 = 80;
+
 /// Nobody reads standard output any more (`| head`): a reason to end, and no fault.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output is closed")]
@@ -128,6 +132,10 @@ impl Columns {
         table
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic);
+        // Some terminals say 0 (`script`, `docker run -t`): they do not know.
+        if table.width().is_some_and(|width| width < LEAST_WIDTH) {
+            table.set_width(USUAL_WIDTH);
+        }
         if !headings.is_empty() {
             table.set_header(headings.to_vec());
         }

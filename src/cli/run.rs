@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 
 use crate::{
     clock::Clock,
     config::Settings,
     daemon::Until,
     enqueue::{self, EnqueueError},
+    http::{Listener, Vitals},
     job::JobState,
     store::{Role, Store, StoreError},
     telemetry, wiring,
@@ -36,6 +40,14 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     if wiring::take_in_key(&store, &key).await? {
         tracing::info!("the API key is another one: closed gates are opened");
     }
+    let listener = match settings.http.listen {
+        Some(address) => Some(
+            Listener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen at {address} (http.listen)"))?,
+        ),
+        None => None,
+    };
     let (stop, stopped) = watch::channel(Stop::No);
     // From here on a signal ends the daemon in good order.
     let signals = Signals::listen(stop).context("cannot listen for signals")?;
@@ -60,14 +72,22 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         service = %settings.api.base_url,
         "parserd is up"
     );
-    let handling = tokio::spawn(signals.handle(
+    let mut beside = JoinSet::new();
+    beside.spawn(signals.handle(
         store.clone(),
         settings.enqueue.files.clone(),
         daemon.nudge(),
     ));
-    let result = daemon.run().await;
-    handling.abort();
-    result?;
+    if let Some(listener) = listener {
+        tracing::info!(address = %listener.address()?, "metrics and health are served");
+        beside.spawn(listener.serve(Vitals {
+            store: store.clone(),
+            clock: Clock::System,
+            heartbeat: daemon.heartbeat(),
+        }));
+    }
+    daemon.run().await?;
+    beside.shutdown().await;
     let exit = if args.until_done {
         verdict(&store, files_ok).await?
     } else {

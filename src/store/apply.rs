@@ -36,6 +36,7 @@ pub enum Applied {
 /// A change on its way to the database.
 pub(super) struct Record {
     id: JobId,
+    revision: i64,
     at: UnixMs,
     progress: String,
     example_result: Option<String>,
@@ -53,6 +54,7 @@ impl Record {
         object.insert("at".to_owned(), at.into());
         Self {
             id: job.id,
+            revision: job.revision,
             at,
             progress: Value::Object(object).to_string(),
             example_result: change
@@ -110,7 +112,7 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
     }
     sql.push_str(
         " FROM json_each(?1) AS change WHERE jobs.id = change.value ->> 'id' \
-         AND jobs.revision = change.value ->> 'revision' RETURNING jobs.id",
+         AND jobs.revision = change.value ->> 'revision' RETURNING jobs.id, jobs.revision",
     );
     sql
 });
@@ -123,7 +125,7 @@ pub(super) async fn records(
     let mut seen = HashSet::new();
     let first: Vec<bool> = records
         .iter()
-        .map(|record| seen.insert(record.id))
+        .map(|record| seen.insert((record.id, record.revision)))
         .collect();
     let parts: Vec<&str> = records
         .iter()
@@ -131,18 +133,17 @@ pub(super) async fn records(
         .filter(|(_, first)| **first)
         .map(|(record, _)| record.progress.as_str())
         .collect();
-    let updated: HashSet<JobId> = sqlx::query_scalar(AssertSqlSafe(UPDATE.as_str()))
+    let updated: HashSet<(i64, i64)> = sqlx::query_as(AssertSqlSafe(UPDATE.as_str()))
         .bind(format!("[{}]", parts.join(",")))
         .fetch_all(&mut *connection)
         .await
         .trying("store a change of a job")?
         .into_iter()
-        .map(JobId)
         .collect();
     let mut results = Vec::with_capacity(records.len());
     let mut notes = Vec::new();
     for (record, first) in records.iter().zip(first) {
-        let applied = first && updated.contains(&record.id);
+        let applied = first && updated.contains(&(record.id.0, record.revision + 1));
         if applied {
             if let Some((event, detail)) = &record.note {
                 notes.push(json!({

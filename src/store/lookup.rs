@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::{Store, StoreError, Trying as _};
+use super::{Store, StoreError, Trying as _, rows};
 use crate::{
     gate::{Closure, Scope, utc_day},
     job::{JobId, ParkReason, ParserId, UnixMs},
@@ -99,7 +99,7 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn known_parsers(&self) -> Result<Vec<KnownParser>, StoreError> {
-        let rows = sqlx::query(
+        let found = sqlx::query(
             "SELECT parser_id, remote_name FROM jobs
              WHERE id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
                 OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2)",
@@ -115,11 +115,10 @@ impl Store {
             .trying("look up the parsers that are gone")?
             .into_iter()
             .collect();
-        let mut known = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id: String = row.try_get("parser_id").trying("read a known parser")?;
-            let remote_name: Option<String> =
-                row.try_get("remote_name").trying("read a known parser")?;
+        let mut known = Vec::with_capacity(found.len());
+        for row in found {
+            let id = rows::some_text(&row, "parser_id").trying("read a known parser")?;
+            let remote_name = rows::text(&row, "remote_name").trying("read a known parser")?;
             if let (Some(remote_name), false) = (remote_name, gone.contains(&id)) {
                 known.push(KnownParser {
                     id: ParserId(id),
@@ -234,9 +233,11 @@ impl Store {
                         let ids: Vec<i64> = sqlx::query_scalar(
                             "UPDATE jobs SET state = 'QUEUED', park_reason = NULL, \
                              error_status = NULL, error_message = NULL, error_hint = NULL, \
-                             due_at = ?2, updated_at = ?2, revision = revision + 1 \
+                             due_at = max(?2, coalesce(run_at, 0)), updated_at = ?2, \
+                             revision = revision + 1 \
                              WHERE id IN (SELECT id FROM jobs INDEXED BY jobs_parked \
-                                 WHERE state = 'PARKED' AND park_reason = ?1 LIMIT ?3) \
+                                 WHERE state = 'PARKED' AND park_reason = ?1 \
+                                 AND doubt_since IS NULL LIMIT ?3) \
                              RETURNING id",
                         )
                         .bind(reason.as_str())

@@ -2,6 +2,7 @@
 
 mod apply;
 mod lookup;
+mod mend;
 mod queue;
 pub mod report;
 mod rows;
@@ -19,6 +20,7 @@ use std::{
 
 use sqlx::{
     ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
+    migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -91,7 +93,7 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
         /// Why not.
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
     },
     /// A statement failed.
     #[error("database: cannot {what}: {source}")]
@@ -177,13 +179,23 @@ impl Store {
         let options = options(path).map_err(opening)?;
         let mut connection = options.connect().await.map_err(opening)?;
         refuse_old_sqlite(&mut connection).await?;
-        sqlx::migrate!()
-            .run(&mut connection)
+        migrate(&mut connection)
             .await
             .map_err(|source| StoreError::Migrate {
                 path: path.to_owned(),
                 source,
             })?;
+        if role == Role::Daemon {
+            let ended = mend::broken_rows(&mut connection)
+                .await
+                .trying("look for rows that were changed past the rules")?;
+            if ended > 0 {
+                tracing::warn!(
+                    jobs = ended,
+                    "rows were changed past the database's rules: they are FAILED now"
+                );
+            }
+        }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .idle_timeout(None)
@@ -305,6 +317,25 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Brings the schema up to date in one transaction: of two programs that open a new
+/// database at the same moment, one makes it and the other finds it made.
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+    let migrator = sqlx::migrate!();
+    let known = i64::try_from(migrator.iter().count()).unwrap_or(i64::MAX);
+    // No such table is an answer too: there is everything to do.
+    let applied: Result<i64, _> =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&mut *connection)
+            .await;
+    if applied.is_ok_and(|applied| applied == known) {
+        return migrator.run_direct(None, connection, false).await;
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    migrator.run_direct(None, &mut *transaction, false).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
 async fn refuse_old_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let found: String = sqlx::query_scalar("SELECT sqlite_version()")
         .fetch_one(connection)
@@ -328,6 +359,9 @@ async fn watcher(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = options(path)?.read_only(true);
     SqliteConnection::connect_with(&options).await
 }
+
+#[cfg(test)]
+mod testing;
 
 #[cfg(test)]
 mod tests {
@@ -388,6 +422,19 @@ mod tests {
             .await
             .unwrap();
         assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_programs_may_open_a_new_database_at_the_same_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let opening = (0..8).map(|_| {
+            let path = path.clone();
+            tokio::spawn(async move { Store::open(&path, Role::Tool).await })
+        });
+        for opened in futures_util::future::join_all(opening).await {
+            opened.unwrap().unwrap().close().await;
+        }
     }
 
     #[tokio::test]

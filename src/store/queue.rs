@@ -1,16 +1,20 @@
 //! Claims: which jobs are due. One daemon has the database, so a claim is kept in
 //! its memory; what a crash must not forget is a state.
 
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
 
 use super::{
     Store, StoreError, Trying as _,
     rows::{self, JOB_COLUMNS},
 };
 use crate::{
+    api::text,
     job::{Job, JobId, JobState, UnixMs},
     spec::JobSpec,
 };
+
+/// The longest column of a specification, as in `migrations/0002_rules.sql`.
+const COLUMN_MAX_BYTES: usize = 1_000_000;
 
 /// A QUEUED job with what it asks for, or why that cannot be read.
 #[derive(Debug, Clone)]
@@ -61,25 +65,7 @@ impl Store {
         now: UnixMs,
         limit: usize,
     ) -> Result<Vec<QueuedJob>, StoreError> {
-        // Priority by priority, so that jobs which are not due yet are never walked
-        // over, however many there are.
-        let sql = format!(
-            "WITH RECURSIVE level (priority) AS MATERIALIZED (
-                SELECT (SELECT priority FROM jobs INDEXED BY jobs_queued WHERE state = 'QUEUED'
-                        ORDER BY priority DESC LIMIT 1)
-                UNION ALL
-                SELECT (SELECT jobs.priority FROM jobs INDEXED BY jobs_queued
-                        WHERE state = 'QUEUED' AND jobs.priority < level.priority
-                        ORDER BY jobs.priority DESC LIMIT 1)
-                FROM level WHERE level.priority IS NOT NULL
-             )
-             SELECT {JOB_COLUMNS}, urls, scraper_params, fields
-             FROM level CROSS JOIN jobs INDEXED BY jobs_queued
-               ON jobs.state = 'QUEUED' AND jobs.priority = level.priority AND jobs.due_at <= ?1
-             LIMIT ?2",
-            JOB_COLUMNS = prefixed(),
-        );
-        let rows = sqlx::query(AssertSqlSafe(sql))
+        let rows = sqlx::query(AssertSqlSafe(due_creates_sql()))
             .bind(now)
             .bind(bounded(limit))
             .fetch_all(&self.readers)
@@ -87,15 +73,10 @@ impl Store {
             .trying("look for due jobs")?;
         rows.iter()
             .map(|row| {
-                let job = rows::job(row)?;
-                let spec = JobSpec::from_columns(
-                    &job.name,
-                    row.try_get("urls")?,
-                    row.try_get("scraper_params")?,
-                    row.try_get("fields")?,
-                )
-                .map_err(|error| error.to_string());
-                Ok(QueuedJob { job, spec })
+                Ok(QueuedJob {
+                    job: rows::job(row)?,
+                    spec: spec(row)?,
+                })
             })
             .collect::<Result<_, sqlx::Error>>()
             .trying("read a due job")
@@ -213,6 +194,63 @@ impl Store {
             .transpose()
             .trying("read a job")
     }
+}
+
+/// Priority by priority, so that jobs which are not due yet are never walked over,
+/// however many there are.
+pub(super) fn due_creates_sql() -> String {
+    format!(
+        "WITH RECURSIVE level (priority) AS MATERIALIZED (
+            SELECT (SELECT priority FROM jobs INDEXED BY jobs_queued WHERE state = 'QUEUED'
+                    ORDER BY priority DESC LIMIT 1)
+            UNION ALL
+            SELECT (SELECT jobs.priority FROM jobs INDEXED BY jobs_queued
+                    WHERE state = 'QUEUED' AND jobs.priority < level.priority
+                    ORDER BY jobs.priority DESC LIMIT 1)
+            FROM level WHERE level.priority IS NOT NULL
+         )
+         SELECT {JOB_COLUMNS}, urls, scraper_params, fields
+         FROM level CROSS JOIN jobs INDEXED BY jobs_queued
+           ON jobs.state = 'QUEUED' AND jobs.priority = level.priority AND jobs.due_at <= ?1
+         LIMIT ?2",
+        JOB_COLUMNS = prefixed(),
+    )
+}
+
+/// What a row asks for, or why that cannot be read.
+fn spec(row: &SqliteRow) -> Result<Result<JobSpec, String>, sqlx::Error> {
+    let mut texts = [None; 4];
+    for (text, column) in texts
+        .iter_mut()
+        .zip(["name", "urls", "scraper_params", "fields"])
+    {
+        let Some(bytes) = row.try_get::<Option<&[u8]>, _>(column)? else {
+            continue;
+        };
+        if bytes.len() > COLUMN_MAX_BYTES {
+            return Ok(Err(format!(
+                "{column} is {} bytes long: write at most {COLUMN_MAX_BYTES}",
+                bytes.len()
+            )));
+        }
+        match str::from_utf8(bytes) {
+            Ok(utf8) => *text = Some(utf8),
+            Err(error) => {
+                return Ok(Err(format!(
+                    "{column} is no text ({error}): write it in UTF-8"
+                )));
+            }
+        }
+    }
+    let [name, urls, scraper_params, fields] = texts;
+    let spec = JobSpec::from_columns(
+        name.unwrap_or_default(),
+        urls.unwrap_or_default(),
+        scraper_params,
+        fields,
+    );
+    // Of a row with a thousand faults the first ones say enough.
+    Ok(spec.map_err(|error| text::quote(&error.to_string())))
 }
 
 /// [`JOB_COLUMNS`] of `jobs`, where another table has a `priority` too.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use futures_util::stream::BoxStream;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, FromRow, Row as _, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _};
+use super::{Store, StoreError, Trying as _, rows};
 use crate::job::{JobId, JobState, ParkReason, UnixMs};
 
 /// How many jobs are where.
@@ -29,7 +29,7 @@ impl Counts {
 }
 
 /// A job as it is shown: the columns of CONTRACT.md that are meant to be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobRow {
     /// Row id.
     pub id: i64,
@@ -63,6 +63,29 @@ pub struct JobRow {
     pub finished_at: Option<UnixMs>,
     /// When it is looked at next, Unix milliseconds.
     pub due_at: UnixMs,
+}
+
+impl FromRow<'_, SqliteRow> for JobRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: rows::some_text(row, "name")?,
+            state: rows::some_text(row, "state")?,
+            park_reason: rows::text(row, "park_reason")?,
+            parser_id: rows::text(row, "parser_id")?,
+            parser_version: row.try_get("parser_version")?,
+            creates: row.try_get("creates")?,
+            error_kind: rows::text(row, "error_kind")?,
+            error_status: row.try_get("error_status")?,
+            error_message: rows::text(row, "error_message")?,
+            error_hint: rows::text(row, "error_hint")?,
+            priority: row.try_get("priority")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            finished_at: row.try_get("finished_at")?,
+            due_at: row.try_get("due_at")?,
+        })
+    }
 }
 
 /// How many rows one look at the database takes.
@@ -271,7 +294,7 @@ impl Store {
                 .map(|row| {
                     Ok(EventRow {
                         at: row.try_get("at")?,
-                        event: row.try_get("event")?,
+                        event: rows::some_text(row, "event")?,
                         detail: json_column(row, "detail")?.unwrap_or_default(),
                     })
                 })
@@ -296,13 +319,12 @@ fn story(
     events: Vec<EventRow>,
     create_requests: Vec<CreateRow>,
 ) -> Result<Story, sqlx::Error> {
-    use sqlx::FromRow as _;
     Ok(Story {
         row: JobRow::from_row(row)?,
         urls: json_column(row, "urls")?,
         scraper_params: json_column(row, "scraper_params")?,
         fields: json_column(row, "fields")?,
-        remote_name: row.try_get("remote_name")?,
+        remote_name: rows::text(row, "remote_name")?,
         example_result: json_column(row, "example_result")?,
         events,
         create_requests,
@@ -312,7 +334,7 @@ fn story(
 /// A column of JSON; a text that is none, in a row that got in past the rules, is
 /// shown as a JSON string.
 fn json_column(row: &SqliteRow, column: &str) -> Result<Option<Box<RawValue>>, sqlx::Error> {
-    let Some(text) = row.try_get::<Option<String>, _>(column)? else {
+    let Some(text) = rows::text(row, column)? else {
         return Ok(None);
     };
     RawValue::from_string(text.clone())

@@ -74,6 +74,22 @@ pub(super) fn values(progress: &Progress) -> [Value; 25] {
     ]
 }
 
+/// How many bytes of a name are kept; the rules let it have 800.
+const NAME_MAX_BYTES: usize = 1000;
+
+/// A text as far as it can be read. SQLite keeps any bytes in a TEXT column, and one
+/// row that got in past the rules must not stop the others.
+pub(super) fn text(row: &SqliteRow, column: &str) -> Result<Option<String>, sqlx::Error> {
+    Ok(row
+        .try_get::<Option<&[u8]>, _>(column)?
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// A text that has to be there, as far as it can be read.
+pub(super) fn some_text(row: &SqliteRow, column: &str) -> Result<String, sqlx::Error> {
+    Ok(text(row, column)?.unwrap_or_default())
+}
+
 /// Reads a row of [`JOB_COLUMNS`]. A text that stands for no value is read as
 /// none: a row that got in past the rules must not stop the others.
 pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
@@ -94,15 +110,15 @@ pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
         .ok_or_else(|| sqlx::Error::Decode("a job's state is none of the known ones".into()))?;
     Ok(Job {
         id: JobId(row.try_get("id")?),
-        name: row.try_get("name")?,
+        name: name(row)?,
         revision: row.try_get("revision")?,
         progress: Progress {
             state,
             park_reason: named(row, "park_reason")?,
             due_at: row.try_get("due_at")?,
-            remote_name: row.try_get("remote_name")?,
+            remote_name: text(row, "remote_name")?,
             recreation: row.try_get("recreation")?,
-            parser_id: row.try_get::<Option<String>, _>("parser_id")?.map(ParserId),
+            parser_id: text(row, "parser_id")?.map(ParserId),
             parser_version: row.try_get("parser_version")?,
             generating_since: row.try_get("generating_since")?,
             generated_at: row.try_get("generated_at")?,
@@ -117,17 +133,22 @@ pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
             error_status: row
                 .try_get::<Option<i64>, _>("error_status")?
                 .and_then(|status| u16::try_from(status).ok()),
-            error_message: row.try_get("error_message")?,
-            error_hint: row.try_get("error_hint")?,
+            error_message: text(row, "error_message")?,
+            error_hint: text(row, "error_hint")?,
             finished_at: row.try_get("finished_at")?,
         },
     })
 }
 
+/// The name, cut where it cannot be one anyway: it stands in every line of the log.
+fn name(row: &SqliteRow) -> Result<String, sqlx::Error> {
+    let bytes: &[u8] = row.try_get("name")?;
+    let head = bytes.get(..NAME_MAX_BYTES).unwrap_or(bytes);
+    Ok(String::from_utf8_lossy(head).into_owned())
+}
+
 fn named<T: FromStr>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error> {
-    Ok(row
-        .try_get::<Option<String>, _>(column)?
-        .and_then(|text| text.parse().ok()))
+    Ok(text(row, column)?.and_then(|text| text.parse().ok()))
 }
 
 /// The progress as an object with the columns' names, as the writer wants it.

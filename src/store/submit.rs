@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, rows};
 use crate::{
     job::{JobId, JobState, ParkReason},
     spec::JobSpec,
@@ -187,10 +187,10 @@ async fn compare(
 
 fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, sqlx::Error> {
     let there = JobSpec::from_columns(
-        row.try_get("name")?,
-        row.try_get("urls")?,
-        row.try_get("scraper_params")?,
-        row.try_get("fields")?,
+        &spec.name,
+        &rows::some_text(row, "urls")?,
+        rows::text(row, "scraper_params")?.as_deref(),
+        rows::text(row, "fields")?.as_deref(),
     );
     Ok(there.is_ok_and(|there| {
         there.urls == spec.urls

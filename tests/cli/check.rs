@@ -1,0 +1,237 @@
+//! `parserd check`, and what every command makes of a bad configuration.
+
+use std::net::SocketAddr;
+
+use parserd::simulator::server::{Server, ServerHandle};
+use parserd::simulator::{Faults, Rule, Simulator, WorldConfig};
+
+use crate::place::{KEY, Place, job_line, out_of_credits};
+
+async fn simulator(rules: &[&str]) -> ServerHandle {
+    let rules: Vec<Rule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+    let world = WorldConfig {
+        key: KEY.to_owned(),
+        ..WorldConfig::default()
+    };
+    let simulator = Simulator::new(world, Faults::new(1, rules));
+    Server::start(SocketAddr::from(([127, 0, 0, 1], 0)), simulator)
+        .await
+        .unwrap()
+}
+
+const URL: &str = "PARSERD__API__BASE_URL";
+const KEY_VARIABLE: &str = "PARSERD__API__KEY";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_well_and_nothing_is_made() {
+    let server = simulator(&[]).await;
+    let place = Place::new();
+    let env = [(URL, server.base_url()), (KEY_VARIABLE, KEY.to_owned())];
+    let env = env.each_ref().map(|(name, value)| (*name, value.as_str()));
+    place
+        .run_with(&env, &["check"])
+        .is(0)
+        .says(&["all is well"])
+        .prints(&[
+            "ok   configuration: no file",
+            "ok   key",
+            "parserd.db is not there yet, and can be made",
+            "answers, the key is accepted; 0 parsers there",
+        ]);
+    assert_eq!(place.folder.path().read_dir().unwrap().count(), 0);
+    server.with(|simulator| {
+        let traffic = &simulator.traffic;
+        assert_eq!(traffic.log().count(), 1);
+        assert_eq!(traffic.count(parserd::simulator::Endpoint::List), 1);
+    });
+    let report = place.run_with(&env, &["check", "--json"]).is(0).json();
+    assert_eq!(report["ok"], true);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_refuses_is_told_with_its_cure() {
+    for (rule, key, parts) in [
+        (
+            None,
+            "another",
+            &["does not accept the key: HTTP 401", "dashboard"][..],
+        ),
+        (
+            Some("list status=402"),
+            KEY,
+            &["credits are exhausted", "parserd resume"],
+        ),
+        (
+            Some("list status=503"),
+            KEY,
+            &["HTTP 503", "the service has trouble"],
+        ),
+        (
+            Some("list status=404"),
+            KEY,
+            &["does not answer as the AI Parser API", "api.base_url"],
+        ),
+    ] {
+        let server = simulator(rule.as_slice()).await;
+        let place = Place::new();
+        let env = [(URL, &*server.base_url()), (KEY_VARIABLE, key)];
+        let ended = place
+            .run_with(&env, &["check"])
+            .is(1)
+            .prints(&["FAIL service"]);
+        ended.prints(parts).says(&["1 fault"]);
+        server.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn with_nothing_listening_database_gates_budget_and_files_are_told_all_the_same() {
+    let place = Place::new();
+    place.jobs(vec![("a", out_of_credits("a"))]).await;
+    place.file("good.jsonl", &job_line("a"));
+    place.file("bad.jsonl", "{}\n");
+    place.file(
+        "my.toml",
+        &format!(
+            "[api]\nbase_url = 'http://127.0.0.1:1'\nkey = '{KEY}'\n\
+             [budget]\nmax_credits = 1\n[enqueue]\nfiles = ['*.jsonl', 'none/*.csv']\n"
+        ),
+    );
+    let ended = place.run(&["--config", "my.toml", "check"]).is(1).prints(&[
+        "ok   configuration: my.toml",
+        "schema 2, SQLite 3.",
+        "no daemon is running",
+        "warn budget: budget.max_credits is 1",
+        "ok   enqueue.files: good.jsonl, 1 job",
+        "FAIL enqueue.files: bad.jsonl: line 1:",
+        "warn enqueue.files: none/*.csv stands for no file",
+        "FAIL service: http://127.0.0.1:1/ cannot be reached",
+        "cure: see to network",
+    ]);
+    ended.says(&["2 faults, 2 warnings"]);
+}
+
+#[test]
+fn a_database_that_cannot_be_made_or_read_is_a_fault() {
+    let place = Place::new();
+    let check = |url: &str| {
+        place.run_with(
+            &[(KEY_VARIABLE, KEY), ("PARSERD__DATABASE__URL", url)],
+            &["--set", "api.base_url=http://127.0.0.1:1", "check"],
+        )
+    };
+    check("sqlite://absent/p.db").is(1).prints(&[
+        "FAIL database",
+        "cannot be made",
+        "database.url",
+    ]);
+    place.file(
+        "no.db",
+        "this is no database, but a text that is long enough to be one",
+    );
+    check("sqlite://no.db")
+        .is(1)
+        .prints(&["FAIL database", "no.db"]);
+}
+
+#[test]
+fn a_bad_configuration_is_78_with_the_key_s_full_name_and_the_cure() {
+    let place = Place::new();
+    place.file("loose.key", KEY);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(place.path("loose.key"), mode).unwrap();
+    }
+    for (text, parts) in [
+        (
+            "[poll]\nmax_intervall = '5s'",
+            &["poll.max_intervall", "poll.max_interval", "my.toml line 2"][..],
+        ),
+        (
+            "[poll]\nmax_interval = 5",
+            &[
+                "poll.max_interval",
+                "is a whole number",
+                "duration in quotes",
+            ],
+        ),
+        (
+            "[poll]\ntimeout = 'soon'",
+            &["poll.timeout", "no duration", "250ms, 5s"],
+        ),
+        (
+            "[api]\nbase_url = 'http://example.com'",
+            &["api.base_url", "https"],
+        ),
+        (
+            "[api]\nkey_file = 'loose.key'",
+            &["api.key_file", "0644", "chmod 600"],
+        ),
+        ("[api", &["my.toml line 1"]),
+    ] {
+        place.file("my.toml", text);
+        for command in ["status", "jobs", "retry"] {
+            let args = ["--config", "my.toml", command, "1"];
+            let args = &args[..if command == "retry" { 4 } else { 3 }];
+            place.run(args).is(78).says(&["error: "]).says(parts);
+        }
+        place
+            .run(&["--config", "my.toml", "check"])
+            .is(78)
+            .prints(&["FAIL configuration"])
+            .prints(parts);
+    }
+}
+
+#[test]
+fn all_that_is_wrong_with_a_configuration_is_told_at_once() {
+    let place = Place::new();
+    place.file("my.toml", "[poll]\ntimeout = 'soon'\n[api]\nkye = 'x'\n");
+    let report = place
+        .run(&["--config", "my.toml", "check", "--json"])
+        .is(78)
+        .json();
+    assert_eq!(report["checks"].as_array().unwrap().len(), 2);
+    assert!(report["checks"].to_string().contains("api.key"), "{report}");
+    place
+        .run(&["--config", "absent.toml", "status"])
+        .is(78)
+        .says(&["absent.toml"]);
+    place
+        .run(&["check"])
+        .is(78)
+        .prints(&["api.key is missing", "api.key_file"]);
+}
+
+#[test]
+fn flags_stand_before_the_command_and_show_no_key() {
+    let place = Place::new();
+    place
+        .run(&["status", "--config", "x"])
+        .is(2)
+        .says(&["--config stands before the command"]);
+    let bad = format!("api.key:{KEY}");
+    place
+        .run(&["--set", &bad, "status"])
+        .is(2)
+        .says(&["--set takes KEY=VALUE"]);
+    let bad = format!("api.key={KEY}");
+    place
+        .run(&["--set", &bad, "status"])
+        .is(2)
+        .says(&["api.key_file"]);
+    place
+        .run(&["--set", "pol.timeout=5s", "status"])
+        .is(78)
+        .says(&["pol.timeout", "poll.timeout"]);
+    place.run(&[]).is(2);
+    place.run(&["statsu"]).is(2).says(&["status"]);
+    place
+        .run(&["--help"])
+        .is(0)
+        .prints(&["Exit codes", "enqueue"]);
+    place.run(&["--version"]).is(0).prints(&["parserd "]);
+}

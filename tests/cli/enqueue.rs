@@ -1,0 +1,165 @@
+//! `parserd enqueue`.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::place::{Place, finished, generating, job_line};
+
+const TWO: &str = r#"
+[[jobs]]
+name = "a"
+urls = ["https://example.com/a"]
+
+[[jobs]]
+name = "b"
+urls = ["https://example.com/b"]
+"#;
+
+const BAD: &str = r#"
+[[jobs]]
+name = "c"
+urls = ["https://example.com/c"]
+
+[[jobs]]
+name = "d"
+urls = []
+
+[[jobs]]
+urls = ["ftp://example.com/e"]
+"#;
+
+#[test]
+fn the_same_file_twice_adds_nothing_the_second_time() {
+    let place = Place::new();
+    place.file("jobs.toml", TWO);
+    let first = place.run(&["enqueue", "jobs.toml"]).is(0);
+    assert_eq!(first.out, "", "messages go to standard error");
+    first.says(&["2 added (up to 2 x 30,000 = 60,000 credits), 0 already there"]);
+    place
+        .run(&["enqueue", "jobs.toml"])
+        .is(0)
+        .says(&["0 added, 2 already there"]);
+    let twice = place
+        .run(&["enqueue", "--json", "jobs.toml", "jobs.toml"])
+        .is(0);
+    assert_eq!(twice.json()["unchanged"], 4);
+    assert_eq!(twice.json()["files"][1]["file"], "jobs.toml");
+}
+
+#[test]
+fn a_bad_file_names_every_bad_job_with_its_line_and_the_good_files_still_load() {
+    let place = Place::new();
+    place.file("bad.toml", BAD);
+    place.file("good.jsonl", &job_line("g"));
+    let ended = place
+        .run(&["enqueue", "--json", "bad.toml", "good.jsonl"])
+        .is(65)
+        .says(&[
+            "error: bad.toml: line 6: job \"d\": urls",
+            "error: bad.toml: line 10: name is missing",
+            "error: bad.toml: nothing was loaded",
+            "1 added",
+            "1 bad file not loaded",
+        ]);
+    let summary = ended.json();
+    assert_eq!(summary["files"][0]["bad"][0]["line"], 6);
+    assert_eq!(summary["files"][0]["bad"][0]["name"], "d");
+    assert_eq!(summary["files"][1]["added"], 1);
+    let jobs = place.run(&["jobs", "--json"]).is(0).json();
+    assert_eq!(jobs.as_array().unwrap().len(), 1, "all or nothing per file");
+}
+
+#[test]
+fn a_bad_file_alone_makes_no_database() {
+    let place = Place::new();
+    place.file("bad.toml", BAD);
+    place
+        .run(&["enqueue", "bad.toml", "absent.toml"])
+        .is(65)
+        .says(&["absent.toml: cannot be read"]);
+    assert!(!place.path("parserd.db").exists());
+}
+
+#[tokio::test]
+async fn a_name_that_stands_for_something_else_is_told_with_its_job_and_the_cure() {
+    let place = Place::new();
+    place
+        .jobs(vec![
+            ("a", vec![]),
+            ("b", generating("b")),
+            ("f", finished("f")),
+        ])
+        .await;
+    place.file("jobs.toml", TWO);
+    place.run(&["enqueue", "jobs.toml"]).is(65).says(&[
+        "jobs.toml: line 2: job \"a\": job 1, QUEUED, has this name",
+        "parserd cancel 1",
+        "jobs.toml: line 6: job \"b\": job 2, GENERATING, has this name",
+        "give this job another name",
+        "0 added",
+    ]);
+    place.run(&["cancel", "a"]).is(0);
+    place.file("a.toml", TWO.split("\n\n").next().unwrap());
+    place.run(&["enqueue", "a.toml"]).is(0).says(&["1 added"]);
+}
+
+#[test]
+fn a_dry_run_says_the_same_and_changes_nothing() {
+    let place = Place::new();
+    place.file("jobs.toml", TWO);
+    place.file("again.jsonl", &job_line("a"));
+    let dry = |files: &[&str]| {
+        let mut args = vec!["enqueue", "--dry-run"];
+        args.extend(files);
+        place.run(&args)
+    };
+    dry(&["jobs.toml", "jobs.toml"]).is(0).says(&[
+        "2 would be added",
+        "2 already there",
+        "nothing was changed",
+    ]);
+    assert!(!place.path("parserd.db").exists());
+    let other = "an earlier file holds a different job of this name on line 2";
+    dry(&["jobs.toml", "again.jsonl"])
+        .is(65)
+        .says(&["again.jsonl: line 1", other]);
+    place.run(&["enqueue", "jobs.toml"]).is(0);
+    dry(&["again.jsonl"])
+        .is(65)
+        .says(&["job 1, QUEUED, has this name"]);
+    dry(&["jobs.toml"])
+        .is(0)
+        .says(&["0 would be added, 2 already there"]);
+}
+
+#[test]
+fn standard_input_is_read_in_the_format_that_is_given_or_seen() {
+    let place = Place::new();
+    let enqueue = |args: &[&str], text: &str| {
+        let mut command = place.command(args);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        crate::place::Ended::from(child.wait_with_output().unwrap())
+    };
+    let csv = "name,urls\nc,https://example.com/c\n";
+    enqueue(&["enqueue", "-", "--format", "csv"], csv)
+        .is(0)
+        .says(&["1 added"]);
+    enqueue(&["enqueue", "-"], TWO).is(0).says(&["2 added"]);
+    enqueue(&["enqueue", "-"], "")
+        .is(65)
+        .says(&["-: the file is empty"]);
+    enqueue(&["enqueue", "-", "--format", "yaml"], "")
+        .is(2)
+        .says(&["toml, json, jsonl, csv"]);
+    enqueue(&["enqueue"], "").is(2);
+}

@@ -1,0 +1,10 @@
+//! The commands that work on the database and on files, with the real binary.
+
+// Clippy's own exemption ends at functions that are no tests themselves.
+#![allow(clippy::unwrap_used)]
+
+mod check;
+mod enqueue;
+mod operate;
+mod place;
+mod read;

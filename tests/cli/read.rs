@@ -1,0 +1,265 @@
+//! `parserd status`, `jobs`, `show`.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
+use parserd::gate::{Closure, GateReason, Scope};
+
+use crate::place::{
+    Place, ambiguous, finished, generating, generation_failed, in_doubt, job_line, out_of_credits,
+};
+
+async fn one_of_each() -> Place {
+    let place = Place::new();
+    place
+        .jobs(vec![
+            ("waits", vec![]),
+            ("doubt", in_doubt("doubt")),
+            ("makes", generating("makes")),
+            ("poor", out_of_credits("poor")),
+            ("which", ambiguous("which")),
+            ("done", finished("done")),
+            ("broken", generation_failed("broken")),
+        ])
+        .await;
+    place
+}
+
+#[tokio::test]
+async fn status_says_what_is_where_and_what_to_do() {
+    let place = one_of_each().await;
+    let store = place.store().await;
+    let now = jiff::Timestamp::now().as_millisecond();
+    let closure = Closure {
+        reason: GateReason::Credits,
+        since: now - 120_000,
+        next_probe_at: now + 600_000,
+        interval_ms: 900_000,
+    };
+    store.set_gate(Scope::Create, Some(closure)).await.unwrap();
+    let limit = ["--set", "budget.max_credits_per_day=300000"];
+    let text = place.run(&[&limit[..], &["status"]].concat()).is(0);
+    assert_eq!(text.err, "");
+    text.prints(&[
+        "not running: nothing moves until `parserd run`",
+        "1 credits: the service says that the credits are exhausted",
+        "1 ambiguous",
+        "parserd resolve 5",
+        "job 2 \"doubt\", in doubt since",
+        "creates are held: credits, since 2 min",
+        "of 300,000 that the budget allows",
+        "create in 9 min",
+    ]);
+    let status = place.run(&["status", "--json"]).is(0).json();
+    assert_eq!(status["states"]["PARKED"], 2);
+    assert_eq!(status["states"]["CANCELLED"], 0);
+    assert_eq!(status["in_doubt"], 1);
+    assert_eq!(status["parked"][0]["reason"], "credits");
+    assert_eq!(status["gates"][0]["gate"], "create");
+    assert_eq!(status["daemon_running"], false);
+    // In doubt, made, made, made; the refused one cost nothing.
+    assert_eq!(status["credits"]["spent_today"], 4 * 30_000);
+    assert_eq!(status["credits"]["to_come"], 3 * 30_000);
+    assert!(status["next"]["poll"].as_i64().unwrap() > now);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_running_daemon_is_seen_and_reading_makes_no_database() {
+    let place = Place::new();
+    for command in [&["status"][..], &["jobs"], &["show", "1"], &["retry", "1"]] {
+        place
+            .run(command)
+            .is(1)
+            .says(&["error: there is no database", "parserd enqueue"]);
+    }
+    assert!(!place.path("parserd.db").exists());
+    let path = place.path("parserd.db");
+    let role = parserd::store::Role::Daemon;
+    let daemon = parserd::store::Store::open(&path, role).await.unwrap();
+    place.run(&["status"]).is(0).prints(&["daemon    running"]);
+    place.run(&["jobs"]).is(0).says(&["no jobs"]);
+    assert_eq!(
+        place.run(&["jobs", "--json"]).is(0).json(),
+        serde_json::json!([])
+    );
+    daemon.close().await;
+}
+
+#[tokio::test]
+async fn watching_in_a_pipe_prints_a_block_a_change_and_ends_with_its_reader() {
+    let place = Place::new();
+    place.jobs(vec![("a", vec![])]).await;
+    let mut command = place.command(&["status", "--watch", "--json"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next =
+        || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["states"]["QUEUED"], 1);
+    place.run(&["cancel", "a"]).is(0);
+    assert_eq!(next()["states"]["CANCELLED"], 1);
+    drop(lines);
+    place.file("b.jsonl", &job_line("b"));
+    place.run(&["enqueue", "b.jsonl"]).is(0);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut err = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut err)
+        .unwrap();
+    assert_eq!(err, "");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn watching_ends_well_when_interrupted() {
+    let place = Place::new();
+    place.jobs(vec![("a", vec![])]).await;
+    let mut command = place.command(&["status", "--watch"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("database"));
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn jobs_are_a_line_each_as_table_json_and_csv() {
+    let place = one_of_each().await;
+    let table = place
+        .run(&["jobs"])
+        .is(0)
+        .prints(&["PARKED credits", "FAILED generation_failed"]);
+    assert_eq!(
+        table.out.lines().count(),
+        1 + 7,
+        "a heading and a line a job"
+    );
+    assert!(!table.out.contains('\u{1b}') && !table.out.contains('\u{9b}'));
+
+    let json = place
+        .run(&["jobs", "--json", "--state", "parked", "--state", "FINISHED"])
+        .is(0);
+    let rows = json.json();
+    let names: Vec<_> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["name"])
+        .collect();
+    assert_eq!(names, ["poor", "which", "done"]);
+    assert_eq!(rows[2]["parser_id"], "parser-of-done");
+
+    let csv = place.run(&["jobs", "--csv"]).is(0).out;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let columns = reader.headers().unwrap().clone();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 7);
+    let json = place.run(&["jobs", "--json"]).is(0).json();
+    let keys: Vec<_> = json[0].as_object().unwrap().keys().cloned().collect();
+    let mut sorted: Vec<_> = columns.iter().map(str::to_owned).collect();
+    sorted.sort();
+    assert_eq!(sorted, keys, "CSV and JSON have the same columns");
+    for (row, object) in rows.iter().zip(json.as_array().unwrap()) {
+        let cell = |name: &str| &row[columns.iter().position(|column| column == name).unwrap()];
+        assert_eq!(cell("name"), object["name"].as_str().unwrap());
+        assert_eq!(
+            cell("park_reason"),
+            object["park_reason"].as_str().unwrap_or_default()
+        );
+        assert_eq!(cell("updated_at"), object["updated_at"].to_string());
+        assert_eq!(cell("due_at"), object["due_at"].to_string());
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_state_is_a_usage_error_that_names_the_known_ones() {
+    let place = Place::new();
+    place
+        .run(&["jobs", "--state", "DONE"])
+        .is(2)
+        .says(&["QUEUED, CREATING", "CANCELLED"]);
+    place.run(&["jobs", "--json", "--csv"]).is(2);
+    place.run(&["job"]).is(2).says(&["jobs"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_fault() {
+    let place = Place::new();
+    let lines: Vec<_> = (0..3000).map(|n| job_line(&format!("job-{n}"))).collect();
+    place.file("many.jsonl", &lines.join("\n"));
+    place
+        .run(&["enqueue", "many.jsonl"])
+        .is(0)
+        .says(&["3000 added"]);
+    for format in [&["jobs"][..], &["jobs", "--json"], &["jobs", "--csv"]] {
+        let all = place.run(format).is(0);
+        let jobs = all.out.lines().filter(|line| line.contains("job-")).count();
+        assert_eq!(jobs, 3000, "pages leave none out");
+        let mut child = place
+            .command(format)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut first)
+            .unwrap();
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(0));
+        assert_eq!(String::from_utf8(ended.stderr).unwrap(), "");
+    }
+}
+
+#[tokio::test]
+async fn show_tells_what_was_tried_what_came_back_what_it_cost_and_what_to_do() {
+    let place = one_of_each().await;
+    let broken = place.run(&["show", "broken"]).is(0);
+    assert_eq!(broken.err, "");
+    assert!(!broken.out.contains('\u{1b}') && !broken.out.contains('\u{9b}'));
+    broken.prints(&[
+        "job 7  broken",
+        "FAILED (generation_failed)",
+        "\\u{1b}[31mFailed\\u{9b}\\nto download",
+        "premium",
+        "`parserd retry 7` sends a new create, which is paid for",
+        "up to 30,000 credits: 1 create requests, 1 made a parser",
+        "asked the service for a parser named broken_pd_tag (attempt 1)",
+        "the service made parser parser-of-broken",
+        "failed, generation_failed",
+    ]);
+    let done = place
+        .run(&["show", "done"])
+        .is(0)
+        .prints(&["the parser is ready", "example result"]);
+    assert!(!done.out.contains('\u{1b}'));
+    place
+        .run(&["show", "doubt"])
+        .is(0)
+        .prints(&["parserd resolve 2 --adopt", "1 in doubt"]);
+    place
+        .run(&["show", "poor"])
+        .is(0)
+        .prints(&["add some", "parked for credits (HTTP 402)"]);
+
+    let story = place.shown("7");
+    assert_eq!(story["events"][0]["event"], "queued");
+    assert_eq!(story["create_requests"][0]["outcome"], "made");
+    assert_eq!(story["urls"][0], "https://example.com/page");
+    assert_eq!(
+        place.shown("done")["example_result"][0]["url"],
+        "https://example.com/page"
+    );
+    place
+        .run(&["show", "nobody"])
+        .is(1)
+        .says(&["no job has the id or the name \"nobody\""]);
+}

@@ -1,0 +1,377 @@
+//! The real program under signals, with requests in flight; and its key nowhere.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use common::Harness;
+use parserd::{
+    job::JobState,
+    simulator::{Endpoint, WorldConfig},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+
+/// A key that can be found again wherever it should not be.
+const CANARY_KEY: &str = "canary-7f3a91c05e-key";
+
+fn parserd(harness: &Harness, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parserd"));
+    command
+        .args(args)
+        .current_dir(harness.folder.path())
+        .env_clear()
+        .env("RUST_BACKTRACE", "1")
+        .stdin(Stdio::null());
+    for (key, value) in &harness.settings {
+        let variable = format!("PARSERD__{}", key.replace('.', "__").to_uppercase());
+        command.env(variable, value);
+    }
+    command
+}
+
+/// A running program that does not outlive the test. It writes to files: a pipe that
+/// nobody reads would stop it.
+struct Program {
+    child: Option<Child>,
+    stdout: NamedTempFile,
+    stderr: NamedTempFile,
+}
+
+impl Program {
+    fn start(mut command: Command) -> Self {
+        let (stdout, stderr) = (NamedTempFile::new().unwrap(), NamedTempFile::new().unwrap());
+        let child = command
+            .stdout(stdout.reopen().unwrap())
+            .stderr(stderr.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        Self {
+            child: Some(child),
+            stdout,
+            stderr,
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap();
+        kill_process(Pid::from_child(child), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    async fn ended(mut self) -> Output {
+        let mut child = self.child.take().unwrap();
+        let waiting = tokio::task::spawn_blocking(move || child.wait().unwrap());
+        let status = tokio::time::timeout(common::PATIENCE, waiting)
+            .await
+            .expect("the program should have ended")
+            .unwrap();
+        Output {
+            status,
+            stdout: written(&self.stdout),
+            stderr: written(&self.stderr),
+        }
+    }
+}
+
+/// What the program wrote so far. Opened anew: a shared offset would move its pen.
+fn written(file: &NamedTempFile) -> Vec<u8> {
+    std::fs::read(file.path()).unwrap()
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _already_ended = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn term_and_int_wait_for_the_create_under_way_and_exit_0() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let harness = Harness::new(&["create delay=700ms", "create generation=1h"]).await;
+        harness.enqueue(1).await;
+        let program = Program::start(parserd(&harness, &["run"]));
+        harness
+            .wait_until("a create", async || harness.requests(Endpoint::Create) == 1)
+            .await;
+        program.signal(signal);
+        let output = program.ended().await;
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        harness.await_states(&[(JobState::Generating, 1)]).await;
+        assert_eq!(harness.requests(Endpoint::Create), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_second_term_leaves_at_once_and_the_next_start_settles_the_create() {
+    let mut harness = Harness::new(&["create delay=15s nth=1"]).await;
+    harness.set("api.request_timeout", "60s");
+    harness.enqueue(1).await;
+    let program = Program::start(parserd(&harness, &["run"]));
+    harness
+        .wait_until("a create", async || harness.requests(Endpoint::Create) == 1)
+        .await;
+    program.signal(Signal::TERM);
+    harness.await_states(&[(JobState::Creating, 1)]).await;
+    let asked = Instant::now();
+    program.signal(Signal::TERM);
+    let output = program.ended().await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "it waited for the answer"
+    );
+    let output = Program::start(parserd(&harness, &["run", "--until-done"]))
+        .ended()
+        .await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    harness.assert_one_parser_each(1);
+}
+
+#[tokio::test]
+async fn killed_with_requests_in_flight_and_started_again_all_finish_with_one_parser_each() {
+    let kills: u64 = std::env::var("PARSERD_TEST_KILLS").map_or(15, |size| {
+        size.parse().expect("PARSERD_TEST_KILLS is a number")
+    });
+    let mut harness = Harness::new(&["create delay=3ms"]).await;
+    harness.set("workers.max_requests", "4");
+    harness.set("reconcile.settle", "60ms");
+    harness.enqueue(100).await;
+    let mut random = fastrand::Rng::with_seed(11);
+    for _ in 0..kills {
+        let program = Program::start(parserd(&harness, &["run"]));
+        // The moment of the kill is what is drawn here; nothing waits for it.
+        tokio::time::sleep(Duration::from_millis(random.u64(10..150))).await;
+        program.signal(Signal::KILL);
+        program.ended().await;
+    }
+    let output = Program::start(parserd(&harness, &["run", "--until-done"]))
+        .ended()
+        .await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    harness.await_states(&[(JobState::Finished, 100)]).await;
+    harness.assert_one_parser_each(100);
+}
+
+#[tokio::test]
+async fn a_second_daemon_exits_75_and_names_the_database() {
+    let harness = Harness::new(&["create generation=1h"]).await;
+    harness.enqueue(1).await;
+    let first = Program::start(parserd(&harness, &["run"]));
+    harness.await_states(&[(JobState::Generating, 1)]).await;
+    let output = Program::start(parserd(&harness, &["run"])).ended().await;
+    assert_eq!(output.status.code(), Some(75));
+    assert!(
+        stderr(&output).contains("parserd.db"),
+        "{}",
+        stderr(&output)
+    );
+    first.signal(Signal::TERM);
+    assert_eq!(first.ended().await.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn until_done_tells_failed_and_parked_jobs_by_its_exit_code() {
+    let world = WorldConfig {
+        credits: Some(0),
+        ..WorldConfig::default()
+    };
+    let harness = Harness::with(world, &["create fail=\"blocked\" name=job-0"]).await;
+    harness.enqueue(1).await;
+    let output = Program::start(parserd(&harness, &["run", "--until-done"]))
+        .ended()
+        .await;
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    harness
+        .sql("UPDATE jobs SET state = 'CANCELLED'")
+        .await
+        .unwrap();
+    harness
+        .sql("INSERT INTO jobs (name, urls) VALUES ('x', '[\"https://x.example/\"]')")
+        .await
+        .unwrap();
+    let output = Program::start(parserd(&harness, &["run", "--until-done"]))
+        .ended()
+        .await;
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn job_files_are_loaded_at_start_and_on_hup() {
+    let mut harness = Harness::new(&[]).await;
+    let folder = harness.folder.path().join("jobs");
+    std::fs::create_dir(&folder).unwrap();
+    let file = |name: &str| {
+        let job = format!("[[jobs]]\nname = \"{name}\"\nurls = [\"https://{name}.example/\"]\n");
+        std::fs::write(folder.join(format!("{name}.toml")), job).unwrap();
+    };
+    file("first");
+    harness.set("enqueue.files", "jobs/*.toml");
+    let program = Program::start(parserd(&harness, &["run"]));
+    harness
+        .wait_until("a database", async || harness.database().exists())
+        .await;
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    file("second");
+    std::fs::write(folder.join("bad.toml"), "[[jobs]]\nname = \"bad\"\n").unwrap();
+    program.signal(Signal::HUP);
+    harness.await_states(&[(JobState::Finished, 2)]).await;
+    program.signal(Signal::TERM);
+    let output = program.ended().await;
+    assert_eq!(output.status.code(), Some(0));
+    let told = stderr(&output);
+    assert!(told.contains("bad.toml") && told.contains("urls"), "{told}");
+}
+
+#[tokio::test]
+async fn jobs_inserted_by_sqlite3_while_the_daemon_runs_all_finish() {
+    if Command::new("sqlite3").arg("--version").output().is_err() {
+        eprintln!("not run: there is no sqlite3 program on this machine");
+        return;
+    }
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(0).await;
+    let program = Program::start(parserd(&harness, &["run"]));
+    let database = harness.database();
+    let inserting = tokio::task::spawn_blocking(move || {
+        for n in 0..200 {
+            let sql = format!(
+                ".timeout 5000\nINSERT INTO jobs (name, urls) VALUES ('cli-{n}', '[\"https://c{n}.example/\"]');"
+            );
+            insert(&database, &sql);
+        }
+    });
+    inserting.await.unwrap();
+    harness.await_states(&[(JobState::Finished, 200)]).await;
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().await.status.code(), Some(0));
+    harness.assert_one_parser_each(200);
+    assert_eq!(harness.requests(Endpoint::Create), 200);
+}
+
+fn insert(database: &Path, sql: &str) {
+    use std::io::Write as _;
+    let mut child = Command::new("sqlite3")
+        .arg("-bail")
+        .arg(database)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(sql.as_bytes())
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_output_and_in_no_file() {
+    let world = WorldConfig {
+        key: CANARY_KEY.to_owned(),
+        credits: Some(3 * 30_000),
+        ..WorldConfig::default()
+    };
+    // The service echoes the key wherever it can.
+    let echo = format!("body=\"bad key {CANARY_KEY} or api_key={CANARY_KEY}\"");
+    let faults = [
+        format!("create status=400 {echo} name=job-1"),
+        format!("create status=500 {echo} name=job-2 nth=1"),
+        format!("get status=503 {echo} nth=2-3"),
+        format!("create fail=\"fetched with {CANARY_KEY}\" name=job-3"),
+        "get redirect=/elsewhere nth=5".to_owned(),
+        "list lose nth=1".to_owned(),
+    ];
+    let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
+    let mut harness = Harness::with(world, &faults).await;
+    harness.set("api.key", CANARY_KEY);
+    harness.set("log.level", "trace");
+    harness.enqueue(8).await;
+    let mut said = Vec::new();
+    for args in [
+        &["run", "--until-done"][..],
+        &["status", "--json"],
+        &["jobs", "--csv"],
+        &["show", "job-1", "--json"],
+        &["show", "job-2"],
+        &["check"],
+    ] {
+        let output = Program::start(parserd(&harness, args)).ended().await;
+        said.extend_from_slice(&output.stdout);
+        said.extend_from_slice(&output.stderr);
+    }
+    // A wrong one that is echoed, and one in a broken configuration.
+    harness.set("api.base_url", "http://not-loopback.example/");
+    let output = Program::start(parserd(&harness, &["check"])).ended().await;
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    said.extend_from_slice(&output.stderr);
+    assert!(said.len() > 10_000, "TRACE said next to nothing");
+    assert_without_key(&said, "the output");
+    for entry in std::fs::read_dir(harness.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_without_key(&bytes, &path.display().to_string());
+    }
+}
+
+fn assert_without_key(bytes: &[u8], place: &str) {
+    let found = bytes
+        .windows(CANARY_KEY.len())
+        .position(|window| window == CANARY_KEY.as_bytes());
+    if let Some(at) = found {
+        let around = &bytes[at.saturating_sub(200)..(at + 100).min(bytes.len())];
+        panic!("the key is in {place}: {}", String::from_utf8_lossy(around));
+    }
+}
+
+#[tokio::test]
+async fn metrics_and_health_are_served_on_loopback() {
+    let _installed_before = rustls::crypto::ring::default_provider().install_default();
+    let mut harness = Harness::new(&["create generation=1h"]).await;
+    // The system chooses the port and the log says which.
+    harness.set("http.listen", "127.0.0.1:0");
+    harness.enqueue(3).await;
+    let program = Program::start(parserd(&harness, &["run"]));
+    harness.await_states(&[(JobState::Generating, 3)]).await;
+    let said = String::from_utf8(written(&program.stderr)).unwrap();
+    let address = said
+        .split("address=")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .unwrap()
+        .to_owned();
+    let get = async |path: &str| {
+        let answer = reqwest::get(format!("http://{address}{path}"))
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(get("/readyz").await, (200, "ready\n".to_owned()));
+    let (status, page) = get("/metrics").await;
+    assert_eq!(status, 200);
+    assert!(
+        page.contains("parserd_jobs{state=\"GENERATING\"} 3\n"),
+        "{page}"
+    );
+    assert!(page.contains("parserd_credits_spent 90000\n"), "{page}");
+    assert_eq!(get("/elsewhere").await.0, 404);
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().await.status.code(), Some(0));
+}
