@@ -5,6 +5,8 @@
 //! through the `sqlite3` program: other programs bring a SQLite of their own, and the
 //! triggers must work there too.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod agreement;
 mod engines;
 mod operator;
