@@ -167,6 +167,17 @@ impl Gate {
                 self.after_straggler(closure, signal, policy, now)
             }
             Self::Closed(closure) | Self::HalfOpen(closure) => match (signal, verdict(signal)) {
+                // Trouble on the way says nothing of key and credits: the graver
+                // reason stays, or any answer after it would open the gate.
+                (_, Some((reason, hold)))
+                    if reason.is_passing() && !closure.reason.is_passing() =>
+                {
+                    let wait_ms = hold.unwrap_or(0).max(closure.interval_ms);
+                    Self::Closed(Closure {
+                        next_probe_at: now.saturating_add(wait_ms),
+                        ..closure
+                    })
+                }
                 (_, Some((reason, hold))) => Self::close(reason, Some(closure), hold, policy, now),
                 (Signal::Accepted, None) => Self::Open,
                 (_, None) if closure.reason.is_passing() => Self::Open,
@@ -227,7 +238,8 @@ impl Gate {
         Self::Closed(Closure {
             reason,
             since: same.map_or(now, |closure| closure.since),
-            next_probe_at: now.saturating_add(hold.unwrap_or(interval_ms)),
+            // Asked to come back at once, parserd still does not come back in a loop.
+            next_probe_at: now.saturating_add(hold.map_or(interval_ms, |ms| ms.max(first))),
             interval_ms,
         })
     }
@@ -480,6 +492,35 @@ mod tests {
             gate.after(&refused(Refusal::Unauthorized), true, &POLICY, 1_000),
             closed(GateReason::Unauthorized, 1_000, 1_900, 900)
         );
+    }
+
+    #[test]
+    fn trouble_on_the_way_to_a_canarys_answer_leaves_the_graver_reason() {
+        for reason in [GateReason::Credits, GateReason::Unauthorized] {
+            for (signal, next_probe_at) in [
+                (Signal::NotConnected, 1_900),
+                (throttled(None), 1_900),
+                (throttled(Some(5_000)), 6_000),
+            ] {
+                let gate = closed(reason, 0, 900, 900).with_canary();
+                let gate = gate.after(&signal, true, &POLICY, 1_000);
+                assert_eq!(gate, closed(reason, 0, next_probe_at, 900), "{signal:?}");
+                // An answer that says nothing of the account would have opened a hold.
+                let gate = gate
+                    .with_canary()
+                    .after(&Signal::Answered, true, &POLICY, 7_000);
+                assert_eq!(gate.closure().map(|closure| closure.reason), Some(reason));
+            }
+        }
+    }
+
+    #[test]
+    fn a_service_that_asks_to_be_asked_again_at_once_is_not_asked_in_a_loop() {
+        let mut gate = Gate::Open;
+        for at in [0, 1_000, 2_000] {
+            gate = gate.after(&throttled(Some(0)), true, &POLICY, at);
+            assert_eq!(gate.admits(at), Admission::NoneUntil(Some(at + 20)));
+        }
     }
 
     fn budget(per_day: Option<i64>, total: Option<i64>) -> Budget {

@@ -173,6 +173,7 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
             remote_name,
             recreation,
         } => match job.progress.state {
+            Queued if in_doubt => create::settle_first(&at, remote_name),
             Queued => create::listed(&at, presence, remote_name, recreation),
             Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
         },
@@ -189,7 +190,10 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
             Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
         },
         Event::CreateAnswered(outcome) => match job.progress.state {
-            Creating if !in_doubt => create::answered(&at, outcome),
+            // An id is never passed over, however late it comes.
+            Creating if !in_doubt || matches!(outcome, CreateOutcome::Created { .. }) => {
+                create::answered(&at, outcome)
+            }
             Creating | Queued | Generating | Parked | Finished | Failed | Cancelled => {
                 Transition::Ignored("no create of this job is under way")
             }

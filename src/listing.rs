@@ -32,16 +32,21 @@ pub struct Assessment {
 
 impl Listing {
     /// Indexes a list. It is trusted until something says otherwise.
-    pub fn new(items: Vec<ListedParser>, listed_at: UnixMs) -> Self {
+    pub fn new(listed: Vec<ListedParser>, listed_at: UnixMs) -> Self {
+        let mut items: Vec<ListedParser> = Vec::with_capacity(listed.len());
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut by_id = HashMap::new();
-        for (index, item) in items.iter().enumerate() {
-            // A service that lists each version by itself still means one parser.
-            if by_id.contains_key(&item.id) {
+        let mut by_id: HashMap<ParserId, usize> = HashMap::new();
+        for item in listed {
+            // A service that lists each version by itself still means one parser,
+            // and it is of use as long as one version is.
+            if let Some(&index) = by_id.get(&item.id) {
+                items[index].failed &= item.failed;
                 continue;
             }
+            let index = items.len();
             by_name.entry(item.name.clone()).or_default().push(index);
             by_id.insert(item.id.clone(), index);
+            items.push(item);
         }
         Self {
             listed_at,
@@ -168,6 +173,24 @@ mod tests {
                 expected,
                 "{name} {baseline:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_parser_listed_version_by_version_is_one_and_failed_only_if_each_version_is() {
+        for (versions, failed) in [
+            ([true, false], false),
+            ([false, true], false),
+            ([true, true], true),
+        ] {
+            let items = versions.map(|failed| ListedParser {
+                id: id("1"),
+                name: "a".to_owned(),
+                failed,
+            });
+            let list = Listing::new(items.to_vec(), 7);
+            let named: Vec<_> = list.named("a").map(|parser| parser.failed).collect();
+            assert_eq!(named, [failed], "{versions:?}");
         }
     }
 

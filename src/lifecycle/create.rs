@@ -12,6 +12,14 @@ use crate::{
 /// Never, until someone or something moves the job.
 const NEVER: UnixMs = i64::MAX;
 
+/// How many looks at an earlier parser of the same name may prove nothing before a
+/// person is asked.
+const MAX_UNPROVEN_LOOKS: i64 = 20;
+
+/// What a job says that waits for such a proof.
+const UNPROVEN: &str = "a parser of this name was made before, and no list that can be \
+    trusted shows what became of it";
+
 pub(super) fn listed(
     at: &Moment,
     presence: Presence,
@@ -85,12 +93,13 @@ fn adopt(at: &Moment, parser: ListedParser, remote_name: String, recreation: i64
 }
 
 /// Somebody else's create of the same name is in doubt: settle that one, send nothing.
+/// It is no attempt of this job, so it counts as [`DoubtCause::Interrupted`] does.
 fn take_over(at: &Moment, remote_name: String, recreation: i64) -> Transition {
     let mut change = at.change();
     change.next.state = JobState::Creating;
     change.next.remote_name = Some(remote_name);
     change.next.recreation = recreation;
-    doubt::enter(at, change, DoubtCause::AnswerLost)
+    doubt::enter(at, change, DoubtCause::Interrupted)
         .note(
             "in_doubt",
             json!({"cause": "a create of this name, of a job since cancelled, is in doubt"}),
@@ -98,9 +107,42 @@ fn take_over(at: &Moment, remote_name: String, recreation: i64) -> Transition {
         .done()
 }
 
-/// No list proves yet what became of an earlier parser of this name: look again later.
+/// A create of this job is in doubt, though its row says QUEUED: settle it, send nothing.
+pub(super) fn settle_first(at: &Moment, remote_name: String) -> Transition {
+    let mut change = at.change();
+    change.next.state = JobState::Creating;
+    change.next.remote_name.get_or_insert(remote_name);
+    change.next.due_at = at.now;
+    change
+        .note(
+            "in_doubt",
+            json!({"cause": at.job.progress.doubt.map(|doubt| doubt.cause)}),
+        )
+        .done()
+}
+
+/// No list proves yet what became of an earlier parser of this name: look again
+/// later, but not for ever.
 fn unproven(at: &Moment) -> Transition {
     let mut change = at.change();
+    if change.next.error_message.as_deref() != Some(UNPROVEN) {
+        change = change
+            .error(&Words {
+                status: None,
+                message: UNPROVEN.to_owned(),
+            })
+            .note("waiting", json!({"message": UNPROVEN}));
+        change.next.holds = 0;
+    }
+    if change.next.holds >= MAX_UNPROVEN_LOOKS {
+        return change
+            .parked(ParkReason::Ambiguous, doubt::RESOLVE_HINT, NEVER)
+            .note(
+                "parked",
+                json!({"park_reason": "ambiguous", "why": UNPROVEN}),
+            )
+            .done();
+    }
     change.next.due_at = at.retry_at(change.next.holds);
     change.next.holds += 1;
     change.done()
@@ -177,6 +219,8 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
                 .queued(at.retry_at(n))
                 .note("not_sent", json!({"message": words.message}));
             change.next.holds = n + 1;
+            // The intent counted a request; none was sent.
+            change.next.creates = (change.next.creates - 1).max(0);
             change.done()
         }
         CreateOutcome::InDoubt(unknown, words) => {

@@ -29,6 +29,8 @@ fn settling_time_ms(policy: &Policy, cause: DoubtCause) -> DurationMs {
 
 /// The pause before the next list: growing, and short enough for three lists in
 /// one settling time.
+///
+/// It grows with each trusted list; see [`look_again`] for the others.
 fn look_interval_ms(at: &Moment, cause: DoubtCause, lists: i64) -> DurationMs {
     let settle_ms = settling_time_ms(at.policy, cause);
     Schedule {
@@ -62,7 +64,7 @@ pub(super) fn reconciled(
     listed_at: UnixMs,
 ) -> Transition {
     match sighting {
-        Sighting::One(parser_id) => adopted(at, parser_id, "reconciliation"),
+        Sighting::One(parser_id) => adopted(at, parser_id),
         Sighting::Several(count) => ambiguous(at, &format!("{count} parsers bear its name")),
         // Asked for before the doubt began: it says nothing about it.
         Sighting::Absent | Sighting::Unproven(_) if listed_at < doubt.since => {
@@ -114,10 +116,14 @@ fn unproven(at: &Moment, doubt: Doubt, why: &str, listed_at: UnixMs) -> Transiti
     )
 }
 
+/// This list said nothing. The pause grows with the age of the doubt, so that neither
+/// an outage nor a partial list is met with a list a second for hours.
 fn look_again(at: &Moment, doubt: Doubt) -> Transition {
+    let age_ms = at.now.saturating_sub(doubt.since).max(0);
+    let look_ms = look_interval_ms(at, doubt.cause, doubt.absent_lists + 1);
     let mut change = at.change();
     change.next.doubt = Some(doubt);
-    change.next.due_at = at.in_ms(look_interval_ms(at, doubt.cause, doubt.absent_lists + 1));
+    change.next.due_at = at.in_ms(look_ms.max((age_ms / 4).min(MAX_LOOK_INTERVAL_MS)));
     change.done()
 }
 
@@ -125,7 +131,7 @@ fn look_again(at: &Moment, doubt: Doubt) -> Transition {
 fn refuted(at: &Moment, doubt: Doubt) -> Transition {
     let counts = match doubt.cause {
         DoubtCause::ServiceError | DoubtCause::AnswerLost => 1,
-        // Nobody saw it reach the service.
+        // Nobody saw it reach the service, or it was another job's.
         DoubtCause::Interrupted => 0,
     };
     let mut change = at.change().ledger(Ledger::NotMade);
@@ -159,13 +165,15 @@ fn refuted(at: &Moment, doubt: Doubt) -> Transition {
         .done()
 }
 
-fn adopted(at: &Moment, parser_id: ParserId, from: &'static str) -> Transition {
-    let detail = json!({"parser_id": parser_id, "from": from});
+fn adopted(at: &Moment, parser_id: ParserId) -> Transition {
+    let detail = json!({"parser_id": parser_id, "from": "reconciliation"});
+    adopt(at, parser_id).note("adopted", detail).done()
+}
+
+fn adopt(at: &Moment, parser_id: ParserId) -> Change {
     at.change()
         .ledger(Ledger::Made(parser_id.clone()))
         .generating(parser_id, None, at.now)
-        .note("adopted", detail)
-        .done()
 }
 
 fn ambiguous(at: &Moment, why: &str) -> Transition {
@@ -179,8 +187,15 @@ fn ambiguous(at: &Moment, why: &str) -> Transition {
         .done()
 }
 
+/// The name that this parser bears may be any: with the one that was sent on record,
+/// lists would seem to alter names and lose all trust.
 pub(super) fn adopted_by_operator(at: &Moment, parser_id: ParserId) -> Transition {
-    adopted(at, parser_id, "operator")
+    let detail = json!({
+        "parser_id": parser_id, "from": "operator", "remote_name": at.job.progress.remote_name,
+    });
+    let mut change = adopt(at, parser_id).note("adopted", detail);
+    change.next.remote_name = None;
+    change.done()
 }
 
 pub(super) fn refuted_by_operator(at: &Moment) -> Transition {

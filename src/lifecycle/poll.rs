@@ -7,7 +7,7 @@ use crate::{
     api::types::{PollOutcome, Refusal, Words},
     gate::Signal,
     hint,
-    job::ErrorKind,
+    job::{DurationMs, ErrorKind},
 };
 
 pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
@@ -74,15 +74,15 @@ fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
     change.done()
 }
 
-/// Nothing was learnt. An outage ends no job, however long; an answer, even a
-/// useless one, lets the generation's age count.
+/// Nothing was learnt. An outage ends no job, however long; an answer of the service
+/// itself, even a useless one, lets the generation's age count.
 fn no_news(at: &Moment, words: Words) -> Transition {
     let n = at.job.progress.poll_errors;
     let mut change = at.change().signal(match words.status {
         Some(_) => Signal::Answered,
         None => Signal::NotConnected,
     });
-    if words.status.is_some() && is_too_old(at) {
+    if !is_outage(words.status) && is_too_old(at) {
         let unreadable = words
             .status
             .is_some_and(|status| (200..300).contains(&status));
@@ -111,7 +111,8 @@ pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transiti
             let lists = at.job.progress.missing_lists + 1;
             let mut change = at.change().signal(Signal::Answered).error(&words);
             change.next.missing_lists = lists;
-            if lists >= TRUSTED_LISTS {
+            // A parser just made may be late in the lists and under its id alike.
+            if lists >= TRUSTED_LISTS && age_ms(at) >= at.policy.settle_after_error_ms {
                 return change
                     .failed(
                         ErrorKind::NotFound,
@@ -129,11 +130,18 @@ pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transiti
     }
 }
 
+/// Whether nobody answered but, at the most, a gateway that reached no service.
+const fn is_outage(status: Option<u16>) -> bool {
+    matches!(status, None | Some(502..=504))
+}
+
 fn is_too_old(at: &Moment) -> bool {
-    at.job
-        .progress
-        .generating_since
-        .is_some_and(|since| at.now.saturating_sub(since) >= at.policy.poll_timeout_ms)
+    age_ms(at) >= at.policy.poll_timeout_ms
+}
+
+fn age_ms(at: &Moment) -> DurationMs {
+    let since = at.job.progress.generating_since.unwrap_or(at.now);
+    at.now.saturating_sub(since)
 }
 
 fn given_up(at: &Moment, change: Change, kind: ErrorKind, words: &Words) -> Transition {

@@ -1,0 +1,300 @@
+//! The design's table "After GET /parsers/{id}", from the raw answer to the state.
+
+use super::*;
+use crate::api::{classify, text::Quoter};
+
+const MINUTE_MS: DurationMs = 60_000;
+
+/// Past `poll.timeout`.
+const LATE: UnixMs = NOW + 31 * MINUTE_MS;
+
+fn outcome(reply: Reply) -> PollOutcome {
+    classify::details(&id("p1"), reply, NOW, &Quoter::default())
+}
+
+fn polled(reply: Reply) -> Event {
+    Event::Polled(outcome(reply))
+}
+
+fn status(status: &str) -> Reply {
+    http(200, &format!(r#"{{"status":{status}}}"#))
+}
+
+const FINISHED: &str = "FINISHED, -, accepted";
+const FAILED: &str = "FAILED generation_failed, -, accepted";
+const STILL: &str = "GENERATING, -, accepted";
+const ANSWERED: &str = "GENERATING, -, answered";
+const SILENT: &str = "GENERATING, -, not connected";
+
+#[test]
+fn every_answer_to_a_poll_leads_where_the_design_says() {
+    let rows = [
+        (status(r#""FINISHED""#), FINISHED),
+        (status(r#""FINISED""#), FINISHED),
+        (status(r#"" finished ""#), FINISHED),
+        (http(204, r#"{"status":"FINISHED"}"#), FINISHED),
+        (cut(200, r#"{"status":"FINISHED"}"#), FINISHED),
+        (
+            ended(200, r#"{"status":"FINISHED","big":"..."#, BodyEnd::OverCap),
+            FINISHED,
+        ),
+        (status(r#""FAILED""#), FAILED),
+        (
+            http(
+                200,
+                r#"{"status":"FAILED","error":null,"generated_at":"2026-01-01T00:00:00.000Z"}"#,
+            ),
+            FAILED,
+        ),
+        (status(r#""GENERATING""#), STILL),
+        (status(r#""PAUSED""#), STILL),
+        (status("7"), STILL),
+        (status("null"), STILL),
+        (status(r#""""#), STILL),
+        (http(200, "{}"), STILL),
+        (http(202, "{}"), STILL),
+        (http(404, ""), ANSWERED),
+        (http(401, ""), "GENERATING, -, unauthorized"),
+        (http(402, ""), "GENERATING, -, credits"),
+        (http(403, ""), "GENERATING, -, credits"),
+        (http(429, ""), "GENERATING, -, throttled"),
+        (http(400, ""), ANSWERED),
+        (http(408, ""), ANSWERED),
+        (http(410, ""), ANSWERED),
+        (http(500, ""), ANSWERED),
+        (http(502, ""), ANSWERED),
+        (http(503, ""), ANSWERED),
+        (http(504, ""), ANSWERED),
+        (http(307, ""), ANSWERED),
+        (http(200, "<html>"), ANSWERED),
+        (http(204, ""), ANSWERED),
+        (http(200, r#"["FINISHED"]"#), ANSWERED),
+        (http(200, r#"{"id":"p2","status":"FINISHED"}"#), ANSWERED),
+        (cut(200, r#"{"status":"FINISHED""#), ANSWERED),
+        (connection_refused(), SILENT),
+        (connection_reset(), SILENT),
+        (timed_out(), SILENT),
+    ];
+    for (reply, expected) in rows {
+        let label = format!("{reply:?}");
+        let transition = decided(&generating(), polled(reply), NOW);
+        assert_eq!(told(&transition), expected, "{label}");
+    }
+}
+
+#[test]
+fn a_parser_older_than_the_timeout_is_given_up_but_not_in_an_outage() {
+    const TIMED_OUT: &str = "FAILED generation_timeout, -, ";
+    let rows = [
+        // What is over is over, however late.
+        (status(r#""FINISHED""#), FINISHED.to_owned()),
+        (status(r#""FAILED""#), FAILED.to_owned()),
+        (status(r#""GENERATING""#), format!("{TIMED_OUT}accepted")),
+        (status(r#""PAUSED""#), format!("{TIMED_OUT}accepted")),
+        (http(200, "{}"), format!("{TIMED_OUT}accepted")),
+        (http(404, ""), format!("{TIMED_OUT}answered")),
+        (http(500, ""), format!("{TIMED_OUT}answered")),
+        (
+            http(200, "<html>"),
+            "FAILED unexpected_response, -, answered".to_owned(),
+        ),
+        (http(502, ""), ANSWERED.to_owned()),
+        (http(503, ""), ANSWERED.to_owned()),
+        (http(504, ""), ANSWERED.to_owned()),
+        (connection_refused(), SILENT.to_owned()),
+        (connection_reset(), SILENT.to_owned()),
+        (timed_out(), SILENT.to_owned()),
+        (http(401, ""), "GENERATING, -, unauthorized".to_owned()),
+        (http(402, ""), "GENERATING, -, credits".to_owned()),
+        (http(429, ""), "GENERATING, -, throttled".to_owned()),
+    ];
+    for (reply, expected) in rows {
+        let label = format!("{reply:?}");
+        let transition = decided(&generating(), polled(reply), LATE);
+        assert_eq!(told(&transition), expected, "{label}");
+        let Transition::Change(change) = transition else {
+            panic!("{label}");
+        };
+        assert_eq!(change.next.parser_id, Some(id("p1")), "{label}");
+    }
+}
+
+#[test]
+fn the_timeout_passes_to_the_millisecond_and_a_clock_set_back_gives_none_up() {
+    for (age_ms, state) in [
+        (1_799_999, JobState::Generating),
+        (1_800_000, JobState::Failed),
+        (-MINUTE_MS, JobState::Generating),
+    ] {
+        let next = change(&generating(), polled(http(200, "{}")), NOW + age_ms).next;
+        assert_eq!(next.state, state, "{age_ms}");
+    }
+}
+
+#[test]
+fn a_finished_parser_brings_its_version_date_and_examples() {
+    let body = |rest: &str| http(200, &format!(r#"{{"status":"FINISHED"{rest}}}"#));
+    for (rest, version, example) in [
+        ("", Some(0), None),
+        (r#","version":0"#, Some(0), None),
+        (r#","version":2"#, Some(2), None),
+        (r#","example_result":[{"url":"u"}]"#, Some(0), Some("u")),
+        (r#","example_results":[{"url":"v"}]"#, Some(0), Some("v")),
+        (
+            r#","example_result":null,"example_results":["w"]"#,
+            Some(0),
+            Some("w"),
+        ),
+    ] {
+        let change = change(&generating(), polled(body(rest)), NOW + 5);
+        assert_eq!(change.next.parser_version, version, "{rest}");
+        assert_eq!(change.next.finished_at, Some(NOW + 5), "{rest}");
+        let found = change.example_result.as_ref().map(|raw| raw.get());
+        assert_eq!(found.is_some(), example.is_some(), "{rest}");
+        assert!(found.unwrap_or("").contains(example.unwrap_or("")));
+    }
+    let dated = body(r#","generated_at":"2027-01-15T08:00:00.123Z""#);
+    let next = change(&generating(), polled(dated), NOW).next;
+    assert_eq!(next.generated_at, Some(NOW + 123));
+}
+
+#[test]
+fn finishing_clears_what_went_wrong_on_the_way() {
+    let mut troubled = generating();
+    happen(&mut troubled, polled(http(500, "boom")), NOW);
+    assert_eq!(troubled.progress.error_message.as_deref(), Some("boom"));
+    happen(&mut troubled, polled(status(r#""FINISHED""#)), NOW);
+    let next = troubled.progress;
+    assert_eq!(
+        (next.error_status, next.error_message, next.error_hint),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn a_failed_generation_keeps_the_services_text_and_gets_a_hint_that_fits() {
+    for (error, hint) in [
+        (
+            "DownloadError: Failed to download u after 3 retries",
+            "premium",
+        ),
+        ("the site blocked us", "premium"),
+        ("nothing could be extracted", "render"),
+        ("of different page types", "page type"),
+    ] {
+        let reply = http(200, &format!(r#"{{"status":"FAILED","error":"{error}"}}"#));
+        let next = change(&generating(), polled(reply), NOW).next;
+        assert_eq!(next.error_message.as_deref(), Some(error));
+        assert!(next.error_hint.unwrap().contains(hint), "{error}");
+        assert_eq!(next.parser_id, Some(id("p1")));
+    }
+}
+
+#[test]
+fn polls_back_off_to_the_longest_interval() {
+    let mut job = generating();
+    let waits: Vec<_> = (0..5)
+        .map(|_| happen(&mut job, polled(http(200, "{}")), NOW))
+        .collect();
+    assert_eq!(waits, [15_000, 22_500, 30_000, 30_000, 30_000]);
+    assert_eq!(job.progress.polls, 5);
+}
+
+#[test]
+fn trouble_has_a_backoff_of_its_own_that_news_ends() {
+    let mut job = generating();
+    for reply in [http(503, ""), timed_out(), http(404, ""), http(200, "?")] {
+        happen(&mut job, polled(reply), NOW);
+    }
+    assert_eq!(happen(&mut job, polled(http(500, "")), NOW), 32_000);
+    assert_eq!((job.progress.polls, job.progress.attempts), (0, 0));
+    happen(&mut job, polled(http(200, "{}")), NOW);
+    assert_eq!(job.progress.poll_errors, 0);
+    assert_eq!(happen(&mut job, polled(http(500, "")), NOW), 2_000);
+}
+
+#[test]
+fn a_refused_poll_is_due_when_the_gate_opens() {
+    for (reply, waits) in [
+        (http(401, ""), 0),
+        (http(402, ""), 0),
+        (http(429, ""), 0),
+        (http_later(429, "9"), 9_000),
+    ] {
+        let mut job = generating();
+        assert_eq!(happen(&mut job, polled(reply), NOW), waits);
+        assert_eq!((job.progress.polls, job.progress.poll_errors), (0, 0));
+    }
+}
+
+#[test]
+fn an_unknown_status_is_noted_once_and_a_new_one_again() {
+    let mut job = generating();
+    for (text, noted) in [
+        (r#""PAUSED""#, true),
+        (r#""PAUSED""#, false),
+        (r#""WAITING""#, true),
+        (r#""GENERATING""#, false),
+        (r#""WAITING""#, true),
+    ] {
+        let change = change(&job, polled(status(text)), NOW);
+        let note = change.note.map(|note| note.event);
+        assert_eq!(note, noted.then_some("unknown_status"), "{text}");
+        job.progress = change.next;
+    }
+}
+
+fn missing(sighting: Sighting) -> Event {
+    Event::Missing(words(Some(404)), sighting)
+}
+
+/// A job whose parser is old enough to be missed.
+fn settled() -> Job {
+    let mut job = generating();
+    job.progress.generating_since = Some(NOW - 30_000);
+    job
+}
+
+#[test]
+fn three_trusted_lists_without_the_parser_end_the_job_and_others_do_not_count() {
+    let mut job = settled();
+    for (sighting, expected) in [
+        (Sighting::Absent, ANSWERED),
+        (Sighting::NoList, ANSWERED),
+        (unproven(), ANSWERED),
+        (Sighting::Absent, ANSWERED),
+        (Sighting::Absent, "FAILED not_found, -, answered"),
+    ] {
+        let transition = decided(&job, missing(sighting.clone()), NOW);
+        assert_eq!(told(&transition), expected, "{sighting:?}");
+        let Transition::Change(change) = transition else {
+            panic!("ignored");
+        };
+        job.progress = change.next;
+    }
+    assert_eq!(job.progress.parser_id, Some(id("p1")));
+    assert_eq!(job.progress.error_status, Some(404));
+}
+
+#[test]
+fn a_list_or_a_poll_that_shows_the_parser_starts_the_count_anew() {
+    for seen in [missing(Sighting::One(id("p1"))), polled(http(200, "{}"))] {
+        let mut job = settled();
+        for event in [missing(Sighting::Absent), missing(Sighting::Absent), seen] {
+            happen(&mut job, event, NOW);
+        }
+        assert_eq!(job.progress.missing_lists, 0);
+        assert_eq!(job.progress.state, JobState::Generating);
+    }
+}
+
+#[test]
+fn a_parser_just_made_is_not_missed_yet() {
+    let mut job = generating();
+    for at in [NOW, NOW + 4_000, NOW + 12_000, NOW + 29_999] {
+        happen(&mut job, missing(Sighting::Absent), at);
+        assert_eq!(job.progress.state, JobState::Generating, "{at}");
+    }
+    happen(&mut job, missing(Sighting::Absent), NOW + 30_000);
+    assert_eq!(job.progress.error_kind, Some(ErrorKind::NotFound));
+}

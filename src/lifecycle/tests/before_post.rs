@@ -1,0 +1,173 @@
+//! From QUEUED: what the account's list, the budget and the row itself make of a turn.
+
+use super::*;
+
+fn turn(presence: Presence, on_existing: OnExisting) -> Transition {
+    let policy = Policy {
+        on_existing,
+        ..policy()
+    };
+    decide(&queued(), listed(presence), &policy, NOW, 0.0)
+}
+
+#[test]
+fn what_the_account_holds_under_the_name_decides_whether_anything_is_sent() {
+    use OnExisting::{Adopt, Create, Fail};
+    let one = || Presence::One(listed_parser("p7", false));
+    const INTENT: &str = "CREATING, intent, -";
+    const EXISTS: &str = "FAILED existing_parser, -, -";
+    const SETTLE: &str = "CREATING in doubt (interrupted), -, -";
+    const WAIT: &str = "QUEUED, -, -";
+    let rows = [
+        (Presence::Absent, [INTENT, INTENT, INTENT]),
+        (one(), ["GENERATING, -, -", EXISTS, INTENT]),
+        (
+            Presence::Several(2),
+            ["PARKED ambiguous, -, -", EXISTS, INTENT],
+        ),
+        (Presence::Unresolved, [SETTLE, SETTLE, SETTLE]),
+        (Presence::Unproven, [WAIT, WAIT, WAIT]),
+    ];
+    for (presence, expected) in rows {
+        let found = [Adopt, Fail, Create].map(|how| told(&turn(presence.clone(), how)));
+        assert_eq!(found, expected, "{presence:?}");
+    }
+}
+
+#[test]
+fn the_intent_records_name_counter_and_number_before_anything_is_sent() {
+    let event = Event::Listed {
+        presence: Presence::Absent,
+        remote_name: "books_pd_22222222".to_owned(),
+        recreation: 2,
+    };
+    let change = change(&queued(), event, NOW);
+    assert_eq!(
+        change.next.remote_name.as_deref(),
+        Some("books_pd_22222222")
+    );
+    assert_eq!((change.next.recreation, change.next.creates), (2, 1));
+    assert_eq!(change.next.doubt, None);
+    assert_eq!(change.next.attempts, 0);
+}
+
+#[test]
+fn an_adopted_parser_costs_nothing_and_is_polled_at_once() {
+    let event = listed(Presence::One(listed_parser("p7", false)));
+    let next = change(&queued(), event, NOW).next;
+    assert_eq!(next.parser_id, Some(id("p7")));
+    assert_eq!(next.remote_name.as_deref(), Some(NAME));
+    assert_eq!((next.creates, next.due_at), (0, NOW));
+    assert_eq!(next.generating_since, Some(NOW));
+}
+
+#[test]
+fn settling_another_jobs_create_is_no_attempt_of_this_one() {
+    let policy = Policy {
+        max_attempts: 1,
+        ..policy()
+    };
+    let mut job = queued();
+    happen(&mut job, listed(Presence::Unresolved), NOW);
+    assert_eq!((job.progress.creates, job.progress.attempts), (0, 0));
+    for listed_at in [NOW + 1, NOW + 450_000, NOW + 900_001] {
+        let event = reconciled(Sighting::Absent, listed_at);
+        let Transition::Change(change) = decide(&job, event, &policy, listed_at, 0.0) else {
+            panic!("ignored");
+        };
+        job.progress = change.next;
+    }
+    assert_eq!(job.progress.state, JobState::Queued);
+    assert_eq!(job.progress.attempts, 0);
+}
+
+#[test]
+fn a_job_that_waits_for_proof_says_so_once_and_asks_a_person_in_the_end() {
+    let mut job = queued();
+    job.progress.holds = 500;
+    let mut notes = Vec::new();
+    let mut waited_ms = 0;
+    for _ in 0..30 {
+        if job.progress.state != JobState::Queued {
+            break;
+        }
+        let change = change(&job, listed(Presence::Unproven), NOW);
+        notes.extend(change.note.as_ref().map(|note| note.event));
+        waited_ms += (change.next.due_at - NOW).min(300_000);
+        job.progress = change.next;
+    }
+    assert_eq!(notes, ["waiting", "parked"]);
+    assert_eq!(job.progress.park_reason, Some(ParkReason::Ambiguous));
+    assert!(waited_ms > 3_600_000, "{waited_ms}");
+    happen(&mut job, Event::NotCreated, NOW);
+    assert_eq!(
+        (job.progress.state, job.progress.recreation),
+        (JobState::Queued, 1),
+        "the next name was never sent before"
+    );
+}
+
+#[test]
+fn a_queued_job_with_a_create_in_doubt_sends_nothing() {
+    for presence in [
+        Presence::Absent,
+        Presence::One(listed_parser("p7", false)),
+        Presence::Unproven,
+    ] {
+        let mut odd = in_doubt(DoubtCause::AnswerLost);
+        odd.progress.state = JobState::Queued;
+        let change = change(&odd, listed(presence), NOW);
+        assert_eq!(change.ledger, None);
+        assert_eq!(change.next.state, JobState::Creating);
+        assert_eq!(change.next.doubt, odd.progress.doubt);
+        assert_eq!(change.next.creates, odd.progress.creates);
+    }
+}
+
+#[test]
+fn the_list_before_a_create_shares_its_refusal_with_the_job() {
+    for (refusal, expected) in [
+        (
+            Refusal::Unauthorized,
+            "PARKED unauthorized, -, unauthorized",
+        ),
+        (Refusal::Credits, "PARKED credits, -, credits"),
+        (
+            Refusal::Throttled {
+                retry_after_ms: None,
+            },
+            "QUEUED, -, throttled",
+        ),
+    ] {
+        let event = Event::ListRefused(refusal, words(Some(401)));
+        let transition = decided(&queued(), event, NOW);
+        assert_eq!(told(&transition), expected);
+    }
+}
+
+#[test]
+fn a_job_over_budget_is_parked_with_the_figures() {
+    for (until, due_at) in [(Some(NOW + 9), NOW + 9), (None, i64::MAX)] {
+        let over = OverBudget {
+            until,
+            message: "60000 of 60000".to_owned(),
+        };
+        let next = change(&queued(), Event::OverBudget(over), NOW).next;
+        assert_eq!(next.park_reason, Some(ParkReason::Budget));
+        assert_eq!(next.due_at, due_at);
+        assert_eq!(next.error_message.as_deref(), Some("60000 of 60000"));
+        assert_eq!(next.creates, 0);
+    }
+}
+
+#[test]
+fn a_row_without_a_valid_specification_fails_and_sends_nothing() {
+    let event = Event::Unusable("urls is no JSON".to_owned());
+    let change = change(&queued(), event, NOW);
+    assert_eq!(change.next.error_kind, Some(ErrorKind::BadRequest));
+    assert_eq!(
+        change.next.error_message.as_deref(),
+        Some("urls is no JSON")
+    );
+    assert_eq!((change.ledger, change.next.creates), (None, 0));
+}

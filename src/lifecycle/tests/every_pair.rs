@@ -1,0 +1,231 @@
+//! Every state with every event: one literal table.
+
+use super::*;
+
+/// Every kind of job, and its column in [`TABLE`]; none for those that no event moves.
+pub(super) fn jobs() -> Vec<(Option<usize>, Job)> {
+    let mut jobs = vec![
+        (Some(0), queued()),
+        (Some(1), creating()),
+        (Some(3), generating()),
+        (Some(4), parked(ParkReason::Ambiguous)),
+        (Some(4), parked_in_doubt()),
+        (None, parked(ParkReason::Credits)),
+        (None, parked(ParkReason::Unauthorized)),
+        (None, parked(ParkReason::Budget)),
+        (None, finished()),
+        (None, cancelled()),
+    ];
+    jobs.extend(
+        DoubtCause::ALL
+            .iter()
+            .map(|cause| (Some(2), in_doubt(*cause))),
+    );
+    jobs.extend(ErrorKind::ALL.iter().map(|kind| (None, failed(*kind))));
+    jobs
+}
+
+/// Every event, with its variants, under the names of [`TABLE`].
+pub(super) fn events() -> Vec<(&'static str, Event)> {
+    let throttled = |retry_after_ms| Refusal::Throttled { retry_after_ms };
+    let created = |version| CreateOutcome::Created {
+        parser_id: id("p1"),
+        version,
+    };
+    let over = |until| OverBudget {
+        until,
+        message: "over".to_owned(),
+    };
+    let generating = |status: Option<&str>| PollOutcome::Generating {
+        unknown_status: status.map(ToOwned::to_owned),
+    };
+    let answered = Event::CreateAnswered;
+    let polled = Event::Polled;
+    let gone = |sighting| Event::Missing(words(Some(404)), sighting);
+    let seen = |sighting| reconciled(sighting, NOW);
+    vec![
+        ("listed absent", listed(Presence::Absent)),
+        (
+            "listed one",
+            listed(Presence::One(listed_parser("p1", false))),
+        ),
+        ("listed several", listed(Presence::Several(2))),
+        ("listed unresolved", listed(Presence::Unresolved)),
+        ("listed unproven", listed(Presence::Unproven)),
+        (
+            "list 401",
+            Event::ListRefused(Refusal::Unauthorized, words(Some(401))),
+        ),
+        (
+            "list 402",
+            Event::ListRefused(Refusal::Credits, words(Some(402))),
+        ),
+        (
+            "list 429",
+            Event::ListRefused(throttled(None), words(Some(429))),
+        ),
+        ("over the day's budget", Event::OverBudget(over(Some(NOW)))),
+        ("over the budget", Event::OverBudget(over(None))),
+        ("unusable", Event::Unusable("urls".to_owned())),
+        ("created", answered(created(Some(0)))),
+        ("created, no version", answered(created(None))),
+        (
+            "rejected",
+            answered(CreateOutcome::Rejected(words(Some(400)))),
+        ),
+        (
+            "create 401",
+            answered(CreateOutcome::Refused(
+                Refusal::Unauthorized,
+                words(Some(401)),
+            )),
+        ),
+        (
+            "create 402",
+            answered(CreateOutcome::Refused(Refusal::Credits, words(Some(402)))),
+        ),
+        (
+            "create 429",
+            answered(CreateOutcome::Refused(throttled(None), words(Some(429)))),
+        ),
+        ("not sent", answered(CreateOutcome::NotSent(words(None)))),
+        (
+            "create 500",
+            answered(CreateOutcome::InDoubt(
+                Unknown::ServiceError,
+                words(Some(500)),
+            )),
+        ),
+        (
+            "answer lost",
+            answered(CreateOutcome::InDoubt(Unknown::AnswerLost, words(None))),
+        ),
+        ("interrupted", Event::Interrupted),
+        ("seen one", seen(Sighting::One(id("p1")))),
+        ("seen several", seen(Sighting::Several(2))),
+        ("seen absent", seen(Sighting::Absent)),
+        ("seen unproven", seen(unproven())),
+        ("no list", seen(Sighting::NoList)),
+        ("poll FINISHED", polled(PollOutcome::Finished(examples()))),
+        ("poll FAILED", polled(PollOutcome::Failed(words(Some(200))))),
+        ("poll GENERATING", polled(generating(None))),
+        ("poll PAUSED", polled(generating(Some("PAUSED")))),
+        ("poll 404", polled(PollOutcome::NotFound(words(Some(404))))),
+        (
+            "poll 401",
+            polled(PollOutcome::Refused(
+                Refusal::Unauthorized,
+                words(Some(401)),
+            )),
+        ),
+        (
+            "poll 402",
+            polled(PollOutcome::Refused(Refusal::Credits, words(Some(402)))),
+        ),
+        (
+            "poll 429",
+            polled(PollOutcome::Refused(throttled(Some(7)), words(Some(429)))),
+        ),
+        ("poll 500", polled(PollOutcome::Trouble(words(Some(500))))),
+        (
+            "poll unreadable",
+            polled(PollOutcome::Trouble(words(Some(200)))),
+        ),
+        ("poll lost", polled(PollOutcome::Trouble(words(None)))),
+        ("404, listed", gone(Sighting::One(id("p1")))),
+        ("404, listed twice", gone(Sighting::Several(2))),
+        ("404, absent", gone(Sighting::Absent)),
+        ("404, unproven", gone(unproven())),
+        ("404, no list", gone(Sighting::NoList)),
+        ("adopt", Event::Adopt(id("p9"))),
+        ("not created", Event::NotCreated),
+    ]
+}
+
+fn examples() -> Finished {
+    Finished {
+        version: Some(0),
+        generated_at: Some(NOW - 1),
+        example_result: serde_json::value::RawValue::from_string("[{}]".to_owned()).ok(),
+    }
+}
+
+/// Ignored.
+const I: &str = "ignored";
+
+/// QUEUED, CREATING, CREATING in doubt, GENERATING, PARKED ambiguous. Every event is
+/// ignored by every other kind of job.
+#[rustfmt::skip]
+const TABLE: &[(&str, [&str; 5])] = &[
+    ("listed absent",         ["CREATING, intent, -", I, I, I, I]),
+    ("listed one",            ["GENERATING, -, -", I, I, I, I]),
+    ("listed several",        ["PARKED ambiguous, -, -", I, I, I, I]),
+    ("listed unresolved",     ["CREATING in doubt, -, -", I, I, I, I]),
+    ("listed unproven",       ["QUEUED, -, -", I, I, I, I]),
+    ("list 401",              ["PARKED unauthorized, -, unauthorized", I, I, I, I]),
+    ("list 402",              ["PARKED credits, -, credits", I, I, I, I]),
+    ("list 429",              ["QUEUED, -, throttled", I, I, I, I]),
+    ("over the day's budget", ["PARKED budget, -, -", I, I, I, I]),
+    ("over the budget",       ["PARKED budget, -, -", I, I, I, I]),
+    ("unusable",              ["FAILED bad_request, -, -", I, I, I, I]),
+    ("created",               [I, "GENERATING, made p1, accepted", "GENERATING, made p1, accepted", I, I]),
+    ("created, no version",   [I, "GENERATING, made p1, accepted", "GENERATING, made p1, accepted", I, I]),
+    ("rejected",              [I, "FAILED bad_request, not made, answered", I, I, I]),
+    ("create 401",            [I, "PARKED unauthorized, not made, unauthorized", I, I, I]),
+    ("create 402",            [I, "PARKED credits, not made, credits", I, I, I]),
+    ("create 429",            [I, "QUEUED, not made, throttled", I, I, I]),
+    ("not sent",              [I, "QUEUED, not made, not connected", I, I, I]),
+    ("create 500",            [I, "CREATING in doubt, -, answered", I, I, I]),
+    ("answer lost",           [I, "CREATING in doubt, -, answered", I, I, I]),
+    ("interrupted",           [I, "CREATING in doubt, -, -", I, I, I]),
+    ("seen one",              [I, I, "GENERATING, made p1, -", I, I]),
+    ("seen several",          [I, I, "PARKED ambiguous in doubt, -, -", I, I]),
+    ("seen absent",           [I, I, "CREATING in doubt, -, -", I, I]),
+    ("seen unproven",         [I, I, "CREATING in doubt, -, -", I, I]),
+    ("no list",               [I, I, "CREATING in doubt, -, -", I, I]),
+    ("poll FINISHED",         [I, I, I, "FINISHED, -, accepted", I]),
+    ("poll FAILED",           [I, I, I, "FAILED generation_failed, -, accepted", I]),
+    ("poll GENERATING",       [I, I, I, "GENERATING, -, accepted", I]),
+    ("poll PAUSED",           [I, I, I, "GENERATING, -, accepted", I]),
+    ("poll 404",              [I, I, I, "GENERATING, -, answered", I]),
+    ("poll 401",              [I, I, I, "GENERATING, -, unauthorized", I]),
+    ("poll 402",              [I, I, I, "GENERATING, -, credits", I]),
+    ("poll 429",              [I, I, I, "GENERATING, -, throttled", I]),
+    ("poll 500",              [I, I, I, "GENERATING, -, answered", I]),
+    ("poll unreadable",       [I, I, I, "GENERATING, -, answered", I]),
+    ("poll lost",             [I, I, I, "GENERATING, -, not connected", I]),
+    ("404, listed",           [I, I, I, "GENERATING, -, answered", I]),
+    ("404, listed twice",     [I, I, I, "GENERATING, -, answered", I]),
+    ("404, absent",           [I, I, I, "GENERATING, -, answered", I]),
+    ("404, unproven",         [I, I, I, "GENERATING, -, answered", I]),
+    ("404, no list",          [I, I, I, "GENERATING, -, answered", I]),
+    ("adopt",                 [I, I, "GENERATING, made p9, -", I, "GENERATING, made p9, -"]),
+    ("not created",           [I, I, "QUEUED, not made, -", I, "QUEUED, not made, -"]),
+];
+
+#[test]
+fn every_state_answers_every_event_as_the_table_says() {
+    let events = events();
+    let names: Vec<_> = events.iter().map(|(name, _)| *name).collect();
+    let rows: Vec<_> = TABLE.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, rows, "a row for every event");
+    for ((name, event), (_, row)) in events.iter().zip(TABLE) {
+        for (column, job) in jobs() {
+            let expected = column.map_or(I, |column| row[column]);
+            let found = told(&decided(&job, event.clone(), NOW));
+            let found = DoubtCause::ALL.iter().fold(found, |text, cause| {
+                text.replace(&format!(" ({cause})"), "")
+            });
+            let label = format!("{name}: {}", told_of(&job));
+            assert_eq!(found, expected, "{label}");
+        }
+    }
+}
+
+pub(super) fn told_of(job: &Job) -> String {
+    let progress = &job.progress;
+    format!(
+        "{} {:?} {:?} {:?}",
+        progress.state, progress.park_reason, progress.error_kind, progress.doubt
+    )
+}
