@@ -121,7 +121,7 @@ pub const KEYS: &[Key] = &[
     key("park.probe_interval", Duration, Some("15m"), "how often one job tries whether credits are back"),
     key("park.max_probe_interval", Duration, Some("6h"), "the longest wait between such tries"),
     key("budget.credits_per_create", Integer, Some("30000"), "what one create is reckoned to cost"),
-    key("budget.max_credits_per_day", Integer, None, "spending in 24 hours that parserd refuses to exceed"),
+    key("budget.max_credits_per_day", Integer, None, "spending in a UTC day that parserd refuses to exceed"),
     key("budget.max_credits", Integer, None, "spending in all that parserd refuses to exceed"),
     key("enqueue.files", List, Some(""), "globs of job files, loaded at start and on SIGHUP"),
     key("http.listen", Text, None, "loopback address for /metrics, /healthz and /readyz"),

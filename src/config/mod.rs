@@ -154,7 +154,7 @@ pub struct Park {
 pub struct Budget {
     /// What one create is reckoned to cost.
     pub credits_per_create: i64,
-    /// The most to spend in 24 hours; None for no limit, 0 for nothing at all.
+    /// The most to spend in a UTC day; None for no limit, 0 for nothing at all.
     pub max_credits_per_day: Option<i64>,
     /// The most to spend in all; None for no limit, 0 for nothing at all.
     pub max_credits: Option<i64>,

@@ -1,0 +1,598 @@
+//! README.md is true: its commands run, and its tables say what the code says.
+//!
+//! Every block marked `sh` or `sql` is run, each in a temporary folder of its own, unless
+//! it is one of `.ci/run`'s. A comment before a block says how:
+//!
+//! - `<!-- test: ci -->`: each line stands in `.ci/run`, which runs it
+//! - `<!-- test: staged -->`: the folder has a `parserd.db` with a job of each kind
+//! - `<!-- test: root -->`: `sudo` puts what it is told to put on the machine below a
+//!   folder, and systemd's own commands are only looked at
+//! - `<!-- test: file NAME -->`: no command, but a file that every folder has
+//! - `needs PROGRAM`, after another word: left out, and said so, where there is none
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::{
+        fs::{PermissionsExt as _, symlink},
+        process::CommandExt as _,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind as ClapError};
+use common::{FAST, Harness};
+use parserd::{
+    cli::Cli,
+    config::keys::KEYS,
+    job::{ErrorKind, JobState, ParkReason},
+    simulator::WorldConfig,
+    store::{Role, Store},
+};
+use rustix::process::{Pid, Signal, kill_process_group};
+use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+
+const README: &str = include_str!("../README.md");
+const CI: &str = include_str!("../.ci/run");
+const MANIFEST: &str = include_str!("../Cargo.toml");
+const EXIT: &str = include_str!("../src/cli/exit.rs");
+
+/// The key that the README's user has; the simulator takes no other.
+const KEY: &str = "your-key";
+
+/// Ports that the README names, and that may be taken where the tests run.
+const PORTS: &[&str] = &["127.0.0.1:8080", "127.0.0.1:9464"];
+
+/// How long a block may take; only a fault makes it wait so long.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A fenced block.
+#[derive(Debug)]
+struct Block {
+    /// Where it begins.
+    line: usize,
+    language: String,
+    marks: Vec<String>,
+    body: String,
+}
+
+impl Block {
+    fn has(&self, mark: &str) -> bool {
+        self.marks.iter().any(|found| found == mark)
+    }
+
+    /// What stands behind the first word of a mark.
+    fn mark(&self, word: &str) -> Option<&str> {
+        let mut marks = self.marks.iter();
+        marks.find_map(|mark| mark.strip_prefix(word)?.strip_prefix(' '))
+    }
+}
+
+fn blocks() -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut marks = Vec::new();
+    let mut lines = README.lines().enumerate();
+    while let Some((index, line)) = lines.next() {
+        if let Some(comment) = line.strip_prefix("<!-- test: ") {
+            let words = comment.strip_suffix(" -->").unwrap().split(", ");
+            marks = words.map(str::to_owned).collect();
+        } else if let Some(language) = line.strip_prefix("```") {
+            let body: Vec<_> = lines
+                .by_ref()
+                .map(|(_, line)| line)
+                .take_while(|line| *line != "```")
+                .collect();
+            blocks.push(Block {
+                line: index + 1,
+                language: language.to_owned(),
+                marks: std::mem::take(&mut marks),
+                body: body.join("\n"),
+            });
+        } else {
+            assert!(marks.is_empty(), "line {index}: a mark without a block");
+        }
+    }
+    blocks
+}
+
+/// The rows of the table whose first heading is this one, cells trimmed.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let start = format!("| {heading} |");
+    let mut rows = Vec::new();
+    let mut lines = README.lines();
+    while let Some(line) = lines.next() {
+        if line.starts_with(&start) {
+            let body = lines.by_ref().skip(1);
+            rows.extend(body.take_while(|line| line.starts_with('|')).map(cells));
+        }
+    }
+    assert!(!rows.is_empty(), "no table {heading}");
+    rows
+}
+
+fn cells(row: &str) -> Vec<String> {
+    let row = row.trim_matches('|');
+    row.split(" | ")
+        .map(|cell| cell.trim().to_owned())
+        .collect()
+}
+
+fn plain(cell: &str) -> &str {
+    cell.trim_matches('`')
+}
+
+/// Asserts that the first cells of a table are exactly these, and that each row says
+/// something.
+fn assert_rows<T: AsRef<str>>(heading: &str, expected: impl IntoIterator<Item = T>) {
+    let rows = table(heading);
+    let silent = rows.iter().find(|row| row.iter().any(String::is_empty));
+    assert_eq!(silent, None, "a row of {heading} says nothing");
+    let found: BTreeSet<_> = rows.iter().map(|row| plain(&row[0]).to_owned()).collect();
+    let expected: BTreeSet<_> = expected
+        .into_iter()
+        .map(|text| text.as_ref().to_owned())
+        .collect();
+    assert_eq!(found, expected, "the table {heading}");
+    assert_eq!(rows.len(), found.len(), "{heading} has a row twice");
+}
+
+#[test]
+fn every_key_is_in_the_table_with_its_default() {
+    assert_rows("key", KEYS.iter().map(|key| key.name));
+    for row in table("key") {
+        let key = parserd::config::keys::find(plain(&row[0])).unwrap();
+        let default = match key.default {
+            None => "none".to_owned(),
+            Some("") => "`[]`".to_owned(),
+            Some(default) => format!("`{default}`"),
+        };
+        assert_eq!(row[1], default, "{}", key.name);
+    }
+}
+
+#[test]
+fn every_exit_code_state_reason_and_kind_of_error_is_explained() {
+    let codes = EXIT.lines().filter_map(|line| {
+        let (_, code) = line.strip_suffix(',')?.split_once(" = ")?;
+        code.parse::<u8>().ok().map(|code| code.to_string())
+    });
+    let codes: Vec<_> = codes.collect();
+    assert!(codes.len() >= 8, "{codes:?}");
+    assert_rows("exit code", codes);
+    assert_rows("state", JobState::ALL.iter().map(|state| state.as_str()));
+    assert_rows(
+        "`park_reason`",
+        ParkReason::ALL.iter().map(|reason| reason.as_str()),
+    );
+    assert_rows(
+        "`error_kind`",
+        ErrorKind::ALL.iter().map(|kind| kind.as_str()),
+    );
+}
+
+#[test]
+fn every_dependency_is_explained() {
+    let manifest: toml::Table = MANIFEST.parse().unwrap();
+    let mut names = BTreeSet::new();
+    collect_dependencies(&manifest, &mut names);
+    assert!(names.contains("backoff") && names.contains("inotify"));
+    assert_rows("crate", names);
+}
+
+fn collect_dependencies(table: &toml::Table, names: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        let Some(inner) = value.as_table() else {
+            continue;
+        };
+        if key.ends_with("dependencies") {
+            names.extend(inner.keys().cloned());
+        } else if key == "target" || table.contains_key("dependencies") || key.contains("cfg(") {
+            collect_dependencies(inner, names);
+        }
+    }
+}
+
+#[test]
+fn every_command_is_in_the_table_and_run_by_a_block() {
+    let program = Cli::command();
+    let scripts: String = blocks()
+        .iter()
+        .filter(|block| block.language == "sh")
+        .map(|block| format!("{}\n", block.body))
+        .collect();
+    let rows = table("command");
+    for command in program.get_subcommands() {
+        let name = command.get_name();
+        let run = [format!("parserd {name}"), format!("-- {name}")];
+        let is_run = run.iter().any(|run| scripts.contains(run.as_str()));
+        let global = format!("parserd --config my.toml --set log.level=debug {name}");
+        assert!(is_run || scripts.contains(&global), "no block runs {name}");
+        let of_it: Vec<_> = rows
+            .iter()
+            .filter(|row| plain(&row[0]).split(' ').nth(1) == Some(name))
+            .collect();
+        assert!(!of_it.is_empty(), "{name} is missing in the table");
+        for flag in of_it.iter().flat_map(|row| flags(&row.join(" "))) {
+            let known = command
+                .get_arguments()
+                .any(|arg| arg.get_long() == Some(flag.as_str()));
+            assert!(known, "{name} has no --{flag}");
+        }
+    }
+}
+
+fn flags(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    words
+        .filter_map(|word| word.strip_prefix("--"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_command_within_the_text_is_one() {
+    let mut seen = 0;
+    let mut is_text = true;
+    for line in README.lines() {
+        is_text ^= line.starts_with("```");
+        let spans = line.split('`').skip(1).step_by(2);
+        for span in spans.filter(|span| is_text && span.starts_with("parserd ")) {
+            seen += 1;
+            let words: Vec<_> = span.split(' ').collect();
+            if words.len() == 2 {
+                let known = Cli::command().find_subcommand(words[1]).is_some();
+                assert!(known, "`{span}` is no command");
+                continue;
+            }
+            match Cli::try_parse_from(words) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ClapError::DisplayHelp => {}
+                Err(error) => panic!("`{span}`: {error}"),
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} commands were found in the text");
+}
+
+#[test]
+fn what_the_tests_do_not_run_ci_runs() {
+    let left: Vec<_> = blocks()
+        .into_iter()
+        .filter(|block| block.has("ci"))
+        .collect();
+    assert_eq!(left.len(), 2);
+    for line in left.iter().flat_map(|block| block.body.lines()) {
+        let runs = CI
+            .lines()
+            .any(|of_ci| !of_ci.trim_start().starts_with('#') && of_ci.contains(line));
+        assert!(runs, ".ci/run does not run `{line}`");
+    }
+}
+
+/// A folder as a user has it who has just built parserd.
+struct Stage {
+    folder: tempfile::TempDir,
+    harness: Harness,
+}
+
+impl Stage {
+    async fn new(block: &Block) -> Self {
+        let world = WorldConfig {
+            key: KEY.to_owned(),
+            ..WorldConfig::default()
+        };
+        let stage = Self {
+            folder: tempfile::tempdir().unwrap(),
+            harness: Harness::with(world, &[]).await,
+        };
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for folder in ["config", "systemd"] {
+            symlink(root.join(folder), stage.path(folder)).unwrap();
+        }
+        fs::create_dir_all(stage.path("target/release")).unwrap();
+        let program = env!("CARGO_BIN_EXE_parserd");
+        symlink(program, stage.path("target/release/parserd")).unwrap();
+        for file in blocks() {
+            if let Some(name) = file.mark("file") {
+                fs::write(stage.path(name), &file.body).unwrap();
+            }
+        }
+        if block.has("staged") {
+            fill(&stage.database()).await;
+        }
+        if block.has("root") {
+            stage.put_sudo();
+        }
+        stage
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.path("parserd.db")
+    }
+
+    /// A `sudo` that asks for no password and spoils no machine.
+    fn put_sudo(&self) {
+        for folder in ["usr/bin", "var/lib/parserd"] {
+            fs::create_dir_all(self.path("root").join(folder)).unwrap();
+        }
+        let bin = self.path("bin");
+        fs::create_dir(&bin).unwrap();
+        fs::write(bin.join("sudo"), SUDO).unwrap();
+        fs::set_permissions(bin.join("sudo"), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs a block with `sh -e` and panics if it fails.
+    fn run(&self, block: &Block) -> String {
+        let (stdout, stderr) = (self.path("stdout"), self.path("stderr"));
+        let mut script = block.body.clone();
+        for port in PORTS {
+            script = script.replace(port, &free_port());
+        }
+        let mut command = Command::new("sh");
+        command
+            .args(["-e", "-c", &script])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", self.search_path())
+            .env("HOME", self.folder.path())
+            .env("ROOT", self.path("root"))
+            // Not this machine's own.
+            .env("PARSERD_CONFIG", self.path("config/parserd.toml"))
+            .env("PARSERD__API__KEY", KEY)
+            .env("PARSERD__API__BASE_URL", self.harness.server.base_url())
+            .stdin(Stdio::from(self.key_to_type()))
+            .stdout(fs::File::create(&stdout).unwrap())
+            .stderr(fs::File::create(&stderr).unwrap())
+            .process_group(0);
+        for (key, value) in FAST {
+            let variable = format!("PARSERD__{}", key.replace('.', "__").to_uppercase());
+            command.env(variable, value);
+        }
+        let mut child = command.spawn().unwrap();
+        let group = Pid::from_child(&child);
+        let started = Instant::now();
+        let status = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break Some(status),
+                None if started.elapsed() > PATIENCE => break None,
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        // What the block left running ends with it.
+        let _none_left = kill_process_group(group, Signal::KILL);
+        let _reaped = child.wait();
+        let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        let (stdout, stderr) = (read(&stdout), read(&stderr));
+        assert!(
+            status.is_some_and(|status| status.success()),
+            "README.md line {}: {status:?}\n{}\n--- stdout\n{stdout}--- stderr\n{stderr}",
+            block.line,
+            block.body
+        );
+        stdout
+    }
+
+    fn search_path(&self) -> String {
+        let inherited = std::env::var("PATH").unwrap();
+        let (bin, built) = (self.path("bin"), self.path("target/release"));
+        format!("{}:{}:{inherited}", bin.display(), built.display())
+    }
+
+    fn key_to_type(&self) -> fs::File {
+        let path = self.path("typed");
+        fs::write(&path, format!("{KEY}\n")).unwrap();
+        fs::File::open(path).unwrap()
+    }
+}
+
+const SUDO: &str = r#"#!/bin/sh -e
+if [ "$1" = -u ]; then shift 2; fi
+for word do
+    shift
+    case $word in
+    /etc/* | /usr/* | /var/*) word=$ROOT$word ;;
+    esac
+    set -- "$@" "$word"
+done
+case $1 in
+systemd-sysusers) test -s "$ROOT/etc/sysusers.d/parserd.conf" ;;
+systemctl)
+    test -s "$ROOT/etc/systemd/system/parserd.service"
+    case "$*" in
+    "systemctl daemon-reload" | "systemctl enable --now parserd") ;;
+    *) echo "what is $*?" >&2; exit 1 ;;
+    esac ;;
+parserd)
+    test -s "$ROOT/etc/parserd/api_key"
+    export PARSERD_CONFIG="$ROOT/etc/parserd/parserd.toml"
+    export PARSERD__DATABASE__URL="sqlite://$ROOT/var/lib/parserd/parserd.db"
+    # The service would have made it.
+    "$@" 2>/dev/null || parserd enqueue jobs.toml
+    exec "$@" ;;
+*) exec "$@" ;;
+esac
+"#;
+
+fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// A job of each kind that the README's recipes are about.
+async fn fill(database: &Path) {
+    let store = Store::open(database, Role::Tool).await.unwrap();
+    store.close().await;
+    let mut connection = connect(database).await;
+    for statement in STAGE.split(";\n").filter(|text| !text.trim().is_empty()) {
+        sqlx::query(sqlx::AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+    connection.close().await.unwrap();
+}
+
+async fn connect(database: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new()
+        .filename(database)
+        .busy_timeout(Duration::from_secs(5));
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// Only parserd changes these columns: each change bears a new revision.
+const STAGE: &str = r#"
+INSERT INTO jobs (name, urls) VALUES
+    ('books', '["https://books.example/"]'), ('shop', '["https://shop.example/"]'),
+    ('maps', '["https://maps.example/"]'), ('news-en', '["https://news.example/en"]'),
+    ('forum', '["https://forum.example/"]'), ('gone', '["https://gone.example/"]');
+INSERT INTO jobs (name, urls, run_at) VALUES ('weather', '["https://weather.example/"]', 4102444800000);
+UPDATE jobs SET revision = revision + 1, state = 'CREATING', creates = 1,
+    remote_name = name || '_pd_aaaaaaaa' WHERE name NOT IN ('weather', 'news-en');
+INSERT INTO creates (job_id, remote_name, sent_at, credits)
+    SELECT id, remote_name, updated_at, 30000 FROM jobs WHERE state = 'CREATING';
+UPDATE creates SET outcome = 'made', parser_id = 'parser-' || job_id, settled_at = sent_at
+    WHERE remote_name NOT LIKE 'forum%';
+UPDATE jobs SET revision = revision + 1, state = 'GENERATING', parser_id = 'parser-' || id,
+    generating_since = updated_at WHERE state = 'CREATING' AND name <> 'forum';
+UPDATE jobs SET revision = revision + 1, state = 'FINISHED', parser_version = 0,
+    finished_at = updated_at,
+    example_result = '[{"url": "https://books.example/", "result": {"title": "A book"}}]'
+    WHERE name = 'books';
+UPDATE jobs SET revision = revision + 1, state = 'FAILED', error_kind = 'generation_failed',
+    error_message = 'nothing extracted', error_hint = 'set render', finished_at = updated_at
+    WHERE name = 'shop';
+UPDATE jobs SET revision = revision + 1, state = 'FAILED', error_kind = 'generation_timeout',
+    error_message = 'still generating', error_hint = 'retry', finished_at = updated_at
+    WHERE name = 'maps';
+UPDATE jobs SET revision = revision + 1, state = 'PARKED', park_reason = 'credits',
+    error_status = 402, error_message = 'no credits', error_hint = 'add some'
+    WHERE name = 'news-en';
+UPDATE jobs SET revision = revision + 1, state = 'PARKED', park_reason = 'ambiguous',
+    doubt_since = updated_at, doubt_cause = 'answer_lost', error_hint = 'parserd resolve ID'
+    WHERE name = 'forum';
+INSERT INTO gates (scope, reason, since, next_probe_at, interval_ms)
+    VALUES ('create', 'credits', 1700000000000, 4102444800000, 900000);
+"#;
+
+/// Whether a program is to be had.
+fn is_there(program: &str) -> bool {
+    let mut look = Command::new("sh");
+    look.args(["-c", &format!("command -v {program}")]);
+    look.stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sh_block_runs() {
+    let mut run = 0;
+    for block in blocks() {
+        if block.language != "sh" || block.has("ci") {
+            continue;
+        }
+        if let Some(program) = block.mark("needs").filter(|program| !is_there(program)) {
+            eprintln!("README.md line {}: left out, no {program}", block.line);
+            continue;
+        }
+        let stage = Stage::new(&block).await;
+        let stdout = tokio::task::block_in_place(|| stage.run(&block));
+        run += 1;
+        if block.has("root") {
+            assert_installed(&stage, &stdout);
+        }
+        if block.body.contains("parserd show books") {
+            assert!(stdout.contains("FINISHED"), "{stdout}");
+        }
+    }
+    assert!(run >= 6, "only {run} blocks were found");
+}
+
+fn assert_installed(stage: &Stage, stdout: &str) {
+    let root = stage.path("root");
+    let key = root.join("etc/parserd/api_key");
+    assert_eq!(fs::read_to_string(&key).unwrap().trim(), KEY);
+    let mode = fs::metadata(&key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(root.join("usr/bin/parserd").exists());
+    assert!(stdout.contains("QUEUED"), "{stdout}");
+}
+
+#[tokio::test]
+async fn every_sql_recipe_does_something() {
+    let recipes: Vec<_> = blocks()
+        .into_iter()
+        .filter(|block| block.language == "sql")
+        .collect();
+    assert!(recipes.len() >= 6, "only {} were found", recipes.len());
+    for recipe in &recipes {
+        assert!(recipe.has("staged"), "line {}", recipe.line);
+        let stage = Stage::new(recipe).await;
+        let backup = stage.path("backup.db").display().to_string();
+        let body = recipe.body.replace("backup.db", &backup);
+        let mut connection = connect(&stage.database()).await;
+        for statement in body.split_inclusive(";\n") {
+            let done = execute(&mut connection, statement).await;
+            let done = done.unwrap_or_else(|error| panic!("line {}: {error}", recipe.line));
+            let did = done > 0 || fs::exists(&backup).unwrap();
+            assert!(did, "line {}: nothing done by {statement}", recipe.line);
+        }
+    }
+}
+
+/// Runs one statement; returns how many rows it gave or changed.
+async fn execute(connection: &mut SqliteConnection, sql: &str) -> Result<u64, sqlx::Error> {
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()));
+    if sql.trim_start().starts_with("SELECT") {
+        let rows = query.fetch_all(connection).await?;
+        return Ok(rows.len() as u64);
+    }
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
+#[tokio::test]
+async fn every_sql_recipe_runs_in_sqlite3() {
+    let version = Command::new("sqlite3").arg("--version").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let minor = version.ok().and_then(|version| {
+        let minor = version.strip_prefix("3.")?.split('.').next()?;
+        minor.parse::<u32>().ok()
+    });
+    if minor.is_none_or(|minor| minor < 38) {
+        eprintln!("left out: no sqlite3 of 3.38 or newer");
+        return;
+    }
+    for recipe in blocks().iter().filter(|block| block.language == "sql") {
+        let stage = Stage::new(recipe).await;
+        let output = Command::new("sqlite3")
+            .args(["-batch", "-bail", "parserd.db", &recipe.body])
+            .current_dir(stage.folder.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let well = output.status.success() && stderr.is_empty();
+        assert!(well, "line {}: {stderr}", recipe.line);
+        let asks = recipe.body.contains("SELECT state") || recipe.body.contains("SELECT name");
+        assert!(!asks || !output.stdout.is_empty(), "line {}", recipe.line);
+    }
+}
+
+#[test]
+fn every_link_within_the_repository_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for link in README.split("](").skip(1) {
+        let target = link.split(')').next().unwrap();
+        let is_here = !target.starts_with("http") && !target.starts_with('#');
+        assert!(!is_here || root.join(target).exists(), "{target}");
+    }
+}
