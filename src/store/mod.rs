@@ -176,6 +176,9 @@ impl Store {
             path: path.to_owned(),
             source,
         };
+        if role != Role::Reader {
+            make_file(path).map_err(|source| opening(sqlx::Error::Io(source)))?;
+        }
         let options = options(path).map_err(opening)?;
         let mut connection = options.connect().await.map_err(opening)?;
         refuse_old_sqlite(&mut connection).await?;
@@ -262,6 +265,20 @@ fn options(path: &Path) -> Result<SqliteConnectOptions, sqlx::Error> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging())
+}
+
+/// Makes a new database's file, so that the umask decides whether a group may write:
+/// SQLite by itself gives a group nothing to write. Its other files take after this one.
+fn make_file(path: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o660);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn lock_path(path: &Path) -> PathBuf {
@@ -435,6 +452,21 @@ mod tests {
         for opened in futures_util::future::join_all(opening).await {
             opened.unwrap().unwrap().close().await;
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_umask_decides_whether_a_group_may_write() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        // What the umask of this process leaves of 0660.
+        let probe = folder.path().join("probe");
+        make_file(&probe).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let _store = Store::open(&path, Role::Tool).await.unwrap();
+        assert_eq!(mode(&path), mode(&probe));
+        assert_eq!(mode(&folder.path().join("p.db-wal")), mode(&probe));
     }
 
     #[tokio::test]
