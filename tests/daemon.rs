@@ -69,6 +69,34 @@ async fn credits_for_thirty_of_a_hundred_then_credits_again() {
     let counts = store.counts().await.unwrap();
     assert_eq!(counts.of(JobState::Finished), 30);
     assert_eq!(counts.of(JobState::Failed), 0);
+    // At most one create a worker before the gate closed, then one canary a probe.
+    let refused_at: Vec<_> = harness.server.with(|simulator| {
+        let creates = simulator
+            .traffic
+            .log()
+            .filter(|request| request.status == Some(402));
+        creates.map(|request| request.at_ms).collect()
+    });
+    let pauses: Vec<_> = refused_at
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .collect();
+    let probe_interval_ms = 200;
+    let burst = pauses
+        .iter()
+        .take_while(|pause| **pause < probe_interval_ms)
+        .count()
+        + 1;
+    assert!(
+        burst <= 16,
+        "{burst} creates were refused before the gate closed"
+    );
+    let canaries = &pauses[burst - 1..];
+    assert!(canaries.len() >= 2, "{pauses:?}");
+    assert!(
+        canaries.iter().all(|pause| *pause >= probe_interval_ms),
+        "{pauses:?}"
+    );
     harness
         .server
         .with(|simulator| simulator.world.add_credits(70 * 30_000));
