@@ -20,6 +20,8 @@ const RUN_AT_CURE: &str =
     "write Unix milliseconds or a time such as 2026-08-01T06:00:00Z, or leave it out";
 /// Numbers that are times of this century in seconds, and of 1970 in milliseconds.
 const SECONDS: std::ops::Range<UnixMs> = 1_000_000_000..10_000_000_000;
+/// What the database's rules take, to the year 3000.
+const RUN_AT: std::ops::RangeInclusive<UnixMs> = 100_000_000_000..=32_503_680_000_000;
 
 /// The spec of an object that began on `line`.
 ///
@@ -133,7 +135,7 @@ fn run_at(value: Value) -> Result<UnixMs, String> {
         Some(ms) if SECONDS.contains(&ms) => Err(format!(
             "run_at is {ms}, which looks like seconds: write milliseconds, {ms}000"
         )),
-        Some(ms) if ms >= 0 => Ok(ms),
+        Some(ms) if RUN_AT.contains(&ms) => Ok(ms),
         _ => {
             let value = value.as_str().map_or_else(|| value.to_string(), shown);
             Err(format!("run_at is {value}: {RUN_AT_CURE}"))

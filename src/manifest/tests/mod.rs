@@ -160,6 +160,17 @@ fn every_bad_job_is_named_and_none_is_loaded() {
 }
 
 #[test]
+fn a_time_that_the_database_would_refuse_is_refused_with_its_line() {
+    for run_at in ["5", "-1", "99999999999", "32503680000001", "1785564000"] {
+        assert_bad(
+            Format::JsonLines,
+            format!(r#"{{"name": "a", "urls": ["https://a.com/1"], "run_at": {run_at}}}"#),
+            &[&format!("line 1: job \"a\": run_at is {run_at}")],
+        );
+    }
+}
+
+#[test]
 fn all_that_is_wrong_with_a_job_is_told_at_once() {
     let text =
         r#"[{"name": 1, "urls": "x", "priority": 1.5, "run_at": "soon", "fields": [], "x": 1}]"#;
@@ -200,7 +211,7 @@ fn a_name_may_come_twice_only_with_the_same_job() {
     );
     for more in [
         ", \"priority\": 1",
-        ", \"run_at\": 0",
+        ", \"run_at\": 1785564000000",
         ", \"scraper_params\": {\"render\": true}",
     ] {
         let text = [job("a", ""), job("a", more)].concat();
@@ -220,7 +231,7 @@ fn run_at_is_milliseconds_or_a_time() {
     };
     for (value, expected) in [
         ("null", None),
-        ("0", Some(0)),
+        ("100000000000", Some(100_000_000_000)),
         ("1785564000000", Some(1_785_564_000_000)),
         ("\"1785564000000\"", Some(1_785_564_000_000)),
         ("\"2026-08-01T06:00:00Z\"", Some(1_785_564_000_000)),
