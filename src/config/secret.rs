@@ -74,11 +74,14 @@ fn settle(reader: &mut Reader, key: &str, origin: &str, read: Result<SecretStrin
 }
 
 fn secret(text: &str) -> Result<SecretString, Fault> {
-    let key = text.trim();
+    // Some editors begin a file with a byte order mark.
+    let key = text.trim_start_matches('\u{feff}').trim();
     let problem = if key.is_empty() {
         "is empty"
     } else if key.chars().any(|c| c.is_whitespace() || c.is_control()) {
         "holds whitespace or a control character within the key"
+    } else if !key.is_ascii() {
+        "holds a character that no key has (it is not ASCII)"
     } else {
         return Ok(SecretString::from(key));
     };
@@ -99,16 +102,17 @@ fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
             Fault::Bad(bad)
         }
     };
-    // The mode is that of the file that was opened, whatever the path becomes.
-    let file = File::open(path).map_err(cannot_read)?;
-    let metadata = file.metadata().map_err(cannot_read)?;
-    if !metadata.is_file() {
+    // Before it is opened: opening a pipe would wait for a writer.
+    if !std::fs::metadata(path).map_err(cannot_read)?.is_file() {
         let problem = format!("{shown} is no regular file");
         return Err(Fault::Bad(Bad::new(
             problem,
             "the path of a file that holds the key",
         )));
     }
+    // The mode is that of the file that was opened, whatever the path becomes.
+    let file = File::open(path).map_err(cannot_read)?;
+    let metadata = file.metadata().map_err(cannot_read)?;
     if let Some(mode) = loose_mode(&metadata).filter(|_| !exempt) {
         return Err(Fault::Bad(Bad::new(
             format!("others than its owner have access to {shown} (mode {mode:04o})"),

@@ -14,6 +14,12 @@ fn the_key_comes_from_a_setting_or_a_file_or_a_credential() {
         file("[api]\nkey_file = 'k'").secret("k", "k3", 0o400).key(),
         "k3"
     );
+    assert_eq!(
+        file("[api]\nkey_file = 'k'")
+            .secret("k", "\u{feff}k3\r\n", 0o600)
+            .key(),
+        "k3"
+    );
     let with_credential = |fixture: Fixture| {
         let dir = fixture.dir.path().to_str().unwrap().to_owned();
         fixture
@@ -75,6 +81,7 @@ fn a_key_that_will_not_do_is_refused_and_not_repeated() {
             "api.key_file (p.toml line 2): cannot read",
         ),
         (file("[api]\nkey_file = '.'"), "no regular file"),
+        (key_file(0o600, "hunter2\u{e9}"), "not ASCII"),
         (
             file("[api]\nkey = 'hunter2'").flag("api.key_file", "k"),
             "api.key (p.toml line 2): is given, and so is api.key_file (the command line); write one of the two",
