@@ -144,12 +144,7 @@ impl Checker {
                 Ok(Some(store))
             }
             Err(error) => {
-                self.fail(
-                    NAME,
-                    error.to_string(),
-                    "let this user read and write the file and its folder, free the disk if it \
-                     is full, or set database.url",
-                )?;
+                self.fail(NAME, error.to_string(), database_cure(&error))?;
                 Ok(None)
             }
         }
@@ -327,6 +322,17 @@ async fn opened(path: &Path) -> Result<(Store, i64, String), StoreError> {
     // Takes the write lock, adds nothing.
     store.submit(Vec::new(), true).await?;
     Ok((store, schema, sqlite))
+}
+
+const fn database_cure(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Foreign { .. } => "set database.url to a file of parserd's own",
+        StoreError::Newer { .. } => "install the newer parserd again, or set database.url",
+        _ => {
+            "let this user read and write the file and its folder, free the disk if it is full, \
+             or set database.url to a database of parserd's"
+        }
+    }
 }
 
 /// Whether a file can be made in `folder`, by making one that goes at once.

@@ -95,6 +95,28 @@ pub enum StoreError {
         /// Why not.
         source: MigrateError,
     },
+    /// Another program's tables are in it.
+    #[error(
+        "{} is a database of another program: set database.url to one of parserd's own",
+        path.display()
+    )]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A newer parserd has changed the schema.
+    #[error(
+        "{} has schema {schema}, of a newer parserd, and this one knows {known}: run the newer one, or set database.url",
+        path.display()
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        schema: i64,
+        /// The newest schema of this program.
+        known: i64,
+    },
     /// A statement failed.
     #[error("database: cannot {what}: {source}")]
     Sql {
@@ -163,6 +185,8 @@ impl Store {
     /// [`StoreError::Locked`] for a second daemon; anything that keeps SQLite from
     /// opening, upgrading or writing the file.
     pub async fn open(path: &Path, role: Role) -> Result<Self, StoreError> {
+        let path = resolved(path);
+        let path = path.as_path();
         if role == Role::Reader && !path.exists() {
             return Err(StoreError::Missing {
                 path: path.to_owned(),
@@ -182,12 +206,7 @@ impl Store {
         let options = options(path).map_err(opening)?;
         let mut connection = options.connect().await.map_err(opening)?;
         refuse_old_sqlite(&mut connection).await?;
-        migrate(&mut connection)
-            .await
-            .map_err(|source| StoreError::Migrate {
-                path: path.to_owned(),
-                source,
-            })?;
+        migrate(&mut connection, path).await?;
         if role == Role::Daemon {
             let ended = mend::broken_rows(&mut connection)
                 .await
@@ -281,6 +300,16 @@ fn make_file(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The file that symbolic links lead to, since SQLite names its own files after it:
+/// two daemons that come by different names must meet at one lock.
+fn resolved(path: &Path) -> PathBuf {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_symlink() => path.canonicalize(),
+        _ => return path.to_owned(),
+    }
+    .unwrap_or_else(|_| path.to_owned())
+}
+
 fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -290,7 +319,7 @@ fn lock_path(path: &Path) -> PathBuf {
 /// Whether a daemon has the database at `path`; None where that cannot be told.
 /// Makes no file.
 pub fn has_daemon(path: &Path) -> Option<bool> {
-    match File::open(lock_path(path)) {
+    match File::open(lock_path(&resolved(path))) {
         Ok(file) => match file.try_lock_shared() {
             Ok(()) => Some(false),
             Err(TryLockError::WouldBlock) => Some(true),
@@ -336,8 +365,20 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 
 /// Brings the schema up to date in one transaction: of two programs that open a new
 /// database at the same moment, one makes it and the other finds it made.
-async fn migrate(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     let migrator = sqlx::migrate!();
+    let newest = migrator.iter().map(|one| one.version).max().unwrap_or(0);
+    let failed = |source| match source {
+        MigrateError::VersionMissing(schema) if schema > newest => StoreError::Newer {
+            path: path.to_owned(),
+            schema,
+            known: newest,
+        },
+        source => StoreError::Migrate {
+            path: path.to_owned(),
+            source,
+        },
+    };
     let known = i64::try_from(migrator.iter().count()).unwrap_or(i64::MAX);
     // No such table is an answer too: there is everything to do.
     let applied: Result<i64, _> =
@@ -345,12 +386,33 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), MigrateError> 
             .fetch_one(&mut *connection)
             .await;
     if applied.is_ok_and(|applied| applied == known) {
-        return migrator.run_direct(None, connection, false).await;
+        return migrator
+            .run_direct(None, connection, false)
+            .await
+            .map_err(failed);
     }
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    migrator.run_direct(None, &mut *transaction, false).await?;
-    transaction.commit().await?;
-    Ok(())
+    let executing = |source| failed(MigrateError::Execute(source));
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(executing)?;
+    let foreign: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table') \
+         AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')",
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(executing)?;
+    if foreign {
+        return Err(StoreError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    migrator
+        .run_direct(None, &mut *transaction, false)
+        .await
+        .map_err(failed)?;
+    transaction.commit().await.map_err(executing)
 }
 
 async fn refuse_old_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
@@ -467,6 +529,81 @@ mod tests {
         let _store = Store::open(&path, Role::Tool).await.unwrap();
         assert_eq!(mode(&path), mode(&probe));
         assert_eq!(mode(&folder.path().join("p.db-wal")), mode(&probe));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_second_daemon_is_refused_by_whatever_name_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("p.db"), folder.path().join("link.db"));
+        let _first = Store::open(&path, Role::Daemon).await.unwrap();
+        std::os::unix::fs::symlink("p.db", &link).unwrap();
+        let second = Store::open(&link, Role::Daemon).await;
+        assert!(matches!(second, Err(StoreError::Locked { .. })));
+        assert_eq!(has_daemon(&link), Some(true));
+    }
+
+    async fn sql(path: &Path, statement: &'static str) {
+        let mut connection = options(path).unwrap().connect().await.unwrap();
+        sqlx::raw_sql(statement)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn another_programs_database_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        sql(&path, "CREATE TABLE theirs (a)").await;
+        for role in [Role::Daemon, Role::Tool, Role::Reader] {
+            let opened = Store::open(&path, role).await;
+            assert!(matches!(opened, Err(StoreError::Foreign { .. })));
+        }
+        sql(&path, "CREATE TABLE jobs (still_free)").await;
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused_by_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Tool).await.unwrap();
+        store.close().await;
+        sql(
+            &path,
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (99, 'later', 1, x'00', 0)",
+        )
+        .await;
+        let opened = Store::open(&path, Role::Reader).await;
+        assert!(matches!(opened, Err(StoreError::Newer { schema: 99, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_over_when_there_is_room_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("p.db"), Role::Daemon)
+            .await
+            .unwrap();
+        let pragma = |statement: &'static str| {
+            store.writer.run("set a pragma", move |connection| {
+                Box::pin(async move {
+                    sqlx::raw_sql(statement).execute(connection).await?;
+                    Ok(())
+                })
+            })
+        };
+        // SQLite itself ends the transaction that finds the disk full.
+        pragma("PRAGMA max_page_count = 1").await.unwrap();
+        for _ in 0..2 {
+            let full = store.set_meta("big", "x".repeat(1_000_000)).await;
+            let error = full.unwrap_err().to_string();
+            assert!(error.contains("full"), "{error}");
+        }
+        pragma("PRAGMA max_page_count = 1000000").await.unwrap();
+        store.set_meta("big", "x".repeat(1_000_000)).await.unwrap();
+        store.close().await;
     }
 
     #[tokio::test]

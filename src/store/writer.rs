@@ -110,11 +110,40 @@ async fn in_transaction<T, F>(connection: &mut SqliteConnection, work: F) -> Res
 where
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
 {
+    begin(connection).await?;
+    match work(&mut *connection).await {
+        Ok(result) => commit_or_undo(connection).await.map(|()| result),
+        Err(error) => {
+            undo(connection).await;
+            Err(error)
+        }
+    }
+}
+
+// Plain statements rather than sqlx's `Transaction`: on a full disk or an I/O error
+// SQLite rolls back by itself, sqlx's own count of transactions then never returns to
+// zero, and nothing could be written until a restart. Nobody cancels this task
+// between these statements.
+
+async fn begin(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     // IMMEDIATE: a read that upgrades gets SQLITE_BUSY at once, whatever the timeout.
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let result = work(&mut transaction).await?;
-    transaction.commit().await?;
-    Ok(result)
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(connection).await?;
+    Ok(())
+}
+
+async fn commit_or_undo(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let committed = sqlx::raw_sql("COMMIT").execute(&mut *connection).await;
+    if committed.is_err() {
+        undo(connection).await;
+    }
+    committed.map(|_| ())
+}
+
+/// Ends a transaction that failed, if SQLite has not ended it already.
+async fn undo(connection: &mut SqliteConnection) {
+    if let Err(error) = sqlx::raw_sql("ROLLBACK").execute(connection).await {
+        tracing::debug!(%error, "nothing to roll back");
+    }
 }
 
 async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Request>) {
@@ -206,11 +235,15 @@ async fn apply_all(
     connection: &mut SqliteConnection,
     records: &[Box<Record>],
 ) -> Result<Vec<Applied>, StoreError> {
-    let mut transaction = connection
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .trying("begin a transaction")?;
-    let applied = apply::records(&mut transaction, records).await?;
-    transaction.commit().await.trying("commit a change")?;
-    Ok(applied)
+    begin(connection).await.trying("begin a transaction")?;
+    match apply::records(&mut *connection, records).await {
+        Ok(applied) => commit_or_undo(connection)
+            .await
+            .trying("commit a change")
+            .map(|()| applied),
+        Err(error) => {
+            undo(connection).await;
+            Err(error)
+        }
+    }
 }
