@@ -380,7 +380,12 @@ impl<S: Service> Daemon<S> {
             now
         };
         for queued in due {
-            if self.creates.jobs.len() < room && self.leased.insert(queued.job.id) {
+            if self.creates.jobs.len() >= room {
+                // More are due than there is room for: the next claim looks again.
+                self.creates.look_at = now;
+                break;
+            }
+            if self.leased.insert(queued.job.id) {
                 self.creates.jobs.push_back(queued);
             }
         }
