@@ -29,8 +29,8 @@ struct State {
     create: Gate,
     read: Gate,
     budget: Budget,
-    /// Creates are held for want of budget until this time; `i64::MAX` is for good.
-    budget_hold: Option<UnixMs>,
+    /// Creates are held for want of budget.
+    is_held: bool,
 }
 
 impl State {
@@ -76,7 +76,7 @@ impl Account {
                 create: gate(Scope::Create),
                 read: gate(Scope::Read),
                 budget,
-                budget_hold: None,
+                is_held: false,
             }),
             policy,
             stored: tokio::sync::Mutex::new(stored),
@@ -149,7 +149,7 @@ impl Account {
                 Ok(())
             }
             Err(over) => {
-                state.budget_hold = Some(over.until.unwrap_or(UnixMs::MAX));
+                state.is_held = true;
                 Err(over)
             }
         }
@@ -177,17 +177,20 @@ impl Account {
     /// Until when creates are held for want of budget, if they still are at `now`.
     pub fn budget_hold(&self, now: UnixMs) -> Option<UnixMs> {
         let state = self.lock();
-        state
-            .budget_hold
-            .filter(|_| state.budget.admits(now).is_err())
+        if !state.is_held {
+            return None;
+        }
+        // Asked anew: a day that turned may leave no room either.
+        let over = state.budget.admits(now).err()?;
+        Some(over.until.unwrap_or(UnixMs::MAX))
     }
 
     /// Ends a hold that has no reason any more; says whether there was one.
     pub fn end_budget_hold(&self, now: UnixMs) -> bool {
         let mut state = self.lock();
-        let over = state.budget_hold.is_some() && state.budget.admits(now).is_ok();
+        let over = state.is_held && state.budget.admits(now).is_ok();
         if over {
-            state.budget_hold = None;
+            state.is_held = false;
         }
         over
     }
