@@ -252,3 +252,41 @@ impl Account {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gate::utc_day, store::Role};
+
+    const DAY_MS: i64 = 86_400_000;
+
+    #[tokio::test]
+    async fn a_hold_that_the_next_day_does_not_end_lasts_into_the_day_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Daemon).await.unwrap();
+        let policy = GatePolicy {
+            probe_interval_ms: 1,
+            max_probe_interval_ms: 1,
+            hold_interval_ms: 1,
+            max_hold_interval_ms: 1,
+        };
+        let budget = Budget {
+            credits_per_create: 30_000,
+            max_credits_per_day: Some(1),
+            max_credits: None,
+            spent: 0,
+            spent_today: 0,
+            day: 0,
+        };
+        let account = Account::load(&store, policy, budget, 5).await.unwrap();
+        assert_eq!(account.budget_hold(5), None);
+        account.reserve(5).unwrap_err();
+        for now in [5, DAY_MS, 3 * DAY_MS + 7] {
+            // Were it in the past, the daemon would look for room without a pause.
+            let until = (utc_day(now) + 1) * DAY_MS;
+            assert_eq!(account.budget_hold(now), Some(until));
+            assert!(!account.end_budget_hold(now));
+        }
+    }
+}

@@ -405,3 +405,186 @@ async fn whatever_goes_wrong_together_nothing_is_paid_twice_and_everything_ends(
         totals.0, totals.1, totals.2
     );
 }
+
+/// CPU time of this thread, on which all of the test's daemon runs.
+fn cpu_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+fn requests(harness: &Harness) -> u64 {
+    harness
+        .server
+        .with(|simulator| simulator.traffic.counts().values().sum())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn where_nothing_can_go_on_nothing_turns_in_circles() {
+    let far = "UPDATE jobs SET run_at = 32503680000000";
+    let cases: &[(&str, &[&str], &[(&str, &str)], &str)] = &[
+        ("lists fail", &["list status=500"], &[], ""),
+        ("lists are lost", &["list lose"], &[], ""),
+        ("lists are refused", &["list status=401"], &[], ""),
+        (
+            "lists want credits",
+            &["list status=402", "create lose"],
+            &[],
+            "",
+        ),
+        ("throttled", &["any status=429 retry-after-text=0"], &[], ""),
+        ("no credits", &["create status=402"], &[], ""),
+        ("creates fail", &["create status=500"], &[], ""),
+        ("creates are lost", &["create lose after"], &[], ""),
+        ("polls are refused", &["get status=402"], &[], ""),
+        ("polls find nothing", &["get status=404"], &[], ""),
+        (
+            "polls are lost",
+            &["get lose", "create generation=1h"],
+            &[],
+            "",
+        ),
+        (
+            "full",
+            &["create generation=1h"],
+            &[("workers.max_generating", "2")],
+            "",
+        ),
+        ("far future", &[], &[], far),
+        ("no budget", &[], &[("budget.max_credits", "30000")], ""),
+        (
+            "no budget a day",
+            &[],
+            &[("budget.max_credits_per_day", "1")],
+            "",
+        ),
+        (
+            "one at a time",
+            &["create status=402"],
+            &[("workers.max_requests", "1")],
+            "",
+        ),
+    ];
+    for (what, faults, settings, sql) in cases {
+        let mut harness = Harness::new(faults).await;
+        for key in [
+            "retry.initial_interval",
+            "retry.max_interval",
+            "poll.initial_interval",
+        ] {
+            harness.set(key, "5s");
+        }
+        harness.set("poll.max_interval", "10s");
+        harness.set("park.probe_interval", "1h");
+        harness.set("park.max_probe_interval", "1h");
+        harness.set("reconcile.settle", "15m");
+        harness.set("reconcile.settle_after_error", "5m");
+        for (key, value) in *settings {
+            harness.set(key, value);
+        }
+        harness.enqueue(40).await;
+        if !sql.is_empty() {
+            harness.sql(sql).await.unwrap();
+        }
+        let running = harness.start(Until::Stopped).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let before = (cpu_time(), requests(&harness));
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let cpu = cpu_time() - before.0;
+        let asked = requests(&harness) - before.1;
+        println!("{what}: {cpu:?}, {asked} requests");
+        assert!(
+            cpu < Duration::from_millis(100),
+            "{what}: {cpu:?} of CPU time"
+        );
+        assert!(asked <= 45, "{what}: {asked} requests");
+        running.stopped().await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_always_refused_does_not_keep_the_others_parked() {
+    // All are parked; that one is not the canary for ever.
+    let mut harness = Harness::new(&[
+        "create status=403 name=job-0",
+        "create status=402 first=8 delay=60ms",
+    ])
+    .await;
+    harness.set("park.probe_interval", "20ms");
+    harness.set("park.max_probe_interval", "40ms");
+    harness.enqueue(8).await;
+    let running = harness.start(Until::AllTerminal).await;
+    harness
+        .wait_until("the others", async || {
+            harness.states().await.get(&JobState::Finished) == Some(&7)
+        })
+        .await;
+    running.stopped().await;
+}
+
+#[tokio::test]
+async fn once_told_to_stop_nothing_more_is_paid_for() {
+    let harness = Harness::new(&["list delay=15s"]).await;
+    harness.enqueue(4).await;
+    let running = harness.start(Until::AllTerminal).await;
+    harness
+        .wait_until("a list", async || harness.requests(Endpoint::List) > 0)
+        .await;
+    let asked = std::time::Instant::now();
+    running.stopped().await;
+    assert!(
+        asked.elapsed() < Duration::from_secs(5),
+        "it waited for the list"
+    );
+    assert_eq!(harness.requests(Endpoint::Create), 0);
+    harness.await_states(&[(JobState::Queued, 4)]).await;
+}
+
+#[tokio::test]
+async fn a_gate_that_an_operator_opens_is_open_at_once_also_after_lists_that_failed() {
+    let mut harness = Harness::new(&["list status=402"]).await;
+    harness.set("retry.initial_interval", "1h");
+    harness.set("retry.max_interval", "1h");
+    harness.set("park.probe_interval", "1h");
+    harness.set("park.max_probe_interval", "1h");
+    harness.enqueue(3).await;
+    let running = harness.start(Until::AllTerminal).await;
+    harness
+        .wait_until("a closed gate", async || {
+            harness.sql("SELECT scope FROM gates").await.unwrap() == ["read"]
+        })
+        .await;
+    harness.server.with(|simulator| simulator.faults.clear());
+    harness.sql("DELETE FROM gates").await.unwrap();
+    harness.await_states(&[(JobState::Finished, 3)]).await;
+    running.ended().await;
+}
+
+#[tokio::test]
+async fn throttled_questions_about_an_earlier_parser_are_no_looks_in_vain() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    harness.sql("DELETE FROM jobs").await.unwrap();
+    harness.server.with(|simulator| {
+        for rule in ["list limit=0", "get status=429 first=80"] {
+            simulator.faults.add(rule.parse().unwrap());
+        }
+    });
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
+#[tokio::test]
+async fn a_daemon_that_nobody_can_stop_any_more_ends_by_itself() {
+    let harness = Harness::new(&["list status=500"]).await;
+    harness.enqueue(1).await;
+    let Running { stop, task } = harness.start(Until::Stopped).await;
+    drop(stop);
+    tokio::time::timeout(Duration::from_secs(10), task)
+        .await
+        .unwrap()
+        .unwrap();
+}
