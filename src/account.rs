@@ -29,8 +29,8 @@ struct State {
     create: Gate,
     read: Gate,
     budget: Budget,
-    /// Creates are held for want of budget until this time; `i64::MAX` is for good.
-    budget_hold: Option<UnixMs>,
+    /// Creates are held for want of budget.
+    is_held: bool,
 }
 
 impl State {
@@ -76,7 +76,7 @@ impl Account {
                 create: gate(Scope::Create),
                 read: gate(Scope::Read),
                 budget,
-                budget_hold: None,
+                is_held: false,
             }),
             policy,
             stored: tokio::sync::Mutex::new(stored),
@@ -149,7 +149,7 @@ impl Account {
                 Ok(())
             }
             Err(over) => {
-                state.budget_hold = Some(over.until.unwrap_or(UnixMs::MAX));
+                state.is_held = true;
                 Err(over)
             }
         }
@@ -177,17 +177,20 @@ impl Account {
     /// Until when creates are held for want of budget, if they still are at `now`.
     pub fn budget_hold(&self, now: UnixMs) -> Option<UnixMs> {
         let state = self.lock();
-        state
-            .budget_hold
-            .filter(|_| state.budget.admits(now).is_err())
+        if !state.is_held {
+            return None;
+        }
+        // Asked anew: a day that turned may leave no room either.
+        let over = state.budget.admits(now).err()?;
+        Some(over.until.unwrap_or(UnixMs::MAX))
     }
 
     /// Ends a hold that has no reason any more; says whether there was one.
     pub fn end_budget_hold(&self, now: UnixMs) -> bool {
         let mut state = self.lock();
-        let over = state.budget_hold.is_some() && state.budget.admits(now).is_ok();
+        let over = state.is_held && state.budget.admits(now).is_ok();
         if over {
-            state.budget_hold = None;
+            state.is_held = false;
         }
         over
     }
@@ -247,5 +250,43 @@ impl Account {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gate::utc_day, store::Role};
+
+    const DAY_MS: i64 = 86_400_000;
+
+    #[tokio::test]
+    async fn a_hold_that_the_next_day_does_not_end_lasts_into_the_day_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Daemon).await.unwrap();
+        let policy = GatePolicy {
+            probe_interval_ms: 1,
+            max_probe_interval_ms: 1,
+            hold_interval_ms: 1,
+            max_hold_interval_ms: 1,
+        };
+        let budget = Budget {
+            credits_per_create: 30_000,
+            max_credits_per_day: Some(1),
+            max_credits: None,
+            spent: 0,
+            spent_today: 0,
+            day: 0,
+        };
+        let account = Account::load(&store, policy, budget, 5).await.unwrap();
+        assert_eq!(account.budget_hold(5), None);
+        account.reserve(5).unwrap_err();
+        for now in [5, DAY_MS, 3 * DAY_MS + 7] {
+            // Were it in the past, the daemon would look for room without a pause.
+            let until = (utc_day(now) + 1) * DAY_MS;
+            assert_eq!(account.budget_hold(now), Some(until));
+            assert!(!account.end_budget_hold(now));
+        }
     }
 }

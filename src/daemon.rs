@@ -149,6 +149,8 @@ impl<S: Service> Daemon<S> {
     /// If the database cannot be read at the start. Later errors are told and waited out.
     pub async fn run(mut self) -> Result<(), StoreError> {
         let wake = self.worker.store.wake().await?;
+        // What an operator opened since they were read, nothing will wake us for.
+        self.worker.account.reload(&self.worker.store).await?;
         let interrupted = self.worker.store.interrupted().await?;
         if !interrupted.is_empty() {
             tracing::warn!(
@@ -167,7 +169,8 @@ impl<S: Service> Daemon<S> {
     async fn work(&mut self) -> Result<(), StoreError> {
         let nudge = self.nudge();
         let mut stop = self.stop.clone();
-        while *stop.borrow() == Stop::No {
+        // Nobody is left to say stop where its sender is gone.
+        while *stop.borrow() == Stop::No && stop.has_changed().is_ok() {
             let pause = match self.round().await {
                 Ok(None) => return Ok(()),
                 Ok(Some(pause)) => pause,
@@ -263,7 +266,7 @@ impl<S: Service> Daemon<S> {
             .running
             .values()
             .any(|task| task.lane == Lane::Reconcile);
-        if running || now < self.doubts.look_at || now < self.worker.lists.retry_at() {
+        if running || now < self.doubts.look_at || now < self.worker.lists.retry_at(now) {
             return Ok(false);
         }
         let mut jobs = self.worker.store.due_doubts(now, BATCH).await?;
@@ -320,7 +323,7 @@ impl<S: Service> Daemon<S> {
 
     async fn start_create(&mut self) -> Result<bool, StoreError> {
         let now = self.worker.clock.now();
-        if now < self.worker.lists.retry_at() || self.worker.account.budget_hold(now).is_some() {
+        if now < self.worker.lists.retry_at(now) || self.worker.account.budget_hold(now).is_some() {
             return Ok(false);
         }
         if self.creates.jobs.is_empty() && now >= self.creates.look_at && !self.is_full {
@@ -380,7 +383,12 @@ impl<S: Service> Daemon<S> {
             now
         };
         for queued in due {
-            if self.creates.jobs.len() < room && self.leased.insert(queued.job.id) {
+            if self.creates.jobs.len() >= room {
+                // More are due than there is room for: the next claim looks again.
+                self.creates.look_at = now;
+                break;
+            }
+            if self.leased.insert(queued.job.id) {
                 self.creates.jobs.push_back(queued);
             }
         }
@@ -391,7 +399,7 @@ impl<S: Service> Daemon<S> {
     async fn offer_canary(&mut self, now: UnixMs) -> Result<bool, StoreError> {
         let account = &self.worker.account;
         let due = |scope| match account.gate(scope) {
-            Gate::Closed(closure) => now >= closure.next_probe_at,
+            Gate::Closed(closure) => closure.is_due(now),
             Gate::Open | Gate::HalfOpen(_) => false,
         };
         if self.lacks_canary || (!due(Scope::Create) && !due(Scope::Read)) {
@@ -498,6 +506,7 @@ impl<S: Service> Daemon<S> {
         }
         if self.worker.account.reload(&self.worker.store).await? {
             self.lifted.clear();
+            self.worker.lists.succeeded();
         }
         Ok(())
     }
@@ -508,6 +517,7 @@ impl<S: Service> Daemon<S> {
         let account = &self.worker.account;
         let opens_at = |scope| match account.gate(scope) {
             Gate::Open => 0,
+            Gate::Closed(closure) if closure.is_due(now) => closure.next_probe_at.min(now),
             Gate::Closed(closure) => closure.next_probe_at,
             // The canary's end wakes the loop.
             Gate::HalfOpen(_) => UnixMs::MAX,
@@ -518,7 +528,7 @@ impl<S: Service> Daemon<S> {
         } else {
             0
         };
-        let lists_at = reads_at.max(self.worker.lists.retry_at());
+        let lists_at = reads_at.max(self.worker.lists.retry_at(now));
         // At a probe a parked job may be the canary, if none is queued.
         let claimed = !self.creates.jobs.is_empty();
         let creates_at = match opens_at(Scope::Create).max(reads_at) {
@@ -595,7 +605,7 @@ impl<S: Service> Daemon<S> {
             .account
             .gate(scope)
             .closure()
-            .is_some_and(|closure| !closure.reason.is_passing() && now < closure.next_probe_at)
+            .is_some_and(|closure| !closure.reason.is_passing() && !closure.is_due(now))
     }
 
     /// Claims nothing more; waits for creates under way, whose answers are worth

@@ -56,6 +56,14 @@ pub struct Closure {
     pub interval_ms: DurationMs,
 }
 
+impl Closure {
+    /// Whether a canary may try at `now`: also after the clock stepped back, which
+    /// must not make the wait longer.
+    pub const fn is_due(&self, now: UnixMs) -> bool {
+        now >= self.next_probe_at || now < self.since
+    }
+}
+
 /// The state of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
@@ -122,7 +130,7 @@ impl Gate {
     pub fn admits(&self, now: UnixMs) -> Admission {
         match self {
             Self::Open => Admission::All,
-            Self::Closed(closure) if now >= closure.next_probe_at => Admission::Canary,
+            Self::Closed(closure) if closure.is_due(now) => Admission::Canary,
             Self::Closed(closure) => Admission::NoneUntil(Some(closure.next_probe_at)),
             Self::HalfOpen(_) => Admission::NoneUntil(None),
         }
@@ -521,6 +529,13 @@ mod tests {
             gate = gate.after(&throttled(Some(0)), true, &POLICY, at);
             assert_eq!(gate.admits(at), Admission::NoneUntil(Some(at + 20)));
         }
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_past_the_closing_makes_no_wait_longer() {
+        let gate = closed(GateReason::Credits, 10_000, 10_900, 900);
+        assert_eq!(gate.admits(10_100), Admission::NoneUntil(Some(10_900)));
+        assert_eq!(gate.admits(500), Admission::Canary);
     }
 
     fn budget(per_day: Option<i64>, total: Option<i64>) -> Budget {

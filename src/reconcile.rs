@@ -46,23 +46,30 @@ pub enum NoList {
 pub struct Lists {
     newest: Mutex<Option<Arc<Listing>>>,
     failures: AtomicI64,
+    failed_at: AtomicI64,
     retry_at: AtomicI64,
 }
 
 impl Lists {
     /// Before this time no list is asked for, since the last ones could not be had.
-    pub fn retry_at(&self) -> UnixMs {
+    pub fn retry_at(&self, now: UnixMs) -> UnixMs {
+        // A clock that stepped back must not make the wait longer.
+        if now < self.failed_at.load(Ordering::Relaxed) {
+            return 0;
+        }
         self.retry_at.load(Ordering::Relaxed)
     }
 
     fn failed(&self, retry: &Schedule, now: UnixMs) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
         let delay_ms = retry.delay_ms(failures, fastrand::f64());
+        self.failed_at.store(now, Ordering::Relaxed);
         self.retry_at
             .store(now.saturating_add(delay_ms), Ordering::Relaxed);
     }
 
-    fn succeeded(&self) {
+    /// The next list may be asked for at once.
+    pub fn succeeded(&self) {
         self.failures.store(0, Ordering::Relaxed);
         self.retry_at.store(0, Ordering::Relaxed);
     }
@@ -92,7 +99,7 @@ impl<S: Service> Worker<S> {
                 message: why.to_owned(),
             })))
         };
-        if now < self.lists.retry_at() {
+        if now < self.lists.retry_at(now) {
             return held("the last list could not be had; the next one waits");
         }
         // Closed by the answer to somebody who stood before us.
@@ -243,6 +250,7 @@ impl<S: Service> Worker<S> {
         let asked_at = self.clock.now();
         let listing = self.listing(asked_at, pass).await?;
         let mut done = Vec::with_capacity(jobs.len());
+        let mut failure = None;
         for job in jobs {
             let (sighting, listed_at) = match &listing {
                 Ok(listing) => (self.sight(job, listing).await?, listing.listed_at),
@@ -260,12 +268,15 @@ impl<S: Service> Worker<S> {
                 sighting,
                 listed_at,
             };
-            if let Some(change) = self.decided(job, event) {
-                self.apply(job, change, Intent::default()).await?;
+            if let Some(change) = self.decided(job, event)
+                && let Err(error) = self.apply(job, change, Intent::default()).await
+            {
+                // A row that cannot be stored must not stand in the way of the others.
+                failure.get_or_insert(error);
             }
             done.push(Done::of(job));
         }
-        Ok(done)
+        failure.map_or(Ok(done), Err)
     }
 
     async fn sight(&self, job: &Job, listing: &Listing) -> Result<Sighting, StoreError> {

@@ -120,6 +120,8 @@ enum PaidFor {
     Failed,
     /// Asking brought no answer.
     Unknown,
+    /// The account was refused, or nobody could be reached: the gate has taken it in.
+    Held(NoList),
 }
 
 /// What a QUEUED job's turn comes to.
@@ -161,7 +163,11 @@ impl<S: Service> Worker<S> {
             Err(reason) => return self.happen(&mut job, Event::Unusable(reason)).await,
         };
         let not_before = self.clock.now() - LIST_MAX_AGE_MS;
-        let listing = match self.listing(not_before, read_pass).await? {
+        let asking = self.listing(not_before, read_pass);
+        let Some(listed) = self.unless_stopped(asking).await else {
+            return Ok(Done::of(&job));
+        };
+        let listing = match listed? {
             Ok(listing) => listing,
             // The reading gate has taken it in already; the job shares its fate.
             Err(NoList::Refused(refusal, words)) => {
@@ -171,9 +177,12 @@ impl<S: Service> Worker<S> {
             }
             Err(NoList::Trouble(_)) => return Ok(Done::of(&job)),
         };
-        let plan = match self.plan(&job, &spec, listing, read_pass).await? {
-            Ok(plan) => plan,
-            Err(_) => return Ok(Done::of(&job)),
+        let planning = self.plan(&job, &spec, listing, read_pass);
+        let Some(planned) = self.unless_stopped(planning).await else {
+            return Ok(Done::of(&job));
+        };
+        let Ok(plan) = planned? else {
+            return Ok(Done::of(&job));
         };
         // The gate may have closed while the list was waited for.
         if !pass.is_canary() && self.account.gate(Scope::Create) != Gate::Open {
@@ -214,6 +223,17 @@ impl<S: Service> Worker<S> {
             Err(error) => return Err(error),
         }
         self.send(&mut job, &spec, remote_name, pass).await
+    }
+
+    /// Does what only reads, unless the word to stop comes first: then nothing more is
+    /// to be paid for, and nothing waited for.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop != Stop::No) => None,
+            done = work => Some(done),
+        }
     }
 
     /// Sends the create whose intent is durable, once.
@@ -286,9 +306,10 @@ impl<S: Service> Worker<S> {
                 continue;
             } else {
                 match usable.len() {
-                    0 => match self.paid_for(&ledger, &named, &claimed).await? {
+                    0 => match self.paid_for(&ledger, &named, &claimed, read_pass).await? {
                         PaidFor::Nothing => Presence::Absent,
                         PaidFor::Unknown => Presence::Unproven,
+                        PaidFor::Held(none) => return Ok(Err(none)),
                         PaidFor::Failed if may_rename => {
                             recreation += 1;
                             continue;
@@ -331,6 +352,7 @@ impl<S: Service> Worker<S> {
         ledger: &LedgerFacts,
         named: &[ListedParser],
         claimed: &HashSet<ParserId>,
+        read_pass: &mut Pass,
     ) -> Result<PaidFor, StoreError> {
         let mut found = PaidFor::Nothing;
         for id in &ledger.made {
@@ -345,7 +367,17 @@ impl<S: Service> Worker<S> {
                 PollOutcome::NotFound(_) => {
                     self.store.mark_gone(id.clone(), self.clock.now()).await?;
                 }
-                PollOutcome::Refused(..) | PollOutcome::Trouble(_) => return Ok(PaidFor::Unknown),
+                PollOutcome::Refused(refusal, words) => {
+                    let signal = Signal::Refused(refusal.clone());
+                    self.account.report(read_pass, &signal, self.clock.now());
+                    return Ok(PaidFor::Held(NoList::Refused(refusal, words)));
+                }
+                PollOutcome::Trouble(words) if words.status.is_none() => {
+                    let now = self.clock.now();
+                    self.account.report(read_pass, &Signal::NotConnected, now);
+                    return Ok(PaidFor::Held(NoList::Trouble(words)));
+                }
+                PollOutcome::Trouble(_) => return Ok(PaidFor::Unknown),
             }
         }
         Ok(found)

@@ -273,8 +273,9 @@ pub(super) fn refused(
     let detail = json!({
         "park_reason": reason, "http_status": words.status, "message": words.message,
     });
+    // Canaries are taken in this order: one that is refused again goes to the end.
     change
-        .parked(reason, hint, NEVER)
+        .parked(reason, hint, at.now)
         .note("parked", detail)
         .done()
 }
