@@ -45,6 +45,9 @@ const READERS: u32 = 4;
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
+/// How often a database is opened that another program is making at this moment.
+const BUSY_TRIES: u32 = 20;
+
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -204,7 +207,7 @@ impl Store {
             make_file(path).map_err(|source| opening(sqlx::Error::Io(source)))?;
         }
         let options = options(path).map_err(opening)?;
-        let mut connection = options.connect().await.map_err(opening)?;
+        let mut connection = connect_patiently(&options).await.map_err(opening)?;
         refuse_old_sqlite(&mut connection).await?;
         migrate(&mut connection, path).await?;
         if role == Role::Daemon {
@@ -284,6 +287,22 @@ fn options(path: &Path) -> Result<SqliteConnectOptions, sqlx::Error> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging())
+}
+
+/// Opens a database that others may be opening for the first time: SQLite does not
+/// wait for the one that switches it to WAL, whatever the busy timeout.
+async fn connect_patiently(
+    options: &SqliteConnectOptions,
+) -> Result<SqliteConnection, sqlx::Error> {
+    for _ in 1..BUSY_TRIES {
+        match options.connect().await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("5") => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+    options.connect().await
 }
 
 /// Makes a new database's file, so that the umask decides whether a group may write:
