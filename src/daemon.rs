@@ -101,6 +101,9 @@ pub struct Daemon<S> {
     lacks_canary: bool,
     /// A create may have been reserved and not recorded: what was spent is to be counted anew.
     miscounts: bool,
+    /// Somebody else committed. True at first: that may have been just before the
+    /// watch began.
+    is_nudged: bool,
     /// Nothing is claimed before, after an error of the database.
     resume_at: Option<Instant>,
     nudge: Arc<Notify>,
@@ -128,6 +131,7 @@ impl<S: Service> Daemon<S> {
             is_full: false,
             lacks_canary: false,
             miscounts: false,
+            is_nudged: true,
             resume_at: None,
             nudge: Arc::new(Notify::new()),
             heartbeat: Arc::new(AtomicI64::new(0)),
@@ -152,8 +156,6 @@ impl<S: Service> Daemon<S> {
     /// If the database cannot be read at the start. Later errors are told and waited out.
     pub async fn run(mut self) -> Result<(), StoreError> {
         let wake = self.worker.store.wake().await?;
-        // What an operator opened since they were read, nothing will wake us for.
-        self.worker.account.reload(&self.worker.store).await?;
         let interrupted = self.worker.store.interrupted().await?;
         if !interrupted.is_empty() {
             tracing::warn!(
@@ -184,11 +186,7 @@ impl<S: Service> Daemon<S> {
             };
             tokio::select! {
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
-                () = nudge.notified() => {
-                    if let Err(error) = self.look_again().await {
-                        tracing::error!(%error, "cannot read the gates");
-                    }
-                }
+                () = nudge.notified() => self.is_nudged = true,
                 () = tokio::time::sleep(pause) => {}
                 // Its sender's end ends the loop with the next look at it.
                 _ = stop.changed() => {}
@@ -212,6 +210,10 @@ impl<S: Service> Daemon<S> {
                 return Ok(Some(left));
             }
             self.resume_at = None;
+        }
+        if self.is_nudged {
+            self.look_again().await?;
+            self.is_nudged = false;
         }
         self.adopt_orphans().await?;
         if self.miscounts {

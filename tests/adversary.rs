@@ -806,3 +806,15 @@ async fn without_a_tag_a_late_landing_is_told_from_a_parser_of_the_same_name() {
     harness.await_states(&[(JobState::Finished, 1)]).await;
     assert_eq!(harness.requests(Endpoint::Create), 1);
 }
+
+#[tokio::test]
+async fn a_parser_that_is_listed_and_never_found_is_given_up_at_last() {
+    let mut harness = Harness::new(&["get status=404"]).await;
+    harness.set("poll.timeout", "300ms");
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    let kinds = harness.sql("SELECT error_kind FROM jobs").await.unwrap();
+    assert_eq!(kinds, ["generation_timeout", "generation_timeout"]);
+    // Each look costs a list of the whole account.
+    assert!(harness.requests(Endpoint::List) < 30);
+}
