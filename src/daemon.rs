@@ -99,6 +99,11 @@ pub struct Daemon<S> {
     is_full: bool,
     /// A probe was due and no job was there to be the canary.
     lacks_canary: bool,
+    /// A create may have been reserved and not recorded: what was spent is to be counted anew.
+    miscounts: bool,
+    /// Somebody else committed. True at first: that may have been just before the
+    /// watch began.
+    is_nudged: bool,
     /// Nothing is claimed before, after an error of the database.
     resume_at: Option<Instant>,
     nudge: Arc<Notify>,
@@ -125,6 +130,8 @@ impl<S: Service> Daemon<S> {
             creates_turn: false,
             is_full: false,
             lacks_canary: false,
+            miscounts: false,
+            is_nudged: true,
             resume_at: None,
             nudge: Arc::new(Notify::new()),
             heartbeat: Arc::new(AtomicI64::new(0)),
@@ -149,8 +156,6 @@ impl<S: Service> Daemon<S> {
     /// If the database cannot be read at the start. Later errors are told and waited out.
     pub async fn run(mut self) -> Result<(), StoreError> {
         let wake = self.worker.store.wake().await?;
-        // What an operator opened since they were read, nothing will wake us for.
-        self.worker.account.reload(&self.worker.store).await?;
         let interrupted = self.worker.store.interrupted().await?;
         if !interrupted.is_empty() {
             tracing::warn!(
@@ -181,11 +186,7 @@ impl<S: Service> Daemon<S> {
             };
             tokio::select! {
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
-                () = nudge.notified() => {
-                    if let Err(error) = self.look_again().await {
-                        tracing::error!(%error, "cannot read the gates");
-                    }
-                }
+                () = nudge.notified() => self.is_nudged = true,
                 () = tokio::time::sleep(pause) => {}
                 // Its sender's end ends the loop with the next look at it.
                 _ = stop.changed() => {}
@@ -210,7 +211,14 @@ impl<S: Service> Daemon<S> {
             }
             self.resume_at = None;
         }
+        if self.is_nudged {
+            self.look_again().await?;
+            self.is_nudged = false;
+        }
         self.adopt_orphans().await?;
+        if self.miscounts {
+            self.recount().await?;
+        }
         self.set_free().await?;
         while self.tasks.len() < self.limits.max_requests {
             // Creates and polls take turns, so that neither starves the other.
@@ -453,7 +461,10 @@ impl<S: Service> Daemon<S> {
                 self.resume_at = Some(Instant::now() + STORE_PAUSE);
                 match task.lane {
                     // Whether anything was sent is on record; nobody else has the job.
-                    Lane::Create => self.orphans.extend(&task.jobs),
+                    Lane::Create => {
+                        self.orphans.extend(&task.jobs);
+                        self.miscounts = true;
+                    }
                     Lane::Poll | Lane::Reconcile => {
                         for id in &task.jobs {
                             self.leased.remove(id);
@@ -497,16 +508,29 @@ impl<S: Service> Daemon<S> {
         for queued in self.creates.jobs.drain(..) {
             self.leased.remove(&queued.job.id);
         }
-        // Others may have settled creates. Counted anew only where no create of this
-        // process is between its reservation and its record.
-        let creating = self.running.values().any(|task| task.lane == Lane::Create);
-        let now = self.worker.clock.now();
-        if !creating && self.worker.account.budget_hold(now).is_some() {
-            self.worker.account.recount(&self.worker.store, now).await?;
+        // Others may have settled creates.
+        if self
+            .worker
+            .account
+            .budget_hold(self.worker.clock.now())
+            .is_some()
+        {
+            self.recount().await?;
         }
         if self.worker.account.reload(&self.worker.store).await? {
             self.lifted.clear();
             self.worker.lists.succeeded();
+        }
+        Ok(())
+    }
+
+    /// Counts anew what was spent, if no create of this process is between its
+    /// reservation and its record.
+    async fn recount(&mut self) -> Result<(), StoreError> {
+        if !self.running.values().any(|task| task.lane == Lane::Create) {
+            let now = self.worker.clock.now();
+            self.worker.account.recount(&self.worker.store, now).await?;
+            self.miscounts = false;
         }
         Ok(())
     }

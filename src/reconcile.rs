@@ -291,6 +291,11 @@ impl<S: Service> Worker<S> {
             .map(|parser| parser.id.clone())
             .collect();
         let claimed = self.store.claimed(&ids, job.id).await?;
-        Ok(listing.sight(name, &ledger.baseline, &claimed))
+        // Without a create in doubt it is one that counted as not made and landed since.
+        let baseline = match &ledger.refuted_baseline {
+            Some(refuted) if !ledger.pending => refuted,
+            Some(_) | None => &ledger.baseline,
+        };
+        Ok(listing.sight(name, baseline, &claimed))
     }
 }

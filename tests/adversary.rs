@@ -12,7 +12,7 @@ use parserd::{
     daemon::Until,
     job::{JobId, JobState, ParserId},
     lifecycle::{Event, Transition, decide},
-    simulator::{Endpoint, WorldConfig},
+    simulator::{Endpoint, Inserted, WorldConfig},
     store::{Applied, Intent},
     wiring,
 };
@@ -493,7 +493,8 @@ fn requests(harness: &Harness) -> u64 {
 #[tokio::test]
 async fn where_nothing_can_go_on_nothing_turns_in_circles() {
     let far = "UPDATE jobs SET run_at = 32503680000000";
-    let cases: &[(&str, &[&str], &[(&str, &str)], &str)] = &[
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case<'_>] = &[
         ("lists fail", &["list status=500"], &[], ""),
         ("lists are lost", &["list lose"], &[], ""),
         ("lists are refused", &["list status=401"], &[], ""),
@@ -562,17 +563,17 @@ async fn where_nothing_can_go_on_nothing_turns_in_circles() {
         all.push((what, harness, running));
     }
     // Until each has done what it can.
-    let mut before = (Duration::ZERO, Vec::new());
+    let mut before = Vec::new();
     tokio::time::timeout(Duration::from_secs(30), async {
         loop {
             let asked: Vec<_> = all
                 .iter()
                 .map(|(_, harness, _)| requests(harness))
                 .collect();
-            if asked == before.1 {
+            if asked == before {
                 return;
             }
-            before = (cpu_time(), asked);
+            before = asked;
             tokio::time::sleep(Duration::from_millis(400)).await;
         }
     })
@@ -675,4 +676,152 @@ async fn a_daemon_that_nobody_can_stop_any_more_ends_by_itself() {
         .await
         .unwrap()
         .unwrap();
+}
+
+/// Makes the database refuse half of what is written so.
+async fn refuse_half(harness: &Harness, table: &str, when: &str) {
+    let sql = format!(
+        "CREATE TRIGGER refuse BEFORE {table} WHEN {when} AND abs(random()) % 2 BEGIN SELECT RAISE(ABORT, 'refused by the test'); END"
+    );
+    harness.sql(&sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_refuses_at_any_point_loses_and_doubles_nothing() {
+    let points = [
+        (
+            "UPDATE ON jobs",
+            "NEW.state = 'CREATING' AND OLD.state = 'QUEUED'",
+        ),
+        ("INSERT ON creates", "1"),
+        ("UPDATE ON jobs", "NEW.state = 'GENERATING'"),
+        ("UPDATE ON creates", "1"),
+        ("UPDATE ON jobs", "NEW.state = 'FINISHED'"),
+        ("INSERT ON job_events", "NEW.event <> 'queued'"),
+        ("INSERT ON gates", "1"),
+        ("UPDATE ON jobs", "NEW.revision > OLD.revision"),
+    ];
+    let tests = points.map(async |(table, when)| {
+        let harness = Harness::new(&[
+            "create lose after p=0.2",
+            "create status=503 p=0.2",
+            "create status=429 nth=2",
+        ])
+        .await;
+        harness.enqueue(6).await;
+        refuse_half(&harness, table, when).await;
+        let running = harness.start(Until::AllTerminal).await;
+        harness
+            .wait_until("the end", async || {
+                let states = harness.states().await;
+                states.keys().all(|state| state.is_terminal())
+            })
+            .await;
+        running.ended().await;
+        let names = harness.parsers_by_name();
+        assert!(names.values().all(|made| *made == 1), "{when}: {names:?}");
+        let unsettled = harness
+            .sql("SELECT remote_name FROM creates WHERE outcome = 'pending'")
+            .await
+            .unwrap();
+        assert!(unsettled.is_empty(), "{when}: {unsettled:?}");
+        let recorded = harness
+            .sql("SELECT parser_id FROM creates WHERE outcome = 'made'")
+            .await
+            .unwrap();
+        assert_eq!(recorded.len(), names.len(), "{when}");
+    });
+    futures_util::future::join_all(tests).await;
+}
+
+#[tokio::test]
+async fn without_credits_one_canary_goes_out_for_each_probe_whoever_stops_and_starts() {
+    let world = WorldConfig {
+        credits: Some(0),
+        first_free: false,
+        ..WorldConfig::default()
+    };
+    let mut harness = Harness::with(world, &["create delay=20ms"]).await;
+    harness.set("workers.max_requests", "4");
+    harness.set("park.probe_interval", "100ms");
+    harness.set("park.max_probe_interval", "100ms");
+    harness.enqueue(40).await;
+    let running = harness.start(Until::Stopped).await;
+    harness
+        .wait_until("a closed gate", async || {
+            harness.sql("SELECT scope FROM gates").await.unwrap() == ["create"]
+        })
+        .await;
+    running.stopped().await;
+    let mut log = Vec::new();
+    for kill in 0..8 {
+        let running = harness.start(Until::Stopped).await;
+        tokio::time::sleep(Duration::from_millis(170)).await;
+        match kill % 2 {
+            0 => running.killed().await,
+            _ => running.stopped().await,
+        }
+        log = harness.server.with(|simulator| {
+            let creates = simulator.traffic.log();
+            creates
+                .filter(|request| request.endpoint == Endpoint::Create)
+                .map(|request| request.at_ms)
+                .collect()
+        });
+    }
+    let after = &log[log.len().min(4)..];
+    // A canary that was killed is followed by another at once.
+    let close = after
+        .windows(2)
+        .filter(|pair| pair[1] - pair[0] < 100)
+        .count();
+    assert!(close <= 4, "{after:?}");
+    assert!(!after.is_empty(), "{log:?}");
+    let states = harness.states().await;
+    assert!(!states.contains_key(&JobState::Failed), "{states:?}");
+}
+
+#[tokio::test]
+async fn an_intent_that_the_database_refuses_costs_no_budget() {
+    let mut harness = Harness::new(&[]).await;
+    harness.set("budget.max_credits", "120000");
+    harness.enqueue(4).await;
+    refuse_half(&harness, "INSERT ON creates", "1").await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 4)]).await;
+    assert_eq!(harness.requests(Endpoint::Create), 4);
+}
+
+#[tokio::test]
+async fn without_a_tag_a_late_landing_is_told_from_a_parser_of_the_same_name() {
+    let mut harness = Harness::new(&["create lose land-late=400ms nth=1"]).await;
+    harness.set("create.name_tag", "false");
+    harness.set("create.on_existing", "create");
+    harness.set("reconcile.settle", "60ms");
+    harness.set("retry.initial_interval", "900ms");
+    harness.set("retry.max_interval", "900ms");
+    let now = harness.server.now_ms();
+    harness.server.with(|simulator| {
+        let foreign = Inserted {
+            name: "job-0".to_owned(),
+            ..Inserted::default()
+        };
+        simulator.world.insert_parser(now, foreign)
+    });
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
+#[tokio::test]
+async fn a_parser_that_is_listed_and_never_found_is_given_up_at_last() {
+    let mut harness = Harness::new(&["get status=404"]).await;
+    harness.set("poll.timeout", "300ms");
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    let kinds = harness.sql("SELECT error_kind FROM jobs").await.unwrap();
+    assert_eq!(kinds, ["generation_timeout", "generation_timeout"]);
+    // Each look costs a list of the whole account.
+    assert!(harness.requests(Endpoint::List) < 30);
 }

@@ -29,7 +29,7 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
                 .done()
         }
         PollOutcome::Generating { unknown_status } => still_generating(at, unknown_status),
-        PollOutcome::NotFound(words) => no_news(at, words),
+        PollOutcome::NotFound(words) => no_news(at, at.change(), words),
         PollOutcome::Refused(refusal, words) => {
             let mut change = at.change().error(&words);
             change.next.due_at = match &refusal {
@@ -45,7 +45,7 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
             };
             change.signal(Signal::Refused(refusal)).done()
         }
-        PollOutcome::Trouble(words) => no_news(at, words),
+        PollOutcome::Trouble(words) => no_news(at, at.change(), words),
     }
 }
 
@@ -76,9 +76,9 @@ fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
 
 /// Nothing was learnt. An outage ends no job, however long; an answer of the service
 /// itself, even a useless one, lets the generation's age count.
-fn no_news(at: &Moment, words: Words) -> Transition {
+fn no_news(at: &Moment, change: Change, words: Words) -> Transition {
     let n = at.job.progress.poll_errors;
-    let mut change = at.change().signal(match words.status {
+    let mut change = change.signal(match words.status {
         Some(_) => Signal::Answered,
         None => Signal::NotConnected,
     });
@@ -102,10 +102,9 @@ fn no_news(at: &Moment, words: Words) -> Transition {
 pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transition {
     match sighting {
         Sighting::One(_) | Sighting::Several(_) => {
-            let mut change = at.change().signal(Signal::Answered);
+            let mut change = at.change();
             change.next.missing_lists = 0;
-            change.next.due_at = at.retry_at(0);
-            change.done()
+            no_news(at, change, words)
         }
         Sighting::Absent => {
             let lists = at.job.progress.missing_lists + 1;
@@ -126,7 +125,7 @@ pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transiti
             change.next.due_at = at.retry_at(lists);
             change.done()
         }
-        Sighting::Unproven(_) | Sighting::NoList => no_news(at, words),
+        Sighting::Unproven(_) | Sighting::NoList => no_news(at, at.change(), words),
     }
 }
 
