@@ -1,6 +1,9 @@
 //! The daemon's loop: claims what is due, gives it to workers, waits. The only
 //! place that sleeps.
 
+mod claims;
+mod idle;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{
@@ -17,8 +20,7 @@ use tokio::{
 
 use crate::{
     api::Service,
-    gate::{Gate, Scope},
-    job::{Job, JobId, JobState, ParkReason, UnixMs},
+    job::{Job, JobId, ParkReason, UnixMs},
     lifecycle::Event,
     store::{Lane, QueuedJob, StoreError, wake::Wake},
     worker::{Done, Stop, Worker},
@@ -268,170 +270,6 @@ impl<S: Service> Daemon<S> {
         Ok(())
     }
 
-    async fn start_reconcile(&mut self) -> Result<bool, StoreError> {
-        let now = self.worker.clock.now();
-        let running = self
-            .running
-            .values()
-            .any(|task| task.lane == Lane::Reconcile);
-        if running || now < self.doubts.look_at || now < self.worker.lists.retry_at(now) {
-            return Ok(false);
-        }
-        let mut jobs = self.worker.store.due_doubts(now, BATCH).await?;
-        jobs.retain(|job| !self.leased.contains(&job.id));
-        if jobs.is_empty() {
-            let next = self.worker.store.next_due(Lane::Reconcile, now).await?;
-            self.doubts.look_at = next.unwrap_or(UnixMs::MAX);
-            return Ok(false);
-        }
-        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
-            return Ok(false);
-        };
-        let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-        let worker = Arc::clone(&self.worker);
-        self.start(Lane::Reconcile, ids, async move {
-            worker.reconcile(jobs, pass).await
-        });
-        Ok(true)
-    }
-
-    async fn start_poll(&mut self) -> Result<bool, StoreError> {
-        let now = self.worker.clock.now();
-        if self.polls.jobs.is_empty() && now >= self.polls.look_at {
-            let limit = BATCH + self.leased.len();
-            let due = self.worker.store.due_polls(now, limit).await?;
-            self.polls.look_at = if due.len() < limit {
-                let next = self.worker.store.next_due(Lane::Poll, now).await?;
-                next.unwrap_or(UnixMs::MAX)
-            } else {
-                now
-            };
-            for job in due {
-                if self.leased.insert(job.id) {
-                    self.polls.jobs.push_back(job);
-                }
-            }
-        }
-        if self.polls.jobs.is_empty() {
-            return Ok(false);
-        }
-        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
-            return Ok(false);
-        };
-        let Some(job) = self.polls.jobs.pop_front() else {
-            self.worker.account.give_back(pass);
-            return Ok(false);
-        };
-        let worker = Arc::clone(&self.worker);
-        self.start(Lane::Poll, vec![job.id], async move {
-            worker.poll(job, pass).await.map(|done| vec![done])
-        });
-        Ok(true)
-    }
-
-    async fn start_create(&mut self) -> Result<bool, StoreError> {
-        let now = self.worker.clock.now();
-        if now < self.worker.lists.retry_at(now) || self.worker.account.budget_hold(now).is_some() {
-            return Ok(false);
-        }
-        if self.creates.jobs.is_empty() && now >= self.creates.look_at && !self.is_full {
-            self.claim_creates(now).await?;
-        }
-        if self.creates.jobs.is_empty() && !self.offer_canary(now).await? {
-            return Ok(false);
-        }
-        let account = &self.worker.account;
-        let Some(pass) = account.admit(Scope::Create, now) else {
-            return Ok(false);
-        };
-        let Some(read_pass) = account.admit(Scope::Read, now) else {
-            account.give_back(pass);
-            return Ok(false);
-        };
-        let Some(queued) = self.creates.jobs.pop_front() else {
-            account.give_back(pass);
-            account.give_back(read_pass);
-            return Ok(false);
-        };
-        let worker = Arc::clone(&self.worker);
-        self.start(Lane::Create, vec![queued.job.id], async move {
-            worker
-                .create(queued, pass, read_pass)
-                .await
-                .map(|done| vec![done])
-        });
-        Ok(true)
-    }
-
-    async fn claim_creates(&mut self, now: UnixMs) -> Result<(), StoreError> {
-        let under_way = self
-            .worker
-            .store
-            .under_way(self.limits.max_generating)
-            .await?;
-        let creating = self
-            .running
-            .values()
-            .filter(|task| task.lane == Lane::Create)
-            .count();
-        let room = self
-            .limits
-            .max_generating
-            .saturating_sub(under_way + creating);
-        self.is_full = room == 0;
-        if self.is_full {
-            return Ok(());
-        }
-        let limit = BATCH.min(room) + self.leased.len();
-        let due = self.worker.store.due_creates(now, limit).await?;
-        self.creates.look_at = if due.len() < limit {
-            let next = self.worker.store.next_due(Lane::Create, now).await?;
-            next.unwrap_or(UnixMs::MAX)
-        } else {
-            now
-        };
-        for queued in due {
-            if self.creates.jobs.len() >= room {
-                // More are due than there is room for: the next claim looks again.
-                self.creates.look_at = now;
-                break;
-            }
-            if self.leased.insert(queued.job.id) {
-                self.creates.jobs.push_back(queued);
-            }
-        }
-        Ok(())
-    }
-
-    /// A closed gate whose probe is due, and nothing queued: one parked job is the canary.
-    async fn offer_canary(&mut self, now: UnixMs) -> Result<bool, StoreError> {
-        let account = &self.worker.account;
-        let due = |scope| match account.gate(scope) {
-            Gate::Closed(closure) => closure.is_due(now),
-            Gate::Open | Gate::HalfOpen(_) => false,
-        };
-        if self.lacks_canary || (!due(Scope::Create) && !due(Scope::Read)) {
-            return Ok(false);
-        }
-        for reason in [ParkReason::Credits, ParkReason::Unauthorized] {
-            if self.worker.store.unpark(reason, 1, now).await? > 0 {
-                self.claim_creates(now).await?;
-                return Ok(!self.creates.jobs.is_empty());
-            }
-        }
-        self.lacks_canary = true;
-        Ok(false)
-    }
-
-    fn start<F>(&mut self, lane: Lane, jobs: Vec<JobId>, work: F)
-    where
-        F: Future<Output = Outcome> + Send + 'static,
-    {
-        self.leased.extend(&jobs);
-        let abort = self.tasks.spawn(work);
-        self.running.insert(abort.id(), Task { lane, jobs, abort });
-    }
-
     fn joined(&mut self, joined: Result<(Id, Outcome), JoinError>) {
         let (id, outcome) = match joined {
             Ok((id, outcome)) => (id, outcome.map_err(|error| error.to_string())),
@@ -533,103 +371,6 @@ impl<S: Service> Daemon<S> {
             self.miscounts = false;
         }
         Ok(())
-    }
-
-    /// How long nothing will be due, as far as this process knows.
-    fn pause(&self) -> Duration {
-        let now = self.worker.clock.now();
-        let account = &self.worker.account;
-        let opens_at = |scope| match account.gate(scope) {
-            Gate::Open => 0,
-            Gate::Closed(closure) if closure.is_due(now) => closure.next_probe_at.min(now),
-            Gate::Closed(closure) => closure.next_probe_at,
-            // The canary's end wakes the loop.
-            Gate::HalfOpen(_) => UnixMs::MAX,
-        };
-        let reads_at = opens_at(Scope::Read);
-        let polls_at = if self.polls.jobs.is_empty() {
-            self.polls.look_at
-        } else {
-            0
-        };
-        let lists_at = reads_at.max(self.worker.lists.retry_at(now));
-        // At a probe a parked job may be the canary, if none is queued.
-        let claimed = !self.creates.jobs.is_empty();
-        let creates_at = match opens_at(Scope::Create).max(reads_at) {
-            _ if self.is_full && !claimed => UnixMs::MAX,
-            0 if claimed => 0,
-            0 => self.creates.look_at,
-            probe_at if claimed || !self.lacks_canary => probe_at,
-            probe_at => probe_at.max(self.creates.look_at),
-        };
-        let reconciling = self
-            .running
-            .values()
-            .any(|task| task.lane == Lane::Reconcile);
-        let doubts_at = if reconciling {
-            UnixMs::MAX
-        } else {
-            self.doubts.look_at
-        };
-        let next = (polls_at.max(reads_at)).min(doubts_at.max(lists_at)).min(
-            creates_at
-                .max(lists_at)
-                .max(account.budget_hold(now).unwrap_or(0)),
-        );
-        let busy = self.tasks.len() >= self.limits.max_requests;
-        let wait_ms = if busy {
-            i64::MAX
-        } else {
-            next.saturating_sub(now)
-        };
-        // At least a millisecond: what is due and cannot start waits for a task's end.
-        Duration::from_millis(wait_ms.max(1).unsigned_abs()).min(MAX_SLEEP)
-    }
-
-    /// Whether the daemon is to end by itself; asked only while no task runs.
-    async fn is_done(&self) -> Result<bool, StoreError> {
-        let store = &self.worker.store;
-        let any = async |states: &[JobState]| {
-            for state in states {
-                if store.any(*state).await? {
-                    return Ok::<_, StoreError>(true);
-                }
-            }
-            Ok(false)
-        };
-        match self.until {
-            Until::Stopped => Ok(false),
-            Until::AllTerminal => Ok(!any(&[
-                JobState::Queued,
-                JobState::Creating,
-                JobState::Generating,
-                JobState::Parked,
-            ])
-            .await?),
-            Until::NoProgress => {
-                let reads = !self.is_shut(Scope::Read);
-                let creates = reads
-                    && !self.is_shut(Scope::Create)
-                    && self
-                        .worker
-                        .account
-                        .budget_hold(self.worker.clock.now())
-                        .is_none();
-                let moving = reads && any(&[JobState::Creating, JobState::Generating]).await?
-                    || creates && any(&[JobState::Queued]).await?;
-                Ok(!moving)
-            }
-        }
-    }
-
-    /// Whether a gate is closed for a reason that does not pass by itself.
-    fn is_shut(&self, scope: Scope) -> bool {
-        let now = self.worker.clock.now();
-        self.worker
-            .account
-            .gate(scope)
-            .closure()
-            .is_some_and(|closure| !closure.reason.is_passing() && !closure.is_due(now))
     }
 
     /// Claims nothing more; waits for creates under way, whose answers are worth

@@ -59,8 +59,8 @@ pub enum Presence {
 /// What a list shows of a create in doubt, or of a parser that was answered 404.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sighting {
-    /// One that no other job claims.
-    One(ParserId),
+    /// One that no other job claims, with its version where the list names it.
+    One(ParserId, Option<i64>),
     /// Several of them.
     Several(usize),
     /// None, in a list whose absences prove something.

@@ -41,6 +41,7 @@ impl Listing {
             // and it is of use as long as one version is.
             if let Some(&index) = by_id.get(&item.id) {
                 items[index].failed &= item.failed;
+                items[index].version = items[index].version.max(item.version);
                 continue;
             }
             let index = items.len();
@@ -102,7 +103,7 @@ impl Listing {
             .named(name)
             .filter(|parser| !baseline.contains(&parser.id) && !claimed.contains(&parser.id));
         match (found.next(), found.count()) {
-            (Some(parser), 0) => Sighting::One(parser.id.clone()),
+            (Some(parser), 0) => Sighting::One(parser.id.clone(), parser.version),
             (Some(_), more) => Sighting::Several(more + 1),
             (None, _) => self.absence(),
         }
@@ -110,10 +111,9 @@ impl Listing {
 
     /// What it shows of a parser that was answered 404.
     pub fn sight_of_id(&self, id: &ParserId) -> Sighting {
-        if self.holds(id) {
-            Sighting::One(id.clone())
-        } else {
-            self.absence()
+        match self.by_id.get(id) {
+            Some(&index) => Sighting::One(id.clone(), self.items[index].version),
+            None => self.absence(),
         }
     }
 
@@ -139,6 +139,7 @@ mod tests {
             .map(|(parser_id, name)| ListedParser {
                 id: id(parser_id),
                 name: (*name).to_owned(),
+                version: None,
                 failed: false,
             })
             .collect();
@@ -160,14 +161,19 @@ mod tests {
         let table = [
             ("a", vec![], claimed(&[]), Sighting::Several(3)),
             ("a", vec![id("1")], claimed(&[]), Sighting::Several(2)),
-            ("a", vec![id("1")], claimed(&["3"]), Sighting::One(id("2"))),
+            (
+                "a",
+                vec![id("1")],
+                claimed(&["3"]),
+                Sighting::One(id("2"), None),
+            ),
             (
                 "a",
                 vec![id("1"), id("2")],
                 claimed(&["3"]),
                 Sighting::Absent,
             ),
-            ("b", vec![], claimed(&[]), Sighting::One(id("4"))),
+            ("b", vec![], claimed(&[]), Sighting::One(id("4"), None)),
             ("c", vec![], claimed(&[]), Sighting::Absent),
         ];
         for (name, baseline, claimed, expected) in table {
@@ -189,6 +195,7 @@ mod tests {
             let items = versions.map(|failed| ListedParser {
                 id: id("1"),
                 name: "a".to_owned(),
+                version: None,
                 failed,
             });
             let list = Listing::new(items.to_vec(), 7);
@@ -204,7 +211,7 @@ mod tests {
         let unproven = Sighting::Unproven("paged".to_owned());
         assert_eq!(list.sight("x", &[], &HashSet::new()), unproven);
         assert_eq!(list.sight_of_id(&id("9")), unproven);
-        assert_eq!(list.sight_of_id(&id("1")), Sighting::One(id("1")));
+        assert_eq!(list.sight_of_id(&id("1")), Sighting::One(id("1"), None));
     }
 
     #[test]

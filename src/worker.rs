@@ -322,6 +322,7 @@ impl<S: Service> Worker<S> {
                         PaidFor::Usable(id) => Presence::One(ListedParser {
                             id,
                             name: remote_name.clone(),
+                            version: None,
                             failed: false,
                         }),
                     },

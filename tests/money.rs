@@ -98,6 +98,12 @@ async fn a_lost_database_finds_its_own_parsers_again_and_pays_nothing() {
     harness.enqueue(12).await;
     harness.run_until_done().await;
     harness.await_states(&[(JobState::Finished, 12)]).await;
+    // The service names no version where a parser is polled; its list does.
+    let versions = harness
+        .sql("SELECT DISTINCT parser_version FROM jobs")
+        .await
+        .unwrap();
+    assert_eq!(versions, ["0"]);
     assert_eq!(harness.requests(Endpoint::Create), 12);
 }
 

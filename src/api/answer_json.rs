@@ -115,6 +115,7 @@ impl<'a> Fields<'a> {
         Ok(ListedParser {
             id,
             name: name.ok_or("no name")?,
+            version: self.version(),
             failed: self.status() == ParserStatus::Failed,
         })
     }

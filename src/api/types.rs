@@ -122,6 +122,8 @@ pub struct ListedParser {
     pub id: ParserId,
     /// The name under which it was created.
     pub name: String,
+    /// Its latest version, where the list names it.
+    pub version: Option<i64>,
     /// Whether its status is `FAILED`.
     pub failed: bool,
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::output::{Columns, Out, grouped, iso, quoted, relative, say};
+use super::output::{Columns, Out, count, grouped, iso, quoted, relative, say};
 use super::{Exit, narrate, operate::is_created_anew};
 use crate::api::text::escaped;
 use crate::clock::Clock;
@@ -163,8 +163,9 @@ fn costs(creates: &[CreateRow]) -> String {
     match creates.len() {
         0 => "nothing was sent, nothing was paid".to_owned(),
         n => format!(
-            "up to {} credits: {n} create requests, {} made a parser, {} made nothing, {} in doubt",
+            "up to {} credits: {}, {} made a parser, {} made nothing, {} in doubt",
             grouped(spent),
+            count(n, "create request"),
             of("made"),
             of("not_made"),
             of("pending")

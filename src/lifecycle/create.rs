@@ -86,7 +86,7 @@ fn intent(at: &Moment, remote_name: String, recreation: i64) -> Transition {
 
 fn adopt(at: &Moment, parser: ListedParser, remote_name: String, recreation: i64) -> Transition {
     let detail = json!({"parser_id": parser.id, "remote_name": remote_name, "from": "list"});
-    let mut change = at.change().generating(parser.id, None, at.now);
+    let mut change = at.change().generating(parser.id, parser.version, at.now);
     change.next.remote_name = Some(remote_name);
     change.next.recreation = recreation;
     change.note("adopted", detail).done()

@@ -64,7 +64,7 @@ pub(super) fn reconciled(
     listed_at: UnixMs,
 ) -> Transition {
     match sighting {
-        Sighting::One(parser_id) => adopted(at, parser_id),
+        Sighting::One(parser_id, version) => adopted(at, parser_id, version),
         Sighting::Several(count) => ambiguous(at, &format!("{count} parsers bear its name")),
         // Asked for before the doubt began: it says nothing about it.
         Sighting::Absent | Sighting::Unproven(_) if listed_at < doubt.since => {
@@ -165,15 +165,15 @@ fn refuted(at: &Moment, doubt: Doubt) -> Transition {
         .done()
 }
 
-fn adopted(at: &Moment, parser_id: ParserId) -> Transition {
-    let detail = json!({"parser_id": parser_id, "from": "reconciliation"});
-    adopt(at, parser_id).note("adopted", detail).done()
+fn adopted(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Transition {
+    let detail = json!({"parser_id": parser_id, "version": version, "from": "reconciliation"});
+    adopt(at, parser_id, version).note("adopted", detail).done()
 }
 
-fn adopt(at: &Moment, parser_id: ParserId) -> Change {
+fn adopt(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Change {
     at.change()
         .ledger(Ledger::Made(parser_id.clone()))
-        .generating(parser_id, None, at.now)
+        .generating(parser_id, version, at.now)
 }
 
 fn ambiguous(at: &Moment, why: &str) -> Transition {
@@ -193,7 +193,7 @@ pub(super) fn adopted_by_operator(at: &Moment, parser_id: ParserId) -> Transitio
     let detail = json!({
         "parser_id": parser_id, "from": "operator", "remote_name": at.job.progress.remote_name,
     });
-    let mut change = adopt(at, parser_id).note("adopted", detail);
+    let mut change = adopt(at, parser_id, None).note("adopted", detail);
     change.next.remote_name = None;
     change.done()
 }

@@ -101,7 +101,7 @@ fn no_news(at: &Moment, change: Change, words: Words) -> Transition {
 
 pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transition {
     match sighting {
-        Sighting::One(_) | Sighting::Several(_) => {
+        Sighting::One(..) | Sighting::Several(_) => {
             let mut change = at.change();
             change.next.missing_lists = 0;
             no_news(at, change, words)

@@ -136,6 +136,7 @@ fn listed_parser(parser_id: &str, failed: bool) -> ListedParser {
     ListedParser {
         id: id(parser_id),
         name: NAME.to_owned(),
+        version: None,
         failed,
     }
 }

@@ -248,6 +248,7 @@ pub fn adopted(name: &str, parser: &str) -> Vec<Event> {
         presence: Presence::One(ListedParser {
             id: ParserId(parser.to_owned()),
             name: format!("{name}_pd_tag"),
+            version: None,
             failed: false,
         }),
         remote_name: format!("{name}_pd_tag"),

@@ -231,7 +231,7 @@ async fn show_tells_what_was_tried_what_came_back_what_it_cost_and_what_to_do() 
         "\\u{1b}[31mFailed\\u{9b}\\nto download",
         "premium",
         "`parserd retry 7` sends a new create, which is paid for",
-        "up to 30,000 credits: 1 create requests, 1 made a parser",
+        "up to 30,000 credits: 1 create request, 1 made a parser",
         "asked the service for a parser named broken_pd_tag (attempt 1)",
         "the service made parser parser-of-broken",
         "failed, generation_failed",

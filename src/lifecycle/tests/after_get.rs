@@ -278,7 +278,10 @@ fn three_trusted_lists_without_the_parser_end_the_job_and_others_do_not_count() 
 
 #[test]
 fn a_list_or_a_poll_that_shows_the_parser_starts_the_count_anew() {
-    for seen in [missing(Sighting::One(id("p1"))), polled(http(200, "{}"))] {
+    for seen in [
+        missing(Sighting::One(id("p1"), None)),
+        polled(http(200, "{}")),
+    ] {
         let mut job = settled();
         for event in [missing(Sighting::Absent), missing(Sighting::Absent), seen] {
             happen(&mut job, event, NOW);

@@ -119,7 +119,7 @@ fn adopting_after_a_doubt_starts_the_generation_afresh() {
     let mut doubted = in_doubt(DoubtCause::ServiceError);
     doubted.progress.error_status = Some(500);
     doubted.progress.error_message = Some("boom".to_owned());
-    let event = reconciled(Sighting::One(id("p1")), NOW + 1);
+    let event = reconciled(Sighting::One(id("p1"), None), NOW + 1);
     let next = change(&doubted, event, NOW + 2).next;
     assert_eq!(next.generating_since, Some(NOW + 2));
     assert_eq!(next.due_at, NOW + 2);
@@ -132,7 +132,7 @@ fn adopting_after_a_doubt_starts_the_generation_afresh() {
 fn a_parser_that_is_there_is_adopted_from_a_list_of_any_age() {
     for listed_at in [0, NOW - 1, NOW, NOW + 1] {
         let doubted = in_doubt(DoubtCause::Interrupted);
-        let event = reconciled(Sighting::One(id("p1")), listed_at);
+        let event = reconciled(Sighting::One(id("p1"), None), listed_at);
         let transition = decided(&doubted, event, NOW);
         assert_eq!(told(&transition), "GENERATING, made p1, -");
     }

@@ -202,15 +202,16 @@ fn a_list_is_every_item_with_its_id_name_and_whether_it_failed() {
         ListOutcome::Listed(listed) => listed,
         other => panic!("{other:?}"),
     };
-    let parser = |id: &str, name: &str, failed| ListedParser {
+    let parser = |id: &str, name: &str, version, failed| ListedParser {
         id: ParserId(id.to_owned()),
         name: name.to_owned(),
+        version,
         failed,
     };
     let expected = [
-        parser("a", "books", false),
-        parser("2", "", true),
-        parser("c", "books", false),
+        parser("a", "books", Some(1), false),
+        parser("2", "", None, true),
+        parser("c", "books", None, false),
     ];
     assert_eq!(listed, expected);
     match list_of(answer(200, "[]")) {

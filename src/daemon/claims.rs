@@ -1,0 +1,177 @@
+//! Claims: which due job gets a worker next, and whether one may start at all.
+
+use std::sync::Arc;
+
+use super::{BATCH, Daemon, Outcome, Task};
+use crate::{
+    api::Service,
+    gate::{Gate, Scope},
+    job::{JobId, ParkReason, UnixMs},
+    store::{Lane, StoreError},
+};
+
+impl<S: Service> Daemon<S> {
+    pub(super) async fn start_reconcile(&mut self) -> Result<bool, StoreError> {
+        let now = self.worker.clock.now();
+        let running = self
+            .running
+            .values()
+            .any(|task| task.lane == Lane::Reconcile);
+        if running || now < self.doubts.look_at || now < self.worker.lists.retry_at(now) {
+            return Ok(false);
+        }
+        let mut jobs = self.worker.store.due_doubts(now, BATCH).await?;
+        jobs.retain(|job| !self.leased.contains(&job.id));
+        if jobs.is_empty() {
+            let next = self.worker.store.next_due(Lane::Reconcile, now).await?;
+            self.doubts.look_at = next.unwrap_or(UnixMs::MAX);
+            return Ok(false);
+        }
+        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
+            return Ok(false);
+        };
+        let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+        let worker = Arc::clone(&self.worker);
+        self.start(Lane::Reconcile, ids, async move {
+            worker.reconcile(jobs, pass).await
+        });
+        Ok(true)
+    }
+
+    pub(super) async fn start_poll(&mut self) -> Result<bool, StoreError> {
+        let now = self.worker.clock.now();
+        if self.polls.jobs.is_empty() && now >= self.polls.look_at {
+            let limit = BATCH + self.leased.len();
+            let due = self.worker.store.due_polls(now, limit).await?;
+            self.polls.look_at = if due.len() < limit {
+                let next = self.worker.store.next_due(Lane::Poll, now).await?;
+                next.unwrap_or(UnixMs::MAX)
+            } else {
+                now
+            };
+            for job in due {
+                if self.leased.insert(job.id) {
+                    self.polls.jobs.push_back(job);
+                }
+            }
+        }
+        if self.polls.jobs.is_empty() {
+            return Ok(false);
+        }
+        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
+            return Ok(false);
+        };
+        let Some(job) = self.polls.jobs.pop_front() else {
+            self.worker.account.give_back(pass);
+            return Ok(false);
+        };
+        let worker = Arc::clone(&self.worker);
+        self.start(Lane::Poll, vec![job.id], async move {
+            worker.poll(job, pass).await.map(|done| vec![done])
+        });
+        Ok(true)
+    }
+
+    pub(super) async fn start_create(&mut self) -> Result<bool, StoreError> {
+        let now = self.worker.clock.now();
+        if now < self.worker.lists.retry_at(now) || self.worker.account.budget_hold(now).is_some() {
+            return Ok(false);
+        }
+        if self.creates.jobs.is_empty() && now >= self.creates.look_at && !self.is_full {
+            self.claim_creates(now).await?;
+        }
+        if self.creates.jobs.is_empty() && !self.offer_canary(now).await? {
+            return Ok(false);
+        }
+        let account = &self.worker.account;
+        let Some(pass) = account.admit(Scope::Create, now) else {
+            return Ok(false);
+        };
+        let Some(read_pass) = account.admit(Scope::Read, now) else {
+            account.give_back(pass);
+            return Ok(false);
+        };
+        let Some(queued) = self.creates.jobs.pop_front() else {
+            account.give_back(pass);
+            account.give_back(read_pass);
+            return Ok(false);
+        };
+        let worker = Arc::clone(&self.worker);
+        self.start(Lane::Create, vec![queued.job.id], async move {
+            worker
+                .create(queued, pass, read_pass)
+                .await
+                .map(|done| vec![done])
+        });
+        Ok(true)
+    }
+
+    async fn claim_creates(&mut self, now: UnixMs) -> Result<(), StoreError> {
+        let under_way = self
+            .worker
+            .store
+            .under_way(self.limits.max_generating)
+            .await?;
+        let creating = self
+            .running
+            .values()
+            .filter(|task| task.lane == Lane::Create)
+            .count();
+        let room = self
+            .limits
+            .max_generating
+            .saturating_sub(under_way + creating);
+        self.is_full = room == 0;
+        if self.is_full {
+            return Ok(());
+        }
+        let limit = BATCH.min(room) + self.leased.len();
+        let due = self.worker.store.due_creates(now, limit).await?;
+        self.creates.look_at = if due.len() < limit {
+            let next = self.worker.store.next_due(Lane::Create, now).await?;
+            next.unwrap_or(UnixMs::MAX)
+        } else {
+            now
+        };
+        for queued in due {
+            if self.creates.jobs.len() >= room {
+                // More are due than there is room for: the next claim looks again.
+                self.creates.look_at = now;
+                break;
+            }
+            if self.leased.insert(queued.job.id) {
+                self.creates.jobs.push_back(queued);
+            }
+        }
+        Ok(())
+    }
+
+    /// A closed gate whose probe is due, and nothing queued: one parked job is the canary.
+    async fn offer_canary(&mut self, now: UnixMs) -> Result<bool, StoreError> {
+        let account = &self.worker.account;
+        let due = |scope| match account.gate(scope) {
+            Gate::Closed(closure) => closure.is_due(now),
+            Gate::Open | Gate::HalfOpen(_) => false,
+        };
+        if self.lacks_canary || (!due(Scope::Create) && !due(Scope::Read)) {
+            return Ok(false);
+        }
+        for reason in [ParkReason::Credits, ParkReason::Unauthorized] {
+            if self.worker.store.unpark(reason, 1, now).await? > 0 {
+                self.claim_creates(now).await?;
+                return Ok(!self.creates.jobs.is_empty());
+            }
+        }
+        self.lacks_canary = true;
+        Ok(false)
+    }
+
+    fn start<F>(&mut self, lane: Lane, jobs: Vec<JobId>, work: F)
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        self.leased.extend(&jobs);
+        let abort = self.tasks.spawn(work);
+        self.running.insert(abort.id(), Task { lane, jobs, abort });
+    }
+}
