@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::Exit;
 use super::output::{Out, cost, count, say};
-use super::{Exit, unspent};
 use crate::config::Settings;
 use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{Format, ManifestError};
@@ -169,7 +169,10 @@ impl Summary {
         let would = if self.dry_run { "would be " } else { "" };
         let mut words = format!("{} {would}added", self.added);
         if self.added > 0 {
-            words.push_str(&format!(" ({})", cost(self.added, &unspent(settings))));
+            words.push_str(&format!(
+                " ({})",
+                cost(self.added, &crate::wiring::budget(settings))
+            ));
         }
         words.push_str(&format!(", {} already there", self.unchanged));
         if bad > 0 {

@@ -24,6 +24,7 @@ use crate::config::{Settings, Sources};
 use crate::gate::{Budget, utc_day};
 use crate::job::UnixMs;
 use crate::store::{OperatorAction, Store, StoreError};
+use crate::wiring;
 
 pub use exit::{Exit, Usage};
 use operate::operate;
@@ -165,20 +166,8 @@ async fn budget(settings: &Settings, store: &Store, now: UnixMs) -> Result<Budge
         spent,
         spent_today,
         day: utc_day(now),
-        ..unspent(settings)
+        ..wiring::budget(settings)
     })
-}
-
-/// The budget of a database that sent nothing yet.
-const fn unspent(settings: &Settings) -> Budget {
-    Budget {
-        credits_per_create: settings.budget.credits_per_create,
-        max_credits_per_day: settings.budget.max_credits_per_day,
-        max_credits: settings.budget.max_credits,
-        spent: 0,
-        spent_today: 0,
-        day: 0,
-    }
 }
 
 /// Done when the process is asked to end. It listens from the call on, not from the

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use sqlx::SqliteConnection;
 
-use super::{Store, StoreError, Trying as _, watcher};
+use super::{Store, StoreError, Trying as _, open::watcher};
 
 /// The net: how long a commit goes unnoticed at the most.
 const SLOW_LOOK: Duration = Duration::from_secs(1);

@@ -1,0 +1,388 @@
+//! Opening: the lock of the one daemon, the file, SQLite's version, the schema.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, SqliteConnection,
+    migrate::MigrateError,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use super::{StoreError, Trying as _};
+
+/// SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode.
+const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a statement waits for another program's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often, and how far apart, a daemon tries for the lock: a command that looks
+/// whether a daemon is there has it for a moment.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often a database is opened that another program is making at this moment.
+const BUSY_TRIES: u32 = 20;
+
+pub(super) fn options(path: &Path) -> Result<SqliteConnectOptions, sqlx::Error> {
+    Ok(SqliteConnectOptions::from_str("sqlite:")?
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging())
+}
+
+/// Opens a database that others may be opening for the first time: SQLite does not
+/// wait for the one that switches it to WAL, whatever the busy timeout.
+pub(super) async fn connect_patiently(
+    options: &SqliteConnectOptions,
+) -> Result<SqliteConnection, sqlx::Error> {
+    for _ in 1..BUSY_TRIES {
+        match options.connect().await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("5") => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+    options.connect().await
+}
+
+/// Makes a new database's file, so that the umask decides whether a group may write:
+/// SQLite by itself gives a group nothing to write. Its other files take after this one.
+pub(super) fn make_file(path: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o660);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file that symbolic links lead to, since SQLite names its own files after it:
+/// two daemons that come by different names must meet at one lock.
+pub(super) fn resolved(path: &Path) -> PathBuf {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_symlink() => path.canonicalize(),
+        _ => return path.to_owned(),
+    }
+    .unwrap_or_else(|_| path.to_owned())
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// Whether a daemon has the database at `path`; None where that cannot be told.
+/// Makes no file.
+pub fn has_daemon(path: &Path) -> Option<bool> {
+    match File::open(lock_path(&resolved(path))) {
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(TryLockError::WouldBlock) => Some(true),
+            Err(TryLockError::Error(_)) => None,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
+    }
+}
+
+pub(super) async fn lock_patiently(path: &Path) -> Result<File, StoreError> {
+    for _ in 1..LOCK_TRIES {
+        match lock(path) {
+            Err(StoreError::Locked { .. }) => tokio::time::sleep(LOCK_PAUSE).await,
+            result => return result,
+        }
+    }
+    lock(path)
+}
+
+/// One daemon per database, by a lock on a file beside it: the database's own file
+/// must not be opened by other means, since closing it would drop SQLite's locks.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let lock_path = lock_path(path);
+    let failed = |source| StoreError::Lock {
+        path: lock_path.clone(),
+        source,
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Brings the schema up to date in one transaction: of two programs that open a new
+/// database at the same moment, one makes it and the other finds it made.
+pub(super) async fn migrate(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), StoreError> {
+    let migrator = sqlx::migrate!();
+    let newest = migrator.iter().map(|one| one.version).max().unwrap_or(0);
+    let failed = |source| match source {
+        MigrateError::VersionMissing(schema) if schema > newest => StoreError::Newer {
+            path: path.to_owned(),
+            schema,
+            known: newest,
+        },
+        source => StoreError::Migrate {
+            path: path.to_owned(),
+            source,
+        },
+    };
+    let known = i64::try_from(migrator.iter().count()).unwrap_or(i64::MAX);
+    // No such table is an answer too: there is everything to do.
+    let applied: Result<i64, _> =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&mut *connection)
+            .await;
+    if applied.is_ok_and(|applied| applied == known) {
+        return migrator
+            .run_direct(None, connection, false)
+            .await
+            .map_err(failed);
+    }
+    let executing = |source| failed(MigrateError::Execute(source));
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(executing)?;
+    let foreign: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table') \
+         AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')",
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(executing)?;
+    if foreign {
+        return Err(StoreError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    migrator
+        .run_direct(None, &mut *transaction, false)
+        .await
+        .map_err(failed)?;
+    transaction.commit().await.map_err(executing)
+}
+
+pub(super) async fn refuse_old_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let found: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await
+        .trying("ask for SQLite's version")?;
+    if is_safe(&found) {
+        Ok(())
+    } else {
+        Err(StoreError::TooOld { found })
+    }
+}
+
+fn is_safe(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) >= OLDEST_SAFE_SQLITE
+}
+
+/// A connection of its own, for `PRAGMA data_version`.
+pub(super) async fn watcher(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let options = options(path)?.read_only(true);
+    SqliteConnection::connect_with(&options).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Role, Store};
+
+    #[test]
+    fn sqlite_with_the_wal_fault_is_refused() {
+        for (version, safe) in [
+            ("3.46.0", false),
+            ("3.51.2", false),
+            ("3.51.3", true),
+            ("3.52.0", true),
+            ("4.0.0", true),
+            ("", false),
+        ] {
+            assert_eq!(is_safe(version), safe, "{version}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_daemon_is_refused_and_a_tool_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let first = Store::open(&path, Role::Daemon).await.unwrap();
+        let second = Store::open(&path, Role::Daemon).await;
+        assert!(matches!(second, Err(StoreError::Locked { .. })));
+        assert_eq!(has_daemon(&path), Some(true));
+        Store::open(&path, Role::Tool).await.unwrap().close().await;
+        first.close().await;
+        assert_eq!(has_daemon(&path), Some(false));
+        Store::open(&path, Role::Daemon)
+            .await
+            .unwrap()
+            .close()
+            .await;
+    }
+
+    #[tokio::test]
+    async fn the_writer_is_fully_synchronous_and_in_wal_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("p.db"), Role::Daemon)
+            .await
+            .unwrap();
+        let (synchronous, journal): (i64, String) = store
+            .writer
+            .run("read pragmas", |connection| {
+                Box::pin(async move {
+                    Ok((
+                        sqlx::query_scalar("PRAGMA synchronous")
+                            .fetch_one(&mut *connection)
+                            .await?,
+                        sqlx::query_scalar("PRAGMA journal_mode")
+                            .fetch_one(&mut *connection)
+                            .await?,
+                    ))
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_programs_may_open_a_new_database_at_the_same_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let opening = (0..8).map(|_| {
+            let path = path.clone();
+            tokio::spawn(async move { Store::open(&path, Role::Tool).await })
+        });
+        for opened in futures_util::future::join_all(opening).await {
+            opened.unwrap().unwrap().close().await;
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_umask_decides_whether_a_group_may_write() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        // What the umask of this process leaves of 0660.
+        let probe = folder.path().join("probe");
+        make_file(&probe).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let _store = Store::open(&path, Role::Tool).await.unwrap();
+        assert_eq!(mode(&path), mode(&probe));
+        assert_eq!(mode(&folder.path().join("p.db-wal")), mode(&probe));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_second_daemon_is_refused_by_whatever_name_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("p.db"), folder.path().join("link.db"));
+        let _first = Store::open(&path, Role::Daemon).await.unwrap();
+        std::os::unix::fs::symlink("p.db", &link).unwrap();
+        let second = Store::open(&link, Role::Daemon).await;
+        assert!(matches!(second, Err(StoreError::Locked { .. })));
+        assert_eq!(has_daemon(&link), Some(true));
+    }
+
+    async fn sql(path: &Path, statement: &'static str) {
+        let mut connection = options(path).unwrap().connect().await.unwrap();
+        sqlx::raw_sql(statement)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn another_programs_database_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        sql(&path, "CREATE TABLE theirs (a)").await;
+        for role in [Role::Daemon, Role::Tool, Role::Reader] {
+            let opened = Store::open(&path, role).await;
+            assert!(matches!(opened, Err(StoreError::Foreign { .. })));
+        }
+        sql(&path, "CREATE TABLE jobs (still_free)").await;
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused_by_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Tool).await.unwrap();
+        store.close().await;
+        sql(
+            &path,
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (99, 'later', 1, x'00', 0)",
+        )
+        .await;
+        let opened = Store::open(&path, Role::Reader).await;
+        assert!(matches!(opened, Err(StoreError::Newer { schema: 99, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_over_when_there_is_room_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("p.db"), Role::Daemon)
+            .await
+            .unwrap();
+        let pragma = |statement: &'static str| {
+            store.writer.run("set a pragma", move |connection| {
+                Box::pin(async move {
+                    sqlx::raw_sql(statement).execute(connection).await?;
+                    Ok(())
+                })
+            })
+        };
+        // SQLite itself ends the transaction that finds the disk full.
+        pragma("PRAGMA max_page_count = 1").await.unwrap();
+        for _ in 0..2 {
+            let full = store.set_meta("big", "x".repeat(1_000_000)).await;
+            let error = full.unwrap_err().to_string();
+            assert!(error.contains("full"), "{error}");
+        }
+        pragma("PRAGMA max_page_count = 1000000").await.unwrap();
+        store.set_meta("big", "x".repeat(1_000_000)).await.unwrap();
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_command_that_reads_makes_no_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let opened = Store::open(&path, Role::Reader).await;
+        assert!(matches!(opened, Err(StoreError::Missing { .. })));
+        assert!(!path.exists());
+    }
+}
