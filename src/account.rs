@@ -195,7 +195,8 @@ impl Account {
         over
     }
 
-    /// Brings the database's copy of the gates up to date.
+    /// Brings the database's copy of the gates up to date. A gate that an operator
+    /// opened there meanwhile is open: the next answer says whether rightly so.
     ///
     /// # Errors
     /// Whatever SQLite says.
@@ -203,9 +204,20 @@ impl Account {
         let mut stored = self.stored.lock().await;
         for scope in [Scope::Create, Scope::Read] {
             let now = self.gate(scope).closure().copied();
-            if stored[scope as usize] != now {
-                store.set_gate(scope, now).await?;
-                stored[scope as usize] = now;
+            match (stored[scope as usize], now) {
+                (before, now) if before == now => {}
+                (Some(_), Some(closure)) => {
+                    let is_closed = store.update_gate(scope, closure).await?;
+                    stored[scope as usize] = is_closed.then_some(closure);
+                    if !is_closed {
+                        *self.lock().gate(scope) = Gate::Open;
+                        tracing::info!(gate = %scope, "gate opened by an operator");
+                    }
+                }
+                (_, now) => {
+                    store.set_gate(scope, now).await?;
+                    stored[scope as usize] = now;
+                }
             }
         }
         Ok(())
@@ -260,26 +272,48 @@ mod tests {
 
     const DAY_MS: i64 = 86_400_000;
 
+    const POLICY: GatePolicy = GatePolicy {
+        probe_interval_ms: 1,
+        max_probe_interval_ms: 1,
+        hold_interval_ms: 1,
+        max_hold_interval_ms: 1,
+    };
+
+    const BUDGET: Budget = Budget {
+        credits_per_create: 30_000,
+        max_credits_per_day: Some(1),
+        max_credits: None,
+        spent: 0,
+        spent_today: 0,
+        day: 0,
+    };
+
+    #[tokio::test]
+    async fn an_operator_who_opens_a_gate_is_not_overruled_by_a_canary_that_was_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Daemon).await.unwrap();
+        let account = Account::load(&store, POLICY, BUDGET, 0).await.unwrap();
+        let refused = Signal::Refused(crate::api::types::Refusal::Credits);
+        let mut first = account.admit(Scope::Create, 0).unwrap();
+        account.report(&mut first, &refused, 0);
+        account.save(&store).await.unwrap();
+        let mut canary = account.admit(Scope::Create, 10).unwrap();
+        assert!(canary.is_canary());
+        let operator = Store::open(&path, Role::Tool).await.unwrap();
+        operator.set_gate(Scope::Create, None).await.unwrap();
+        account.report(&mut canary, &refused, 20);
+        account.save(&store).await.unwrap();
+        assert_eq!(account.gate(Scope::Create), Gate::Open);
+        assert!(store.gates().await.unwrap().is_empty());
+    }
+
     #[tokio::test]
     async fn a_hold_that_the_next_day_does_not_end_lasts_into_the_day_after() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
-        let policy = GatePolicy {
-            probe_interval_ms: 1,
-            max_probe_interval_ms: 1,
-            hold_interval_ms: 1,
-            max_hold_interval_ms: 1,
-        };
-        let budget = Budget {
-            credits_per_create: 30_000,
-            max_credits_per_day: Some(1),
-            max_credits: None,
-            spent: 0,
-            spent_today: 0,
-            day: 0,
-        };
-        let account = Account::load(&store, policy, budget, 5).await.unwrap();
+        let account = Account::load(&store, POLICY, BUDGET, 5).await.unwrap();
         assert_eq!(account.budget_hold(5), None);
         account.reserve(5).unwrap_err();
         for now in [5, DAY_MS, 3 * DAY_MS + 7] {

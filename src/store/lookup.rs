@@ -252,6 +252,32 @@ impl Store {
             .await
     }
 
+    /// Stores a change of a gate that is closed in the database; false, and nothing
+    /// stored, if an operator has opened it there.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn update_gate(&self, scope: Scope, closure: Closure) -> Result<bool, StoreError> {
+        self.writer
+            .run("store a gate", move |connection| {
+                Box::pin(async move {
+                    let updated = sqlx::query(
+                        "UPDATE gates SET reason = ?2, since = ?3, next_probe_at = ?4, \
+                         interval_ms = ?5 WHERE scope = ?1",
+                    )
+                    .bind(scope.as_str())
+                    .bind(closure.reason.as_str())
+                    .bind(closure.since)
+                    .bind(closure.next_probe_at)
+                    .bind(closure.interval_ms)
+                    .execute(connection)
+                    .await?;
+                    Ok(updated.rows_affected() > 0)
+                })
+            })
+            .await
+    }
+
     /// Sets jobs that are PARKED for `reason` back to QUEUED, at most `limit` of
     /// them, in bounded steps. Returns how many.
     ///
