@@ -365,7 +365,7 @@ impl<S: Service> Daemon<S> {
     /// Counts anew what was spent, if no create of this process is between its
     /// reservation and its record.
     async fn recount(&mut self) -> Result<(), StoreError> {
-        if !self.running.values().any(|task| task.lane == Lane::Create) {
+        if self.running_in(Lane::Create) == 0 {
             let now = self.worker.clock.now();
             self.worker.account.recount(&self.worker.store, now).await?;
             self.miscounts = false;
@@ -381,11 +381,7 @@ impl<S: Service> Daemon<S> {
                 task.abort.abort();
             }
         }
-        let creates = self
-            .running
-            .values()
-            .filter(|task| task.lane == Lane::Create)
-            .count();
+        let creates = self.running_in(Lane::Create);
         if creates > 0 {
             tracing::info!(creates, "stopping: waiting for the creates under way");
         }

@@ -219,7 +219,8 @@ impl<S: Service> Worker<S> {
                 self.account.refund(self.credits_per_create, sent_at);
                 return Ok(Done::of(&job));
             }
-            // Whether it took effect is not known: it stays reserved until the next start.
+            // Whether it took effect is not known: it stays reserved until the daemon
+            // counts anew.
             Err(error) => return Err(error),
         }
         self.send(&mut job, &spec, remote_name, pass).await

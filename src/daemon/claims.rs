@@ -13,11 +13,10 @@ use crate::{
 impl<S: Service> Daemon<S> {
     pub(super) async fn start_reconcile(&mut self) -> Result<bool, StoreError> {
         let now = self.worker.clock.now();
-        let running = self
-            .running
-            .values()
-            .any(|task| task.lane == Lane::Reconcile);
-        if running || now < self.doubts.look_at || now < self.worker.lists.retry_at(now) {
+        if self.running_in(Lane::Reconcile) > 0
+            || now < self.doubts.look_at
+            || now < self.worker.lists.retry_at(now)
+        {
             return Ok(false);
         }
         let mut jobs = self.worker.store.due_doubts(now, BATCH).await?;
@@ -112,15 +111,10 @@ impl<S: Service> Daemon<S> {
             .store
             .under_way(self.limits.max_generating)
             .await?;
-        let creating = self
-            .running
-            .values()
-            .filter(|task| task.lane == Lane::Create)
-            .count();
         let room = self
             .limits
             .max_generating
-            .saturating_sub(under_way + creating);
+            .saturating_sub(under_way + self.running_in(Lane::Create));
         self.is_full = room == 0;
         if self.is_full {
             return Ok(());
@@ -164,6 +158,14 @@ impl<S: Service> Daemon<S> {
         }
         self.lacks_canary = true;
         Ok(false)
+    }
+
+    /// How many tasks of a lane are under way.
+    pub(super) fn running_in(&self, lane: Lane) -> usize {
+        self.running
+            .values()
+            .filter(|task| task.lane == lane)
+            .count()
     }
 
     fn start<F>(&mut self, lane: Lane, jobs: Vec<JobId>, work: F)

@@ -38,10 +38,7 @@ impl<S: Service> Daemon<S> {
             probe_at if claimed || !self.lacks_canary => probe_at,
             probe_at => probe_at.max(self.creates.look_at),
         };
-        let reconciling = self
-            .running
-            .values()
-            .any(|task| task.lane == Lane::Reconcile);
+        let reconciling = self.running_in(Lane::Reconcile) > 0;
         let doubts_at = if reconciling {
             UnixMs::MAX
         } else {
