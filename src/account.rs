@@ -1,20 +1,32 @@
 //! The account's gates and budget as this process holds them: pure decisions of
 //! [`crate::gate`] behind one lock, and their copy in the database.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
     gate::{Admission, Budget, Closure, Gate, GatePolicy, OverBudget, Scope, Signal},
-    job::{ParkReason, UnixMs},
+    job::{DurationMs, ParkReason, UnixMs},
     store::{Store, StoreError},
 };
 
-/// Leave to make requests of one scope; a canary's is given out once.
+/// Leave to make requests of one scope; a canary's is given out once. Dropped by a
+/// canary that asked nothing, however its work ended, it may be given out again.
 #[derive(Debug)]
-#[must_use = "a pass that is not used must be given back"]
+#[must_use]
 pub struct Pass {
     scope: Scope,
     canary: bool,
+    state: Arc<Mutex<State>>,
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if self.canary {
+            let mut state = lock(&self.state);
+            let gate = state.gate(self.scope);
+            *gate = gate.without_canary();
+        }
+    }
 }
 
 impl Pass {
@@ -48,7 +60,7 @@ type Stored = [Option<Closure>; 2];
 /// The account's state.
 #[derive(Debug)]
 pub struct Account {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     policy: GatePolicy,
     stored: tokio::sync::Mutex<Stored>,
 }
@@ -72,12 +84,12 @@ impl Account {
         (budget.spent, budget.spent_today) = store.spent(now).await?;
         budget.day = crate::gate::utc_day(now);
         Ok(Self {
-            state: Mutex::new(State {
+            state: Arc::new(Mutex::new(State {
                 create: gate(Scope::Create),
                 read: gate(Scope::Read),
                 budget,
                 is_held: false,
-            }),
+            })),
             policy,
             stored: tokio::sync::Mutex::new(stored),
         })
@@ -93,7 +105,11 @@ impl Account {
             Admission::NoneUntil(_) => return None,
         };
         *gate = gate.with_canary();
-        Some(Pass { scope, canary })
+        Some(Pass {
+            scope,
+            canary,
+            state: Arc::clone(&self.state),
+        })
     }
 
     /// The gate as it stands.
@@ -120,21 +136,11 @@ impl Account {
         }
     }
 
-    /// Gives a pass back; a canary that asked nothing may go out again.
-    pub fn give_back(&self, pass: Pass) {
-        if pass.canary {
-            let mut state = self.lock();
-            let gate = state.gate(pass.scope);
-            *gate = gate.without_canary();
-        }
-    }
-
-    /// Takes back canaries whose worker ended without a word. Another that is still
-    /// out may then be followed by a second one: rare, and better than none ever again.
-    pub fn recall_canaries(&self) {
+    /// Moves the gates' times, after a step of the clock.
+    pub fn shift(&self, step_ms: DurationMs) {
         let mut state = self.lock();
-        state.create = state.create.without_canary();
-        state.read = state.read.without_canary();
+        state.create = state.create.shifted(step_ms);
+        state.read = state.read.shifted(step_ms);
     }
 
     /// Sets aside the credits of one create.
@@ -260,9 +266,13 @@ impl Account {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code that can panic runs under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // No code that can panic runs under the lock.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

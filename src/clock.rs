@@ -5,31 +5,111 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::job::UnixMs;
+use crate::job::{DurationMs, UnixMs};
+
+/// A wall clock that is off by less has not stepped: it was slewed, or read late.
+const MIN_STEP_MS: DurationMs = 2_000;
 
 /// Where the time comes from.
-#[derive(Debug, Clone, Default)]
+///
+/// What waits for a time to pass must not be fooled by a wall clock that is set: so
+/// [`now`](Self::now) goes on evenly, and a step is taken only when its owner says so,
+/// which first moves the times that it keeps.
+#[derive(Debug, Clone)]
 pub enum Clock {
-    /// The machine's wall clock. It may step either way; decisions must stand that.
-    #[default]
-    System,
+    /// The machine's clock.
+    System(Arc<Steady>),
     /// A time that somebody sets.
     Manual(Arc<AtomicI64>),
 }
 
+/// The wall clock as it was at one moment, and the time that passed since.
+#[derive(Debug)]
+pub struct Steady {
+    began: Instant,
+    began_at: AtomicI64,
+}
+
 impl Clock {
+    /// The machine's clock, as it stands.
+    pub fn system() -> Self {
+        Self::System(Arc::new(Steady {
+            began: Instant::now(),
+            began_at: AtomicI64::new(wall_clock()),
+        }))
+    }
+
     /// The time now.
     pub fn now(&self) -> UnixMs {
         match self {
-            Self::System => match SystemTime::now().duration_since(UNIX_EPOCH) {
-                Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-                // Before 1970: no clock is right there, and no decision needs more.
-                Err(_) => 0,
-            },
+            Self::System(steady) => steady.now(),
             Self::Manual(time) => time.load(Ordering::SeqCst),
         }
+    }
+
+    /// By how much the wall clock stepped since the last step was taken, if it did.
+    /// A machine that slept looks the same: the time asleep passed for nobody here.
+    pub fn step(&self) -> Option<DurationMs> {
+        let step_ms = match self {
+            Self::System(steady) => wall_clock().saturating_sub(steady.now()),
+            Self::Manual(_) => 0,
+        };
+        (step_ms.abs() >= MIN_STEP_MS).then_some(step_ms)
+    }
+
+    /// Goes by the wall clock again, after a step by `step_ms`.
+    pub fn take_step(&self, step_ms: DurationMs) {
+        match self {
+            Self::System(steady) => {
+                steady.began_at.fetch_add(step_ms, Ordering::SeqCst);
+            }
+            Self::Manual(_) => {}
+        }
+    }
+
+    /// Waits.
+    pub async fn sleep(&self, pause: Duration) {
+        match self {
+            Self::System(_) | Self::Manual(_) => tokio::time::sleep(pause).await,
+        }
+    }
+}
+
+impl Steady {
+    fn now(&self) -> UnixMs {
+        let passed_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.began_at
+            .load(Ordering::SeqCst)
+            .saturating_add(passed_ms)
+    }
+}
+
+fn wall_clock() -> UnixMs {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        // Before 1970: no clock is right there, and no decision needs more.
+        Err(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_seen_until_it_is_taken_and_now_goes_on_evenly_till_then() {
+        let clock = Clock::system();
+        assert_eq!(clock.step(), None);
+        // The same as a wall clock that was set an hour ahead.
+        clock.take_step(-3_600_000);
+        let before = clock.now();
+        let step_ms = clock.step().unwrap();
+        assert!((step_ms - 3_600_000).abs() < MIN_STEP_MS, "{step_ms}");
+        clock.take_step(step_ms);
+        assert_eq!(clock.step(), None);
+        assert!(clock.now() - before >= 3_600_000 - MIN_STEP_MS);
     }
 }

@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     api::Service,
-    job::{Job, JobId, ParkReason, UnixMs},
+    job::{DurationMs, Job, JobId, ParkReason, UnixMs},
     lifecycle::Event,
     store::{Lane, QueuedJob, StoreError, wake::Wake},
     worker::{Done, Stop, Worker},
@@ -33,7 +33,8 @@ const BATCH: usize = 128;
 const MAX_SLEEP: Duration = Duration::from_secs(10);
 
 /// The pause after an error of the database.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
+const STORE_PAUSE: Duration = Duration::from_millis(STORE_PAUSE_MS.unsigned_abs());
+const STORE_PAUSE_MS: DurationMs = 1_000;
 
 /// When a daemon ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +108,7 @@ pub struct Daemon<S> {
     /// watch began.
     is_nudged: bool,
     /// Nothing is claimed before, after an error of the database.
-    resume_at: Option<Instant>,
+    resume_at: Option<UnixMs>,
     nudge: Arc<Notify>,
     heartbeat: Arc<AtomicI64>,
     stop: watch::Receiver<Stop>,
@@ -156,9 +157,22 @@ impl<S: Service> Daemon<S> {
     ///
     /// # Errors
     /// If the database cannot be read at the start. Later errors are told and waited out.
-    pub async fn run(mut self) -> Result<(), StoreError> {
+    pub async fn run(self) -> Result<(), StoreError> {
         let wake = self.worker.store.wake().await?;
-        let interrupted = self.worker.store.interrupted().await?;
+        // A set ends its tasks when it is dropped, however this future ends.
+        let mut watching = JoinSet::new();
+        watching.spawn(watch_commits(wake, self.nudge()));
+        self.run_unwatched().await
+    }
+
+    /// As [`run`](Self::run), and looks for other programs' commits only when nudged.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn run_unwatched(mut self) -> Result<(), StoreError> {
+        let store = &self.worker.store;
+        store.resume_times(self.worker.clock.now()).await?;
+        let interrupted = store.interrupted().await?;
         if !interrupted.is_empty() {
             tracing::warn!(
                 jobs = interrupted.len(),
@@ -167,9 +181,6 @@ impl<S: Service> Daemon<S> {
         }
         self.orphans = interrupted.iter().map(|job| job.id).collect();
         self.leased.extend(&self.orphans);
-        // A set ends its tasks when it is dropped, however this future ends.
-        let mut watching = JoinSet::new();
-        watching.spawn(watch_commits(wake, self.nudge()));
         self.work().await
     }
 
@@ -187,9 +198,10 @@ impl<S: Service> Daemon<S> {
                 }
             };
             tokio::select! {
+                biased;
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
                 () = nudge.notified() => self.is_nudged = true,
-                () = tokio::time::sleep(pause) => {}
+                () = self.worker.clock.sleep(pause) => {}
                 // Its sender's end ends the loop with the next look at it.
                 _ = stop.changed() => {}
             }
@@ -207,11 +219,18 @@ impl<S: Service> Daemon<S> {
         self.heartbeat
             .store(self.worker.clock.now(), Ordering::Relaxed);
         if let Some(resume_at) = self.resume_at {
-            let left = resume_at.saturating_duration_since(Instant::now());
-            if !left.is_zero() {
-                return Ok(Some(left));
+            let left_ms = resume_at.saturating_sub(self.worker.clock.now());
+            if left_ms > 0 {
+                return Ok(Some(Duration::from_millis(left_ms.unsigned_abs())));
             }
             self.resume_at = None;
+        }
+        if let Some(step_ms) = self.worker.clock.step() {
+            // Who is at work holds times of before: each ends first, in its own time.
+            if !self.tasks.is_empty() {
+                return Ok(Some(MAX_SLEEP));
+            }
+            self.take_step(step_ms).await?;
         }
         if self.is_nudged {
             self.look_again().await?;
@@ -237,6 +256,35 @@ impl<S: Service> Daemon<S> {
             return Ok(None);
         }
         Ok(Some(self.pause()))
+    }
+
+    /// The clock was set: all that waits goes on waiting as long as it would have.
+    async fn take_step(&mut self, step_ms: DurationMs) -> Result<(), StoreError> {
+        let Worker {
+            store,
+            clock,
+            account,
+            lists,
+            ..
+        } = &*self.worker;
+        tracing::warn!(step_ms, "the clock was set: what waits is moved with it");
+        store.shift_times(step_ms, clock.now()).await?;
+        clock.take_step(step_ms);
+        account.shift(step_ms);
+        lists.forget().await;
+        if let Err(error) = account.save(store).await {
+            tracing::error!(%error, "cannot store the gates");
+        }
+        // The days of the budget are those of the clock as it is now.
+        account.recount(store, clock.now()).await?;
+        self.creates.jobs.drain(..).for_each(|queued| {
+            self.leased.remove(&queued.job.id);
+        });
+        self.polls.jobs.drain(..).for_each(|job| {
+            self.leased.remove(&job.id);
+        });
+        self.look_at_all();
+        Ok(())
     }
 
     /// CREATING jobs that no worker has: their creates are in doubt.
@@ -294,9 +342,8 @@ impl<S: Service> Daemon<S> {
             }
             Err(error) => {
                 tracing::error!(error, jobs = ?task.jobs, "a worker could not finish");
-                self.worker.account.recall_canaries();
                 // Most likely the database: it gets time to recover.
-                self.resume_at = Some(Instant::now() + STORE_PAUSE);
+                self.resume_at = Some(self.worker.clock.now() + STORE_PAUSE_MS);
                 match task.lane {
                     // Whether anything was sent is on record; nobody else has the job.
                     Lane::Create => {
@@ -395,6 +442,7 @@ impl<S: Service> Daemon<S> {
                 return;
             }
             tokio::select! {
+                biased;
                 Some(joined) = self.tasks.join_next_with_id() => match joined {
                     Err(error) if error.is_cancelled() => {}
                     joined => self.joined(joined),

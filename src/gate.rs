@@ -162,6 +162,21 @@ impl Gate {
         }
     }
 
+    /// The gate after a step of the clock by `step_ms`.
+    #[must_use]
+    pub fn shifted(self, step_ms: DurationMs) -> Self {
+        let shifted = |closure: Closure| Closure {
+            since: closure.since.saturating_add(step_ms),
+            next_probe_at: closure.next_probe_at.saturating_add(step_ms),
+            ..closure
+        };
+        match self {
+            Self::Open => self,
+            Self::Closed(closure) => Self::Closed(shifted(closure)),
+            Self::HalfOpen(closure) => Self::HalfOpen(shifted(closure)),
+        }
+    }
+
     /// The gate after an answer. `canary` says whether the canary got it: what was
     /// sent before the gate closed proves nothing about it.
     #[must_use]

@@ -1,11 +1,8 @@
 //! Lists of the account: before a create, for creates in doubt, and after a 404.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::{Duration, Instant},
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
 use tokio::sync::Mutex;
@@ -18,7 +15,7 @@ use crate::{
     },
     backoff::Schedule,
     gate::{Gate, Scope, Signal},
-    job::{Job, ParserId, UnixMs},
+    job::{DurationMs, Job, ParserId, UnixMs},
     lifecycle::{Event, Sighting, TRUSTED_LISTS},
     listing::Listing,
     store::{Intent, KnownParser, StoreError},
@@ -30,7 +27,7 @@ use crate::{
 const MAX_ASKED_PER_LIST: usize = 32;
 
 /// How long the asking may take: others wait for the list.
-const MAX_ASKING: Duration = Duration::from_secs(60);
+const MAX_ASKING_MS: DurationMs = 60_000;
 
 /// Why there is no list.
 #[derive(Debug, Clone)]
@@ -46,26 +43,26 @@ pub enum NoList {
 pub struct Lists {
     newest: Mutex<Option<Arc<Listing>>>,
     failures: AtomicI64,
-    failed_at: AtomicI64,
     retry_at: AtomicI64,
 }
 
 impl Lists {
     /// Before this time no list is asked for, since the last ones could not be had.
-    pub fn retry_at(&self, now: UnixMs) -> UnixMs {
-        // A clock that stepped back must not make the wait longer.
-        if now < self.failed_at.load(Ordering::Relaxed) {
-            return 0;
-        }
+    pub fn retry_at(&self) -> UnixMs {
         self.retry_at.load(Ordering::Relaxed)
     }
 
     fn failed(&self, retry: &Schedule, now: UnixMs) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
         let delay_ms = retry.delay_ms(failures, fastrand::f64());
-        self.failed_at.store(now, Ordering::Relaxed);
         self.retry_at
             .store(now.saturating_add(delay_ms), Ordering::Relaxed);
+    }
+
+    /// Forgets the list and the waiting, whose times are those before a step of the clock.
+    pub async fn forget(&self) {
+        *self.newest.lock().await = None;
+        self.succeeded();
     }
 
     /// The next list may be asked for at once.
@@ -87,8 +84,7 @@ impl<S: Service> Worker<S> {
     ) -> Result<Result<Arc<Listing>, NoList>, StoreError> {
         let mut newest = self.lists.newest.lock().await;
         if let Some(listing) = newest.as_ref()
-            // One from the future was taken before the clock stepped back.
-            && (not_before..=self.clock.now()).contains(&listing.listed_at)
+            && listing.listed_at >= not_before
         {
             return Ok(Ok(Arc::clone(listing)));
         }
@@ -99,7 +95,7 @@ impl<S: Service> Worker<S> {
                 message: why.to_owned(),
             })))
         };
-        if now < self.lists.retry_at(now) {
+        if now < self.lists.retry_at() {
             return held("the last list could not be had; the next one waits");
         }
         // Closed by the answer to somebody who stood before us.
@@ -198,9 +194,9 @@ impl<S: Service> Worker<S> {
     /// Asks for known parsers that the list lacks: deleted ones restore its trust, a
     /// single one that exists shows that it is partial.
     async fn distrust(&self, missing: &[ParserId]) -> Result<Option<String>, StoreError> {
-        let started = Instant::now();
+        let started_at = self.clock.now();
         for (asked, id) in missing.iter().enumerate() {
-            if asked >= MAX_ASKED_PER_LIST || started.elapsed() > MAX_ASKING {
+            if asked >= MAX_ASKED_PER_LIST || self.clock.now() - started_at > MAX_ASKING_MS {
                 return Ok(Some(format!(
                     "it lacks {} more known parsers",
                     missing.len() - asked
@@ -237,7 +233,7 @@ impl<S: Service> Worker<S> {
         mut pass: Pass,
     ) -> Result<Vec<Done>, StoreError> {
         let result = self.reconcile_with(&mut jobs, &mut pass).await;
-        self.account.give_back(pass);
+        drop(pass);
         self.after_report().await;
         result
     }

@@ -7,11 +7,7 @@
 //!   process reconciles; nothing is sent again before it is known that nothing was made
 //! - after the answer's transition is durable: the job where the answer put it
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -129,7 +125,8 @@ struct Plan {
     presence: Presence,
     remote_name: String,
     recreation: i64,
-    intent: Intent,
+    /// The parsers that bear the name already.
+    baseline: Vec<ParserId>,
 }
 
 impl<S: Service> Worker<S> {
@@ -145,8 +142,7 @@ impl<S: Service> Worker<S> {
         mut read_pass: Pass,
     ) -> Result<Done, StoreError> {
         let result = self.create_with(queued, &mut pass, &mut read_pass).await;
-        self.account.give_back(pass);
-        self.account.give_back(read_pass);
+        drop((pass, read_pass));
         self.after_report().await;
         result
     }
@@ -206,7 +202,12 @@ impl<S: Service> Worker<S> {
         if let Err(over) = self.account.reserve(sent_at) {
             return self.happen(&mut job, Event::OverBudget(over)).await;
         }
-        match self.apply(&mut job, change, plan.intent).await {
+        let intent = Intent {
+            credits: self.credits_per_create,
+            sent_at,
+            baseline: plan.baseline,
+        };
+        match self.apply(&mut job, change, intent).await {
             Ok(Applied::Durable { .. }) => {}
             // A commit that was reported lost took effect all the same: nothing was
             // sent, and the lists will say so.
@@ -251,9 +252,9 @@ impl<S: Service> Worker<S> {
             scraper_params: raw(spec.scraper_params_json()),
             fields: raw(spec.fields_json()),
         };
-        let started = Instant::now();
+        let sent_at = self.clock.now();
         let outcome = self.service.create(&request).await;
-        tracing::debug!(job = %job.id, name = job.name, elapsed_ms = started.elapsed().as_millis(), ?outcome, "create answered");
+        tracing::debug!(job = %job.id, name = job.name, elapsed_ms = self.clock.now() - sent_at, ?outcome, "create answered");
         if let Some(change) = self.decided(job, Event::CreateAnswered(outcome)) {
             self.report(&change, pass);
             self.apply_firmly(job, change).await?;
@@ -335,10 +336,7 @@ impl<S: Service> Worker<S> {
                 presence,
                 remote_name,
                 recreation,
-                intent: Intent {
-                    credits: self.credits_per_create,
-                    baseline: ids,
-                },
+                baseline: ids,
             }));
         }
     }
@@ -390,9 +388,8 @@ impl<S: Service> Worker<S> {
     /// # Errors
     /// Whatever the database says.
     pub async fn poll(&self, mut job: Job, mut pass: Pass) -> Result<Done, StoreError> {
-        let result = self.poll_with(&mut job, &mut pass).await;
-        self.account.give_back(pass);
-        result.map(|()| Done::of(&job))
+        self.poll_with(&mut job, &mut pass).await?;
+        Ok(Done::of(&job))
     }
 
     async fn poll_with(&self, job: &mut Job, pass: &mut Pass) -> Result<(), StoreError> {
@@ -514,7 +511,11 @@ impl<S: Service> Worker<S> {
             }
             // Woken early by the word to give up, or by its sender's end: either way
             // the next round decides.
-            let _woken = tokio::time::timeout(pause, stop.changed()).await;
+            tokio::select! {
+                biased;
+                _ = stop.changed() => {}
+                () = self.clock.sleep(pause) => {}
+            }
             pause = (pause * 2).min(STORE_RETRY.1);
         }
     }

@@ -339,7 +339,7 @@ impl Soak {
             let is_new = matches!(event, Event::NotCreated) && job.progress.doubt.is_none();
             self.log.push(format!("resolve {name}: {event:?}"));
             let policy = wiring::policy(&self.harness.settings());
-            let now = Clock::System.now();
+            let now = Clock::system().now();
             if let Transition::Change(change) = decide(&job, event, &policy, now, 0.5)
                 && let Applied::Durable { .. } = store
                     .apply(&job, &change, Intent::default(), now)

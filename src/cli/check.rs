@@ -151,7 +151,7 @@ impl Checker {
     }
 
     async fn gates(&mut self, store: &Store) -> anyhow::Result<()> {
-        let now = Clock::System.now();
+        let now = Clock::system().now();
         for (scope, closure) in store.gates().await? {
             let passes = closure.reason.is_passing();
             self.warn(
@@ -173,7 +173,7 @@ impl Checker {
     }
 
     async fn budget(&mut self, settings: &Settings, store: &Store) -> anyhow::Result<()> {
-        let now = Clock::System.now();
+        let now = Clock::system().now();
         let budget = budget(settings, store, now).await?;
         match budget.admits(now) {
             Ok(()) => self.ok(

@@ -115,7 +115,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
         &settings,
         store.clone(),
         client,
-        Clock::System,
+        Clock::system(),
         Until::AllTerminal,
         stopped,
     )
@@ -207,7 +207,7 @@ impl<'a> Show<'a> {
         Ok(Self {
             store,
             server,
-            started: Clock::System.now(),
+            started: Clock::system().now(),
             seen: 0,
             bar,
             parked_since: None,
@@ -241,7 +241,7 @@ impl<'a> Show<'a> {
 
     /// Credits come back a while after they ran out.
     fn top_up(&mut self, is_parked: bool) {
-        let now = Clock::System.now();
+        let now = Clock::system().now();
         if self.parked_since.is_none() && is_parked {
             self.parked_since = Some(now);
         }

@@ -103,7 +103,7 @@ fn harmless(mut row: JobRow) -> JobRow {
 }
 
 async fn table(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
-    let now = Clock::System.now();
+    let now = Clock::system().now();
     let mut blocks = store.rows(states).try_ready_chunks(BLOCK_ROWS).boxed();
     let mut widths = Vec::new();
     while let Some(rows) = blocks.try_next().await.map_err(|error| error.1)? {

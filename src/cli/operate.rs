@@ -232,7 +232,7 @@ pub(super) fn is_created_anew(row: &JobRow) -> bool {
 
 async fn tell_cost(settings: &Settings, store: &Store, rows: &[JobRow]) -> Result<(), StoreError> {
     let anew = rows.iter().filter(|row| is_created_anew(row)).count();
-    let budget = budget(settings, store, Clock::System.now()).await?;
+    let budget = budget(settings, store, Clock::system().now()).await?;
     if anew > 0 {
         let jobs = count(anew, "job");
         say(&format!(
@@ -257,7 +257,7 @@ async fn open_gates(store: &Store, args: &SelectArgs, rows: &[JobRow]) -> Result
     if !asked {
         return Ok(());
     }
-    let now = Clock::System.now();
+    let now = Clock::system().now();
     for (scope, closure) in store.gates().await? {
         store.set_gate(scope, None).await?;
         let before = match scope {
@@ -278,7 +278,7 @@ async fn tell_budget(
     store: &Store,
     rows: &[JobRow],
 ) -> Result<(), StoreError> {
-    let now = Clock::System.now();
+    let now = Clock::system().now();
     if !rows.is_empty()
         && let Err(over) = budget(settings, store, now).await?.admits(now)
     {

@@ -83,7 +83,7 @@ async fn settle(
             Some(parser) => Event::Adopt(parser.clone()),
             None => Event::NotCreated,
         };
-        let now = Clock::System.now();
+        let now = Clock::system().now();
         let change = match decide(&job, event, &wiring::policy(settings), now, fastrand::f64()) {
             Transition::Change(change) => change,
             Transition::Ignored(why) => {

@@ -37,7 +37,8 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     telemetry::init(&settings.log)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let store = Store::open(settings.database_path(), Role::Daemon).await?;
-    if wiring::take_in_key(&store, &key, Clock::System.now()).await? {
+    let clock = Clock::system();
+    if wiring::take_in_key(&store, &key, clock.now()).await? {
         tracing::info!("the API key is another one: closed gates are opened");
     }
     let listener = match settings.http.listen {
@@ -61,7 +62,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         settings,
         store.clone(),
         client,
-        Clock::System,
+        clock.clone(),
         until,
         stopped,
     )
@@ -82,7 +83,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         tracing::info!(address = %listener.address()?, "metrics and health are served");
         beside.spawn(listener.serve(Vitals {
             store: store.clone(),
-            clock: Clock::System,
+            clock,
             heartbeat: daemon.heartbeat(),
         }));
     }

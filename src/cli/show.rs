@@ -39,7 +39,7 @@ pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<
     if args.json {
         out.json(&story)?;
     } else {
-        for line in tell(&story, &job, Clock::System.now()) {
+        for line in tell(&story, &job, Clock::system().now()) {
             out.line(&line)?;
         }
     }

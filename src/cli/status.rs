@@ -143,7 +143,7 @@ async fn watch(
 }
 
 async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> {
-    let now = Clock::System.now();
+    let now = Clock::system().now();
     let budget = budget(settings, store, now).await?;
     let counts = store.counts().await?;
     let gates = store.gates().await?;

@@ -15,7 +15,7 @@ impl<S: Service> Daemon<S> {
         let now = self.worker.clock.now();
         if self.running_in(Lane::Reconcile) > 0
             || now < self.doubts.look_at
-            || now < self.worker.lists.retry_at(now)
+            || now < self.worker.lists.retry_at()
         {
             return Ok(false);
         }
@@ -61,7 +61,6 @@ impl<S: Service> Daemon<S> {
             return Ok(false);
         };
         let Some(job) = self.polls.jobs.pop_front() else {
-            self.worker.account.give_back(pass);
             return Ok(false);
         };
         let worker = Arc::clone(&self.worker);
@@ -73,7 +72,7 @@ impl<S: Service> Daemon<S> {
 
     pub(super) async fn start_create(&mut self) -> Result<bool, StoreError> {
         let now = self.worker.clock.now();
-        if now < self.worker.lists.retry_at(now) || self.worker.account.budget_hold(now).is_some() {
+        if now < self.worker.lists.retry_at() || self.worker.account.budget_hold(now).is_some() {
             return Ok(false);
         }
         if self.creates.jobs.is_empty() && now >= self.creates.look_at && !self.is_full {
@@ -87,12 +86,9 @@ impl<S: Service> Daemon<S> {
             return Ok(false);
         };
         let Some(read_pass) = account.admit(Scope::Read, now) else {
-            account.give_back(pass);
             return Ok(false);
         };
         let Some(queued) = self.creates.jobs.pop_front() else {
-            account.give_back(pass);
-            account.give_back(read_pass);
             return Ok(false);
         };
         let worker = Arc::clone(&self.worker);

@@ -28,7 +28,7 @@ impl<S: Service> Daemon<S> {
         } else {
             0
         };
-        let lists_at = reads_at.max(self.worker.lists.retry_at(now));
+        let lists_at = reads_at.max(self.worker.lists.retry_at());
         // At a probe a parked job may be the canary, if none is queued.
         let claimed = !self.creates.jobs.is_empty();
         let creates_at = match opens_at(Scope::Create).max(reads_at) {

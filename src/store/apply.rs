@@ -17,6 +17,8 @@ use crate::{
 pub struct Intent {
     /// What the create is taken to cost.
     pub credits: i64,
+    /// When it was set aside in the budget: on that day it is counted.
+    pub sent_at: UnixMs,
     /// The parsers that bore the name before.
     pub baseline: Vec<ParserId>,
 }
@@ -210,7 +212,7 @@ async fn keep_ledger(
             )
             .bind(record.id.0)
             .bind(record.remote_name.as_deref())
-            .bind(record.at)
+            .bind(record.intent.sent_at)
             .bind(record.intent.credits)
             .bind(json!(baseline).to_string())
             .execute(connection)

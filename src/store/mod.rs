@@ -8,6 +8,7 @@ mod queue;
 pub mod report;
 mod rows;
 mod submit;
+mod times;
 pub mod wake;
 mod writer;
 

@@ -138,7 +138,7 @@ impl Harness {
                 Err(error) => panic!("{error}"),
             }
         };
-        wiring::take_in_key(&store, &key, Clock::System.now())
+        wiring::take_in_key(&store, &key, Clock::system().now())
             .await
             .unwrap();
         let (stop, stopped) = watch::channel(Stop::No);
@@ -146,7 +146,7 @@ impl Harness {
             &settings,
             store.clone(),
             client,
-            Clock::System,
+            Clock::system(),
             until,
             stopped,
         )

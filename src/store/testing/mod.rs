@@ -104,6 +104,7 @@ impl Fixture {
     async fn apply(&self, job: &Job, change: &Change) -> Result<Applied, StoreError> {
         let intent = Intent {
             credits: 30_000,
+            sent_at: NOW,
             baseline: vec![ParserId("old".to_owned())],
         };
         self.store.apply(job, change, intent, NOW).await

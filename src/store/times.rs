@@ -1,0 +1,80 @@
+//! Times that wait, after the clock was wrong: moved, so that neither a create counts
+//! as absent for hours that did not pass, nor a job waits for hours that will not come.
+
+use super::{Store, StoreError};
+use crate::job::{DurationMs, UnixMs};
+
+/// Of every row that waits.
+const SHIFT: &str = "UPDATE jobs SET revision = revision + 1, \
+     due_at = CASE state WHEN 'QUEUED' THEN max(due_at + ?1, coalesce(run_at, 0)) \
+                         WHEN 'PARKED' THEN due_at ELSE due_at + ?1 END, \
+     generating_since = generating_since + ?1, doubt_since = doubt_since + ?1, \
+     absent_since = absent_since + ?1, untrusted_since = untrusted_since + ?1, \
+     updated_at = updated_at + ?1 \
+     WHERE state IN ('CREATING', 'GENERATING') OR (state = 'QUEUED' AND due_at > ?2) \
+        OR (state = 'PARKED' AND doubt_since IS NOT NULL)";
+
+/// Of rows that were last touched by a clock that was ahead of this one's `?1`.
+const PULL_BACK: &str = "UPDATE jobs SET revision = revision + 1, \
+     due_at = CASE state WHEN 'QUEUED' THEN max(due_at + ?1 - updated_at, coalesce(run_at, 0)) \
+                         WHEN 'PARKED' THEN due_at ELSE due_at + ?1 - updated_at END, \
+     generating_since = generating_since + ?1 - updated_at, \
+     doubt_since = doubt_since + ?1 - updated_at, \
+     absent_since = absent_since + ?1 - updated_at, \
+     untrusted_since = untrusted_since + ?1 - updated_at, updated_at = ?1 \
+     WHERE updated_at > ?1 AND (state IN ('CREATING', 'GENERATING') \
+        OR (state = 'QUEUED' AND due_at > ?1) \
+        OR (state = 'PARKED' AND doubt_since IS NOT NULL))";
+
+/// Of creates in doubt: the time since the last look.
+const SKIP: &str = "UPDATE jobs SET revision = revision + 1, \
+     doubt_since = doubt_since + ?1 - updated_at, \
+     absent_since = absent_since + ?1 - updated_at, \
+     untrusted_since = untrusted_since + ?1 - updated_at, updated_at = ?1 \
+     WHERE state = 'CREATING' AND doubt_since IS NOT NULL AND updated_at < ?1";
+
+impl Store {
+    /// Moves what waits by `step_ms`, by which the clock stepped; it was `before` then.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; then nothing was moved.
+    pub async fn shift_times(&self, step_ms: DurationMs, before: UnixMs) -> Result<(), StoreError> {
+        self.writer
+            .run(
+                "move what waits after a step of the clock",
+                move |connection| {
+                    Box::pin(async move {
+                        sqlx::query(SHIFT)
+                            .bind(step_ms)
+                            .bind(before)
+                            .execute(connection)
+                            .await?;
+                        Ok(())
+                    })
+                },
+            )
+            .await
+    }
+
+    /// At the start of a process: nobody knows what the clock did since the last one.
+    /// What a clock ahead of this one touched is moved back to `now`, and the time in
+    /// which nobody looked does not count as time in which a create was absent.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; then nothing was moved.
+    pub async fn resume_times(&self, now: UnixMs) -> Result<(), StoreError> {
+        self.writer
+            .run("move what waits after a pause", move |connection| {
+                Box::pin(async move {
+                    for statement in [PULL_BACK, SKIP] {
+                        sqlx::query(statement)
+                            .bind(now)
+                            .execute(&mut *connection)
+                            .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
