@@ -1,5 +1,6 @@
 //! The commands: one file each, the arguments here.
 
+mod backup;
 mod check;
 mod demo;
 mod enqueue;
@@ -80,6 +81,8 @@ pub enum Command {
     Resolve(resolve::ResolveArgs),
     /// Check configuration, key, database and service; nothing is created
     Check(check::CheckArgs),
+    /// Copy the database to a new file, also while the daemon works on it
+    Backup(backup::BackupArgs),
     /// Serve a simulator of the AI Parser API, for tests of your own
     Simulate(simulate::SimulateArgs),
 }
@@ -133,6 +136,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cancel(args) => operate(&settings()?, OperatorAction::Cancel, args).await,
         Command::Resume(args) => operate(&settings()?, OperatorAction::Resume, args).await,
         Command::Resolve(args) => resolve::resolve(&settings()?, args).await,
+        Command::Backup(args) => backup::backup(&settings()?, args).await,
         Command::Check(args) => check::check(&sources()?, args).await,
         Command::Simulate(args) => {
             simulate::simulate(args, shutdown()).await?;
