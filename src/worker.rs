@@ -20,7 +20,7 @@ use crate::{
     account::{Account, Pass},
     api::{
         Service,
-        types::{CreateRequest, ListedParser, PollOutcome, Words},
+        types::{AccountOutcome, CreateRequest, ListedParser, PollOutcome, Refusal, Words},
     },
     clock::Clock,
     gate::{Gate, Scope, Signal},
@@ -201,6 +201,19 @@ impl<S: Service> Worker<S> {
             self.apply(&mut job, change, Intent::default()).await?;
             return Ok(Done::of(&job));
         }
+        let looking = self.cannot_pay(pass);
+        let Some(cannot_pay) = self.unless_stopped(looking).await else {
+            return Ok(Done::of(&job));
+        };
+        if let Some(words) = cannot_pay {
+            // The gate takes it as a refused canary: the next probe is further away.
+            let event = Event::ListRefused(Refusal::Credits, words);
+            if let Some(change) = self.decided(&job, event) {
+                self.report(&change, pass);
+                self.apply(&mut job, change, Intent::default()).await?;
+            }
+            return Ok(Done::of(&job));
+        }
         // No await between the reserving and the intent's own handling of failure.
         let sent_at = self.clock.now();
         if let Err(over) = self.account.reserve(sent_at) {
@@ -224,6 +237,33 @@ impl<S: Service> Worker<S> {
             Err(error) => return Err(error),
         }
         self.send(&mut job, &spec, remote_name, pass).await
+    }
+
+    /// Before a canary tries whether credits are back: what the account page says, where
+    /// that clearly spares the create. It asks nothing for anyone else.
+    async fn cannot_pay(&self, pass: &Pass) -> Option<Words> {
+        if !self.account.looks_first(pass) {
+            return None;
+        }
+        let left = match self.service.account().await? {
+            AccountOutcome::Left { credits } => Some(credits),
+            AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words) => {
+                tracing::warn!(
+                    http_status = words.status,
+                    message = words.message,
+                    "the credits left cannot be looked up: a create tries instead"
+                );
+                None
+            }
+        };
+        self.account.spares(pass, left).then(|| Words {
+            status: None,
+            message: format!(
+                "the account has {} credits left and a create costs {}: none was sent",
+                left.unwrap_or_default(),
+                self.credits_per_create
+            ),
+        })
     }
 
     /// Does what only reads, unless the word to stop comes first: then nothing more is

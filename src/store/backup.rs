@@ -229,7 +229,10 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("no.db"), "this is no database, whatever its name says").unwrap();
         let copied = backup(&path("no.db"), &path("copy.db")).await;
-        assert!(matches!(copied, Err(BackupError::Copy { .. })), "{copied:?}");
+        assert!(
+            matches!(copied, Err(BackupError::Copy { .. })),
+            "{copied:?}"
+        );
         let copied = backup(&path("none.db"), &path("copy.db")).await;
         assert!(matches!(copied, Err(BackupError::Missing { .. })));
         let names: Vec<_> = std::fs::read_dir(folder.path())
