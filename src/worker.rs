@@ -8,7 +8,6 @@
 //! - after the answer's transition is durable: the job where the answer put it
 
 use std::{
-    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,16 +19,17 @@ use crate::{
     account::{Account, Pass},
     api::{
         Service,
-        types::{AccountOutcome, CreateRequest, ListedParser, PollOutcome, Refusal, Words},
+        types::{AccountOutcome, CreateRequest, PollOutcome, Refusal, Words},
     },
     clock::Clock,
     gate::{Gate, Scope, Signal},
-    job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
+    job::{Job, JobId, JobState, ParkReason, UnixMs},
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,
+    presence::{Finding, Known, PaidFor},
     reconcile::{Lists, NoList},
     spec::JobSpec,
-    store::{Applied, Intent, Lane, LedgerFacts, QueuedJob, Store, StoreError},
+    store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
 };
 
 /// How old the list before a create may be. Parsers made by this process are known
@@ -37,7 +37,7 @@ use crate::{
 pub const LIST_MAX_AGE_MS: i64 = 60_000;
 
 /// How often a name is tried anew when the account already holds FAILED parsers of it.
-const MAX_RECREATIONS: i64 = 1000;
+pub const MAX_RECREATIONS: i64 = 1000;
 
 /// The pauses between attempts to store what the service said, from and to.
 const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -108,20 +108,6 @@ impl Done {
             parked: job.progress.park_reason,
         }
     }
-}
-
-/// What became of parsers that were paid for.
-enum PaidFor {
-    /// There are none, or they are gone.
-    Nothing,
-    /// One can be used.
-    Usable(ParserId),
-    /// The newest one FAILED.
-    Failed,
-    /// Asking brought no answer.
-    Unknown,
-    /// The account was refused, or nobody could be reached: the gate has taken it in.
-    Held(NoList),
 }
 
 /// What a QUEUED job's turn comes to.
@@ -327,49 +313,25 @@ impl<S: Service> Worker<S> {
             let mut ids: Vec<_> = named.iter().map(|parser| parser.id.clone()).collect();
             ids.extend(ledger.made.iter().cloned());
             let claimed = self.store.claimed(&ids, job.id).await?;
-            let mut usable: Vec<_> = named
-                .iter()
-                .filter(|parser| !parser.failed && !claimed.contains(&parser.id))
-                .cloned()
-                .collect();
-            let is_own = |parser: &ListedParser| {
-                let baseline = ledger.refuted_baseline.as_ref();
-                baseline.is_some_and(|baseline| !baseline.contains(&parser.id))
-                    && !ledger.made.contains(&parser.id)
+            let known = Known {
+                remote_name: &remote_name,
+                named: &named,
+                claimed: &claimed,
+                ledger: &ledger,
+                may_rename: self.name_tag && recreation < last_recreation,
+                wants_new: self.policy.on_existing == OnExisting::Create,
             };
-            let may_rename = self.name_tag && recreation < last_recreation;
-            let presence = if ledger.pending || usable.iter().any(is_own) {
-                // Settled as a create in doubt is, whatever create.on_existing says.
-                Presence::Unresolved
-            } else if may_rename && !named.is_empty() && (usable.is_empty() || self.wants_new()) {
-                // Only FAILED parsers, or the user wants another: the next name.
+            let presence = match known.finding() {
+                Finding::Use(presence) => Some(presence),
+                Finding::NextName => None,
+                Finding::Ask => match self.paid_for(&known, read_pass).await? {
+                    Ok(paid_for) => known.after_asking(paid_for),
+                    Err(none) => return Ok(Err(none)),
+                },
+            };
+            let Some(presence) = presence else {
                 recreation += 1;
                 continue;
-            } else {
-                match usable.len() {
-                    0 => match self.paid_for(&ledger, &named, &claimed, read_pass).await? {
-                        PaidFor::Nothing => Presence::Absent,
-                        PaidFor::Unknown => Presence::Unproven,
-                        PaidFor::Held(none) => return Ok(Err(none)),
-                        PaidFor::Failed if may_rename => {
-                            recreation += 1;
-                            continue;
-                        }
-                        PaidFor::Failed => Presence::Absent,
-                        PaidFor::Usable(_) if may_rename && self.wants_new() => {
-                            recreation += 1;
-                            continue;
-                        }
-                        PaidFor::Usable(id) => Presence::One(ListedParser {
-                            id,
-                            name: remote_name.clone(),
-                            version: None,
-                            failed: false,
-                        }),
-                    },
-                    1 => Presence::One(usable.remove(0)),
-                    count => Presence::Several(count),
-                }
             };
             return Ok(Ok(Plan {
                 presence,
@@ -383,27 +345,18 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    fn wants_new(&self) -> bool {
-        self.policy.on_existing == OnExisting::Create
-    }
-
     /// What became of parsers that the ledger has under a name and the list has not:
     /// each is asked for by its id, since a list may lag or be partial.
     async fn paid_for(
         &self,
-        ledger: &LedgerFacts,
-        named: &[ListedParser],
-        claimed: &HashSet<ParserId>,
+        known: &Known<'_>,
         read_pass: &mut Pass,
-    ) -> Result<PaidFor, StoreError> {
+    ) -> Result<Result<PaidFor, NoList>, StoreError> {
         let mut found = PaidFor::Nothing;
-        for id in &ledger.made {
-            if claimed.contains(id) || named.iter().any(|parser| parser.id == *id) {
-                continue;
-            }
+        for id in known.to_ask() {
             match self.service.details(id).await {
                 PollOutcome::Finished(_) | PollOutcome::Generating { .. } => {
-                    return Ok(PaidFor::Usable(id.clone()));
+                    return Ok(Ok(PaidFor::Usable(id.clone())));
                 }
                 PollOutcome::Failed(_) => found = PaidFor::Failed,
                 PollOutcome::NotFound(_) => {
@@ -412,17 +365,17 @@ impl<S: Service> Worker<S> {
                 PollOutcome::Refused(refusal, words) => {
                     let signal = Signal::Refused(refusal.clone());
                     self.account.report(read_pass, &signal, self.clock.now());
-                    return Ok(PaidFor::Held(NoList::Refused(refusal, words)));
+                    return Ok(Err(NoList::Refused(refusal, words)));
                 }
                 PollOutcome::Trouble(words) if words.status.is_none() => {
                     let now = self.clock.now();
                     self.account.report(read_pass, &Signal::NotConnected, now);
-                    return Ok(PaidFor::Held(NoList::Trouble(words)));
+                    return Ok(Err(NoList::Trouble(words)));
                 }
-                PollOutcome::Trouble(_) => return Ok(PaidFor::Unknown),
+                PollOutcome::Trouble(_) => return Ok(Ok(PaidFor::Unknown)),
             }
         }
-        Ok(found)
+        Ok(Ok(found))
     }
 
     /// Polls a GENERATING job once.

@@ -9,6 +9,7 @@ mod jobs;
 mod narrate;
 mod operate;
 pub mod output;
+mod plan;
 mod resolve;
 mod run;
 mod show;
@@ -64,6 +65,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Add the jobs of files (TOML, JSON, JSON Lines, CSV)
     Enqueue(enqueue::EnqueueArgs),
+    /// What the queue, or job files, would create, adopt and cost; nothing is changed
+    Plan(plan::PlanArgs),
     /// Counts by state, what is parked and why, what it costs, what happens next
     Status(status::StatusArgs),
     /// A line a job
@@ -129,6 +132,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(&settings()?, args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
+        Command::Plan(args) => plan::plan(&settings()?, args).await,
         Command::Status(args) => status::status(&settings()?, args).await,
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
         Command::Show(args) => show::show(&settings()?, args).await,

@@ -8,4 +8,5 @@ mod check;
 mod enqueue;
 mod operate;
 mod place;
+mod plan;
 mod read;
