@@ -1,6 +1,8 @@
 //! The budget over restarts, crashes and midnights: the daemon against the simulator
 //! over HTTP.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::{
