@@ -17,7 +17,7 @@ use crate::api::types::{AccountOutcome, ListOutcome, Refusal, Words};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::enqueue::{self, EnqueueError, Rehearsal};
-use crate::gate::Budget;
+use crate::gate::{Budget, GateReason, Scope};
 use crate::job::{Job, JobId, ParserId, Progress, UnixMs};
 use crate::listing::Listing;
 use crate::manifest::{Format, Located};
@@ -56,7 +56,19 @@ struct Report {
     totals: BTreeMap<Verdict, usize>,
     credits: Credits,
     creates: Fits,
+    /// What holds every create for now.
+    gates: Vec<ClosedGate>,
     service: Answered,
+    #[serde(skip)]
+    now: UnixMs,
+}
+
+/// A closed gate; a create needs both open.
+#[derive(Debug, Serialize)]
+struct ClosedGate {
+    gate: Scope,
+    reason: GateReason,
+    next_probe_at: UnixMs,
 }
 
 #[derive(Debug, Serialize)]
@@ -143,9 +155,9 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
         planning.file(file, args.format).await?;
     }
     let (jobs, bad) = (planning.jobs, planning.bad);
-    let budget = match &store {
-        Some(store) => budget(settings, store, now).await?,
-        None => wiring::budget(settings),
+    let (budget, gates) = match &store {
+        Some(store) => (budget(settings, store, now).await?, store.gates().await?),
+        None => (wiring::budget(settings), Vec::new()),
     };
     if let Some(store) = store {
         store.close().await;
@@ -155,7 +167,15 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
     } else {
         Exit::BadFile
     };
-    let report = Report::new(jobs, bad, &budget, left, answered, now);
+    let mut report = Report::new(jobs, bad, &budget, left, answered, now);
+    report.gates = gates
+        .into_iter()
+        .map(|(gate, closure)| ClosedGate {
+            gate,
+            reason: closure.reason,
+            next_probe_at: closure.next_probe_at,
+        })
+        .collect();
     let mut out = Out::default();
     if args.json {
         out.json(&report)?;
@@ -373,10 +393,12 @@ impl Report {
                 parked_for_budget,
                 parked_for_credits,
             },
+            gates: Vec::new(),
             jobs,
             bad,
             totals,
             service,
+            now,
         }
     }
 }

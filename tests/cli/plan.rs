@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 
+use parserd::gate::{Closure, GateReason, Scope};
 use parserd::simulator::server::{Server, ServerHandle};
 use parserd::simulator::{Endpoint, Faults, Simulator, WorldConfig};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::place::{Ended, KEY, Place, ambiguous, generating, in_doubt, job_line, out_of_credits};
 
@@ -134,6 +136,16 @@ async fn a_plan_without_the_service_says_so_and_changes_no_row() {
             ("which", ambiguous("which")),
         ])
         .await;
+    let now = jiff::Timestamp::now().as_millisecond();
+    let closure = Closure {
+        reason: GateReason::Credits,
+        since: now,
+        next_probe_at: now + 600_000,
+        interval_ms: 900_000,
+    };
+    let store = place.store().await;
+    store.set_gate(Scope::Create, Some(closure)).await.unwrap();
+    store.close().await;
     let before = place.run(&["jobs", "--json"]).is(0).out;
     let plan = place.run(&["plan", "--json"]).is(0).json();
     assert_eq!(
@@ -151,11 +163,48 @@ async fn a_plan_without_the_service_says_so_and_changes_no_row() {
         ("PARSERD__API__BASE_URL", "http://127.0.0.1:9"),
         ("PARSERD__API__KEY", KEY),
     ];
-    place
-        .run_with(&env, &["plan"])
-        .is(0)
-        .prints(&["account: no list", "would be adopted, not paid for"]);
+    place.run_with(&env, &["plan"]).is(0).prints(&[
+        "account: no list",
+        "would be adopted, not paid for",
+        "nothing is created for now: the gate is closed for credits, next probe in 9 min",
+    ]);
+    assert_eq!(plan["gates"][0]["reason"], "credits");
     assert_eq!(place.run(&["jobs", "--json"]).is(0).out, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_paid_for_is_no_create_even_where_nobody_can_be_asked() {
+    let server = simulator(5 * 30_000).await;
+    let place = Place::new();
+    place.file("jobs.jsonl", &lines(&["a", "b"]));
+    run(&place, &server, &["enqueue", "jobs.jsonl"]).is(0);
+    run(&place, &server, &["run", "--until-done"]).is(0);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(place.path("parserd.db"));
+    let mut connection = sqlx::SqliteConnection::connect_with(&options)
+        .await
+        .unwrap();
+    let anew = "DELETE FROM jobs;
+        INSERT INTO jobs (name, urls) VALUES ('c', '[\"https://example.com/page\"]');
+        INSERT INTO jobs (name, urls) VALUES ('a', '[\"https://example.com/page\"]');
+        INSERT INTO jobs (name, urls) VALUES ('b', '[\"https://example.com/page\"]')";
+    sqlx::raw_sql(anew).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+
+    let asked = run(&place, &server, &["plan", "--json"]).is(0).json();
+    assert_eq!(
+        verdicts(&asked),
+        [("c", "create"), ("a", "adopt"), ("b", "adopt")]
+    );
+    let alone = place.run(&["plan", "--json"]).is(0).json();
+    let expected = [("c", "create"), ("a", "unknown"), ("b", "unknown")];
+    assert_eq!(verdicts(&alone), expected);
+    assert_eq!(alone["credits"]["cost"], 30_000);
+    assert_eq!(alone["credits"]["cost_at_most"], 90_000);
+    place
+        .run(&["plan"])
+        .is(0)
+        .prints(&["30,000 credits, 90,000 if every unknown one is created"]);
+    server.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

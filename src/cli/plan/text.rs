@@ -2,7 +2,7 @@
 
 use super::{Line, Report};
 use crate::api::text::escaped;
-use crate::cli::output::{Columns, count, grouped};
+use crate::cli::output::{Columns, count, grouped, relative};
 use crate::plan::Verdict;
 
 impl Report {
@@ -12,6 +12,13 @@ impl Report {
         lines.push(self.sum());
         lines.extend(self.account());
         lines.extend(self.limits());
+        lines.extend(self.gates.iter().map(|gate| {
+            format!(
+                "nothing is created for now: the gate is closed for {}, next probe {}",
+                gate.reason,
+                relative(gate.next_probe_at.max(self.now), self.now)
+            )
+        }));
         lines.push(String::new());
         lines.join("\n")
     }
