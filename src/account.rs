@@ -4,7 +4,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    gate::{Admission, Budget, Closure, Gate, GatePolicy, OverBudget, Scope, Signal},
+    gate::{
+        Admission, Budget, Closure, Gate, GatePolicy, GateReason, OverBudget, Scope, Signal,
+        spares_canary,
+    },
     job::{DurationMs, ParkReason, UnixMs},
     store::{Store, StoreError},
 };
@@ -134,6 +137,25 @@ impl Account {
             (Some(_), None) => tracing::info!(gate = %pass.scope, "gate opened"),
             (None, None) | (Some(_), Some(_)) => {}
         }
+    }
+
+    /// Whether the holder of this pass is a canary that looks at the account page first.
+    pub fn looks_first(&self, pass: &Pass) -> bool {
+        let closure = self.gate(pass.scope).closure().copied();
+        pass.canary && closure.is_some_and(|closure| closure.reason == GateReason::Credits)
+    }
+
+    /// Whether this canary's create is spared: see [`spares_canary`].
+    pub fn spares(&self, pass: &Pass, left: Option<i64>) -> bool {
+        let mut state = self.lock();
+        let credits_per_create = state.budget.credits_per_create;
+        let gate = *state.gate(pass.scope);
+        drop(state);
+        let policy = &self.policy;
+        pass.canary
+            && gate
+                .closure()
+                .is_some_and(|closure| spares_canary(closure, left, credits_per_create, policy))
     }
 
     /// Moves the gates' times, after a step of the clock.

@@ -125,6 +125,21 @@ impl GatePolicy {
     }
 }
 
+/// Whether a canary's create is spared, since the account page says that it cannot be
+/// paid. Only where credits closed the gate, and not any more once the interval has
+/// grown to its bound: a figure that is wrong or late must not hold creates for ever.
+/// `left` is none where the page says nothing of use.
+pub fn spares_canary(
+    closure: &Closure,
+    left: Option<i64>,
+    credits_per_create: i64,
+    policy: &GatePolicy,
+) -> bool {
+    closure.reason == GateReason::Credits
+        && closure.interval_ms < policy.max_probe_interval_ms
+        && left.is_some_and(|left| left < credits_per_create)
+}
+
 impl Gate {
     /// Who may go through at `now`.
     pub fn admits(&self, now: UnixMs) -> Admission {
@@ -453,6 +468,36 @@ mod tests {
                 .after(&refused(Refusal::Credits), true, &POLICY, at);
             let closure = gate.closure().copied().unwrap();
             assert_eq!((closure.next_probe_at, closure.since), (next_probe_at, 0));
+        }
+    }
+
+    #[test]
+    fn a_canary_is_spared_only_where_the_account_clearly_cannot_pay_and_not_for_ever() {
+        use GateReason::{Credits, Throttled, Unauthorized, Unreachable};
+        let table = [
+            (Credits, 900, Some(0), true),
+            (Credits, 900, Some(29_999), true),
+            (Credits, 900, Some(30_000), false),
+            (Credits, 900, None, false),
+            (Credits, 2_999, Some(0), true),
+            (Credits, 3_000, Some(0), false),
+            (Credits, 4_000, Some(0), false),
+            (Unauthorized, 900, Some(0), false),
+            (Throttled, 20, Some(0), false),
+            (Unreachable, 20, Some(0), false),
+        ];
+        for (reason, interval_ms, left, spared) in table {
+            let closure = Closure {
+                reason,
+                since: 0,
+                next_probe_at: 900,
+                interval_ms,
+            };
+            assert_eq!(
+                spares_canary(&closure, left, 30_000, &POLICY),
+                spared,
+                "{reason} {interval_ms} {left:?}"
+            );
         }
     }
 

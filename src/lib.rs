@@ -4,8 +4,8 @@
 //!
 //! - [`cli`]: one file a command; [`telemetry`]: logs
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
-//! - pure decisions: [`lifecycle`], [`gate`], [`backoff`], [`listing`], [`hint`],
-//!   `api::classify`
+//! - pure decisions: [`lifecycle`], [`gate`], [`backoff`], [`listing`], [`presence`],
+//!   [`hint`], `api::classify`
 //! - [`daemon`] claims and waits, [`worker`] and [`reconcile`] act on one job or one
 //!   list, [`account`] holds gates and budget, [`wiring`] puts them together
 //! - [`http`]: metrics and health
@@ -37,6 +37,8 @@ pub mod job;
 pub mod lifecycle;
 pub mod listing;
 pub mod manifest;
+pub mod plan;
+pub mod presence;
 pub mod reconcile;
 pub mod simulator;
 pub mod spec;

@@ -83,7 +83,8 @@ pub enum Event {
         /// The re-creation counter that the name stands for.
         recreation: i64,
     },
-    /// Its turn has come and the list before a create was refused.
+    /// Its turn has come and the account was refused before anything was sent: by the
+    /// list before a create, or by what the account page says of the credits left.
     ListRefused(Refusal, Words),
     /// Its turn has come and the budget has no room.
     OverBudget(OverBudget),

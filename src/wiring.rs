@@ -84,6 +84,7 @@ pub fn budget(settings: &Settings) -> Budget {
 pub fn client(settings: &Settings, key: &SecretString) -> Result<Client, ClientError> {
     let mut config = ClientConfig::new(settings.api.base_url.clone(), key.clone());
     config.request_timeout = settings.api.request_timeout;
+    config.account_url = settings.api.account_url.clone();
     Client::new(config)
 }
 

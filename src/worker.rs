@@ -7,7 +7,7 @@
 //!   process reconciles; nothing is sent again before it is known that nothing was made
 //! - after the answer's transition is durable: the job where the answer put it
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -16,16 +16,17 @@ use crate::{
     account::{Account, Pass},
     api::{
         Service,
-        types::{CreateRequest, ListedParser, PollOutcome, Words},
+        types::{AccountOutcome, CreateRequest, PollOutcome, Refusal, Words},
     },
     clock::Clock,
     gate::{Gate, Scope, Signal},
     job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,
+    presence::{Finding, Known, PaidFor},
     reconcile::{Lists, NoList},
     spec::JobSpec,
-    store::{Applied, Intent, Lane, LedgerFacts, QueuedJob, Store, StoreError},
+    store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
 };
 
 /// How old the list before a create may be. Parsers made by this process are known
@@ -33,7 +34,7 @@ use crate::{
 pub const LIST_MAX_AGE_MS: i64 = 60_000;
 
 /// How often a name is tried anew when the account already holds FAILED parsers of it.
-const MAX_RECREATIONS: i64 = 1000;
+pub const MAX_RECREATIONS: i64 = 1000;
 
 /// The pauses between attempts to store what the service said, from and to.
 const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -104,20 +105,6 @@ impl Done {
             parked: job.progress.park_reason,
         }
     }
-}
-
-/// What became of parsers that were paid for.
-enum PaidFor {
-    /// There are none, or they are gone.
-    Nothing,
-    /// One can be used.
-    Usable(ParserId),
-    /// The newest one FAILED.
-    Failed,
-    /// Asking brought no answer.
-    Unknown,
-    /// The account was refused, or nobody could be reached: the gate has taken it in.
-    Held(NoList),
 }
 
 /// What a QUEUED job's turn comes to.
@@ -197,6 +184,19 @@ impl<S: Service> Worker<S> {
             self.apply(&mut job, change, Intent::default()).await?;
             return Ok(Done::of(&job));
         }
+        let looking = self.cannot_pay(pass);
+        let Some(cannot_pay) = self.unless_stopped(looking).await else {
+            return Ok(Done::of(&job));
+        };
+        if let Some(words) = cannot_pay {
+            // The gate takes it as a refused canary: the next probe is further away.
+            let event = Event::ListRefused(Refusal::Credits, words);
+            if let Some(change) = self.decided(&job, event) {
+                self.report(&change, pass);
+                self.apply(&mut job, change, Intent::default()).await?;
+            }
+            return Ok(Done::of(&job));
+        }
         // No await between the reserving and the intent's own handling of failure.
         let sent_at = self.clock.now();
         if let Err(over) = self.account.reserve(sent_at) {
@@ -225,6 +225,33 @@ impl<S: Service> Worker<S> {
             Err(error) => return Err(error),
         }
         self.send(&mut job, &spec, remote_name, pass).await
+    }
+
+    /// Before a canary tries whether credits are back: what the account page says, where
+    /// that clearly spares the create. It asks nothing for anyone else.
+    async fn cannot_pay(&self, pass: &Pass) -> Option<Words> {
+        if !self.account.looks_first(pass) {
+            return None;
+        }
+        let left = match self.service.account().await? {
+            AccountOutcome::Left { credits } => Some(credits),
+            AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words) => {
+                tracing::warn!(
+                    http_status = words.status,
+                    message = words.message,
+                    "the credits left cannot be looked up: a create tries instead"
+                );
+                None
+            }
+        };
+        self.account.spares(pass, left).then(|| Words {
+            status: None,
+            message: format!(
+                "the account has {} credits left and a create costs {}: none was sent",
+                left.unwrap_or_default(),
+                self.credits_per_create
+            ),
+        })
     }
 
     /// Does what only reads, unless the word to stop comes first: then nothing more is
@@ -288,49 +315,25 @@ impl<S: Service> Worker<S> {
             let mut ids: Vec<_> = named.iter().map(|parser| parser.id.clone()).collect();
             ids.extend(ledger.made.iter().cloned());
             let claimed = self.store.claimed(&ids, job.id).await?;
-            let mut usable: Vec<_> = named
-                .iter()
-                .filter(|parser| !parser.failed && !claimed.contains(&parser.id))
-                .cloned()
-                .collect();
-            let is_own = |parser: &ListedParser| {
-                let baseline = ledger.refuted_baseline.as_ref();
-                baseline.is_some_and(|baseline| !baseline.contains(&parser.id))
-                    && !ledger.made.contains(&parser.id)
+            let known = Known {
+                remote_name: &remote_name,
+                named: &named,
+                claimed: &claimed,
+                ledger: &ledger,
+                may_rename: self.name_tag && recreation < last_recreation,
+                wants_new: self.policy.on_existing == OnExisting::Create,
             };
-            let may_rename = self.name_tag && recreation < last_recreation;
-            let presence = if ledger.pending || usable.iter().any(is_own) {
-                // Settled as a create in doubt is, whatever create.on_existing says.
-                Presence::Unresolved
-            } else if may_rename && !named.is_empty() && (usable.is_empty() || self.wants_new()) {
-                // Only FAILED parsers, or the user wants another: the next name.
+            let presence = match known.finding() {
+                Finding::Use(presence) => Some(presence),
+                Finding::NextName => None,
+                Finding::Ask => match self.paid_for(&known, read_pass).await? {
+                    Ok(paid_for) => known.after_asking(paid_for),
+                    Err(none) => return Ok(Err(none)),
+                },
+            };
+            let Some(presence) = presence else {
                 recreation += 1;
                 continue;
-            } else {
-                match usable.len() {
-                    0 => match self.paid_for(&ledger, &named, &claimed, read_pass).await? {
-                        PaidFor::Nothing => Presence::Absent,
-                        PaidFor::Unknown => Presence::Unproven,
-                        PaidFor::Held(none) => return Ok(Err(none)),
-                        PaidFor::Failed if may_rename => {
-                            recreation += 1;
-                            continue;
-                        }
-                        PaidFor::Failed => Presence::Absent,
-                        PaidFor::Usable(_) if may_rename && self.wants_new() => {
-                            recreation += 1;
-                            continue;
-                        }
-                        PaidFor::Usable(id) => Presence::One(ListedParser {
-                            id,
-                            name: remote_name.clone(),
-                            version: None,
-                            failed: false,
-                        }),
-                    },
-                    1 => Presence::One(usable.remove(0)),
-                    count => Presence::Several(count),
-                }
             };
             return Ok(Ok(Plan {
                 presence,
@@ -341,27 +344,18 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    fn wants_new(&self) -> bool {
-        self.policy.on_existing == OnExisting::Create
-    }
-
     /// What became of parsers that the ledger has under a name and the list has not:
     /// each is asked for by its id, since a list may lag or be partial.
     async fn paid_for(
         &self,
-        ledger: &LedgerFacts,
-        named: &[ListedParser],
-        claimed: &HashSet<ParserId>,
+        known: &Known<'_>,
         read_pass: &mut Pass,
-    ) -> Result<PaidFor, StoreError> {
+    ) -> Result<Result<PaidFor, NoList>, StoreError> {
         let mut found = PaidFor::Nothing;
-        for id in &ledger.made {
-            if claimed.contains(id) || named.iter().any(|parser| parser.id == *id) {
-                continue;
-            }
+        for id in known.to_ask() {
             match self.service.details(id).await {
                 PollOutcome::Finished(_) | PollOutcome::Generating { .. } => {
-                    return Ok(PaidFor::Usable(id.clone()));
+                    return Ok(Ok(PaidFor::Usable(id.clone())));
                 }
                 PollOutcome::Failed(_) => found = PaidFor::Failed,
                 PollOutcome::NotFound(_) => {
@@ -370,17 +364,17 @@ impl<S: Service> Worker<S> {
                 PollOutcome::Refused(refusal, words) => {
                     let signal = Signal::Refused(refusal.clone());
                     self.account.report(read_pass, &signal, self.clock.now());
-                    return Ok(PaidFor::Held(NoList::Refused(refusal, words)));
+                    return Ok(Err(NoList::Refused(refusal, words)));
                 }
                 PollOutcome::Trouble(words) if words.status.is_none() => {
                     let now = self.clock.now();
                     self.account.report(read_pass, &Signal::NotConnected, now);
-                    return Ok(PaidFor::Held(NoList::Trouble(words)));
+                    return Ok(Err(NoList::Trouble(words)));
                 }
-                PollOutcome::Trouble(_) => return Ok(PaidFor::Unknown),
+                PollOutcome::Trouble(_) => return Ok(Ok(PaidFor::Unknown)),
             }
         }
-        Ok(found)
+        Ok(Ok(found))
     }
 
     /// Polls a GENERATING job once.

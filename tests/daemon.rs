@@ -106,6 +106,84 @@ async fn credits_for_thirty_of_a_hundred_then_credits_again() {
 }
 
 #[tokio::test]
+async fn a_probe_that_sees_no_credits_on_the_account_page_sends_no_create() {
+    let world = WorldConfig {
+        credits: Some(0),
+        account_lag_ms: 0,
+        ..WorldConfig::default()
+    };
+    let mut harness = Harness::with(world, &[]).await;
+    let account_url = format!("{}/account", harness.server.base_url());
+    harness.set("api.account_url", &account_url);
+    harness.set("park.probe_interval", "20ms");
+    harness.set("park.max_probe_interval", "24h");
+    harness.set("workers.max_requests", "1");
+    // The first parser of an account is free.
+    harness.enqueue(4).await;
+    let running = harness.start(Until::AllTerminal).await;
+    let looked = || harness.requests(Endpoint::Account);
+    harness
+        .wait_until("probes look", async || looked() >= 4)
+        .await;
+    // The free one, and the one whose 402 closed the gate.
+    assert_eq!(harness.requests(Endpoint::Create), 2);
+    let spent = harness.sql("SELECT count(*) FROM creates").await.unwrap();
+    assert_eq!(spent, ["2"], "a look is no create");
+    let told = harness
+        .sql("SELECT error_message FROM jobs WHERE state = 'PARKED' AND error_status IS NULL")
+        .await
+        .unwrap();
+    assert!(
+        told.iter().all(|text| text.contains("0 credits left")),
+        "{told:?}"
+    );
+    harness
+        .server
+        .with(|simulator| simulator.world.add_credits(3 * 30_000));
+    running.ended().await;
+    harness.await_states(&[(JobState::Finished, 4)]).await;
+    harness.assert_one_parser_each(4);
+    assert_eq!(harness.requests(Endpoint::Create), 5);
+}
+
+#[tokio::test]
+async fn an_account_page_that_is_wrong_or_silent_holds_no_create_for_ever() {
+    for fault in [
+        "account status=500",
+        "account unreadable",
+        "account delay=1ms",
+    ] {
+        let world = WorldConfig {
+            credits: Some(0),
+            account_lag_ms: 0,
+            ..WorldConfig::default()
+        };
+        let mut harness = Harness::with(world, &[fault]).await;
+        let account_url = format!("{}/account", harness.server.base_url());
+        harness.set("api.account_url", &account_url);
+        harness.set("park.probe_interval", "20ms");
+        harness.set("park.max_probe_interval", "80ms");
+        harness.enqueue(2).await;
+        let running = harness.start(Until::AllTerminal).await;
+        let refused = || {
+            harness
+                .server
+                .with(|simulator| simulator.traffic.count_status(Endpoint::Create, Some(402)))
+        };
+        // The page says 0 all the time, and from the longest interval on creates try.
+        harness
+            .wait_until("creates try", async || refused() >= 3)
+            .await;
+        harness
+            .server
+            .with(|simulator| simulator.world.add_credits(2 * 30_000));
+        running.ended().await;
+        harness.await_states(&[(JobState::Finished, 2)]).await;
+        harness.assert_one_parser_each(2);
+    }
+}
+
+#[tokio::test]
 async fn with_a_wrong_key_nothing_fails_and_with_the_right_one_all_finish() {
     let mut harness = Harness::new(&[]).await;
     harness.enqueue(10).await;

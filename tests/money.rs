@@ -108,6 +108,38 @@ async fn a_lost_database_finds_its_own_parsers_again_and_pays_nothing() {
 }
 
 #[tokio::test]
+async fn a_backup_put_back_finds_what_was_made_since_and_pays_nothing_twice() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(6).await;
+    let later = "UPDATE jobs SET run_at = 30000000000000 WHERE id > 3";
+    harness.sql(later).await.unwrap();
+    let running = harness.start(Until::Stopped).await;
+    harness
+        .await_states(&[(JobState::Finished, 3), (JobState::Queued, 3)])
+        .await;
+    running.stopped().await;
+    let now = "UPDATE jobs SET run_at = NULL WHERE id > 3";
+    let copy = harness.folder.path().join("copy.db");
+    parserd::store::backup(&harness.database(), &copy)
+        .await
+        .unwrap();
+    harness.sql(now).await.unwrap();
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 6)]).await;
+    for suffix in ["-wal", "-shm"] {
+        let mut path = harness.database().into_os_string();
+        path.push(suffix);
+        let _not_there = std::fs::remove_file(path);
+    }
+    std::fs::rename(&copy, harness.database()).unwrap();
+    harness.sql(now).await.unwrap();
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 6)]).await;
+    harness.assert_one_parser_each(6);
+    assert_eq!(harness.requests(Endpoint::Create), 6);
+}
+
+#[tokio::test]
 async fn a_create_that_lands_late_is_found_within_the_settling_time() {
     let harness = Harness::new(&["create lose land-late=150ms"]).await;
     harness.enqueue(10).await;

@@ -158,6 +158,25 @@ pub(super) fn error_message(bytes: &[u8]) -> Option<String> {
         .map(ToOwned::to_owned)
 }
 
+/// What `requestLimit` and `requestCount` of an account page leave, at least 0; else why
+/// that cannot be told.
+pub(super) fn credits_left(bytes: &[u8]) -> Result<i64, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Page {
+        request_limit: Option<i64>,
+        request_count: Option<i64>,
+    }
+    let page: Page = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let limit = page.request_limit.ok_or("no requestLimit")?;
+    let count = page.request_count.ok_or("no requestCount")?;
+    if limit < 0 || count < 0 {
+        return Err(format!("requestLimit {limit} and requestCount {count}"));
+    }
+    // More may be spent than the limit: the page says so itself.
+    Ok((limit - count).max(0))
+}
+
 fn string(raw: &str) -> Option<String> {
     serde_json::from_str(raw).ok()
 }

@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 
 use super::answer_json::{self, ParserStatus};
 use super::text::Quoter;
-use super::types::{CreateOutcome, DoubtCause, Finished, ListOutcome, PollOutcome, Refusal, Words};
+use super::types::{
+    AccountOutcome, CreateOutcome, DoubtCause, Finished, ListOutcome, PollOutcome, Refusal, Words,
+};
 use crate::job::{DurationMs, ParserId, UnixMs};
 
 /// No `Retry-After` counts for more than this: a day.
@@ -188,6 +190,28 @@ pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
         Err(error) => {
             let problem = unreadable(&answer, &error);
             ListOutcome::Trouble(doubted(&answer, &problem, quoter))
+        }
+    }
+}
+
+/// What an account page says of the credits left. `now` is what an HTTP date in
+/// `Retry-After` is counted from.
+pub fn account(reply: Reply, now: UnixMs, quoter: &Quoter) -> AccountOutcome {
+    let answer = match reply {
+        Ok(answer) => answer,
+        Err(fault) => return AccountOutcome::Unknown(silence(&fault, quoter)),
+    };
+    if let Some(refusal) = refusal(&answer, now) {
+        return AccountOutcome::Refused(refusal, told(&answer, quoter));
+    }
+    if !(200..=299).contains(&answer.status) {
+        return AccountOutcome::Unknown(told(&answer, quoter));
+    }
+    match answer_json::credits_left(&answer.body.bytes) {
+        Ok(credits) => AccountOutcome::Left { credits },
+        Err(error) => {
+            let problem = unreadable(&answer, &error);
+            AccountOutcome::Unknown(doubted(&answer, &problem, quoter))
         }
     }
 }

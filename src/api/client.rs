@@ -3,7 +3,7 @@
 mod setup;
 
 use std::fmt;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
@@ -11,11 +11,11 @@ use serde::Serialize;
 use url::Url;
 
 pub use self::setup::{ClientConfig, ClientError};
-use self::setup::{builder, check_base_url, check_key};
+use self::setup::{builder, check_account_url, check_base_url, check_key};
 use super::Service;
 use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
 use super::text::Quoter;
-use super::types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome, Words};
+use super::types::{AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, PollOutcome, Words};
 use crate::job::{ParserId, UnixMs};
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
@@ -37,6 +37,9 @@ pub const LEAKY_TARGETS: &[&str] = &[
 /// More of an error's body than this is not read, in bytes.
 const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
 
+/// An account page that takes longer is not waited for.
+const MAX_ACCOUNT_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// A list may be longer than another answer by this factor.
 const LIST_CAP_FACTOR: usize = 16;
 
@@ -54,6 +57,9 @@ pub struct Client {
     /// Keeps no connection: one that the other side has just closed would make
     /// a lost answer out of nothing.
     creating: reqwest::Client,
+    /// Where the credits left are looked up: another host, maybe otherwise encrypted.
+    account: Option<(Url, reqwest::Client)>,
+    account_timeout: Duration,
 }
 
 impl fmt::Debug for Client {
@@ -69,7 +75,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Where the base URL is neither https nor http on a loopback address, or
+    /// Where the base or account URL is neither https nor http on a loopback address, or
     /// carries a user, a query or a fragment; where the key is empty or not
     /// visible ASCII; where the HTTP client cannot be set up.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
@@ -82,7 +88,16 @@ impl Client {
                 .build()
                 .map_err(|error| ClientError::Setup(chain(&error.without_url())))
         };
+        let account = match &config.account_url {
+            None => None,
+            Some(url) => {
+                let encrypted = check_account_url(url)?;
+                Some((url.clone(), build(builder(&config, encrypted))?))
+            }
+        };
         Ok(Self {
+            account,
+            account_timeout: config.request_timeout.min(MAX_ACCOUNT_TIMEOUT),
             quoter: Quoter::hiding(&config.key),
             max_body_bytes: config.max_body_bytes,
             reading: build(builder(&config, encrypted))?,
@@ -103,10 +118,15 @@ impl Client {
         url
     }
 
-    async fn get(&self, endpoint: &'static str, mut url: Url, cap_bytes: usize) -> Reply {
+    async fn get(&self, endpoint: &'static str, url: Url, cap_bytes: usize) -> Reply {
+        exchange(endpoint, self.reading.get(self.with_key(url)), cap_bytes).await
+    }
+
+    /// GET takes the key in the query (AI_PARSER_API.md).
+    fn with_key(&self, mut url: Url) -> Url {
         url.query_pairs_mut()
             .append_pair("api_key", self.key.expose_secret());
-        exchange(endpoint, self.reading.get(url), cap_bytes).await
+        url
     }
 }
 
@@ -152,6 +172,15 @@ impl Service for Client {
         let cap_bytes = self.max_body_bytes.saturating_mul(LIST_CAP_FACTOR);
         let reply = self.get("list", self.url(&["parsers"]), cap_bytes).await;
         classify::list(reply, now_ms(), &self.quoter)
+    }
+
+    async fn account(&self) -> Option<AccountOutcome> {
+        let (url, client) = self.account.as_ref()?;
+        let request = client.get(self.with_key(url.clone()));
+        // A look must not take as long as what it is to spare.
+        let request = request.timeout(self.account_timeout);
+        let reply = exchange("account", request, MAX_ERROR_BODY_BYTES).await;
+        Some(classify::account(reply, now_ms(), &self.quoter))
     }
 }
 

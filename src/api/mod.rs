@@ -13,7 +13,7 @@ pub mod types;
 use std::future::Future;
 
 use crate::job::ParserId;
-use types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome};
+use types::{AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, PollOutcome};
 
 /// The service that makes parsers: the real one over HTTP, or a world in process.
 pub trait Service: Send + Sync + 'static {
@@ -25,4 +25,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// Asks `GET /parsers` for every parser of the account.
     fn list(&self) -> impl Future<Output = ListOutcome> + Send;
+
+    /// Looks up the credits left; None where it is not known where to look.
+    fn account(&self) -> impl Future<Output = Option<AccountOutcome>> + Send {
+        async { None }
+    }
 }

@@ -127,3 +127,18 @@ pub struct ListedParser {
     /// Whether its status is `FAILED`.
     pub failed: bool,
 }
+
+/// What is known of the account's credits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountOutcome {
+    /// So many are left, says an account page that lags by 15 s or more. Never negative.
+    Left {
+        /// In credits of the service.
+        credits: i64,
+    },
+    /// The account page refused the key, or asks to slow down. It is another host than
+    /// the service: no gate closes for it.
+    Refused(Refusal, Words),
+    /// Any other status, transport, unreadable, a figure missing: no news.
+    Unknown(Words),
+}

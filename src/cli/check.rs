@@ -9,7 +9,7 @@ use super::output::{count, grouped, relative};
 use super::{Exit, budget};
 use crate::api::Service as _;
 use crate::api::client::{Client, ClientConfig};
-use crate::api::types::{ListOutcome, Refusal, Words};
+use crate::api::types::{AccountOutcome, ListOutcome, Refusal, Words};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
@@ -237,14 +237,22 @@ impl Checker {
         let url = &settings.api.base_url;
         let config = ClientConfig {
             request_timeout: settings.api.request_timeout.min(LIST_TIMEOUT),
+            account_url: settings.api.account_url.clone(),
             ..ClientConfig::new(url.clone(), settings.require_key()?.clone())
         };
         let client = match Client::new(config) {
             Ok(client) => client,
             Err(error) => {
-                return self.fail(NAME, error.to_string(), "correct api.base_url and api.key");
+                return self.fail(
+                    NAME,
+                    error.to_string(),
+                    "correct api.base_url, api.account_url and api.key",
+                );
             }
         };
+        if let Some(account) = client.account().await {
+            self.account(settings, account)?;
+        }
         match client.list().await {
             ListOutcome::Listed(parsers) => {
                 let parsers = count(parsers.len(), "parser");
@@ -274,6 +282,30 @@ impl Checker {
                     "correct api.base_url",
                 ),
             },
+        }
+    }
+
+    fn account(&mut self, settings: &Settings, account: AccountOutcome) -> anyhow::Result<()> {
+        const NAME: &str = "account";
+        let each = settings.budget.credits_per_create;
+        match account {
+            AccountOutcome::Left { credits } if credits < each => self.warn(
+                NAME,
+                format!(
+                    "{} credits left, and a create costs {}",
+                    grouped(credits),
+                    grouped(each)
+                ),
+                "add credits; parserd then goes on by itself",
+            ),
+            AccountOutcome::Left { credits } => {
+                self.ok(NAME, format!("{} credits left", grouped(credits)))
+            }
+            AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words) => self.warn(
+                NAME,
+                format!("the credits left cannot be looked up: {}", said(&words)),
+                "correct api.account_url, or set it to \"\"; parserd works without it",
+            ),
         }
     }
 

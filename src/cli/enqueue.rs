@@ -8,7 +8,7 @@ use super::Exit;
 use super::output::{Out, cost, count, say};
 use crate::config::Settings;
 use crate::enqueue::{self, EnqueueError, Rehearsal};
-use crate::manifest::{Format, ManifestError};
+use crate::manifest::{BadJob, Format, ManifestError};
 use crate::store::{Role, Store, Submitted};
 
 /// Adds the jobs of files: all of a file, or none where one of its jobs is bad.
@@ -48,11 +48,22 @@ struct FileSummary {
     bad: Vec<Bad>,
 }
 
+/// A job that cannot be loaded.
 #[derive(Debug, Serialize)]
-struct Bad {
+pub(super) struct Bad {
     line: Option<usize>,
     name: Option<String>,
     reason: String,
+}
+
+impl From<BadJob> for Bad {
+    fn from(bad: BadJob) -> Self {
+        Self {
+            line: bad.line,
+            name: bad.name,
+            reason: bad.reason,
+        }
+    }
 }
 
 pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::Result<Exit> {
@@ -145,11 +156,7 @@ impl Summary {
             Ok(submitted) => (submitted, Vec::new()),
             Err(EnqueueError::Bad(error)) => {
                 tell(&error);
-                let bad = error.bad.into_iter().map(|bad| Bad {
-                    line: bad.line,
-                    name: bad.name,
-                    reason: bad.reason,
-                });
+                let bad = error.bad.into_iter().map(Bad::from);
                 (Submitted::default(), bad.collect())
             }
             Err(error) => return Err(error),
@@ -186,7 +193,7 @@ impl Summary {
 }
 
 /// Every fault on a line of its own.
-fn tell(error: &ManifestError) {
+pub(super) fn tell(error: &ManifestError) {
     for line in error.to_string().lines() {
         say(&format!("error: {line}"));
     }

@@ -1,5 +1,6 @@
 //! The commands: one file each, the arguments here.
 
+mod backup;
 mod check;
 mod demo;
 mod enqueue;
@@ -8,6 +9,7 @@ mod jobs;
 mod narrate;
 mod operate;
 pub mod output;
+mod plan;
 mod resolve;
 mod run;
 mod show;
@@ -63,6 +65,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Add the jobs of files (TOML, JSON, JSON Lines, CSV)
     Enqueue(enqueue::EnqueueArgs),
+    /// What the queue, or job files, would create, adopt and cost; nothing is changed
+    Plan(plan::PlanArgs),
     /// Counts by state, what is parked and why, what it costs, what happens next
     Status(status::StatusArgs),
     /// A line a job
@@ -80,6 +84,8 @@ pub enum Command {
     Resolve(resolve::ResolveArgs),
     /// Check configuration, key, database and service; nothing is created
     Check(check::CheckArgs),
+    /// Copy the database to a new file, also while the daemon works on it
+    Backup(backup::BackupArgs),
     /// Serve a simulator of the AI Parser API, for tests of your own
     Simulate(simulate::SimulateArgs),
 }
@@ -126,6 +132,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(&settings()?, args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
+        Command::Plan(args) => plan::plan(&settings()?, args).await,
         Command::Status(args) => status::status(&settings()?, args).await,
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
         Command::Show(args) => show::show(&settings()?, args).await,
@@ -133,6 +140,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cancel(args) => operate(&settings()?, OperatorAction::Cancel, args).await,
         Command::Resume(args) => operate(&settings()?, OperatorAction::Resume, args).await,
         Command::Resolve(args) => resolve::resolve(&settings()?, args).await,
+        Command::Backup(args) => backup::backup(&settings()?, args).await,
         Command::Check(args) => check::check(&sources()?, args).await,
         Command::Simulate(args) => {
             simulate::simulate(args, shutdown()).await?;

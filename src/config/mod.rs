@@ -67,7 +67,7 @@ pub struct Database {
 pub struct Api {
     /// https, or http on a loopback address; no credentials, no query.
     pub base_url: Url,
-    /// Where the credits left are looked up; None where it is not known.
+    /// Where the credits left are looked up; None where it is not known, or not wanted.
     pub account_url: Option<Url>,
     /// The key, if one is given; [`Settings::require_key`] says how to give one.
     pub key: Option<SecretString>,
@@ -278,11 +278,18 @@ fn database(r: &mut Reader, sources: &Sources) -> Option<Database> {
 
 fn api(r: &mut Reader, key: &secret::Key) -> Option<Api> {
     let base_url = r.parsed("api.base_url", read::service_url);
+    // Blank is a word here: do not look.
+    let is_switched_off = r
+        .text("api.account_url")
+        .is_some_and(|(text, _)| text.trim().is_empty());
     let account_url = r.optional("api.account_url", read::service_url);
     let request_timeout = r.duration("api.request_timeout");
     let base_url = base_url?;
     Some(Api {
-        account_url: account_url.or_else(|| known_account_url(&base_url)),
+        account_url: match account_url {
+            None if !is_switched_off => known_account_url(&base_url),
+            given => given,
+        },
         base_url,
         key: match key {
             secret::Key::Known(key) => Some(key.clone()),

@@ -1,6 +1,7 @@
 //! The only SQL. One writer, a few readers, and a look for other programs' commits.
 
 mod apply;
+mod backup;
 mod lookup;
 mod mend;
 mod open;
@@ -21,6 +22,7 @@ use std::{
 use sqlx::{SqlitePool, migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
+pub use backup::{Backup, BackupError, backup};
 pub use lookup::{KnownParser, LedgerFacts};
 pub use open::has_daemon;
 pub use queue::{Lane, QueuedJob};

@@ -138,6 +138,30 @@ impl Store {
             .trying("read a due job")
     }
 
+    /// QUEUED and PARKED jobs, due or not, in the order in which they would be claimed.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn to_be_created(&self) -> Result<Vec<QueuedJob>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS}, urls, scraper_params, fields FROM jobs \
+             WHERE state IN ('QUEUED', 'PARKED') ORDER BY priority DESC, due_at, id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(&self.readers)
+            .await
+            .trying("read the jobs to come")?;
+        rows.iter()
+            .map(|row| {
+                Ok(QueuedJob {
+                    job: rows::job(row)?,
+                    spec: spec(row)?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .trying("read the jobs to come")
+    }
+
     /// When the next job of a lane falls due after `now`.
     ///
     /// # Errors

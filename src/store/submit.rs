@@ -107,6 +107,33 @@ impl Store {
         Ok(id.map(JobId))
     }
 
+    /// The jobs that have these names and are not CANCELLED: their ids and states.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn named(
+        &self,
+        names: &[&str],
+    ) -> Result<HashMap<String, (JobId, String)>, StoreError> {
+        use super::Trying as _;
+        let mut there = HashMap::new();
+        for chunk in names.chunks(INSERT_STEP) {
+            let rows: Vec<(String, i64, String)> = sqlx::query_as(
+                "SELECT name, id, state FROM jobs \
+                 WHERE state <> 'CANCELLED' AND name IN (SELECT value FROM json_each(?1))",
+            )
+            .bind(json!(chunk).to_string())
+            .fetch_all(&self.readers)
+            .await
+            .trying("look up names")?;
+            there.extend(
+                rows.into_iter()
+                    .map(|(name, id, state)| (name, (JobId(id), state))),
+            );
+        }
+        Ok(there)
+    }
+
     /// Does what an operator wants, where it is possible; returns how many jobs it was.
     /// The triggers decide what it means for each job.
     ///

@@ -50,6 +50,29 @@ async fn all_is_well_and_nothing_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_credits_left_are_told_and_that_they_cannot_be_looked_up_is_no_fault() {
+    for (rules, expected) in [
+        (&[][..], "ok   account: 1,000,000,000,000 credits left"),
+        (
+            &["account status=500"][..],
+            "warn account: the credits left cannot be looked up: HTTP 500",
+        ),
+    ] {
+        let server = simulator(rules).await;
+        let place = Place::new();
+        let base_url = server.base_url();
+        let account_url = format!("{base_url}/account");
+        let env = [
+            (URL, base_url.as_str()),
+            ("PARSERD__API__ACCOUNT_URL", &account_url),
+            (KEY_VARIABLE, KEY),
+        ];
+        place.run_with(&env, &["check"]).is(0).prints(&[expected]);
+        server.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_refuses_is_told_with_its_cure() {
     for (rule, key, parts) in [
         (

@@ -3,8 +3,10 @@
 // Clippy's own exemption ends at functions that are no tests themselves.
 #![allow(clippy::unwrap_used)]
 
+mod backup;
 mod check;
 mod enqueue;
 mod operate;
 mod place;
+mod plan;
 mod read;

@@ -123,8 +123,17 @@ impl Harness {
         self.start_on(self.client(), until).await
     }
 
+    /// Starts a daemon in this process, by a clock of the test's own.
+    pub async fn start_at(&self, clock: Clock, until: Until) -> Running {
+        self.start_with(self.client(), clock, until).await
+    }
+
     /// Starts a daemon in this process, on a service of the test's own.
     pub async fn start_on(&self, client: impl Service, until: Until) -> Running {
+        self.start_with(client, Clock::system(), until).await
+    }
+
+    async fn start_with(&self, client: impl Service, clock: Clock, until: Until) -> Running {
         let settings = self.settings();
         let key = settings.require_key().unwrap().clone();
         let asked = std::time::Instant::now();
@@ -138,20 +147,13 @@ impl Harness {
                 Err(error) => panic!("{error}"),
             }
         };
-        wiring::take_in_key(&store, &key, Clock::system().now())
+        wiring::take_in_key(&store, &key, clock.now())
             .await
             .unwrap();
         let (stop, stopped) = watch::channel(Stop::No);
-        let daemon = wiring::daemon(
-            &settings,
-            store.clone(),
-            client,
-            Clock::system(),
-            until,
-            stopped,
-        )
-        .await
-        .unwrap();
+        let daemon = wiring::daemon(&settings, store.clone(), client, clock, until, stopped)
+            .await
+            .unwrap();
         let task = tokio::spawn(async move {
             daemon.run().await.unwrap();
             store.close().await;

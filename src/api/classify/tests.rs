@@ -1,3 +1,4 @@
+mod account;
 mod reading;
 
 use secrecy::SecretString;

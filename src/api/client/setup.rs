@@ -16,6 +16,9 @@ pub struct ClientConfig {
     /// Where the service is: https, or http on a loopback address; a path is a
     /// prefix of every request's path.
     pub base_url: Url,
+    /// Where the credits left are looked up, the whole address: https, or http on a
+    /// loopback address. None where it is not known.
+    pub account_url: Option<Url>,
     /// The API key: visible ASCII.
     pub key: SecretString,
     /// For a whole request, from connecting to the last byte of the body.
@@ -37,6 +40,7 @@ impl ClientConfig {
     pub fn new(base_url: Url, key: SecretString) -> Self {
         Self {
             base_url,
+            account_url: None,
             key,
             request_timeout: Duration::from_secs(75),
             connect_timeout: Duration::from_secs(10),
@@ -52,6 +56,9 @@ pub enum ClientError {
     /// The base URL cannot be used.
     #[error("the base URL {0}")]
     BaseUrl(&'static str),
+    /// The account URL cannot be used.
+    #[error("the account URL {0}")]
+    AccountUrl(&'static str),
     /// The key cannot be one.
     #[error("the API key {0}")]
     Key(&'static str),
@@ -74,19 +81,26 @@ pub(super) fn check_key(key: &str) -> Result<(), ClientError> {
 
 /// Whether requests to `url` are encrypted, if it is a base URL at all.
 pub(super) fn check_base_url(url: &Url) -> Result<bool, ClientError> {
+    check_url(url).map_err(ClientError::BaseUrl)
+}
+
+/// The same of an account URL.
+pub(super) fn check_account_url(url: &Url) -> Result<bool, ClientError> {
+    check_url(url).map_err(ClientError::AccountUrl)
+}
+
+fn check_url(url: &Url) -> Result<bool, &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(ClientError::BaseUrl("must carry no user and no password"));
+        return Err("must carry no user and no password");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(ClientError::BaseUrl("must carry no query and no fragment"));
+        return Err("must carry no query and no fragment");
     }
     match url.scheme() {
         "https" => Ok(true),
         "http" if is_loopback(url) => Ok(false),
-        "http" => Err(ClientError::BaseUrl(
-            "must be https, as its host is not a loopback address",
-        )),
-        _ => Err(ClientError::BaseUrl("must be https")),
+        "http" => Err("must be https, as its host is not a loopback address"),
+        _ => Err("must be https"),
     }
 }
 

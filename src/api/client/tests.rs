@@ -144,3 +144,48 @@ async fn an_id_that_would_lead_to_another_path_is_not_asked_for() {
     }
     assert!(server.seen().is_empty());
 }
+
+#[tokio::test]
+async fn an_account_page_is_asked_with_the_key_that_no_word_of_it_repeats() {
+    let page = r#"{"requestLimit":9,"requestCount":2}"#;
+    let echo = format!("no page for {KEY} ?api_key={KEY_IN_QUERY}");
+    let server = Server::playing([
+        Act::Answer(http("200 OK", "", page)),
+        Act::Answer(http("404 Not Found", "", &echo)),
+    ])
+    .await;
+    let nowhere = client(&server.url).account().await;
+    assert_eq!(nowhere, None, "not known where to look");
+    let client = Client::new(ClientConfig {
+        account_url: server.url.join("/some/account").ok(),
+        ..config(&server.url)
+    })
+    .unwrap();
+    let left = client.account().await;
+    assert_eq!(left, Some(AccountOutcome::Left { credits: 7 }));
+    let told = format!("{:?} {client:?}", client.account().await);
+    assert!(told.contains("404") && !told.contains("SECRET"), "{told}");
+    let expected = format!("GET /some/account?api_key={KEY_IN_QUERY} HTTP/1.1");
+    for seen in server.seen() {
+        assert_eq!(seen.request_line(), expected);
+    }
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[test]
+fn an_account_url_must_be_encrypted_and_says_nothing_of_itself() {
+    let base_url: Url = "https://example.com".parse().unwrap();
+    for url in [
+        "http://example.com/account",
+        "https://u:SECRET@example.com",
+        "https://a.b/?x=SECRET",
+    ] {
+        let error = Client::new(ClientConfig {
+            account_url: url.parse().ok(),
+            ..config(&base_url)
+        })
+        .unwrap_err();
+        assert!(matches!(error, ClientError::AccountUrl(_)), "{error}");
+        assert!(!error.to_string().contains("SECRET"));
+    }
+}

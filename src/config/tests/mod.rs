@@ -385,6 +385,24 @@ fn a_service_on_a_loopback_address_needs_no_https() {
 }
 
 #[test]
+fn the_account_url_is_the_one_given_and_a_blank_one_switches_it_off() {
+    for (given, expected) in [
+        (None, Some("https://api.scraperapi.com/account")),
+        (Some("https://example.com/a"), Some("https://example.com/a")),
+        (Some(""), None),
+        (Some(" "), None),
+    ] {
+        let fixture = Fixture::new();
+        let fixture = match given {
+            Some(url) => fixture.flag("api.account_url", url),
+            None => fixture,
+        };
+        let found = fixture.settings().api.account_url;
+        assert_eq!(found.as_ref().map(Url::as_str), expected, "{given:?}");
+    }
+}
+
+#[test]
 fn a_password_in_a_url_is_refused_and_not_repeated() {
     let error = Fixture::new()
         .flag("api.base_url", "https://u:hunter2@example.com")

@@ -1,0 +1,404 @@
+//! `parserd plan`: what jobs would create, adopt and cost, before anything is paid.
+
+mod text;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::enqueue::{Bad, tell};
+use super::output::{Out, say};
+use super::{Exit, budget};
+use crate::api::Service as _;
+use crate::api::client::Client;
+use crate::api::types::{AccountOutcome, ListOutcome, Refusal, Words};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::enqueue::{self, EnqueueError, Rehearsal};
+use crate::gate::{Budget, GateReason, Scope};
+use crate::job::{Job, JobId, ParserId, Progress, UnixMs};
+use crate::listing::Listing;
+use crate::manifest::{Format, Located};
+use crate::plan::{Fit, Planner, Prospect, Verdict, fit};
+use crate::spec::JobSpec;
+use crate::store::{Role, Store};
+use crate::wiring;
+
+/// A list that takes longer is not waited for: the plan then says what it is without.
+const ASK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Says what the QUEUED and PARKED jobs, or the jobs of files, would create, adopt and
+/// cost; changes nothing.
+#[derive(Debug, clap::Args)]
+pub struct PlanArgs {
+    /// Job files; - is standard input; none for the jobs of the database
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// How the files are written, where neither extension nor content tells it:
+    /// toml, json, jsonl or csv
+    #[arg(long, requires = "files")]
+    format: Option<Format>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Everything that the command tells.
+#[derive(Debug, Serialize)]
+struct Report {
+    jobs: Vec<Line>,
+    bad: Vec<BadLine>,
+    /// How many jobs have each verdict; each is there, if with 0.
+    totals: BTreeMap<Verdict, usize>,
+    credits: Credits,
+    creates: Fits,
+    /// What holds every create for now.
+    gates: Vec<ClosedGate>,
+    service: Answered,
+    #[serde(skip)]
+    now: UnixMs,
+}
+
+/// A closed gate; a create needs both open.
+#[derive(Debug, Serialize)]
+struct ClosedGate {
+    gate: Scope,
+    reason: GateReason,
+    next_probe_at: UnixMs,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    /// Null for a file's job that is not in the database.
+    id: Option<JobId>,
+    state: Option<String>,
+    file: Option<String>,
+    line: Option<usize>,
+    verdict: Verdict,
+    parser_id: Option<ParserId>,
+    remote_name: Option<String>,
+    note: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct BadLine {
+    file: String,
+    #[serde(flatten)]
+    bad: Bad,
+}
+
+/// All in credits of the service.
+#[derive(Debug, Serialize)]
+struct Credits {
+    per_create: i64,
+    cost: i64,
+    /// With the jobs of which it cannot be told.
+    cost_at_most: i64,
+    /// Null where no limit is set.
+    budget_left_today: Option<i64>,
+    budget_left: Option<i64>,
+    /// Null where the account page says nothing.
+    account_left: Option<i64>,
+}
+
+/// How the creates fit into budget and credits.
+#[derive(Debug, Serialize)]
+struct Fits {
+    fit_now: i64,
+    parked_for_budget: i64,
+    parked_for_credits: i64,
+}
+
+/// What was asked of the service.
+#[derive(Debug, Default, Serialize)]
+struct Answered {
+    /// How many parsers the account holds; null where there is no list.
+    parsers: Option<usize>,
+    /// Why there is no list.
+    no_list: Option<String>,
+    /// Why it is not known what credits are left, where that was asked.
+    no_account: Option<String>,
+}
+
+pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<Exit> {
+    let path = settings.database_path();
+    let store = if args.files.is_empty() || path.exists() {
+        Some(Store::open(path, Role::Reader).await?)
+    } else {
+        None
+    };
+    let (service, listing, left, answered) = ask(settings).await;
+    let now = Clock::system().now();
+    let mut planning = Planning {
+        planner: Planner {
+            store: store.as_ref(),
+            service: service.as_ref(),
+            listing,
+            policy: wiring::policy(settings),
+            name_tag: settings.create.name_tag,
+            now,
+            taken: HashSet::new(),
+        },
+        rehearsal: Rehearsal::default(),
+        jobs: Vec::new(),
+        bad: Vec::new(),
+    };
+    if args.files.is_empty() {
+        planning.queue().await?;
+    }
+    for file in &args.files {
+        planning.file(file, args.format).await?;
+    }
+    let (jobs, bad) = (planning.jobs, planning.bad);
+    let (budget, gates) = match &store {
+        Some(store) => (budget(settings, store, now).await?, store.gates().await?),
+        None => (wiring::budget(settings), Vec::new()),
+    };
+    if let Some(store) = store {
+        store.close().await;
+    }
+    let exit = if bad.is_empty() {
+        Exit::Done
+    } else {
+        Exit::BadFile
+    };
+    let mut report = Report::new(jobs, bad, &budget, left, answered, now);
+    report.gates = gates
+        .into_iter()
+        .map(|(gate, closure)| ClosedGate {
+            gate,
+            reason: closure.reason,
+            next_probe_at: closure.next_probe_at,
+        })
+        .collect();
+    let mut out = Out::default();
+    if args.json {
+        out.json(&report)?;
+    } else {
+        out.text(&report.block())?;
+    }
+    out.flush()?;
+    Ok(exit)
+}
+
+/// Asks the service for the list and for the credits left: what there is of them, and a
+/// word on what there is not.
+async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answered) {
+    let asked_at = Clock::system().now();
+    let without = |why: String| {
+        let answered = Answered {
+            no_list: Some(why),
+            ..Answered::default()
+        };
+        (None, Listing::new(Vec::new(), asked_at), None, answered)
+    };
+    let key = match settings.require_key() {
+        Ok(key) => key,
+        Err(error) => return without(format!("it was not asked: {error}")),
+    };
+    let mut hasty = settings.clone();
+    hasty.api.request_timeout = hasty.api.request_timeout.min(ASK_TIMEOUT);
+    let client = match wiring::client(&hasty, key) {
+        Ok(client) => client,
+        Err(error) => return without(format!("it was not asked: {error}")),
+    };
+    let (list, account) = tokio::join!(client.list(), client.account());
+    let (left, no_account) = match account {
+        None => (None, None),
+        Some(AccountOutcome::Left { credits }) => (Some(credits), None),
+        Some(AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words)) => {
+            (None, Some(said(&words)))
+        }
+    };
+    let why = match list {
+        ListOutcome::Listed(parsers) => {
+            let answered = Answered {
+                parsers: Some(parsers.len()),
+                no_account,
+                ..Answered::default()
+            };
+            return (
+                Some(client),
+                Listing::new(parsers, asked_at),
+                left,
+                answered,
+            );
+        }
+        ListOutcome::Refused(Refusal::Unauthorized, words) => {
+            format!("the service does not accept the key: {}", said(&words))
+        }
+        ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => said(&words),
+    };
+    let (service, listing, _, answered) = without(why);
+    let answered = Answered {
+        no_account,
+        ..answered
+    };
+    (service, listing, left, answered)
+}
+
+fn said(words: &Words) -> String {
+    match words.status {
+        Some(status) => format!("HTTP {status}: {}", words.message),
+        None => words.message.clone(),
+    }
+}
+
+/// Jobs looked at, one by one.
+struct Planning<'a> {
+    planner: Planner<'a, Client>,
+    rehearsal: Rehearsal,
+    jobs: Vec<Line>,
+    bad: Vec<BadLine>,
+}
+
+impl Planning<'_> {
+    async fn queue(&mut self) -> anyhow::Result<()> {
+        let Some(store) = self.planner.store else {
+            return Ok(());
+        };
+        for queued in store.to_be_created().await? {
+            let (id, name) = (queued.job.id, queued.job.name.clone());
+            let state = queued.job.progress.state.to_string();
+            let prospect = self.planner.of_row(queued).await?;
+            let mut line = Line::of(name, prospect);
+            (line.id, line.state) = (Some(id), Some(state));
+            self.jobs.push(line);
+        }
+        Ok(())
+    }
+
+    /// Looks at a file's jobs; a bad file is told at once, as `enqueue` does.
+    async fn file(&mut self, path: &Path, format: Option<Format>) -> anyhow::Result<()> {
+        let source = path.display().to_string();
+        let jobs = match self.read(&source, path, format).await {
+            Ok(jobs) => jobs,
+            Err(EnqueueError::Bad(error)) => {
+                tell(&error);
+                self.bad.extend(error.bad.into_iter().map(|bad| BadLine {
+                    file: source.clone(),
+                    bad: bad.into(),
+                }));
+                return Ok(());
+            }
+            Err(EnqueueError::Store(error)) => return Err(error.into()),
+        };
+        let names: Vec<_> = jobs.iter().map(|job| job.value.name.as_str()).collect();
+        let mut there = match self.planner.store {
+            Some(store) => store.named(&names).await?,
+            None => Default::default(),
+        };
+        for Located { line, value } in jobs {
+            let mut told = match there.remove(&value.name) {
+                Some((id, state)) => {
+                    let prospect = Prospect::plain(Verdict::AlreadyThere, None);
+                    let mut told = Line::of(value.name, prospect);
+                    (told.id, told.state) = (Some(id), Some(state));
+                    told
+                }
+                None => {
+                    let job = Job {
+                        // No row has it.
+                        id: JobId(0),
+                        name: value.name.clone(),
+                        revision: 0,
+                        progress: Progress::queued(self.planner.now),
+                    };
+                    let prospect = self.planner.of(&job, &value).await?;
+                    Line::of(value.name, prospect)
+                }
+            };
+            (told.file, told.line) = (Some(source.clone()), Some(line));
+            self.jobs.push(told);
+        }
+        Ok(())
+    }
+
+    /// The jobs of a file that earlier files do not hold.
+    async fn read(
+        &mut self,
+        source: &str,
+        path: &Path,
+        format: Option<Format>,
+    ) -> Result<Vec<Located<JobSpec>>, EnqueueError> {
+        let manifest = enqueue::read_file(path, format).await?;
+        for repeat in &manifest.repeats {
+            say(&format!("note: {source}: {repeat}"));
+        }
+        let (jobs, _) = self.rehearsal.admit(source, manifest.jobs)?;
+        if let Some(store) = self.planner.store {
+            enqueue::submit(store, source, jobs.clone(), true).await?;
+        }
+        self.rehearsal.remember(&jobs);
+        Ok(jobs)
+    }
+}
+
+impl Line {
+    fn of(name: String, prospect: Prospect) -> Self {
+        Self {
+            name,
+            id: None,
+            state: None,
+            file: None,
+            line: None,
+            verdict: prospect.verdict,
+            parser_id: prospect.parser_id,
+            remote_name: prospect.remote_name,
+            note: prospect.note,
+        }
+    }
+}
+
+impl Report {
+    fn new(
+        jobs: Vec<Line>,
+        bad: Vec<BadLine>,
+        budget: &Budget,
+        left: Option<i64>,
+        service: Answered,
+        now: UnixMs,
+    ) -> Self {
+        let mut totals: BTreeMap<_, _> = Verdict::ALL.iter().map(|one| (*one, 0)).collect();
+        for job in &jobs {
+            *totals.entry(job.verdict).or_default() += 1;
+        }
+        let creates = totals[&Verdict::Create];
+        let at_most = creates + totals[&Verdict::Unknown];
+        let each = budget.credits_per_create;
+        let cost = |creates| i64::try_from(creates).map_or(i64::MAX, |n| each.saturating_mul(n));
+        let rest =
+            |limit: Option<i64>, spent: i64| limit.map(|limit| limit.saturating_sub(spent).max(0));
+        let Fit {
+            now: fit_now,
+            budget: parked_for_budget,
+            credits: parked_for_credits,
+        } = fit(creates, budget.clone(), left, now);
+        Self {
+            credits: Credits {
+                per_create: each,
+                cost: cost(creates),
+                cost_at_most: cost(at_most),
+                budget_left_today: rest(budget.max_credits_per_day, budget.spent_today),
+                budget_left: rest(budget.max_credits, budget.spent),
+                account_left: left,
+            },
+            creates: Fits {
+                fit_now,
+                parked_for_budget,
+                parked_for_credits,
+            },
+            gates: Vec::new(),
+            jobs,
+            bad,
+            totals,
+            service,
+            now,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The plan for people.
+
+use super::{Line, Report};
+use crate::api::text::escaped;
+use crate::cli::output::{Columns, count, grouped, relative};
+use crate::plan::Verdict;
+
+impl Report {
+    /// The same for people.
+    pub(super) fn block(&self) -> String {
+        let mut lines = self.jobs();
+        lines.push(self.sum());
+        lines.extend(self.account());
+        lines.extend(self.limits());
+        lines.extend(self.gates.iter().map(|gate| {
+            format!(
+                "nothing is created for now: the gate is closed for {}, next probe {}",
+                gate.reason,
+                relative(gate.next_probe_at.max(self.now), self.now)
+            )
+        }));
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn jobs(&self) -> Vec<String> {
+        if self.jobs.is_empty() {
+            return Vec::new();
+        }
+        let mut columns = Columns::new(&["VERDICT", "NAME", "NOTE"]).one_line();
+        for job in &self.jobs {
+            columns.row([job.verdict.to_string(), job.name.clone(), job.note()]);
+        }
+        columns.keep_whole(&[0]);
+        let mut lines = columns.lines();
+        lines.push(String::new());
+        lines
+    }
+
+    fn sum(&self) -> String {
+        let parts: Vec<_> = self
+            .totals
+            .iter()
+            .filter(|(_, jobs)| **jobs > 0)
+            .map(|(verdict, jobs)| {
+                let jobs = i64::try_from(*jobs).unwrap_or(i64::MAX);
+                format!("{} {verdict}", grouped(jobs))
+            })
+            .collect();
+        let credits = &self.credits;
+        if parts.is_empty() {
+            return "nothing to do".to_owned();
+        }
+        let mut sum = format!(
+            "{}: up to {} credits",
+            parts.join(", "),
+            grouped(credits.cost)
+        );
+        if credits.cost_at_most > credits.cost {
+            sum.push_str(&format!(
+                ", {} if every unknown one is created",
+                grouped(credits.cost_at_most)
+            ));
+        }
+        sum
+    }
+
+    fn account(&self) -> Vec<String> {
+        let service = &self.service;
+        let mut lines = Vec::new();
+        match (service.parsers, &service.no_list) {
+            (Some(parsers), _) => {
+                lines.push(format!("account: {} there", count(parsers, "parser")))
+            }
+            (None, why) => lines.push(format!(
+                "account: no list ({}); what it holds already would be adopted, not paid for",
+                escaped(why.as_deref().unwrap_or_default())
+            )),
+        }
+        match (self.credits.account_left, &service.no_account) {
+            (Some(left), _) => lines.push(format!(
+                "account: {} credits left, as far as its page knows",
+                grouped(left)
+            )),
+            (None, Some(why)) => lines.push(format!(
+                "account: the credits left cannot be looked up ({})",
+                escaped(why)
+            )),
+            (None, None) => {}
+        }
+        lines
+    }
+
+    fn limits(&self) -> Vec<String> {
+        let left = |left: Option<i64>| match left {
+            Some(left) => format!("{} credits left", grouped(left)),
+            None => "no limit".to_owned(),
+        };
+        let mut lines = vec![format!(
+            "budget: today (UTC) {}, in all {}",
+            left(self.credits.budget_left_today),
+            left(self.credits.budget_left)
+        )];
+        let creates = &self.creates;
+        for (parked, reason) in [
+            (creates.parked_for_budget, "budget"),
+            (creates.parked_for_credits, "credits"),
+        ] {
+            if parked > 0 {
+                lines.push(format!(
+                    "{} creates would be PARKED for {reason}, {} sent now",
+                    grouped(parked),
+                    grouped(creates.fit_now)
+                ));
+            }
+        }
+        lines
+    }
+}
+
+impl Line {
+    fn note(&self) -> String {
+        let place = match (&self.file, self.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}"),
+            _ => String::new(),
+        };
+        let there = match (self.verdict, self.id, &self.state) {
+            (Verdict::AlreadyThere, Some(id), Some(state)) => format!("job {id}, {state}"),
+            _ => String::new(),
+        };
+        let parser = self.parser_id.as_ref().map(|id| format!("parser {id}"));
+        [
+            there,
+            parser.unwrap_or_default(),
+            self.note.clone().unwrap_or_default(),
+            place,
+        ]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
+    }
+}

@@ -1,0 +1,279 @@
+//! What jobs would come to if each had its turn now: the worker's own decisions, and
+//! nothing done about them.
+
+use std::collections::HashSet;
+
+use crate::{
+    api::{Service, types::PollOutcome},
+    gate::Budget,
+    job::{Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
+    lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
+    listing::Listing,
+    presence::{Finding, Known, PaidFor},
+    spec::JobSpec,
+    store::{LedgerFacts, QueuedJob, Store, StoreError},
+    worker::MAX_RECREATIONS,
+};
+
+named_enum! {
+    /// What would become of a job.
+    Verdict {
+        /// A create is sent and paid for.
+        Create = "create",
+        /// The account holds its parser: it is used, and nothing paid.
+        Adopt = "adopt",
+        /// The file's job is in the database already.
+        AlreadyThere = "already_there",
+        /// The account holds its parser, and `create.on_existing` is `fail`.
+        WouldFail = "would_fail",
+        /// Only a person can tell which parser is its own.
+        Ambiguous = "ambiguous",
+        /// An earlier create of its name is in doubt and is settled first.
+        InDoubt = "in_doubt",
+        /// A parser was paid for, and it cannot be told now what became of it.
+        Unknown = "unknown",
+        /// Its row breaks the rules of a job.
+        BadRow = "bad_row",
+    }
+}
+
+/// What would become of one job, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prospect {
+    /// What it is.
+    pub verdict: Verdict,
+    /// The parser that it would adopt.
+    pub parser_id: Option<ParserId>,
+    /// The name that a create would send, or that the account's parser bears.
+    pub remote_name: Option<String>,
+    /// A word on it, where there is one.
+    pub note: Option<String>,
+}
+
+impl Prospect {
+    /// One without parser and name.
+    pub const fn plain(verdict: Verdict, note: Option<String>) -> Self {
+        Self {
+            verdict,
+            parser_id: None,
+            remote_name: None,
+            note,
+        }
+    }
+}
+
+/// Looks ahead, job by job; it only reads.
+#[derive(Debug)]
+pub struct Planner<'a, S> {
+    /// The database, if there is one.
+    pub store: Option<&'a Store>,
+    /// The service, to ask for single parsers; none where it is not to be had.
+    pub service: Option<&'a S>,
+    /// The account's list; an empty one where there is none.
+    pub listing: Listing,
+    /// What decisions depend on.
+    pub policy: Policy,
+    /// Whether the remote name carries the tag.
+    pub name_tag: bool,
+    /// The time.
+    pub now: UnixMs,
+    /// Parsers that jobs looked at before would adopt.
+    pub taken: HashSet<ParserId>,
+}
+
+impl<S: Service> Planner<'_, S> {
+    /// What a QUEUED or PARKED row would come to.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn of_row(&mut self, queued: QueuedJob) -> Result<Prospect, StoreError> {
+        let mut job = queued.job;
+        if job.progress.park_reason == Some(ParkReason::Ambiguous) {
+            let note = job.progress.error_hint;
+            return Ok(Prospect::plain(Verdict::Ambiguous, note));
+        }
+        match queued.spec {
+            Ok(spec) => {
+                // As it is when its reason is gone.
+                job.progress.state = JobState::Queued;
+                job.progress.park_reason = None;
+                self.of(&job, &spec).await
+            }
+            Err(reason) => Ok(Prospect::plain(Verdict::BadRow, Some(reason))),
+        }
+    }
+
+    /// What a QUEUED job of this specification would come to.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn of(&mut self, job: &Job, spec: &JobSpec) -> Result<Prospect, StoreError> {
+        let mut recreation = job.progress.recreation;
+        let last_recreation = recreation.saturating_add(MAX_RECREATIONS);
+        loop {
+            let number = u32::try_from(recreation).unwrap_or(u32::MAX);
+            let remote_name = spec.remote_name(number, self.name_tag);
+            let named: Vec<_> = self.listing.named(&remote_name).cloned().collect();
+            let ledger = match self.store {
+                None => LedgerFacts::default(),
+                Some(store) => store.ledger(&remote_name).await?,
+            };
+            let mut ids: Vec<_> = named.iter().map(|parser| parser.id.clone()).collect();
+            ids.extend(ledger.made.iter().cloned());
+            let mut claimed = match self.store {
+                None => HashSet::new(),
+                Some(store) => store.claimed(&ids, job.id).await?,
+            };
+            claimed.extend(ids.into_iter().filter(|id| self.taken.contains(id)));
+            let known = Known {
+                remote_name: &remote_name,
+                named: &named,
+                claimed: &claimed,
+                ledger: &ledger,
+                may_rename: self.name_tag && recreation < last_recreation,
+                wants_new: self.policy.on_existing == OnExisting::Create,
+            };
+            let presence = match known.finding() {
+                Finding::Use(presence) => Some(presence),
+                Finding::NextName => None,
+                Finding::Ask => known.after_asking(self.paid_for(&known).await),
+            };
+            let Some(presence) = presence else {
+                recreation += 1;
+                continue;
+            };
+            return Ok(self.prospect(job, presence, remote_name, recreation));
+        }
+    }
+
+    fn prospect(
+        &mut self,
+        job: &Job,
+        presence: Presence,
+        remote_name: String,
+        recreation: i64,
+    ) -> Prospect {
+        let event = Event::Listed {
+            presence,
+            remote_name: remote_name.clone(),
+            recreation,
+        };
+        let (verdict, parser_id, note) = match decide(job, event, &self.policy, self.now, 0.0) {
+            Transition::Change(change) => read(*change),
+            Transition::Ignored(why) => (Verdict::Unknown, None, Some(why.to_owned())),
+        };
+        self.taken.extend(parser_id.clone());
+        Prospect {
+            verdict,
+            parser_id,
+            remote_name: Some(remote_name),
+            note,
+        }
+    }
+
+    /// As the worker asks, save that nothing of it is recorded.
+    async fn paid_for(&self, known: &Known<'_>) -> PaidFor {
+        let mut found = PaidFor::Nothing;
+        for id in known.to_ask() {
+            let Some(service) = self.service else {
+                return PaidFor::Unknown;
+            };
+            match service.details(id).await {
+                PollOutcome::Finished(_) | PollOutcome::Generating { .. } => {
+                    return PaidFor::Usable(id.clone());
+                }
+                PollOutcome::Failed(_) => found = PaidFor::Failed,
+                PollOutcome::NotFound(_) => {}
+                PollOutcome::Refused(..) | PollOutcome::Trouble(_) => return PaidFor::Unknown,
+            }
+        }
+        found
+    }
+}
+
+/// A change that is not made, as a verdict.
+fn read(change: Change) -> (Verdict, Option<ParserId>, Option<String>) {
+    let next = change.next;
+    match next.state {
+        JobState::Creating if change.ledger == Some(Ledger::Intent) => {
+            (Verdict::Create, None, None)
+        }
+        JobState::Creating => (Verdict::InDoubt, None, None),
+        JobState::Generating => (Verdict::Adopt, next.parser_id, None),
+        JobState::Failed => (Verdict::WouldFail, None, next.error_message),
+        JobState::Parked => (Verdict::Ambiguous, None, next.error_message),
+        JobState::Queued | JobState::Finished | JobState::Cancelled => {
+            (Verdict::Unknown, None, next.error_message)
+        }
+    }
+}
+
+/// How many creates could be sent now, and what would hold the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fit {
+    /// Sent.
+    pub now: i64,
+    /// PARKED `budget`.
+    pub budget: i64,
+    /// PARKED `credits`.
+    pub credits: i64,
+}
+
+/// How `creates` fit into the budget, and into the account's credits where `left` says
+/// how many there are.
+pub fn fit(creates: usize, mut budget: Budget, mut left: Option<i64>, now: UnixMs) -> Fit {
+    let cost = budget.credits_per_create;
+    let mut fit = Fit::default();
+    for _ in 0..creates {
+        // In the worker's order: what the budget refuses is not sent.
+        if budget.admits(now).is_err() {
+            fit.budget += 1;
+        } else if left.is_some_and(|left| left < cost) {
+            fit.credits += 1;
+        } else {
+            budget.spend(now);
+            left = left.map(|left| left - cost);
+            fit.now += 1;
+        }
+    }
+    fit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn creates_fit_into_budget_and_credits_in_the_workers_order() {
+        let table = [
+            (3, None, None, None, (3, 0, 0)),
+            (3, Some(60_000), None, None, (2, 1, 0)),
+            (3, None, Some(59_999), None, (1, 2, 0)),
+            (3, None, None, Some(60_000), (2, 0, 1)),
+            (3, Some(60_000), None, Some(30_000), (1, 0, 2)),
+            (3, Some(30_000), None, Some(60_000), (1, 2, 0)),
+            (3, Some(0), None, Some(0), (0, 3, 0)),
+            (0, Some(0), None, Some(0), (0, 0, 0)),
+        ];
+        for (creates, max_credits_per_day, max_credits, left, (now, held, poor)) in table {
+            let budget = Budget {
+                credits_per_create: 30_000,
+                max_credits_per_day,
+                max_credits,
+                spent: 0,
+                spent_today: 0,
+                day: 0,
+            };
+            let expected = Fit {
+                now,
+                budget: held,
+                credits: poor,
+            };
+            assert_eq!(
+                fit(creates, budget.clone(), left, 0),
+                expected,
+                "{budget:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The budget over restarts, crashes and midnights: the daemon against the simulator
+//! over HTTP.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use common::Harness;
+use parserd::{
+    clock::Clock, daemon::Until, gate::utc_day, job::JobState, simulator::Endpoint, spec::JobSpec,
+};
+
+const DAY_MS: i64 = 86_400_000;
+
+async fn count(harness: &Harness, sql: &str) -> i64 {
+    harness.sql(sql).await.unwrap()[0].parse().unwrap()
+}
+
+const CREATES: &str = "SELECT count(*) || '' FROM creates";
+
+#[tokio::test]
+async fn creates_in_doubt_count_as_spent_whatever_ends_the_process() {
+    let limits = ["budget.max_credits", "budget.max_credits_per_day"];
+    for (limit, fault) in [
+        (limits[0], "create lose before"),
+        (limits[1], "create lose after show-late=1h"),
+        // The crash comes between the request and its answer.
+        (limits[0], "create lose before delay=1h"),
+        (limits[1], "create lose before delay=1h"),
+    ] {
+        let mut harness = Harness::new(&[fault]).await;
+        harness.set(limit, "60000");
+        harness.set("reconcile.settle", "1h");
+        harness.set("api.request_timeout", "1h");
+        harness.enqueue(3).await;
+        for run in 1..=3 {
+            let running = harness.start(Until::Stopped).await;
+            // Each start looks anew whether there is room.
+            let parked = "SELECT count(*) || '' FROM job_events WHERE event = 'parked'";
+            harness
+                .wait_until("one is parked", async || {
+                    count(&harness, parked).await >= run
+                })
+                .await;
+            harness
+                .await_states(&[(JobState::Creating, 2), (JobState::Parked, 1)])
+                .await;
+            assert_eq!(count(&harness, CREATES).await, 2, "{limit} {fault} {run}");
+            running.killed().await;
+        }
+        assert_eq!(harness.requests(Endpoint::Create), 2, "{limit} {fault}");
+        harness.set(limit, "90000");
+        let running = harness.start(Until::Stopped).await;
+        harness
+            .wait_until("the raised limit lets one go", async || {
+                count(&harness, CREATES).await == 3
+            })
+            .await;
+        running.killed().await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_budget_held_goes_on_when_the_utc_day_turns() {
+    let mut harness = Harness::new(&[]).await;
+    harness.set("budget.max_credits_per_day", "60000");
+    harness.enqueue(5).await;
+    // Later than any time of the database's own.
+    let evening = (utc_day(Clock::system().now()) + 2) * DAY_MS - 3_600_000;
+    let time = Arc::new(AtomicI64::new(evening));
+    let ticking = Arc::clone(&time);
+    let ticker = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            ticking.fetch_add(2, Ordering::SeqCst);
+        }
+    });
+    let clock = Clock::Manual(Arc::clone(&time));
+    let running = harness.start_at(clock, Until::Stopped).await;
+    harness
+        .await_states(&[(JobState::Finished, 2), (JobState::Parked, 3)])
+        .await;
+    for finished in [4, 6] {
+        time.fetch_add(DAY_MS, Ordering::SeqCst);
+        // A commit wakes the daemon, which sleeps by the machine's own clock.
+        add(&harness, finished).await;
+        let rest = 5 + finished / 2 - 1 - finished;
+        let states = [(JobState::Finished, finished), (JobState::Parked, rest)];
+        let states: Vec<_> = states.into_iter().filter(|(_, jobs)| *jobs > 0).collect();
+        harness.await_states(&states).await;
+        assert_eq!(harness.requests(Endpoint::Create), finished.unsigned_abs());
+    }
+    running.stopped().await;
+    ticker.abort();
+    let days = harness
+        .sql("SELECT count(*) || '' FROM creates GROUP BY sent_at / 86400000")
+        .await
+        .unwrap();
+    assert_eq!(days, ["2", "2", "2"]);
+}
+
+async fn add(harness: &Harness, number: i64) {
+    let spec = JobSpec {
+        name: format!("later-{number}"),
+        urls: vec!["https://later.example/page".to_owned()],
+        ..JobSpec::default()
+    };
+    let store = harness.store().await;
+    store.submit(vec![spec], false).await.unwrap();
+    store.close().await;
+}
