@@ -134,9 +134,7 @@ impl Cell {
             running.killed().await;
             harness.server.with(|simulator| {
                 simulator.faults.clear();
-                if let Some(rule) = fault.parse().ok() {
-                    simulator.faults.add(rule);
-                }
+                simulator.faults.add(fault.parse().unwrap());
             });
         }
         if ["delay=3s", "slow=40s"]
