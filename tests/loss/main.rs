@@ -1,0 +1,10 @@
+//! Other ways to pay twice or to lose a job: old backups, full disks, bad neighbours.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod account;
+mod restored;
+mod rows;
