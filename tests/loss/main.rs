@@ -6,5 +6,9 @@
 mod common;
 
 mod account;
+#[cfg(target_os = "linux")]
+mod disk;
+#[cfg(target_os = "linux")]
+mod giant;
 mod restored;
 mod rows;
