@@ -7,97 +7,22 @@ mod common;
 
 use std::{
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use common::Harness;
+use common::{
+    Harness,
+    program::{Program, parserd, stderr, written},
+};
 use parserd::{
     job::JobState,
     simulator::{Endpoint, WorldConfig},
 };
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::NamedTempFile;
+use rustix::process::Signal;
 
 /// A key that can be found again wherever it should not be.
 const CANARY_KEY: &str = "canary-7f3a91c05e-key";
-
-fn parserd(harness: &Harness, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parserd"));
-    command
-        .args(args)
-        .current_dir(harness.folder.path())
-        .env_clear()
-        .env("RUST_BACKTRACE", "1")
-        .stdin(Stdio::null());
-    for (key, value) in &harness.settings {
-        let variable = format!("PARSERD__{}", key.replace('.', "__").to_uppercase());
-        command.env(variable, value);
-    }
-    command
-}
-
-/// A running program that does not outlive the test. It writes to files: a pipe that
-/// nobody reads would stop it.
-struct Program {
-    child: Option<Child>,
-    stdout: NamedTempFile,
-    stderr: NamedTempFile,
-}
-
-impl Program {
-    fn start(mut command: Command) -> Self {
-        let (stdout, stderr) = (NamedTempFile::new().unwrap(), NamedTempFile::new().unwrap());
-        let child = command
-            .stdout(stdout.reopen().unwrap())
-            .stderr(stderr.reopen().unwrap())
-            .spawn()
-            .unwrap();
-        Self {
-            child: Some(child),
-            stdout,
-            stderr,
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().unwrap();
-        kill_process(Pid::from_child(child), signal).unwrap();
-    }
-
-    /// Waits for its end.
-    async fn ended(mut self) -> Output {
-        let mut child = self.child.take().unwrap();
-        let waiting = tokio::task::spawn_blocking(move || child.wait().unwrap());
-        let status = tokio::time::timeout(common::PATIENCE, waiting)
-            .await
-            .expect("the program should have ended")
-            .unwrap();
-        Output {
-            status,
-            stdout: written(&self.stdout),
-            stderr: written(&self.stderr),
-        }
-    }
-}
-
-/// What the program wrote so far. Opened anew: a shared offset would move its pen.
-fn written(file: &NamedTempFile) -> Vec<u8> {
-    std::fs::read(file.path()).unwrap()
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _already_ended = child.kill();
-            let _reaped = child.wait();
-        }
-    }
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 #[tokio::test]
 async fn term_and_int_wait_for_the_create_under_way_and_exit_0() {

@@ -358,6 +358,7 @@ async fn opened(path: &Path) -> Result<(Store, i64, String), StoreError> {
 
 const fn database_cure(error: &StoreError) -> &'static str {
     match error {
+        StoreError::HardLinks { .. } => "remove the other names of the file, or set database.url",
         StoreError::Foreign { .. } => "set database.url to a file of parserd's own",
         StoreError::Newer { .. } => "install the newer parserd again, or set database.url",
         _ => {

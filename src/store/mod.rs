@@ -64,6 +64,19 @@ pub enum StoreError {
         /// Why not.
         source: sqlx::Error,
     },
+    /// Its file has other names: SQLite keeps the newest commits in a file named after the
+    /// database, so each name would have its own, and its own lock.
+    #[error(
+        "{} has {links} names (hard links), and SQLite can corrupt a database that is opened by two: \
+         remove the others, or copy the file instead of linking it",
+        path.display()
+    )]
+    HardLinks {
+        /// The database.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
     /// There is no database, and a command that only reads makes none.
     #[error("there is no database {}: `parserd enqueue` or `parserd run` makes one", path.display())]
     Missing {
@@ -183,6 +196,7 @@ impl Store {
                 path: path.to_owned(),
             });
         }
+        open::refuse_hard_links(path)?;
         let lock = match role {
             Role::Daemon => Some(std::sync::Arc::new(open::lock_patiently(path).await?)),
             Role::Tool | Role::Reader => None,

@@ -80,6 +80,27 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
     .unwrap_or_else(|_| path.to_owned())
 }
 
+/// Two names of one file have two locks and two write-ahead logs. A symbolic link is
+/// no such name: see [`resolved`].
+#[cfg(unix)]
+pub(super) fn refuse_hard_links(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::MetadataExt as _;
+    match path.metadata().map(|metadata| metadata.nlink()) {
+        Ok(links) if links > 1 => Err(StoreError::HardLinks {
+            path: path.to_owned(),
+            links,
+        }),
+        // What else is wrong with it, or that it is not there yet, is told by opening it.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Elsewhere the standard library does not tell how many names a file has.
+#[cfg(not(unix))]
+pub(super) fn refuse_hard_links(_path: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
 fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");

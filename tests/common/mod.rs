@@ -8,6 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[cfg(unix)]
+pub mod program;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use parserd::{

@@ -1,0 +1,71 @@
+//! Others use the account too.
+
+use parserd::{
+    job::JobState,
+    simulator::{Endpoint, Inserted},
+};
+
+use crate::common::{Harness, spec};
+
+fn insert_twins(harness: &Harness, count: usize) {
+    let name = spec(0).remote_name(0, true);
+    let now_ms = harness.server.now_ms();
+    harness.server.with(|simulator| {
+        for _ in 0..count {
+            simulator.world.insert_parser(
+                now_ms,
+                Inserted {
+                    name: name.clone(),
+                    ..Inserted::default()
+                },
+            );
+        }
+    });
+}
+
+async fn assert_parked_ambiguous(harness: &Harness, posts: u64) {
+    let reasons = harness
+        .sql("SELECT state || ' ' || park_reason FROM jobs")
+        .await
+        .unwrap();
+    assert_eq!(reasons, ["PARKED ambiguous"]);
+    assert_eq!(harness.requests(Endpoint::Create), posts);
+}
+
+#[tokio::test]
+async fn two_parsers_of_one_name_before_a_create_are_for_a_person_and_nothing_is_paid() {
+    let harness = Harness::new(&[]).await;
+    insert_twins(&harness, 2);
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    assert_parked_ambiguous(&harness, 0).await;
+    // A restart asks the same person.
+    harness.run_until_done().await;
+    assert_parked_ambiguous(&harness, 0).await;
+}
+
+#[tokio::test]
+async fn two_parsers_of_one_name_after_a_lost_answer_are_for_a_person_who_settles_it() {
+    let harness = Harness::new(&["create lose before delay=300ms"]).await;
+    harness.enqueue(1).await;
+    let running = harness.start(parserd::daemon::Until::NoProgress).await;
+    harness
+        .wait_until("a create", async || harness.requests(Endpoint::Create) == 1)
+        .await;
+    insert_twins(&harness, 2);
+    running.ended().await;
+    assert_parked_ambiguous(&harness, 1).await;
+    let parser = harness
+        .server
+        .with(|simulator| simulator.world.parsers(i64::MAX).remove(1));
+    let output = crate::common::program::Program::start(crate::common::program::parserd(
+        &harness,
+        &["resolve", "job-0", "--adopt", &parser.id],
+    ))
+    .ended()
+    .await;
+    assert_eq!(output.status.code(), Some(0));
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}

@@ -1,0 +1,14 @@
+//! Other ways to pay twice or to lose a job: old backups, full disks, bad neighbours.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod account;
+#[cfg(target_os = "linux")]
+mod disk;
+#[cfg(target_os = "linux")]
+mod giant;
+mod restored;
+mod rows;
