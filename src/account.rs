@@ -46,6 +46,8 @@ struct State {
     budget: Budget,
     /// Creates are held for want of budget.
     is_held: bool,
+    /// What was spent is to be counted anew.
+    miscounts: bool,
 }
 
 impl State {
@@ -92,6 +94,7 @@ impl Account {
                 read: gate(Scope::Read),
                 budget,
                 is_held: false,
+                miscounts: false,
             })),
             policy,
             stored: tokio::sync::Mutex::new(stored),
@@ -107,7 +110,11 @@ impl Account {
             Admission::Canary => true,
             Admission::NoneUntil(_) => return None,
         };
-        *gate = gate.with_canary();
+        #[cfg(test)]
+        let canary = canary && !crate::simulation::breaks(crate::simulation::Rule::Canary);
+        if canary {
+            *gate = gate.with_canary();
+        }
         Some(Pass {
             scope,
             canary,
@@ -170,6 +177,10 @@ impl Account {
     /// # Errors
     /// The bound that it would exceed; creates are then held until there is room.
     pub fn reserve(&self, now: UnixMs) -> Result<(), OverBudget> {
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::Budget) {
+            return Ok(());
+        }
         let mut state = self.lock();
         match state.budget.admits(now) {
             Ok(()) => {
@@ -183,6 +194,17 @@ impl Account {
         }
     }
 
+    /// A commit failed, or took effect and was reported lost: what was spent may be more
+    /// or less than was counted here.
+    pub fn distrust_count(&self) {
+        self.lock().miscounts = true;
+    }
+
+    /// Whether what was spent is to be counted anew.
+    pub fn miscounts(&self) -> bool {
+        self.lock().miscounts
+    }
+
     /// Counts what was spent anew from the database. Only while nothing is reserved
     /// that is not on record.
     ///
@@ -194,6 +216,11 @@ impl Account {
         state.budget.spent = spent;
         state.budget.spent_today = spent_today;
         state.budget.day = crate::gate::utc_day(now);
+        if std::mem::take(&mut state.miscounts) {
+            // Whether the job that met the bound is PARKED is as uncertain: the next one
+            // meets it again.
+            state.is_held = false;
+        }
         Ok(())
     }
 

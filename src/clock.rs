@@ -24,6 +24,9 @@ pub enum Clock {
     System(Arc<Steady>),
     /// A time that somebody sets.
     Manual(Arc<AtomicI64>),
+    /// The simulation's, on this thread.
+    #[cfg(test)]
+    Simulated,
 }
 
 /// The wall clock as it was at one moment, and the time that passed since.
@@ -47,6 +50,8 @@ impl Clock {
         match self {
             Self::System(steady) => steady.now(),
             Self::Manual(time) => time.load(Ordering::SeqCst),
+            #[cfg(test)]
+            Self::Simulated => crate::simulation::now(),
         }
     }
 
@@ -56,6 +61,8 @@ impl Clock {
         let step_ms = match self {
             Self::System(steady) => wall_clock().saturating_sub(steady.now()),
             Self::Manual(_) => 0,
+            #[cfg(test)]
+            Self::Simulated => crate::simulation::clock_step_ms(),
         };
         (step_ms.abs() >= MIN_STEP_MS).then_some(step_ms)
     }
@@ -67,6 +74,8 @@ impl Clock {
                 steady.began_at.fetch_add(step_ms, Ordering::SeqCst);
             }
             Self::Manual(_) => {}
+            #[cfg(test)]
+            Self::Simulated => crate::simulation::take_clock_step(step_ms),
         }
     }
 
@@ -74,6 +83,8 @@ impl Clock {
     pub async fn sleep(&self, pause: Duration) {
         match self {
             Self::System(_) | Self::Manual(_) => tokio::time::sleep(pause).await,
+            #[cfg(test)]
+            Self::Simulated => crate::simulation::sleep(pause).await,
         }
     }
 }

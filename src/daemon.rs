@@ -102,8 +102,6 @@ pub struct Daemon<S> {
     is_full: bool,
     /// A probe was due and no job was there to be the canary.
     lacks_canary: bool,
-    /// A create may have been reserved and not recorded: what was spent is to be counted anew.
-    miscounts: bool,
     /// Somebody else committed. True at first: that may have been just before the
     /// watch began.
     is_nudged: bool,
@@ -133,7 +131,6 @@ impl<S: Service> Daemon<S> {
             creates_turn: false,
             is_full: false,
             lacks_canary: false,
-            miscounts: false,
             is_nudged: true,
             resume_at: None,
             nudge: Arc::new(Notify::new()),
@@ -237,7 +234,7 @@ impl<S: Service> Daemon<S> {
             self.is_nudged = false;
         }
         self.adopt_orphans().await?;
-        if self.miscounts {
+        if self.worker.account.miscounts() {
             self.recount().await?;
         }
         self.set_free().await?;
@@ -342,13 +339,16 @@ impl<S: Service> Daemon<S> {
             }
             Err(error) => {
                 tracing::error!(error, jobs = ?task.jobs, "a worker could not finish");
+                // What was reported lost may have been stored: also a job PARKED for a
+                // reason that holds no longer.
+                self.lifted.clear();
                 // Most likely the database: it gets time to recover.
                 self.resume_at = Some(self.worker.clock.now() + STORE_PAUSE_MS);
                 match task.lane {
                     // Whether anything was sent is on record; nobody else has the job.
                     Lane::Create => {
                         self.orphans.extend(&task.jobs);
-                        self.miscounts = true;
+                        self.worker.account.distrust_count();
                     }
                     Lane::Poll | Lane::Reconcile => {
                         for id in &task.jobs {
@@ -415,7 +415,6 @@ impl<S: Service> Daemon<S> {
         if self.running_in(Lane::Create) == 0 {
             let now = self.worker.clock.now();
             self.worker.account.recount(&self.worker.store, now).await?;
-            self.miscounts = false;
         }
         Ok(())
     }

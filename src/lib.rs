@@ -40,6 +40,8 @@ pub mod manifest;
 pub mod plan;
 pub mod presence;
 pub mod reconcile;
+#[cfg(test)]
+mod simulation;
 pub mod simulator;
 pub mod spec;
 pub mod store;

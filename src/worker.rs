@@ -200,7 +200,12 @@ impl<S: Service> Worker<S> {
         // No await between the reserving and the intent's own handling of failure.
         let sent_at = self.clock.now();
         if let Err(over) = self.account.reserve(sent_at) {
-            return self.happen(&mut job, Event::OverBudget(over)).await;
+            let done = self.happen(&mut job, Event::OverBudget(over)).await?;
+            if done.parked != Some(ParkReason::Budget) {
+                // Creates are held and no job says why: the next one is to meet the bound.
+                self.account.distrust_count();
+            }
+            return Ok(done);
         }
         let intent = Intent {
             credits: self.credits_per_create,
@@ -465,7 +470,8 @@ impl<S: Service> Worker<S> {
         let applied = self
             .store
             .apply(job, &change, intent, self.clock.now())
-            .await?;
+            .await
+            .inspect_err(|_| self.account.distrust_count())?;
         match &applied {
             Applied::Durable { refund } => {
                 if let Some((credits, sent_at)) = refund {

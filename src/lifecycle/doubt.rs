@@ -21,6 +21,10 @@ const MAX_LOOK_INTERVAL_MS: DurationMs = 300_000;
 
 /// How long a create must stay absent before it counts as not made.
 fn settling_time_ms(policy: &Policy, cause: DoubtCause) -> DurationMs {
+    #[cfg(test)]
+    if crate::simulation::breaks(crate::simulation::Rule::SettlingTime) {
+        return 0;
+    }
     match cause {
         DoubtCause::ServiceError => policy.settle_after_error_ms,
         DoubtCause::AnswerLost | DoubtCause::Interrupted => policy.settle_ms,

@@ -19,7 +19,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sqlx::{SqlitePool, migrate::MigrateError, sqlite::SqlitePoolOptions};
+#[cfg(not(test))]
+use sqlx::SqlitePool as Readers;
+use sqlx::{migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
 pub use backup::{Backup, BackupError, backup};
@@ -28,6 +30,8 @@ pub use open::has_daemon;
 pub use queue::{Lane, QueuedJob};
 pub use submit::{OperatorAction, Selection, Submitted};
 
+#[cfg(test)]
+use crate::simulation::Readers;
 use writer::Writer;
 
 /// Readers of reports and of the scheduler; the writer is apart.
@@ -169,7 +173,7 @@ pub enum Role {
 pub struct Store {
     path: PathBuf,
     writer: Writer,
-    readers: SqlitePool,
+    readers: Readers,
     // Held for its lock, as long as any clone lives.
     _lock: Option<std::sync::Arc<File>>,
 }
@@ -230,6 +234,8 @@ impl Store {
             .connect_with(options.read_only(true))
             .await
             .map_err(opening)?;
+        #[cfg(test)]
+        let readers = Readers(readers);
         Ok(Self {
             path: path.to_owned(),
             writer: Writer::start(connection),

@@ -55,13 +55,13 @@ impl Writer {
 
     /// Commits a transition, in one group with others; returns when it is durable.
     pub(super) async fn apply(&self, record: Record) -> Result<Applied, StoreError> {
-        let (done, answer) = oneshot::channel();
+        #[cfg(test)]
+        let intent = record.intent_of();
         let record = Box::new(record);
-        self.requests
-            .send(Request::Apply { record, done })
-            .await
-            .map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        let applied = self.ask(|done| Request::Apply { record, done });
+        #[cfg(test)]
+        let applied = crate::simulation::commit(intent, applied);
+        applied.await
     }
 
     /// Runs `work` in a transaction of its own; returns when it is durable.
@@ -72,26 +72,32 @@ impl Writer {
             + Send
             + 'static,
     {
-        let (done, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            Box::pin(async move {
-                let result = in_transaction(connection, work).await.trying(what);
-                // A caller that went away does not undo what is committed.
-                let _gone = done.send(result);
-            })
+        let ran = self.ask(|done| {
+            Request::Run(Box::new(move |connection| {
+                Box::pin(async move {
+                    let result = in_transaction(connection, work).await.trying(what);
+                    // A caller that went away does not undo what is committed.
+                    let _gone = done.send(result);
+                })
+            }))
         });
-        self.requests
-            .send(Request::Run(job))
-            .await
-            .map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        #[cfg(test)]
+        let ran = crate::simulation::commit(None, ran);
+        ran.await
     }
 
     /// A number that changes with each commit of another connection than this one.
     pub(super) async fn foreign_version(&self) -> Result<i64, StoreError> {
+        self.ask(Request::ForeignVersion).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request,
+    ) -> Result<T, StoreError> {
         let (done, answer) = oneshot::channel();
         self.requests
-            .send(Request::ForeignVersion(done))
+            .send(request(done))
             .await
             .map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?

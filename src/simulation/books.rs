@@ -1,0 +1,467 @@
+//! What must hold, whatever happens: looked at after each commit and at each request,
+//! from outside, with a connection of its own and the account's own books.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::scenario::Scenario;
+use crate::{
+    api::types::{CreateOutcome, CreateRequest, Refusal},
+    job::UnixMs,
+    simulator::{ParserView, Status, World},
+};
+
+/// A create request that was sent.
+#[derive(Debug)]
+pub(super) struct Post {
+    pub job: i64,
+    pub name: String,
+    urls: String,
+    /// The parser that it made, or will have made when it lands.
+    pub made: Option<String>,
+    /// Neither answered by the world nor lost on the way to it.
+    pub is_on_its_way: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JobRow {
+    pub id: i64,
+    pub name: String,
+    pub urls: String,
+    pub state: String,
+    pub park_reason: Option<String>,
+    pub parser_id: Option<String>,
+    pub error_kind: Option<String>,
+    remote_name: Option<String>,
+}
+
+#[derive(Debug)]
+struct CreateRow {
+    id: i64,
+    remote_name: String,
+    outcome: String,
+    parser_id: Option<String>,
+    credits: i64,
+    sent_at: UnixMs,
+    settled_at: Option<UnixMs>,
+}
+
+/// What is known from outside of the gate before the creates.
+#[derive(Debug, Clone, Copy)]
+struct Closed {
+    /// Intents that began before this many others are stragglers.
+    since_intent: u64,
+    /// No canary before this time (as time passes, not as clocks say).
+    probe_at: UnixMs,
+    interval_ms: i64,
+    passes_by_itself: bool,
+    is_canary_out: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Books {
+    connection: Connection,
+    pub jobs: Vec<JobRow>,
+    creates: Vec<CreateRow>,
+    pub posts: Vec<Post>,
+    posted: BTreeSet<i64>,
+    intents: u64,
+    intent_of: BTreeMap<i64, u64>,
+    closed: Option<Closed>,
+    /// Jobs that an operator changed since they were last looked at, and ever.
+    touched: BTreeSet<i64>,
+    pub edited: BTreeSet<i64>,
+    /// Parsers that another tool made.
+    pub strangers: Vec<String>,
+    pub was_partial: bool,
+}
+
+type Verdict = Result<(), String>;
+
+macro_rules! holds {
+    ($condition:expr, $($why:tt)*) => {
+        if !$condition {
+            return Err(format!($($why)*));
+        }
+    };
+}
+
+impl Books {
+    pub fn open(path: &std::path::Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        Ok(Self {
+            connection,
+            jobs: Vec::new(),
+            creates: Vec::new(),
+            posts: Vec::new(),
+            posted: BTreeSet::new(),
+            intents: 0,
+            intent_of: BTreeMap::new(),
+            closed: None,
+            touched: BTreeSet::new(),
+            edited: BTreeSet::new(),
+            strangers: Vec::new(),
+            was_partial: false,
+        })
+    }
+
+    /// Changes the database as another program would; how many rows.
+    pub fn sql(&mut self, now: UnixMs, job: Option<i64>, sql: &str) -> usize {
+        self.connection
+            .execute("UPDATE simulated_clock SET at = ?1", [now])
+            .unwrap();
+        let changed = self.connection.execute(sql, []).unwrap_or(0);
+        if changed > 0 {
+            self.touched.extend(job);
+        }
+        changed
+    }
+
+    pub fn begins_intent(&mut self, job: i64) {
+        self.intents += 1;
+        self.intent_of.insert(job, self.intents);
+    }
+
+    /// Reads the database and holds it against what was there before.
+    pub fn look(&mut self, plan: &Scenario, service: &World, time: UnixMs) -> Verdict {
+        let before = std::mem::take(&mut self.jobs);
+        self.read().map_err(|error| error.to_string())?;
+        for old in &before {
+            let Some(new) = self.jobs.iter().find(|new| new.id == old.id) else {
+                return Err(format!("job {} is gone", old.name));
+            };
+            let is_free = old.state == "FAILED" && self.touched.contains(&old.id);
+            let stays = match old.state.as_str() {
+                "FINISHED" | "CANCELLED" => new.state == old.state,
+                "FAILED" => is_free || new.state == old.state,
+                _ => true,
+            };
+            holds!(stays, "job {} was {} and is {}", old.name, old.state, new.state);
+        }
+        self.touched.clear();
+        let mut holders = BTreeMap::new();
+        for job in self.jobs.iter().filter(|job| job.state != "CANCELLED") {
+            if let Some(id) = &job.parser_id
+                && let Some(other) = holders.insert(id, &job.name)
+            {
+                return Err(format!("jobs {other} and {} both hold parser {id}", job.name));
+            }
+        }
+        self.within_budget(plan)?;
+        self.remembers(service, time)
+    }
+
+    fn within_budget(&self, plan: &Scenario) -> Verdict {
+        let counted = || self.creates.iter().filter(|row| row.outcome != "not_made");
+        if let Some(limit) = plan.max_credits {
+            let spent: i64 = counted().map(|row| row.credits).sum();
+            holds!(spent <= limit, "{spent} credits are spent or in doubt of {limit}");
+        }
+        if let Some(limit) = plan.max_credits_per_day {
+            let mut days = BTreeMap::new();
+            for row in counted() {
+                *days.entry(row.sent_at.div_euclid(86_400_000)).or_insert(0) += row.credits;
+            }
+            for (day, spent) in days {
+                holds!(spent <= limit, "{spent} credits on day {day}, of {limit}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Every parser that was made is on record, or the create that made it still open.
+    fn remembers(&self, service: &World, time: UnixMs) -> Verdict {
+        for post in &self.posts {
+            let Some(made) = &post.made else { continue };
+            if service.parser(time, made).is_none() && service.parser(UnixMs::MAX, made).is_none() {
+                continue;
+            }
+            let is_known = self.creates.iter().any(|row| {
+                row.parser_id.as_ref() == Some(made)
+                    || row.outcome == "pending" && row.remote_name == post.name
+            });
+            holds!(is_known, "parser {made} of {} is forgotten", post.name);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> rusqlite::Result<()> {
+        let mut jobs = self.connection.prepare_cached(
+            "SELECT id, name, urls, state, park_reason, parser_id, error_kind, remote_name FROM jobs",
+        )?;
+        self.jobs = jobs
+            .query_map([], |row| {
+                Ok(JobRow {
+                    id: row.get(0)?,
+                    name: row.get(1)?,
+                    urls: row.get(2)?,
+                    state: row.get(3)?,
+                    park_reason: row.get(4)?,
+                    parser_id: row.get(5)?,
+                    error_kind: row.get(6)?,
+                    remote_name: row.get(7)?,
+                })
+            })?
+            .collect::<Result<_, _>>()?;
+        let mut creates = self.connection.prepare_cached(
+            "SELECT id, remote_name, outcome, parser_id, credits, sent_at, settled_at FROM creates",
+        )?;
+        self.creates = creates
+            .query_map([], |row| {
+                Ok(CreateRow {
+                    id: row.get(0)?,
+                    remote_name: row.get(1)?,
+                    outcome: row.get(2)?,
+                    parser_id: row.get(3)?,
+                    credits: row.get(4)?,
+                    sent_at: row.get(5)?,
+                    settled_at: row.get(6)?,
+                })
+            })?
+            .collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// A create is about to be sent; returns its number.
+    pub fn sends(
+        &mut self,
+        request: &CreateRequest,
+        service: &World,
+        time: UnixMs,
+    ) -> Result<usize, String> {
+        let name = &request.name;
+        let urls = serde_json::to_string(&request.urls).unwrap_or_default();
+        self.read().map_err(|error| error.to_string())?;
+        let row = self
+            .creates
+            .iter()
+            .find(|row| row.remote_name == *name && row.outcome == "pending")
+            .map(|row| row.id);
+        let job = self
+            .jobs
+            .iter()
+            .find(|job| job.state == "CREATING" && job.remote_name.as_ref() == Some(name));
+        let (Some(row), Some(job)) = (row, job) else {
+            return Err(format!("{name} is sent without a durable intent"));
+        };
+        holds!(self.posted.insert(row), "the intent for {name} is sent twice");
+        holds!(job.urls == urls, "{urls} is sent for a job that says {}", job.urls);
+        let job = job.id;
+        for post in self.posts.iter().filter(|post| post.job == job && post.urls == urls) {
+            holds!(
+                !post.is_on_its_way,
+                "{name} is sent and an earlier create is on its way"
+            );
+            let made = post.made.as_ref();
+            let live = made.and_then(|id| service.parser(UnixMs::MAX, id));
+            holds!(
+                live.is_none_or(|parser| is_failed(&parser)),
+                "{name} is sent and an earlier create made {made:?}"
+            );
+        }
+        self.goes_through_the_gate(job, name, time)?;
+        self.posts.push(Post {
+            job,
+            name: name.clone(),
+            urls,
+            made: None,
+            is_on_its_way: true,
+        });
+        Ok(self.posts.len() - 1)
+    }
+
+    fn goes_through_the_gate(&mut self, job: i64, name: &str, time: UnixMs) -> Verdict {
+        let intent = self.intent_of.get(&job).copied().unwrap_or(0);
+        if let Some(closed) = &mut self.closed
+            && intent > closed.since_intent
+        {
+            holds!(!closed.is_canary_out, "{name} is sent beside the canary");
+            holds!(
+                time >= closed.probe_at,
+                "{name} is sent {} ms before the probe",
+                closed.probe_at - time
+            );
+            closed.is_canary_out = true;
+        }
+        Ok(())
+    }
+
+    /// The daemon is told what came of a create.
+    pub fn answered(&mut self, plan: &Scenario, job: i64, outcome: &CreateOutcome, time: UnixMs) {
+        let is_canary = self
+            .closed
+            .is_some_and(|closed| self.intent_of.get(&job).copied().unwrap_or(0) > closed.since_intent);
+        let (passes_by_itself, interval_ms) = match outcome {
+            CreateOutcome::Refused(Refusal::Credits | Refusal::Unauthorized, _) => {
+                (false, plan.probe_interval_ms)
+            }
+            CreateOutcome::Refused(Refusal::Throttled { retry_after_ms }, _) => (
+                true,
+                retry_after_ms.unwrap_or(0).max(plan.retry_interval_ms),
+            ),
+            CreateOutcome::NotSent(_) => (true, plan.retry_interval_ms),
+            CreateOutcome::Created { .. } if is_canary => {
+                self.closed = None;
+                return;
+            }
+            _ => {
+                if is_canary && let Some(closed) = &mut self.closed {
+                    if closed.passes_by_itself {
+                        self.closed = None;
+                    } else {
+                        closed.is_canary_out = false;
+                        closed.since_intent = self.intents;
+                        closed.probe_at = time + closed.interval_ms;
+                    }
+                }
+                return;
+            }
+        };
+        match &mut self.closed {
+            // A graver reason stays.
+            Some(closed) if passes_by_itself && !closed.passes_by_itself => {
+                if is_canary {
+                    closed.is_canary_out = false;
+                    closed.since_intent = self.intents;
+                    closed.probe_at = time + closed.interval_ms;
+                }
+            }
+            // A straggler of the same kind changes nothing.
+            Some(closed) if !is_canary && passes_by_itself == closed.passes_by_itself => {}
+            _ => {
+                self.closed = Some(Closed {
+                    since_intent: self.intents,
+                    probe_at: time + interval_ms,
+                    interval_ms,
+                    passes_by_itself,
+                    is_canary_out: false,
+                });
+            }
+        }
+    }
+
+    /// Somebody opened the gates.
+    pub const fn gates_opened(&mut self) {
+        self.closed = None;
+    }
+
+    /// The process ended: the next one knows of the gate what is stored.
+    pub fn crashed(&mut self, time: UnixMs, now: UnixMs) {
+        let stored = self.connection.query_row(
+            "SELECT next_probe_at, interval_ms, reason IN ('throttled', 'unreachable'), since \
+             FROM gates WHERE scope = 'create'",
+            [],
+            |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, i64>(1)?,
+                    row.get(2)?,
+                    row.get::<_, i64>(3)?,
+                ))
+            },
+        );
+        self.closed = stored.ok().map(|(probe_at, interval_ms, passes_by_itself, since)| Closed {
+            since_intent: self.intents,
+            // A clock that went back makes the probe due.
+            probe_at: if now < since { time } else { time + probe_at - now },
+            interval_ms,
+            passes_by_itself,
+            is_canary_out: false,
+        });
+    }
+
+    /// After all faults: whether every job has come to rest, and rightly so.
+    pub fn at_rest(&self, plan: &Scenario, service: &World, time: UnixMs) -> Result<bool, String> {
+        let is_spent = self.is_budget_spent(plan);
+        for job in &self.jobs {
+            let rests = match (job.state.as_str(), job.park_reason.as_deref()) {
+                ("FINISHED" | "FAILED" | "CANCELLED", _) => true,
+                ("PARKED", Some("budget")) => is_spent,
+                // Behind one that is PARKED for want of budget the others wait.
+                ("QUEUED", _) => is_spent && self.is_parked_for_budget(),
+                ("PARKED", Some("ambiguous")) => {
+                    holds!(
+                        !self.strangers.is_empty() || self.was_partial,
+                        "job {} is PARKED ambiguous and nothing was",
+                        job.name
+                    );
+                    true
+                }
+                _ => false,
+            };
+            if !rests {
+                return Ok(false);
+            }
+        }
+        for post in &self.posts {
+            let Some(job) = self.jobs.iter().find(|job| job.id == post.job) else {
+                return Err(format!("the job of {} is gone", post.name));
+            };
+            let Some(made) = &post.made else { continue };
+            let is_live = service
+                .parser(UnixMs::MAX, made)
+                .is_some_and(|parser| !is_failed(&parser));
+            let is_excused = job.state == "CANCELLED"
+                || self.edited.contains(&job.id)
+                || job.park_reason.as_deref() == Some("ambiguous")
+                // A person said so.
+                || !self.strangers.is_empty() && job.parser_id.is_some();
+            holds!(
+                !is_live || is_excused || job.parser_id.as_ref() == Some(made),
+                "parser {made} was paid for and job {} ({}) has {:?}",
+                job.name,
+                job.state,
+                job.parser_id
+            );
+        }
+        for job in self.jobs.iter().filter(|job| job.state == "FINISHED") {
+            let id = job.parser_id.as_deref().unwrap_or_default();
+            let found = service.parsers(time).into_iter().any(|parser| parser.id == id)
+                || self.was_deleted(service, id);
+            holds!(found, "job {} is FINISHED with {id}, which never was", job.name);
+        }
+        Ok(true)
+    }
+
+    fn is_budget_spent(&self, plan: &Scenario) -> bool {
+        let counted = self.creates.iter().filter(|row| row.outcome != "not_made");
+        let spent: i64 = counted.map(|row| row.credits).sum();
+        plan.max_credits
+            .is_some_and(|limit| spent + plan.credits_per_create > limit)
+    }
+
+    fn is_parked_for_budget(&self) -> bool {
+        let mut reasons = self.jobs.iter().map(|job| job.park_reason.as_deref());
+        reasons.any(|reason| reason == Some("budget"))
+    }
+
+    fn was_deleted(&self, service: &World, id: &str) -> bool {
+        service.parser(UnixMs::MAX, id).is_none()
+            && (self.strangers.iter().any(|stranger| stranger == id)
+                || self.posts.iter().any(|post| post.made.as_deref() == Some(id)))
+    }
+
+    /// Parsers on record for longer than `age_ms` by the clock that says `now`.
+    pub fn known_for(&self, age_ms: i64, now: UnixMs) -> Vec<String> {
+        self.creates
+            .iter()
+            .filter(|row| row.settled_at.is_some_and(|at| now - at > age_ms))
+            .filter_map(|row| row.parser_id.clone())
+            .collect()
+    }
+
+    /// Whether a create of this job may still make a parser, or made one.
+    pub fn has_posted(&self, job: i64) -> bool {
+        self.posts.iter().any(|post| post.job == job)
+            || self.jobs.iter().any(|row| row.id == job && row.state == "CREATING")
+    }
+}
+
+fn is_failed(parser: &ParserView) -> bool {
+    parser.status == Status::Failed
+}

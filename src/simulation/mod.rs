@@ -1,0 +1,18 @@
+//! Deterministic simulation: the real daemon on a real database, and everything around
+//! it (time, requests, the service, crashes, the disk, people) drawn from one seed.
+//!
+//! What a run does and what must hold is told in `tests/README.md`.
+
+mod books;
+mod chance;
+mod chaos;
+mod rules;
+mod scenario;
+mod seam;
+mod wire;
+mod world;
+
+mod run;
+
+pub(crate) use rules::{Rule, breaks};
+pub(crate) use seam::{Readers, clock_step_ms, commit, now, sleep, take_clock_step};

@@ -1,0 +1,306 @@
+//! Runs: one seed, many seeds, a failing seed shortened, a rule broken.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::sync::watch;
+
+use super::{
+    books::Books,
+    chance::{Chance, shortened},
+    chaos::insert,
+    rules::{Rule, set_broken},
+    wire::Wire,
+    world::{self, Order, Sim, with},
+};
+use crate::{
+    account::Account,
+    clock::Clock,
+    daemon::{Daemon, Until},
+    reconcile::Lists,
+    store::{Role, Store, StoreError},
+    worker::{Stop, Worker},
+};
+
+/// Seeds of a plain `cargo test`.
+const SEEDS: u64 = 1_000;
+
+/// What came of a run.
+#[derive(Debug)]
+struct Outcome {
+    violation: Option<String>,
+    draws: Vec<u32>,
+    trace: Option<String>,
+    steps: u32,
+    crashes: u32,
+    posts: usize,
+}
+
+/// A folder in memory where there is one: what a crash of the machine leaves is another
+/// test's matter.
+fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .on_thread_park(world::idle)
+        .build()
+        .unwrap()
+}
+
+/// A database with the schema, whose triggers ask the simulated clock.
+fn template(folder: &Path) -> PathBuf {
+    let path = folder.join("template.db");
+    runtime().block_on(async {
+        Store::open(&path, Role::Tool).await.unwrap().close().await;
+    });
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = DELETE; CREATE TABLE simulated_clock (at INTEGER NOT NULL); \
+             INSERT INTO simulated_clock VALUES (0);",
+        )
+        .unwrap();
+    let machine = "CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)";
+    let triggers: Vec<(String, String)> = connection
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND instr(sql, ?1)")
+        .unwrap()
+        .query_map([machine], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(!triggers.is_empty(), "the triggers ask no clock");
+    for (name, sql) in triggers {
+        let sql = sql.replace(machine, "(SELECT at FROM simulated_clock)");
+        connection
+            .execute_batch(&format!("DROP TRIGGER {name}; {sql};"))
+            .unwrap();
+    }
+    connection.close().unwrap();
+    path
+}
+
+/// Runs a seed, or its draws as they were or were shortened.
+fn run(seed: u64, draws: Option<&[u32]>, is_traced: bool, folder: &Path, template: &Path) -> Outcome {
+    let path = folder.join(format!("{:?}.db", std::thread::current().id()));
+    for end in ["", "-wal", "-shm", ".lock"] {
+        let _none_there = std::fs::remove_file(format!("{}{end}", path.display()));
+    }
+    std::fs::copy(template, &path).unwrap();
+    fastrand::seed(seed);
+    let chance = draws.map_or_else(|| Chance::seeded(seed), Chance::replaying);
+    let runtime = runtime();
+    let store = runtime
+        .block_on(Store::open(&path, Role::Daemon))
+        .unwrap();
+    let mut sim = Sim::new(seed, chance, Books::open(&path).unwrap(), is_traced);
+    let now = sim.now();
+    for job in 0..sim.plan.jobs {
+        let name = ["a", "b", "c"][job as usize];
+        assert_eq!(sim.books.sql(now, None, &insert(name, now)), 1);
+    }
+    sim.look();
+    world::begin(sim);
+    runtime.block_on(drive(&store));
+    let sim = world::end().unwrap();
+    runtime.block_on(async {
+        // What the last process left ends here.
+        tokio::task::yield_now().await;
+        store.close().await;
+    });
+    Outcome {
+        violation: sim.violation,
+        draws: sim.chance.drawn().to_vec(),
+        trace: sim.trace,
+        steps: sim.steps,
+        crashes: sim.crashes,
+        posts: sim.books.posts.len(),
+    }
+}
+
+/// Starts process after process until the run is over.
+async fn drive(store: &Store) {
+    let ordered = with(|sim| sim.ordered.clone());
+    loop {
+        let (stop, stopped) = watch::channel(Stop::No);
+        with(|sim| sim.stop = Some(stop));
+        let mut process = tokio::spawn(process(store.clone(), stopped));
+        let ended = tokio::select! {
+            biased;
+            () = ordered.notified() => None,
+            ended = &mut process => Some(ended),
+        };
+        match ended {
+            None => {
+                process.abort();
+                let _cancelled = process.await;
+            }
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => with(|sim| sim.note(|| format!("the process ends: {error}"))),
+            Some(Err(panic)) => with(|sim| sim.judge(Err(format!("a panic: {panic}")))),
+        }
+        // Its tasks end as soon as they are looked at.
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
+        if with(|sim| sim.order == Some(Order::End)) {
+            return;
+        }
+        with(Sim::restarted);
+    }
+}
+
+async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreError> {
+    let clock = Clock::Simulated;
+    let (policy, gates, budget, limits, credits_per_create) = with(|sim| {
+        let plan = &sim.plan;
+        (
+            plan.policy(),
+            plan.gate_policy(),
+            plan.budget(),
+            plan.limits(),
+            plan.credits_per_create,
+        )
+    });
+    let account = Account::load(&store, gates, budget, clock.now()).await?;
+    let worker = Worker {
+        store,
+        service: Wire,
+        policy,
+        account,
+        lists: Lists::default(),
+        clock,
+        name_tag: true,
+        credits_per_create,
+        key_changed_at: None,
+        stop,
+    };
+    let daemon = Daemon::new(worker, limits, Until::Stopped);
+    with(|sim| sim.nudge = Some(daemon.nudge()));
+    daemon.run_unwatched().await
+}
+
+/// Runs `count` seeds from `first` on, on so many threads; stops at the first that fails.
+fn sweep(first: u64, count: u64, threads: usize, broken: Option<Rule>) -> (Option<(u64, String)>, Totals) {
+    let folder = folder();
+    let template = template(folder.path());
+    let next = AtomicU64::new(first);
+    let failed: Mutex<Option<(u64, String)>> = Mutex::new(None);
+    let totals = Mutex::new(Totals::default());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                set_broken(broken);
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count || failed.lock().unwrap().is_some() {
+                        break;
+                    }
+                    let outcome = run(seed, None, false, folder.path(), &template);
+                    let mut totals = totals.lock().unwrap();
+                    totals.seeds += 1;
+                    totals.steps += u64::from(outcome.steps);
+                    totals.crashes += u64::from(outcome.crashes);
+                    totals.posts += outcome.posts as u64;
+                    drop(totals);
+                    if let Some(why) = outcome.violation {
+                        let told = if broken.is_none() {
+                            tell(seed, &why, &outcome.draws, folder.path(), &template)
+                        } else {
+                            why
+                        };
+                        let mut failed = failed.lock().unwrap();
+                        if failed.as_ref().is_none_or(|(other, _)| seed < *other) {
+                            *failed = Some((seed, told));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    (failed.into_inner().unwrap(), totals.into_inner().unwrap())
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Totals {
+    seeds: u64,
+    steps: u64,
+    crashes: u64,
+    posts: u64,
+}
+
+/// A failing seed with a trace in which as little happens as still fails.
+fn tell(seed: u64, why: &str, draws: &[u32], folder: &Path, template: &Path) -> String {
+    let fails = |draws: &[u32]| run(seed, Some(draws), false, folder, template).violation.is_some();
+    let short = shortened(draws, 300, fails);
+    let outcome = run(seed, Some(&short), true, folder, template);
+    format!(
+        "seed {seed}: {why}\nshortened from {} draws to {}: {}\n{}",
+        draws.len(),
+        short.len(),
+        outcome.violation.unwrap_or_default(),
+        outcome.trace.unwrap_or_default(),
+    )
+}
+
+fn from_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// `PARSERD_TEST_SEEDS` says how many, `PARSERD_TEST_FIRST_SEED` where to begin.
+#[test]
+fn no_seed_pays_twice_loses_a_job_or_gets_stuck() {
+    let count = from_environment("PARSERD_TEST_SEEDS").unwrap_or(SEEDS);
+    let first = from_environment("PARSERD_TEST_FIRST_SEED").unwrap_or(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let began = Instant::now();
+    let (failed, totals) = sweep(first, count, threads, None);
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "{totals:?} in {seconds:.1} s, {:.0} seeds a second on {threads} threads",
+        totals.seeds as f64 / seconds
+    );
+    assert!(totals.posts > totals.seeds / 2, "hardly anything was sent");
+    if let Some((_, told)) = failed {
+        panic!("{told}");
+    }
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    let folder = folder();
+    let template = template(folder.path());
+    for seed in [3, 14, 159] {
+        let traces = [0; 2].map(|_| run(seed, None, true, folder.path(), &template).trace);
+        assert_eq!(traces[0], traces[1], "seed {seed}");
+    }
+}
+
+#[test]
+fn each_broken_rule_is_noticed() {
+    let mut missed = Vec::new();
+    for rule in Rule::ALL {
+        let (failed, totals) = sweep(0, SEEDS, 2, Some(rule));
+        match failed {
+            Some((seed, why)) => {
+                println!("{rule:?}: seed {seed} of {} run: {why}", totals.seeds);
+            }
+            None => missed.push(rule),
+        }
+    }
+    assert!(missed.is_empty(), "broken and not noticed: {missed:?}");
+}

@@ -1,0 +1,181 @@
+//! What a run is made of: jobs, settings, the account, what goes wrong.
+
+use super::chance::Chance;
+use crate::{
+    backoff::Schedule,
+    daemon::Limits,
+    gate::{Budget, GatePolicy},
+    lifecycle::{OnExisting, Policy},
+    simulator::{Faults, Rule, WorldConfig},
+};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Half an hour before midnight, UTC.
+pub(super) const BEGAN_AT: i64 = 20_000 * 86_400_000 - 30 * MINUTE_MS;
+
+/// The HTTP client's total timeout.
+pub(super) const REQUEST_TIMEOUT_MS: i64 = 75_000;
+
+/// No request arrives later than this after it was sent: well within the settling time,
+/// which stands for just that.
+pub(super) const LATEST_ARRIVAL_MS: i64 = 5 * MINUTE_MS;
+
+/// Of creates that are seen late; one a run at most, since several would add up to more
+/// than the settling times allow.
+const LATE: &[&str] = &[
+    "create status=500 land-late=20s p=0.5",
+    "create lose land-late=4m p=0.5",
+    "create lose after show-late=4m nth=1 per-name",
+    "create delay=80s p=0.5",
+    "create unreadable show-late=3m p=0.5",
+];
+
+const CREATE: &[&str] = &[
+    "create status=500 p=0.5",
+    "create status=500 after p=0.5",
+    "create lose after p=0.5",
+    "create lose before p=0.5",
+    "create status=503 nth=1-2",
+    "create unreadable p=0.5",
+    "create missing=id p=0.5",
+    "create cut p=0.5",
+    "create status=402 nth=2-4",
+    "create status=402 p=0.4",
+    "create status=401 nth=1-2",
+    "create status=429 retry-after=30s p=0.4",
+    "create status=400 nth=1",
+    "create status=302 nth=1",
+    "create fail=boom p=0.4",
+    "create generation=40m nth=1",
+    "create generation=0ms",
+];
+
+const READ: &[&str] = &[
+    "get status=500 p=0.4",
+    "get lose p=0.4",
+    "get status=404 nth=1-2",
+    "get unreadable p=0.3",
+    "get status=402 nth=1-2",
+    "get status=429 p=0.3",
+    "list status=500 p=0.4",
+    "list lose p=0.4",
+    "list unreadable p=0.3",
+    "list status=401 nth=2-3",
+    "list delay=80s nth=1-2",
+    "list status=404 p=0.3",
+    "any status=503 from=0s until=5m",
+];
+
+#[derive(Debug)]
+pub(super) struct Scenario {
+    pub jobs: u32,
+    pub max_requests: u32,
+    pub max_credits: Option<i64>,
+    pub max_credits_per_day: Option<i64>,
+    pub credits: Option<i64>,
+    pub credits_per_create: i64,
+    pub on_existing: OnExisting,
+    pub rules: Vec<&'static str>,
+    pub probe_interval_ms: i64,
+    pub retry_interval_ms: i64,
+    pub chaos: u32,
+    pub chaos_once_in: u32,
+    /// Steps until nothing goes wrong any more.
+    pub calm_after: u32,
+}
+
+impl Scenario {
+    pub fn draw(chance: &mut Chance) -> Self {
+        let mut rules = Vec::new();
+        if chance.once_in(4) {
+            rules.push(chance.of(LATE));
+        } else {
+            for _ in 0..chance.of(&[0, 1, 1, 2]) {
+                rules.push(chance.of(CREATE));
+            }
+        }
+        for _ in 0..chance.of(&[0, 0, 1, 2]) {
+            rules.push(chance.of(READ));
+        }
+        Self {
+            jobs: chance.of(&[1, 2, 2, 3]),
+            max_requests: chance.of(&[1, 2, 3, 4]),
+            max_credits: chance.of(&[None, None, None, Some(30_000), Some(60_000)]),
+            max_credits_per_day: chance.of(&[None, None, None, Some(30_000)]),
+            credits: chance.of(&[None, None, Some(0), Some(30_000), Some(60_000)]),
+            credits_per_create: 30_000,
+            on_existing: chance.of(&[OnExisting::Adopt, OnExisting::Adopt, OnExisting::Create]),
+            rules,
+            probe_interval_ms: 15 * MINUTE_MS,
+            retry_interval_ms: 2_000,
+            chaos: chance.of(&[0, 1, 2, 4, 6, 8]),
+            chaos_once_in: chance.of(&[32, 12, 24, 48]),
+            calm_after: chance.of(&[60, 120, 200, 300]),
+        }
+    }
+
+    pub fn faults(&self, seed: u64) -> Faults {
+        let rules = self.rules.iter().map(|rule| {
+            rule.parse::<Rule>()
+                .unwrap_or_else(|error| panic!("{rule}: {error}"))
+        });
+        Faults::new(seed, rules)
+    }
+
+    pub fn world(&self, seed: u64) -> WorldConfig {
+        WorldConfig {
+            seed,
+            credits: self.credits,
+            first_free: false,
+            ..WorldConfig::default()
+        }
+    }
+
+    pub fn policy(&self) -> Policy {
+        Policy {
+            on_existing: self.on_existing,
+            poll: Schedule {
+                initial_interval_ms: 10_000,
+                multiplier: 1.5,
+                max_interval_ms: 30_000,
+            },
+            poll_timeout_ms: 30 * MINUTE_MS,
+            retry: Schedule {
+                initial_interval_ms: self.retry_interval_ms,
+                multiplier: 2.0,
+                max_interval_ms: 5 * MINUTE_MS,
+            },
+            max_attempts: 5,
+            settle_ms: 15 * MINUTE_MS,
+            settle_after_error_ms: 30_000,
+        }
+    }
+
+    pub const fn gate_policy(&self) -> GatePolicy {
+        GatePolicy {
+            probe_interval_ms: self.probe_interval_ms,
+            max_probe_interval_ms: 6 * 60 * MINUTE_MS,
+            hold_interval_ms: self.retry_interval_ms,
+            max_hold_interval_ms: 5 * MINUTE_MS,
+        }
+    }
+
+    pub const fn budget(&self) -> Budget {
+        Budget {
+            credits_per_create: self.credits_per_create,
+            max_credits_per_day: self.max_credits_per_day,
+            max_credits: self.max_credits,
+            spent: 0,
+            spent_today: 0,
+            day: 0,
+        }
+    }
+
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_requests: self.max_requests as usize,
+            max_generating: 1000,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The service in process: requests travel, arrive, are answered, and get lost.
+
+use secrecy::SecretString;
+use tokio::sync::oneshot;
+
+use super::{
+    scenario::{LATEST_ARRIVAL_MS, REQUEST_TIMEOUT_MS},
+    seam::point,
+    world::{Sim, What, with},
+};
+use crate::{
+    api::{
+        Service,
+        classify::{self, Answer, Body, BodyEnd, Reply, TransportFault},
+        text::Quoter,
+        types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome},
+    },
+    job::{ParserId, UnixMs},
+    simulator::{self, Delivery, Endpoint, Request},
+};
+
+/// Known for longer than this, a parser that a list lacks makes the list partial.
+const SURELY_KNOWN_MS: i64 = 30_000;
+
+/// One request on its way.
+#[derive(Debug)]
+pub(super) struct Packet {
+    request: Request,
+    arrives_at: UnixMs,
+    deadline: UnixMs,
+    /// The answer on its way back, and when it is there.
+    pub reply: Option<(UnixMs, Reply)>,
+    answer: Option<oneshot::Sender<Reply>>,
+    post: Option<usize>,
+}
+
+impl Packet {
+    pub fn event_at(&self) -> UnixMs {
+        let timeout = if self.answer.is_some() {
+            self.deadline
+        } else {
+            UnixMs::MAX
+        };
+        match &self.reply {
+            Some((at, _)) => timeout.min(*at),
+            None => timeout.min(self.arrives_at),
+        }
+    }
+}
+
+/// The client's end.
+#[derive(Debug)]
+pub(super) struct Wire;
+
+impl Service for Wire {
+    async fn create(&self, request: &CreateRequest) -> CreateOutcome {
+        point(What::Send).await;
+        let post = with(|sim| {
+            let time = sim.time;
+            sim.note(|| format!("POST {}", request.name));
+            match sim.books.sends(request, &sim.service.world, time) {
+                Ok(post) => Some(post),
+                Err(why) => {
+                    sim.judge(Err(why));
+                    None
+                }
+            }
+        });
+        let Some(post) = post else {
+            return std::future::pending().await;
+        };
+        let mut body = serde_json::to_value(request).unwrap_or_default();
+        body["api_key"] = "key".into();
+        let request = Request::new("POST", "/parsers", body.to_string());
+        let reply = exchange(request, Some(post)).await;
+        with(|sim| {
+            let outcome = classify::create(reply, sim.now(), &quoter());
+            let (job, time) = (sim.books.posts[post].job, sim.time);
+            sim.note(|| format!("POST answered: {outcome:?}"));
+            sim.books.answered(&sim.plan, job, &outcome, time);
+            outcome
+        })
+    }
+
+    async fn details(&self, parser_id: &ParserId) -> PollOutcome {
+        point(What::Send).await;
+        let target = format!("/parsers/{parser_id}?api_key=key");
+        let reply = exchange(Request::new("GET", &target, ""), None).await;
+        with(|sim| {
+            let outcome = classify::details(parser_id, reply, sim.now(), &quoter());
+            sim.note(|| format!("GET {parser_id} answered: {outcome:?}"));
+            outcome
+        })
+    }
+
+    async fn list(&self) -> ListOutcome {
+        point(What::Send).await;
+        let reply = exchange(Request::new("GET", "/parsers?api_key=key", ""), None).await;
+        with(|sim| {
+            let outcome = classify::list(reply, sim.now(), &quoter());
+            sim.note(|| format!("LIST answered: {outcome:?}"));
+            outcome
+        })
+    }
+}
+
+fn quoter() -> Quoter {
+    thread_local! {
+        static QUOTER: Quoter = Quoter::hiding(&SecretString::from("simulated-key"));
+    }
+    QUOTER.with(Clone::clone)
+}
+
+async fn exchange(request: Request, post: Option<usize>) -> Reply {
+    let answered = with(|sim| sim.send(request, post));
+    match answered.await {
+        Ok(reply) => reply,
+        // The simulation is over.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+impl Sim {
+    fn send(&mut self, request: Request, post: Option<usize>) -> oneshot::Receiver<Reply> {
+        let (answer, answered) = oneshot::channel();
+        if self.is_down {
+            if let Some(post) = post {
+                self.books.posts[post].is_on_its_way = false;
+            }
+            let refused = Err(TransportFault::NotConnected("refused".to_owned()));
+            self.packets.push(Packet {
+                request,
+                arrives_at: UnixMs::MAX,
+                deadline: UnixMs::MAX,
+                reply: Some((self.time, refused)),
+                answer: Some(answer),
+                post: None,
+            });
+            return answered;
+        }
+        let takes_ms = if self.is_calm {
+            20
+        } else {
+            let late = [20, 20, 20, 1, 500, 5_000, 60_000, LATEST_ARRIVAL_MS];
+            self.chance.of(&late)
+        };
+        self.packets.push(Packet {
+            request,
+            arrives_at: self.time + takes_ms,
+            deadline: self.time + REQUEST_TIMEOUT_MS,
+            reply: None,
+            answer: Some(answer),
+            post,
+        });
+        answered
+    }
+
+    /// The request arrives, or its answer, or its time is over. Returns whether somebody
+    /// was told.
+    pub fn advance_packet(&mut self, index: usize) -> bool {
+        let time = self.time;
+        let packet = &mut self.packets[index];
+        if packet.answer.as_ref().is_some_and(oneshot::Sender::is_closed) {
+            packet.answer = None;
+        }
+        match packet.reply.take() {
+            Some((at, reply)) if at <= time => {
+                let packet = self.packets.remove(index);
+                packet.answer.is_some_and(|answer| answer.send(reply).is_ok())
+            }
+            Some(later) if packet.answer.is_none() => {
+                drop(later);
+                self.packets.remove(index);
+                false
+            }
+            None if packet.arrives_at <= time => {
+                self.arrive(index);
+                false
+            }
+            reply => {
+                packet.reply = reply;
+                let Some(answer) = packet.answer.take() else {
+                    return false;
+                };
+                let timed_out = Err(TransportFault::TimedOut("timed out".to_owned()));
+                answer.send(timed_out).is_ok()
+            }
+        }
+    }
+
+    fn arrive(&mut self, index: usize) {
+        let packet = &self.packets[index];
+        let (request, post) = (packet.request.clone(), packet.post);
+        let before = self.service.world.parsers(UnixMs::MAX).len();
+        let reply = self.service.respond(self.time, &request);
+        if let Some(post) = post {
+            let made = self.service.world.parsers(UnixMs::MAX);
+            let post = &mut self.books.posts[post];
+            post.is_on_its_way = false;
+            if made.len() > before {
+                post.made = made.last().map(|parser| parser.id.clone());
+            }
+            let made = post.made.clone();
+            self.note(|| format!("POST arrived, made {made:?}"));
+        }
+        let (delay_ms, reply) = match reply {
+            simulator::Reply::Lost { delay_ms, .. } => {
+                (delay_ms, Err(TransportFault::Broken("reset".to_owned())))
+            }
+            simulator::Reply::Answer {
+                answer,
+                delivery,
+                delay_ms,
+            } => {
+                let retry_after = answer.header("retry-after").map(str::to_owned);
+                let status = answer.status;
+                let mut bytes = answer.body;
+                if request.endpoint() == Endpoint::List && status == 200 {
+                    self.leave_out(&mut bytes);
+                }
+                let end = if delivery == Delivery::Whole {
+                    BodyEnd::Complete
+                } else {
+                    bytes.truncate(bytes.len() / 2);
+                    BodyEnd::Cut("cut".to_owned())
+                };
+                let body = Body { bytes, end };
+                let answer = Answer {
+                    status,
+                    retry_after,
+                    body,
+                };
+                (delay_ms, Ok(answer))
+            }
+        };
+        let takes_ms = if self.is_calm {
+            20
+        } else {
+            self.chance.of(&[20, 20, 20, 1, 1_000, 70_000, 90_000])
+        };
+        self.packets[index].reply = Some((self.time + delay_ms + takes_ms, reply));
+    }
+
+    /// A partial list: it lacks what nobody has on record, and with it one that
+    /// somebody has, without which nobody could tell.
+    fn leave_out(&mut self, bytes: &mut Vec<u8>) {
+        let known = self.books.known_for(SURELY_KNOWN_MS, self.now());
+        let listed: Vec<serde_json::Value> = serde_json::from_slice(bytes).unwrap_or_default();
+        let id = |item: &serde_json::Value| item["id"].as_str().unwrap_or_default().to_owned();
+        let witness = listed.iter().map(id).find(|id| known.contains(id));
+        if !self.is_partial || witness.is_none() {
+            return;
+        }
+        let left: Vec<_> = listed
+            .into_iter()
+            .filter(|item| known.contains(&id(item)) && Some(id(item)) != witness)
+            .collect();
+        self.books.was_partial = true;
+        self.note(|| format!("a partial list of {}", left.len()));
+        *bytes = serde_json::Value::from(left).to_string().into_bytes();
+    }
+}

@@ -1,0 +1,354 @@
+//! The scheduler: when nothing can run, it draws what goes on next. A commit, a read, a
+//! request, an answer, time, a crash: one thing at a time, so one seed decides all.
+
+use std::{cell::RefCell, fmt::Write as _, sync::Arc, time::Duration};
+
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::{
+    books::Books,
+    chance::Chance,
+    scenario::{BEGAN_AT, Scenario},
+    wire::Packet,
+};
+use crate::{job::UnixMs, simulator::Simulator, worker::Stop};
+
+/// After so many steps a run is stuck.
+const MOST_STEPS: u32 = 30_000;
+
+thread_local! {
+    static SIM: RefCell<Option<Sim>> = const { RefCell::new(None) };
+}
+
+/// What somebody waits to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Read,
+    Commit,
+    Committed,
+    Send,
+}
+
+/// How it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Go {
+    On,
+    /// The commit fails and nothing is stored.
+    FailBefore,
+    /// The commit is reported lost and all is stored.
+    FailAfter,
+}
+
+/// What the process does next, that only its owner can do to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Crash,
+    /// The run is over.
+    End,
+}
+
+#[derive(Debug)]
+pub(super) struct Sim {
+    /// Time as it passes; clocks may say otherwise.
+    pub time: UnixMs,
+    skew_ms: i64,
+    pub clock_step_ms: i64,
+    pub busy: usize,
+    pub chance: Chance,
+    pub plan: Scenario,
+    pub books: Books,
+    pub service: Simulator,
+    pub packets: Vec<Packet>,
+    pub is_down: bool,
+    pub is_partial: bool,
+    pub points: Vec<(What, oneshot::Sender<Go>)>,
+    sleepers: Vec<(UnixMs, oneshot::Sender<()>)>,
+    pub steps: u32,
+    pub chaos_left: u32,
+    pub failing_commits: u32,
+    pub is_calm: bool,
+    pub order: Option<Order>,
+    pub ordered: Arc<Notify>,
+    pub nudge: Option<Arc<Notify>>,
+    pub stop: Option<watch::Sender<Stop>>,
+    pub trace: Option<String>,
+    pub violation: Option<String>,
+    pub crashes: u32,
+    pub new_jobs: u32,
+}
+
+/// Whether this thread is in a simulation.
+pub(super) fn in_simulation() -> bool {
+    SIM.with_borrow(Option::is_some)
+}
+
+/// Does something with this thread's simulation.
+pub(super) fn with<T>(work: impl FnOnce(&mut Sim) -> T) -> T {
+    SIM.with_borrow_mut(|sim| work(sim.as_mut().expect("a simulation runs on this thread")))
+}
+
+pub(super) fn begin(sim: Sim) {
+    SIM.set(Some(sim));
+}
+
+/// Takes the simulation off this thread.
+pub(super) fn end() -> Option<Sim> {
+    SIM.take()
+}
+
+/// Called whenever nothing on this thread can run.
+pub(super) fn idle() {
+    SIM.with_borrow_mut(|sim| {
+        if let Some(sim) = sim {
+            sim.go_on();
+        }
+    });
+}
+
+enum Event {
+    Point(usize),
+    Packet(usize),
+    Sleeper(usize),
+}
+
+impl Sim {
+    pub fn new(seed: u64, mut chance: Chance, books: Books, is_traced: bool) -> Self {
+        let plan = Scenario::draw(&mut chance);
+        let mut trace = is_traced.then(String::new);
+        if let Some(trace) = &mut trace {
+            let _infallible = writeln!(trace, "{plan:?}");
+        }
+        let mut service = Simulator::new(plan.world(seed), plan.faults(seed));
+        service.world.set_key("key");
+        Self {
+            time: BEGAN_AT,
+            skew_ms: 0,
+            clock_step_ms: 0,
+            busy: 0,
+            chaos_left: plan.chaos,
+            chance,
+            plan,
+            books,
+            service,
+            packets: Vec::new(),
+            is_down: false,
+            is_partial: false,
+            points: Vec::new(),
+            sleepers: Vec::new(),
+            steps: 0,
+            failing_commits: 0,
+            is_calm: false,
+            order: None,
+            ordered: Arc::new(Notify::new()),
+            nudge: None,
+            stop: None,
+            trace,
+            violation: None,
+            crashes: 0,
+            new_jobs: 0,
+        }
+    }
+
+    /// The time as the process has it.
+    pub const fn now(&self) -> UnixMs {
+        self.time + self.skew_ms
+    }
+
+    pub const fn take_clock_step(&mut self, step_ms: i64) {
+        self.skew_ms += step_ms;
+        self.clock_step_ms -= step_ms;
+    }
+
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            let passed_ms = self.time - BEGAN_AT;
+            let _infallible = writeln!(trace, "{:4} {:>9} ms  {}", self.steps, passed_ms, line());
+        }
+    }
+
+    pub fn sleep(&mut self, pause: Duration) -> oneshot::Receiver<()> {
+        let (wake, woken) = oneshot::channel();
+        let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+        self.sleepers.push((self.time.saturating_add(pause_ms), wake));
+        woken
+    }
+
+    pub fn point(&mut self, what: What) -> oneshot::Receiver<Go> {
+        let (release, released) = oneshot::channel();
+        self.points.push((what, release));
+        released
+    }
+
+    /// Looks at the database after a commit.
+    pub fn look(&mut self) {
+        let looked = self
+            .books
+            .look(&self.plan, &self.service.world, self.time);
+        self.judge(looked);
+        if self.trace.is_some() {
+            let states: Vec<String> = self
+                .books
+                .jobs
+                .iter()
+                .map(|job| {
+                    let reason = job.park_reason.as_deref().or(job.error_kind.as_deref());
+                    format!(
+                        "{}={} {} {}",
+                        job.name,
+                        job.state,
+                        reason.unwrap_or_default(),
+                        job.parser_id.as_deref().unwrap_or_default()
+                    )
+                })
+                .collect();
+            self.note(|| format!("  committed: {}", states.join(", ")));
+        }
+    }
+
+    /// Ends the run if every job has come to rest.
+    fn look_for_rest(&mut self) {
+        let rest = self
+            .books
+            .at_rest(&self.plan, &self.service.world, self.time);
+        match rest {
+            Ok(true) if self.packets.iter().all(|packet| packet.reply.is_some()) => self.end(),
+            Ok(_) => {}
+            Err(why) => self.judge(Err(why)),
+        }
+    }
+
+    pub fn judge(&mut self, verdict: Result<(), String>) {
+        if let Err(why) = verdict
+            && self.violation.is_none()
+        {
+            self.note(|| format!("VIOLATION: {why}"));
+            self.violation = Some(why);
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        self.order = Some(Order::End);
+        self.ordered.notify_one();
+    }
+
+    pub fn crash(&mut self) {
+        self.crashes += 1;
+        self.order = Some(Order::Crash);
+        self.ordered.notify_one();
+    }
+
+    /// The process that was is no more; the next one reads the clock as it is.
+    pub fn restarted(&mut self) {
+        self.order = None;
+        self.take_clock_step(self.clock_step_ms);
+        self.books.crashed(self.time, self.now());
+        self.points.clear();
+        self.sleepers.clear();
+    }
+
+    fn go_on(&mut self) {
+        loop {
+            if self.busy > 0 || self.order.is_some() {
+                return;
+            }
+            self.points.retain(|(_, release)| !release.is_closed());
+            self.sleepers.retain(|(_, wake)| !wake.is_closed());
+            self.steps += 1;
+            if self.steps > MOST_STEPS {
+                let jobs = format!("{:?}", self.books.jobs);
+                self.judge(Err(format!("stuck: {jobs}")));
+                return;
+            }
+            if !self.is_calm {
+                if self.steps > self.plan.calm_after {
+                    self.calm();
+                } else if self.chaos_left > 0 && self.chance.once_in(self.plan.chaos_once_in) {
+                    self.chaos_left -= 1;
+                    self.wreak();
+                    continue;
+                }
+            }
+            if self.step() {
+                return;
+            }
+        }
+    }
+
+    /// From here on nothing goes wrong any more.
+    fn calm(&mut self) {
+        self.note(|| "calm".to_owned());
+        self.is_calm = true;
+        self.is_down = false;
+        self.is_partial = false;
+        self.failing_commits = 0;
+        self.service.faults.clear();
+        self.service.world.set_key("key");
+        self.service.world.add_credits(100_000_000);
+    }
+
+    /// Does one thing. Returns whether somebody can run now.
+    fn step(&mut self) -> bool {
+        let mut events: Vec<Event> = (0..self.points.len()).map(Event::Point).collect();
+        let mut next = UnixMs::MAX;
+        for (index, packet) in self.packets.iter().enumerate() {
+            match packet.event_at() {
+                at if at <= self.time => events.push(Event::Packet(index)),
+                at => next = next.min(at),
+            }
+        }
+        for (index, (at, _)) in self.sleepers.iter().enumerate() {
+            if *at <= self.time {
+                events.push(Event::Sleeper(index));
+            } else {
+                next = next.min(*at);
+            }
+        }
+        if events.is_empty() {
+            if self.is_calm {
+                self.look_for_rest();
+                if self.order.is_some() {
+                    return true;
+                }
+            }
+            if next == UnixMs::MAX {
+                self.judge(Err("nothing goes on and nobody waits for a time".to_owned()));
+                return true;
+            }
+            self.time = next;
+            return false;
+        }
+        let index = if events.len() == 1 {
+            0
+        } else {
+            self.chance.index(events.len())
+        };
+        match events[index] {
+            Event::Point(index) => {
+                let (what, release) = self.points.remove(index);
+                let go = self.go(what);
+                if what != What::Read {
+                    self.note(|| format!("{what:?} {go:?}"));
+                }
+                release.send(go).is_ok()
+            }
+            Event::Packet(index) => self.advance_packet(index),
+            Event::Sleeper(index) => {
+                let (_, wake) = self.sleepers.remove(index);
+                wake.send(()).is_ok()
+            }
+        }
+    }
+
+    fn go(&mut self, what: What) -> Go {
+        if what != What::Commit || self.failing_commits == 0 {
+            return Go::On;
+        }
+        self.failing_commits -= 1;
+        if self.chance.once_in(2) {
+            Go::FailAfter
+        } else {
+            Go::FailBefore
+        }
+    }
+}
