@@ -216,11 +216,10 @@ impl Account {
         state.budget.spent = spent;
         state.budget.spent_today = spent_today;
         state.budget.day = crate::gate::utc_day(now);
-        if std::mem::take(&mut state.miscounts) {
-            // Whether the job that met the bound is PARKED is as uncertain: the next one
-            // meets it again.
-            state.is_held = false;
-        }
+        state.miscounts = false;
+        // Whether the job that met the bound is still PARKED is as uncertain: the next
+        // one meets it again, so that a job always says why creates are held.
+        state.is_held = false;
         Ok(())
     }
 

@@ -13,6 +13,10 @@ use crate::job::{DurationMs, UnixMs};
 /// A wall clock that is off by less has not stepped: it was slewed, or read late.
 const MIN_STEP_MS: DurationMs = 2_000;
 
+/// The longest sleep: a wall clock that steps is noticed within it, and the daemon's
+/// heartbeat is no older.
+const MAX_SLEEP: Duration = Duration::from_secs(10);
+
 /// Where the time comes from.
 ///
 /// What waits for a time to pass must not be fooled by a wall clock that is set: so
@@ -79,10 +83,12 @@ impl Clock {
         }
     }
 
-    /// Waits.
+    /// Waits, and not for very long: it is looked at anew whether there is more to wait.
     pub async fn sleep(&self, pause: Duration) {
         match self {
-            Self::System(_) | Self::Manual(_) => tokio::time::sleep(pause).await,
+            Self::System(_) | Self::Manual(_) => {
+                tokio::time::sleep(pause.min(MAX_SLEEP)).await;
+            }
             #[cfg(test)]
             Self::Simulated => crate::simulation::sleep(pause).await,
         }

@@ -29,9 +29,6 @@ use crate::{
 /// How many due jobs of a lane are claimed at once.
 const BATCH: usize = 128;
 
-/// The longest sleep: a wall clock that steps is noticed within it.
-const MAX_SLEEP: Duration = Duration::from_secs(10);
-
 /// The pause after an error of the database.
 const STORE_PAUSE: Duration = Duration::from_millis(STORE_PAUSE_MS.unsigned_abs());
 const STORE_PAUSE_MS: DurationMs = 1_000;
@@ -225,7 +222,7 @@ impl<S: Service> Daemon<S> {
         if let Some(step_ms) = self.worker.clock.step() {
             // Who is at work holds times of before: each ends first, in its own time.
             if !self.tasks.is_empty() {
-                return Ok(Some(MAX_SLEEP));
+                return Ok(Some(Duration::MAX));
             }
             self.take_step(step_ms).await?;
         }
@@ -393,14 +390,10 @@ impl<S: Service> Daemon<S> {
         for queued in self.creates.jobs.drain(..) {
             self.leased.remove(&queued.job.id);
         }
-        // Others may have settled creates.
-        if self
-            .worker
-            .account
-            .budget_hold(self.worker.clock.now())
-            .is_some()
-        {
-            self.recount().await?;
+        // Others may have settled creates, or set the job free that was held.
+        let now = self.worker.clock.now();
+        if self.worker.account.budget_hold(now).is_some() {
+            self.worker.account.distrust_count();
         }
         if self.worker.account.reload(&self.worker.store).await? {
             self.lifted.clear();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Daemon, MAX_SLEEP, Until};
+use super::{Daemon, Until};
 use crate::{
     api::Service,
     gate::{Gate, Scope},
@@ -56,7 +56,7 @@ impl<S: Service> Daemon<S> {
             next.saturating_sub(now)
         };
         // At least a millisecond: what is due and cannot start waits for a task's end.
-        Duration::from_millis(wait_ms.max(1).unsigned_abs()).min(MAX_SLEEP)
+        Duration::from_millis(wait_ms.max(1).unsigned_abs())
     }
 
     /// Whether the daemon is to end by itself; asked only while no task runs.

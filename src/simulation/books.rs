@@ -72,8 +72,8 @@ pub(super) struct Books {
     /// Jobs that an operator changed since they were last looked at, and ever.
     touched: BTreeSet<i64>,
     pub edited: BTreeSet<i64>,
-    /// Parsers that another tool made.
-    pub strangers: Vec<String>,
+    /// Parsers that another tool made, with their names.
+    pub strangers: Vec<(String, String)>,
     pub was_partial: bool,
 }
 
@@ -152,15 +152,25 @@ impl Books {
                 return Err(format!("jobs {other} and {} both hold parser {id}", job.name));
             }
         }
-        self.within_budget(plan)?;
+        self.within_budget(plan, service)?;
         self.remembers(service, time)
     }
 
-    fn within_budget(&self, plan: &Scenario) -> Verdict {
+    fn within_budget(&self, plan: &Scenario, service: &World) -> Verdict {
         let counted = || self.creates.iter().filter(|row| row.outcome != "not_made");
         if let Some(limit) = plan.max_credits {
+            // One that somebody deleted before it was ever seen cannot be known of.
+            let made = self.posts.iter().filter_map(|post| post.made.as_ref());
+            let made = made.filter(|id| service.parser(UnixMs::MAX, id).is_some());
+            let made = made.count();
+            let paid = plan.credits_per_create * i64::try_from(made).unwrap_or(i64::MAX);
+            holds!(paid <= limit, "{paid} credits are paid of {limit}");
             let spent: i64 = counted().map(|row| row.credits).sum();
-            holds!(spent <= limit, "{spent} credits are spent or in doubt of {limit}");
+            // Another tool's parser may be taken for one's own, and counts then.
+            holds!(
+                spent <= limit || !self.strangers.is_empty(),
+                "{spent} credits are spent or in doubt of {limit}"
+            );
         }
         if let Some(limit) = plan.max_credits_per_day {
             let mut days = BTreeMap::new();
@@ -168,7 +178,10 @@ impl Books {
                 *days.entry(row.sent_at.div_euclid(86_400_000)).or_insert(0) += row.credits;
             }
             for (day, spent) in days {
-                holds!(spent <= limit, "{spent} credits on day {day}, of {limit}");
+                holds!(
+                    spent <= limit || !self.strangers.is_empty(),
+                    "{spent} credits on day {day}, of {limit}"
+                );
             }
         }
         Ok(())
@@ -179,6 +192,10 @@ impl Books {
         for post in &self.posts {
             let Some(made) = &post.made else { continue };
             if service.parser(time, made).is_none() && service.parser(UnixMs::MAX, made).is_none() {
+                continue;
+            }
+            // Of two parsers of one name nobody can tell which is whose.
+            if self.strangers.iter().any(|(_, name)| *name == post.name) {
                 continue;
             }
             let is_known = self.creates.iter().any(|row| {
@@ -383,7 +400,9 @@ impl Books {
                 ("FINISHED" | "FAILED" | "CANCELLED", _) => true,
                 ("PARKED", Some("budget")) => is_spent,
                 // Behind one that is PARKED for want of budget the others wait.
-                ("QUEUED", _) => is_spent && self.is_parked_for_budget(),
+                ("QUEUED", _) | ("PARKED", Some("credits" | "unauthorized")) => {
+                    is_spent && self.is_parked_for_budget()
+                }
                 ("PARKED", Some("ambiguous")) => {
                     holds!(
                         !self.strangers.is_empty() || self.was_partial,
@@ -442,7 +461,7 @@ impl Books {
 
     fn was_deleted(&self, service: &World, id: &str) -> bool {
         service.parser(UnixMs::MAX, id).is_none()
-            && (self.strangers.iter().any(|stranger| stranger == id)
+            && (self.strangers.iter().any(|stranger| stranger.0 == id)
                 || self.posts.iter().any(|post| post.made.as_deref() == Some(id)))
     }
 
@@ -453,6 +472,14 @@ impl Books {
             .filter(|row| row.settled_at.is_some_and(|at| now - at > age_ms))
             .filter_map(|row| row.parser_id.clone())
             .collect()
+    }
+
+    /// Whether a job waits for somebody's word on its create, which made nothing and
+    /// will make nothing.
+    pub fn is_in_doubt_for_nothing(&self, job: &JobRow) -> bool {
+        let mut posts = self.posts.iter().filter(|post| post.job == job.id);
+        (job.state == "CREATING" || job.park_reason.as_deref() == Some("ambiguous"))
+            && posts.all(|post| post.made.is_none() && !post.is_on_its_way)
     }
 
     /// Whether a create of this job may still make a parser, or made one.

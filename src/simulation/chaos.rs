@@ -1,6 +1,7 @@
 //! What goes wrong beside the requests: crashes, clocks, disks, people.
 
 use super::{
+    books::JobRow,
     scenario::LATEST_ARRIVAL_MS,
     world::{Sim, What},
 };
@@ -92,7 +93,8 @@ impl Sim {
 
     /// Another tool makes a parser of a job's name, before parserd does.
     fn insert_a_parser(&mut self) {
-        let Some(job) = self.books.jobs.iter().find(|job| !self.books.has_posted(job.id)) else {
+        let without = |job: &&JobRow| !self.books.has_posted(job.id) && job.state == "QUEUED";
+        let Some(job) = self.books.jobs.iter().find(without) else {
             return;
         };
         let spec = JobSpec::from_columns(&job.name, &job.urls, None, None);
@@ -100,12 +102,49 @@ impl Sim {
         let name = spec.remote_name(0, true);
         self.note(|| format!("another tool makes {name}"));
         let inserted = Inserted {
-            name,
+            name: name.clone(),
             urls: spec.urls,
             ..Inserted::default()
         };
         let id = self.service.world.insert_parser(self.time, inserted);
-        self.books.strangers.push(id);
+        self.books.strangers.push((id.clone(), name));
+        if self.chance.once_in(2) {
+            self.resolve(&id);
+        }
+    }
+
+    /// A person says `parserd resolve --adopt` of a create in doubt that made nothing: its
+    /// job takes another job's parser.
+    fn resolve(&mut self, parser: &str) {
+        let in_doubt = |job: &&JobRow| self.books.is_in_doubt_for_nothing(job);
+        let Some(job) = self.books.jobs.iter().find(in_doubt) else {
+            return;
+        };
+        let (id, now) = (job.id, self.now());
+        let name = job.name.clone();
+        self.note(|| format!("somebody resolves {name} with {parser}"));
+        let adopted = format!(
+            "UPDATE jobs SET revision = revision + 1, state = 'GENERATING', \
+             parser_id = '{parser}', generating_since = {now}, due_at = {now}, \
+             updated_at = {now}, doubt_since = NULL, doubt_cause = NULL, absent_since = NULL, \
+             absent_lists = 0, untrusted_since = NULL, park_reason = NULL, remote_name = NULL \
+             WHERE id = {id} AND doubt_since IS NOT NULL AND state IN ('CREATING', 'PARKED')"
+        );
+        if self.books.sql(now, Some(id), &adopted) > 0 {
+            let made = format!(
+                "UPDATE creates SET outcome = 'made', parser_id = '{parser}', \
+                 settled_at = {now} WHERE job_id = {id} AND outcome = 'pending'"
+            );
+            self.books.sql(now, None, &made);
+            self.changed();
+        }
+    }
+
+    fn changed(&mut self) {
+        self.look();
+        if let Some(nudge) = &self.nudge {
+            nudge.notify_one();
+        }
     }
 
     /// Another program changes the database: a person, or a script.
@@ -158,10 +197,7 @@ impl Sim {
             }
         };
         if changed > 0 {
-            self.look();
-            if let Some(nudge) = &self.nudge {
-                nudge.notify_one();
-            }
+            self.changed();
         }
     }
 }

@@ -14,7 +14,10 @@ use super::{
 use crate::{job::UnixMs, simulator::Simulator, worker::Stop};
 
 /// After so many steps a run is stuck.
-const MOST_STEPS: u32 = 30_000;
+const MOST_STEPS: u32 = 10_000;
+
+/// The longest sleep: longer than the machine's, to see more in less time.
+const MAX_SLEEP_MS: i64 = 600_000;
 
 thread_local! {
     static SIM: RefCell<Option<Sim>> = const { RefCell::new(None) };
@@ -169,7 +172,8 @@ impl Sim {
     pub fn sleep(&mut self, pause: Duration) -> oneshot::Receiver<()> {
         let (wake, woken) = oneshot::channel();
         let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
-        self.sleepers.push((self.time.saturating_add(pause_ms), wake));
+        let at = self.time + pause_ms.min(MAX_SLEEP_MS);
+        self.sleepers.push((at, wake));
         woken
     }
 
