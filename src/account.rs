@@ -110,10 +110,10 @@ impl Account {
             Admission::Canary => true,
             Admission::NoneUntil(_) => return None,
         };
+        *gate = gate.with_canary();
         #[cfg(test)]
-        let canary = canary && !crate::simulation::breaks(crate::simulation::Rule::Canary);
-        if canary {
-            *gate = gate.with_canary();
+        if crate::simulation::breaks(crate::simulation::Rule::Canary) {
+            *gate = gate.without_canary();
         }
         Some(Pass {
             scope,

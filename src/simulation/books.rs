@@ -110,6 +110,15 @@ impl Books {
         })
     }
 
+    /// Takes out what the last run left.
+    pub fn clear(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch(
+            "BEGIN IMMEDIATE; DELETE FROM jobs; DELETE FROM job_events; DELETE FROM creates; \
+             DELETE FROM gates; DELETE FROM gone_parsers; DELETE FROM meta; \
+             DELETE FROM sqlite_sequence; COMMIT",
+        )
+    }
+
     /// Changes the database as another program would; how many rows.
     pub fn sql(&mut self, now: UnixMs, job: Option<i64>, sql: &str) -> usize {
         self.connection

@@ -74,14 +74,22 @@ fn template(folder: &Path) -> PathBuf {
              INSERT INTO simulated_clock VALUES (0);",
         )
         .unwrap();
+    let triggers = |part: &str| -> Vec<(String, String)> {
+        connection
+            .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND instr(sql, ?1)")
+            .unwrap()
+            .query_map([part], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    };
+    // Rows go with the run that made them.
+    for (name, _) in triggers("BEFORE DELETE") {
+        let drop = format!("DROP TRIGGER {name}");
+        connection.execute_batch(&drop).unwrap();
+    }
     let machine = "CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)";
-    let triggers: Vec<(String, String)> = connection
-        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND instr(sql, ?1)")
-        .unwrap()
-        .query_map([machine], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap();
+    let triggers = triggers(machine);
     assert!(!triggers.is_empty(), "the triggers ask no clock");
     for (name, sql) in triggers {
         let sql = sql.replace(machine, "(SELECT at FROM simulated_clock)");
@@ -93,41 +101,67 @@ fn template(folder: &Path) -> PathBuf {
     path
 }
 
-/// Runs a seed, or its draws as they were or were shortened.
-fn run(seed: u64, draws: Option<&[u32]>, is_traced: bool, folder: &Path, template: &Path) -> Outcome {
-    let path = folder.join(format!("{:?}.db", std::thread::current().id()));
-    for end in ["", "-wal", "-shm", ".lock"] {
-        let _none_there = std::fs::remove_file(format!("{}{end}", path.display()));
+/// A database and a thread's runtime, for one run after another: opening one is most of
+/// the work of a run.
+struct Stage {
+    runtime: tokio::runtime::Runtime,
+    store: Option<Store>,
+    path: PathBuf,
+    is_traced: bool,
+}
+
+impl Stage {
+    fn new(folder: &Path, template: &Path) -> Self {
+        let path = folder.join(format!("{:?}.db", std::thread::current().id()));
+        for end in ["", "-wal", "-shm", ".lock"] {
+            let _none_there = std::fs::remove_file(format!("{}{end}", path.display()));
+        }
+        std::fs::copy(template, &path).unwrap();
+        let runtime = runtime();
+        let store = runtime.block_on(Store::open(&path, Role::Daemon)).unwrap();
+        Self {
+            runtime,
+            store: Some(store),
+            path,
+            is_traced: false,
+        }
     }
-    std::fs::copy(template, &path).unwrap();
-    fastrand::seed(seed);
-    let chance = draws.map_or_else(|| Chance::seeded(seed), Chance::replaying);
-    let runtime = runtime();
-    let store = runtime
-        .block_on(Store::open(&path, Role::Daemon))
-        .unwrap();
-    let mut sim = Sim::new(seed, chance, Books::open(&path).unwrap(), is_traced);
-    let now = sim.now();
-    for job in 0..sim.plan.jobs {
-        let name = ["a", "b", "c"][job as usize];
-        assert_eq!(sim.books.sql(now, None, &insert(name, now)), 1);
+
+    /// Runs a seed, or its draws as they were or were shortened.
+    fn run(&self, seed: u64, draws: Option<&[u32]>) -> Outcome {
+        let Some(store) = &self.store else {
+            unreachable!("it is open until it is dropped");
+        };
+        fastrand::seed(seed);
+        let chance = draws.map_or_else(|| Chance::seeded(seed), Chance::replaying);
+        let books = Books::open(&self.path).unwrap();
+        books.clear().unwrap();
+        let mut sim = Sim::new(seed, chance, books, self.is_traced);
+        let now = sim.now();
+        for job in 0..sim.plan.jobs {
+            let name = ["a", "b", "c"][job as usize];
+            assert_eq!(sim.books.sql(now, None, &insert(name, now)), 1);
+        }
+        sim.look();
+        world::begin(sim);
+        self.runtime.block_on(drive(store));
+        let sim = world::end().unwrap();
+        Outcome {
+            violation: sim.violation,
+            draws: sim.chance.drawn().to_vec(),
+            trace: sim.trace,
+            steps: sim.steps,
+            crashes: sim.crashes,
+            posts: sim.books.posts.len(),
+        }
     }
-    sim.look();
-    world::begin(sim);
-    runtime.block_on(drive(&store));
-    let sim = world::end().unwrap();
-    runtime.block_on(async {
-        // What the last process left ends here.
-        tokio::task::yield_now().await;
-        store.close().await;
-    });
-    Outcome {
-        violation: sim.violation,
-        draws: sim.chance.drawn().to_vec(),
-        trace: sim.trace,
-        steps: sim.steps,
-        crashes: sim.crashes,
-        posts: sim.books.posts.len(),
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(store) = self.store.take() {
+            self.runtime.block_on(store.close());
+        }
     }
 }
 
@@ -204,12 +238,13 @@ fn sweep(first: u64, count: u64, threads: usize, broken: Option<Rule>) -> (Optio
         for _ in 0..threads {
             scope.spawn(|| {
                 set_broken(broken);
+                let mut stage = Stage::new(folder.path(), &template);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= first + count || failed.lock().unwrap().is_some() {
                         break;
                     }
-                    let outcome = run(seed, None, false, folder.path(), &template);
+                    let outcome = stage.run(seed, None);
                     let mut totals = totals.lock().unwrap();
                     totals.seeds += 1;
                     totals.steps += u64::from(outcome.steps);
@@ -218,7 +253,7 @@ fn sweep(first: u64, count: u64, threads: usize, broken: Option<Rule>) -> (Optio
                     drop(totals);
                     if let Some(why) = outcome.violation {
                         let told = if broken.is_none() {
-                            tell(seed, &why, &outcome.draws, folder.path(), &template)
+                            tell(seed, &why, &outcome.draws, &mut stage)
                         } else {
                             why
                         };
@@ -243,10 +278,11 @@ struct Totals {
 }
 
 /// A failing seed with a trace in which as little happens as still fails.
-fn tell(seed: u64, why: &str, draws: &[u32], folder: &Path, template: &Path) -> String {
-    let fails = |draws: &[u32]| run(seed, Some(draws), false, folder, template).violation.is_some();
+fn tell(seed: u64, why: &str, draws: &[u32], stage: &mut Stage) -> String {
+    let fails = |draws: &[u32]| stage.run(seed, Some(draws)).violation.is_some();
     let short = shortened(draws, 300, fails);
-    let outcome = run(seed, Some(&short), true, folder, template);
+    stage.is_traced = true;
+    let outcome = stage.run(seed, Some(&short));
     format!(
         "seed {seed}: {why}\nshortened from {} draws to {}: {}\n{}",
         draws.len(),
@@ -284,8 +320,10 @@ fn no_seed_pays_twice_loses_a_job_or_gets_stuck() {
 fn one_seed_is_one_run() {
     let folder = folder();
     let template = template(folder.path());
+    let mut stage = Stage::new(folder.path(), &template);
+    stage.is_traced = true;
     for seed in [3, 14, 159] {
-        let traces = [0; 2].map(|_| run(seed, None, true, folder.path(), &template).trace);
+        let traces = [0; 2].map(|_| stage.run(seed, None).trace);
         assert_eq!(traces[0], traces[1], "seed {seed}");
     }
 }

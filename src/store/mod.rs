@@ -231,6 +231,8 @@ impl Store {
             .max_connections(READERS)
             .idle_timeout(None)
             .max_lifetime(None)
+            // A file does not hang up: asking first would only double the work.
+            .test_before_acquire(false)
             .connect_with(options.read_only(true))
             .await
             .map_err(opening)?;
