@@ -128,6 +128,7 @@ impl Scenario {
             seed,
             credits: self.credits,
             first_free: false,
+            generation_scale: 0.5,
             ..WorldConfig::default()
         }
     }
@@ -136,9 +137,9 @@ impl Scenario {
         Policy {
             on_existing: self.on_existing,
             poll: Schedule {
-                initial_interval_ms: 10_000,
-                multiplier: 1.5,
-                max_interval_ms: 30_000,
+                initial_interval_ms: 30_000,
+                multiplier: 2.0,
+                max_interval_ms: 4 * MINUTE_MS,
             },
             poll_timeout_ms: 30 * MINUTE_MS,
             retry: Schedule {
