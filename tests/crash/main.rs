@@ -14,4 +14,5 @@ mod common;
 mod books;
 mod kills;
 mod program;
+mod syscalls;
 mod wire;
