@@ -1,5 +1,5 @@
-//! The real program, killed and cut off: at random moments, at each system call, and
-//! with the writes lost that a power cut may lose. See tests/README.md.
+//! The real program, killed at random moments and at system calls, and with calls that
+//! fail. See tests/README.md.
 
 #![cfg(target_os = "linux")]
 #![allow(
