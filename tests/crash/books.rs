@@ -1,6 +1,8 @@
 //! What the service holds, against what the database knows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
+
+use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::common::Harness;
 
@@ -123,4 +125,19 @@ pub fn sent(harness: &Harness) -> BTreeMap<String, usize> {
         }
         sent
     })
+}
+
+/// How many creates a database has whose outcome is open.
+pub async fn in_doubt(database: &Path) -> usize {
+    let options = SqliteConnectOptions::new().filename(database);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM creates JOIN jobs ON jobs.id = job_id \
+         WHERE outcome = 'pending' AND state = 'CREATING'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+    usize::try_from(count).unwrap()
 }

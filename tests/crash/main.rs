@@ -1,5 +1,5 @@
-//! The real program, killed at random moments and at system calls, and with calls that
-//! fail. See tests/README.md.
+//! The real program, killed at random moments and at system calls, with calls that
+//! fail, and with the power cut. See tests/README.md.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -12,7 +12,11 @@
 mod common;
 
 mod books;
+mod disk;
 mod kills;
+mod power;
 mod program;
+mod record;
 mod syscalls;
+mod trace;
 mod wire;
