@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use parserd::{
+    api::{Service as _, types::CreateRequest},
+    simulator::Inserted,
+};
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::common::Harness;
@@ -140,4 +144,89 @@ pub async fn in_doubt(database: &Path) -> usize {
     .unwrap();
     connection.close().await.unwrap();
     usize::try_from(count).unwrap()
+}
+
+/// Books in order with two jobs done, and what is found once `plant` has been at them.
+async fn found(jobs: usize, plant: impl AsyncFnOnce(&Harness)) -> Vec<String> {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    let in_order = faults(&harness, 2, &parsers(&harness), &sent(&harness)).await;
+    assert!(in_order.is_empty(), "{in_order:#?}");
+    plant(&harness).await;
+    faults(&harness, jobs, &parsers(&harness), &sent(&harness)).await
+}
+
+async fn insert_parser(harness: &Harness, name: &str) {
+    let now = harness.server.now_ms();
+    let inserted = Inserted {
+        name: name.to_owned(),
+        ..Inserted::default()
+    };
+    harness
+        .server
+        .with(|simulator| simulator.world.insert_parser(now, inserted));
+}
+
+#[tokio::test]
+async fn a_duplicate_is_found() {
+    let found = found(2, async |harness| {
+        let name = parsers(harness)[0].name.clone();
+        insert_parser(harness, &name).await;
+    })
+    .await;
+    assert!(found[0].starts_with("duplicate: job-"), "{found:#?}");
+}
+
+#[tokio::test]
+async fn a_lost_parser_is_found() {
+    let found = found(2, async |harness| insert_parser(harness, "job-9").await).await;
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("lost: no job holds"), "{found:#?}");
+    assert!(found[1].starts_with("lost: no create on"), "{found:#?}");
+}
+
+#[tokio::test]
+async fn a_stuck_job_is_found() {
+    let insert = "INSERT INTO jobs (name, urls) VALUES ('later', '[\"https://a.example/\"]')";
+    let found = found(3, async |harness| {
+        harness.sql(insert).await.unwrap();
+    })
+    .await;
+    assert_eq!(found, ["stuck or failed: [\"later QUEUED \"]"]);
+}
+
+#[tokio::test]
+async fn a_lost_job_is_found() {
+    let found = found(3, async |_| {}).await;
+    assert_eq!(found, ["lost: [\"2\"] jobs in place of 3"]);
+}
+
+#[tokio::test]
+async fn a_create_that_stays_in_doubt_is_found() {
+    let insert = "INSERT INTO creates (job_id, remote_name, sent_at, credits) \
+                  VALUES (1, 'job-0', 0, 30000)";
+    let found = found(2, async |harness| {
+        harness.sql(insert).await.unwrap();
+    })
+    .await;
+    assert_eq!(found, ["stuck: creates still in doubt: [\"job-0\"]"]);
+}
+
+#[tokio::test]
+async fn a_create_without_an_intent_is_found() {
+    let found = found(2, async |harness| {
+        let name = parsers(harness)[0].name.clone();
+        let client = harness.client();
+        let request = CreateRequest {
+            name,
+            urls: vec!["https://a.example/".to_owned()],
+            scraper_params: None,
+            fields: None,
+        };
+        client.create(&request).await;
+    })
+    .await;
+    let without = found.iter().any(|fault| fault.contains("on 1 intents"));
+    assert!(without, "{found:#?}");
 }

@@ -43,14 +43,16 @@ struct Naming {
     file: Option<usize>,
 }
 
-/// Which syncs of files are taken at their word.
+/// Which syncs are taken at their word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syncs {
     All,
-    /// Of each file all but the last one before the cut: as if each came a step late.
-    AllButTheLast,
-    /// None that came after this place.
-    NoneAfter(usize),
+    /// None of a file after this place.
+    NoFileAfter(usize),
+    /// None of the folder after this place.
+    NoFolderAfter(usize),
+    /// Of SQLite's log all but the last one before the cut, as if each came a commit late.
+    LogOneLate,
 }
 
 impl Disk {
@@ -164,35 +166,46 @@ impl Disk {
         // How much of what was not synced came to the disk, from nothing to all.
         let kept = [0.0, 0.1, 0.5, 0.9, 1.0][random.usize(0..5)];
         for (name, namings) in &self.names {
-            if let Some(file) = self.found(namings, cut, kept, random) {
-                let bytes = self.files[file].bytes(cut, syncs, kept, random);
+            let of_folder = match syncs {
+                Syncs::NoFolderAfter(place) => place.min(cut),
+                _ => cut,
+            };
+            let covered = covered(&self.folder_syncs, of_folder, 0);
+            if let Some(file) = found(namings, cut, covered, kept, random) {
+                let file = &self.files[file];
+                let covered = match syncs {
+                    Syncs::NoFileAfter(place) => self::covered(&file.syncs, place.min(cut), 0),
+                    Syncs::LogOneLate if name.ends_with("-wal") => {
+                        self::covered(&file.syncs, cut, 1)
+                    }
+                    _ => self::covered(&file.syncs, cut, 0),
+                };
+                let bytes = file.bytes(cut, covered, kept, random);
                 std::fs::write(to.join(name), bytes).unwrap();
             }
         }
     }
+}
 
-    /// What a name stands for after the cut.
-    fn found(
-        &self,
-        namings: &[Naming],
-        cut: usize,
-        kept: f64,
-        random: &mut fastrand::Rng,
-    ) -> Option<usize> {
-        let covered = covered(&self.folder_syncs, cut, Syncs::All);
-        let mut file = None;
-        for naming in namings.iter().filter(|naming| naming.span.begun < cut) {
-            if naming.span.done < covered || random.f64() < kept {
-                file = naming.file;
-            }
+/// What a name stands for after the cut.
+fn found(
+    namings: &[Naming],
+    cut: usize,
+    covered: usize,
+    kept: f64,
+    random: &mut fastrand::Rng,
+) -> Option<usize> {
+    let mut file = None;
+    for naming in namings.iter().filter(|naming| naming.span.begun < cut) {
+        if naming.span.done < covered || random.f64() < kept {
+            file = naming.file;
         }
-        file
     }
+    file
 }
 
 impl FileLog {
-    fn bytes(&self, cut: usize, syncs: Syncs, kept: f64, random: &mut fastrand::Rng) -> Vec<u8> {
-        let covered = covered(&self.syncs, cut, syncs);
+    fn bytes(&self, cut: usize, covered: usize, kept: f64, random: &mut fastrand::Rng) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (span, change) in self.changes.iter().filter(|(span, _)| span.begun < cut) {
             let certain = span.done < covered;
@@ -201,7 +214,9 @@ impl FileLog {
             }
             match change {
                 Change::Length(length) => bytes.resize(size(*length), 0),
-                Change::Write { at, bytes: new } if certain || random.u8(0..4) > 0 => {
+                Change::Write { at, bytes: new }
+                    if certain || kept >= 1.0 || random.u8(0..4) > 0 =>
+                {
                     put(&mut bytes, *at, new);
                 }
                 Change::Write { at, bytes: new } => put_torn(&mut bytes, *at, new, random),
@@ -211,16 +226,11 @@ impl FileLog {
     }
 }
 
-/// The place before which all that had returned is durable at the cut.
-fn covered(syncs: &[Span], cut: usize, trusted: Syncs) -> usize {
+/// The place before which all that had returned is durable at the cut, without the last
+/// `but` syncs.
+fn covered(syncs: &[Span], cut: usize, but: usize) -> usize {
     let done = syncs.iter().filter(|sync| sync.done < cut);
-    let begun = done.map(|sync| sync.begun);
-    match trusted {
-        Syncs::All => begun.max(),
-        Syncs::AllButTheLast => begun.rev().nth(1),
-        Syncs::NoneAfter(place) => begun.filter(|begun| *begun < place).max(),
-    }
-    .unwrap_or(0)
+    done.rev().nth(but).map_or(0, |sync| sync.begun)
 }
 
 fn put(file: &mut Vec<u8>, at: u64, new: &[u8]) {

@@ -95,7 +95,10 @@ impl Record {
         assert_eq!(record.parsers.len(), JOBS);
         let last = record.posts.last().map_or(0, |post| post.begun);
         let copied = record.disk.changes_of(prefix, record.enqueued..last);
-        assert!(copied > 0, "the log was copied into the database on the way");
+        assert!(
+            copied > 0,
+            "the log was copied into the database on the way"
+        );
         record
     }
 }
