@@ -49,6 +49,8 @@ struct Tally {
     runs: usize,
     struck: usize,
     resent: usize,
+    /// Runs that ended with a create in doubt.
+    in_doubt: usize,
     faults: Vec<String>,
 }
 
@@ -64,15 +66,17 @@ async fn killed_at_system_calls_nothing_is_paid_twice_lost_or_stuck() {
     let tally = tally(&template, &points, "signal=KILL").await;
     println!(
         "{} of {} injected kills struck, of {total} places (each thread's calls by name and \
-         number); {} creates were sent again; {} faults",
+         number); {} left a create in doubt; {} creates were sent again; {} faults",
         tally.struck,
         tally.runs,
+        tally.in_doubt,
         tally.resent,
         tally.faults.len()
     );
     assert!(tally.faults.is_empty(), "{:#?}", tally.faults);
     // Which thread does what differs from run to run: some calls are not reached.
     assert!(tally.struck * 2 > tally.runs, "{tally:?}");
+    assert!(tally.in_doubt > 0, "{tally:?}");
 }
 
 #[tokio::test]
@@ -226,7 +230,7 @@ fn spread(calls: &BTreeMap<String, Calls>, name: &str, at_most: usize) -> Vec<Ca
 }
 
 async fn tally(template: &Template, points: &[Call], injection: &str) -> Tally {
-    let outcomes: Vec<Result<(bool, usize), String>> = stream::iter(points)
+    let outcomes: Vec<Result<Strike, String>> = stream::iter(points)
         .map(|call| strike(template, call, injection))
         .buffer_unordered(AT_ONCE)
         .collect()
@@ -235,9 +239,10 @@ async fn tally(template: &Template, points: &[Call], injection: &str) -> Tally {
     for outcome in outcomes {
         tally.runs += 1;
         match outcome {
-            Ok((struck, sent)) => {
-                tally.struck += usize::from(struck);
-                tally.resent += sent.saturating_sub(JOBS);
+            Ok(strike) => {
+                tally.struck += usize::from(strike.struck);
+                tally.in_doubt += usize::from(strike.in_doubt > 0);
+                tally.resent += strike.sent.saturating_sub(JOBS);
             }
             Err(fault) => tally.faults.push(fault),
         }
@@ -245,13 +250,16 @@ async fn tally(template: &Template, points: &[Call], injection: &str) -> Tally {
     tally
 }
 
-/// One run with the injection, and then plain ones until all is done. Returns whether it
-/// struck, and how many creates were sent.
-async fn strike(
-    template: &Template,
-    call: &Call,
-    injection: &str,
-) -> Result<(bool, usize), String> {
+struct Strike {
+    struck: bool,
+    /// Creates in doubt when the run with the injection had ended.
+    in_doubt: usize,
+    /// Creates sent in all.
+    sent: usize,
+}
+
+/// One run with the injection, and then plain ones until all is done.
+async fn strike(template: &Template, call: &Call, injection: &str) -> Result<Strike, String> {
     let harness = template.copy().await;
     let log = harness.folder.path().join("trace.txt");
     let Call { name, nth } = call;
@@ -274,13 +282,30 @@ async fn strike(
     if was_killed != (struck && injection == "signal=KILL") {
         return Err(fault(&format!("it ended with {status}")));
     }
+    let in_doubt = in_doubt(&harness.database()).await;
     finish(&harness).await.map_err(|error| fault(&error))?;
     let (made, sent) = (books::parsers(&harness), books::sent(&harness));
     let faults = books::faults(&harness, JOBS, &made, &sent).await;
     if !faults.is_empty() || made.len() != JOBS {
         return Err(fault(&format!("{faults:#?} {made:?}")));
     }
-    Ok((struck, sent.values().sum()))
+    Ok(Strike {
+        struck,
+        in_doubt,
+        sent: sent.values().sum(),
+    })
+}
+
+/// Looks at a copy: SQLite would mend what the next run is to mend.
+async fn in_doubt(database: &Path) -> usize {
+    let copy = tempfile::tempdir().unwrap();
+    let folder = database.parent().unwrap();
+    for name in ["parserd.db", "parserd.db-wal"] {
+        if folder.join(name).exists() {
+            std::fs::copy(folder.join(name), copy.path().join(name)).unwrap();
+        }
+    }
+    books::in_doubt(&copy.path().join("parserd.db")).await
 }
 
 fn has_struck(log: &Path) -> bool {
