@@ -118,7 +118,7 @@ async fn syncs_that_do_nothing_would_be_noticed() {
     }
 }
 
-/// The end; then places anywhere, and most of them where a create has just begun.
+/// The end, and a place where a create has just begun; then more of these, and any.
 fn cuts(record: &Record, count: usize) -> Vec<Cut> {
     let mut random = fastrand::Rng::with_seed(7);
     let places = record.disk.places();
@@ -128,7 +128,8 @@ fn cuts(record: &Record, count: usize) -> Vec<Cut> {
         let place = of[random.usize(0..of.len())];
         place + random.usize(0..2)
     };
-    let drawn = (1..count).map(|_| match random.u8(0..8) {
+    let begun = record.posts[record.posts.len() / 2].begun + 1;
+    let drawn = (2..count).map(|_| match random.u8(0..8) {
         0 => anywhere(&mut random, &before),
         1..4 => anywhere(&mut random, &after),
         _ => {
@@ -136,7 +137,8 @@ fn cuts(record: &Record, count: usize) -> Vec<Cut> {
             post.begun + 1 + random.usize(0..10)
         }
     });
-    std::iter::once(record.end)
+    [record.end, begun]
+        .into_iter()
         .chain(drawn)
         .enumerate()
         .map(|(nth, place)| Cut {
@@ -172,11 +174,11 @@ async fn faults_of_images(record: &Record, cuts: &[Cut], syncs: Syncs) -> Vec<Ve
 #[derive(Debug)]
 struct Image {
     integrity: Vec<String>,
-    /// How many jobs there are of each state.
+    /// How many jobs are in each state.
     states: BTreeMap<String, usize>,
-    /// The names of the intents on record whose jobs are not QUEUED for want of one.
+    /// The remote name of each intent on record.
     intents: Vec<String>,
-    /// The names of jobs that wait to be created for the first time.
+    /// The jobs that no create was ever meant for.
     untouched: Vec<String>,
 }
 
