@@ -10,6 +10,10 @@ use crate::trace::Call;
 
 const SECTOR: u64 = 512;
 
+/// The place of the first call; what was there before it is certain.
+pub const FIRST_PLACE: usize = 1;
+const AT_FIRST: Span = Span { begun: 0, done: 0 };
+
 /// The files of one folder, as calls changed them.
 #[derive(Debug, Default)]
 pub struct Disk {
@@ -56,6 +60,23 @@ pub enum Syncs {
 }
 
 impl Disk {
+    /// With the files of a folder whose names begin with `prefix`, all of them certain.
+    pub fn of(folder: &Path, prefix: &str) -> Self {
+        let mut disk = Self::default();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.starts_with(prefix) {
+                let bytes = std::fs::read(folder.join(&name)).unwrap();
+                disk.files.push(FileLog {
+                    changes: vec![(AT_FIRST, Change::Write { at: 0, bytes })],
+                    syncs: Vec::new(),
+                });
+                disk.name(name, AT_FIRST, Some(disk.files.len() - 1));
+            }
+        }
+        disk
+    }
+
     /// Takes in a call, if it concerns a file of `folder` whose name begins with
     /// `prefix`; SQLite's shared memory does not outlive a boot.
     pub fn take(&mut self, call: &Call, folder: &Path, prefix: &str) {
@@ -230,7 +251,7 @@ impl FileLog {
 /// `but` syncs.
 fn covered(syncs: &[Span], cut: usize, but: usize) -> usize {
     let done = syncs.iter().filter(|sync| sync.done < cut);
-    done.rev().nth(but).map_or(0, |sync| sync.begun)
+    done.rev().nth(but).map_or(FIRST_PLACE, |sync| sync.begun)
 }
 
 fn put(file: &mut Vec<u8>, at: u64, new: &[u8]) {

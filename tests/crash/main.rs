@@ -17,6 +17,7 @@ mod kills;
 mod power;
 mod program;
 mod record;
+mod restart;
 mod syscalls;
 mod trace;
 mod wire;

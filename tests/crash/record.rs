@@ -1,16 +1,20 @@
 //! One run of the real program, from the making of the database to the end of the last
 //! job, as strace saw it.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use serde_json::json;
 
 use crate::{
-    books,
+    books::{self, Made},
     common::Harness,
-    disk::Disk,
+    disk::{Disk, FIRST_PLACE},
     program::{ended, said, traced},
-    trace,
+    restart::Left,
+    trace::{self, Call},
     wire::first_create,
 };
 
@@ -28,12 +32,18 @@ const FAULTS: &[&str] = &[
 /// in the middle of the run: it does so at 1000 pages.
 const DESCRIPTIONS: usize = 10;
 
+/// The database's file; those that SQLite puts beside it begin with its name.
+const DATABASE: &str = "parserd.db";
+
 #[derive(Debug)]
 pub struct Record {
     pub disk: Disk,
     pub posts: Vec<Post>,
-    /// The parsers of the service in the end: name and id.
-    pub parsers: Vec<books::Made>,
+    /// The parsers of the service in the end.
+    pub parsers: Vec<Made>,
+    /// Those that were there before, and the creates that had been sent.
+    pub parsers_before: Vec<Made>,
+    earlier: BTreeMap<String, usize>,
     /// Where `parserd enqueue` had ended with success, and where `parserd run` had.
     pub enqueued: usize,
     pub end: usize,
@@ -59,48 +69,80 @@ impl Post {
 }
 
 impl Record {
+    /// Of a run on a new database.
     pub async fn new() -> Self {
-        let mut harness = Harness::new(FAULTS).await;
-        harness.set("workers.max_requests", "4");
-        harness.set("retry.max_attempts", "20");
-        let folder = harness.folder.path().to_owned();
+        let harness = harness().await;
         let jobs: Vec<_> = (0..JOBS).map(large).collect();
         let jobs = serde_json::Value::from(jobs).to_string();
-        std::fs::write(folder.join("jobs.json"), jobs).unwrap();
+        std::fs::write(harness.folder.path().join("jobs.json"), jobs).unwrap();
         let enqueue = run_traced(&harness, &["enqueue", "jobs.json"]).await;
-        let run = run_traced(&harness, &["run", "--until-done"]).await;
-        let enqueued = enqueue.lines().count();
-        let mut calls = trace::calls(&enqueue, 0);
-        calls.extend(trace::calls(&run, enqueued));
-        let database = harness.database();
-        let prefix = database.file_name().unwrap().to_str().unwrap();
-        let mut disk = Disk::default();
-        for call in &calls {
-            disk.take(call, &folder, prefix);
-        }
-        let record = Self {
-            disk,
-            posts: posts(&calls),
-            parsers: books::parsers(&harness),
-            enqueued,
-            end: enqueued + run.lines().count(),
-        };
-        assert_eq!(
-            record.posts.len(),
-            books::sent(&harness).values().sum::<usize>(),
-            "each create was seen on its way"
-        );
-        let made = record.posts.iter().filter(|post| post.made()).count();
-        assert_eq!(made, JOBS, "{:?}", record.posts);
-        assert_eq!(record.parsers.len(), JOBS);
+        let mut record = Self::empty(FIRST_PLACE + enqueue.lines().count());
+        let calls = trace::calls(&enqueue, FIRST_PLACE);
+        record.go_on(&harness, calls).await;
+        // Else the most delicate part of SQLite's work would be left out.
         let last = record.posts.last().map_or(0, |post| post.begun);
-        let copied = record.disk.changes_of(prefix, record.enqueued..last);
+        let copied = record.disk.changes_of(DATABASE, record.enqueued..last);
         assert!(
             copied > 0,
             "the log was copied into the database on the way"
         );
         record
     }
+
+    /// Of a run on what a power cut has left.
+    pub async fn of_recovery(left: &Left) -> Self {
+        let mut record = Self::empty(FIRST_PLACE);
+        record.disk = Disk::of(left.harness.folder.path(), DATABASE);
+        record.parsers_before.clone_from(&left.parsers);
+        record.earlier.clone_from(&left.sent);
+        record.go_on(&left.harness, Vec::new()).await;
+        record
+    }
+
+    fn empty(enqueued: usize) -> Self {
+        Self {
+            disk: Disk::default(),
+            posts: Vec::new(),
+            parsers: Vec::new(),
+            parsers_before: Vec::new(),
+            earlier: BTreeMap::new(),
+            enqueued,
+            end: enqueued,
+        }
+    }
+
+    /// Runs until all is done, after these calls.
+    async fn go_on(&mut self, harness: &Harness, mut calls: Vec<Call>) {
+        let run = run_traced(harness, &["run", "--until-done"]).await;
+        self.end = self.enqueued + run.lines().count();
+        calls.extend(trace::calls(&run, self.enqueued));
+        for call in &calls {
+            self.disk.take(call, harness.folder.path(), DATABASE);
+        }
+        self.posts = posts(&calls);
+        self.parsers = books::parsers(harness);
+        let sent: usize = books::sent(harness).values().sum();
+        assert_eq!(self.posts.len(), sent, "each create was seen on its way");
+        let made = self.posts.iter().filter(|post| post.made()).count();
+        assert_eq!(made + self.parsers_before.len(), JOBS, "{:?}", self.posts);
+        assert_eq!(self.parsers.len(), JOBS);
+    }
+
+    /// How many creates of each name had begun before this place.
+    pub fn sent_before(&self, place: usize) -> BTreeMap<String, usize> {
+        let mut sent = self.earlier.clone();
+        for post in self.posts.iter().filter(|post| post.begun < place) {
+            *sent.entry(post.name.clone()).or_default() += 1;
+        }
+        sent
+    }
+}
+
+pub async fn harness() -> Harness {
+    let mut harness = Harness::new(FAULTS).await;
+    harness.set("workers.max_requests", "4");
+    harness.set("retry.max_attempts", "20");
+    harness
 }
 
 fn large(n: usize) -> serde_json::Value {
@@ -121,7 +163,7 @@ async fn run_traced(harness: &Harness, args: &[&str]) -> String {
 }
 
 /// The creates, by their connections: one of these carries one request at a time.
-fn posts(calls: &[trace::Call]) -> Vec<Post> {
+fn posts(calls: &[Call]) -> Vec<Post> {
     #[derive(Default)]
     struct Connection {
         sent: Vec<u8>,
