@@ -73,7 +73,7 @@ async fn syncs_that_do_nothing_would_be_noticed() {
     }
     let record = Record::new().await;
     // Where the intent of a create has just been made durable, if it has.
-    let cuts: Vec<Cut> = (0..size("PARSERD_TEST_POWER_CUTS", CUTS))
+    let cuts: Vec<Cut> = (0..size("PARSERD_TEST_POWER_CUTS", CUTS).max(CUTS))
         .map(|nth| Cut {
             place: record.posts[nth % record.posts.len()].begun + 1,
             seed: nth as u64,
@@ -99,7 +99,7 @@ async fn syncs_that_do_nothing_would_be_noticed() {
     }
 }
 
-/// The end, and a place where a create has just begun; then more of these, and any.
+/// A place where a create has just begun, and the end; then more of these, and any.
 fn cuts(record: &Record, count: usize) -> Vec<Cut> {
     let mut random = fastrand::Rng::with_seed(7);
     let places = record.disk.places();
@@ -118,7 +118,7 @@ fn cuts(record: &Record, count: usize) -> Vec<Cut> {
             post.begun + 1 + random.usize(0..10)
         }
     });
-    [record.end, begun]
+    [begun, record.end]
         .into_iter()
         .chain(drawn)
         .enumerate()
