@@ -30,7 +30,7 @@ const FAULTS: &[&str] = &[
 
 /// Long enough that SQLite copies its log into the database, and begins the log anew,
 /// in the middle of the run: it does so at 1000 pages.
-const DESCRIPTIONS: usize = 10;
+const DESCRIPTIONS: usize = 14;
 
 /// The database's file; those that SQLite puts beside it begin with its name.
 const DATABASE: &str = "parserd.db";
