@@ -188,6 +188,9 @@ impl<S: Service> Daemon<S> {
                 Ok(Some(pause)) => pause,
                 Err(error) => {
                     tracing::error!(%error, "the database cannot be used; waiting");
+                    // A change that was reported lost may have been stored.
+                    self.lifted.clear();
+                    self.look_at_all();
                     STORE_PAUSE
                 }
             };

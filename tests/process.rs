@@ -69,35 +69,6 @@ async fn a_second_term_leaves_at_once_and_the_next_start_settles_the_create() {
 }
 
 #[tokio::test]
-async fn killed_with_requests_in_flight_and_started_again_all_finish_with_one_parser_each() {
-    let kills: u64 = std::env::var("PARSERD_TEST_KILLS").map_or(100, |size| {
-        size.parse().expect("PARSERD_TEST_KILLS is a number")
-    });
-    let mut harness = Harness::new(&["create delay=120ms"]).await;
-    harness.set("workers.max_requests", "1");
-    harness.set("reconcile.settle", "60ms");
-    harness.enqueue(100).await;
-    let mut at_work = 0;
-    let mut random = fastrand::Rng::with_seed(11);
-    for _ in 0..kills {
-        let program = Program::start(parserd(&harness, &["run"]));
-        // The moment of the kill is what is drawn here; nothing waits for it.
-        tokio::time::sleep(Duration::from_millis(random.u64(10..150))).await;
-        program.signal(Signal::KILL);
-        program.ended().await;
-        let states = harness.states().await;
-        at_work += u64::from(states.get(&JobState::Finished) != Some(&100));
-    }
-    println!("{at_work} of {kills} kills fell while jobs were under way");
-    let output = Program::start(parserd(&harness, &["run", "--until-done"]))
-        .ended()
-        .await;
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    harness.await_states(&[(JobState::Finished, 100)]).await;
-    harness.assert_one_parser_each(100);
-}
-
-#[tokio::test]
 async fn a_second_daemon_exits_75_and_names_the_database() {
     let harness = Harness::new(&["create generation=1h"]).await;
     harness.enqueue(1).await;

@@ -1,0 +1,23 @@
+//! The real program, killed at random moments and at system calls, with calls that
+//! fail, and with the power cut. See tests/README.md.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod books;
+mod disk;
+mod kills;
+mod power;
+mod program;
+mod record;
+mod restart;
+mod syscalls;
+mod trace;
+mod wire;
