@@ -18,15 +18,16 @@ use crate::{
 #[must_use]
 pub struct Pass {
     scope: Scope,
-    canary: bool,
+    /// The closing whose canary this is.
+    canary: Option<Closure>,
     state: Arc<Mutex<State>>,
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        if self.canary {
-            let mut state = lock(&self.state);
-            let gate = state.gate(self.scope);
+        let mut state = lock(&self.state);
+        let gate = state.gate(self.scope);
+        if self.is_canary_of(*gate) {
             *gate = gate.without_canary();
         }
     }
@@ -35,7 +36,18 @@ impl Drop for Pass {
 impl Pass {
     /// Whether it is the canary's.
     pub const fn is_canary(&self) -> bool {
-        self.canary
+        self.canary.is_some()
+    }
+
+    /// Whether the gate waits for this canary: it may have closed anew meanwhile, for a
+    /// graver reason.
+    fn is_canary_of(&self, gate: Gate) -> bool {
+        match (self.canary, gate) {
+            (Some(own), Gate::HalfOpen(closure)) => {
+                (own.since, own.reason) == (closure.since, closure.reason)
+            }
+            (None, _) | (_, Gate::Open | Gate::Closed(_)) => false,
+        }
     }
 }
 
@@ -78,16 +90,18 @@ impl Account {
     pub async fn load(
         store: &Store,
         policy: GatePolicy,
-        mut budget: Budget,
+        budget: Budget,
         now: UnixMs,
     ) -> Result<Self, StoreError> {
         let mut stored = Stored::default();
         for (scope, closure) in store.gates().await? {
             stored[scope as usize] = Some(closure);
         }
-        let gate = |scope: Scope| stored[scope as usize].map_or(Gate::Open, Gate::Closed);
-        (budget.spent, budget.spent_today) = store.spent(now).await?;
-        budget.day = crate::gate::utc_day(now);
+        let gate = |scope: Scope| {
+            let closure = stored[scope as usize];
+            closure.map_or(Gate::Open, |closure| Gate::Closed(closure.read_at(now)))
+        };
+        let budget = budget.having(store.spent(now).await?, now);
         Ok(Self {
             state: Arc::new(Mutex::new(State {
                 create: gate(Scope::Create),
@@ -106,8 +120,8 @@ impl Account {
         let mut state = self.lock();
         let gate = state.gate(scope);
         let canary = match gate.admits(now) {
-            Admission::All => false,
-            Admission::Canary => true,
+            Admission::All => None,
+            Admission::Canary => gate.closure().copied(),
             Admission::NoneUntil(_) => return None,
         };
         *gate = gate.with_canary();
@@ -122,6 +136,16 @@ impl Account {
         })
     }
 
+    /// Whether the holder of this pass may still ask: the gate may have closed since.
+    pub fn lets(&self, pass: &Pass) -> bool {
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::Canary) {
+            return true;
+        }
+        let gate = self.gate(pass.scope);
+        gate == Gate::Open || pass.is_canary_of(gate)
+    }
+
     /// The gate as it stands.
     pub fn gate(&self, scope: Scope) -> Gate {
         *self.lock().gate(scope)
@@ -133,7 +157,9 @@ impl Account {
         let mut state = self.lock();
         let gate = state.gate(pass.scope);
         let before = *gate;
-        *gate = gate.after(signal, std::mem::take(&mut pass.canary), &self.policy, now);
+        let is_canary = pass.is_canary_of(*gate);
+        pass.canary = None;
+        *gate = gate.after(signal, is_canary, &self.policy, now);
         let after = *gate;
         drop(state);
         match (before.closure(), after.closure()) {
@@ -149,7 +175,7 @@ impl Account {
     /// Whether the holder of this pass is a canary that looks at the account page first.
     pub fn looks_first(&self, pass: &Pass) -> bool {
         let closure = self.gate(pass.scope).closure().copied();
-        pass.canary && closure.is_some_and(|closure| closure.reason == GateReason::Credits)
+        pass.is_canary() && closure.is_some_and(|closure| closure.reason == GateReason::Credits)
     }
 
     /// Whether this canary's create is spared: see [`spares_canary`].
@@ -159,7 +185,7 @@ impl Account {
         let gate = *state.gate(pass.scope);
         drop(state);
         let policy = &self.policy;
-        pass.canary
+        pass.is_canary()
             && gate
                 .closure()
                 .is_some_and(|closure| spares_canary(closure, left, credits_per_create, policy))
@@ -211,11 +237,9 @@ impl Account {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn recount(&self, store: &Store, now: UnixMs) -> Result<(), StoreError> {
-        let (spent, spent_today) = store.spent(now).await?;
+        let spent = store.spent(now).await?;
         let mut state = self.lock();
-        state.budget.spent = spent;
-        state.budget.spent_today = spent_today;
-        state.budget.day = crate::gate::utc_day(now);
+        state.budget = state.budget.clone().having(spent, now);
         state.miscounts = false;
         // Whether the job that met the bound is still PARKED is as uncertain: the next
         // one meets it again, so that a job always says why creates are held.
@@ -343,6 +367,7 @@ mod tests {
         max_credits: None,
         spent: 0,
         spent_today: 0,
+        spent_later: 0,
         day: 0,
     };
 

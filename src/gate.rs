@@ -57,10 +57,23 @@ pub struct Closure {
 }
 
 impl Closure {
-    /// Whether a canary may try at `now`: also after the clock stepped back, which
-    /// must not make the wait longer.
+    /// Whether a canary may try at `now`.
     pub const fn is_due(&self, now: UnixMs) -> bool {
-        now >= self.next_probe_at || now < self.since
+        now >= self.next_probe_at
+    }
+
+    /// The closing as a new process takes it up: one from the future was stored before
+    /// the clock was set back, which must make the wait neither longer nor vanish.
+    #[must_use]
+    pub const fn read_at(self, now: UnixMs) -> Self {
+        if now >= self.since {
+            return self;
+        }
+        Self {
+            since: now,
+            next_probe_at: now,
+            ..self
+        }
     }
 }
 
@@ -297,7 +310,7 @@ const fn verdict(signal: &Signal) -> Option<(GateReason, Option<DurationMs>)> {
 }
 
 /// Milliseconds of a UTC day: Unix time has no leap seconds.
-const DAY_MS: DurationMs = 86_400_000;
+pub const DAY_MS: DurationMs = 86_400_000;
 
 /// What may be spent, and what was. A create in doubt counts as spent until refuted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -310,10 +323,23 @@ pub struct Budget {
     pub max_credits: Option<i64>,
     /// Spent in all.
     pub spent: i64,
-    /// Spent on `day`.
+    /// Spent on `day`, or on what was a later day by a clock that was set back since.
     pub spent_today: i64,
+    /// Of that, on later days: it counts again when they come.
+    pub spent_later: i64,
     /// The UTC day of `spent_today`, in days since the epoch.
     pub day: i64,
+}
+
+/// The credits of every create not known to have made nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// In all.
+    pub in_all: i64,
+    /// On the UTC day that was asked for, and later.
+    pub today: i64,
+    /// Later than that day: the clock was set back since.
+    pub later: i64,
 }
 
 /// A create that would exceed the budget.
@@ -331,6 +357,18 @@ pub const fn utc_day(at: UnixMs) -> i64 {
 }
 
 impl Budget {
+    /// The budget with what was spent, as the database has it at `now`.
+    #[must_use]
+    pub fn having(self, spent: Spent, now: UnixMs) -> Self {
+        Self {
+            spent: spent.in_all,
+            spent_today: spent.today,
+            spent_later: spent.later,
+            day: utc_day(now),
+            ..self
+        }
+    }
+
     /// Whether one more create at `now` keeps within the budget.
     ///
     /// # Errors
@@ -376,13 +414,20 @@ impl Budget {
     /// Takes back `credits` of a create sent at `sent_at` that made nothing.
     pub fn refund(&mut self, credits: i64, sent_at: UnixMs) {
         self.spent = self.spent.saturating_sub(credits);
-        if utc_day(sent_at) == self.day {
+        if utc_day(sent_at) >= self.day {
             self.spent_today = self.spent_today.saturating_sub(credits);
+        }
+        if utc_day(sent_at) > self.day {
+            self.spent_later = self.spent_later.saturating_sub(credits);
         }
     }
 
     const fn spent_on(&self, day: i64) -> i64 {
-        if day > self.day { 0 } else { self.spent_today }
+        if day > self.day {
+            self.spent_later
+        } else {
+            self.spent_today
+        }
     }
 }
 
@@ -592,10 +637,27 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stepped_back_past_the_closing_makes_no_wait_longer() {
+    fn a_closing_from_the_future_lets_one_canary_try_and_counts_from_then() {
         let gate = closed(GateReason::Credits, 10_000, 10_900, 900);
-        assert_eq!(gate.admits(10_100), Admission::NoneUntil(Some(10_900)));
-        assert_eq!(gate.admits(500), Admission::Canary);
+        let closure = *gate.closure().unwrap();
+        assert_eq!(closure.read_at(10_000), closure);
+        let read = Gate::Closed(closure.read_at(500));
+        assert_eq!(read.admits(500), Admission::Canary);
+        let refused = Signal::Refused(Refusal::Credits);
+        let again = read.with_canary().after(&refused, true, &POLICY, 500);
+        assert_eq!(again.admits(501), Admission::NoneUntil(Some(2_300)));
+    }
+
+    #[test]
+    fn what_was_spent_tomorrow_by_a_clock_set_back_counts_when_tomorrow_comes() {
+        let spent = Spent {
+            in_all: 30_000,
+            today: 30_000,
+            later: 30_000,
+        };
+        let budget = budget(Some(30_000), None).having(spent, DAY_MS);
+        assert!(budget.admits(DAY_MS).is_err());
+        assert!(budget.admits(2 * DAY_MS).is_err());
     }
 
     fn budget(per_day: Option<i64>, total: Option<i64>) -> Budget {
@@ -605,6 +667,7 @@ mod tests {
             max_credits: total,
             spent: 0,
             spent_today: 0,
+            spent_later: 0,
             day: 0,
         }
     }

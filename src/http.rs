@@ -183,7 +183,7 @@ async fn metrics(vitals: &Vitals) -> Result<String, StoreError> {
     let now: UnixMs = vitals.clock.now();
     let counts = vitals.store.counts().await?;
     let gates = vitals.store.gates().await?;
-    let (spent, _) = vitals.store.spent(now).await?;
+    let spent = vitals.store.spent(now).await?.in_all;
     let mut page = String::new();
     family(
         &mut page,

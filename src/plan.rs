@@ -262,6 +262,7 @@ mod tests {
                 max_credits,
                 spent: 0,
                 spent_today: 0,
+                spent_later: 0,
                 day: 0,
             };
             let expected = Fit {

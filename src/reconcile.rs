@@ -14,7 +14,7 @@ use crate::{
         types::{ListOutcome, PollOutcome, Refusal, Words},
     },
     backoff::Schedule,
-    gate::{Gate, Scope, Signal},
+    gate::Signal,
     job::{DurationMs, Job, ParserId, UnixMs},
     lifecycle::{Event, Sighting, TRUSTED_LISTS},
     listing::Listing,
@@ -99,7 +99,7 @@ impl<S: Service> Worker<S> {
             return held("the last list could not be had; the next one waits");
         }
         // Closed by the answer to somebody who stood before us.
-        if !pass.is_canary() && self.account.gate(Scope::Read) != Gate::Open {
+        if !self.account.lets(pass) {
             return held("the gate for reading is closed");
         }
         match self.fetch(pass).await? {

@@ -73,6 +73,7 @@ pub fn budget(settings: &Settings) -> Budget {
         max_credits: settings.budget.max_credits,
         spent: 0,
         spent_today: 0,
+        spent_later: 0,
         day: 0,
     }
 }

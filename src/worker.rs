@@ -19,7 +19,7 @@ use crate::{
         types::{AccountOutcome, CreateRequest, PollOutcome, Refusal, Words},
     },
     clock::Clock,
-    gate::{Gate, Scope, Signal},
+    gate::Signal,
     job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,
@@ -168,7 +168,7 @@ impl<S: Service> Worker<S> {
             return Ok(Done::of(&job));
         };
         // The gate may have closed while the list was waited for.
-        if !pass.is_canary() && self.account.gate(Scope::Create) != Gate::Open {
+        if !self.account.lets(pass) {
             return Ok(Done::of(&job));
         }
         let remote_name = plan.remote_name.clone();

@@ -23,7 +23,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
 use crate::config::{Settings, Sources};
-use crate::gate::{Budget, utc_day};
+use crate::gate::Budget;
 use crate::job::UnixMs;
 use crate::store::{OperatorAction, Store, StoreError};
 use crate::wiring;
@@ -169,13 +169,7 @@ fn sources(config: Option<PathBuf>, set: &[String]) -> anyhow::Result<Sources> {
 
 /// The budget as configuration and database have it.
 async fn budget(settings: &Settings, store: &Store, now: UnixMs) -> Result<Budget, StoreError> {
-    let (spent, spent_today) = store.spent(now).await?;
-    Ok(Budget {
-        spent,
-        spent_today,
-        day: utc_day(now),
-        ..wiring::budget(settings)
-    })
+    Ok(wiring::budget(settings).having(store.spent(now).await?, now))
 }
 
 /// Done when the process is asked to end. It listens from the call on, not from the

@@ -150,7 +150,13 @@ impl Books {
                 "FAILED" => is_free || new.state == old.state,
                 _ => true,
             };
-            holds!(stays, "job {} was {} and is {}", old.name, old.state, new.state);
+            holds!(
+                stays,
+                "job {} was {} and is {}",
+                old.name,
+                old.state,
+                new.state
+            );
         }
         self.touched.clear();
         let mut holders = BTreeMap::new();
@@ -158,7 +164,10 @@ impl Books {
             if let Some(id) = &job.parser_id
                 && let Some(other) = holders.insert(id, &job.name)
             {
-                return Err(format!("jobs {other} and {} both hold parser {id}", job.name));
+                return Err(format!(
+                    "jobs {other} and {} both hold parser {id}",
+                    job.name
+                ));
             }
         }
         self.within_budget(plan, service)?;
@@ -275,10 +284,21 @@ impl Books {
         let (Some(row), Some(job)) = (row, job) else {
             return Err(format!("{name} is sent without a durable intent"));
         };
-        holds!(self.posted.insert(row), "the intent for {name} is sent twice");
-        holds!(job.urls == urls, "{urls} is sent for a job that says {}", job.urls);
+        holds!(
+            self.posted.insert(row),
+            "the intent for {name} is sent twice"
+        );
+        holds!(
+            job.urls == urls,
+            "{urls} is sent for a job that says {}",
+            job.urls
+        );
         let job = job.id;
-        for post in self.posts.iter().filter(|post| post.job == job && post.urls == urls) {
+        for post in self
+            .posts
+            .iter()
+            .filter(|post| post.job == job && post.urls == urls)
+        {
             holds!(
                 !post.is_on_its_way,
                 "{name} is sent and an earlier create is on its way"
@@ -319,9 +339,9 @@ impl Books {
 
     /// The daemon is told what came of a create.
     pub fn answered(&mut self, plan: &Scenario, job: i64, outcome: &CreateOutcome, time: UnixMs) {
-        let is_canary = self
-            .closed
-            .is_some_and(|closed| self.intent_of.get(&job).copied().unwrap_or(0) > closed.since_intent);
+        let is_canary = self.closed.is_some_and(|closed| {
+            self.intent_of.get(&job).copied().unwrap_or(0) > closed.since_intent
+        });
         let (passes_by_itself, interval_ms) = match outcome {
             CreateOutcome::Refused(Refusal::Credits | Refusal::Unauthorized, _) => {
                 (false, plan.probe_interval_ms)
@@ -391,14 +411,20 @@ impl Books {
                 ))
             },
         );
-        self.closed = stored.ok().map(|(probe_at, interval_ms, passes_by_itself, since)| Closed {
-            since_intent: self.intents,
-            // A clock that went back makes the probe due.
-            probe_at: if now < since { time } else { time + probe_at - now },
-            interval_ms,
-            passes_by_itself,
-            is_canary_out: false,
-        });
+        self.closed = stored
+            .ok()
+            .map(|(probe_at, interval_ms, passes_by_itself, since)| Closed {
+                since_intent: self.intents,
+                // A clock that went back makes the probe due.
+                probe_at: if now < since {
+                    time
+                } else {
+                    time + probe_at - now
+                },
+                interval_ms,
+                passes_by_itself,
+                is_canary_out: false,
+            });
     }
 
     /// After all faults: whether every job has come to rest, and rightly so.
@@ -449,9 +475,16 @@ impl Books {
         }
         for job in self.jobs.iter().filter(|job| job.state == "FINISHED") {
             let id = job.parser_id.as_deref().unwrap_or_default();
-            let found = service.parsers(time).into_iter().any(|parser| parser.id == id)
+            let found = service
+                .parsers(time)
+                .into_iter()
+                .any(|parser| parser.id == id)
                 || self.was_deleted(service, id);
-            holds!(found, "job {} is FINISHED with {id}, which never was", job.name);
+            holds!(
+                found,
+                "job {} is FINISHED with {id}, which never was",
+                job.name
+            );
         }
         Ok(true)
     }
@@ -471,7 +504,10 @@ impl Books {
     fn was_deleted(&self, service: &World, id: &str) -> bool {
         service.parser(UnixMs::MAX, id).is_none()
             && (self.strangers.iter().any(|stranger| stranger.0 == id)
-                || self.posts.iter().any(|post| post.made.as_deref() == Some(id)))
+                || self
+                    .posts
+                    .iter()
+                    .any(|post| post.made.as_deref() == Some(id)))
     }
 
     /// Parsers on record for longer than `age_ms` by the clock that says `now`.
@@ -494,7 +530,10 @@ impl Books {
     /// Whether a create of this job may still make a parser, or made one.
     pub fn has_posted(&self, job: i64) -> bool {
         self.posts.iter().any(|post| post.job == job)
-            || self.jobs.iter().any(|row| row.id == job && row.state == "CREATING")
+            || self
+                .jobs
+                .iter()
+                .any(|row| row.id == job && row.state == "CREATING")
     }
 }
 

@@ -73,7 +73,10 @@ impl Sim {
 
     /// Packets arrive in time, whatever else is late.
     fn latest_pause(&self) -> i64 {
-        let arrivals = self.packets.iter().map(|packet| packet.event_at() - self.time);
+        let arrivals = self
+            .packets
+            .iter()
+            .map(|packet| packet.event_at() - self.time);
         arrivals.min().unwrap_or(i64::MAX).max(0)
     }
 

@@ -76,7 +76,9 @@ fn template(folder: &Path) -> PathBuf {
         .unwrap();
     let triggers = |part: &str| -> Vec<(String, String)> {
         connection
-            .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND instr(sql, ?1)")
+            .prepare(
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND instr(sql, ?1)",
+            )
             .unwrap()
             .query_map([part], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap()
@@ -228,7 +230,12 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
 }
 
 /// Runs `count` seeds from `first` on, on so many threads; stops at the first that fails.
-fn sweep(first: u64, count: u64, threads: usize, broken: Option<Rule>) -> (Option<(u64, String)>, Totals) {
+fn sweep(
+    first: u64,
+    count: u64,
+    threads: usize,
+    broken: Option<Rule>,
+) -> (Option<(u64, String)>, Totals) {
     let folder = folder();
     let template = template(folder.path());
     let next = AtomicU64::new(first);
@@ -313,7 +320,10 @@ fn tell(seed: u64, why: &str, draws: &[u32], stage: &mut Stage) -> String {
 
 fn from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
+    )
 }
 
 /// `PARSERD_TEST_SEEDS` says how many, `PARSERD_TEST_FIRST_SEED` where to begin.

@@ -169,6 +169,7 @@ impl Scenario {
             max_credits: self.max_credits,
             spent: 0,
             spent_today: 0,
+            spent_later: 0,
             day: 0,
         }
     }

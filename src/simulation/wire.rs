@@ -160,13 +160,19 @@ impl Sim {
     pub fn advance_packet(&mut self, index: usize) -> bool {
         let time = self.time;
         let packet = &mut self.packets[index];
-        if packet.answer.as_ref().is_some_and(oneshot::Sender::is_closed) {
+        if packet
+            .answer
+            .as_ref()
+            .is_some_and(oneshot::Sender::is_closed)
+        {
             packet.answer = None;
         }
         match packet.reply.take() {
             Some((at, reply)) if at <= time => {
                 let packet = self.packets.remove(index);
-                packet.answer.is_some_and(|answer| answer.send(reply).is_ok())
+                packet
+                    .answer
+                    .is_some_and(|answer| answer.send(reply).is_ok())
             }
             Some(later) if packet.answer.is_none() => {
                 drop(later);

@@ -185,9 +185,7 @@ impl Sim {
 
     /// Looks at the database after a commit.
     pub fn look(&mut self) {
-        let looked = self
-            .books
-            .look(&self.plan, &self.service.world, self.time);
+        let looked = self.books.look(&self.plan, &self.service.world, self.time);
         self.judge(looked);
         if self.trace.is_some() {
             let states: Vec<String> = self

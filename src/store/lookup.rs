@@ -7,7 +7,7 @@ use sqlx::Row as _;
 
 use super::{Store, StoreError, Trying as _, rows};
 use crate::{
-    gate::{Closure, Scope, utc_day},
+    gate::{Closure, DAY_MS, Scope, Spent, utc_day},
     job::{JobId, ParkReason, ParserId, UnixMs},
 };
 
@@ -336,26 +336,28 @@ impl Store {
         }
     }
 
-    /// The credits of every create not known to have made nothing: in all, and on the
-    /// UTC day of `now`.
+    /// The credits of every create not known to have made nothing, by the UTC day of `now`.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn spent(&self, now: UnixMs) -> Result<(i64, i64), StoreError> {
-        let day_start = utc_day(now) * 86_400_000;
+    pub async fn spent(&self, now: UnixMs) -> Result<Spent, StoreError> {
         let row = sqlx::query(
-            "SELECT coalesce(sum(credits), 0) AS total, \
-                    coalesce(sum(credits) FILTER (WHERE sent_at >= ?1), 0) AS today \
+            "SELECT coalesce(sum(credits), 0) AS in_all, \
+                    coalesce(sum(credits) FILTER (WHERE sent_at >= ?1), 0) AS today, \
+                    coalesce(sum(credits) FILTER (WHERE sent_at >= ?1 + ?2), 0) AS later \
              FROM creates WHERE outcome <> 'not_made'",
         )
-        .bind(day_start)
+        .bind(utc_day(now) * DAY_MS)
+        .bind(DAY_MS)
         .fetch_one(&self.readers)
         .await
         .trying("add up what was spent")?;
-        Ok((
-            row.try_get("total").trying("read what was spent")?,
-            row.try_get("today").trying("read what was spent")?,
-        ))
+        let read = |column| row.try_get(column).trying("read what was spent");
+        Ok(Spent {
+            in_all: read("in_all")?,
+            today: read("today")?,
+            later: read("later")?,
+        })
     }
 }
 

@@ -55,7 +55,14 @@ async fn an_intent_is_state_ledger_and_history_at_once() {
     let facts = f.store.ledger("n_pd_1").await.unwrap();
     assert!(facts.pending);
     assert_eq!(facts.baseline, [ParserId("old".to_owned())]);
-    assert_eq!(f.store.spent(NOW).await.unwrap(), (30_000, 30_000));
+    assert_eq!(
+        f.store.spent(NOW).await.unwrap(),
+        crate::gate::Spent {
+            in_all: 30_000,
+            today: 30_000,
+            later: 0
+        }
+    );
 }
 
 #[tokio::test]
@@ -183,7 +190,14 @@ async fn a_create_that_made_nothing_gives_its_credits_back() {
         Applied::Durable { refund }
     );
     assert_eq!(f.column(LEDGER).await, [format!("n_pd_1 not_made - {NOW}")]);
-    assert_eq!(f.store.spent(NOW).await.unwrap(), (0, 0));
+    assert_eq!(
+        f.store.spent(NOW).await.unwrap(),
+        crate::gate::Spent {
+            in_all: 0,
+            today: 0,
+            later: 0
+        }
+    );
     let facts = f.store.ledger("n_pd_1").await.unwrap();
     assert_eq!((facts.pending, facts.was_sent), (false, true));
     assert!(facts.made.is_empty());
