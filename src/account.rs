@@ -227,8 +227,9 @@ impl Account {
     }
 
     /// Whether what was spent is to be counted anew.
-    pub fn miscounts(&self) -> bool {
-        self.lock().miscounts
+    pub fn miscounts(&self, now: UnixMs) -> bool {
+        let state = self.lock();
+        state.miscounts || state.budget.is_outdated(now)
     }
 
     /// Counts what was spent anew from the database. Only while nothing is reserved

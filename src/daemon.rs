@@ -234,7 +234,7 @@ impl<S: Service> Daemon<S> {
             self.is_nudged = false;
         }
         self.adopt_orphans().await?;
-        if self.worker.account.miscounts() {
+        if self.worker.account.miscounts(self.worker.clock.now()) {
             self.recount().await?;
         }
         self.set_free().await?;

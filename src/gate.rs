@@ -402,6 +402,12 @@ impl Budget {
         Ok(())
     }
 
+    /// Whether a day came of which something was counted already, and only the database
+    /// knows how much.
+    pub const fn is_outdated(&self, now: UnixMs) -> bool {
+        self.spent_later > 0 && utc_day(now) > self.day
+    }
+
     /// Counts a create sent at `now` as spent.
     pub fn spend(&mut self, now: UnixMs) {
         let day = utc_day(now);
