@@ -75,6 +75,9 @@ struct Task {
     lane: Lane,
     jobs: Vec<JobId>,
     abort: AbortHandle,
+    /// Somebody else committed while it was under way: maybe a change of its jobs, which
+    /// the look at that moment passed over, since they were leased.
+    is_overtaken: bool,
 }
 
 type Outcome = Result<Vec<Done>, StoreError>;
@@ -328,6 +331,9 @@ impl<S: Service> Daemon<S> {
             // One batch at a time: there may be more.
             self.doubts.look_at = 0;
         }
+        if task.is_overtaken {
+            self.look_at_all();
+        }
         match outcome {
             Ok(done) => {
                 for id in &task.jobs {
@@ -389,6 +395,9 @@ impl<S: Service> Daemon<S> {
     /// Somebody else committed: there may be jobs, changed jobs, an opened gate.
     async fn look_again(&mut self) -> Result<(), StoreError> {
         self.look_at_all();
+        for task in self.running.values_mut() {
+            task.is_overtaken = true;
+        }
         // Claimed ones wait behind new ones of a higher priority.
         for queued in self.creates.jobs.drain(..) {
             self.leased.remove(&queued.job.id);

@@ -170,6 +170,12 @@ impl<S: Service> Daemon<S> {
     {
         self.leased.extend(&jobs);
         let abort = self.tasks.spawn(work);
-        self.running.insert(abort.id(), Task { lane, jobs, abort });
+        let task = Task {
+            lane,
+            jobs,
+            abort,
+            is_overtaken: false,
+        };
+        self.running.insert(task.abort.id(), task);
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct Books {
     /// Parsers that another tool made, with their names.
     pub strangers: Vec<(String, String)>,
     pub was_partial: bool,
+    /// An answer to a list was none.
+    pub had_no_list: bool,
 }
 
 type Verdict = Result<(), String>;
@@ -107,6 +109,7 @@ impl Books {
             edited: BTreeSet::new(),
             strangers: Vec::new(),
             was_partial: false,
+            had_no_list: false,
         })
     }
 
@@ -440,7 +443,7 @@ impl Books {
                 }
                 ("PARKED", Some("ambiguous")) => {
                     holds!(
-                        !self.strangers.is_empty() || self.was_partial,
+                        !self.strangers.is_empty() || self.was_partial || self.had_no_list,
                         "job {} is PARKED ambiguous and nothing was",
                         job.name
                     );

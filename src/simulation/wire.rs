@@ -99,6 +99,9 @@ impl Service for Wire {
         with(|sim| {
             let outcome = classify::list(reply, sim.now(), &quoter());
             sim.note(|| format!("LIST answered: {outcome:?}"));
+            if let ListOutcome::Trouble(words) = &outcome {
+                sim.books.had_no_list |= words.status.is_some();
+            }
             outcome
         })
     }
