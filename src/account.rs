@@ -71,8 +71,9 @@ impl State {
     }
 }
 
-/// What the database holds of the gates, as far as this process wrote or read it.
-type Stored = [Option<Closure>; 2];
+/// What the database holds of the gates, as far as this process wrote or read it; None
+/// where a write failed, which may have taken effect all the same.
+type Stored = [Option<Option<Closure>>; 2];
 
 /// The account's state.
 #[derive(Debug)]
@@ -93,12 +94,12 @@ impl Account {
         budget: Budget,
         now: UnixMs,
     ) -> Result<Self, StoreError> {
-        let mut stored = Stored::default();
+        let mut stored: Stored = [Some(None); 2];
         for (scope, closure) in store.gates().await? {
-            stored[scope as usize] = Some(closure);
+            stored[scope as usize] = Some(Some(closure));
         }
         let gate = |scope: Scope| {
-            let closure = stored[scope as usize];
+            let closure = stored[scope as usize].flatten();
             closure.map_or(Gate::Open, |closure| Gate::Closed(closure.read_at(now)))
         };
         let budget = budget.having(store.spent(now).await?, now);
@@ -283,20 +284,22 @@ impl Account {
         let mut stored = self.stored.lock().await;
         for scope in [Scope::Create, Scope::Read] {
             let now = self.gate(scope).closure().copied();
-            match (stored[scope as usize], now) {
-                (before, now) if before == now => {}
-                (Some(_), Some(closure)) => {
-                    let is_closed = store.update_gate(scope, closure).await?;
-                    stored[scope as usize] = is_closed.then_some(closure);
-                    if !is_closed {
-                        *self.lock().gate(scope) = Gate::Open;
-                        tracing::info!(gate = %scope, "gate opened by an operator");
-                    }
+            let before = stored[scope as usize];
+            if before == Some(now) {
+                continue;
+            }
+            // Until it is known to have been stored.
+            stored[scope as usize] = None;
+            if let (Some(Some(_)), Some(closure)) = (before, now) {
+                let is_closed = store.update_gate(scope, closure).await?;
+                stored[scope as usize] = Some(is_closed.then_some(closure));
+                if !is_closed {
+                    *self.lock().gate(scope) = Gate::Open;
+                    tracing::info!(gate = %scope, "gate opened by an operator");
                 }
-                (_, now) => {
-                    store.set_gate(scope, now).await?;
-                    stored[scope as usize] = now;
-                }
+            } else {
+                store.set_gate(scope, now).await?;
+                stored[scope as usize] = Some(now);
             }
         }
         Ok(())
@@ -308,15 +311,16 @@ impl Account {
     /// Whatever SQLite says.
     pub async fn reload(&self, store: &Store) -> Result<bool, StoreError> {
         let mut stored = self.stored.lock().await;
-        if stored.iter().all(Option::is_none) {
+        let is_closed = |stored: Option<Option<Closure>>| stored.flatten().is_some();
+        if !stored.iter().any(|stored| is_closed(*stored)) {
             return Ok(false);
         }
         let found = store.gates().await?;
         let mut opened = false;
         for scope in [Scope::Create, Scope::Read] {
             let there = found.iter().any(|(found, _)| *found == scope);
-            if stored[scope as usize].is_some() && !there {
-                stored[scope as usize] = None;
+            if is_closed(stored[scope as usize]) && !there {
+                stored[scope as usize] = Some(None);
                 *self.lock().gate(scope) = Gate::Open;
                 opened = true;
                 tracing::info!(gate = %scope, "gate opened by an operator");

@@ -69,6 +69,7 @@ pub(super) struct Books {
     intents: u64,
     intent_of: BTreeMap<i64, u64>,
     closed: Option<Closed>,
+    opened_at_intent: u64,
     /// Jobs that an operator changed since they were last looked at, and ever.
     touched: BTreeSet<i64>,
     pub edited: BTreeSet<i64>,
@@ -105,6 +106,7 @@ impl Books {
             intents: 0,
             intent_of: BTreeMap::new(),
             closed: None,
+            opened_at_intent: 0,
             touched: BTreeSet::new(),
             edited: BTreeSet::new(),
             strangers: Vec::new(),
@@ -345,6 +347,10 @@ impl Books {
         let is_canary = self.closed.is_some_and(|closed| {
             self.intent_of.get(&job).copied().unwrap_or(0) > closed.since_intent
         });
+        let intent = self.intent_of.get(&job).copied().unwrap_or(0);
+        if intent <= self.opened_at_intent {
+            return;
+        }
         let (passes_by_itself, interval_ms) = match outcome {
             CreateOutcome::Refused(Refusal::Credits | Refusal::Unauthorized, _) => {
                 (false, plan.probe_interval_ms)
@@ -394,9 +400,10 @@ impl Books {
         }
     }
 
-    /// Somebody opened the gates.
+    /// Somebody opened the gates: what was asked before closes them no more.
     pub const fn gates_opened(&mut self) {
         self.closed = None;
+        self.opened_at_intent = self.intents;
     }
 
     /// The process ended: the next one knows of the gate what is stored.
