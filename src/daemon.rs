@@ -107,6 +107,9 @@ pub struct Daemon<S> {
     is_nudged: bool,
     /// Nothing is claimed before, after an error of the database.
     resume_at: Option<UnixMs>,
+    /// Tells this process's steps of the clock from any other's.
+    nonce: u64,
+    steps_taken: u64,
     nudge: Arc<Notify>,
     heartbeat: Arc<AtomicI64>,
     stop: watch::Receiver<Stop>,
@@ -133,6 +136,8 @@ impl<S: Service> Daemon<S> {
             lacks_canary: false,
             is_nudged: true,
             resume_at: None,
+            nonce: fastrand::u64(..),
+            steps_taken: 0,
             nudge: Arc::new(Notify::new()),
             heartbeat: Arc::new(AtomicI64::new(0)),
             stop,
@@ -268,8 +273,12 @@ impl<S: Service> Daemon<S> {
             ..
         } = &*self.worker;
         tracing::warn!(step_ms, "the clock was set: what waits is moved with it");
-        store.shift_times(step_ms, clock.now()).await?;
+        // A commit that is reported lost may have taken effect: then the next try finds it.
+        let token = format!("{}-{}", self.nonce, self.steps_taken);
+        let step_ms = store.shift_times(token, step_ms, clock.now()).await?;
         clock.take_step(step_ms);
+        self.steps_taken += 1;
+        account.distrust_count();
         account.shift(step_ms);
         lists.forget().await;
         if let Err(error) = account.save(store).await {
@@ -417,7 +426,8 @@ impl<S: Service> Daemon<S> {
     /// Counts anew what was spent, if no create of this process is between its
     /// reservation and its record.
     async fn recount(&mut self) -> Result<(), StoreError> {
-        if self.running_in(Lane::Create) == 0 {
+        // Reconciling refunds: what it has committed and not yet told would count twice.
+        if self.running_in(Lane::Create) + self.running_in(Lane::Reconcile) == 0 {
             let now = self.worker.clock.now();
             self.worker.account.recount(&self.worker.store, now).await?;
         }

@@ -482,6 +482,10 @@ impl<S: Service> Worker<S> {
                 job.progress = change.next;
             }
             Applied::Stale => {
+                if change.ledger.is_some() {
+                    // The ledger may have been kept all the same.
+                    self.account.distrust_count();
+                }
                 tracing::info!(job = %job.id, name = job.name, "the job was changed meanwhile");
                 if let Some(fresh) = self.store.job(job.id).await? {
                     *job = fresh;

@@ -29,6 +29,7 @@ pub enum Applied {
     /// It is durable.
     Durable {
         /// A create that turned out to have made nothing: its credits and when it was sent.
+        /// Negative credits where one that counted as such made a parser after all.
         refund: Option<(i64, UnixMs)>,
     },
     /// The job moved on meanwhile; nothing was changed. An outcome, not an error.
@@ -253,8 +254,18 @@ async fn keep_ledger(
         }
         // Even where the job moved on: what the service made is never forgotten.
         Some(Ledger::Made(parser_id)) => {
-            settle(connection, record, "made", Some(parser_id)).await?;
-            Ok(None)
+            let pending: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM creates \
+                 WHERE remote_name = ?1 AND outcome = 'pending')",
+            )
+            .bind(record.remote_name.as_deref())
+            .fetch_one(&mut *connection)
+            .await
+            .trying("look for a pending create")?;
+            let settled = settle(connection, record, "made", Some(parser_id)).await?;
+            Ok(settled
+                .filter(|_| !pending)
+                .map(|(credits, sent_at)| (-credits, sent_at)))
         }
         Some(Ledger::NotMade) if applied => settle(connection, record, "not_made", None).await,
         Some(Ledger::Intent | Ledger::NotMade) | None => Ok(None),

@@ -4,14 +4,20 @@
 use super::{Store, StoreError};
 use crate::job::{DurationMs, UnixMs};
 
-/// Of every row that waits.
+/// The start of the key under which the database keeps the last step that was taken.
+const CLOCK_STEP: &str = "clock_step:";
+
+/// Of every row that waits. A time that a person wrote stands, and so does what another
+/// program wrote after the step, by the clock as it is now.
 const SHIFT: &str = "UPDATE jobs SET revision = revision + 1, \
      due_at = CASE state WHEN 'QUEUED' THEN max(due_at + ?1, coalesce(run_at, 0)) \
                          WHEN 'PARKED' THEN due_at ELSE due_at + ?1 END, \
      generating_since = generating_since + ?1, doubt_since = doubt_since + ?1, \
      absent_since = absent_since + ?1, untrusted_since = untrusted_since + ?1, \
      updated_at = updated_at + ?1 \
-     WHERE state IN ('CREATING', 'GENERATING') OR (state = 'QUEUED' AND due_at > ?2) \
+     WHERE state IN ('CREATING', 'GENERATING') \
+        OR (state = 'QUEUED' AND due_at IS NOT run_at AND updated_at <= ?2 \
+            AND (?1 < 0 OR due_at > ?2)) \
         OR (state = 'PARKED' AND doubt_since IS NOT NULL)";
 
 /// Of rows that were last touched by a clock that was ahead of this one's `?1`.
@@ -35,24 +41,45 @@ const SKIP: &str = "UPDATE jobs SET revision = revision + 1, \
 
 impl Store {
     /// Moves what waits by `step_ms`, by which the clock stepped; it was `before` then.
+    /// Once for each `token`: returns by how much it was moved, now or before.
     ///
     /// # Errors
-    /// Whatever SQLite says; then nothing was moved.
-    pub async fn shift_times(&self, step_ms: DurationMs, before: UnixMs) -> Result<(), StoreError> {
+    /// Whatever SQLite says.
+    pub async fn shift_times(
+        &self,
+        token: String,
+        step_ms: DurationMs,
+        before: UnixMs,
+    ) -> Result<DurationMs, StoreError> {
+        let key = format!("{CLOCK_STEP}{token}");
         self.writer
-            .run(
-                "move what waits after a step of the clock",
-                move |connection| {
-                    Box::pin(async move {
-                        sqlx::query(SHIFT)
-                            .bind(step_ms)
-                            .bind(before)
-                            .execute(connection)
+            .run("move what waits with the clock", move |connection| {
+                Box::pin(async move {
+                    let done: Option<String> =
+                        sqlx::query_scalar("SELECT value FROM meta WHERE key = ?1")
+                            .bind(&key)
+                            .fetch_optional(&mut *connection)
                             .await?;
-                        Ok(())
-                    })
-                },
-            )
+                    if let Some(done) = done.and_then(|text| text.parse().ok()) {
+                        return Ok(done);
+                    }
+                    sqlx::query(SHIFT)
+                        .bind(step_ms)
+                        .bind(before)
+                        .execute(&mut *connection)
+                        .await?;
+                    sqlx::query("DELETE FROM meta WHERE key GLOB ?1 || '*'")
+                        .bind(CLOCK_STEP)
+                        .execute(&mut *connection)
+                        .await?;
+                    sqlx::query("INSERT INTO meta (key, value) VALUES (?1, ?2)")
+                        .bind(key)
+                        .bind(step_ms.to_string())
+                        .execute(connection)
+                        .await?;
+                    Ok(step_ms)
+                })
+            })
             .await
     }
 

@@ -208,6 +208,20 @@ async fn a_create_that_made_nothing_gives_its_credits_back() {
 }
 
 #[tokio::test]
+async fn one_that_counted_as_not_made_and_lands_is_spent_after_all() {
+    let mut f = Fixture::new().await;
+    let job = f.job_after("books", [listed("n_pd_1")]).await;
+    f.sql("UPDATE creates SET outcome = 'not_made', settled_at = 1")
+        .await;
+    let change = decided(&job, created("p1"));
+    let refund = Some((-30_000, NOW));
+    assert_eq!(
+        f.apply(&job, &change).await.unwrap(),
+        Applied::Durable { refund }
+    );
+}
+
+#[tokio::test]
 async fn that_nothing_was_made_is_not_believed_of_a_job_that_moved_on() {
     let mut f = Fixture::new().await;
     let job = f.job_after("books", [listed("n_pd_1")]).await;

@@ -4,6 +4,7 @@ mod apply;
 mod poison;
 mod queue;
 mod submit;
+mod times;
 
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use tempfile::TempDir;
