@@ -236,6 +236,8 @@ impl<S: Service> Daemon<S> {
                 return Ok(Some(Duration::MAX));
             }
             self.take_step(step_ms).await?;
+            self.heartbeat
+                .store(self.worker.clock.now(), Ordering::Relaxed);
         }
         if self.is_nudged {
             self.look_again().await?;

@@ -9,7 +9,7 @@ use std::{
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::{NamedTempFile, TempPath};
 
-use super::open;
+use super::{StoreError, open};
 
 /// What a copy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub enum BackupError {
         /// The database.
         path: PathBuf,
     },
+    /// The file has several names, of which another may have the log.
+    #[error(transparent)]
+    HardLinks(StoreError),
     /// The folder takes no new file, or its name is not UTF-8.
     #[error(
         "cannot make a file in {}: {source}; the folder must exist, and this user must be able to write there",
@@ -94,6 +97,7 @@ pub async fn backup(database: &Path, target: &Path) -> Result<Backup, BackupErro
             path: database.to_owned(),
         });
     }
+    open::refuse_hard_links(&open::resolved(database)).map_err(BackupError::HardLinks)?;
     refuse_existing(target)?;
     let (folder, temporary) = temporary_beside(target)?;
     copy(database, &temporary)
@@ -222,6 +226,22 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::store::{Role, Store};
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_database_with_two_names_is_not_copied_without_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let store = Store::open(&path("p.db"), Role::Tool).await.unwrap();
+        std::fs::hard_link(path("p.db"), path("other.db")).unwrap();
+        let copied = backup(&path("other.db"), &path("copy.db")).await;
+        assert!(
+            matches!(copied, Err(BackupError::HardLinks(_))),
+            "{copied:?}"
+        );
+        assert!(!path("copy.db").exists() && !path("other.db-wal").exists());
+        store.close().await;
+    }
 
     #[tokio::test]
     async fn a_copy_that_fails_leaves_nothing_behind() {

@@ -85,10 +85,10 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
 #[cfg(unix)]
 pub(super) fn refuse_hard_links(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::MetadataExt as _;
-    match path.metadata().map(|metadata| metadata.nlink()) {
-        Ok(links) if links > 1 => Err(StoreError::HardLinks {
+    match path.metadata() {
+        Ok(file) if file.is_file() && file.nlink() > 1 => Err(StoreError::HardLinks {
             path: path.to_owned(),
-            links,
+            links: file.nlink(),
         }),
         // What else is wrong with it, or that it is not there yet, is told by opening it.
         Ok(_) | Err(_) => Ok(()),
