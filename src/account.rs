@@ -4,10 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    gate::{
-        Admission, Budget, Closure, Gate, GatePolicy, GateReason, OverBudget, Scope, Signal,
-        spares_canary,
-    },
+    budget::{Budget, OverBudget},
+    gate::{Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, spares_canary},
     job::{DurationMs, ParkReason, UnixMs},
     store::{Store, StoreError},
 };
@@ -355,7 +353,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{gate::utc_day, store::Role};
+    use crate::{budget::utc_day, store::Role};
 
     const DAY_MS: i64 = 86_400_000;
 

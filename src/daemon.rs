@@ -2,6 +2,7 @@
 //! place that sleeps.
 
 mod claims;
+mod clock_step;
 mod idle;
 
 use std::{
@@ -265,39 +266,6 @@ impl<S: Service> Daemon<S> {
         Ok(Some(self.pause()))
     }
 
-    /// The clock was set: all that waits goes on waiting as long as it would have.
-    async fn take_step(&mut self, step_ms: DurationMs) -> Result<(), StoreError> {
-        let Worker {
-            store,
-            clock,
-            account,
-            lists,
-            ..
-        } = &*self.worker;
-        tracing::warn!(step_ms, "the clock was set: what waits is moved with it");
-        // A commit that is reported lost may have taken effect: then the next try finds it.
-        let token = format!("{}-{}", self.nonce, self.steps_taken);
-        let step_ms = store.shift_times(token, step_ms, clock.now()).await?;
-        clock.take_step(step_ms);
-        self.steps_taken += 1;
-        account.distrust_count();
-        account.shift(step_ms);
-        lists.forget().await;
-        if let Err(error) = account.save(store).await {
-            tracing::error!(%error, "cannot store the gates");
-        }
-        // The days of the budget are those of the clock as it is now.
-        account.recount(store, clock.now()).await?;
-        self.creates.jobs.drain(..).for_each(|queued| {
-            self.leased.remove(&queued.job.id);
-        });
-        self.polls.jobs.drain(..).for_each(|job| {
-            self.leased.remove(&job.id);
-        });
-        self.look_at_all();
-        Ok(())
-    }
-
     /// CREATING jobs that no worker has: their creates are in doubt.
     async fn adopt_orphans(&mut self) -> Result<(), StoreError> {
         while let Some(id) = self.orphans.last().copied() {
@@ -410,9 +378,7 @@ impl<S: Service> Daemon<S> {
             task.is_overtaken = true;
         }
         // Claimed ones wait behind new ones of a higher priority.
-        for queued in self.creates.jobs.drain(..) {
-            self.leased.remove(&queued.job.id);
-        }
+        self.unclaim_creates();
         // Others may have settled creates, or set the job free that was held.
         let now = self.worker.clock.now();
         if self.worker.account.budget_hold(now).is_some() {

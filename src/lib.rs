@@ -25,6 +25,7 @@
 pub mod account;
 pub mod api;
 pub mod backoff;
+pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use crate::{
     api::types::{CreateOutcome, Finished, ListedParser, PollOutcome, Refusal, Words},
     backoff::Schedule,
-    gate::{OverBudget, Signal},
+    budget::OverBudget,
+    gate::Signal,
     job::{DurationMs, ErrorKind, Job, JobState, ParkReason, ParserId, Progress, UnixMs},
 };
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::{
     api::{Service, types::PollOutcome},
-    gate::Budget,
+    budget::Budget,
     job::{Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,

@@ -15,7 +15,7 @@ use std::{
 
 use common::Harness;
 use parserd::{
-    clock::Clock, daemon::Until, gate::utc_day, job::JobState, simulator::Endpoint, spec::JobSpec,
+    budget::utc_day, clock::Clock, daemon::Until, job::JobState, simulator::Endpoint, spec::JobSpec,
 };
 
 const DAY_MS: i64 = 86_400_000;

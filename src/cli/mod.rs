@@ -22,8 +22,8 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
+use crate::budget::Budget;
 use crate::config::{Settings, Sources};
-use crate::gate::Budget;
 use crate::job::UnixMs;
 use crate::store::{OperatorAction, Store, StoreError};
 use crate::wiring;

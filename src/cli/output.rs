@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::api::text::{escaped, is_unfit};
-use crate::gate::Budget;
+use crate::budget::Budget;
 use crate::job::UnixMs;
 
 /// A terminal that says it is narrower than this is taken to be of the usual width.

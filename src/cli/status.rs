@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::output::{Out, relative};
 use super::{Exit, budget, shutdown};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::gate::{Budget, Closure, GateReason, Scope};
+use crate::gate::{Closure, GateReason, Scope};
 use crate::job::{Job, JobState, ParkReason, UnixMs};
 use crate::store::report::{Counts, DoubtRow};
 use crate::store::{Lane, Role, Store, StoreError, has_daemon};

@@ -136,6 +136,20 @@ impl<S: Service> Daemon<S> {
         Ok(())
     }
 
+    /// Gives back what is claimed for a create and not begun.
+    pub(super) fn unclaim_creates(&mut self) {
+        for queued in self.creates.jobs.drain(..) {
+            self.leased.remove(&queued.job.id);
+        }
+    }
+
+    /// The same of polls.
+    pub(super) fn unclaim_polls(&mut self) {
+        for job in self.polls.jobs.drain(..) {
+            self.leased.remove(&job.id);
+        }
+    }
+
     /// A closed gate whose probe is due, and nothing queued: one parked job is the canary.
     async fn offer_canary(&mut self, now: UnixMs) -> Result<bool, StoreError> {
         let account = &self.worker.account;

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::{Ledger, Moment, OnExisting, Presence, Transition, doubt};
 use crate::{
     api::types::{CreateOutcome, DoubtCause as Unknown, ListedParser, Refusal, Words},
-    gate::{OverBudget, Signal},
+    budget::OverBudget,
+    gate::Signal,
     job::{DoubtCause, ErrorKind, JobState, ParkReason, UnixMs},
 };
 

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::scenario::Scenario;
+use super::{
+    gate_watch::GateWatch,
+    scenario::Scenario,
+    verdict::{Verdict, holds},
+};
 use crate::{
-    api::types::{CreateOutcome, CreateRequest, Refusal},
+    api::types::CreateRequest,
     job::UnixMs,
     simulator::{ParserView, Status, World},
 };
@@ -47,18 +51,6 @@ struct CreateRow {
     settled_at: Option<UnixMs>,
 }
 
-/// What is known from outside of the gate before the creates.
-#[derive(Debug, Clone, Copy)]
-struct Closed {
-    /// Intents that began before this many others are stragglers.
-    since_intent: u64,
-    /// No canary before this time (as time passes, not as clocks say).
-    probe_at: UnixMs,
-    interval_ms: i64,
-    passes_by_itself: bool,
-    is_canary_out: bool,
-}
-
 #[derive(Debug)]
 pub(super) struct Books {
     connection: Connection,
@@ -66,10 +58,7 @@ pub(super) struct Books {
     creates: Vec<CreateRow>,
     pub posts: Vec<Post>,
     posted: BTreeSet<i64>,
-    intents: u64,
-    intent_of: BTreeMap<i64, u64>,
-    closed: Option<Closed>,
-    opened_at_intent: u64,
+    pub gate: GateWatch,
     /// Jobs that an operator changed since they were last looked at, and ever.
     touched: BTreeSet<i64>,
     pub edited: BTreeSet<i64>,
@@ -78,16 +67,6 @@ pub(super) struct Books {
     pub was_partial: bool,
     /// An answer to a list was none.
     pub had_no_list: bool,
-}
-
-type Verdict = Result<(), String>;
-
-macro_rules! holds {
-    ($condition:expr, $($why:tt)*) => {
-        if !$condition {
-            return Err(format!($($why)*));
-        }
-    };
 }
 
 impl Books {
@@ -103,10 +82,7 @@ impl Books {
             creates: Vec::new(),
             posts: Vec::new(),
             posted: BTreeSet::new(),
-            intents: 0,
-            intent_of: BTreeMap::new(),
-            closed: None,
-            opened_at_intent: 0,
+            gate: GateWatch::default(),
             touched: BTreeSet::new(),
             edited: BTreeSet::new(),
             strangers: Vec::new(),
@@ -134,11 +110,6 @@ impl Books {
             self.touched.extend(job);
         }
         changed
-    }
-
-    pub fn begins_intent(&mut self, job: i64) {
-        self.intents += 1;
-        self.intent_of.insert(job, self.intents);
     }
 
     /// Reads the database and holds it against what was there before.
@@ -180,7 +151,6 @@ impl Books {
     }
 
     fn within_budget(&self, plan: &Scenario, service: &World) -> Verdict {
-        let counted = || self.creates.iter().filter(|row| row.outcome != "not_made");
         if let Some(limit) = plan.max_credits {
             // One that somebody deleted before it was ever seen cannot be known of.
             let made = self.posts.iter().filter_map(|post| post.made.as_ref());
@@ -188,7 +158,7 @@ impl Books {
             let made = made.count();
             let paid = plan.credits_per_create * i64::try_from(made).unwrap_or(i64::MAX);
             holds!(paid <= limit, "{paid} credits are paid of {limit}");
-            let spent: i64 = counted().map(|row| row.credits).sum();
+            let spent = self.spent();
             // Another tool's parser may be taken for one's own, and counts then.
             holds!(
                 spent <= limit || !self.strangers.is_empty(),
@@ -197,7 +167,7 @@ impl Books {
         }
         if let Some(limit) = plan.max_credits_per_day {
             let mut days = BTreeMap::new();
-            for row in counted() {
+            for row in self.counted() {
                 *days.entry(row.sent_at.div_euclid(86_400_000)).or_insert(0) += row.credits;
             }
             for (day, spent) in days {
@@ -315,7 +285,7 @@ impl Books {
                 "{name} is sent and an earlier create made {made:?}"
             );
         }
-        self.goes_through_the_gate(job, name, time)?;
+        self.gate.lets(job, name, time)?;
         self.posts.push(Post {
             job,
             name: name.clone(),
@@ -326,86 +296,6 @@ impl Books {
         Ok(self.posts.len() - 1)
     }
 
-    fn goes_through_the_gate(&mut self, job: i64, name: &str, time: UnixMs) -> Verdict {
-        let intent = self.intent_of.get(&job).copied().unwrap_or(0);
-        if let Some(closed) = &mut self.closed
-            && intent > closed.since_intent
-        {
-            holds!(!closed.is_canary_out, "{name} is sent beside the canary");
-            holds!(
-                time >= closed.probe_at,
-                "{name} is sent {} ms before the probe",
-                closed.probe_at - time
-            );
-            closed.is_canary_out = true;
-        }
-        Ok(())
-    }
-
-    /// The daemon is told what came of a create.
-    pub fn answered(&mut self, plan: &Scenario, job: i64, outcome: &CreateOutcome, time: UnixMs) {
-        let is_canary = self.closed.is_some_and(|closed| {
-            self.intent_of.get(&job).copied().unwrap_or(0) > closed.since_intent
-        });
-        let intent = self.intent_of.get(&job).copied().unwrap_or(0);
-        if intent <= self.opened_at_intent {
-            return;
-        }
-        let (passes_by_itself, interval_ms) = match outcome {
-            CreateOutcome::Refused(Refusal::Credits | Refusal::Unauthorized, _) => {
-                (false, plan.probe_interval_ms)
-            }
-            CreateOutcome::Refused(Refusal::Throttled { retry_after_ms }, _) => (
-                true,
-                retry_after_ms.unwrap_or(0).max(plan.retry_interval_ms),
-            ),
-            CreateOutcome::NotSent(_) => (true, plan.retry_interval_ms),
-            CreateOutcome::Created { .. } if is_canary => {
-                self.closed = None;
-                return;
-            }
-            _ => {
-                if is_canary && let Some(closed) = &mut self.closed {
-                    if closed.passes_by_itself {
-                        self.closed = None;
-                    } else {
-                        closed.is_canary_out = false;
-                        closed.since_intent = self.intents;
-                        closed.probe_at = time + closed.interval_ms;
-                    }
-                }
-                return;
-            }
-        };
-        match &mut self.closed {
-            // A graver reason stays.
-            Some(closed) if passes_by_itself && !closed.passes_by_itself => {
-                if is_canary {
-                    closed.is_canary_out = false;
-                    closed.since_intent = self.intents;
-                    closed.probe_at = time + closed.interval_ms;
-                }
-            }
-            // A straggler of the same kind changes nothing.
-            Some(closed) if !is_canary && passes_by_itself == closed.passes_by_itself => {}
-            _ => {
-                self.closed = Some(Closed {
-                    since_intent: self.intents,
-                    probe_at: time + interval_ms,
-                    interval_ms,
-                    passes_by_itself,
-                    is_canary_out: false,
-                });
-            }
-        }
-    }
-
-    /// Somebody opened the gates: what was asked before closes them no more.
-    pub const fn gates_opened(&mut self) {
-        self.closed = None;
-        self.opened_at_intent = self.intents;
-    }
-
     /// The process ended: the next one knows of the gate what is stored.
     pub fn crashed(&mut self, time: UnixMs, now: UnixMs) {
         let stored = self.connection.query_row(
@@ -413,28 +303,13 @@ impl Books {
              FROM gates WHERE scope = 'create'",
             [],
             |row| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, i64>(1)?,
-                    row.get(2)?,
-                    row.get::<_, i64>(3)?,
-                ))
+                let (probe_at, since): (UnixMs, UnixMs) = (row.get(0)?, row.get(3)?);
+                // A clock that went back makes the probe due.
+                let wait_ms = if now < since { 0 } else { probe_at - now };
+                Ok((wait_ms, row.get(1)?, row.get(2)?))
             },
         );
-        self.closed = stored
-            .ok()
-            .map(|(probe_at, interval_ms, passes_by_itself, since)| Closed {
-                since_intent: self.intents,
-                // A clock that went back makes the probe due.
-                probe_at: if now < since {
-                    time
-                } else {
-                    time + probe_at - now
-                },
-                interval_ms,
-                passes_by_itself,
-                is_canary_out: false,
-            });
+        self.gate.restarted(stored.ok(), time);
     }
 
     /// After all faults: whether every job has come to rest, and rightly so.
@@ -499,9 +374,17 @@ impl Books {
         Ok(true)
     }
 
+    /// The creates that count as spent.
+    fn counted(&self) -> impl Iterator<Item = &CreateRow> {
+        self.creates.iter().filter(|row| row.outcome != "not_made")
+    }
+
+    fn spent(&self) -> i64 {
+        self.counted().map(|row| row.credits).sum()
+    }
+
     fn is_budget_spent(&self, plan: &Scenario) -> bool {
-        let counted = self.creates.iter().filter(|row| row.outcome != "not_made");
-        let spent: i64 = counted.map(|row| row.credits).sum();
+        let spent = self.spent();
         plan.max_credits
             .is_some_and(|limit| spent + plan.credits_per_create > limit)
     }

@@ -182,7 +182,7 @@ impl Sim {
                 self.note(|| "somebody opens the gates".to_owned());
                 let opened = self.books.sql(now, None, "DELETE FROM gates");
                 if opened > 0 {
-                    self.books.gates_opened();
+                    self.books.gate.opened();
                 }
                 opened
             }

@@ -6,9 +6,11 @@
 mod books;
 mod chance;
 mod chaos;
+mod gate_watch;
 mod rules;
 mod scenario;
 mod seam;
+mod verdict;
 mod wire;
 mod world;
 

@@ -3,8 +3,9 @@
 use super::chance::Chance;
 use crate::{
     backoff::Schedule,
+    budget::Budget,
     daemon::Limits,
-    gate::{Budget, GatePolicy},
+    gate::GatePolicy,
     lifecycle::{OnExisting, Policy},
     simulator::{Faults, Rule, WorldConfig},
 };

@@ -75,7 +75,7 @@ pub(crate) async fn commit<T>(
         source: sqlx::Error::Protocol("simulated: disk I/O error".to_owned()),
     };
     if let Some(job) = intent {
-        with(|sim| sim.books.begins_intent(job));
+        with(|sim| sim.books.gate.begins_intent(job));
     }
     let go = point(What::Commit).await;
     if go == Go::FailBefore {

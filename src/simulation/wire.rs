@@ -77,7 +77,7 @@ impl Service for Wire {
             let outcome = classify::create(reply, sim.now(), &quoter());
             let (job, time) = (sim.books.posts[post].job, sim.time);
             sim.note(|| format!("POST answered: {outcome:?}"));
-            sim.books.answered(&sim.plan, job, &outcome, time);
+            sim.books.gate.answered(&sim.plan, job, &outcome, time);
             outcome
         })
     }

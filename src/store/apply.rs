@@ -254,37 +254,36 @@ async fn keep_ledger(
         }
         // Even where the job moved on: what the service made is never forgotten.
         Some(Ledger::Made(parser_id)) => {
-            let pending: bool = sqlx::query_scalar(
-                "SELECT EXISTS (SELECT 1 FROM creates \
-                 WHERE remote_name = ?1 AND outcome = 'pending')",
-            )
-            .bind(record.remote_name.as_deref())
-            .fetch_one(&mut *connection)
-            .await
-            .trying("look for a pending create")?;
-            let settled = settle(connection, record, "made", Some(parser_id)).await?;
-            Ok(settled
-                .filter(|_| !pending)
-                .map(|(credits, sent_at)| (-credits, sent_at)))
+            if settle(connection, record, "pending", "made", Some(parser_id))
+                .await?
+                .is_some()
+            {
+                return Ok(None);
+            }
+            // One that lands later than anyone waited is spent after all.
+            let landed = settle(connection, record, "not_made", "made", Some(parser_id)).await?;
+            Ok(landed.map(|(credits, sent_at)| (-credits, sent_at)))
         }
-        Some(Ledger::NotMade) if applied => settle(connection, record, "not_made", None).await,
+        Some(Ledger::NotMade) if applied => {
+            settle(connection, record, "pending", "not_made", None).await
+        }
         Some(Ledger::Intent | Ledger::NotMade) | None => Ok(None),
     }
 }
 
+/// Settles the newest create of the record's name that is as `from` says; nothing is
+/// written twice. Returns its credits and when it was sent.
 async fn settle(
     connection: &mut SqliteConnection,
     record: &Record,
+    from: &'static str,
     outcome: &'static str,
     parser_id: Option<&ParserId>,
 ) -> Result<Option<(i64, UnixMs)>, StoreError> {
     let row = sqlx::query(
-        // A parser that lands later than anyone waited turns a refuted create into one
-        // that made it; nothing is written twice.
         "UPDATE creates SET outcome = ?2, parser_id = ?3, settled_at = ?4 \
-         WHERE id = (SELECT id FROM creates WHERE remote_name = ?1 \
-                AND (outcome = 'pending' OR (outcome = 'not_made' AND ?3 IS NOT NULL)) \
-                ORDER BY outcome = 'pending' DESC, id DESC LIMIT 1) \
+         WHERE id = (SELECT id FROM creates WHERE remote_name = ?1 AND outcome = ?5 \
+                ORDER BY id DESC LIMIT 1) \
            AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?3) \
          RETURNING credits, sent_at",
     )
@@ -292,6 +291,7 @@ async fn settle(
     .bind(outcome)
     .bind(parser_id.map(|id| id.0.as_str()))
     .bind(record.at)
+    .bind(from)
     .fetch_optional(connection)
     .await
     .trying("settle a create")?;

@@ -7,7 +7,8 @@ use sqlx::Row as _;
 
 use super::{Store, StoreError, Trying as _, rows};
 use crate::{
-    gate::{Closure, DAY_MS, Scope, Spent, utc_day},
+    budget::{DAY_MS, Spent, utc_day},
+    gate::{Closure, Scope},
     job::{JobId, ParkReason, ParserId, UnixMs},
 };
 

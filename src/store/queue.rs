@@ -71,15 +71,7 @@ impl Store {
             .fetch_all(&self.readers)
             .await
             .trying("look for due jobs")?;
-        rows.iter()
-            .map(|row| {
-                Ok(QueuedJob {
-                    job: rows::job(row)?,
-                    spec: spec(row)?,
-                })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .trying("read a due job")
+        queued(&rows).trying("read a due job")
     }
 
     /// Creates in doubt whose next list is due at `now`, longest due first.
@@ -151,15 +143,7 @@ impl Store {
             .fetch_all(&self.readers)
             .await
             .trying("read the jobs to come")?;
-        rows.iter()
-            .map(|row| {
-                Ok(QueuedJob {
-                    job: rows::job(row)?,
-                    spec: spec(row)?,
-                })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .trying("read the jobs to come")
+        queued(&rows).trying("read the jobs to come")
     }
 
     /// When the next job of a lane falls due after `now`.
@@ -239,6 +223,17 @@ pub(super) fn due_creates_sql() -> String {
          LIMIT ?2",
         JOB_COLUMNS = prefixed(),
     )
+}
+
+/// Rows of [`JOB_COLUMNS`] and a specification.
+fn queued(rows: &[SqliteRow]) -> Result<Vec<QueuedJob>, sqlx::Error> {
+    let queued = rows.iter().map(|row| {
+        Ok(QueuedJob {
+            job: rows::job(row)?,
+            spec: spec(row)?,
+        })
+    });
+    queued.collect()
 }
 
 /// What a row asks for, or why that cannot be read.

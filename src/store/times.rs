@@ -1,36 +1,39 @@
 //! Times that wait, after the clock was wrong: moved, so that neither a create counts
 //! as absent for hours that did not pass, nor a job waits for hours that will not come.
 
+use sqlx::AssertSqlSafe;
+
 use super::{Store, StoreError};
 use crate::job::{DurationMs, UnixMs};
 
 /// The start of the key under which the database keeps the last step that was taken.
 const CLOCK_STEP: &str = "clock_step:";
 
-/// Of every row that waits. A time that a person wrote stands, and so does what another
-/// program wrote after the step, by the clock as it is now.
-const SHIFT: &str = "UPDATE jobs SET revision = revision + 1, \
-     due_at = CASE state WHEN 'QUEUED' THEN max(due_at + ?1, coalesce(run_at, 0)) \
-                         WHEN 'PARKED' THEN due_at ELSE due_at + ?1 END, \
-     generating_since = generating_since + ?1, doubt_since = doubt_since + ?1, \
-     absent_since = absent_since + ?1, untrusted_since = untrusted_since + ?1, \
-     updated_at = updated_at + ?1 \
-     WHERE state IN ('CREATING', 'GENERATING') \
-        OR (state = 'QUEUED' AND due_at IS NOT run_at AND updated_at <= ?2 \
-            AND (?1 < 0 OR due_at > ?2)) \
-        OR (state = 'PARKED' AND doubt_since IS NOT NULL)";
+/// Moves every time of rows that wait by `by`, an SQL expression: save a PARKED row's,
+/// which has none to wait for, and never to before a `run_at`.
+fn moving(by: &str, rows: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "UPDATE jobs SET revision = revision + 1, \
+         due_at = CASE state WHEN 'QUEUED' THEN max(due_at + {by}, coalesce(run_at, 0)) \
+                             WHEN 'PARKED' THEN due_at ELSE due_at + {by} END, \
+         generating_since = generating_since + {by}, doubt_since = doubt_since + {by}, \
+         absent_since = absent_since + {by}, untrusted_since = untrusted_since + {by}, \
+         updated_at = updated_at + {by} WHERE {rows}"
+    ))
+}
 
-/// Of rows that were last touched by a clock that was ahead of this one's `?1`.
-const PULL_BACK: &str = "UPDATE jobs SET revision = revision + 1, \
-     due_at = CASE state WHEN 'QUEUED' THEN max(due_at + ?1 - updated_at, coalesce(run_at, 0)) \
-                         WHEN 'PARKED' THEN due_at ELSE due_at + ?1 - updated_at END, \
-     generating_since = generating_since + ?1 - updated_at, \
-     doubt_since = doubt_since + ?1 - updated_at, \
-     absent_since = absent_since + ?1 - updated_at, \
-     untrusted_since = untrusted_since + ?1 - updated_at, updated_at = ?1 \
-     WHERE updated_at > ?1 AND (state IN ('CREATING', 'GENERATING') \
-        OR (state = 'QUEUED' AND due_at > ?1) \
-        OR (state = 'PARKED' AND doubt_since IS NOT NULL))";
+/// What waits, as a step of the clock by `?1` finds it that was `?2` then. A time that a
+/// person wrote stands, and so does what another program wrote after the step, by the
+/// clock as it is now.
+const WAITING: &str = "state IN ('CREATING', 'GENERATING') \
+     OR (state = 'QUEUED' AND due_at IS NOT run_at AND updated_at <= ?2 \
+         AND (?1 < 0 OR due_at > ?2)) \
+     OR (state = 'PARKED' AND doubt_since IS NOT NULL)";
+
+/// What waits and was last touched by a clock that was ahead of this one's `?1`.
+const FROM_THE_FUTURE: &str = "updated_at > ?1 AND (state IN ('CREATING', 'GENERATING') \
+     OR (state = 'QUEUED' AND due_at > ?1) \
+     OR (state = 'PARKED' AND doubt_since IS NOT NULL))";
 
 /// Of creates in doubt: the time since the last look.
 const SKIP: &str = "UPDATE jobs SET revision = revision + 1, \
@@ -63,7 +66,7 @@ impl Store {
                     if let Some(done) = done.and_then(|text| text.parse().ok()) {
                         return Ok(done);
                     }
-                    sqlx::query(SHIFT)
+                    sqlx::query(moving("?1", WAITING))
                         .bind(step_ms)
                         .bind(before)
                         .execute(&mut *connection)
@@ -93,12 +96,11 @@ impl Store {
         self.writer
             .run("move what waits after a pause", move |connection| {
                 Box::pin(async move {
-                    for statement in [PULL_BACK, SKIP] {
-                        sqlx::query(statement)
-                            .bind(now)
-                            .execute(&mut *connection)
-                            .await?;
-                    }
+                    sqlx::query(moving("(?1 - updated_at)", FROM_THE_FUTURE))
+                        .bind(now)
+                        .execute(&mut *connection)
+                        .await?;
+                    sqlx::query(SKIP).bind(now).execute(connection).await?;
                     Ok(())
                 })
             })

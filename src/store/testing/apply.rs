@@ -57,7 +57,7 @@ async fn an_intent_is_state_ledger_and_history_at_once() {
     assert_eq!(facts.baseline, [ParserId("old".to_owned())]);
     assert_eq!(
         f.store.spent(NOW).await.unwrap(),
-        crate::gate::Spent {
+        crate::budget::Spent {
             in_all: 30_000,
             today: 30_000,
             later: 0
@@ -192,7 +192,7 @@ async fn a_create_that_made_nothing_gives_its_credits_back() {
     assert_eq!(f.column(LEDGER).await, [format!("n_pd_1 not_made - {NOW}")]);
     assert_eq!(
         f.store.spent(NOW).await.unwrap(),
-        crate::gate::Spent {
+        crate::budget::Spent {
             in_all: 0,
             today: 0,
             later: 0
