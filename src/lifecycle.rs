@@ -145,6 +145,8 @@ pub struct Change {
     pub signal: Option<Signal>,
     /// The result that came with FINISHED.
     pub example_result: Option<Box<serde_json::value::RawValue>>,
+    /// The service answered for the job's parser: it is there, whatever was said before.
+    pub shows_parser: bool,
 }
 
 /// What [`decide`] came to.
@@ -261,6 +263,7 @@ impl Moment<'_> {
             ledger: None,
             signal: None,
             example_result: None,
+            shows_parser: false,
         }
     }
 
@@ -287,6 +290,11 @@ impl Change {
     fn ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = Some(ledger);
         self
+    }
+
+    fn shows_parser(mut self) -> Self {
+        self.shows_parser = true;
+        self.signal(Signal::Accepted)
     }
 
     fn signal(mut self, signal: Signal) -> Self {

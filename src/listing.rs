@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     api::types::ListedParser,
-    job::{ParserId, UnixMs},
+    job::{DurationMs, ParserId, UnixMs},
     lifecycle::Sighting,
     store::KnownParser,
 };
@@ -56,6 +56,14 @@ impl Listing {
             by_name,
             by_id,
         }
+    }
+
+    /// Whether a whole list shows this parser, which was known before the list was asked
+    /// for; lists lag by up to `lag_ms`. Known since a time to come, it was recorded by a
+    /// clock that was set back since, however long ago.
+    pub const fn must_show(&self, parser: &KnownParser, lag_ms: DurationMs) -> bool {
+        parser.known_since <= self.listed_at.saturating_sub(lag_ms)
+            || parser.known_since > self.listed_at
     }
 
     /// Holds the list against the parsers that were known before it was asked for.
@@ -212,6 +220,25 @@ mod tests {
         assert_eq!(list.sight("x", &[], &HashSet::new()), unproven);
         assert_eq!(list.sight_of_id(&id("9")), unproven);
         assert_eq!(list.sight_of_id(&id("1")), Sighting::One(id("1"), None));
+    }
+
+    #[test]
+    fn a_list_must_show_what_is_known_for_long_or_by_a_clock_that_was_set_back() {
+        let list = Listing::new(Vec::new(), 1_000);
+        for (known_since, expected) in [
+            (0, true),
+            (900, true),
+            (901, false),
+            (1_000, false),
+            (1_001, true),
+            (i64::MAX, true),
+        ] {
+            let parser = KnownParser {
+                known_since,
+                ..known("1", "a")
+            };
+            assert_eq!(list.must_show(&parser, 100), expected, "{known_since}");
+        }
     }
 
     #[test]

@@ -173,8 +173,7 @@ impl<S: Service> Worker<S> {
         // A list may lag a little. How little: those who were made together with a create
         // in doubt must count before the settling time of that one is over.
         let shortest_ms = self.policy.settle_ms.min(self.policy.settle_after_error_ms);
-        let settled = listing.listed_at - shortest_ms / TRUSTED_LISTS;
-        known.retain(|parser| parser.known_since <= settled);
+        known.retain(|parser| listing.must_show(parser, shortest_ms / TRUSTED_LISTS));
         let assessment = listing.assess(&known);
         if let Some((sent, shown)) = assessment.altered {
             return Ok(Some(format!(

@@ -350,7 +350,8 @@ impl<S: Service> Worker<S> {
     }
 
     /// What became of parsers that the ledger has under a name and the list has not:
-    /// each is asked for by its id, since a list may lag or be partial.
+    /// each is asked for by its id, since a list may lag or be partial. So are those
+    /// that were answered 404 before: a question costs nothing.
     async fn paid_for(
         &self,
         known: &Known<'_>,
@@ -360,9 +361,13 @@ impl<S: Service> Worker<S> {
         for id in known.to_ask() {
             match self.service.details(id).await {
                 PollOutcome::Finished(_) | PollOutcome::Generating { .. } => {
+                    self.store.mark_found(id.clone()).await?;
                     return Ok(Ok(PaidFor::Usable(id.clone())));
                 }
-                PollOutcome::Failed(_) => found = PaidFor::Failed,
+                PollOutcome::Failed(_) => {
+                    self.store.mark_found(id.clone()).await?;
+                    found = PaidFor::Failed;
+                }
                 PollOutcome::NotFound(_) => {
                     self.store.mark_gone(id.clone(), self.clock.now()).await?;
                 }

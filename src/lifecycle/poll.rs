@@ -17,7 +17,7 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
                 json!({"version": finished.version, "generated_at": finished.generated_at});
             at.change()
                 .finished(finished, at.now)
-                .signal(Signal::Accepted)
+                .shows_parser()
                 .note("finished", detail)
                 .done()
         }
@@ -25,7 +25,7 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
             let hint = hint::for_failed_generation(&words.message);
             at.change()
                 .failed(ErrorKind::GenerationFailed, &words, hint, at.now)
-                .signal(Signal::Accepted)
+                .shows_parser()
                 .done()
         }
         PollOutcome::Generating { unknown_status } => still_generating(at, unknown_status),
@@ -50,7 +50,7 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
 }
 
 fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
-    let mut change = at.change().signal(Signal::Accepted);
+    let mut change = at.change().shows_parser();
     change.next.poll_errors = 0;
     change.next.missing_lists = 0;
     let mark = unknown_status.map(|status| format!("unknown status {status:?}"));

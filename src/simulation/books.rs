@@ -70,12 +70,32 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub fn open(path: &std::path::Path) -> rusqlite::Result<Self> {
+    /// The connection of one run after another: the triggers are long to prepare.
+    pub fn connect(path: &std::path::Path) -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    }
+
+    /// Books without what the last run left.
+    pub fn open(connection: Connection) -> rusqlite::Result<Self> {
+        for sql in [
+            "BEGIN IMMEDIATE",
+            "DELETE FROM jobs",
+            "DELETE FROM job_events",
+            "DELETE FROM creates",
+            "DELETE FROM gates",
+            "DELETE FROM gone_parsers",
+            "DELETE FROM meta",
+            "DELETE FROM sqlite_sequence",
+            "COMMIT",
+        ] {
+            connection.prepare_cached(sql)?.execute([])?;
+        }
         Ok(Self {
             connection,
             jobs: Vec::new(),
@@ -91,21 +111,24 @@ impl Books {
         })
     }
 
-    /// Takes out what the last run left.
-    pub fn clear(&self) -> rusqlite::Result<()> {
-        self.connection.execute_batch(
-            "BEGIN IMMEDIATE; DELETE FROM jobs; DELETE FROM job_events; DELETE FROM creates; \
-             DELETE FROM gates; DELETE FROM gone_parsers; DELETE FROM meta; \
-             DELETE FROM sqlite_sequence; COMMIT",
-        )
+    pub fn into_connection(self) -> Connection {
+        self.connection
     }
 
     /// Changes the database as another program would; how many rows.
-    pub fn sql(&mut self, now: UnixMs, job: Option<i64>, sql: &str) -> usize {
+    pub fn sql(
+        &mut self,
+        now: UnixMs,
+        job: Option<i64>,
+        sql: &'static str,
+        values: impl rusqlite::Params,
+    ) -> usize {
         self.connection
-            .execute("UPDATE simulated_clock SET at = ?1", [now])
+            .prepare_cached("UPDATE simulated_clock SET at = ?1")
+            .and_then(|mut clock| clock.execute([now]))
             .unwrap();
-        let changed = self.connection.execute(sql, []).unwrap_or(0);
+        let mut statement = self.connection.prepare_cached(sql).unwrap();
+        let changed = statement.execute(values).unwrap_or(0);
         if changed > 0 {
             self.touched.extend(job);
         }
@@ -298,17 +321,19 @@ impl Books {
 
     /// The process ended: the next one knows of the gate what is stored.
     pub fn crashed(&mut self, time: UnixMs, now: UnixMs) {
-        let stored = self.connection.query_row(
-            "SELECT next_probe_at, interval_ms, reason IN ('throttled', 'unreachable'), since \
-             FROM gates WHERE scope = 'create'",
-            [],
-            |row| {
-                let (probe_at, since): (UnixMs, UnixMs) = (row.get(0)?, row.get(3)?);
-                // A clock that went back makes the probe due.
-                let wait_ms = if now < since { 0 } else { probe_at - now };
-                Ok((wait_ms, row.get(1)?, row.get(2)?))
-            },
-        );
+        let mut gate = self
+            .connection
+            .prepare_cached(
+                "SELECT next_probe_at, interval_ms, reason IN ('throttled', 'unreachable'), \
+                 since FROM gates WHERE scope = 'create'",
+            )
+            .unwrap();
+        let stored = gate.query_row([], |row| {
+            let (probe_at, since): (UnixMs, UnixMs) = (row.get(0)?, row.get(3)?);
+            // A clock that went back makes the probe due.
+            let wait_ms = if now < since { 0 } else { probe_at - now };
+            Ok((wait_ms, row.get(1)?, row.get(2)?))
+        });
         self.gate.restarted(stored.ok(), time);
     }
 

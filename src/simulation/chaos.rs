@@ -1,19 +1,28 @@
 //! What goes wrong beside the requests: crashes, clocks, disks, people.
 
 use super::{
-    books::JobRow,
+    books::{Books, JobRow},
     scenario::LATEST_ARRIVAL_MS,
     world::{Sim, What},
 };
-use crate::{simulator::Inserted, spec::JobSpec, worker::Stop};
+use crate::{job::UnixMs, simulator::Inserted, spec::JobSpec, worker::Stop};
 
 const HOUR_MS: i64 = 3_600_000;
 
 /// How many jobs people add while it runs.
 const MOST_NEW_JOBS: u32 = 2;
 
-pub(super) fn url(name: &str, edition: u32) -> String {
+fn url(name: &str, edition: u32) -> String {
     format!("[\"https://{name}.example/{edition}\"]")
+}
+
+impl Books {
+    /// A program adds a job; how many rows.
+    pub fn insert(&mut self, now: UnixMs, name: &str) -> usize {
+        let sql = "INSERT INTO jobs (name, urls, created_at, updated_at, due_at) \
+                   VALUES (?1, ?2, ?3, ?3, ?3)";
+        self.sql(now, None, sql, (name, url(name, 0), now))
+    }
 }
 
 impl Sim {
@@ -126,19 +135,15 @@ impl Sim {
         let (id, now) = (job.id, self.now());
         let name = job.name.clone();
         self.note(|| format!("somebody resolves {name} with {parser}"));
-        let adopted = format!(
-            "UPDATE jobs SET revision = revision + 1, state = 'GENERATING', \
-             parser_id = '{parser}', generating_since = {now}, due_at = {now}, \
-             updated_at = {now}, doubt_since = NULL, doubt_cause = NULL, absent_since = NULL, \
-             absent_lists = 0, untrusted_since = NULL, park_reason = NULL, remote_name = NULL \
-             WHERE id = {id} AND doubt_since IS NOT NULL AND state IN ('CREATING', 'PARKED')"
-        );
-        if self.books.sql(now, Some(id), &adopted) > 0 {
-            let made = format!(
-                "UPDATE creates SET outcome = 'made', parser_id = '{parser}', \
-                 settled_at = {now} WHERE job_id = {id} AND outcome = 'pending'"
-            );
-            self.books.sql(now, None, &made);
+        let adopted = "UPDATE jobs SET revision = revision + 1, state = 'GENERATING', \
+             parser_id = ?1, generating_since = ?2, due_at = ?2, updated_at = ?2, \
+             doubt_since = NULL, doubt_cause = NULL, absent_since = NULL, absent_lists = 0, \
+             untrusted_since = NULL, park_reason = NULL, remote_name = NULL \
+             WHERE id = ?3 AND doubt_since IS NOT NULL AND state IN ('CREATING', 'PARKED')";
+        let made = "UPDATE creates SET outcome = 'made', parser_id = ?1, settled_at = ?2 \
+             WHERE job_id = ?3 AND outcome = 'pending'";
+        if self.books.sql(now, Some(id), adopted, (parser, now, id)) > 0 {
+            self.books.sql(now, None, made, (parser, now, id));
             self.changed();
         }
     }
@@ -164,23 +169,21 @@ impl Sim {
                 self.new_jobs += 1;
                 let name = format!("new{}", self.new_jobs);
                 self.note(|| format!("somebody adds {name}"));
-                self.books.sql(now, None, &insert(&name, now))
+                self.books.insert(now, &name)
             }
             0 | 1 => {
                 self.note(|| format!("somebody cancels {}", job.name));
-                let sql = format!("UPDATE jobs SET state = 'CANCELLED' WHERE id = {id}");
-                self.books.sql(now, Some(id), &sql)
+                let sql = "UPDATE jobs SET state = 'CANCELLED' WHERE id = ?1";
+                self.books.sql(now, Some(id), sql, [id])
             }
             2 => {
                 self.note(|| format!("somebody retries {}", job.name));
-                let sql = format!(
-                    "UPDATE jobs SET state = 'QUEUED' WHERE id = {id} AND state <> 'QUEUED'"
-                );
-                self.books.sql(now, Some(id), &sql)
+                let sql = "UPDATE jobs SET state = 'QUEUED' WHERE id = ?1 AND state <> 'QUEUED'";
+                self.books.sql(now, Some(id), sql, [id])
             }
             3 => {
                 self.note(|| "somebody opens the gates".to_owned());
-                let opened = self.books.sql(now, None, "DELETE FROM gates");
+                let opened = self.books.sql(now, None, "DELETE FROM gates", []);
                 if opened > 0 {
                     self.books.gate.opened();
                 }
@@ -188,11 +191,9 @@ impl Sim {
             }
             _ => {
                 self.note(|| format!("somebody edits {}", job.name));
-                let sql = format!(
-                    "UPDATE jobs SET urls = '{}' WHERE id = {id}",
-                    url(&job.name, self.steps)
-                );
-                let changed = self.books.sql(now, Some(id), &sql);
+                let urls = url(&job.name, self.steps);
+                let sql = "UPDATE jobs SET urls = ?1 WHERE id = ?2";
+                let changed = self.books.sql(now, Some(id), sql, (urls, id));
                 if changed > 0 {
                     self.books.edited.insert(id);
                 }
@@ -203,12 +204,4 @@ impl Sim {
             self.changed();
         }
     }
-}
-
-pub(super) fn insert(name: &str, now: i64) -> String {
-    let urls = url(name, 0);
-    format!(
-        "INSERT INTO jobs (name, urls, created_at, updated_at, due_at) \
-         VALUES ('{name}', '{urls}', {now}, {now}, {now})"
-    )
 }

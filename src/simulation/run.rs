@@ -14,7 +14,6 @@ use tokio::sync::watch;
 use super::{
     books::Books,
     chance::{Chance, shortened},
-    chaos::insert,
     rules::{Rule, set_broken},
     wire::Wire,
     world::{self, Order, Sim, with},
@@ -108,7 +107,7 @@ fn template(folder: &Path) -> PathBuf {
 struct Stage {
     runtime: tokio::runtime::Runtime,
     store: Option<Store>,
-    path: PathBuf,
+    connection: Option<rusqlite::Connection>,
     is_traced: bool,
 }
 
@@ -124,37 +123,38 @@ impl Stage {
         Self {
             runtime,
             store: Some(store),
-            path,
+            connection: Some(Books::connect(&path).unwrap()),
             is_traced: false,
         }
     }
 
     /// Runs a seed, or its draws as they were or were shortened.
-    fn run(&self, seed: u64, draws: Option<&[u32]>) -> Outcome {
-        let Some(store) = &self.store else {
-            unreachable!("it is open until it is dropped");
+    fn run(&mut self, seed: u64, draws: Option<&[u32]>) -> Outcome {
+        let (Some(store), Some(connection)) = (&self.store, self.connection.take()) else {
+            unreachable!("both are open until this is dropped");
         };
         fastrand::seed(seed);
         let chance = draws.map_or_else(|| Chance::seeded(seed), Chance::replaying);
-        let books = Books::open(&self.path).unwrap();
-        books.clear().unwrap();
+        let books = Books::open(connection).unwrap();
         let mut sim = Sim::new(seed, chance, books, self.is_traced);
         let now = sim.now();
         for job in 0..sim.plan.jobs {
             let name = ["a", "b", "c"][job as usize];
-            assert_eq!(sim.books.sql(now, None, &insert(name, now)), 1);
+            assert_eq!(sim.books.insert(now, name), 1);
         }
         sim.look();
         world::begin(sim);
         self.runtime.block_on(drive(store));
         let sim = world::end().unwrap();
+        let posts = sim.books.posts.len();
+        self.connection = Some(sim.books.into_connection());
         Outcome {
             violation: sim.violation,
             draws: sim.chance.drawn().to_vec(),
             trace: sim.trace,
             steps: sim.steps,
             crashes: sim.crashes,
-            posts: sim.books.posts.len(),
+            posts,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::HashSet, fmt::Write as _, sync::LazyLock};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
-use super::{Store, StoreError, Trying as _, rows};
+use super::{Store, StoreError, Trying as _, lookup, rows};
 use crate::{
     job::{Job, JobId, ParserId, UnixMs},
     lifecycle::{Change, Ledger},
@@ -45,6 +45,7 @@ pub(super) struct Record {
     example_result: Option<String>,
     note: Option<(&'static str, Value)>,
     ledger: Option<Ledger>,
+    shown: Option<ParserId>,
     remote_name: Option<String>,
     intent: Intent,
 }
@@ -69,6 +70,10 @@ impl Record {
                 .as_ref()
                 .map(|note| (note.event, note.detail.clone())),
             ledger: change.ledger.clone(),
+            shown: change
+                .shows_parser
+                .then(|| job.progress.parser_id.clone())
+                .flatten(),
             remote_name: change
                 .next
                 .remote_name
@@ -174,6 +179,15 @@ pub(super) async fn records(
         .trying("store a change of a job")?
         .into_iter()
         .collect();
+    let shown: Vec<&str> = records
+        .iter()
+        .filter_map(|record| record.shown.as_ref().map(|id| id.0.as_str()))
+        .collect();
+    if !shown.is_empty() {
+        lookup::delete_gone(connection, &shown)
+            .await
+            .trying("record that parsers are there again")?;
+    }
     let mut results = Vec::with_capacity(records.len());
     let mut notes = Vec::new();
     for (record, first) in records.iter().zip(first) {
@@ -280,21 +294,22 @@ async fn settle(
     outcome: &'static str,
     parser_id: Option<&ParserId>,
 ) -> Result<Option<(i64, UnixMs)>, StoreError> {
-    let row = sqlx::query(
-        "UPDATE creates SET outcome = ?2, parser_id = ?3, settled_at = ?4 \
-         WHERE id = (SELECT id FROM creates WHERE remote_name = ?1 AND outcome = ?5 \
+    // Bound to a column that a partial index names, a value has SQLite prepare the
+    // statement anew each time.
+    let sql = format!(
+        "UPDATE creates SET outcome = '{outcome}', parser_id = ?2, settled_at = ?3 \
+         WHERE id = (SELECT id FROM creates WHERE remote_name = ?1 AND outcome = '{from}' \
                 ORDER BY id DESC LIMIT 1) \
-           AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?3) \
-         RETURNING credits, sent_at",
-    )
-    .bind(record.remote_name.as_deref())
-    .bind(outcome)
-    .bind(parser_id.map(|id| id.0.as_str()))
-    .bind(record.at)
-    .bind(from)
-    .fetch_optional(connection)
-    .await
-    .trying("settle a create")?;
+           AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?2) \
+         RETURNING credits, sent_at"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(record.remote_name.as_deref())
+        .bind(parser_id.map(|id| id.0.as_str()))
+        .bind(record.at)
+        .fetch_optional(connection)
+        .await
+        .trying("settle a create")?;
     row.map(|row| Ok((row.try_get("credits")?, row.try_get("sent_at")?)))
         .transpose()
         .trying("read a settled create")

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::json;
-use sqlx::Row as _;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::{Store, StoreError, Trying as _, rows};
 use crate::{
@@ -37,7 +37,7 @@ pub struct LedgerFacts {
     pub pending: bool,
     /// Any create of it was ever sent.
     pub was_sent: bool,
-    /// The parsers that creates of it made, less those that are known to be gone.
+    /// The parsers that creates of it made.
     pub made: Vec<ParserId>,
     /// The parsers that were there before a create of it that counts as not made. One
     /// that is not among them landed later than anyone waits.
@@ -53,9 +53,8 @@ impl Store {
     /// Whatever SQLite says.
     pub async fn ledger(&self, remote_name: &str) -> Result<LedgerFacts, StoreError> {
         let rows = sqlx::query(
-            "SELECT outcome, parser_id, baseline, EXISTS (SELECT 1 FROM gone_parsers AS g \
-                 WHERE g.parser_id = c.parser_id) AS is_gone \
-             FROM creates AS c WHERE remote_name = ?1 ORDER BY id",
+            "SELECT outcome, parser_id, baseline FROM creates WHERE remote_name = ?1 \
+             ORDER BY id",
         )
         .bind(remote_name)
         .fetch_all(&self.readers)
@@ -67,11 +66,7 @@ impl Store {
             let outcome = rows::some_text(row, "outcome").trying("read a create")?;
             let parser_id = rows::text(row, "parser_id").trying("read a create")?;
             match (outcome.as_str(), parser_id) {
-                ("made", Some(id)) => {
-                    if !row.try_get::<bool, _>("is_gone").trying("read a create")? {
-                        facts.made.push(ParserId(id));
-                    }
-                }
+                ("made", Some(id)) => facts.made.push(ParserId(id)),
                 ("pending", _) => {
                     facts.pending = true;
                     facts.baseline = baseline(row)?;
@@ -163,13 +158,7 @@ impl Store {
     pub async fn mark_found(&self, id: ParserId) -> Result<(), StoreError> {
         self.writer
             .run("record that a parser is there again", move |connection| {
-                Box::pin(async move {
-                    sqlx::query("DELETE FROM gone_parsers WHERE parser_id = ?1")
-                        .bind(id.0)
-                        .execute(connection)
-                        .await?;
-                    Ok(())
-                })
+                Box::pin(async move { delete_gone(connection, &[&id.0]).await })
             })
             .await
     }
@@ -360,6 +349,18 @@ impl Store {
             later: read("later")?,
         })
     }
+}
+
+/// Takes parsers out of the record of those that are gone.
+pub(super) async fn delete_gone(
+    connection: &mut SqliteConnection,
+    ids: &[&str],
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM gone_parsers WHERE parser_id IN (SELECT value FROM json_each(?1))")
+        .bind(json!(ids).to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 fn baseline(row: &sqlx::sqlite::SqliteRow) -> Result<Vec<ParserId>, StoreError> {

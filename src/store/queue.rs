@@ -179,8 +179,9 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn any(&self, state: JobState) -> Result<bool, StoreError> {
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM jobs WHERE state = ?1)")
-            .bind(state.as_str())
+        let state = state.as_str();
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM jobs WHERE state = '{state}')");
+        sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_one(&self.readers)
             .await
             .trying("look for jobs of a state")

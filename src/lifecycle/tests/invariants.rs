@@ -223,6 +223,7 @@ fn bring(next: &Progress) -> Change {
         ledger: None,
         signal: None,
         example_result: None,
+        shows_parser: false,
     }
 }
 

@@ -180,6 +180,27 @@ async fn the_parser_that_was_made_is_recorded_where_the_job_is_gone() {
 }
 
 #[tokio::test]
+async fn a_parser_that_answers_a_poll_is_gone_no_longer() {
+    let mut f = Fixture::new().await;
+    let job = f
+        .job_after("books", [listed("n_pd_1"), created("p1")])
+        .await;
+    let ids = ["p1", "p2"].map(|id| ParserId(id.to_owned()));
+    for id in &ids {
+        f.store.mark_gone(id.clone(), NOW).await.unwrap();
+    }
+    let unknown_status = None;
+    let answer = PollOutcome::Generating { unknown_status };
+    let change = decided(&job, Event::Polled(answer));
+    assert_eq!(f.apply(&job, &change).await.unwrap(), DURABLE);
+    let gone = f.store.gone_parsers().await.unwrap();
+    assert_eq!(gone, [ids[1].clone()].into());
+    // The ledger's parsers are asked for again, gone or not.
+    let facts = f.store.ledger("n_pd_1").await.unwrap();
+    assert_eq!(facts.made, [ids[0].clone()]);
+}
+
+#[tokio::test]
 async fn a_create_that_made_nothing_gives_its_credits_back() {
     let mut f = Fixture::new().await;
     let job = f.job_after("books", [listed("n_pd_1")]).await;
