@@ -58,6 +58,8 @@ struct State {
     is_held: bool,
     /// What was spent is to be counted anew.
     miscounts: bool,
+    /// Somebody else committed since it was counted, and may have settled creates.
+    may_be_outdated: bool,
 }
 
 impl State {
@@ -108,6 +110,7 @@ impl Account {
                 budget,
                 is_held: false,
                 miscounts: false,
+                may_be_outdated: false,
             })),
             policy,
             stored: tokio::sync::Mutex::new(stored),
@@ -214,6 +217,7 @@ impl Account {
             }
             Err(over) => {
                 state.is_held = true;
+                state.miscounts |= std::mem::take(&mut state.may_be_outdated);
                 Err(over)
             }
         }
@@ -223,6 +227,14 @@ impl Account {
     /// or less than was counted here.
     pub fn distrust_count(&self) {
         self.lock().miscounts = true;
+    }
+
+    /// Somebody else committed: they may have settled creates, or set the job free that
+    /// was held. Counted anew where it matters, since counting reads every create.
+    pub fn others_committed(&self) {
+        let mut state = self.lock();
+        state.miscounts |= state.is_held;
+        state.may_be_outdated = !state.is_held;
     }
 
     /// Whether what was spent is to be counted anew.
@@ -238,12 +250,13 @@ impl Account {
     /// Whatever SQLite says.
     pub async fn recount(&self, store: &Store, now: UnixMs) -> Result<(), StoreError> {
         let spent = store.spent(now).await?;
+        let is_told = store.any_parked(ParkReason::Budget).await?;
         let mut state = self.lock();
         state.budget = state.budget.clone().having(spent, now);
         state.miscounts = false;
-        // Whether the job that met the bound is still PARKED is as uncertain: the next
-        // one meets it again, so that a job always says why creates are held.
-        state.is_held = false;
+        // Is the job that met the bound PARKED no more, the next one meets it again, so
+        // that a job always says why creates are held.
+        state.is_held &= is_told;
         Ok(())
     }
 

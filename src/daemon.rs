@@ -358,8 +358,10 @@ impl<S: Service> Daemon<S> {
         }
         self.lacks_canary = false;
         if let Some(reason) = done.parked {
-            // It may have been parked after its reason was lifted: look once more.
+            // It may have been parked after its reason was lifted: look once more. Or it was
+            // set free already, and a claim passed over it since it was leased.
             self.lifted.retain(|lifted| *lifted != reason);
+            self.creates.look_at = 0;
         }
     }
 
@@ -379,11 +381,7 @@ impl<S: Service> Daemon<S> {
         }
         // Claimed ones wait behind new ones of a higher priority.
         self.unclaim_creates();
-        // Others may have settled creates, or set the job free that was held.
-        let now = self.worker.clock.now();
-        if self.worker.account.budget_hold(now).is_some() {
-            self.worker.account.distrust_count();
-        }
+        self.worker.account.others_committed();
         if self.worker.account.reload(&self.worker.store).await? {
             self.lifted.clear();
             self.worker.lists.succeeded();

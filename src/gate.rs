@@ -5,7 +5,7 @@
 //! canary is under way is not, so that a crash only means another canary.
 
 use crate::{
-    api::types::Refusal,
+    api::{classify::MAX_RETRY_AFTER_MS, types::Refusal},
     job::{DurationMs, UnixMs, named_enum},
 };
 
@@ -63,15 +63,20 @@ impl Closure {
     }
 
     /// The closing as a new process takes it up: one from the future was stored before
-    /// the clock was set back, which must make the wait neither longer nor vanish.
+    /// the clock was set back, which must make the wait neither longer nor vanish. No
+    /// wait is longer than an answer can ask for.
     #[must_use]
-    pub const fn read_at(self, now: UnixMs) -> Self {
-        if now >= self.since {
-            return self;
+    pub fn read_at(self, now: UnixMs) -> Self {
+        if now < self.since {
+            return Self {
+                since: now,
+                next_probe_at: now,
+                ..self
+            };
         }
+        let longest_ms = self.interval_ms.max(MAX_RETRY_AFTER_MS);
         Self {
-            since: now,
-            next_probe_at: now,
+            next_probe_at: self.next_probe_at.min(now.saturating_add(longest_ms)),
             ..self
         }
     }

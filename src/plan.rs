@@ -79,6 +79,9 @@ pub struct Planner<'a, S> {
     pub now: UnixMs,
     /// Parsers that jobs looked at before would adopt.
     pub taken: HashSet<ParserId>,
+    /// How many parsers are still asked for by their ids, one after another; what hangs
+    /// on more of them stays unknown.
+    pub asks_left: u32,
 }
 
 impl<S: Service> Planner<'_, S> {
@@ -172,12 +175,13 @@ impl<S: Service> Planner<'_, S> {
     }
 
     /// As the worker asks, save that nothing of it is recorded.
-    async fn paid_for(&self, known: &Known<'_>) -> PaidFor {
+    async fn paid_for(&mut self, known: &Known<'_>) -> PaidFor {
         let mut found = PaidFor::Nothing;
         for id in known.to_ask() {
-            let Some(service) = self.service else {
+            let (Some(service), 1..) = (self.service, self.asks_left) else {
                 return PaidFor::Unknown;
             };
+            self.asks_left -= 1;
             match service.details(id).await {
                 PollOutcome::Finished(_) | PollOutcome::Generating { .. } => {
                     return PaidFor::Usable(id.clone());
@@ -220,21 +224,28 @@ pub struct Fit {
 }
 
 /// How `creates` fit into the budget, and into the account's credits where `left` says
-/// how many there are.
-pub fn fit(creates: usize, mut budget: Budget, mut left: Option<i64>, now: UnixMs) -> Fit {
+/// how many there are, once `ahead` others had their turn.
+pub fn fit(
+    ahead: usize,
+    creates: usize,
+    mut budget: Budget,
+    mut left: Option<i64>,
+    now: UnixMs,
+) -> Fit {
     let cost = budget.credits_per_create;
     let mut fit = Fit::default();
-    for _ in 0..creates {
+    for turn in 0..ahead + creates {
         // In the worker's order: what the budget refuses is not sent.
-        if budget.admits(now).is_err() {
-            fit.budget += 1;
+        let count = if budget.admits(now).is_err() {
+            &mut fit.budget
         } else if left.is_some_and(|left| left < cost) {
-            fit.credits += 1;
+            &mut fit.credits
         } else {
             budget.spend(now);
             left = left.map(|left| left - cost);
-            fit.now += 1;
-        }
+            &mut fit.now
+        };
+        *count += i64::from(turn >= ahead);
     }
     fit
 }
@@ -246,16 +257,19 @@ mod tests {
     #[test]
     fn creates_fit_into_budget_and_credits_in_the_workers_order() {
         let table = [
-            (3, None, None, None, (3, 0, 0)),
-            (3, Some(60_000), None, None, (2, 1, 0)),
-            (3, None, Some(59_999), None, (1, 2, 0)),
-            (3, None, None, Some(60_000), (2, 0, 1)),
-            (3, Some(60_000), None, Some(30_000), (1, 0, 2)),
-            (3, Some(30_000), None, Some(60_000), (1, 2, 0)),
-            (3, Some(0), None, Some(0), (0, 3, 0)),
-            (0, Some(0), None, Some(0), (0, 0, 0)),
+            (0, 3, None, None, None, (3, 0, 0)),
+            (0, 3, Some(60_000), None, None, (2, 1, 0)),
+            (0, 3, None, Some(59_999), None, (1, 2, 0)),
+            (0, 3, None, None, Some(60_000), (2, 0, 1)),
+            (0, 3, Some(60_000), None, Some(30_000), (1, 0, 2)),
+            (0, 3, Some(30_000), None, Some(60_000), (1, 2, 0)),
+            (0, 3, Some(0), None, Some(0), (0, 3, 0)),
+            (0, 0, Some(0), None, Some(0), (0, 0, 0)),
+            (1, 3, Some(60_000), None, None, (1, 2, 0)),
+            (2, 3, None, None, Some(60_000), (0, 0, 3)),
+            (5, 1, None, None, None, (1, 0, 0)),
         ];
-        for (creates, max_credits_per_day, max_credits, left, (now, held, poor)) in table {
+        for (ahead, creates, max_credits_per_day, max_credits, left, (now, held, poor)) in table {
             let budget = Budget {
                 credits_per_create: 30_000,
                 max_credits_per_day,
@@ -271,7 +285,7 @@ mod tests {
                 credits: poor,
             };
             assert_eq!(
-                fit(creates, budget.clone(), left, 0),
+                fit(ahead, creates, budget.clone(), left, 0),
                 expected,
                 "{budget:?}"
             );

@@ -30,6 +30,9 @@ use crate::wiring;
 /// A list that takes longer is not waited for: the plan then says what it is without.
 const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How many single parsers are asked for, at most, beside the list.
+const MAX_ASKS: u32 = 1_000;
+
 /// Says what the QUEUED and PARKED jobs, or the jobs of files, would create, adopt and
 /// cost; changes nothing.
 #[derive(Debug, clap::Args)]
@@ -94,7 +97,7 @@ struct BadLine {
 }
 
 /// All in credits of the service.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Credits {
     per_create: i64,
     cost: i64,
@@ -108,8 +111,10 @@ struct Credits {
 }
 
 /// How the creates fit into budget and credits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Fits {
+    /// Of jobs that are queued already, where the plan is for files.
+    ahead: i64,
     fit_now: i64,
     parked_for_budget: i64,
     parked_for_credits: i64,
@@ -144,13 +149,18 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
             name_tag: settings.create.name_tag,
             now,
             taken: HashSet::new(),
+            asks_left: MAX_ASKS,
         },
         rehearsal: Rehearsal::default(),
         jobs: Vec::new(),
         bad: Vec::new(),
     };
-    if args.files.is_empty() {
-        planning.queue().await?;
+    planning.queue().await?;
+    let mut ahead = 0;
+    if !args.files.is_empty() {
+        // Their jobs come after those that are queued, which are not what was asked about.
+        let queued = std::mem::take(&mut planning.jobs);
+        ahead = creates(&queued);
     }
     for file in &args.files {
         planning.file(file, args.format).await?;
@@ -168,7 +178,8 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
     } else {
         Exit::BadFile
     };
-    let mut report = Report::new(jobs, bad, &budget, left, answered, now);
+    let mut report = Report::new(jobs, bad, answered, now);
+    report.count(ahead, &budget, left);
     report.gates = gates
         .into_iter()
         .map(|(gate, closure)| ClosedGate {
@@ -356,21 +367,34 @@ impl Line {
     }
 }
 
+/// How many of these jobs are sure to create.
+fn creates(jobs: &[Line]) -> usize {
+    let created = jobs.iter().filter(|job| job.verdict == Verdict::Create);
+    created.count()
+}
+
 impl Report {
-    fn new(
-        jobs: Vec<Line>,
-        bad: Vec<BadLine>,
-        budget: &Budget,
-        left: Option<i64>,
-        service: Answered,
-        now: UnixMs,
-    ) -> Self {
+    fn new(jobs: Vec<Line>, bad: Vec<BadLine>, service: Answered, now: UnixMs) -> Self {
         let mut totals: BTreeMap<_, _> = Verdict::ALL.iter().map(|one| (*one, 0)).collect();
         for job in &jobs {
             *totals.entry(job.verdict).or_default() += 1;
         }
-        let creates = totals[&Verdict::Create];
-        let at_most = creates + totals[&Verdict::Unknown];
+        Self {
+            credits: Credits::default(),
+            creates: Fits::default(),
+            gates: Vec::new(),
+            jobs,
+            bad,
+            totals,
+            service,
+            now,
+        }
+    }
+
+    /// What the creates cost, and how they fit in after those `ahead` of them.
+    fn count(&mut self, ahead: usize, budget: &Budget, left: Option<i64>) {
+        let creates = creates(&self.jobs);
+        let at_most = creates + self.totals[&Verdict::Unknown];
         let each = budget.credits_per_create;
         let cost = |creates| i64::try_from(creates).map_or(i64::MAX, |n| each.saturating_mul(n));
         let rest =
@@ -379,27 +403,20 @@ impl Report {
             now: fit_now,
             budget: parked_for_budget,
             credits: parked_for_credits,
-        } = fit(creates, budget.clone(), left, now);
-        Self {
-            credits: Credits {
-                per_create: each,
-                cost: cost(creates),
-                cost_at_most: cost(at_most),
-                budget_left_today: rest(budget.max_credits_per_day, budget.spent_today),
-                budget_left: rest(budget.max_credits, budget.spent),
-                account_left: left,
-            },
-            creates: Fits {
-                fit_now,
-                parked_for_budget,
-                parked_for_credits,
-            },
-            gates: Vec::new(),
-            jobs,
-            bad,
-            totals,
-            service,
-            now,
-        }
+        } = fit(ahead, creates, budget.clone(), left, self.now);
+        self.credits = Credits {
+            per_create: each,
+            cost: cost(creates),
+            cost_at_most: cost(at_most),
+            budget_left_today: rest(budget.max_credits_per_day, budget.spent_today),
+            budget_left: rest(budget.max_credits, budget.spent),
+            account_left: left,
+        };
+        self.creates = Fits {
+            ahead: i64::try_from(ahead).unwrap_or(i64::MAX),
+            fit_now,
+            parked_for_budget,
+            parked_for_credits,
+        };
     }
 }

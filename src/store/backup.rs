@@ -52,9 +52,15 @@ pub enum BackupError {
         /// Why not.
         source: io::Error,
     },
+    /// It is another program's database.
+    #[error("{} holds tables of another program: set database.url to parserd's own", path.display())]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
     /// SQLite could not copy the database.
     #[error(
-        "cannot copy {}: {source}; free the disk if it is full, and let this user read the database",
+        "cannot copy {}: {source}; free the disk if it is full, and let this user read the database and write in its folder, where SQLite keeps its log",
         path.display()
     )]
     Copy {
@@ -92,7 +98,7 @@ pub enum BackupError {
 /// Where `target` is there, where the database cannot be read or the copy not be
 /// written, and where the copy is not sound.
 pub async fn backup(database: &Path, target: &Path) -> Result<Backup, BackupError> {
-    if !database.exists() {
+    if database.is_dir() || !open::has_content(&open::resolved(database)) {
         return Err(BackupError::Missing {
             path: database.to_owned(),
         });
@@ -100,12 +106,17 @@ pub async fn backup(database: &Path, target: &Path) -> Result<Backup, BackupErro
     open::refuse_hard_links(&open::resolved(database)).map_err(BackupError::HardLinks)?;
     refuse_existing(target)?;
     let (folder, temporary) = temporary_beside(target)?;
-    copy(database, &temporary)
+    let is_copied = copy(database, &temporary)
         .await
         .map_err(|source| BackupError::Copy {
             path: database.to_owned(),
             source,
         })?;
+    if !is_copied {
+        return Err(BackupError::Foreign {
+            path: database.to_owned(),
+        });
+    }
     let unsound = |problem| BackupError::Unsound {
         path: database.to_owned(),
         problem,
@@ -181,17 +192,22 @@ fn temporary_beside(target: &Path) -> Result<(PathBuf, TempPath), BackupError> {
 }
 
 /// On a connection of its own that reads, so that a daemon's writer is not held up.
-async fn copy(database: &Path, target: &Path) -> Result<(), sqlx::Error> {
+/// False, and nothing copied, where the database is not parserd's.
+async fn copy(database: &Path, target: &Path) -> Result<bool, sqlx::Error> {
     let options = open::options(&open::resolved(database))?.read_only(true);
     let mut connection = open::connect_patiently(&options).await?;
     let target = target
         .to_str()
         .ok_or_else(|| sqlx::Error::Configuration("the folder's name is not UTF-8".into()))?;
+    if !open::is_own(&mut connection).await? {
+        return Ok(false);
+    }
     sqlx::query("VACUUM INTO ?1")
         .bind(target)
         .execute(&mut connection)
         .await?;
-    connection.close().await
+    connection.close().await?;
+    Ok(true)
 }
 
 /// How many jobs the copy holds; else what SQLite finds wrong with it.
@@ -255,11 +271,27 @@ mod tests {
         );
         let copied = backup(&path("none.db"), &path("copy.db")).await;
         assert!(matches!(copied, Err(BackupError::Missing { .. })));
+        std::fs::write(path("no.db"), "").unwrap();
+        for nothing in [path("no.db"), folder.path().to_owned()] {
+            let copied = backup(&nothing, &path("copy.db")).await;
+            assert!(matches!(copied, Err(BackupError::Missing { .. })));
+        }
         let names: Vec<_> = std::fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
         assert_eq!(names, ["no.db"]);
+    }
+
+    #[tokio::test]
+    async fn another_programs_database_is_not_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let theirs = rusqlite::Connection::open(path("no.db")).unwrap();
+        theirs.execute_batch("CREATE TABLE theirs (a)").unwrap();
+        let copied = backup(&path("no.db"), &path("copy.db")).await;
+        assert!(matches!(copied, Err(BackupError::Foreign { .. })));
+        assert!(!path("copy.db").exists());
     }
 
     #[tokio::test]

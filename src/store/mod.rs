@@ -195,7 +195,7 @@ impl Store {
     pub async fn open(path: &Path, role: Role) -> Result<Self, StoreError> {
         let path = open::resolved(path);
         let path = path.as_path();
-        if role == Role::Reader && !path.exists() {
+        if role == Role::Reader && !open::has_content(path) {
             return Err(StoreError::Missing {
                 path: path.to_owned(),
             });

@@ -80,6 +80,15 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
     .unwrap_or_else(|_| path.to_owned())
 }
 
+/// Whether a database may be there. A file that is empty is one that somebody is about
+/// to make, or meant to; with a log beside it, it may be a database.
+pub(super) fn has_content(path: &Path) -> bool {
+    let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    size(path) > 0 || size(Path::new(&log)) > 0
+}
+
 /// Two names of one file have two locks and two write-ahead logs. A symbolic link is
 /// no such name: see [`resolved`].
 #[cfg(unix)]
@@ -190,14 +199,7 @@ pub(super) async fn migrate(
         .begin_with("BEGIN IMMEDIATE")
         .await
         .map_err(executing)?;
-    let foreign: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table') \
-         AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')",
-    )
-    .fetch_one(&mut *transaction)
-    .await
-    .map_err(executing)?;
-    if foreign {
+    if !is_own(&mut transaction).await.map_err(executing)? {
         return Err(StoreError::Foreign {
             path: path.to_owned(),
         });
@@ -207,6 +209,16 @@ pub(super) async fn migrate(
         .await
         .map_err(failed)?;
     transaction.commit().await.map_err(executing)
+}
+
+/// Whether the tables are parserd's, where there are any.
+pub(super) async fn is_own(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table') \
+         OR EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')",
+    )
+    .fetch_one(connection)
+    .await
 }
 
 pub(super) async fn refuse_old_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
@@ -405,5 +417,9 @@ mod tests {
         let opened = Store::open(&path, Role::Reader).await;
         assert!(matches!(opened, Err(StoreError::Missing { .. })));
         assert!(!path.exists());
+        std::fs::write(&path, "").unwrap();
+        let opened = Store::open(&path, Role::Reader).await;
+        assert!(matches!(opened, Err(StoreError::Missing { .. })));
+        assert_eq!(path.metadata().unwrap().len(), 0);
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::text,
-    job::{Job, JobId, JobState, UnixMs},
+    job::{Job, JobId, JobState, ParkReason, UnixMs},
     spec::JobSpec,
 };
 
@@ -185,6 +185,21 @@ impl Store {
             .fetch_one(&self.readers)
             .await
             .trying("look for jobs of a state")
+    }
+
+    /// Whether any job is PARKED for `reason`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn any_parked(&self, reason: ParkReason) -> Result<bool, StoreError> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_parked \
+             WHERE state = 'PARKED' AND park_reason = ?1)",
+        )
+        .bind(reason.as_str())
+        .fetch_one(&self.readers)
+        .await
+        .trying("look for parked jobs")
     }
 
     /// One job by its id.

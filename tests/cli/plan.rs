@@ -90,7 +90,7 @@ async fn a_plan_says_what_the_daemon_then_does_and_does_none_of_it() {
     );
     assert_eq!(
         plan["creates"],
-        json!({"fit_now": 2, "parked_for_budget": 1, "parked_for_credits": 0})
+        json!({"ahead": 0, "fit_now": 2, "parked_for_budget": 1, "parked_for_credits": 0})
     );
     assert_eq!(plan["service"]["parsers"], 1);
     assert!(

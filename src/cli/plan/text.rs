@@ -102,6 +102,12 @@ impl Report {
             left(self.credits.budget_left)
         )];
         let creates = &self.creates;
+        if creates.ahead > 0 {
+            lines.push(format!(
+                "{} creates of jobs that are queued already come first",
+                grouped(creates.ahead)
+            ));
+        }
         for (parked, reason) in [
             (creates.parked_for_budget, "budget"),
             (creates.parked_for_credits, "credits"),
