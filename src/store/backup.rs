@@ -194,7 +194,11 @@ fn temporary_beside(target: &Path) -> Result<(PathBuf, TempPath), BackupError> {
 /// On a connection of its own that reads, so that a daemon's writer is not held up.
 /// False, and nothing copied, where the database is not parserd's.
 async fn copy(database: &Path, target: &Path) -> Result<bool, sqlx::Error> {
-    let options = open::options(&open::resolved(database))?.read_only(true);
+    // As it is: another program's is not brought to WAL mode.
+    let options = SqliteConnectOptions::new()
+        .filename(open::resolved(database))
+        .read_only(true)
+        .busy_timeout(open::BUSY_TIMEOUT);
     let mut connection = open::connect_patiently(&options).await?;
     let target = target
         .to_str()

@@ -20,7 +20,7 @@ use super::{StoreError, Trying as _};
 const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// How long a statement waits for another program's write lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often, and how far apart, a daemon tries for the lock: a command that looks
 /// whether a daemon is there has it for a moment.
