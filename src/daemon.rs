@@ -23,6 +23,7 @@ use crate::{
     api::Service,
     job::{DurationMs, Job, JobId, ParkReason, UnixMs},
     lifecycle::Event,
+    metrics::Metrics,
     store::{Lane, QueuedJob, StoreError, wake::Wake},
     worker::{Done, Stop, Worker},
 };
@@ -153,6 +154,11 @@ impl<S: Service> Daemon<S> {
     /// When the loop last came round, Unix milliseconds; 0 before it starts.
     pub fn heartbeat(&self) -> Arc<AtomicI64> {
         Arc::clone(&self.heartbeat)
+    }
+
+    /// What is counted on the way.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.worker.metrics)
     }
 
     /// Works until told to stop, or until `until` says so. Every job is then where
@@ -287,6 +293,7 @@ impl<S: Service> Daemon<S> {
         for reason in &lifted {
             if !self.lifted.contains(reason) {
                 let freed = self.worker.store.unpark(*reason, i64::MAX, now).await?;
+                self.worker.metrics.unparked(freed, now);
                 if freed > 0 {
                     tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
                     self.creates.look_at = now;

@@ -5,10 +5,10 @@
 //! - [`cli`]: one file a command; [`telemetry`]: logs
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
 //! - pure decisions: [`lifecycle`], [`gate`], [`backoff`], [`listing`], [`presence`],
-//!   [`hint`], `api::classify`
+//!   [`hint`], [`progress`], `api::classify`
 //! - [`daemon`] claims and waits, [`worker`] and [`reconcile`] act on one job or one
 //!   list, [`account`] holds gates and budget, [`wiring`] puts them together
-//! - [`http`]: metrics and health
+//! - [`http`]: the page, metrics and health; [`metrics`]: what is counted for them
 //! - [`store`]: the only SQL; [`api`]: the only requests to the service; [`simulator`]: the service, to
 //!   try and test against
 //!
@@ -38,8 +38,11 @@ pub mod job;
 pub mod lifecycle;
 pub mod listing;
 pub mod manifest;
+pub mod metrics;
+pub mod operator;
 pub mod plan;
 pub mod presence;
+pub mod progress;
 pub mod reconcile;
 #[cfg(test)]
 mod simulation;

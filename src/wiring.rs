@@ -1,5 +1,7 @@
 //! From settings to a daemon.
 
+use std::sync::Arc;
+
 use data_encoding::BASE32_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -19,6 +21,7 @@ use crate::{
     gate::GatePolicy,
     job::UnixMs,
     lifecycle::Policy,
+    metrics::{Measured, Metrics},
     reconcile::Lists,
     store::{Store, StoreError},
     worker::{Stop, Worker},
@@ -101,16 +104,18 @@ pub async fn daemon<S: Service>(
     clock: Clock,
     until: Until,
     stop: watch::Receiver<Stop>,
-) -> Result<Daemon<S>, StoreError> {
+) -> Result<Daemon<Measured<S>>, StoreError> {
     let account =
         Account::load(&store, gate_policy(settings), budget(settings), clock.now()).await?;
     let key_changed_at = store
         .meta(KEY_CHANGED_AT)
         .await?
         .and_then(|text| text.parse().ok());
+    let metrics = Arc::new(Metrics::default());
     let worker = Worker {
         store,
-        service,
+        service: Measured::new(service, Arc::clone(&metrics)),
+        metrics,
         policy: policy(settings),
         account,
         lists: Lists::default(),

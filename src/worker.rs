@@ -23,6 +23,7 @@ use crate::{
     job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,
+    metrics::Metrics,
     presence::{Finding, Known, PaidFor},
     reconcile::{Lists, NoList},
     spec::JobSpec,
@@ -46,6 +47,8 @@ pub struct Worker<S> {
     pub store: Store,
     /// The service.
     pub service: S,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// What decisions depend on.
     pub policy: Policy,
     /// Gates and budget.
@@ -483,6 +486,8 @@ impl<S: Service> Worker<S> {
                     self.account.refund(*credits, *sent_at);
                 }
                 tell(job, &change);
+                let now = self.clock.now();
+                self.metrics.applied(&job.progress, &change.next, now);
                 job.revision += 1 + i64::from(change.example_result.is_some());
                 job.progress = change.next;
             }

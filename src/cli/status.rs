@@ -59,11 +59,11 @@ struct Known {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Parked {
-    reason: ParkReason,
-    jobs: i64,
-    why: String,
-    what_to_do: String,
+pub(crate) struct Parked {
+    pub reason: ParkReason,
+    pub jobs: i64,
+    pub why: String,
+    pub what_to_do: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -198,7 +198,8 @@ async fn next(store: &Store, now: UnixMs) -> Result<Next, StoreError> {
     })
 }
 
-fn parked(
+/// What is PARKED, why, and what to do about it.
+pub(crate) fn parked(
     counts: &Counts,
     gates: &[(Scope, Closure)],
     budget: &Budget,

@@ -124,7 +124,9 @@ pub const KEYS: &[Key] = &[
     key("budget.max_credits_per_day", Integer, None, "spending in a UTC day that parserd refuses to exceed"),
     key("budget.max_credits", Integer, None, "spending in all that parserd refuses to exceed"),
     key("enqueue.files", List, Some(""), "globs of job files, loaded at start and on SIGHUP"),
-    key("http.listen", Text, None, "loopback address for /metrics, /healthz and /readyz"),
+    key("http.listen", Text, None, "loopback address for the page, /metrics, /healthz and /readyz"),
+    key("http.actions", Bool, Some("false"), "whether jobs can be retried, cancelled, resumed and resolved from the page"),
+    key("http.token_file", Text, None, "a file with the token that the page asks for before it acts"),
     key("log.level", Text, Some("info"), "off, error, warn, info, debug or trace, or a filter such as info,parserd=debug"),
     key("log.format", Text, Some("auto"), "auto, text or json"),
 ];

@@ -52,6 +52,7 @@ pub struct Settings {
     /// The log.
     pub log: Log,
     key: secret::Key,
+    token: secret::Key,
 }
 
 /// Section `database`.
@@ -167,11 +168,13 @@ pub struct Enqueue {
     pub files: Vec<String>,
 }
 
-/// Section `http`.
+/// Section `http`; [`Settings::page_token`] says who may act.
 #[derive(Debug, Clone, Copy)]
 pub struct Http {
     /// A loopback address; None for no endpoint.
     pub listen: Option<SocketAddr>,
+    /// Whether the page can do more than be looked at.
+    pub actions: bool,
 }
 
 /// Section `log`.
@@ -231,6 +234,20 @@ impl Settings {
         }
     }
 
+    /// The token that the page asks for before it acts; none where it never acts.
+    ///
+    /// # Errors
+    /// Where it is to act and there is no token, with the ways to give one; or where the
+    /// user who runs this may not read its file.
+    pub fn page_token(&self) -> Result<Option<&SecretString>, ConfigError> {
+        match &self.token {
+            _ if !self.http.actions || self.http.listen.is_none() => Ok(None),
+            secret::Key::Known(token) => Ok(Some(token)),
+            secret::Key::Absent => Err(ConfigError::MissingToken),
+            secret::Key::NotForUs(error) => Err(error.clone()),
+        }
+    }
+
     /// The file of the database, in full: a relative one is in `$STATE_DIRECTORY`,
     /// else in the working directory.
     pub fn database_path(&self) -> &Path {
@@ -246,7 +263,11 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
     let (poll, retry) = (poll(r), retry(r));
     let (reconcile, park) = (reconcile(r), park(r));
     let (budget, enqueue) = (budget(r), enqueue(r));
-    let listen = r.optional("http.listen", read::listen_address);
+    let http = Http {
+        listen: r.optional("http.listen", read::listen_address),
+        actions: r.bool("http.actions"),
+    };
+    let token = secret::token(r, sources);
     let log = log(r);
     Some(Settings {
         database: database?,
@@ -259,9 +280,10 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
         park,
         budget,
         enqueue,
-        http: Http { listen },
+        http,
         log: log?,
         key,
+        token,
     })
 }
 

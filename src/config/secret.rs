@@ -4,14 +4,17 @@ use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Bad, ConfigError};
 use super::layers::{CREDENTIALS_DIRECTORY, Sources};
 use super::read::Reader;
 
-/// The name of systemd's credential.
+/// The names of systemd's credentials.
 const CREDENTIAL: &str = "api_key";
+const TOKEN_CREDENTIAL: &str = "http_token";
+/// A token that is shorter could be guessed.
+const LEAST_TOKEN_CHARS: usize = 16;
 /// The longest key file that is read, in bytes.
 const MAX_BYTES: u64 = 4096;
 const KEY_CURE: &str = "the key alone, on one line";
@@ -51,6 +54,35 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
             _ => Key::Absent,
         },
     }
+}
+
+/// `http.token_file`, else systemd's credential.
+pub(super) fn token(reader: &mut Reader, sources: &Sources) -> Key {
+    let credential = credentials(sources).map(|folder| folder.join(TOKEN_CREDENTIAL));
+    let file = reader
+        .text("http.token_file")
+        .filter(|(path, _)| !path.trim().is_empty());
+    let (path, origin, exempt) = match (file, credential) {
+        (Some((path, origin)), _) => {
+            let path = sources.working_dir.join(path.trim());
+            let exempt = credentials(sources).is_some_and(|folder| path.starts_with(folder));
+            (path, origin, exempt)
+        }
+        (None, Some(path)) if path.exists() => {
+            (path, format!("systemd credential {TOKEN_CREDENTIAL}"), true)
+        }
+        (None, _) => return Key::Absent,
+    };
+    let read = key_file(&path, exempt).and_then(|token| {
+        if token.expose_secret().len() >= LEAST_TOKEN_CHARS {
+            return Ok(token);
+        }
+        Err(Fault::Bad(Bad::new(
+            format!("{} holds a token that could be guessed", path.display()),
+            format!("{LEAST_TOKEN_CHARS} characters or more there: openssl rand -hex 24"),
+        )))
+    });
+    settle(reader, "http.token_file", &origin, read)
 }
 
 fn credentials(sources: &Sources) -> Option<&Path> {

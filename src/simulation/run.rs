@@ -215,6 +215,7 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
     let worker = Worker {
         store,
         service: Wire,
+        metrics: Arc::default(),
         policy,
         account,
         lists: Lists::default(),

@@ -2,6 +2,8 @@
 
 mod apply;
 mod backup;
+pub mod browse;
+pub mod figures;
 mod lookup;
 mod mend;
 mod open;
