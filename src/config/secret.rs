@@ -1,4 +1,4 @@
-//! Where the API key comes from.
+//! Where the API key comes from, and the token of the page.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -111,7 +111,7 @@ fn secret(text: &str) -> Result<SecretString, Fault> {
     let problem = if key.is_empty() {
         "is empty"
     } else if key.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        "holds whitespace or a control character within the key"
+        "holds whitespace or a control character within"
     } else if !key.is_ascii() {
         "holds a character that no key has (it is not ASCII)"
     } else {
@@ -126,7 +126,7 @@ fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
         let not_for_us = error.kind() == ErrorKind::PermissionDenied;
         let bad = Bad::new(
             format!("cannot read {shown}: {error}"),
-            "the path of a file that holds the key and that parserd's user can read",
+            "the path of a file that holds it and that parserd's user can read",
         );
         if not_for_us {
             Fault::NotForUs(bad)
@@ -139,7 +139,7 @@ fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
         let problem = format!("{shown} is no regular file");
         return Err(Fault::Bad(Bad::new(
             problem,
-            "the path of a file that holds the key",
+            "the path of a file that holds it",
         )));
     }
     // The mode is that of the file that was opened, whatever the path becomes.

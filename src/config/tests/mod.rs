@@ -7,6 +7,7 @@ use super::*;
 
 mod key;
 mod shipped;
+mod token;
 
 /// Sources in a folder of their own.
 struct Fixture {
@@ -112,6 +113,7 @@ fn the_defaults_are_those_of_the_contract() {
     );
     assert_eq!(s.enqueue.files, Vec::<String>::new());
     assert_eq!(s.http.listen, None);
+    assert!(!s.http.actions);
     assert_eq!(
         (s.log.level.as_str(), s.log.format),
         ("info", LogFormat::Auto)
