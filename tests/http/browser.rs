@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{page::hostile, site::Site};
+use crate::{common::Harness, page::hostile, site::Site};
 
 /// How long one run of the browser may take; only a fault makes it wait so long.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -97,12 +97,26 @@ async fn the_pages_fit_a_desktop_and_a_phone_in_light_and_dark() {
     let kept = std::env::var_os("PARSERD_TEST_SCREENSHOTS").map(PathBuf::from);
     let folder = tempfile::tempdir().unwrap();
     let folder = kept.as_deref().unwrap_or(folder.path());
-    shoot_all(program, &site, folder).await;
+    let pages = [("overview", "/"), ("jobs", "/jobs"), ("job", "/jobs/2")];
+    shoot_all(program, &site, &pages, folder).await;
+    site.closed().await;
+    let mut harness = Harness::new(&["create status=402", "create lose nth=1"]).await;
+    harness.set("park.probe_interval", "1h");
+    harness.set("park.max_probe_interval", "1h");
+    harness.set("reconcile.settle", "1h");
+    harness.set("workers.max_requests", "1");
+    harness.set("budget.max_credits_per_day", "120000");
+    harness.enqueue(60).await;
+    let site = Site::with_actions(harness).await;
+    site.await_metric("parserd_jobs_parked{reason=\"credits\"}", 1.0)
+        .await;
+    let pages = [("held", "/"), ("login", "/login")];
+    shoot_all(program, &site, &pages, folder).await;
     site.closed().await;
 }
 
-async fn shoot_all(program: &str, site: &Site, folder: &Path) {
-    for (page, path) in [("overview", "/"), ("jobs", "/jobs"), ("job", "/jobs/2")] {
+async fn shoot_all(program: &str, site: &Site, pages: &[(&str, &str)], folder: &Path) {
+    for (page, path) in pages {
         for (size, width, height) in [("desktop", 1280, 1100), ("phone", 500, 1400)] {
             let mut pictures = Vec::new();
             for dark in [false, true] {

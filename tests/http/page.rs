@@ -80,7 +80,7 @@ async fn the_overview_says_what_is_going_on() {
         "60,000",
         "no limit",
         "<code>bad_request</code>",
-        "finished, version 0 of the parser is ready",
+        ": finished, the parser is ready",
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }

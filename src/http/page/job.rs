@@ -60,8 +60,8 @@ fn facts(story: &Story, job: &Job, now: UnixMs) -> Markup {
             @if let Some(message) = &row.error_message {
                 p.alert { @if let Some(status) = row.error_status { "HTTP " (status) ": " } (message) }
             }
-            p { (show::what_to_do(row, job, now)) }
             dl {
+                dt { "what to do" } dd { (show::what_to_do(row, job, now)) }
                 @if let Some(parser) = &row.parser_id {
                     dt { "parser" }
                     dd { code { (parser) } @if let Some(version) = row.parser_version { ", version " (version) } }

@@ -35,15 +35,17 @@ pub(super) async fn page(
 fn form(filter: &Filter) -> Markup {
     html! {
         form.filter method="get" action="/jobs" role="search" {
-            label for="state" { "State" }
-            select #state name="state" {
-                option value="" { "all" }
-                @for state in JobState::ALL {
-                    option value=(state) selected[filter.state == Some(*state)] { (state) }
+            label { "State"
+                select #state name="state" {
+                    option value="" { "all" }
+                    @for state in JobState::ALL {
+                        option value=(state) selected[filter.state == Some(*state)] { (state) }
+                    }
                 }
             }
-            label for="q" { "Name has" }
-            input #q type="search" name="q" value=(filter.text) maxlength="200";
+            label.wide { "Name has"
+                input #q type="search" name="q" value=(filter.text) maxlength="200";
+            }
             button { "Show" }
         }
         @if !filter.text.is_empty() && filter.state.is_none() {
