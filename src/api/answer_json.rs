@@ -112,11 +112,13 @@ impl<'a> Fields<'a> {
     fn into_listed(self) -> Result<ListedParser, &'static str> {
         let id = self.id().ok_or("no usable id")?;
         let name = self.name.and_then(|raw| string(raw.get()));
+        let status = self.status();
         Ok(ListedParser {
             id,
             name: name.ok_or("no name")?,
             version: self.version(),
-            failed: self.status() == ParserStatus::Failed,
+            failed: status == ParserStatus::Failed,
+            settled: matches!(status, ParserStatus::Finished | ParserStatus::Failed),
         })
     }
 }

@@ -72,12 +72,16 @@ const READ: &[&str] = &[
 pub(super) struct Scenario {
     pub jobs: u32,
     pub max_requests: u32,
+    /// More due parsers than this are looked for in lists.
+    pub single_polls: u32,
     pub max_credits: Option<i64>,
     pub max_credits_per_day: Option<i64>,
     pub credits: Option<i64>,
     pub credits_per_create: i64,
     pub on_existing: OnExisting,
     pub rules: Vec<&'static str>,
+    /// Lists are partial from the beginning, as far as that can be told.
+    pub is_partial: bool,
     pub probe_interval_ms: i64,
     pub retry_interval_ms: i64,
     pub chaos: u32,
@@ -102,12 +106,14 @@ impl Scenario {
         Self {
             jobs: chance.of(&[1, 2, 2, 3]),
             max_requests: chance.of(&[1, 2, 3, 4]),
+            single_polls: chance.of(&[1000, 1000, 0, 1]),
             max_credits: chance.of(&[None, None, None, Some(30_000), Some(60_000)]),
             max_credits_per_day: chance.of(&[None, None, None, Some(30_000)]),
             credits: chance.of(&[None, None, Some(0), Some(30_000), Some(60_000)]),
             credits_per_create: 30_000,
             on_existing: chance.of(&[OnExisting::Adopt, OnExisting::Adopt, OnExisting::Create]),
             rules,
+            is_partial: chance.once_in(5),
             probe_interval_ms: 15 * MINUTE_MS,
             retry_interval_ms: 2_000,
             chaos: chance.of(&[0, 1, 2, 4, 6, 8]),
@@ -142,6 +148,7 @@ impl Scenario {
                 multiplier: 2.0,
                 max_interval_ms: 4 * MINUTE_MS,
             },
+            first_look_ms: None,
             poll_timeout_ms: 30 * MINUTE_MS,
             retry: Schedule {
                 initial_interval_ms: self.retry_interval_ms,
@@ -177,8 +184,8 @@ impl Scenario {
 
     pub fn limits(&self) -> Limits {
         Limits {
-            max_requests: self.max_requests as usize,
             max_generating: 1000,
+            single_polls: self.single_polls as usize,
         }
     }
 }

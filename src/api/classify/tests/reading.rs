@@ -202,16 +202,17 @@ fn a_list_is_every_item_with_its_id_name_and_whether_it_failed() {
         ListOutcome::Listed(listed) => listed,
         other => panic!("{other:?}"),
     };
-    let parser = |id: &str, name: &str, version, failed| ListedParser {
+    let parser = |id: &str, name: &str, version, failed, settled| ListedParser {
         id: ParserId(id.to_owned()),
         name: name.to_owned(),
         version,
         failed,
+        settled,
     };
     let expected = [
-        parser("a", "books", Some(1), false),
-        parser("2", "", None, true),
-        parser("c", "books", None, false),
+        parser("a", "books", Some(1), false, true),
+        parser("2", "", None, true, true),
+        parser("c", "books", None, false, false),
     ];
     assert_eq!(listed, expected);
     match list_of(answer(200, "[]")) {
