@@ -57,7 +57,7 @@ impl Sim {
                 let is_down = self.is_down;
                 self.note(|| format!("the service is down: {is_down}"));
             }
-            10 => {
+            10 if self.plan.tells_by_id() => {
                 self.is_partial = !self.is_partial;
                 let is_partial = self.is_partial;
                 self.note(|| format!("lists are partial: {is_partial}"));
@@ -185,7 +185,7 @@ impl Sim {
                 self.note(|| "somebody opens the gates".to_owned());
                 let opened = self.books.sql(now, None, "DELETE FROM gates", []);
                 if opened > 0 {
-                    self.books.gate.opened();
+                    self.books.gate.opened_by_somebody();
                 }
                 opened
             }

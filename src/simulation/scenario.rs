@@ -112,14 +112,19 @@ impl Scenario {
             credits: chance.of(&[None, None, Some(0), Some(30_000), Some(60_000)]),
             credits_per_create: 30_000,
             on_existing: chance.of(&[OnExisting::Adopt, OnExisting::Adopt, OnExisting::Create]),
+            is_partial: chance.once_in(5) && tells_by_id(&rules),
             rules,
-            is_partial: chance.once_in(5),
             probe_interval_ms: 15 * MINUTE_MS,
             retry_interval_ms: 2_000,
             chaos: chance.of(&[0, 1, 2, 4, 6, 8]),
             chaos_once_in: chance.of(&[32, 12, 24, 48]),
             calm_after: chance.of(&[60, 120, 200, 300]),
         }
+    }
+
+    /// Whether lists may be partial: see [`tells_by_id`].
+    pub fn tells_by_id(&self) -> bool {
+        tells_by_id(&self.rules)
     }
 
     pub fn faults(&self, seed: u64) -> Faults {
@@ -188,4 +193,10 @@ impl Scenario {
             single_polls: self.single_polls as usize,
         }
     }
+}
+
+/// Whether the service tells the truth of a single parser. One that leaves it out of its
+/// lists and denies it by its id as well has deleted it, for all that anyone can tell.
+fn tells_by_id(rules: &[&str]) -> bool {
+    !rules.iter().any(|rule| rule.starts_with("get status=404"))
 }
