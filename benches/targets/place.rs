@@ -7,9 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parserd::simulator::{
-    Faults, Simulator, WorldConfig,
-    server::{Server, ServerHandle},
+use parserd::{
+    simulator::{
+        Faults, Simulator, WorldConfig,
+        server::{Server, ServerHandle},
+    },
+    store::{Role, Store},
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -77,9 +80,10 @@ impl Place {
 
     /// Makes the database, with nothing in it.
     pub fn make_database(&self) {
-        std::fs::write(self.path("none.jsonl"), "").unwrap();
-        let command = self.command(&["enqueue", "none.jsonl"]).output().unwrap();
-        assert!(self.database().exists(), "{command:?}");
+        Runtime::new().unwrap().block_on(async {
+            let store = Store::open(&self.database(), Role::Tool).await.unwrap();
+            store.close().await;
+        });
     }
 
     /// Adds rows past the rules, which take longer than what is to be measured.
