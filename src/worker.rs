@@ -501,7 +501,7 @@ impl<S: Service> Worker<S> {
                 if let Some(generation) = Generation::of(&change.next) {
                     self.pace().learn(generation);
                 }
-                job.revision += 1 + i64::from(change.example_result.is_some());
+                job.revision += 1;
                 job.progress = change.next;
             }
             Applied::Stale => {
