@@ -3,9 +3,10 @@
 //!
 //! Most generations end near the median, so a schedule that starts at once asks in vain,
 //! and one that grows fast looks late. Learned, the first look comes when a tenth of the
-//! last generations had ended, and each further one after a share of the age: for a
-//! log-normal spread of 0.7 that is 6.6 polls a parser, and a delay of 9 % of the
-//! generation time.
+//! last generations had ended, and the waits grow as the square root of the age: between
+//! even ones, which are best where the chance to end in the next second stays the same,
+//! and a share of the age, which is best where it falls. For a log-normal spread of 0.7
+//! that is 6.3 polls a parser, and a delay of 8 % of the generation time.
 
 use std::collections::VecDeque;
 
@@ -23,8 +24,8 @@ const MIN_SAMPLES: usize = 20;
 /// A tenth of the generations may end before the first look.
 const FIRST_LOOK_SHARE: usize = 10;
 
-/// How much longer a generation may have taken at a look than at the one before.
-const GROWTH: f64 = 0.22;
+/// The wait after the first look, as a share of the age then.
+const WAIT_SHARE: f64 = 0.33;
 
 /// How much of a wait jitter may take away, so that looks spread out.
 const JITTER_SHARE: f64 = 0.2;
@@ -32,6 +33,9 @@ const JITTER_SHARE: f64 = 0.2;
 /// What one that had ended before the first look is taken to have needed of that time,
 /// where the service does not say.
 const UNSEEN_SHARE: f64 = 0.7;
+
+/// The same of one that ended between two looks.
+const SEEN_SHARE: f64 = 0.9;
 
 /// How long the account's last generations took.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +74,7 @@ impl Generation {
             Some(told_ms) if told_ms <= 0 => None,
             Some(told_ms) if told_ms <= self.seen_after_ms => Some(told_ms),
             _ if self.polls == 0 => Some(scaled(self.seen_after_ms, UNSEEN_SHARE)),
-            _ => Some(scaled(self.seen_after_ms, 1.0 / (1.0 + GROWTH / 2.0))),
+            _ => Some(scaled(self.seen_after_ms, SEEN_SHARE)),
         }
     }
 }
@@ -115,9 +119,10 @@ pub fn wait_ms(
     if age_ms < first_look_ms {
         return (first_look_ms - age_ms).max(1);
     }
-    let longest_ms = scaled(age_ms, GROWTH).min(schedule.max_interval_ms);
+    let root_ms = (age_ms as f64 * first_look_ms.max(1) as f64).sqrt();
+    let longest_ms = (root_ms * WAIT_SHARE).min(schedule.max_interval_ms as f64);
     let share = 1.0 - JITTER_SHARE * jitter.clamp(0.0, 1.0);
-    scaled(longest_ms, share).max(1)
+    ((longest_ms * share).round() as DurationMs).max(1)
 }
 
 fn scaled(ms: DurationMs, factor: f64) -> DurationMs {
@@ -150,7 +155,7 @@ mod tests {
             // Its clock is not this one's.
             (generation(1_000, Some(1_001), 0), Some(700)),
             (generation(1_000, None, 0), Some(700)),
-            (generation(1_110, None, 1), Some(1_000)),
+            (generation(1_000, None, 1), Some(900)),
             // It was adopted.
             (generation(1_000, Some(0), 0), None),
             (generation(1_000, Some(-5_000), 0), None),
@@ -191,15 +196,15 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_a_share_of_the_age_within_the_bounds() {
+    fn a_wait_grows_with_the_age_within_the_bounds() {
         let table = [
             (None, 0, 0, 10_000),
             (None, 500_000, 2, 22_500),
             (Some(24_000), 0, 0, 24_000),
             (Some(24_000), 20_000, 0, 4_000),
-            (Some(24_000), 24_000, 0, 5_280),
-            (Some(24_000), 100_000, 5, 22_000),
-            (Some(24_000), 200_000, 9, 30_000),
+            (Some(24_000), 24_000, 0, 7_920),
+            (Some(24_000), 96_000, 5, 15_840),
+            (Some(24_000), 500_000, 9, 30_000),
             (Some(0), 0, 0, 1),
             (Some(5), -7, 0, 5),
             (Some(5), i64::MAX, 0, 30_000),
@@ -212,7 +217,9 @@ mod tests {
 
     #[test]
     fn jitter_takes_away_at_most_a_fifth() {
-        assert_eq!(wait_ms(&SCHEDULE, Some(1), 100_000, 1, 1.0), 17_600);
-        assert_eq!(wait_ms(&SCHEDULE, Some(1), 100_000, 1, 9.0), 17_600);
+        for (jitter, expected) in [(0.0, 10_000), (0.5, 9_000), (1.0, 8_000), (9.0, 8_000)] {
+            let wait_ms = wait_ms(&SCHEDULE, Some(30_303), 30_303, 1, jitter);
+            assert_eq!(wait_ms, expected, "jitter {jitter}");
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Target 1: the queue alone. Claims and transitions by concurrent callers, no HTTP.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use parserd::{
     api::types::{CreateOutcome, Finished, PollOutcome},
@@ -32,7 +35,7 @@ const NOW: UnixMs = 2_000_000_000_000;
 pub fn run() -> Vec<Row> {
     let runtime = Runtime::new().unwrap();
     let commits = single_commits();
-    let base = drained(&runtime, &Place::new(), 0);
+    let base = drained(&runtime, &Place::new());
     let transitions = base * 3.0;
     let mut rows = vec![
         Row::at_least(
@@ -59,7 +62,7 @@ pub fn run() -> Vec<Row> {
             let place = Place::new();
             place.make_database();
             place.fill(&filler(state, size));
-            let speed = drained(&runtime, &place, size);
+            let speed = drained(&runtime, &place);
             let what = format!("beside {size} {state}");
             rows.push(
                 Row::at_least("1", &what, speed, 0.8 * base, "jobs/s")
@@ -103,7 +106,7 @@ fn single_commits() -> f64 {
 }
 
 /// Jobs a second through CREATING and GENERATING to FINISHED.
-fn drained(runtime: &Runtime, place: &Place, _beside: usize) -> f64 {
+fn drained(runtime: &Runtime, place: &Place) -> f64 {
     runtime.block_on(async {
         let store = Store::open(&place.database(), Role::Daemon).await.unwrap();
         let specs = (0..JOBS).map(|n| {
@@ -113,16 +116,16 @@ fn drained(runtime: &Runtime, place: &Place, _beside: usize) -> f64 {
         store.submit(specs.collect(), false).await.unwrap();
         let began = Instant::now();
         let mut callers = tokio::task::JoinSet::new();
-        let mut left = JOBS;
-        let mut claimed: Vec<Job> = Vec::new();
-        while left > 0 || !callers.is_empty() {
-            if left > 0 && claimed.is_empty() && callers.is_empty() {
+        let mut claimed = HashSet::new();
+        while claimed.len() < JOBS || !callers.is_empty() {
+            if claimed.len() < JOBS && callers.len() <= CALLERS / 2 {
+                // Those that were just claimed are due until they are CREATING.
                 let due = store.due_creates(NOW, CALLERS).await.unwrap();
-                claimed.extend(due.into_iter().map(|queued| queued.job));
-                left -= claimed.len();
-            }
-            while let Some(job) = claimed.pop() {
-                callers.spawn(take_through(store.clone(), job));
+                for queued in due {
+                    if claimed.insert(queued.job.id) {
+                        callers.spawn(take_through(store.clone(), queued.job));
+                    }
+                }
             }
             callers.join_next().await.unwrap().unwrap();
             while callers.try_join_next().is_some() {}

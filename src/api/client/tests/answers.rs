@@ -119,7 +119,7 @@ async fn an_endless_body_is_read_up_to_the_cap() {
         other => panic!("{other:?}"),
     }
     match client.list().await {
-        ListOutcome::Trouble(words) => assert!(words.message.contains("than 4194304 bytes")),
+        ListOutcome::Trouble(words) => assert!(words.message.contains("than 16777216 bytes")),
         other => panic!("{other:?}"),
     }
     let outcome = client.create(&request()).await;
