@@ -2,7 +2,7 @@
 
 use super::{
     books::{Books, JobRow},
-    scenario::LATEST_ARRIVAL_MS,
+    scenario::{LATEST_ARRIVAL_MS, SETTLE_MS},
     world::{Sim, What},
 };
 use crate::{job::UnixMs, simulator::Inserted, spec::JobSpec, worker::Stop};
@@ -97,8 +97,10 @@ impl Sim {
     fn delete_a_parser(&mut self) {
         let parsers = self.service.world.parsers(self.time);
         if !parsers.is_empty() {
-            let id = &parsers[self.chance.index(parsers.len())].id;
+            let parser = &parsers[self.chance.index(parsers.len())];
+            let id = &parser.id;
             self.service.world.delete_parser(id);
+            self.books.lost_young |= self.time - parser.created_at_ms < SETTLE_MS;
             self.note(|| format!("somebody deletes {id}"));
         }
     }

@@ -22,6 +22,9 @@ pub(super) const REQUEST_TIMEOUT_MS: i64 = 75_000;
 /// which stands for just that.
 pub(super) const LATEST_ARRIVAL_MS: i64 = 5 * MINUTE_MS;
 
+/// How long a create whose answer was lost stays in doubt.
+pub(super) const SETTLE_MS: i64 = 15 * MINUTE_MS;
+
 /// Of creates that are seen late; one a run at most, since several would add up to more
 /// than the settling times allow.
 const LATE: &[&str] = &[
@@ -161,7 +164,7 @@ impl Scenario {
                 max_interval_ms: 5 * MINUTE_MS,
             },
             max_attempts: 5,
-            settle_ms: 15 * MINUTE_MS,
+            settle_ms: SETTLE_MS,
             settle_after_error_ms: 30_000,
         }
     }
