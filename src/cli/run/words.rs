@@ -168,22 +168,22 @@ mod tests {
             Scope::Create,
             closed(GateReason::Credits, NOW + 13 * MINUTE),
         );
-        type Row = (Counts, &'static [(Scope, Closure)], &'static str);
-        let table: &[Row] = &[
-            (Counts::default(), &[], "idle: no jobs yet"),
+        type Row = (Counts, Vec<(Scope, Closure)>, &'static str);
+        let table: [Row; 9] = [
+            (Counts::default(), vec![], "idle: no jobs yet"),
             (
                 counts(&[(Finished, 1200), (Failed, 1)], &[], 0),
-                &[],
+                vec![],
                 "idle: 1,200 finished, 1 failed",
             ),
             (
                 counts(&[(Finished, 9), (Generating, 12), (Queued, 340)], &[], 0),
-                &[],
+                vec![],
                 "12 generating, 340 queued",
             ),
             (
                 counts(&[(Creating, 5), (Queued, 1)], &[], 2),
-                &[],
+                vec![],
                 "3 creating, 2 in doubt, 1 queued",
             ),
             (
@@ -192,7 +192,7 @@ mod tests {
                     &[(ParkReason::Credits, 28)],
                     0,
                 ),
-                &[CREDITS],
+                vec![CREDITS],
                 "12 generating, 340 queued, 28 parked: credits since 10:03, next probe 10:18 UTC",
             ),
             (
@@ -201,18 +201,18 @@ mod tests {
                     &[(ParkReason::Credits, 28), (ParkReason::Ambiguous, 3)],
                     0,
                 ),
-                &[CREDITS],
+                vec![CREDITS],
                 "31 parked: credits (28) since 10:03, next probe 10:18 UTC; ambiguous (3)",
             ),
             (
                 counts(&[(Parked, 1)], &[(ParkReason::Budget, 1)], 0),
-                &[],
+                vec![],
                 "1 parked: budget",
             ),
             // Nobody is parked for it yet: the gate is told by itself.
             (
                 counts(&[(Queued, 7)], &[], 0),
-                &[(
+                vec![(
                     Scope::Read,
                     closed(GateReason::Unreachable, NOW + 26 * 60 * MINUTE),
                 )],
@@ -220,12 +220,12 @@ mod tests {
             ),
             (
                 Counts::default(),
-                &[(Scope::Create, closed(GateReason::Throttled, NOW))],
+                vec![(Scope::Create, closed(GateReason::Throttled, NOW))],
                 "creates held: throttled since 10:03 UTC, probing now",
             ),
         ];
         for (counts, gates, words) in table {
-            assert_eq!(at_work(counts, gates, NOW), *words);
+            assert_eq!(at_work(&counts, &gates, NOW), words);
         }
     }
 
