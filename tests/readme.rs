@@ -410,7 +410,10 @@ for word do
     set -- "$@" "$word"
 done
 case $1 in
-apt-get) test "$*" = 'apt-get install ./parserd_*.deb' ;;
+apt-get)
+    test "$*" = 'apt-get install ./parserd_*.deb'
+    mkdir -p "$ROOT/etc/parserd"
+    cp config/parserd.toml "$ROOT/etc/parserd" ;;
 systemctl)
     case "$*" in
     "systemctl daemon-reload" | "systemctl try-restart parserd") ;;
