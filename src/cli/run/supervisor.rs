@@ -230,7 +230,7 @@ mod tests {
         for (heartbeat, now, told) in [
             (1_000, 1_000, None),
             (1_000, 61_000, None),
-            (1_000, 61_001, Some("60 s")),
+            (1_000, 61_001, Some("1 min")),
             (0, 3_600_000, Some("1 h")),
             // The clock was set back.
             (61_001, 1_000, None),
