@@ -4,7 +4,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
+    api::types::Refusal,
     budget::{Budget, OverBudget},
+    concurrency::Concurrency,
     gate::{Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, spares_canary},
     job::{DurationMs, ParkReason, UnixMs},
     store::{Store, StoreError},
@@ -51,6 +53,7 @@ impl Pass {
 
 #[derive(Debug)]
 struct State {
+    concurrency: Concurrency,
     create: Gate,
     read: Gate,
     budget: Budget,
@@ -63,6 +66,25 @@ struct State {
 }
 
 impl State {
+    /// Lets fewer requests be under way after a 429, and slowly more after other answers.
+    /// Returns how many, where they became fewer.
+    fn adapt(&mut self, signal: &Signal, before: Gate, after: Gate) -> Option<usize> {
+        let before_limit = self.concurrency.limit();
+        self.concurrency = match signal {
+            // Those sent before the first of them was answered tell nothing more.
+            Signal::Refused(Refusal::Throttled { .. }) => match (before, after) {
+                (Gate::Open, _) | (Gate::HalfOpen(_), Gate::Closed(_)) => {
+                    self.concurrency.throttled()
+                }
+                (Gate::Closed(_) | Gate::HalfOpen(_), _) => self.concurrency,
+            },
+            Signal::Accepted | Signal::Answered => self.concurrency.answered(),
+            Signal::Refused(_) | Signal::NotConnected => self.concurrency,
+        };
+        let limit = self.concurrency.limit();
+        (limit < before_limit).then_some(limit)
+    }
+
     const fn gate(&mut self, scope: Scope) -> &mut Gate {
         match scope {
             Scope::Create => &mut self.create,
@@ -92,6 +114,7 @@ impl Account {
         store: &Store,
         policy: GatePolicy,
         budget: Budget,
+        max_requests: usize,
         now: UnixMs,
     ) -> Result<Self, StoreError> {
         let mut stored: Stored = [Some(None); 2];
@@ -105,6 +128,7 @@ impl Account {
         let budget = budget.having(store.spent(now).await?, now);
         Ok(Self {
             state: Arc::new(Mutex::new(State {
+                concurrency: Concurrency::new(max_requests),
                 create: gate(Scope::Create),
                 read: gate(Scope::Read),
                 budget,
@@ -163,7 +187,11 @@ impl Account {
         pass.canary = None;
         *gate = gate.after(signal, is_canary, &self.policy, now);
         let after = *gate;
+        let limit = state.adapt(signal, before, after);
         drop(state);
+        if let Some(limit) = limit {
+            tracing::info!(limit, "the service throttles: fewer requests at once");
+        }
         match (before.closure(), after.closure()) {
             (None, Some(closure)) => tracing::warn!(
                 gate = %pass.scope, reason = %closure.reason, next_probe_at = closure.next_probe_at,
@@ -172,6 +200,11 @@ impl Account {
             (Some(_), None) => tracing::info!(gate = %pass.scope, "gate opened"),
             (None, None) | (Some(_), Some(_)) => {}
         }
+    }
+
+    /// How many requests may be under way at once.
+    pub fn max_requests(&self) -> usize {
+        self.lock().concurrency.limit()
     }
 
     /// Whether the holder of this pass is a canary that looks at the account page first.
@@ -392,7 +425,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
-        let account = Account::load(&store, POLICY, BUDGET, 0).await.unwrap();
+        let account = Account::load(&store, POLICY, BUDGET, 1, 0).await.unwrap();
         let refused = Signal::Refused(crate::api::types::Refusal::Credits);
         let mut first = account.admit(Scope::Create, 0).unwrap();
         account.report(&mut first, &refused, 0);
@@ -412,7 +445,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
-        let account = Account::load(&store, POLICY, BUDGET, 5).await.unwrap();
+        let account = Account::load(&store, POLICY, BUDGET, 1, 5).await.unwrap();
         assert_eq!(account.budget_hold(5), None);
         account.reserve(5).unwrap_err();
         for now in [5, DAY_MS, 3 * DAY_MS + 7] {

@@ -4,6 +4,7 @@
 mod claims;
 mod clock_step;
 mod idle;
+mod polls;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -19,12 +20,14 @@ use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
 };
 
+use self::polls::Surveys;
 use crate::{
     api::Service,
     job::{DurationMs, Job, JobId, ParkReason, UnixMs},
     lifecycle::Event,
     metrics::Metrics,
     store::{Lane, QueuedJob, StoreError, wake::Wake},
+    survey::Survey,
     worker::{Done, Stop, Worker},
 };
 
@@ -49,10 +52,10 @@ pub enum Until {
 /// How much a daemon does at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests under way at once.
-    pub max_requests: usize,
     /// Parsers being generated at once.
     pub max_generating: usize,
+    /// So many due parsers are asked for one by one, however short the account's list is.
+    pub single_polls: usize,
 }
 
 /// Jobs of a lane that are claimed, and when to look for more.
@@ -82,7 +85,16 @@ struct Task {
     is_overtaken: bool,
 }
 
-type Outcome = Result<Vec<Done>, StoreError>;
+/// What a task brings.
+#[derive(Debug)]
+enum Yield {
+    /// Where its jobs stand.
+    Done(Vec<Done>),
+    /// What a list says of the parsers being generated; none where there is none.
+    Survey(Option<Survey>),
+}
+
+type Outcome = Result<Yield, StoreError>;
 
 /// The daemon: one per database.
 #[derive(Debug)]
@@ -92,6 +104,7 @@ pub struct Daemon<S> {
     until: Until,
     creates: Claimed<QueuedJob>,
     polls: Claimed<Job>,
+    surveys: Surveys,
     doubts: Claimed<()>,
     leased: HashSet<JobId>,
     tasks: JoinSet<Outcome>,
@@ -127,6 +140,7 @@ impl<S: Service> Daemon<S> {
             until,
             creates: Claimed::default(),
             polls: Claimed::default(),
+            surveys: Surveys::default(),
             doubts: Claimed::default(),
             leased: HashSet::new(),
             tasks: JoinSet::new(),
@@ -255,7 +269,7 @@ impl<S: Service> Daemon<S> {
             self.recount().await?;
         }
         self.set_free().await?;
-        while self.tasks.len() < self.limits.max_requests {
+        while self.tasks.len() < self.worker.account.max_requests() {
             // Creates and polls take turns, so that neither starves the other.
             self.creates_turn = !self.creates_turn;
             let started = self.start_reconcile().await?
@@ -320,8 +334,10 @@ impl<S: Service> Daemon<S> {
         if task.is_overtaken {
             self.look_at_all();
         }
+        self.survey_ended(id);
         match outcome {
-            Ok(done) => {
+            Ok(Yield::Survey(survey)) => self.surveyed(survey),
+            Ok(Yield::Done(done)) => {
                 for id in &task.jobs {
                     self.leased.remove(id);
                 }

@@ -4,10 +4,10 @@
 //!
 //! - [`cli`]: one file a command; [`telemetry`]: logs
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
-//! - pure decisions: [`lifecycle`], [`gate`], [`backoff`], [`listing`], [`presence`],
-//!   [`hint`], [`progress`], `api::classify`
-//! - [`daemon`] claims and waits, [`worker`] and [`reconcile`] act on one job or one
-//!   list, [`account`] holds gates and budget, [`wiring`] puts them together
+//! - pure decisions: [`lifecycle`], [`gate`], [`concurrency`], [`backoff`], [`pace`], [`listing`],
+//!   [`presence`], [`hint`], [`progress`], `api::classify`
+//! - [`daemon`] claims and waits, [`worker`], [`reconcile`] and [`survey`] act on
+//!   one job or one list, [`account`] holds gates and budget, [`wiring`] puts them together
 //! - [`http`]: the page, metrics and health; [`metrics`]: what is counted for them
 //! - [`store`]: the only SQL; [`api`]: the only requests to the service; [`simulator`]: the service, to
 //!   try and test against
@@ -28,6 +28,7 @@ pub mod backoff;
 pub mod budget;
 pub mod cli;
 pub mod clock;
+pub mod concurrency;
 pub mod config;
 pub mod daemon;
 pub mod enqueue;
@@ -40,6 +41,7 @@ pub mod listing;
 pub mod manifest;
 pub mod metrics;
 pub mod operator;
+pub mod pace;
 pub mod plan;
 pub mod presence;
 pub mod progress;
@@ -49,6 +51,7 @@ mod simulation;
 pub mod simulator;
 pub mod spec;
 pub mod store;
+pub mod survey;
 pub mod telemetry;
 pub mod wiring;
 pub mod worker;

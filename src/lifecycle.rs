@@ -28,6 +28,8 @@ pub struct Policy {
     pub on_existing: OnExisting,
     /// Polling backoff.
     pub poll: Schedule,
+    /// The age at which a first poll is worth its while, where that was learned.
+    pub first_look_ms: Option<DurationMs>,
     /// The age at which a generation is given up.
     pub poll_timeout_ms: DurationMs,
     /// Backoff after what failed and may be tried again.

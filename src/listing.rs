@@ -41,6 +41,7 @@ impl Listing {
             // and it is of use as long as one version is.
             if let Some(&index) = by_id.get(&item.id) {
                 items[index].failed &= item.failed;
+                items[index].settled &= item.settled;
                 items[index].version = items[index].version.max(item.version);
                 continue;
             }
@@ -99,6 +100,22 @@ impl Listing {
         self.by_id.contains_key(id)
     }
 
+    /// How many parsers it shows.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether it shows none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The parsers that are no longer being generated.
+    pub fn settled(&self) -> impl Iterator<Item = &ParserId> {
+        let settled = self.items.iter().filter(|parser| parser.settled);
+        settled.map(|parser| &parser.id)
+    }
+
     /// What it shows of a create in doubt: parsers of the name, less those that were
     /// there before and those that other jobs hold. One that FAILED counts: it was made.
     pub fn sight(
@@ -149,6 +166,7 @@ mod tests {
                 name: (*name).to_owned(),
                 version: None,
                 failed: false,
+                settled: false,
             })
             .collect();
         Listing::new(items, 7)
@@ -205,6 +223,7 @@ mod tests {
                 name: "a".to_owned(),
                 version: None,
                 failed,
+                settled: failed,
             });
             let list = Listing::new(items.to_vec(), 7);
             let named: Vec<_> = list.named("a").map(|parser| parser.failed).collect();

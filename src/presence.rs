@@ -95,6 +95,7 @@ impl Known<'_> {
                 name: self.remote_name.to_owned(),
                 version: None,
                 failed: false,
+                settled: false,
             }),
         })
     }
@@ -123,6 +124,7 @@ mod tests {
             name: "a".to_owned(),
             version: None,
             failed,
+            settled: failed,
         }
     }
 

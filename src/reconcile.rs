@@ -1,8 +1,11 @@
 //! Lists of the account: before a create, for creates in doubt, and after a 404.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use tokio::sync::Mutex;
@@ -15,7 +18,7 @@ use crate::{
     },
     backoff::Schedule,
     gate::Signal,
-    job::{DurationMs, Job, ParserId, UnixMs},
+    job::{DurationMs, Job, UnixMs},
     lifecycle::{Event, Sighting, TRUSTED_LISTS},
     listing::Listing,
     store::{Intent, KnownParser, StoreError},
@@ -191,14 +194,22 @@ impl<S: Service> Worker<S> {
                 known.len()
             )));
         }
-        self.distrust(&assessment.missing).await
+        let missing: HashSet<_> = assessment.missing.into_iter().collect();
+        known.retain(|parser| missing.contains(&parser.id));
+        self.distrust(&known).await
     }
 
     /// Asks for known parsers that the list lacks: deleted ones restore its trust, a
     /// single one that exists shows that it is partial.
-    async fn distrust(&self, missing: &[ParserId]) -> Result<Option<String>, StoreError> {
+    async fn distrust(&self, missing: &[KnownParser]) -> Result<Option<String>, StoreError> {
         let started_at = self.clock.now();
-        for (asked, id) in missing.iter().enumerate() {
+        for (
+            asked,
+            KnownParser {
+                id, known_since, ..
+            },
+        ) in missing.iter().enumerate()
+        {
             if asked >= MAX_ASKED_PER_LIST || self.clock.now() - started_at > MAX_ASKING_MS {
                 return Ok(Some(format!(
                     "it lacks {} more known parsers",
@@ -206,6 +217,16 @@ impl<S: Service> Worker<S> {
                 )));
             }
             match self.service.details(id).await {
+                // Both may come from a copy of the service's data that lags: then what is in
+                // doubt is missing for no better reason.
+                PollOutcome::NotFound(_)
+                    if (0..self.policy.settle_ms).contains(&(started_at - known_since)) =>
+                {
+                    return Ok(Some(format!(
+                        "it lacks parser {id}, which was just made and is not found by its id \
+                         either"
+                    )));
+                }
                 PollOutcome::NotFound(_) => {
                     tracing::warn!(parser_id = %id, "a parser was deleted from the account");
                     self.store.mark_gone(id.clone(), self.clock.now()).await?;

@@ -1,6 +1,6 @@
 //! From settings to a daemon.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use data_encoding::BASE32_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -22,8 +22,10 @@ use crate::{
     job::UnixMs,
     lifecycle::Policy,
     metrics::{Measured, Metrics},
+    pace::{self, Generation, Pace},
     reconcile::Lists,
     store::{Store, StoreError},
+    survey,
     worker::{Stop, Worker},
 };
 
@@ -47,6 +49,7 @@ pub fn policy(settings: &Settings) -> Policy {
             multiplier: settings.poll.multiplier,
             max_interval_ms: millis(settings.poll.max_interval),
         },
+        first_look_ms: None,
         poll_timeout_ms: millis(settings.poll.timeout),
         retry: Schedule {
             initial_interval_ms: millis(settings.retry.initial_interval),
@@ -105,13 +108,25 @@ pub async fn daemon<S: Service>(
     until: Until,
     stop: watch::Receiver<Stop>,
 ) -> Result<Daemon<Measured<S>>, StoreError> {
-    let account =
-        Account::load(&store, gate_policy(settings), budget(settings), clock.now()).await?;
+    let account = Account::load(
+        &store,
+        gate_policy(settings),
+        budget(settings),
+        settings.workers.max_requests,
+        clock.now(),
+    )
+    .await?;
     let key_changed_at = store
         .meta(KEY_CHANGED_AT)
         .await?
         .and_then(|text| text.parse().ok());
     let metrics = Arc::new(Metrics::default());
+    let mut pace = Pace::default();
+    for job in store.last_finished(pace::SAMPLES).await? {
+        if let Some(generation) = Generation::of(&job.progress) {
+            pace.learn(generation);
+        }
+    }
     let worker = Worker {
         store,
         service: Measured::new(service, Arc::clone(&metrics)),
@@ -119,6 +134,7 @@ pub async fn daemon<S: Service>(
         policy: policy(settings),
         account,
         lists: Lists::default(),
+        pace: Mutex::new(pace),
         clock,
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
@@ -126,8 +142,8 @@ pub async fn daemon<S: Service>(
         stop,
     };
     let limits = Limits {
-        max_requests: settings.workers.max_requests,
         max_generating: settings.workers.max_generating,
+        single_polls: survey::SINGLE_POLLS,
     };
     Ok(Daemon::new(worker, limits, until))
 }

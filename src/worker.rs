@@ -7,7 +7,10 @@
 //!   process reconciles; nothing is sent again before it is known that nothing was made
 //! - after the answer's transition is durable: the job where the answer put it
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -24,6 +27,7 @@ use crate::{
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,
     metrics::Metrics,
+    pace::{Generation, Pace},
     presence::{Finding, Known, PaidFor},
     reconcile::{Lists, NoList},
     spec::JobSpec,
@@ -55,6 +59,8 @@ pub struct Worker<S> {
     pub account: Account,
     /// The account's lists.
     pub lists: Lists,
+    /// How long the account's last generations took.
+    pub pace: Mutex<Pace>,
     /// The time.
     pub clock: Clock,
     /// Whether the remote name carries the tag.
@@ -445,13 +451,22 @@ impl<S: Service> Worker<S> {
     /// The decision, or nothing where the event cannot concern the job.
     pub(crate) fn decided(&self, job: &Job, event: Event) -> Option<Change> {
         let now = self.clock.now();
-        match decide(job, event, &self.policy, now, fastrand::f64()) {
+        let policy = Policy {
+            first_look_ms: self.pace().first_look_ms(),
+            ..self.policy.clone()
+        };
+        match decide(job, event, &policy, now, fastrand::f64()) {
             Transition::Change(change) => Some(*change),
             Transition::Ignored(why) => {
                 tracing::debug!(job = %job.id, state = %job.progress.state, why, "event ignored");
                 None
             }
         }
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        // No code that can panic runs under the lock.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn report(&self, change: &Change, pass: &mut Pass) {
@@ -488,7 +503,10 @@ impl<S: Service> Worker<S> {
                 tell(job, &change);
                 let now = self.clock.now();
                 self.metrics.applied(&job.progress, &change.next, now);
-                job.revision += 1 + i64::from(change.example_result.is_some());
+                if let Some(generation) = Generation::of(&change.next) {
+                    self.pace().learn(generation);
+                }
+                job.revision += 1;
                 job.progress = change.next;
             }
             Applied::Stale => {

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::{BufReader, Read};
+use std::ops::Deref;
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -30,22 +32,37 @@ pub(super) enum ParserStatus {
 }
 
 /// The keys that any answer about a parser may carry, each value still raw.
-#[derive(Debug, Default)]
-pub(super) struct Fields<'a> {
-    id: Option<&'a RawValue>,
-    name: Option<&'a RawValue>,
-    version: Option<&'a RawValue>,
-    status: Option<&'a RawValue>,
-    error: Option<&'a RawValue>,
-    generated_at: Option<&'a RawValue>,
-    example_result: Option<&'a RawValue>,
-    example_results: Option<&'a RawValue>,
+#[derive(Debug)]
+pub(super) struct Fields<R> {
+    id: Option<R>,
+    name: Option<R>,
+    version: Option<R>,
+    status: Option<R>,
+    error: Option<R>,
+    generated_at: Option<R>,
+    example_result: Option<R>,
+    example_results: Option<R>,
 }
 
-impl<'a> Fields<'a> {
+impl<R> Default for Fields<R> {
+    fn default() -> Self {
+        Self {
+            id: None,
+            name: None,
+            version: None,
+            status: None,
+            error: None,
+            generated_at: None,
+            example_result: None,
+            example_results: None,
+        }
+    }
+}
+
+impl<R: Deref<Target = RawValue>> Fields<R> {
     /// The id: a string, or a number as its text; nothing else, and not empty.
     pub(super) fn id(&self) -> Option<ParserId> {
-        let raw = self.id?.get();
+        let raw = self.id.as_deref()?.get();
         let text = match raw.as_bytes().first() {
             Some(b'"') => string(raw)?,
             Some(b'-' | b'0'..=b'9') => raw.to_owned(),
@@ -57,12 +74,17 @@ impl<'a> Fields<'a> {
 
     /// The version: an integer, also as a string. 0 is a real one.
     pub(super) fn version(&self) -> Option<i64> {
-        self.version?.get().trim_matches('"').parse().ok()
+        self.version
+            .as_deref()?
+            .get()
+            .trim_matches('"')
+            .parse()
+            .ok()
     }
 
     /// What the status says.
     pub(super) fn status(&self) -> ParserStatus {
-        let Some(text) = self.status.and_then(text_of) else {
+        let Some(text) = self.status.as_deref().and_then(text_of) else {
             return ParserStatus::Missing;
         };
         match text.trim().to_ascii_uppercase().as_str() {
@@ -76,26 +98,26 @@ impl<'a> Fields<'a> {
 
     /// The text of `error`; one that is no string is given as JSON.
     pub(super) fn error_text(&self) -> Option<String> {
-        self.error.and_then(text_of)
+        self.error.as_deref().and_then(text_of)
     }
 
     /// `generated_at` (RFC 3339), where it can be read.
     pub(super) fn generated_at(&self) -> Option<UnixMs> {
-        let text = string(self.generated_at?.get())?;
+        let text = string(self.generated_at.as_deref()?.get())?;
         let at: jiff::Timestamp = text.trim().parse().ok()?;
         Some(at.as_millisecond())
     }
 
     /// `example_result`, or `example_results` where that is missing or null.
     pub(super) fn example_result(&self) -> Option<Box<RawValue>> {
-        [self.example_result, self.example_results]
+        [&self.example_result, &self.example_results]
             .into_iter()
-            .flatten()
+            .filter_map(Option::as_deref)
             .find(|value| value.get() != "null")
             .map(ToOwned::to_owned)
     }
 
-    fn slot(&mut self, key: &str) -> Option<&mut Option<&'a RawValue>> {
+    fn slot(&mut self, key: &str) -> Option<&mut Option<R>> {
         match key {
             "id" => Some(&mut self.id),
             "name" => Some(&mut self.name),
@@ -111,25 +133,27 @@ impl<'a> Fields<'a> {
 
     fn into_listed(self) -> Result<ListedParser, &'static str> {
         let id = self.id().ok_or("no usable id")?;
-        let name = self.name.and_then(|raw| string(raw.get()));
+        let name = self.name.as_deref().and_then(|raw| string(raw.get()));
+        let status = self.status();
         Ok(ListedParser {
             id,
             name: name.ok_or("no name")?,
             version: self.version(),
-            failed: self.status() == ParserStatus::Failed,
+            failed: status == ParserStatus::Failed,
+            settled: matches!(status, ParserStatus::Finished | ParserStatus::Failed),
         })
     }
 }
 
 /// The fields of the one JSON object that `bytes` are; else why they are none.
-pub(super) fn object(bytes: &[u8]) -> Result<Fields<'_>, String> {
+pub(super) fn object(bytes: &[u8]) -> Result<Fields<&RawValue>, String> {
     let (fields, end) = object_as_far_as_read(bytes);
     end.map(|()| fields)
 }
 
 /// The fields that stand before the place where `bytes` stop being one JSON
 /// object, and whether and why they do.
-pub(super) fn object_as_far_as_read(bytes: &[u8]) -> (Fields<'_>, Result<(), String>) {
+pub(super) fn object_as_far_as_read(bytes: &[u8]) -> (Fields<&RawValue>, Result<(), String>) {
     let mut fields = Fields::default();
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let end = Filling(&mut fields)
@@ -139,10 +163,10 @@ pub(super) fn object_as_far_as_read(bytes: &[u8]) -> (Fields<'_>, Result<(), Str
     (fields, end)
 }
 
-/// The items of the bare JSON array that `bytes` are; else why not, and which
+/// The items of the bare JSON array that is read; else why it is none, and which
 /// item, counted from 0, has no id or no name.
-pub(super) fn list(bytes: &[u8]) -> Result<Vec<ListedParser>, String> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
+pub(super) fn list(body: impl Read) -> Result<Vec<ListedParser>, String> {
+    let mut json = serde_json::Deserializer::from_reader(BufReader::new(body));
     json.deserialize_seq(ListVisitor)
         .and_then(|parsers| json.end().map(|()| parsers))
         .map_err(|error| error.to_string())
@@ -190,9 +214,12 @@ fn text_of(raw: &RawValue) -> Option<String> {
 }
 
 /// Fills fields one by one, so that they are there when a later byte is bad.
-struct Filling<'f, 'a>(&'f mut Fields<'a>);
+struct Filling<'f, R>(&'f mut Fields<R>);
 
-impl<'a> DeserializeSeed<'a> for Filling<'_, 'a> {
+impl<'a, R> DeserializeSeed<'a> for Filling<'_, R>
+where
+    R: Deserialize<'a> + Deref<Target = RawValue>,
+{
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, from: D) -> Result<(), D::Error> {
@@ -200,7 +227,10 @@ impl<'a> DeserializeSeed<'a> for Filling<'_, 'a> {
     }
 }
 
-impl<'a> Visitor<'a> for Filling<'_, 'a> {
+impl<'a, R> Visitor<'a> for Filling<'_, R>
+where
+    R: Deserialize<'a> + Deref<Target = RawValue>,
+{
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -218,7 +248,10 @@ impl<'a> Visitor<'a> for Filling<'_, 'a> {
     }
 }
 
-impl<'a> Deserialize<'a> for Fields<'a> {
+impl<'a, R> Deserialize<'a> for Fields<R>
+where
+    R: Deserialize<'a> + Deref<Target = RawValue>,
+{
     fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
         let mut fields = Self::default();
         Filling(&mut fields).deserialize(from)?;
@@ -243,7 +276,7 @@ impl<'a> Visitor<'a> for ListVisitor {
         let mut parsers = Vec::new();
         loop {
             let index = parsers.len();
-            let item = items.next_element::<Fields<'a>>();
+            let item = items.next_element::<Fields<Box<RawValue>>>();
             match item.map_err(|error| at_item(index, &error))? {
                 None => return Ok(parsers),
                 Some(fields) => match fields.into_listed() {

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use super::answer_json::{self, ParserStatus};
 use super::text::Quoter;
 use super::types::{
-    AccountOutcome, CreateOutcome, DoubtCause, Finished, ListOutcome, PollOutcome, Refusal, Words,
+    AccountOutcome, CreateOutcome, DoubtCause, Finished, ListOutcome, ListedParser, PollOutcome,
+    Refusal, Words,
 };
 use crate::job::{DurationMs, ParserId, UnixMs};
 
@@ -54,8 +55,8 @@ pub enum BodyEnd {
     Complete,
     /// Before its end, for the reason that the transport gave.
     Cut(String),
-    /// At the cap on bytes.
-    OverCap,
+    /// At the cap on so many bytes.
+    OverCap(usize),
     /// At the request's total timeout.
     TimedOut,
 }
@@ -141,7 +142,7 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
     if let Err(error) = end {
         // Examples too large to read must not hide for ever that a parser is ready.
         let settled = matches!(status, ParserStatus::Finished | ParserStatus::Failed);
-        if !(settled && answer.body.end == BodyEnd::OverCap) {
+        if !(settled && matches!(answer.body.end, BodyEnd::OverCap(_))) {
             let problem = unreadable(answer, &error);
             return PollOutcome::Trouble(doubted(answer, &problem, quoter));
         }
@@ -180,16 +181,27 @@ pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
     if !(200..=299).contains(&answer.status) {
         return ListOutcome::Trouble(told(&answer, quoter));
     }
-    match answer_json::list(&answer.body.bytes) {
+    let parsers = answer_json::list(answer.body.bytes.as_slice());
+    listed(&answer, parsers, quoter)
+}
+
+/// What a 2xx to `GET /parsers` says, of whose body `parsers` were read as it came; the
+/// answer itself has its beginning.
+pub fn listed(
+    answer: &Answer,
+    parsers: Result<Vec<ListedParser>, String>,
+    quoter: &Quoter,
+) -> ListOutcome {
+    match parsers {
         // Absences in a list are believed, so its transfer must have ended well.
         Ok(parsers) if answer.body.end == BodyEnd::Complete => ListOutcome::Listed(parsers),
         Ok(_) => {
-            let problem = unreadable(&answer, "its transfer did not end");
-            ListOutcome::Trouble(doubted(&answer, &problem, quoter))
+            let problem = unreadable(answer, "its transfer did not end");
+            ListOutcome::Trouble(doubted(answer, &problem, quoter))
         }
         Err(error) => {
-            let problem = unreadable(&answer, &error);
-            ListOutcome::Trouble(doubted(&answer, &problem, quoter))
+            let problem = unreadable(answer, &error);
+            ListOutcome::Trouble(doubted(answer, &problem, quoter))
         }
     }
 }
@@ -261,10 +273,7 @@ fn unreadable(answer: &Answer, error: &str) -> String {
     match &answer.body.end {
         BodyEnd::Complete => format!("the answer cannot be read ({error})"),
         BodyEnd::Cut(reason) => format!("the answer was cut ({reason})"),
-        BodyEnd::OverCap => format!(
-            "the answer is longer than {} bytes",
-            answer.body.bytes.len()
-        ),
+        BodyEnd::OverCap(cap_bytes) => format!("the answer is longer than {cap_bytes} bytes"),
         BodyEnd::TimedOut => "the answer did not end in time".to_owned(),
     }
 }

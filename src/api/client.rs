@@ -1,21 +1,28 @@
 //! The service over HTTP: the only place that knows URLs, `reqwest` and the key.
 
+mod chunks;
 mod setup;
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use hyper::body::Bytes;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use tokio::sync::mpsc;
 use url::Url;
 
+use self::chunks::Chunks;
 pub use self::setup::{ClientConfig, ClientError};
 use self::setup::{builder, check_account_url, check_base_url, check_key};
 use super::Service;
+use super::answer_json;
 use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
 use super::text::Quoter;
-use super::types::{AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, PollOutcome, Words};
+use super::types::{
+    AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, ListedParser, PollOutcome, Words,
+};
 use crate::job::{ParserId, UnixMs};
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
@@ -41,7 +48,13 @@ const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
 const MAX_ACCOUNT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A list may be longer than another answer by this factor.
-const LIST_CAP_FACTOR: usize = 16;
+const LIST_CAP_FACTOR: usize = 64;
+
+/// So much of a list is kept to be quoted, in bytes.
+const LIST_HEAD_BYTES: usize = 4 * 1024;
+
+/// How many pieces of a list wait for being read.
+const LIST_CHUNKS: usize = 8;
 
 /// The service over HTTP.
 ///
@@ -170,8 +183,22 @@ impl Service for Client {
 
     async fn list(&self) -> ListOutcome {
         let cap_bytes = self.max_body_bytes.saturating_mul(LIST_CAP_FACTOR);
-        let reply = self.get("list", self.url(&["parsers"]), cap_bytes).await;
-        classify::list(reply, now_ms(), &self.quoter)
+        let request = self.reading.get(self.with_key(self.url(&["parsers"])));
+        let (reply, parsers) = logged("list", async {
+            match request.send().await {
+                Ok(response) if response.status().is_success() => {
+                    let (answer, parsers) = read_list(response, cap_bytes).await;
+                    (Ok(answer), Some(parsers))
+                }
+                Ok(response) => (Ok(read(response, cap_bytes).await), None),
+                Err(error) => (Err(fault(error)), None),
+            }
+        })
+        .await;
+        match (reply, parsers) {
+            (Ok(answer), Some(parsers)) => classify::listed(&answer, parsers, &self.quoter),
+            (reply, _) => classify::list(reply, now_ms(), &self.quoter),
+        }
     }
 
     async fn account(&self) -> Option<AccountOutcome> {
@@ -218,11 +245,20 @@ async fn exchange(
     request: reqwest::RequestBuilder,
     cap_bytes: usize,
 ) -> Reply {
+    let (reply, ()) = logged(endpoint, async {
+        let reply = match request.send().await {
+            Ok(response) => Ok(read(response, cap_bytes).await),
+            Err(error) => Err(fault(error)),
+        };
+        (reply, ())
+    })
+    .await;
+    reply
+}
+
+async fn logged<T>(endpoint: &'static str, asking: impl Future<Output = (Reply, T)>) -> (Reply, T) {
     let started = Instant::now();
-    let reply = match request.send().await {
-        Ok(response) => Ok(read(response, cap_bytes).await),
-        Err(error) => Err(fault(error)),
-    };
+    let (reply, rest) = asking.await;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &reply {
         Ok(answer) => {
@@ -239,39 +275,87 @@ async fn exchange(
         Err(TransportFault::TimedOut(_)) => tracing::debug!(endpoint, elapsed_ms, "timed out"),
         Err(TransportFault::Broken(_)) => tracing::debug!(endpoint, elapsed_ms, "broken off"),
     }
-    reply
+    (reply, rest)
+}
+
+fn head(response: &reqwest::Response) -> (u16, Option<String>) {
+    let retry_after = response.headers().get(RETRY_AFTER);
+    let retry_after = retry_after.and_then(|value| Some(value.to_str().ok()?.to_owned()));
+    (response.status().as_u16(), retry_after)
+}
+
+/// Reads a list as it comes, so that an account of any size takes no more memory than
+/// what is kept of it.
+async fn read_list(
+    mut response: reqwest::Response,
+    cap_bytes: usize,
+) -> (Answer, Result<Vec<ListedParser>, String>) {
+    let (status, retry_after) = head(&response);
+    let (chunks, inbox) = mpsc::channel(LIST_CHUNKS);
+    let parsing = tokio::task::spawn_blocking(move || answer_json::list(Chunks::new(inbox)));
+    let mut bytes = Vec::new();
+    let mut count = 0;
+    let end = loop {
+        match next_chunk(&mut response).await {
+            Ok(None) => break BodyEnd::Complete,
+            Ok(Some(chunk)) => {
+                count += chunk.len();
+                if count > cap_bytes {
+                    break BodyEnd::OverCap(cap_bytes);
+                }
+                let room = LIST_HEAD_BYTES - bytes.len();
+                bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                // No list, or an item that is none: the rest of it does not matter.
+                if chunks.send(chunk).await.is_err() {
+                    break BodyEnd::Complete;
+                }
+            }
+            Err(end) => break end,
+        }
+    };
+    drop(chunks);
+    let parsers = parsing
+        .await
+        .unwrap_or_else(|error| Err(format!("reading it ended: {error}")));
+    let body = Body { bytes, end };
+    let answer = Answer {
+        status,
+        retry_after,
+        body,
+    };
+    (answer, parsers)
+}
+
+async fn next_chunk(response: &mut reqwest::Response) -> Result<Option<Bytes>, BodyEnd> {
+    response.chunk().await.map_err(|error| match fault(error) {
+        TransportFault::TimedOut(_) => BodyEnd::TimedOut,
+        TransportFault::NotConnected(text) | TransportFault::Broken(text) => BodyEnd::Cut(text),
+    })
 }
 
 async fn read(mut response: reqwest::Response, cap_bytes: usize) -> Answer {
-    let status = response.status();
-    let retry_after = response.headers().get(RETRY_AFTER);
-    let retry_after = retry_after.and_then(|value| Some(value.to_str().ok()?.to_owned()));
-    let cap_bytes = if status.is_success() {
+    let (status, retry_after) = head(&response);
+    let cap_bytes = if response.status().is_success() {
         cap_bytes
     } else {
         cap_bytes.min(MAX_ERROR_BODY_BYTES)
     };
     let mut bytes = Vec::new();
     let end = loop {
-        match response.chunk().await {
+        match next_chunk(&mut response).await {
             Ok(None) => break BodyEnd::Complete,
             Ok(Some(chunk)) => {
                 let room = cap_bytes - bytes.len();
                 bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 if chunk.len() > room {
-                    break BodyEnd::OverCap;
+                    break BodyEnd::OverCap(cap_bytes);
                 }
             }
-            Err(error) => match fault(error) {
-                TransportFault::TimedOut(_) => break BodyEnd::TimedOut,
-                TransportFault::NotConnected(text) | TransportFault::Broken(text) => {
-                    break BodyEnd::Cut(text);
-                }
-            },
+            Err(end) => break end,
         }
     };
     Answer {
-        status: status.as_u16(),
+        status,
         retry_after,
         body: Body { bytes, end },
     }

@@ -126,6 +126,8 @@ pub struct ListedParser {
     pub version: Option<i64>,
     /// Whether its status is `FAILED`.
     pub failed: bool,
+    /// Whether its status is `FINISHED` or `FAILED`: there is news of it.
+    pub settled: bool,
 }
 
 /// What is known of the account's credits.

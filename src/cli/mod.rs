@@ -2,9 +2,11 @@
 
 mod backup;
 mod check;
+mod completions;
 mod demo;
 mod enqueue;
 pub mod exit;
+mod generate;
 mod jobs;
 pub(crate) mod narrate;
 pub(crate) mod operate;
@@ -88,6 +90,11 @@ pub enum Command {
     Backup(backup::BackupArgs),
     /// Serve a simulator of the AI Parser API, for tests of your own
     Simulate(simulate::SimulateArgs),
+    /// Print a shell's completions
+    Completions(completions::CompletionsArgs),
+    /// Write what a package holds besides the program: man pages, completions
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 impl Cli {
@@ -146,6 +153,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             simulate::simulate(args, shutdown()).await?;
             Ok(Exit::Done)
         }
+        Command::Completions(args) => completions::completions(args),
+        Command::Generate(args) => generate::generate(&args),
     }
 }
 

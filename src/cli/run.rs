@@ -1,6 +1,11 @@
 //! `parserd run`: the daemon in the foreground.
 
-use std::sync::Arc;
+#[cfg(unix)]
+mod supervisor;
+#[cfg(unix)]
+mod words;
+
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
@@ -21,6 +26,8 @@ use crate::{
 };
 
 use super::Exit;
+#[cfg(unix)]
+use supervisor::Supervisor;
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -52,7 +59,10 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     };
     let (stop, stopped) = watch::channel(Stop::No);
     // From here on a signal ends the daemon in good order.
-    let signals = Signals::listen(stop).context("cannot listen for signals")?;
+    let signals =
+        Signals::listen(stop, settings.api.request_timeout).context("cannot listen for signals")?;
+    #[cfg(unix)]
+    let supervisor = signals.supervisor.clone();
     let files_ok = load_files(&store, &settings.enqueue.files).await;
     let until = if args.until_done {
         Until::NoProgress
@@ -65,7 +75,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         client,
         clock.clone(),
         until,
-        stopped,
+        stopped.clone(),
     )
     .await?;
     tracing::info!(
@@ -75,6 +85,13 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         "parserd is up"
     );
     let mut beside = JoinSet::new();
+    #[cfg(unix)]
+    beside.spawn(supervisor.clone().watch(supervisor::Vitals {
+        store: store.clone(),
+        clock: clock.clone(),
+        heartbeat: daemon.heartbeat(),
+        stop: stopped,
+    }));
     beside.spawn(signals.handle(
         store.clone(),
         settings.enqueue.files.clone(),
@@ -87,6 +104,12 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     }
     daemon.run().await?;
     beside.shutdown().await;
+    #[cfg(unix)]
+    {
+        // It may have been done before anybody looked; and it may stop unasked.
+        supervisor.ready();
+        supervisor.stopping();
+    }
     let exit = if args.until_done {
         verdict(&store, files_ok).await?
     } else {
@@ -155,6 +178,7 @@ async fn load_files(store: &Store, patterns: &[String]) -> bool {
 #[cfg(unix)]
 struct Signals {
     stop: watch::Sender<Stop>,
+    supervisor: Supervisor,
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
@@ -162,10 +186,11 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn listen(stop: watch::Sender<Stop>) -> std::io::Result<Self> {
+    fn listen(stop: watch::Sender<Stop>, request_timeout: Duration) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             stop,
+            supervisor: Supervisor::from_env(request_timeout),
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
@@ -179,7 +204,9 @@ impl Signals {
                 Some(()) = self.interrupt.recv() => self.ask_to_stop("INT"),
                 Some(()) = self.hangup.recv() => {
                     tracing::info!("HUP: loading the job files");
+                    self.supervisor.reloading();
                     load_files(&store, &patterns).await;
+                    self.supervisor.reloaded();
                     nudge.notify_one();
                 }
             }
@@ -192,6 +219,7 @@ impl Signals {
             Stop::Drain | Stop::Abandon => Stop::Abandon,
         };
         tracing::info!(signal, "stopping");
+        self.supervisor.stopping();
         self.stop.send_replace(next);
     }
 }
@@ -203,7 +231,7 @@ struct Signals {
 
 #[cfg(not(unix))]
 impl Signals {
-    fn listen(stop: watch::Sender<Stop>) -> std::io::Result<Self> {
+    fn listen(stop: watch::Sender<Stop>, _: Duration) -> std::io::Result<Self> {
         Ok(Self { stop })
     }
 

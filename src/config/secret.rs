@@ -47,7 +47,8 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
             settle(reader, "api.key_file", &origin, key_file(&path, exempt))
         }
         (None, None) => match credentials(sources).map(|folder| folder.join(CREDENTIAL)) {
-            Some(path) if path.exists() => {
+            // One that may be there and cannot be looked at is told, not passed over.
+            Some(path) if path.try_exists().unwrap_or(true) => {
                 let origin = format!("systemd credential {CREDENTIAL}");
                 settle(reader, "api.key", &origin, key_file(&path, true))
             }

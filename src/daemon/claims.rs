@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{BATCH, Daemon, Outcome, Task};
+use tokio::task::Id;
+
+use super::{BATCH, Daemon, Outcome, Task, Yield};
 use crate::{
     api::Service,
     gate::{Gate, Scope},
@@ -32,40 +34,7 @@ impl<S: Service> Daemon<S> {
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let worker = Arc::clone(&self.worker);
         self.start(Lane::Reconcile, ids, async move {
-            worker.reconcile(jobs, pass).await
-        });
-        Ok(true)
-    }
-
-    pub(super) async fn start_poll(&mut self) -> Result<bool, StoreError> {
-        let now = self.worker.clock.now();
-        if self.polls.jobs.is_empty() && now >= self.polls.look_at {
-            let limit = BATCH + self.leased.len();
-            let due = self.worker.store.due_polls(now, limit).await?;
-            self.polls.look_at = if due.len() < limit {
-                let next = self.worker.store.next_due(Lane::Poll, now).await?;
-                next.unwrap_or(UnixMs::MAX)
-            } else {
-                now
-            };
-            for job in due {
-                if self.leased.insert(job.id) {
-                    self.polls.jobs.push_back(job);
-                }
-            }
-        }
-        if self.polls.jobs.is_empty() {
-            return Ok(false);
-        }
-        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
-            return Ok(false);
-        };
-        let Some(job) = self.polls.jobs.pop_front() else {
-            return Ok(false);
-        };
-        let worker = Arc::clone(&self.worker);
-        self.start(Lane::Poll, vec![job.id], async move {
-            worker.poll(job, pass).await.map(|done| vec![done])
+            Ok(Yield::Done(worker.reconcile(jobs, pass).await?))
         });
         Ok(true)
     }
@@ -93,10 +62,8 @@ impl<S: Service> Daemon<S> {
         };
         let worker = Arc::clone(&self.worker);
         self.start(Lane::Create, vec![queued.job.id], async move {
-            worker
-                .create(queued, pass, read_pass)
-                .await
-                .map(|done| vec![done])
+            let done = worker.create(queued, pass, read_pass).await?;
+            Ok(Yield::Done(vec![done]))
         });
         Ok(true)
     }
@@ -180,7 +147,7 @@ impl<S: Service> Daemon<S> {
             .count()
     }
 
-    fn start<F>(&mut self, lane: Lane, jobs: Vec<JobId>, work: F)
+    pub(super) fn start<F>(&mut self, lane: Lane, jobs: Vec<JobId>, work: F) -> Id
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
@@ -192,6 +159,8 @@ impl<S: Service> Daemon<S> {
             abort,
             is_overtaken: false,
         };
-        self.running.insert(task.abort.id(), task);
+        let id = task.abort.id();
+        self.running.insert(id, task);
+        id
     }
 }

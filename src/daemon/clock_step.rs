@@ -1,6 +1,6 @@
 //! The clock was set: all that waits goes on waiting as long as it would have.
 
-use super::Daemon;
+use super::{Daemon, polls::Surveys};
 use crate::{api::Service, job::DurationMs, store::StoreError, worker::Worker};
 
 impl<S: Service> Daemon<S> {
@@ -27,6 +27,7 @@ impl<S: Service> Daemon<S> {
         self.worker.after_report().await;
         self.unclaim_creates();
         self.unclaim_polls();
+        self.surveys = Surveys::default();
         self.look_at_all();
         Ok(())
     }

@@ -49,7 +49,7 @@ impl<S: Service> Daemon<S> {
                 .max(lists_at)
                 .max(account.budget_hold(now).unwrap_or(0)),
         );
-        let busy = self.tasks.len() >= self.limits.max_requests;
+        let busy = self.tasks.len() >= account.max_requests();
         let wait_ms = if busy {
             i64::MAX
         } else {

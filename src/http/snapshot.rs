@@ -17,11 +17,8 @@ use crate::{
     },
 };
 
-/// A look is good for so long.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// And for so many times what it took: with a million jobs, looks then take a fiftieth
-/// of one core, whoever asks how often.
+/// A look is good for so many times what it took: looks then take a fiftieth of one core,
+/// whoever asks how often, and with few jobs what is told is of this moment.
 const SPARING: u32 = 50;
 
 /// How often the batch and the pace are looked at while nobody asks.
@@ -176,7 +173,7 @@ fn open(counts: &Counts) -> i64 {
 }
 
 fn is_fresh(age: Duration, cost: Duration) -> bool {
-    age < FRESH.max(cost.saturating_mul(SPARING))
+    age < cost.saturating_mul(SPARING)
 }
 
 #[cfg(test)]
@@ -187,9 +184,9 @@ mod tests {
     fn a_look_that_took_long_is_good_for_longer() {
         let ms = Duration::from_millis;
         for (age, cost, fresh) in [
-            (ms(0), ms(0), true),
-            (ms(999), ms(1), true),
-            (ms(1_000), ms(1), false),
+            (ms(0), ms(0), false),
+            (ms(49), ms(1), true),
+            (ms(50), ms(1), false),
             (ms(9_999), ms(200), true),
             (ms(10_000), ms(200), false),
         ] {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Ledger, Moment, OnExisting, Presence, Transition, doubt};
+use super::{Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
 use crate::{
     api::types::{CreateOutcome, DoubtCause as Unknown, ListedParser, Refusal, Words},
     budget::OverBudget,
@@ -192,7 +192,7 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
                 .generating(parser_id, version, at.now)
                 .signal(Signal::Accepted)
                 .note("created", detail);
-            change.next.due_at = at.in_ms(at.policy.poll.delay_ms(0, at.jitter));
+            change.next.due_at = next_look_at(at, 0, 0);
             change.done()
         }
         CreateOutcome::Rejected(words) => at

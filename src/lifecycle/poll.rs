@@ -7,7 +7,8 @@ use crate::{
     api::types::{PollOutcome, Refusal, Words},
     gate::Signal,
     hint,
-    job::{DurationMs, ErrorKind},
+    job::{DurationMs, ErrorKind, UnixMs},
+    pace,
 };
 
 pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
@@ -70,8 +71,20 @@ fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
         return given_up(at, change, ErrorKind::GenerationTimeout, &words);
     }
     change.next.polls += 1;
-    change.next.due_at = at.in_ms(at.policy.poll.delay_ms(change.next.polls, at.jitter));
+    change.next.due_at = next_look_at(at, age_ms(at), change.next.polls);
     change.done()
+}
+
+/// When to look at a generation of `age_ms` that was looked at `polls` times.
+pub(super) fn next_look_at(at: &Moment, age_ms: DurationMs, polls: i64) -> UnixMs {
+    let policy = at.policy;
+    at.in_ms(pace::wait_ms(
+        &policy.poll,
+        policy.first_look_ms,
+        age_ms,
+        polls,
+        at.jitter,
+    ))
 }
 
 /// Nothing was learnt. An outage ends no job, however long; an answer of the service

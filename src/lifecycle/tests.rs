@@ -30,6 +30,7 @@ fn policy() -> Policy {
             multiplier: 1.5,
             max_interval_ms: 30_000,
         },
+        first_look_ms: None,
         poll_timeout_ms: 1_800_000,
         retry: Schedule {
             initial_interval_ms: 2_000,
@@ -138,6 +139,7 @@ fn listed_parser(parser_id: &str, failed: bool) -> ListedParser {
         name: NAME.to_owned(),
         version: None,
         failed,
+        settled: failed,
     }
 }
 

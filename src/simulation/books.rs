@@ -67,6 +67,8 @@ pub(super) struct Books {
     pub was_partial: bool,
     /// An answer to a list was none.
     pub had_no_list: bool,
+    /// A parser was deleted so soon that it might as well have been late.
+    pub lost_young: bool,
 }
 
 impl Books {
@@ -108,6 +110,7 @@ impl Books {
             strangers: Vec::new(),
             was_partial: false,
             had_no_list: false,
+            lost_young: false,
         })
     }
 
@@ -350,7 +353,10 @@ impl Books {
                 }
                 ("PARKED", Some("ambiguous")) => {
                     holds!(
-                        !self.strangers.is_empty() || self.was_partial || self.had_no_list,
+                        !self.strangers.is_empty()
+                            || self.was_partial
+                            || self.had_no_list
+                            || self.lost_young,
                         "job {} is PARKED ambiguous and nothing was",
                         job.name
                     );

@@ -2,7 +2,7 @@
 
 use super::{
     books::{Books, JobRow},
-    scenario::LATEST_ARRIVAL_MS,
+    scenario::{LATEST_ARRIVAL_MS, SETTLE_MS},
     world::{Sim, What},
 };
 use crate::{job::UnixMs, simulator::Inserted, spec::JobSpec, worker::Stop};
@@ -57,7 +57,7 @@ impl Sim {
                 let is_down = self.is_down;
                 self.note(|| format!("the service is down: {is_down}"));
             }
-            10 => {
+            10 if self.plan.tells_by_id() => {
                 self.is_partial = !self.is_partial;
                 let is_partial = self.is_partial;
                 self.note(|| format!("lists are partial: {is_partial}"));
@@ -97,8 +97,10 @@ impl Sim {
     fn delete_a_parser(&mut self) {
         let parsers = self.service.world.parsers(self.time);
         if !parsers.is_empty() {
-            let id = &parsers[self.chance.index(parsers.len())].id;
+            let parser = &parsers[self.chance.index(parsers.len())];
+            let id = &parser.id;
             self.service.world.delete_parser(id);
+            self.books.lost_young |= self.time - parser.created_at_ms < SETTLE_MS;
             self.note(|| format!("somebody deletes {id}"));
         }
     }
@@ -185,7 +187,7 @@ impl Sim {
                 self.note(|| "somebody opens the gates".to_owned());
                 let opened = self.books.sql(now, None, "DELETE FROM gates", []);
                 if opened > 0 {
-                    self.books.gate.opened();
+                    self.books.gate.opened_by_somebody();
                 }
                 opened
             }

@@ -30,6 +30,8 @@ pub(super) struct GateWatch {
     intent_of: BTreeMap<i64, u64>,
     closed: Option<Closed>,
     opened_at_intent: u64,
+    /// The next refusal may be taken for one from before somebody opened the gates.
+    may_be_passed_over: bool,
 }
 
 impl GateWatch {
@@ -61,7 +63,17 @@ impl GateWatch {
             self.intent_of.get(&job).copied().unwrap_or(0) > closed.since_intent
         });
         let intent = self.intent_of.get(&job).copied().unwrap_or(0);
-        if intent <= self.opened_at_intent {
+        let is_refused = matches!(
+            outcome,
+            CreateOutcome::Refused(..) | CreateOutcome::NotSent(_)
+        );
+        if intent <= self.opened_at_intent || is_refused && self.may_be_passed_over {
+            if is_refused {
+                // The daemon closes the gate for it or does not, and then the next one is
+                // a straggler or is not.
+                self.may_be_passed_over = false;
+                self.opened();
+            }
             return;
         }
         let (passes_by_itself, interval_ms) = match outcome {
@@ -113,8 +125,14 @@ impl GateWatch {
         }
     }
 
-    /// Somebody opened the gates: what was asked before closes them no more.
-    pub const fn opened(&mut self) {
+    /// Somebody opened the gates: what was asked before closes them no more, and the
+    /// daemon may notice it only with the next answer.
+    pub const fn opened_by_somebody(&mut self) {
+        self.may_be_passed_over = true;
+        self.opened();
+    }
+
+    const fn opened(&mut self) {
         self.closed = None;
         self.opened_at_intent = self.intents;
     }

@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -22,6 +22,7 @@ use crate::{
     account::Account,
     clock::Clock,
     daemon::{Daemon, Until},
+    pace::Pace,
     reconcile::Lists,
     store::{Role, Store, StoreError},
     worker::{Stop, Worker},
@@ -201,17 +202,18 @@ async fn drive(store: &Store) {
 
 async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreError> {
     let clock = Clock::Simulated;
-    let (policy, gates, budget, limits, credits_per_create) = with(|sim| {
+    let (policy, gates, budget, limits, max_requests, credits_per_create) = with(|sim| {
         let plan = &sim.plan;
         (
             plan.policy(),
             plan.gate_policy(),
             plan.budget(),
             plan.limits(),
+            plan.max_requests as usize,
             plan.credits_per_create,
         )
     });
-    let account = Account::load(&store, gates, budget, clock.now()).await?;
+    let account = Account::load(&store, gates, budget, max_requests, clock.now()).await?;
     let worker = Worker {
         store,
         service: Wire,
@@ -219,6 +221,7 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         policy,
         account,
         lists: Lists::default(),
+        pace: Mutex::new(Pace::default()),
         clock,
         name_tag: true,
         credits_per_create,
@@ -361,8 +364,10 @@ fn one_seed_is_one_run() {
 #[test]
 fn each_broken_rule_is_noticed() {
     let mut missed = Vec::new();
+    let count = from_environment("PARSERD_TEST_SEEDS").unwrap_or(SEEDS);
+    let first = from_environment("PARSERD_TEST_FIRST_SEED").unwrap_or(0);
     for rule in Rule::ALL {
-        let (failed, totals) = sweep(0, SEEDS, 2, Some(rule));
+        let (failed, totals) = sweep(first, count, 2, Some(rule));
         match failed {
             Some((seed, why)) => {
                 println!("{rule:?}: seed {seed} of {} run: {why}", totals.seeds);

@@ -22,6 +22,9 @@ pub(super) const REQUEST_TIMEOUT_MS: i64 = 75_000;
 /// which stands for just that.
 pub(super) const LATEST_ARRIVAL_MS: i64 = 5 * MINUTE_MS;
 
+/// How long a create whose answer was lost stays in doubt.
+pub(super) const SETTLE_MS: i64 = 15 * MINUTE_MS;
+
 /// Of creates that are seen late; one a run at most, since several would add up to more
 /// than the settling times allow.
 const LATE: &[&str] = &[
@@ -72,12 +75,16 @@ const READ: &[&str] = &[
 pub(super) struct Scenario {
     pub jobs: u32,
     pub max_requests: u32,
+    /// More due parsers than this are looked for in lists.
+    pub single_polls: u32,
     pub max_credits: Option<i64>,
     pub max_credits_per_day: Option<i64>,
     pub credits: Option<i64>,
     pub credits_per_create: i64,
     pub on_existing: OnExisting,
     pub rules: Vec<&'static str>,
+    /// Lists are partial from the beginning, as far as that can be told.
+    pub is_partial: bool,
     pub probe_interval_ms: i64,
     pub retry_interval_ms: i64,
     pub chaos: u32,
@@ -102,11 +109,13 @@ impl Scenario {
         Self {
             jobs: chance.of(&[1, 2, 2, 3]),
             max_requests: chance.of(&[1, 2, 3, 4]),
+            single_polls: chance.of(&[1000, 1000, 0, 1]),
             max_credits: chance.of(&[None, None, None, Some(30_000), Some(60_000)]),
             max_credits_per_day: chance.of(&[None, None, None, Some(30_000)]),
             credits: chance.of(&[None, None, Some(0), Some(30_000), Some(60_000)]),
             credits_per_create: 30_000,
             on_existing: chance.of(&[OnExisting::Adopt, OnExisting::Adopt, OnExisting::Create]),
+            is_partial: chance.once_in(5) && tells_by_id(&rules),
             rules,
             probe_interval_ms: 15 * MINUTE_MS,
             retry_interval_ms: 2_000,
@@ -114,6 +123,11 @@ impl Scenario {
             chaos_once_in: chance.of(&[32, 12, 24, 48]),
             calm_after: chance.of(&[60, 120, 200, 300]),
         }
+    }
+
+    /// Whether lists may be partial: see [`tells_by_id`].
+    pub fn tells_by_id(&self) -> bool {
+        tells_by_id(&self.rules)
     }
 
     pub fn faults(&self, seed: u64) -> Faults {
@@ -142,6 +156,7 @@ impl Scenario {
                 multiplier: 2.0,
                 max_interval_ms: 4 * MINUTE_MS,
             },
+            first_look_ms: None,
             poll_timeout_ms: 30 * MINUTE_MS,
             retry: Schedule {
                 initial_interval_ms: self.retry_interval_ms,
@@ -149,7 +164,7 @@ impl Scenario {
                 max_interval_ms: 5 * MINUTE_MS,
             },
             max_attempts: 5,
-            settle_ms: 15 * MINUTE_MS,
+            settle_ms: SETTLE_MS,
             settle_after_error_ms: 30_000,
         }
     }
@@ -177,8 +192,14 @@ impl Scenario {
 
     pub fn limits(&self) -> Limits {
         Limits {
-            max_requests: self.max_requests as usize,
             max_generating: 1000,
+            single_polls: self.single_polls as usize,
         }
     }
+}
+
+/// Whether the service tells the truth of a single parser. One that leaves it out of its
+/// lists and denies it by its id as well has deleted it, for all that anyone can tell.
+fn tells_by_id(rules: &[&str]) -> bool {
+    !rules.iter().any(|rule| rule.starts_with("get status=404"))
 }

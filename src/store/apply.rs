@@ -1,7 +1,11 @@
 //! Transitions into the database: one guarded UPDATE a group, with its history
 //! and its ledger in the same transaction.
 
-use std::{collections::HashSet, fmt::Write as _, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+    sync::LazyLock,
+};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
@@ -42,7 +46,6 @@ pub(super) struct Record {
     revision: i64,
     at: UnixMs,
     progress: String,
-    example_result: Option<String>,
     note: Option<(&'static str, Value)>,
     ledger: Option<Ledger>,
     shown: Option<ParserId>,
@@ -56,15 +59,15 @@ impl Record {
         object.insert("id".to_owned(), job.id.0.into());
         object.insert("revision".to_owned(), job.revision.into());
         object.insert("at".to_owned(), at.into());
+        if let Some(result) = &change.example_result {
+            // A JSON text in a JSON text: it is kept word for word.
+            object.insert("example_result".to_owned(), result.get().into());
+        }
         Self {
             id: job.id,
             revision: job.revision,
             at,
             progress: Value::Object(object).to_string(),
-            example_result: change
-                .example_result
-                .as_ref()
-                .map(|raw| raw.get().to_owned()),
             note: change
                 .note
                 .as_ref()
@@ -91,7 +94,7 @@ impl Record {
 
     /// Roughly how many bytes it writes.
     pub(super) fn weight(&self) -> usize {
-        self.progress.len() + self.example_result.as_ref().map_or(0, String::len)
+        self.progress.len()
     }
 }
 
@@ -141,16 +144,19 @@ impl Store {
     }
 }
 
-/// `UPDATE ... FROM json_each`, one statement for the whole group.
+/// One statement for the whole group. As JSONB, an item is not written out as text and
+/// read again for each of its columns.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let mut sql = "UPDATE jobs SET revision = jobs.revision + 1, \
-                   updated_at = change.value ->> 'at'"
+                   updated_at = change.value ->> 'at', \
+                   example_result = coalesce(change.value ->> 'example_result', \
+                                             jobs.example_result)"
         .to_owned();
     for column in rows::PROGRESS_COLUMNS {
         let _infallible = write!(sql, ", {column} = change.value ->> '{column}'");
     }
     sql.push_str(
-        " FROM json_each(?1) AS change WHERE jobs.id = change.value ->> 'id' \
+        " FROM jsonb_each(?1) AS change WHERE jobs.id = change.value ->> 'id' \
          AND jobs.revision = change.value ->> 'revision' RETURNING jobs.id, jobs.revision",
     );
     sql
@@ -188,101 +194,150 @@ pub(super) async fn records(
             .await
             .trying("record that parsers are there again")?;
     }
+    let applied: Vec<bool> = records
+        .iter()
+        .zip(first)
+        .map(|(record, first)| first && updated.contains(&(record.id.0, record.revision + 1)))
+        .collect();
+    write_notes(connection, records, &applied).await?;
+    write_intents(connection, records, &applied).await?;
+    let mut made = write_made(connection, records).await?;
     let mut results = Vec::with_capacity(records.len());
-    let mut notes = Vec::new();
-    for (record, first) in records.iter().zip(first) {
-        let applied = first && updated.contains(&(record.id.0, record.revision + 1));
-        if applied {
-            if let Some((event, detail)) = &record.note {
-                notes.push(json!({
-                    "job_id": record.id, "at": record.at, "event": event, "detail": detail.to_string(),
-                }));
+    for (record, applied) in records.iter().zip(applied) {
+        let refund = match &record.ledger {
+            Some(Ledger::Made(parser_id)) if made.remove(parser_id.0.as_str()) => None,
+            // Even where the job moved on: what the service made is never forgotten.
+            Some(Ledger::Made(parser_id)) => settle_made(connection, record, parser_id).await?,
+            Some(Ledger::NotMade) if applied => {
+                settle(connection, record, "pending", "not_made", None).await?
             }
-            if let Some(result) = &record.example_result {
-                store_result(connection, record.id, result).await?;
-            }
-        }
-        let refund = keep_ledger(connection, record, applied).await?;
+            Some(Ledger::Intent | Ledger::NotMade) | None => None,
+        };
         results.push(if applied {
             Applied::Durable { refund }
         } else {
             Applied::Stale
         });
     }
-    if !notes.is_empty() {
-        sqlx::query(
-            "INSERT INTO job_events (job_id, at, event, detail) \
-             SELECT value ->> 'job_id', value ->> 'at', value ->> 'event', value ->> 'detail' \
-             FROM json_each(?1)",
-        )
-        .bind(Value::from(notes).to_string())
-        .execute(&mut *connection)
-        .await
-        .trying("write a job's history")?;
-    }
     Ok(results)
 }
 
-/// Apart, since results may be large and few changes carry one. The job is FINISHED
-/// in this transaction, so the revision is raised once more only for the rules' sake.
-async fn store_result(
+async fn write_notes(
     connection: &mut SqliteConnection,
-    id: JobId,
-    result: &str,
+    records: &[Box<Record>],
+    applied: &[bool],
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE jobs SET example_result = ?2, revision = revision + 1 WHERE id = ?1")
-        .bind(id.0)
-        .bind(result)
-        .execute(connection)
-        .await
-        .trying("store a job's result")?;
+    let applied = records.iter().zip(applied).filter(|(_, applied)| **applied);
+    let notes: Vec<_> = applied
+        .filter_map(|(record, _)| {
+            let (event, detail) = record.note.as_ref()?;
+            Some(json!([record.id, record.at, event, detail.to_string()]))
+        })
+        .collect();
+    if notes.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO job_events (job_id, at, event, detail) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?1)",
+    )
+    .bind(Value::from(notes).to_string())
+    .execute(connection)
+    .await
+    .trying("write a job's history")?;
     Ok(())
 }
 
-async fn keep_ledger(
+async fn write_intents(
+    connection: &mut SqliteConnection,
+    records: &[Box<Record>],
+    applied: &[bool],
+) -> Result<(), StoreError> {
+    let applied = records.iter().zip(applied).filter(|(_, applied)| **applied);
+    let intents: Vec<_> = applied
+        .filter(|(record, _)| record.ledger == Some(Ledger::Intent))
+        .map(|(record, _)| {
+            let intent = &record.intent;
+            let baseline = json!(intent.baseline).to_string();
+            json!([
+                record.id,
+                record.remote_name,
+                intent.sent_at,
+                intent.credits,
+                baseline
+            ])
+        })
+        .collect();
+    if intents.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 \
+         FROM jsonb_each(?1)",
+    )
+    .bind(Value::from(intents).to_string())
+    .execute(connection)
+    .await
+    .trying("record a create before it is sent")?;
+    Ok(())
+}
+
+/// Settles the pending creates that made parsers. Returns the parsers of those; the rest
+/// is looked at one by one.
+async fn write_made<'r>(
+    connection: &mut SqliteConnection,
+    records: &'r [Box<Record>],
+) -> Result<HashSet<&'r str>, StoreError> {
+    let mut names = HashSet::new();
+    let mut made = HashMap::new();
+    for record in records {
+        if let Some(Ledger::Made(parser_id)) = &record.ledger
+            && names.insert(record.remote_name.as_deref())
+        {
+            made.entry(parser_id.0.as_str()).or_insert(record);
+        }
+    }
+    if made.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let items: Vec<_> = made
+        .iter()
+        .map(|(parser_id, record)| json!([record.remote_name, parser_id, record.at]))
+        .collect();
+    let written: Vec<String> = sqlx::query_scalar(
+        "UPDATE creates SET outcome = 'made', parser_id = made.value ->> 1, \
+                settled_at = made.value ->> 2 \
+         FROM jsonb_each(?1) AS made \
+         WHERE creates.remote_name = made.value ->> 0 AND creates.outcome = 'pending' \
+           AND NOT EXISTS (SELECT 1 FROM creates AS other \
+                           WHERE other.parser_id = made.value ->> 1) \
+         RETURNING parser_id",
+    )
+    .bind(Value::from(items).to_string())
+    .fetch_all(connection)
+    .await
+    .trying("settle creates")?;
+    let written = written.iter();
+    Ok(written
+        .filter_map(|id| Some(*made.get_key_value(id.as_str())?.0))
+        .collect())
+}
+
+async fn settle_made(
     connection: &mut SqliteConnection,
     record: &Record,
-    applied: bool,
+    parser_id: &ParserId,
 ) -> Result<Option<(i64, UnixMs)>, StoreError> {
-    match &record.ledger {
-        Some(Ledger::Intent) if applied => {
-            let baseline: Vec<&str> = record
-                .intent
-                .baseline
-                .iter()
-                .map(|id| id.0.as_str())
-                .collect();
-            sqlx::query(
-                "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )
-            .bind(record.id.0)
-            .bind(record.remote_name.as_deref())
-            .bind(record.intent.sent_at)
-            .bind(record.intent.credits)
-            .bind(json!(baseline).to_string())
-            .execute(connection)
-            .await
-            .trying("record a create before it is sent")?;
-            Ok(None)
-        }
-        // Even where the job moved on: what the service made is never forgotten.
-        Some(Ledger::Made(parser_id)) => {
-            if settle(connection, record, "pending", "made", Some(parser_id))
-                .await?
-                .is_some()
-            {
-                return Ok(None);
-            }
-            // One that lands later than anyone waited is spent after all.
-            let landed = settle(connection, record, "not_made", "made", Some(parser_id)).await?;
-            Ok(landed.map(|(credits, sent_at)| (-credits, sent_at)))
-        }
-        Some(Ledger::NotMade) if applied => {
-            settle(connection, record, "pending", "not_made", None).await
-        }
-        Some(Ledger::Intent | Ledger::NotMade) | None => Ok(None),
+    if settle(connection, record, "pending", "made", Some(parser_id))
+        .await?
+        .is_some()
+    {
+        return Ok(None);
     }
+    // One that lands later than anyone waits is spent after all.
+    let landed = settle(connection, record, "not_made", "made", Some(parser_id)).await?;
+    Ok(landed.map(|(credits, sent_at)| (-credits, sent_at)))
 }
 
 /// Settles the newest create of the record's name that is as `from` says; nothing is

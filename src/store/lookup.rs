@@ -30,6 +30,17 @@ pub struct KnownParser {
     pub known_since: UnixMs,
 }
 
+/// A job that holds a parser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The job.
+    pub id: JobId,
+    /// Its parser.
+    pub parser_id: ParserId,
+    /// Whether it waits for it.
+    pub is_generating: bool,
+}
+
 /// What is recorded of the creates of one remote name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerFacts {
@@ -100,6 +111,31 @@ impl Store {
         .await
         .trying("look up who holds a parser")?;
         Ok(claimed.into_iter().map(ParserId).collect())
+    }
+
+    /// Which jobs hold these parsers. A CANCELLED job holds none.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn holders(&self, ids: &[&ParserId]) -> Result<Vec<Holder>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, parser_id, state = 'GENERATING' AS is_generating FROM jobs \
+             WHERE parser_id IN (SELECT value FROM json_each(?1)) AND state <> 'CANCELLED'",
+        )
+        .bind(json!(ids).to_string())
+        .fetch_all(&self.readers)
+        .await
+        .trying("look up who holds parsers")?;
+        rows.iter()
+            .map(|row| {
+                Ok(Holder {
+                    id: JobId(row.try_get("id")?),
+                    parser_id: ParserId(row.try_get("parser_id")?),
+                    is_generating: row.try_get("is_generating")?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .trying("look up who holds parsers")
     }
 
     /// Parsers that the account is known to hold: the newest and the oldest ones.

@@ -27,7 +27,7 @@ use sqlx::{migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
 pub use backup::{Backup, BackupError, backup};
-pub use lookup::{KnownParser, LedgerFacts};
+pub use lookup::{Holder, KnownParser, LedgerFacts};
 pub use open::has_daemon;
 pub use queue::{Lane, QueuedJob};
 pub use submit::{OperatorAction, Selection, Submitted};

@@ -1,6 +1,7 @@
 //! Claims: which jobs are due. One daemon has the database, so a claim is kept in
 //! its memory; what a crash must not forget is a state.
 
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
 
 use super::{
@@ -102,6 +103,82 @@ impl Store {
         .await
     }
 
+    /// How many GENERATING jobs are due at `now`, counted up to `limit`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn count_due_polls(&self, now: UnixMs, limit: usize) -> Result<usize, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_generating \
+             WHERE state = 'GENERATING' AND due_at <= ?1 LIMIT ?2)",
+        )
+        .bind(now)
+        .bind(bounded(limit))
+        .fetch_one(&self.readers)
+        .await
+        .trying("count the due polls")?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// As [`due_polls`](Self::due_polls), save those that a list will answer for: without
+    /// an error, and due since after `since`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn due_polls_apart(
+        &self,
+        now: UnixMs,
+        since: UnixMs,
+        limit: usize,
+    ) -> Result<Vec<Job>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS} FROM jobs INDEXED BY jobs_generating \
+             WHERE state = 'GENERATING' AND due_at <= ?1 AND (poll_errors > 0 OR due_at <= ?3) \
+             ORDER BY due_at, id LIMIT ?2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(now)
+            .bind(bounded(limit))
+            .bind(since)
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for due polls")?;
+        jobs(&rows)
+    }
+
+    /// Those of these jobs that are GENERATING.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn generating(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'GENERATING' \
+             AND id IN (SELECT value FROM json_each(?1))"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(json!(ids).to_string())
+            .fetch_all(&self.readers)
+            .await
+            .trying("read jobs to poll")?;
+        jobs(&rows)
+    }
+
+    /// The last jobs that FINISHED, by their ids, oldest first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn last_finished(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let mut jobs = self
+            .due(
+                "FROM jobs WHERE state = 'FINISHED' AND ?1 = ?1 ORDER BY id DESC LIMIT ?2",
+                0,
+                limit,
+            )
+            .await?;
+        jobs.reverse();
+        Ok(jobs)
+    }
+
     /// Jobs found CREATING that no worker of this process sent: for start-up.
     ///
     /// # Errors
@@ -124,10 +201,7 @@ impl Store {
             .fetch_all(&self.readers)
             .await
             .trying("look for due jobs")?;
-        rows.iter()
-            .map(rows::job)
-            .collect::<Result<_, _>>()
-            .trying("read a due job")
+        jobs(&rows)
     }
 
     /// QUEUED and PARKED jobs, due or not, in the order in which they would be claimed.
@@ -218,6 +292,13 @@ impl Store {
             .transpose()
             .trying("read a job")
     }
+}
+
+fn jobs(rows: &[SqliteRow]) -> Result<Vec<Job>, StoreError> {
+    rows.iter()
+        .map(rows::job)
+        .collect::<Result<_, _>>()
+        .trying("read a due job")
 }
 
 /// Priority by priority, so that jobs which are not due yet are never walked over,

@@ -1,5 +1,5 @@
-//! Notices other programs' commits: inotify on the database's folder says when to
-//! look, `PRAGMA data_version` says whether anything was committed, and a slow look
+//! Notices other programs' commits: inotify on the database's folder says when to begin
+//! to look, `PRAGMA data_version` says whether anything was committed, and a slow look
 //! is the net where inotify is not to be had.
 
 use std::{path::Path, time::Duration};
@@ -10,6 +10,10 @@ use super::{Store, StoreError, Trying as _, open::watcher};
 
 /// The net: how long a commit goes unnoticed at the most.
 const SLOW_LOOK: Duration = Duration::from_secs(1);
+
+/// The first look after a write to a file: there is nothing to see before the writer has
+/// synced it, and no event tells of that. Each further look comes after twice as long.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
 
 /// Looks for commits by other programs.
 pub struct Wake {
@@ -54,6 +58,7 @@ impl Wake {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn committed(&mut self) -> Result<(), StoreError> {
+        let mut pause = SLOW_LOOK;
         loop {
             let version = data_version(&mut self.connection).await?;
             if version != self.version {
@@ -66,8 +71,13 @@ impl Wake {
                 }
                 continue;
             }
-            // Cut short by the slow look; either way the version decides.
-            let _timed_out = tokio::time::timeout(SLOW_LOOK, self.folder.touched()).await;
+            let touched = tokio::time::timeout(pause, self.folder.touched()).await;
+            pause = if touched.is_ok() {
+                tokio::time::sleep(FIRST_LOOK).await;
+                FIRST_LOOK
+            } else {
+                SLOW_LOOK.min(pause * 2)
+            };
         }
     }
 }

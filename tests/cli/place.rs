@@ -166,6 +166,7 @@ fn policy() -> Policy {
     Policy {
         on_existing: OnExisting::Adopt,
         poll: schedule,
+        first_look_ms: None,
         poll_timeout_ms: 600_000,
         retry: schedule,
         max_attempts: 5,
@@ -251,6 +252,7 @@ pub fn adopted(name: &str, parser: &str) -> Vec<Event> {
             name: format!("{name}_pd_tag"),
             version: None,
             failed: false,
+            settled: false,
         }),
         remote_name: format!("{name}_pd_tag"),
         recreation: 0,

@@ -71,9 +71,17 @@ pub fn said(harness: &Harness) -> String {
     String::from_utf8_lossy(&bytes[from..]).into_owned()
 }
 
+/// How long the last run may take: as many jobs may be left as there were kills, and the
+/// service may have asked for one request at a time.
+const LAST_RUN: Duration = Duration::from_secs(600);
+
 /// Waits for a program's end.
-pub async fn ended(mut child: Child) -> Option<ExitStatus> {
-    tokio::time::timeout(PATIENCE, child.wait())
+pub async fn ended(child: Child) -> Option<ExitStatus> {
+    ended_within(PATIENCE, child).await
+}
+
+async fn ended_within(patience: Duration, mut child: Child) -> Option<ExitStatus> {
+    tokio::time::timeout(patience, child.wait())
         .await
         .ok()
         .map(|status| status.unwrap())
@@ -85,7 +93,7 @@ pub async fn finish(harness: &Harness) -> Result<(), String> {
     let started = std::time::Instant::now();
     loop {
         let child = parserd(harness, &["run", "--until-done"]).spawn().unwrap();
-        let status = ended(child)
+        let status = ended_within(LAST_RUN, child)
             .await
             .ok_or_else(|| format!("stuck: the last run does not end\n{}", said(harness)))?;
         match status.code() {

@@ -205,7 +205,8 @@ async fn whatever_lacks_session_form_token_or_origin_does_nothing() {
         headers.insert(FETCH_SITE, HeaderValue::from_static(fetch_site));
         headers
     };
-    let cases: [(&str, HeaderMap, &[(&str, &str)]); 9] = [
+    type Form<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, HeaderMap, Form<'_>); 9] = [
         ("no cookie", own(&site), &form),
         ("no form token", signed(), &[]),
         ("another's form token", signed(), &stolen),

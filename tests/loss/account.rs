@@ -1,6 +1,7 @@
 //! Others use the account too.
 
 use parserd::{
+    daemon::Until,
     job::JobState,
     simulator::{Endpoint, Inserted},
 };
@@ -48,7 +49,7 @@ async fn two_parsers_of_one_name_before_a_create_are_for_a_person_and_nothing_is
 async fn two_parsers_of_one_name_after_a_lost_answer_are_for_a_person_who_settles_it() {
     let harness = Harness::new(&["create lose before delay=300ms"]).await;
     harness.enqueue(1).await;
-    let running = harness.start(parserd::daemon::Until::NoProgress).await;
+    let running = harness.start(Until::NoProgress).await;
     harness
         .wait_until("a create", async || harness.requests(Endpoint::Create) == 1)
         .await;
@@ -68,4 +69,30 @@ async fn two_parsers_of_one_name_after_a_lost_answer_are_for_a_person_who_settle
     harness.run_until_done().await;
     harness.await_states(&[(JobState::Finished, 1)]).await;
     assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
+/// Lists and single answers come from a copy of the service's data that lags.
+#[tokio::test]
+async fn a_service_that_lags_behind_its_own_creates_is_not_taken_for_an_empty_account() {
+    let mut harness = Harness::new(&[
+        "create status=500 after nth=2",
+        "list limit=0",
+        "get status=404",
+    ])
+    .await;
+    harness.set("reconcile.settle", "1h");
+    harness.set("workers.max_requests", "1");
+    harness.enqueue(2).await;
+    let running = harness.start(Until::Stopped).await;
+    // Three lists and the settling time after an error would do, were they trusted.
+    harness
+        .wait_until("many lists", async || {
+            harness.requests(Endpoint::List) >= 20
+        })
+        .await;
+    assert_eq!(harness.requests(Endpoint::Create), 2);
+    harness.server.with(|simulator| simulator.faults.clear());
+    harness.await_states(&[(JobState::Finished, 2)]).await;
+    running.stopped().await;
+    harness.assert_one_parser_each(2);
 }

@@ -53,7 +53,7 @@ fn every_status_of_a_create_has_the_outcome_of_the_table() {
         for end in [
             BodyEnd::Complete,
             cut(),
-            BodyEnd::OverCap,
+            BodyEnd::OverCap(9),
             BodyEnd::TimedOut,
         ] {
             let outcome = create_of(ended(status, "no json", end));
@@ -169,7 +169,7 @@ fn a_version_may_be_missing_or_odd_without_losing_the_id() {
 
 #[test]
 fn a_cut_201_is_in_doubt_unless_its_json_was_whole() {
-    for end in [cut(), BodyEnd::OverCap, BodyEnd::TimedOut] {
+    for end in [cut(), BodyEnd::OverCap(9), BodyEnd::TimedOut] {
         let whole = ended(201, r#"{"id":"p1"}"#, end.clone());
         assert_eq!(id_of(create_of(whole)).as_deref(), Some("p1"));
         let half = ended(201, r#"{"id":"p1","ver"#, end);
@@ -193,7 +193,7 @@ fn a_2xx_without_an_id_says_what_is_wrong_with_it() {
             "the answer was cut (connection reset)",
         ),
         (
-            ended(201, "[[", BodyEnd::OverCap),
+            ended(201, "[[", BodyEnd::OverCap(2)),
             "the answer is longer than 2 bytes: [[… [cut]",
         ),
         (

@@ -35,7 +35,11 @@ fn every_answer_to_a_poll_leads_where_the_design_says() {
         (http(204, r#"{"status":"FINISHED"}"#), FINISHED),
         (cut(200, r#"{"status":"FINISHED"}"#), FINISHED),
         (
-            ended(200, r#"{"status":"FINISHED","big":"..."#, BodyEnd::OverCap),
+            ended(
+                200,
+                r#"{"status":"FINISHED","big":"..."#,
+                BodyEnd::OverCap(9),
+            ),
             FINISHED,
         ),
         (status(r#""FAILED""#), FAILED),

@@ -79,7 +79,7 @@ fn every_answer_to_a_create_leads_where_the_design_says() {
         (timed_out(), LOST),
         (cut(201, r#"{"id":"p1","#), LOST),
         (ended(201, r#"{"id":"p"#, BodyEnd::TimedOut), LOST),
-        (ended(201, r#"{"x":""#, BodyEnd::OverCap), LOST),
+        (ended(201, r#"{"x":""#, BodyEnd::OverCap(9)), LOST),
         (http(201, "created"), LOST),
         (http(201, r#"["p1"]"#), LOST),
         (http(200, ""), LOST),

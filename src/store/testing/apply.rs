@@ -269,7 +269,7 @@ async fn the_result_is_kept_word_for_word() {
     assert_eq!(f.column("SELECT example_result FROM jobs").await, [text]);
     let stored = f.job(job.id).await;
     assert_eq!(stored.progress, change.next);
-    assert_eq!(stored.revision, job.revision + 2);
+    assert_eq!(stored.revision, job.revision + 1);
     let story = f.store.story(job.id).await.unwrap().unwrap();
     assert_eq!(story.example_result.unwrap().get(), text);
 }

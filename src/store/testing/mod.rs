@@ -123,6 +123,7 @@ fn policy() -> Policy {
     Policy {
         on_existing: OnExisting::Adopt,
         poll: schedule,
+        first_look_ms: None,
         poll_timeout_ms: 1_800_000,
         retry: schedule,
         max_attempts: 5,

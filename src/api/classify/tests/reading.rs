@@ -175,7 +175,7 @@ fn an_answer_about_another_parser_or_no_object_is_no_news() {
 #[test]
 fn examples_too_large_to_read_do_not_hide_that_a_parser_is_ready() {
     let body = r#"{"status":"FINISHED","version":2,"example_result":[{"url":"#;
-    let found = finished(ended(200, body, BodyEnd::OverCap));
+    let found = finished(ended(200, body, BodyEnd::OverCap(9)));
     assert_eq!(found.version, Some(2));
     assert!(found.example_result.is_none());
 
@@ -186,7 +186,7 @@ fn examples_too_large_to_read_do_not_hide_that_a_parser_is_ready() {
     let pending = ended(
         200,
         r#"{"status":"GENERATING","fields":["#,
-        BodyEnd::OverCap,
+        BodyEnd::OverCap(9),
     );
     assert!(matches!(details_of(pending), PollOutcome::Trouble(_)));
 }
@@ -202,16 +202,17 @@ fn a_list_is_every_item_with_its_id_name_and_whether_it_failed() {
         ListOutcome::Listed(listed) => listed,
         other => panic!("{other:?}"),
     };
-    let parser = |id: &str, name: &str, version, failed| ListedParser {
+    let parser = |id: &str, name: &str, version, failed, settled| ListedParser {
         id: ParserId(id.to_owned()),
         name: name.to_owned(),
         version,
         failed,
+        settled,
     };
     let expected = [
-        parser("a", "books", Some(1), false),
-        parser("2", "", None, true),
-        parser("c", "books", None, false),
+        parser("a", "books", Some(1), false, true),
+        parser("2", "", None, true, true),
+        parser("c", "books", None, false, false),
     ];
     assert_eq!(listed, expected);
     match list_of(answer(200, "[]")) {
@@ -244,7 +245,7 @@ fn a_list_that_is_not_whole_is_trouble_and_names_the_bad_item() {
         (answer(200, "[] []"), "trailing characters"),
         (answer(204, ""), "EOF"),
         (ended(200, "[]", cut()), "cut (connection reset)"),
-        (ended(200, "[", BodyEnd::OverCap), "longer than 1 bytes"),
+        (ended(200, "[", BodyEnd::OverCap(1)), "longer than 1 bytes"),
     ] {
         match list_of(reply) {
             ListOutcome::Trouble(words) => {

@@ -1,0 +1,245 @@
+//! What systemd is told of a daemon, by its `sd_notify` protocol: that it is ready, what
+//! it does, that it makes progress, that it reloads or stops. Where nobody listens,
+//! nothing is looked at and nothing told.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sd_notify::NotifyState;
+use tokio::sync::watch;
+
+use super::words;
+use crate::{
+    clock::Clock,
+    job::{DurationMs, UnixMs},
+    store::{Store, StoreError},
+    worker::Stop,
+};
+
+/// How often it is looked whether the loop has begun, at the start.
+const START_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often it is looked what goes on, at the most.
+const PACE: Duration = Duration::from_secs(2);
+
+/// A look that takes long comes seldom: it may use this part of the time.
+const LOOK_SHARE: u32 = 100;
+
+/// How many looks fall into the watchdog's time: it needs one.
+const LOOKS_PER_WATCHDOG: u32 = 4;
+
+/// A loop that has not come round for so long is stuck; it never sleeps longer than a
+/// sixth of it.
+const STUCK_AFTER_MS: DurationMs = 60_000;
+
+/// What a stop may take beyond the longest request: recording its answer.
+const STOP_RESERVE: Duration = Duration::from_secs(30);
+
+/// A line to systemd. Cloning it shares what was told.
+#[derive(Debug, Clone)]
+pub(super) struct Supervisor {
+    is_there: bool,
+    watchdog: Option<Duration>,
+    request_timeout: Duration,
+    is_ready: Arc<AtomicBool>,
+}
+
+/// What tells whether a daemon makes progress.
+pub(super) struct Vitals {
+    pub store: Store,
+    pub clock: Clock,
+    pub heartbeat: Arc<AtomicI64>,
+    pub stop: watch::Receiver<Stop>,
+}
+
+impl Supervisor {
+    /// The one that the environment names, if it names any. A request may take
+    /// `request_timeout`.
+    pub(super) fn from_env(request_timeout: Duration) -> Self {
+        Self {
+            is_there: std::env::var_os("NOTIFY_SOCKET").is_some(),
+            watchdog: sd_notify::watchdog_enabled(),
+            request_timeout,
+            is_ready: Arc::default(),
+        }
+    }
+
+    /// The store is open and the first job can be claimed. Told once.
+    pub(super) fn ready(&self) {
+        if !self.is_ready.swap(true, Ordering::Relaxed) {
+            self.tell(&[NotifyState::Ready]);
+        }
+    }
+
+    /// Job files are being loaded. Before it is ready, that is part of the start.
+    pub(super) fn reloading(&self) {
+        if self.is_ready.load(Ordering::Relaxed) {
+            // systemd 253 and newer want the time with it.
+            match NotifyState::monotonic_usec_now() {
+                Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+                Err(error) => tracing::warn!(%error, "cannot read the monotonic clock"),
+            }
+        }
+    }
+
+    /// They are loaded.
+    pub(super) fn reloaded(&self) {
+        if self.is_ready.load(Ordering::Relaxed) {
+            self.tell(&[NotifyState::Ready]);
+        }
+    }
+
+    /// It stops, and creates that are under way may take as long as a request may. That
+    /// bound is told once rather than moved on by a timer: a stop that hangs beyond it is
+    /// none worth waiting for.
+    pub(super) fn stopping(&self) {
+        let limit = self
+            .request_timeout
+            .saturating_add(STOP_RESERVE)
+            .as_micros();
+        let limit_us = u32::try_from(limit).unwrap_or(u32::MAX);
+        self.tell(&[
+            NotifyState::Stopping,
+            NotifyState::ExtendTimeoutUsec(limit_us),
+        ]);
+    }
+
+    fn tell(&self, messages: &[NotifyState<'_>]) {
+        if !self.is_there {
+            return;
+        }
+        if let Err(error) = sd_notify::notify(messages) {
+            tracing::warn!(%error, "systemd cannot be told (NOTIFY_SOCKET)");
+        }
+    }
+
+    /// Tells what goes on, and that there is progress, until it is dropped.
+    pub(super) async fn watch(self, mut vitals: Vitals) {
+        if !self.is_there {
+            return;
+        }
+        while vitals.heartbeat.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(START_PAUSE).await;
+        }
+        self.ready();
+        let mut told = String::new();
+        let mut watchdog_at = Instant::now();
+        loop {
+            let began = Instant::now();
+            let mut status = self.status(&vitals, &mut told).await;
+            let looked = began.elapsed();
+            if let Some(every) = self.watchdog
+                && *vitals.stop.borrow() == Stop::No
+                && began >= watchdog_at
+            {
+                match self.progress(&vitals, &mut told).await {
+                    Ok(()) => {
+                        self.tell(&[NotifyState::Watchdog]);
+                        watchdog_at = began + every / LOOKS_PER_WATCHDOG;
+                    }
+                    Err(trouble) => status = trouble,
+                }
+            }
+            self.tell_status(&mut told, status);
+            let longest = self
+                .watchdog
+                .map_or(Duration::MAX, |every| every / LOOKS_PER_WATCHDOG);
+            let pause = PACE.max(looked * LOOK_SHARE).min(longest);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                Ok(()) = vitals.stop.changed() => {}
+            }
+        }
+    }
+
+    async fn status(&self, vitals: &Vitals, told: &mut String) -> String {
+        let look = async {
+            let counts = vitals.store.counts().await?;
+            let gates = vitals.store.gates().await?;
+            Ok((counts, gates))
+        };
+        match self.patiently(look, told).await {
+            Ok((counts, _)) if *vitals.stop.borrow() != Stop::No => words::stopping(&counts),
+            Ok((counts, gates)) => words::at_work(&counts, &gates, vitals.clock.now()),
+            Err(error) => words::refused(&error),
+        }
+    }
+
+    /// Whether there was progress: the loop came round, and the database takes a write.
+    ///
+    /// While it takes none for the watchdog's time, nothing is lost by a restart: a create
+    /// is sent only after a commit, so by then none is under way.
+    async fn progress(&self, vitals: &Vitals, told: &mut String) -> Result<(), String> {
+        // Takes the write lock, adds nothing.
+        let write = vitals.store.submit(Vec::new(), true);
+        self.patiently(write, told)
+            .await
+            .map_err(|error| words::refused(&error))?;
+        came_round(vitals.heartbeat.load(Ordering::Relaxed), vitals.clock.now())
+    }
+
+    /// Waits for the database, however long, and tells that it is waited for.
+    async fn patiently<T>(
+        &self,
+        asked: impl Future<Output = Result<T, StoreError>>,
+        told: &mut String,
+    ) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let mut asked = std::pin::pin!(asked);
+        let patience = self.watchdog.map_or(PACE, |every| every.min(PACE));
+        loop {
+            tokio::select! {
+                answer = &mut asked => return answer,
+                () = tokio::time::sleep(patience) => {
+                    let waited_ms = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+                    self.tell_status(told, words::silent(waited_ms));
+                }
+            }
+        }
+    }
+
+    fn tell_status(&self, told: &mut String, status: String) {
+        if *told != status {
+            self.tell(&[NotifyState::Status(&status)]);
+            *told = status;
+        }
+    }
+}
+
+/// Whether the loop came round lately; else what is to be told.
+fn came_round(heartbeat: UnixMs, now: UnixMs) -> Result<(), String> {
+    let silent_ms = now.saturating_sub(heartbeat);
+    if silent_ms <= STUCK_AFTER_MS {
+        Ok(())
+    } else {
+        Err(words::stuck(silent_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_that_does_not_come_round_is_no_progress() {
+        for (heartbeat, now, told) in [
+            (1_000, 1_000, None),
+            (1_000, 61_000, None),
+            (1_000, 61_001, Some("1 min")),
+            (0, 3_600_000, Some("1 h")),
+            // The clock was set back.
+            (61_001, 1_000, None),
+        ] {
+            match (came_round(heartbeat, now), told) {
+                (Ok(()), None) => {}
+                (Err(words), Some(span)) if words.contains(span) => {}
+                (found, _) => panic!("{heartbeat} at {now}: {found:?}"),
+            }
+        }
+    }
+}
