@@ -166,6 +166,7 @@ async fn a_stop_asks_for_as_long_as_a_create_may_take_and_tells_what_it_waits_fo
     harness.enqueue(1).await;
     let mut systemd = Systemd::listen(&harness);
     let program = Program::start(systemd.run(&harness, &["run"]));
+    systemd.await_line("READY=1");
     harness
         .wait_until("a create", async || harness.requests(Endpoint::Create) == 1)
         .await;

@@ -93,6 +93,9 @@ impl<S: Service> Daemon<S> {
         };
         self.polls.look_at = if due.len() >= limit {
             now
+        } else if is_on && now < surveys.next_at {
+            // Lists answer again, soon after the last one.
+            surveys.next_at
         } else if is_on {
             // The end of the list sets it.
             UnixMs::MAX

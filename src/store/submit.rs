@@ -14,6 +14,9 @@ use crate::{
 /// How many rows one statement inserts.
 const INSERT_STEP: usize = 1000;
 
+/// So many new jobs are worth lifting the database's own check of them.
+pub(super) const BULK: usize = 10_000;
+
 /// What became of a list of jobs to add. All or nothing: with a conflict none is added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Submitted {
@@ -79,7 +82,7 @@ impl Store {
                 Box::pin(async move {
                     let (submitted, new) = compare(connection, &specs).await?;
                     if submitted.conflicts.is_empty() && !dry_run {
-                        insert(connection, &new).await?;
+                        insert(connection, &specs, &new).await?;
                     }
                     Ok(submitted)
                 })
@@ -172,11 +175,11 @@ impl Store {
     }
 }
 
-/// Which of `specs` are new, and which stand against a job of the same name.
+/// Which of `specs` are new, by index, and which stand against a job of the same name.
 async fn compare(
     connection: &mut SqliteConnection,
     specs: &[JobSpec],
-) -> Result<(Submitted, Vec<Value>), sqlx::Error> {
+) -> Result<(Submitted, Vec<usize>), sqlx::Error> {
     let mut submitted = Submitted::default();
     let mut new = Vec::new();
     for (step, chunk) in specs.chunks(INSERT_STEP).enumerate() {
@@ -194,11 +197,7 @@ async fn compare(
         }
         for (offset, spec) in chunk.iter().enumerate() {
             match there.get(&spec.name) {
-                None => new.push(json!({
-                    "name": spec.name, "urls": spec.urls_json(),
-                    "scraper_params": spec.scraper_params_json(), "fields": spec.fields_json(),
-                    "priority": spec.priority, "run_at": spec.run_at,
-                })),
+                None => new.push(step * INSERT_STEP + offset),
                 Some(row) if says_the_same(row, spec)? => submitted.unchanged += 1,
                 Some(row) => submitted.conflicts.push((
                     step * INSERT_STEP + offset,
@@ -226,17 +225,68 @@ fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, 
     }))
 }
 
-async fn insert(connection: &mut SqliteConnection, new: &[Value]) -> Result<(), sqlx::Error> {
+async fn insert(
+    connection: &mut SqliteConnection,
+    specs: &[JobSpec],
+    new: &[usize],
+) -> Result<(), sqlx::Error> {
+    let rules = match new.len() {
+        ..BULK => None,
+        _ => Some(lift_spec_rules(connection).await?),
+    };
     for chunk in new.chunks(INSERT_STEP) {
+        let jobs = chunk.iter().map(|&index| {
+            let spec = &specs[index];
+            json!([
+                spec.name,
+                spec.urls_json(),
+                spec.scraper_params_json(),
+                spec.fields_json(),
+                spec.priority,
+                spec.run_at,
+            ])
+        });
         sqlx::query(
             "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at) \
-             SELECT value ->> 'name', value ->> 'urls', value ->> 'scraper_params', \
-                    value ->> 'fields', value ->> 'priority', value ->> 'run_at' \
-             FROM json_each(?1)",
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 \
+             FROM jsonb_each(?1)",
         )
-        .bind(json!(chunk).to_string())
+        .bind(jobs.collect::<Value>().to_string())
         .execute(&mut *connection)
         .await?;
     }
+    if let Some(rules) = rules {
+        restore_spec_rules(connection, rules).await?;
+    }
+    Ok(())
+}
+
+/// Takes away the database's check of specifications, which here are checked already and
+/// by the same rules: for many jobs it is most of the time. Within the transaction, so
+/// nobody else ever sees the database without it. Returns what puts it back.
+async fn lift_spec_rules(connection: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+    let rules: String = sqlx::query_scalar(
+        "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = 'spec_check_rules'",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::raw_sql(
+        "DROP TRIGGER spec_check_rules; \
+         CREATE TRIGGER spec_check_rules INSTEAD OF INSERT ON spec_check BEGIN SELECT 1; END;",
+    )
+    .execute(connection)
+    .await?;
+    Ok(rules)
+}
+
+async fn restore_spec_rules(
+    connection: &mut SqliteConnection,
+    rules: String,
+) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "DROP TRIGGER spec_check_rules; {rules};"
+    )))
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     job::{JobState, ParkReason},
     spec::JobSpec,
-    store::{OperatorAction, Selection, Submitted},
+    store::{OperatorAction, Selection, Submitted, submit::BULK},
 };
 
 fn spec(name: &str) -> JobSpec {
@@ -58,6 +58,23 @@ async fn what_is_added_is_there_as_it_was_given_and_once() {
         ..spec("a")
     };
     assert_eq!(job.spec, Ok(read));
+}
+
+#[tokio::test]
+async fn after_many_at_once_the_database_checks_rows_as_before() {
+    let mut f = Fixture::new().await;
+    let rules = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name";
+    let before = f.column(rules).await;
+    let many = |count: usize| (0..count).map(|n| spec(&format!("job{n}"))).collect();
+    let submitted = f.store.submit(many(BULK), false).await.unwrap();
+    assert_eq!(submitted.added, BULK);
+    assert_eq!(f.column(rules).await, before);
+    let row = |id| format!("SELECT name FROM jobs WHERE id = {id} AND state = 'QUEUED'");
+    let last = f.column(&row(BULK)).await;
+    assert_eq!(last, [format!("job{}", BULK - 1)]);
+    let bad = "INSERT INTO jobs (name, urls) VALUES ('bad', '[]')";
+    let bad = f.try_sql(bad).await.unwrap_err();
+    assert!(bad.to_string().contains("urls"), "{bad}");
 }
 
 #[tokio::test]
