@@ -3,6 +3,7 @@
 
 mod claims;
 mod clock_step;
+pub mod heartbeat;
 mod idle;
 mod polls;
 
@@ -170,6 +171,11 @@ impl<S: Service> Daemon<S> {
         Arc::clone(&self.heartbeat)
     }
 
+    /// Whether it was told to stop.
+    pub fn stop(&self) -> watch::Receiver<Stop> {
+        self.worker.stop.clone()
+    }
+
     /// What is counted on the way.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.worker.metrics)
@@ -269,6 +275,8 @@ impl<S: Service> Daemon<S> {
             self.recount().await?;
         }
         self.set_free().await?;
+        let max_requests = self.worker.account.max_requests();
+        self.worker.metrics.limited(max_requests);
         while self.tasks.len() < self.worker.account.max_requests() {
             // Creates and polls take turns, so that neither starves the other.
             self.creates_turn = !self.creates_turn;

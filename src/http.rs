@@ -28,8 +28,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
-    sync::{Mutex, Notify, Semaphore},
+    sync::{Mutex, Notify, Semaphore, watch},
     task::JoinSet,
+    time::timeout,
 };
 
 use crate::{
@@ -43,6 +44,7 @@ use crate::{
     metrics::Metrics,
     store::{Store, StoreError},
     wiring,
+    worker::Stop,
 };
 use reply::Reply;
 use session::Sessions;
@@ -50,6 +52,9 @@ use snapshot::Looks;
 
 /// How long a client may take over its request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection may last: one that does not read its answers, too, makes room.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many connections are served at once; more wait.
 const MAX_CONNECTIONS: usize = 64;
@@ -65,6 +70,8 @@ pub struct Vitals {
     /// When the daemon's loop last came round.
     heartbeat: Arc<AtomicI64>,
     metrics: Arc<Metrics>,
+    /// Whether it was told to stop.
+    stop: watch::Receiver<Stop>,
     /// Makes the daemon look at what was changed here.
     nudge: Arc<Notify>,
     looks: Looks,
@@ -92,6 +99,7 @@ impl Vitals {
             clock,
             heartbeat: daemon.heartbeat(),
             metrics: daemon.metrics(),
+            stop: daemon.stop(),
             nudge: daemon.nudge(),
             proved_at: Mutex::default(),
             sessions: Sessions::new(token),
@@ -145,13 +153,14 @@ impl Listener {
             let vitals = Arc::clone(&vitals);
             connections.spawn(async move {
                 let service = service_fn(move |request| answer(Arc::clone(&vitals), request));
-                let served = http1::Builder::new()
+                let serving = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-                if let Err(error) = served {
-                    tracing::debug!(%error, "http.listen: a connection broke");
+                    .serve_connection(TokioIo::new(stream), service);
+                match timeout(CONNECTION_TIMEOUT, serving).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!(%error, "http.listen: a connection broke"),
+                    Err(_) => tracing::debug!("http.listen: a connection took too long"),
                 }
             });
             while connections.try_join_next().is_some() {}

@@ -1,23 +1,19 @@
 //! What this process counts as it works: requests, transitions, times. Figures that the
 //! database knows better are no business of this module; see `http::exposition`.
 
+mod measured;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::atomic::{AtomicI64, Ordering},
     time::Instant,
 };
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
-
-use crate::{
-    api::{
-        Service,
-        types::{AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, PollOutcome, Refusal},
-    },
-    job::{JobState, ParkReason, ParserId, Progress, UnixMs},
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
+
+use crate::job::{JobState, Progress, UnixMs};
+pub use measured::Measured;
 
 /// Upper bounds of the buckets of a request's time, in seconds: the service retries
 /// inside for 70 s.
@@ -28,6 +24,77 @@ const GENERATION_SECONDS: &[f64] = &[
     5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0,
 ];
 
+/// What can come of a request, by endpoint. All are told from the start, as 0: the first
+/// step of a counter that was not there before is lost to `rate` and `increase`.
+const OUTCOMES: &[(&str, &[&str])] = &[
+    (
+        "create",
+        &[
+            "created",
+            "rejected",
+            "unauthorized",
+            "credits",
+            "throttled",
+            "not_sent",
+            "in_doubt",
+        ],
+    ),
+    (
+        "details",
+        &[
+            "finished",
+            "failed",
+            "generating",
+            "not_found",
+            "unauthorized",
+            "credits",
+            "throttled",
+            "trouble",
+        ],
+    ),
+    (
+        "list",
+        &["listed", "unauthorized", "credits", "throttled", "trouble"],
+    ),
+    (
+        "account",
+        &[
+            "answered",
+            "unauthorized",
+            "credits",
+            "throttled",
+            "trouble",
+        ],
+    ),
+];
+
+/// The usual changes of state, for the same reason.
+const CHANGES: &[(JobState, &[JobState])] = &[
+    (
+        JobState::Queued,
+        &[
+            JobState::Creating,
+            JobState::Generating,
+            JobState::Parked,
+            JobState::Failed,
+        ],
+    ),
+    (
+        JobState::Creating,
+        &[
+            JobState::Queued,
+            JobState::Generating,
+            JobState::Parked,
+            JobState::Failed,
+        ],
+    ),
+    (
+        JobState::Generating,
+        &[JobState::Finished, JobState::Failed],
+    ),
+    (JobState::Parked, &[JobState::Queued]),
+];
+
 /// Counters and histograms of this process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -36,6 +103,8 @@ pub struct Metrics {
     request_seconds: HistogramVec,
     transitions: IntCounterVec,
     generation_seconds: HistogramVec,
+    in_flight: IntGauge,
+    limit: IntGauge,
     progressed_at: AtomicI64,
 }
 
@@ -53,7 +122,12 @@ impl Default for Metrics {
             sure(registry.register(Box::new(made.clone())));
             made
         };
-        Self {
+        let gauge = |name: &str, help: &str| {
+            let made = sure(IntGauge::new(name, help));
+            sure(registry.register(Box::new(made.clone())));
+            made
+        };
+        let metrics = Self {
             requests: counter(
                 "parserd_requests_total",
                 "Requests to the service, by endpoint and by what came of them.",
@@ -76,9 +150,19 @@ impl Default for Metrics {
                 "state",
                 GENERATION_SECONDS,
             ),
+            in_flight: gauge(
+                "parserd_requests_in_flight",
+                "Requests to the service that are under way.",
+            ),
+            limit: gauge(
+                "parserd_requests_limit",
+                "How many may be under way at once: workers.max_requests, or fewer after a 429.",
+            ),
             progressed_at: AtomicI64::new(0),
             registry,
-        }
+        };
+        metrics.tell_all();
+        metrics
     }
 }
 
@@ -89,9 +173,31 @@ fn sure<T>(made: prometheus::Result<T>) -> T {
 }
 
 impl Metrics {
+    fn tell_all(&self) {
+        for (endpoint, outcomes) in OUTCOMES {
+            self.request_seconds.with_label_values(&[*endpoint]);
+            for outcome in *outcomes {
+                self.requests.with_label_values(&[*endpoint, *outcome]);
+            }
+        }
+        for (from, to) in CHANGES {
+            for to in *to {
+                self.transition(*from, *to, 0);
+            }
+        }
+        for end in [JobState::Finished, JobState::Failed] {
+            self.generation_seconds.with_label_values(&[end.as_str()]);
+        }
+    }
+
+    /// Notes how many requests may be under way at once.
+    pub fn limited(&self, requests: usize) {
+        self.limit.set(i64::try_from(requests).unwrap_or(i64::MAX));
+    }
+
     /// Notes a change that is durable.
     pub fn applied(&self, before: &Progress, after: &Progress, now: UnixMs) {
-        self.progressed_at.fetch_max(now, Ordering::Relaxed);
+        self.progressed_at.store(now, Ordering::Relaxed);
         let (from, to) = (before.state, after.state);
         if from == to {
             return;
@@ -108,7 +214,7 @@ impl Metrics {
     /// Notes that `jobs` are PARKED no more.
     pub fn unparked(&self, jobs: i64, now: UnixMs) {
         if let Ok(jobs @ 1..) = u64::try_from(jobs) {
-            self.progressed_at.fetch_max(now, Ordering::Relaxed);
+            self.progressed_at.store(now, Ordering::Relaxed);
             self.transition(JobState::Parked, JobState::Queued, jobs);
         }
     }
@@ -132,88 +238,38 @@ impl Metrics {
             .inc_by(jobs);
     }
 
-    fn answered(&self, endpoint: &str, outcome: &str, began: Instant) {
-        self.requests.with_label_values(&[endpoint, outcome]).inc();
-        self.request_seconds
+    fn begun(&self) -> Request<'_> {
+        self.in_flight.inc();
+        Request {
+            metrics: self,
+            began: Instant::now(),
+        }
+    }
+}
+
+/// A request that is under way. Dropped unanswered, it was given up.
+struct Request<'a> {
+    metrics: &'a Metrics,
+    began: Instant,
+}
+
+impl Request<'_> {
+    fn answered(&self, endpoint: &str, outcome: &str) {
+        let metrics = self.metrics;
+        metrics
+            .requests
+            .with_label_values(&[endpoint, outcome])
+            .inc();
+        metrics
+            .request_seconds
             .with_label_values(&[endpoint])
-            .observe(began.elapsed().as_secs_f64());
+            .observe(self.began.elapsed().as_secs_f64());
     }
 }
 
-/// A service whose requests are counted.
-#[derive(Debug)]
-pub struct Measured<S> {
-    service: S,
-    metrics: Arc<Metrics>,
-}
-
-impl<S> Measured<S> {
-    /// The same service, counted.
-    pub const fn new(service: S, metrics: Arc<Metrics>) -> Self {
-        Self { service, metrics }
-    }
-}
-
-impl<S: Service> Service for Measured<S> {
-    async fn create(&self, request: &CreateRequest) -> CreateOutcome {
-        let began = Instant::now();
-        let outcome = self.service.create(request).await;
-        let word = match &outcome {
-            CreateOutcome::Created { .. } => "created",
-            CreateOutcome::Rejected(_) => "rejected",
-            CreateOutcome::Refused(refusal, _) => refused(refusal),
-            CreateOutcome::NotSent(_) => "not_sent",
-            CreateOutcome::InDoubt(..) => "in_doubt",
-        };
-        self.metrics.answered("create", word, began);
-        outcome
-    }
-
-    async fn details(&self, parser_id: &ParserId) -> PollOutcome {
-        let began = Instant::now();
-        let outcome = self.service.details(parser_id).await;
-        let word = match &outcome {
-            PollOutcome::Finished(_) => "finished",
-            PollOutcome::Failed(_) => "failed",
-            PollOutcome::Generating { .. } => "generating",
-            PollOutcome::NotFound(_) => "not_found",
-            PollOutcome::Refused(refusal, _) => refused(refusal),
-            PollOutcome::Trouble(_) => "trouble",
-        };
-        self.metrics.answered("details", word, began);
-        outcome
-    }
-
-    async fn list(&self) -> ListOutcome {
-        let began = Instant::now();
-        let outcome = self.service.list().await;
-        let word = match &outcome {
-            ListOutcome::Listed(_) => "listed",
-            ListOutcome::Refused(refusal, _) => refused(refusal),
-            ListOutcome::Trouble(_) => "trouble",
-        };
-        self.metrics.answered("list", word, began);
-        outcome
-    }
-
-    async fn account(&self) -> Option<AccountOutcome> {
-        let began = Instant::now();
-        let outcome = self.service.account().await?;
-        let word = match &outcome {
-            AccountOutcome::Left { .. } => "answered",
-            AccountOutcome::Refused(refusal, _) => refused(refusal),
-            AccountOutcome::Unknown(_) => "trouble",
-        };
-        self.metrics.answered("account", word, began);
-        Some(outcome)
-    }
-}
-
-const fn refused(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Unauthorized => ParkReason::Unauthorized.as_str(),
-        Refusal::Credits => ParkReason::Credits.as_str(),
-        Refusal::Throttled { .. } => "throttled",
+impl Drop for Request<'_> {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
     }
 }
 
@@ -222,9 +278,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_request_is_in_flight_until_it_is_answered_or_given_up() {
+        let metrics = Metrics::default();
+        let given_up = metrics.begun();
+        metrics.begun().answered("list", "listed");
+        assert_eq!(metrics.in_flight.get(), 1);
+        drop(given_up);
+        assert_eq!(metrics.in_flight.get(), 0);
+    }
+
+    #[test]
     fn a_change_of_state_counts_once_and_a_generation_is_timed_by_its_end() {
         let metrics = Metrics::default();
         assert_eq!(metrics.progressed_at(), None);
+        // Counted by nothing yet, and told all the same.
+        let untouched = metrics.text().unwrap();
+        for line in [
+            "parserd_transitions_total{from=\"CREATING\",to=\"FAILED\"} 0",
+            "parserd_requests_total{endpoint=\"create\",outcome=\"in_doubt\"} 0",
+            "parserd_generation_duration_seconds_count{state=\"FAILED\"} 0",
+        ] {
+            assert!(untouched.lines().any(|found| found == line), "{line}");
+        }
         let mut before = Progress::queued(0);
         before.state = JobState::Generating;
         before.generating_since = Some(1_000);

@@ -7,14 +7,9 @@ use tokio::time::timeout;
 
 use super::Vitals;
 use crate::{
-    gate::GateReason,
-    job::{DurationMs, UnixMs},
-    store::StoreError,
+    cli::output::span, daemon::heartbeat::stuck_ms, gate::GateReason, job::DurationMs,
+    store::StoreError, worker::Stop,
 };
-
-/// A loop that has not come round for so long is stuck; it never sleeps longer than
-/// a sixth of it.
-const STUCK_AFTER_MS: DurationMs = 60_000;
 
 /// A database that was written to so recently is taken for writable.
 const PROOF_LASTS_MS: DurationMs = 10_000;
@@ -32,25 +27,30 @@ const fn unwell(words: String) -> Verdict {
     (StatusCode::SERVICE_UNAVAILABLE, words)
 }
 
-/// Alive: the loop comes round.
+/// Alive: the loop comes round, or ends in good order.
 pub(super) fn alive(vitals: &Vitals) -> Verdict {
+    if is_stopping(vitals) {
+        return well("stopping\n".to_owned());
+    }
     let heartbeat = vitals.heartbeat.load(Ordering::Relaxed);
-    verdict_on(vitals.clock.now(), heartbeat)
+    match stuck_ms(heartbeat, vitals.clock.now()) {
+        None => well("ok\n".to_owned()),
+        Some(ms) => unwell(format!(
+            "the daemon's loop has not come round for {}: see the log, and restart parserd\n",
+            span(ms)
+        )),
+    }
 }
 
-fn verdict_on(now: UnixMs, heartbeat: UnixMs) -> Verdict {
-    let silent_ms = now.saturating_sub(heartbeat);
-    if silent_ms <= STUCK_AFTER_MS {
-        return well("ok\n".to_owned());
-    }
-    unwell(format!(
-        "the daemon's loop has not come round for {} s: see the log, and restart parserd\n",
-        silent_ms / 1000
-    ))
+fn is_stopping(vitals: &Vitals) -> bool {
+    *vitals.stop.borrow() != Stop::No
 }
 
 /// Ready: the database takes a write, and the key was not refused.
 pub(super) async fn ready(vitals: &Vitals) -> Verdict {
+    if is_stopping(vitals) {
+        return unwell("parserd stops and claims nothing more\n".to_owned());
+    }
     match timeout(WRITE_TIMEOUT, prove_writable(vitals)).await {
         Err(_) => {
             return unwell(format!(
@@ -87,26 +87,4 @@ async fn prove_writable(vitals: &Vitals) -> Result<(), StoreError> {
     vitals.store.prove_writable(now).await?;
     *proved_at = Some(now);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_loop_is_stuck_after_a_minute_and_not_before() {
-        for (now, heartbeat, status) in [
-            (1_000, 1_000, 200),
-            (61_000, 1_000, 200),
-            (61_001, 1_000, 503),
-            (1_000, 0, 200),
-            // It has not started.
-            (1_700_000_000_000, 0, 503),
-            // The clock was set back a moment ago.
-            (0, 5_000, 200),
-        ] {
-            let (found, words) = verdict_on(now, heartbeat);
-            assert_eq!(found.as_u16(), status, "{now} {heartbeat}: {words}");
-        }
-    }
 }

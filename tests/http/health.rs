@@ -24,6 +24,17 @@ async fn a_daemon_that_works_is_alive_and_ready() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_stops_is_alive_and_not_ready() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    site.stop();
+    assert_eq!(site.get("/healthz").await, (200, "stopping\n".to_owned()));
+    let (status, words) = site.get("/readyz").await;
+    assert_eq!(status, 503, "{words}");
+    assert!(words.contains("claims nothing more"), "{words}");
+    site.closed().await;
+}
+
+#[tokio::test]
 async fn a_refused_key_is_not_ready() {
     let harness = Harness::new(&["list status=401"]).await;
     harness.enqueue(1).await;

@@ -138,6 +138,11 @@ impl Site {
             .await;
     }
 
+    /// Tells the daemon to stop, and goes on listening.
+    pub fn stop(&self) {
+        self.stop.send_replace(Stop::Drain);
+    }
+
     /// Stops the listener and the daemon.
     pub async fn closed(self) -> Harness {
         self.listener.abort();

@@ -4,16 +4,13 @@
 //! PARSERD_TEST_JOBS=1000000 cargo test --test http speed -- --nocapture
 //! ```
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parserd::store::{Role, Store};
 use reqwest::{Method, header::HeaderMap};
 use rusqlite::Connection;
 
 use crate::{common::Harness, site::Site};
-
-/// No more than this, unoptimised and on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn jobs() -> i64 {
     let jobs = std::env::var("PARSERD_TEST_JOBS").ok();
@@ -62,7 +59,7 @@ fn fill(connection: &Connection, jobs: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_scrape_and_each_page_stay_quick() {
+async fn a_scrape_and_each_page_answer_and_their_times_are_told() {
     let jobs = jobs();
     let harness = Harness::new(&[]).await;
     Store::open(&harness.database(), Role::Tool)
@@ -100,9 +97,8 @@ async fn a_scrape_and_each_page_stay_quick() {
         let answer = site.send(Method::GET, &path, HeaderMap::new(), &[]).await;
         assert_eq!(answer.status(), 200, "{path}");
         let bytes = answer.bytes().await.unwrap().len();
-        let took = began.elapsed();
-        println!("{path}: {} ms, {bytes} bytes", took.as_millis());
-        assert!(took < PATIENCE, "{path} took {took:?}");
+        let took_ms = began.elapsed().as_millis();
+        println!("{path}: {took_ms} ms, {bytes} bytes");
     }
     site.closed().await;
 }
