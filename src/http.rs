@@ -1,4 +1,4 @@
-//! `http.listen`: the page, `/metrics`, `/healthz`, `/readyz`, on a loopback address.
+//! `http.listen`: the page, for this machine only, and `/metrics`, `/healthz`, `/readyz`.
 
 mod act;
 mod exposition;
@@ -142,8 +142,8 @@ impl Listener {
             while connections.len() >= MAX_CONNECTIONS {
                 connections.join_next().await;
             }
-            let stream = match self.0.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match self.0.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "http.listen: cannot take a connection");
                     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -152,7 +152,9 @@ impl Listener {
             };
             let vitals = Arc::clone(&vitals);
             connections.spawn(async move {
-                let service = service_fn(move |request| answer(Arc::clone(&vitals), request));
+                let is_near = peer.ip().to_canonical().is_loopback();
+                let service =
+                    service_fn(move |request| answer(Arc::clone(&vitals), is_near, request));
                 let serving = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIMEOUT)
@@ -170,6 +172,7 @@ impl Listener {
 
 async fn answer(
     vitals: Arc<Vitals>,
+    is_near: bool,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -181,6 +184,11 @@ async fn answer(
             Ok(text) => Reply::metrics(text),
             Err(error) => unavailable(&error),
         },
+        // Unencrypted, it is nothing for a network.
+        _ if !is_near => Reply::plain((
+            StatusCode::FORBIDDEN,
+            "the page is for this machine only: come through a tunnel, such as ssh -L\n".to_owned(),
+        )),
         _ => page::answer(&vitals, request).await,
     };
     Ok(reply.into_response())

@@ -171,7 +171,7 @@ pub struct Enqueue {
 /// Section `http`; [`Settings::page_token`] says who may act.
 #[derive(Debug, Clone, Copy)]
 pub struct Http {
-    /// A loopback address; None for no endpoint.
+    /// A loopback address, unless `http.remote` is set; None for no endpoint.
     pub listen: Option<SocketAddr>,
     /// Whether the page can do more than be looked at.
     pub actions: bool,
@@ -263,8 +263,9 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
     let (poll, retry) = (poll(r), retry(r));
     let (reconcile, park) = (reconcile(r), park(r));
     let (budget, enqueue) = (budget(r), enqueue(r));
+    let is_remote = r.bool("http.remote");
     let http = Http {
-        listen: r.optional("http.listen", read::listen_address),
+        listen: r.optional("http.listen", |text| read::listen_address(text, is_remote)),
         actions: r.bool("http.actions"),
     };
     let token = secret::token(r, sources);

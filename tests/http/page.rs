@@ -1,5 +1,7 @@
 //! The page as one who only looks sees it.
 
+use std::net::{IpAddr, UdpSocket};
+
 use parserd::job::JobState;
 use reqwest::{
     Method,
@@ -218,6 +220,49 @@ async fn a_name_that_was_made_to_lead_here_gets_no_page() {
             let answer = site.send(Method::GET, path, headers, &[]).await;
             assert_eq!(answer.status(), status, "{host} {path}");
         }
+    }
+    site.closed().await;
+}
+
+/// This machine's address in its network; none where it is in none. Nothing is sent.
+fn outer_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().unwrap().ip();
+    (!address.is_loopback()).then_some(address)
+}
+
+#[tokio::test]
+async fn another_machine_gets_metrics_and_health_and_no_page() {
+    let Some(outer) = outer_address() else {
+        eprintln!("not run: this machine is in no network");
+        return;
+    };
+    let site = Site::remote(Harness::new(&[]).await).await;
+    let port = site.base.rsplit(':').next().unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (near, path, status) in [
+        (true, "/metrics", 200),
+        (true, "/", 200),
+        (false, "/metrics", 200),
+        (false, "/readyz", 200),
+        (false, "/", 403),
+        (false, "/jobs", 403),
+        (false, "/login", 403),
+    ] {
+        let address = if near {
+            "127.0.0.1".to_owned()
+        } else {
+            outer.to_string()
+        };
+        let answer = client
+            .get(format!("http://{address}:{port}{path}"))
+            // Its name is as easily told as any other.
+            .header(HOST, "localhost")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status, "{address} {path}");
     }
     site.closed().await;
 }

@@ -30,7 +30,13 @@ pub struct Site {
 impl Site {
     /// Where one can only look.
     pub async fn new(harness: Harness) -> Self {
-        Self::open(harness).await
+        Self::open(harness, "127.0.0.1:0").await
+    }
+
+    /// Where one can only look, and other machines get no page.
+    pub async fn remote(mut harness: Harness) -> Self {
+        harness.set("http.remote", "true");
+        Self::open(harness, "0.0.0.0:0").await
     }
 
     /// Where who has the token may act.
@@ -44,11 +50,11 @@ impl Site {
         }
         harness.set("http.actions", "true");
         harness.set("http.token_file", path.to_str().unwrap());
-        Self::open(harness).await
+        Self::open(harness, "127.0.0.1:0").await
     }
 
-    async fn open(mut harness: Harness) -> Self {
-        harness.set("http.listen", "127.0.0.1:0");
+    async fn open(mut harness: Harness, listen: &str) -> Self {
+        harness.set("http.listen", listen);
         let settings = harness.settings();
         let store = Store::open(settings.database_path(), Role::Daemon)
             .await
