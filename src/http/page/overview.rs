@@ -126,8 +126,7 @@ fn gates(gates: &[(Scope, Closure)], visitor: &Visitor, now: UnixMs) -> Markup {
 
 fn budget(vitals: &Vitals, snapshot: &Snapshot, now: UnixMs) -> Markup {
     let budget = vitals.budget.clone().having(snapshot.spent, now);
-    let to_come = (snapshot.counts.of(JobState::Queued) + snapshot.counts.of(JobState::Parked))
-        .saturating_mul(budget.credits_per_create);
+    let to_come = status::to_come(&snapshot.counts, &budget);
     let row = |what: &str, spent: i64, limit: Option<i64>| {
         html! {
             tr {
