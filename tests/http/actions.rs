@@ -86,8 +86,8 @@ async fn post(site: &Site, path: &str, headers: HeaderMap, form: &[(&str, &str)]
     site.send(Method::POST, path, headers, form).await
 }
 
-/// Jobs 1 and 2; the first FAILED.
-async fn with_a_failure() -> Site {
+/// One job, FAILED; its next create succeeds.
+pub async fn with_a_failure() -> Site {
     let harness = Harness::new(&["create status=400 nth=1"]).await;
     harness.enqueue(1).await;
     let site = Site::with_actions(harness).await;

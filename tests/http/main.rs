@@ -7,6 +7,7 @@ mod common;
 
 mod actions;
 mod browser;
+mod driver;
 mod exposition;
 mod health;
 mod page;
