@@ -2,6 +2,7 @@
 
 mod apply;
 mod backup;
+mod batch;
 mod lookup;
 mod mend;
 mod open;
