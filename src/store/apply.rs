@@ -1,4 +1,4 @@
-//! Transitions into the database: one guarded UPDATE a group, with its history
+//! Transitions into the database: guarded UPDATEs for a whole group, with its history
 //! and its ledger in the same transaction.
 
 use std::{
@@ -7,14 +7,17 @@ use std::{
     sync::LazyLock,
 };
 
-use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+use serde_json::{Value, json, value::RawValue};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, lookup, rows};
+use super::{Store, StoreError, Trying as _, batch::Batch, lookup, rows};
 use crate::{
-    job::{Job, JobId, ParserId, UnixMs},
+    job::{Job, JobId, ParserId, Progress, UnixMs},
     lifecycle::{Change, Ledger},
 };
+
+/// What a changed row weighs without its longest texts, roughly.
+const ROW_BYTES: usize = 500;
 
 /// What an intent records beside the job's own progress.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,7 +48,8 @@ pub(super) struct Record {
     id: JobId,
     revision: i64,
     at: UnixMs,
-    progress: String,
+    next: Progress,
+    example_result: Option<Box<RawValue>>,
     note: Option<(&'static str, Value)>,
     ledger: Option<Ledger>,
     shown: Option<ParserId>,
@@ -55,19 +59,12 @@ pub(super) struct Record {
 
 impl Record {
     fn new(job: &Job, change: &Change, intent: Intent, at: UnixMs) -> Self {
-        let mut object = rows::object(&change.next);
-        object.insert("id".to_owned(), job.id.0.into());
-        object.insert("revision".to_owned(), job.revision.into());
-        object.insert("at".to_owned(), at.into());
-        if let Some(result) = &change.example_result {
-            // A JSON text in a JSON text: it is kept word for word.
-            object.insert("example_result".to_owned(), result.get().into());
-        }
         Self {
             id: job.id,
             revision: job.revision,
             at,
-            progress: Value::Object(object).to_string(),
+            next: change.next.clone(),
+            example_result: change.example_result.clone(),
             note: change
                 .note
                 .as_ref()
@@ -94,7 +91,9 @@ impl Record {
 
     /// Roughly how many bytes it writes.
     pub(super) fn weight(&self) -> usize {
-        self.progress.len()
+        let message = self.next.error_message.as_ref().map_or(0, String::len);
+        let result = self.example_result.as_ref().map_or(0, |r| r.get().len());
+        ROW_BYTES + message + result
     }
 }
 
@@ -134,32 +133,53 @@ impl Store {
         if breaks(Rule::GuardedUpdate)
             && let Some(fresh) = self.job(record.id).await?
         {
-            let change = record.progress.replace(
-                &format!("\"revision\":{}", record.revision),
-                &format!("\"revision\":{}", fresh.revision),
-            );
-            (record.revision, record.progress) = (fresh.revision, change);
+            record.revision = fresh.revision;
         }
         Ok(Some(record))
     }
 }
 
-/// One statement for the whole group. As JSONB, an item is not written out as text and
-/// read again for each of its columns.
-static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    let mut sql = "UPDATE jobs SET revision = jobs.revision + 1, \
-                   updated_at = change.value ->> 'at', \
-                   example_result = coalesce(change.value ->> 'example_result', \
-                                             jobs.example_result)"
+static UPDATE: LazyLock<Batch> = LazyLock::new(|| {
+    let mut columns = vec!["id", "revision", "at", "example_result"];
+    columns.extend(rows::PROGRESS_COLUMNS);
+    let mut update = "UPDATE jobs SET revision = jobs.revision + 1, updated_at = change.at, \
+                      example_result = coalesce(change.example_result, jobs.example_result)"
         .to_owned();
     for column in rows::PROGRESS_COLUMNS {
-        let _infallible = write!(sql, ", {column} = change.value ->> '{column}'");
+        let _infallible = write!(update, ", {column} = change.{column}");
     }
-    sql.push_str(
-        " FROM jsonb_each(?1) AS change WHERE jobs.id = change.value ->> 'id' \
-         AND jobs.revision = change.value ->> 'revision' RETURNING jobs.id, jobs.revision",
+    update.push_str(
+        " FROM change WHERE jobs.id = change.id AND jobs.revision = change.revision \
+         RETURNING id, revision",
     );
-    sql
+    Batch::new("change", &columns, &update)
+});
+
+static NOTE: LazyLock<Batch> = LazyLock::new(|| {
+    let columns = ["job_id", "at", "event", "detail"];
+    let insert = "INSERT INTO job_events (job_id, at, event, detail) \
+                  SELECT job_id, at, event, detail FROM note WHERE job_id IS NOT NULL";
+    Batch::new("note", &columns, insert)
+});
+
+static INTENT: LazyLock<Batch> = LazyLock::new(|| {
+    let columns = ["job_id", "remote_name", "sent_at", "credits", "baseline"];
+    let insert = "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline) \
+                  SELECT job_id, remote_name, sent_at, credits, baseline FROM intent \
+                  WHERE job_id IS NOT NULL";
+    Batch::new("intent", &columns, insert)
+});
+
+static MADE: LazyLock<Batch> = LazyLock::new(|| {
+    let columns = ["remote_name", "parser_id", "at"];
+    let update = "UPDATE creates SET outcome = 'made', parser_id = made.parser_id, \
+                         settled_at = made.at \
+                  FROM made \
+                  WHERE creates.remote_name = made.remote_name AND creates.outcome = 'pending' \
+                    AND NOT EXISTS (SELECT 1 FROM creates AS other \
+                                    WHERE other.parser_id = made.parser_id) \
+                  RETURNING parser_id";
+    Batch::new("made", &columns, update)
 });
 
 /// Applies a group, in order. Two changes of one revision cannot both be applied.
@@ -172,19 +192,25 @@ pub(super) async fn records(
         .iter()
         .map(|record| seen.insert((record.id, record.revision)))
         .collect();
-    let parts: Vec<&str> = records
+    let changes: Vec<_> = records
         .iter()
         .zip(&first)
-        .filter(|(_, first)| **first)
-        .map(|(record, _)| record.progress.as_str())
+        .filter_map(|(record, first)| first.then_some(record))
         .collect();
-    let updated: HashSet<(i64, i64)> = sqlx::query_as(AssertSqlSafe(UPDATE.as_str()))
-        .bind(format!("[{}]", parts.join(",")))
-        .fetch_all(&mut *connection)
-        .await
-        .trying("store a change of a job")?
-        .into_iter()
-        .collect();
+    let mut updated: HashSet<(i64, i64)> = HashSet::new();
+    for (mut update, changes) in UPDATE.statements(&changes) {
+        for change in changes {
+            let row = update.bind(change.id.0).bind(change.revision);
+            let result = change.example_result.as_ref().map(|result| result.get());
+            update = rows::bind(row.bind(change.at).bind(result), &change.next);
+        }
+        let rows = update
+            .try_map(|row: SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .fetch_all(&mut *connection)
+            .await
+            .trying("store a change of a job")?;
+        updated.extend(rows);
+    }
     let shown: Vec<&str> = records
         .iter()
         .filter_map(|record| record.shown.as_ref().map(|id| id.0.as_str()))
@@ -229,22 +255,18 @@ async fn write_notes(
 ) -> Result<(), StoreError> {
     let applied = records.iter().zip(applied).filter(|(_, applied)| **applied);
     let notes: Vec<_> = applied
-        .filter_map(|(record, _)| {
-            let (event, detail) = record.note.as_ref()?;
-            Some(json!([record.id, record.at, event, detail.to_string()]))
-        })
+        .filter_map(|(record, _)| record.note.as_ref().map(|note| (record, note)))
         .collect();
-    if notes.is_empty() {
-        return Ok(());
+    for (mut insert, notes) in NOTE.statements(&notes) {
+        for (record, (event, detail)) in notes {
+            insert = insert.bind(record.id.0).bind(record.at);
+            insert = insert.bind(*event).bind(detail.to_string());
+        }
+        insert
+            .execute(&mut *connection)
+            .await
+            .trying("write a job's history")?;
     }
-    sqlx::query(
-        "INSERT INTO job_events (job_id, at, event, detail) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?1)",
-    )
-    .bind(Value::from(notes).to_string())
-    .execute(connection)
-    .await
-    .trying("write a job's history")?;
     Ok(())
 }
 
@@ -255,31 +277,20 @@ async fn write_intents(
 ) -> Result<(), StoreError> {
     let applied = records.iter().zip(applied).filter(|(_, applied)| **applied);
     let intents: Vec<_> = applied
-        .filter(|(record, _)| record.ledger == Some(Ledger::Intent))
-        .map(|(record, _)| {
-            let intent = &record.intent;
-            let baseline = json!(intent.baseline).to_string();
-            json!([
-                record.id,
-                record.remote_name,
-                intent.sent_at,
-                intent.credits,
-                baseline
-            ])
-        })
+        .filter_map(|(record, _)| (record.ledger == Some(Ledger::Intent)).then_some(record))
         .collect();
-    if intents.is_empty() {
-        return Ok(());
+    for (mut insert, intents) in INTENT.statements(&intents) {
+        for record in intents {
+            let intent = &record.intent;
+            insert = insert.bind(record.id.0).bind(record.remote_name.as_deref());
+            insert = insert.bind(intent.sent_at).bind(intent.credits);
+            insert = insert.bind(json!(intent.baseline).to_string());
+        }
+        insert
+            .execute(&mut *connection)
+            .await
+            .trying("record a create before it is sent")?;
     }
-    sqlx::query(
-        "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 \
-         FROM jsonb_each(?1)",
-    )
-    .bind(Value::from(intents).to_string())
-    .execute(connection)
-    .await
-    .trying("record a create before it is sent")?;
     Ok(())
 }
 
@@ -298,30 +309,22 @@ async fn write_made<'r>(
             made.entry(parser_id.0.as_str()).or_insert(record);
         }
     }
-    if made.is_empty() {
-        return Ok(HashSet::new());
+    let items: Vec<_> = made.iter().collect();
+    let mut written = HashSet::new();
+    for (mut update, items) in MADE.statements(&items) {
+        for (parser_id, record) in items {
+            update = update.bind(record.remote_name.as_deref());
+            update = update.bind(**parser_id).bind(record.at);
+        }
+        let parsers = update
+            .try_map(|row: SqliteRow| row.try_get::<String, _>(0))
+            .fetch_all(&mut *connection)
+            .await
+            .trying("settle creates")?;
+        let parsers = parsers.iter();
+        written.extend(parsers.filter_map(|id| Some(*made.get_key_value(id.as_str())?.0)));
     }
-    let items: Vec<_> = made
-        .iter()
-        .map(|(parser_id, record)| json!([record.remote_name, parser_id, record.at]))
-        .collect();
-    let written: Vec<String> = sqlx::query_scalar(
-        "UPDATE creates SET outcome = 'made', parser_id = made.value ->> 1, \
-                settled_at = made.value ->> 2 \
-         FROM jsonb_each(?1) AS made \
-         WHERE creates.remote_name = made.value ->> 0 AND creates.outcome = 'pending' \
-           AND NOT EXISTS (SELECT 1 FROM creates AS other \
-                           WHERE other.parser_id = made.value ->> 1) \
-         RETURNING parser_id",
-    )
-    .bind(Value::from(items).to_string())
-    .fetch_all(connection)
-    .await
-    .trying("settle creates")?;
-    let written = written.iter();
-    Ok(written
-        .filter_map(|id| Some(*made.get_key_value(id.as_str())?.0))
-        .collect())
+    Ok(written)
 }
 
 async fn settle_made(

@@ -2,6 +2,7 @@
 
 mod apply;
 mod backup;
+mod batch;
 pub mod browse;
 pub mod figures;
 mod lookup;

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use serde_json::{Map, Value};
 use sqlx::{Row as _, sqlite::SqliteRow};
 
+use super::batch::Bound;
 use crate::job::{Doubt, DoubtCause, Job, JobId, JobState, ParserId, Progress};
 
-/// The columns that parserd moves, in the order of [`values`].
+/// The columns that parserd moves, in the order of [`bind`].
 pub(super) const PROGRESS_COLUMNS: &[&str] = &[
     "state",
     "park_reason",
@@ -42,36 +42,35 @@ pub(super) const JOB_COLUMNS: &str = "id, name, revision, state, park_reason, du
     holds, polls, poll_errors, missing_lists, doubt_since, doubt_cause, absent_since, absent_lists, \
     untrusted_since, error_kind, error_status, error_message, error_hint, finished_at";
 
-/// The values of [`PROGRESS_COLUMNS`].
-pub(super) fn values(progress: &Progress) -> [Value; 25] {
+/// Binds the values of [`PROGRESS_COLUMNS`].
+pub(super) fn bind<'q>(query: Bound<'q>, progress: &Progress) -> Bound<'q> {
     let doubt = progress.doubt.as_ref();
-    [
-        progress.state.as_str().into(),
-        progress.park_reason.map(|reason| reason.as_str()).into(),
-        progress.due_at.into(),
-        progress.remote_name.clone().into(),
-        progress.recreation.into(),
-        progress.parser_id.as_ref().map(|id| id.0.clone()).into(),
-        progress.parser_version.into(),
-        progress.generating_since.into(),
-        progress.generated_at.into(),
-        progress.creates.into(),
-        progress.attempts.into(),
-        progress.holds.into(),
-        progress.polls.into(),
-        progress.poll_errors.into(),
-        progress.missing_lists.into(),
-        doubt.map(|doubt| doubt.since).into(),
-        doubt.map(|doubt| doubt.cause.as_str()).into(),
-        doubt.and_then(|doubt| doubt.absent_since).into(),
-        doubt.map_or(0, |doubt| doubt.absent_lists).into(),
-        doubt.and_then(|doubt| doubt.untrusted_since).into(),
-        progress.error_kind.map(|kind| kind.as_str()).into(),
-        progress.error_status.into(),
-        progress.error_message.clone().into(),
-        progress.error_hint.clone().into(),
-        progress.finished_at.into(),
-    ]
+    query
+        .bind(progress.state.as_str())
+        .bind(progress.park_reason.map(|reason| reason.as_str()))
+        .bind(progress.due_at)
+        .bind(progress.remote_name.as_deref())
+        .bind(progress.recreation)
+        .bind(progress.parser_id.as_ref().map(|id| id.0.as_str()))
+        .bind(progress.parser_version)
+        .bind(progress.generating_since)
+        .bind(progress.generated_at)
+        .bind(progress.creates)
+        .bind(progress.attempts)
+        .bind(progress.holds)
+        .bind(progress.polls)
+        .bind(progress.poll_errors)
+        .bind(progress.missing_lists)
+        .bind(doubt.map(|doubt| doubt.since))
+        .bind(doubt.map(|doubt| doubt.cause.as_str()))
+        .bind(doubt.and_then(|doubt| doubt.absent_since))
+        .bind(doubt.map_or(0, |doubt| doubt.absent_lists))
+        .bind(doubt.and_then(|doubt| doubt.untrusted_since))
+        .bind(progress.error_kind.map(|kind| kind.as_str()))
+        .bind(progress.error_status)
+        .bind(progress.error_message.as_deref())
+        .bind(progress.error_hint.as_deref())
+        .bind(progress.finished_at)
 }
 
 /// How many bytes of a name are kept; the rules let it have 800.
@@ -149,15 +148,6 @@ fn name(row: &SqliteRow) -> Result<String, sqlx::Error> {
 
 fn named<T: FromStr>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error> {
     Ok(text(row, column)?.and_then(|text| text.parse().ok()))
-}
-
-/// The progress as an object with the columns' names, as the writer wants it.
-pub(super) fn object(progress: &Progress) -> Map<String, Value> {
-    PROGRESS_COLUMNS
-        .iter()
-        .map(|column| (*column).to_owned())
-        .zip(values(progress))
-        .collect()
 }
 
 #[cfg(test)]
