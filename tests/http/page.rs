@@ -221,6 +221,13 @@ async fn a_name_that_was_made_to_lead_here_gets_no_page() {
             assert_eq!(answer.status(), status, "{host} {path}");
         }
     }
+    let two = ["localhost", "evil.example"].map(|host| (HOST, HeaderValue::from_static(host)));
+    let mut headers = HeaderMap::new();
+    for (name, value) in two {
+        headers.append(name, value);
+    }
+    let answer = site.send(Method::GET, "/", headers, &[]).await;
+    assert_eq!(answer.status(), 421);
     site.closed().await;
 }
 
