@@ -118,17 +118,18 @@ fn figures(snapshot: &Snapshot, now: UnixMs) -> String {
             })
         }),
     );
-    one(
+    let bytes = |size: Option<u64>| size.map(|bytes| (String::new(), bytes as f64));
+    gauge(
         &mut page,
         "parserd_database_size_bytes",
         "Size of the database file.",
-        snapshot.sizes.database as f64,
+        bytes(snapshot.sizes.database),
     );
-    one(
+    gauge(
         &mut page,
         "parserd_database_wal_size_bytes",
         "Size of its write-ahead log.",
-        snapshot.sizes.log as f64,
+        bytes(snapshot.sizes.log),
     );
     page
 }

@@ -60,6 +60,7 @@ impl Sessions {
         rustls::crypto::ring::default_provider()
             .secure_random
             .fill(&mut id)
+            .inspect_err(|_| tracing::error!("page: the system gives no random bytes"))
             .ok()?;
         let id = BASE32_NOPAD.encode(&id);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

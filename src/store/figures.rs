@@ -1,6 +1,8 @@
 //! What metrics and the page count: each figure from an index, so that a million jobs
 //! cost tenths of a second at the most, and from few rows where no index serves.
 
+use std::{io::ErrorKind, path::Path};
+
 use sqlx::FromRow;
 
 use super::{Store, StoreError, Trying as _};
@@ -38,13 +40,13 @@ pub struct FailureGroup {
     pub newest_name: String,
 }
 
-/// What the database takes of the disk, in bytes.
+/// What the database takes of the disk, in bytes; none where that cannot be looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileSizes {
     /// The database itself.
-    pub database: u64,
+    pub database: Option<u64>,
     /// Its write-ahead log.
-    pub log: u64,
+    pub log: Option<u64>,
 }
 
 impl Store {
@@ -135,10 +137,9 @@ impl Store {
     pub fn file_sizes(&self) -> FileSizes {
         let mut log = self.path().as_os_str().to_owned();
         log.push("-wal");
-        let size = |path: &std::path::Path| path.metadata().map_or(0, |file| file.len());
         FileSizes {
             database: size(self.path()),
-            log: size(std::path::Path::new(&log)),
+            log: size(Path::new(&log)),
         }
     }
 
@@ -148,5 +149,16 @@ impl Store {
     /// Whatever keeps it from being possible.
     pub async fn prove_writable(&self, now: UnixMs) -> Result<(), StoreError> {
         self.set_meta("proved_writable_at", now.to_string()).await
+    }
+}
+
+fn size(path: &Path) -> Option<u64> {
+    match path.metadata() {
+        Ok(file) => Some(file.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(0),
+        Err(error) => {
+            tracing::debug!(path = %path.display(), %error, "cannot tell the file's size");
+            None
+        }
     }
 }
