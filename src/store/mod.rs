@@ -3,6 +3,7 @@
 mod apply;
 mod backup;
 mod batch;
+mod courtesy;
 mod lookup;
 mod mend;
 mod open;
