@@ -43,6 +43,7 @@ pub mod pace;
 pub mod plan;
 pub mod presence;
 pub mod reconcile;
+pub mod retention;
 #[cfg(test)]
 mod simulation;
 pub mod simulator;

@@ -4,6 +4,7 @@ mod apply;
 mod backup;
 mod batch;
 mod courtesy;
+mod done;
 mod lookup;
 mod mend;
 mod open;
