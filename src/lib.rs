@@ -46,6 +46,7 @@ pub mod plan;
 pub mod presence;
 pub mod progress;
 pub mod reconcile;
+pub mod retention;
 #[cfg(test)]
 mod simulation;
 pub mod simulator;

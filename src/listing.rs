@@ -1,6 +1,6 @@
 //! PURE: what one list of the account shows, and how far its absences can be trusted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::{
     api::types::ListedParser,
@@ -16,9 +16,11 @@ pub struct Listing {
     pub listed_at: UnixMs,
     /// Why its absences prove nothing; none where they do.
     pub distrust: Option<String>,
+    /// In the order of their ids. Sorted rather than hashed: an account may hold a hundred
+    /// thousand parsers, and each is here once.
     items: Vec<ListedParser>,
-    by_name: HashMap<String, Vec<usize>>,
-    by_id: HashMap<ParserId, usize>,
+    /// Their places, in the order of their names.
+    by_name: Vec<usize>,
 }
 
 /// What a list says of the parsers that are known to be there.
@@ -32,31 +34,33 @@ pub struct Assessment {
 
 impl Listing {
     /// Indexes a list. It is trusted until something says otherwise.
-    pub fn new(listed: Vec<ListedParser>, listed_at: UnixMs) -> Self {
-        let mut items: Vec<ListedParser> = Vec::with_capacity(listed.len());
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut by_id: HashMap<ParserId, usize> = HashMap::new();
-        for item in listed {
-            // A service that lists each version by itself still means one parser,
-            // and it is of use as long as one version is.
-            if let Some(&index) = by_id.get(&item.id) {
-                items[index].failed &= item.failed;
-                items[index].settled &= item.settled;
-                items[index].version = items[index].version.max(item.version);
-                continue;
+    pub fn new(mut items: Vec<ListedParser>, listed_at: UnixMs) -> Self {
+        items.sort_by(|a, b| a.id.0.cmp(&b.id.0));
+        // A service that lists each version by itself still means one parser, and it is
+        // of use as long as one version is.
+        items.dedup_by(|item, kept| {
+            let same = item.id == kept.id;
+            if same {
+                kept.failed &= item.failed;
+                kept.settled &= item.settled;
+                kept.version = kept.version.max(item.version);
             }
-            let index = items.len();
-            by_name.entry(item.name.clone()).or_default().push(index);
-            by_id.insert(item.id.clone(), index);
-            items.push(item);
-        }
+            same
+        });
+        items.shrink_to_fit();
+        let mut by_name: Vec<usize> = (0..items.len()).collect();
+        by_name.sort_by(|&a, &b| items[a].name.cmp(&items[b].name));
         Self {
             listed_at,
             distrust: None,
             items,
             by_name,
-            by_id,
         }
+    }
+
+    fn find(&self, id: &ParserId) -> Option<&ListedParser> {
+        let place = self.items.binary_search_by(|item| item.id.0.cmp(&id.0));
+        place.ok().map(|index| &self.items[index])
     }
 
     /// Whether a whole list shows this parser, which was known before the list was asked
@@ -71,10 +75,10 @@ impl Listing {
     pub fn assess(&self, known: &[KnownParser]) -> Assessment {
         let mut assessment = Assessment::default();
         for parser in known {
-            match self.by_id.get(&parser.id) {
+            match self.find(&parser.id) {
                 None => assessment.missing.push(parser.id.clone()),
-                Some(&index) => {
-                    let shown = &self.items[index].name;
+                Some(item) => {
+                    let shown = &item.name;
                     if let Some(sent) = parser.remote_name.as_ref().filter(|sent| *sent != shown) {
                         assessment
                             .altered
@@ -87,17 +91,20 @@ impl Listing {
     }
 
     /// Every parser of that name.
-    pub fn named(&self, name: &str) -> impl Iterator<Item = &ListedParser> {
-        self.by_name
-            .get(name)
-            .into_iter()
-            .flatten()
-            .map(|&index| &self.items[index])
+    pub fn named<'l>(&'l self, name: &'l str) -> impl Iterator<Item = &'l ListedParser> {
+        let items = &self.items;
+        let first = self
+            .by_name
+            .partition_point(|&index| items[index].name.as_str() < name);
+        self.by_name[first..]
+            .iter()
+            .map(|&index| &items[index])
+            .take_while(move |item| item.name == name)
     }
 
     /// Whether the list shows this parser.
     pub fn holds(&self, id: &ParserId) -> bool {
-        self.by_id.contains_key(id)
+        self.find(id).is_some()
     }
 
     /// How many parsers it shows.
@@ -136,8 +143,8 @@ impl Listing {
 
     /// What it shows of a parser that was answered 404.
     pub fn sight_of_id(&self, id: &ParserId) -> Sighting {
-        match self.by_id.get(id) {
-            Some(&index) => Sighting::One(id.clone(), self.items[index].version),
+        match self.find(id) {
+            Some(item) => Sighting::One(id.clone(), item.version),
             None => self.absence(),
         }
     }

@@ -68,10 +68,17 @@ pub struct Pace(VecDeque<(UnixMs, i64)>);
 impl Pace {
     /// Takes in that `ended` jobs in all have ended by `now`.
     pub fn note(&mut self, now: UnixMs, ended: i64) {
-        let is_odd = |(at, before): &(UnixMs, i64)| *at > now || *before > ended;
-        // The clock was set back, or jobs that had ended go on: the pace is known anew.
-        if self.0.back().is_some_and(is_odd) {
+        // The clock was set back: the pace is known anew.
+        if self.0.back().is_some_and(|(at, _)| *at > now) {
             self.0.clear();
+        }
+        // Old jobs were deleted, or some that had ended go on: that says nothing of the pace.
+        let fewer = self
+            .0
+            .back()
+            .map_or(0, |(_, before)| (before - ended).max(0));
+        for (_, counted) in &mut self.0 {
+            *counted -= fewer;
         }
         if self.0.back().is_none_or(|(at, _)| now - at >= APART_MS) {
             self.0.push_back((now, ended));
@@ -132,8 +139,9 @@ mod tests {
             (&[(0, 0), (60_000, 0)], 5, None),
             (&[(0, 0), (60_000, 10)], 5, Some(30_000)),
             (&[(0, 0), (60_000, 10)], 0, Some(0)),
-            // Jobs that had ended were taken up again.
-            (&[(0, 50), (60_000, 40), (120_000, 50)], 5, Some(30_000)),
+            // Old jobs were deleted, or taken up again.
+            (&[(0, 50), (60_000, 40), (120_000, 50)], 5, Some(60_000)),
+            (&[(0, 50), (60_000, 70), (62_000, 10)], 5, Some(15_000)),
             // The clock was set back.
             (&[(900_000, 0), (0, 5), (60_000, 15)], 5, Some(30_000)),
             // What was slow an hour ago.

@@ -1,4 +1,4 @@
-//! The real program under signals, with requests in flight; and its key nowhere.
+//! The real program under signals, with requests in flight; its key nowhere; old jobs gone.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -276,4 +276,28 @@ async fn metrics_and_health_are_served_on_loopback() {
     assert_eq!(get("/elsewhere").await.0, 404);
     program.signal(Signal::TERM);
     assert_eq!(program.ended().await.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn old_jobs_go_while_it_runs_and_failed_ones_stay() {
+    let failing = "create status=400 nth=3";
+    let mut harness = Harness::new(&[failing]).await;
+    harness.enqueue(3).await;
+    let done = Program::start(parserd(&harness, &["run", "--until-done"]));
+    assert_eq!(done.ended().await.status.code(), Some(3));
+    harness
+        .await_states(&[(JobState::Finished, 2), (JobState::Failed, 1)])
+        .await;
+    harness.set("retention.max_age", "1ms");
+    let program = Program::start(parserd(&harness, &["run"]));
+    harness
+        .wait_until("a word on it", async || {
+            String::from_utf8_lossy(&written(&program.stderr)).contains("old jobs deleted")
+        })
+        .await;
+    harness.await_states(&[(JobState::Failed, 1)]).await;
+    program.signal(Signal::TERM);
+    let output = program.ended().await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(harness.requests(Endpoint::Create), 3);
 }

@@ -15,11 +15,12 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    config::Settings,
+    config::{self, Settings},
     daemon::Until,
     enqueue::{self, EnqueueError},
     http::{Listener, Vitals},
     job::JobState,
+    retention,
     store::{Role, Store, StoreError},
     telemetry, wiring,
     worker::Stop,
@@ -92,6 +93,10 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         heartbeat: daemon.heartbeat(),
         stop: stopped,
     }));
+    if let Some(max_age) = settings.retention.max_age {
+        let max_age_ms = config::millis(max_age);
+        beside.spawn(retention::keep(store.clone(), clock.clone(), max_age_ms));
+    }
     beside.spawn(signals.handle(
         store.clone(),
         settings.enqueue.files.clone(),

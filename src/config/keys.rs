@@ -124,6 +124,7 @@ pub const KEYS: &[Key] = &[
     key("budget.max_credits_per_day", Integer, None, "spending in a UTC day that parserd refuses to exceed"),
     key("budget.max_credits", Integer, None, "spending in all that parserd refuses to exceed"),
     key("enqueue.files", List, Some(""), "globs of job files, loaded at start and on SIGHUP"),
+    key("retention.max_age", Duration, None, "the age at which FINISHED and CANCELLED jobs are deleted with their history; unset, never"),
     key("http.listen", Text, None, "address for the page, /metrics, /healthz and /readyz"),
     key("http.remote", Bool, Some("false"), "whether http.listen may be an address that other machines reach; they get no page"),
     key("http.actions", Bool, Some("false"), "whether jobs can be retried, cancelled, resumed and resolved from the page"),

@@ -47,6 +47,8 @@ pub struct Settings {
     pub budget: Budget,
     /// What is loaded without being asked.
     pub enqueue: Enqueue,
+    /// What is deleted.
+    pub retention: Retention,
     /// parserd's own endpoint.
     pub http: Http,
     /// The log.
@@ -168,6 +170,13 @@ pub struct Enqueue {
     pub files: Vec<String>,
 }
 
+/// Section `retention`.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// The age at which FINISHED and CANCELLED jobs are deleted; None for never.
+    pub max_age: Option<Duration>,
+}
+
 /// Section `http`; [`Settings::page_token`] says who may act.
 #[derive(Debug, Clone, Copy)]
 pub struct Http {
@@ -263,6 +272,7 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
     let (poll, retry) = (poll(r), retry(r));
     let (reconcile, park) = (reconcile(r), park(r));
     let (budget, enqueue) = (budget(r), enqueue(r));
+    let max_age = r.optional("retention.max_age", read::duration);
     let is_remote = r.bool("http.remote");
     let http = Http {
         listen: r.optional("http.listen", |text| read::listen_address(text, is_remote)),
@@ -281,6 +291,7 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
         park,
         budget,
         enqueue,
+        retention: Retention { max_age },
         http,
         log: log?,
         key,

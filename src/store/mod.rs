@@ -4,6 +4,8 @@ mod apply;
 mod backup;
 mod batch;
 pub mod browse;
+mod courtesy;
+mod done;
 pub mod figures;
 mod lookup;
 mod mend;

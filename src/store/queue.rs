@@ -378,6 +378,6 @@ fn prefixed() -> String {
         .join(", ")
 }
 
-fn bounded(limit: usize) -> i64 {
+pub(super) fn bounded(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

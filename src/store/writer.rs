@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     StoreError, Trying as _,
     apply::{self, Applied, Record},
+    courtesy::Courtesy,
 };
 
 /// How many transitions one transaction holds at the most.
@@ -155,6 +156,7 @@ async fn undo(connection: &mut SqliteConnection) {
 async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Request>) {
     let mut stopped = None;
     let mut waiting: Option<Request> = None;
+    let mut courtesy = Courtesy::default();
     loop {
         let request = match waiting.take() {
             Some(request) => request,
@@ -170,6 +172,9 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
                     .fetch_one(&mut connection)
                     .await
                     .trying("look for others' commits");
+                if let Ok(version) = version {
+                    courtesy.foreign_version(version, Instant::now());
+                }
                 let _gone = done.send(version);
             }
             Request::Stop(done) => {
@@ -177,6 +182,9 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
                 break;
             }
             Request::Apply { record, done } => {
+                if let Some(pause) = courtesy.pause(Instant::now()) {
+                    tokio::time::sleep(pause).await;
+                }
                 let mut bytes = record.weight();
                 let mut group = vec![(record, done)];
                 while group.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
@@ -192,7 +200,9 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
                         Err(_) => break,
                     }
                 }
+                let began = Instant::now();
                 commit(&mut connection, group).await;
+                courtesy.held(began, Instant::now());
             }
         }
     }
