@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::sync::{Arc, atomic::AtomicI64};
+
 use common::Harness;
 use parserd::{
+    clock::Clock,
     daemon::Until,
     job::JobState,
     simulator::{Endpoint, WorldConfig},
@@ -16,6 +19,31 @@ async fn jobs_go_from_queued_to_finished() {
     harness.run_until_done().await;
     harness.await_states(&[(JobState::Finished, 20)]).await;
     harness.assert_one_parser_each(20);
+}
+
+#[tokio::test]
+async fn one_list_answers_for_many_and_only_what_changed_is_asked_for() {
+    // Of 100 parsers job-9 and job-90 to job-99 are ready at once.
+    let rules = ["create generation=1ms name=job-9", "create generation=1h"];
+    let mut harness = Harness::new(&rules).await;
+    harness.set("poll.initial_interval", "5m");
+    harness.set("poll.max_interval", "5m");
+    harness.enqueue(100).await;
+    let running = harness.start(Until::Stopped).await;
+    harness.await_states(&[(JobState::Generating, 100)]).await;
+    running.stopped().await;
+    assert_eq!(harness.requests(Endpoint::Get), 0);
+    let lists = harness.requests(Endpoint::List);
+
+    let when_all_are_due = Clock::system().now() + 360_000;
+    let clock = Clock::Manual(Arc::new(AtomicI64::new(when_all_are_due)));
+    let running = harness.start_at(clock, Until::Stopped).await;
+    harness
+        .await_states(&[(JobState::Generating, 89), (JobState::Finished, 11)])
+        .await;
+    running.stopped().await;
+    assert_eq!(harness.requests(Endpoint::Get), 11);
+    assert_eq!(harness.requests(Endpoint::List), lists + 1);
 }
 
 #[tokio::test]
