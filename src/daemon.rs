@@ -3,6 +3,7 @@
 
 mod claims;
 mod clock_step;
+pub mod heartbeat;
 mod idle;
 mod polls;
 
@@ -25,6 +26,7 @@ use crate::{
     api::Service,
     job::{DurationMs, Job, JobId, ParkReason, UnixMs},
     lifecycle::Event,
+    metrics::Metrics,
     store::{Lane, QueuedJob, StoreError, wake::Wake},
     survey::Survey,
     worker::{Done, Stop, Worker},
@@ -169,6 +171,16 @@ impl<S: Service> Daemon<S> {
         Arc::clone(&self.heartbeat)
     }
 
+    /// Whether it was told to stop.
+    pub fn stop(&self) -> watch::Receiver<Stop> {
+        self.worker.stop.clone()
+    }
+
+    /// What is counted on the way.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.worker.metrics)
+    }
+
     /// Works until told to stop, or until `until` says so. Every job is then where
     /// the next process can take it up.
     ///
@@ -263,6 +275,8 @@ impl<S: Service> Daemon<S> {
             self.recount().await?;
         }
         self.set_free().await?;
+        let max_requests = self.worker.account.max_requests();
+        self.worker.metrics.limited(max_requests);
         while self.tasks.len() < self.worker.account.max_requests() {
             // Creates and polls take turns, so that neither starves the other.
             self.creates_turn = !self.creates_turn;
@@ -301,6 +315,7 @@ impl<S: Service> Daemon<S> {
         for reason in &lifted {
             if !self.lifted.contains(reason) {
                 let freed = self.worker.store.unpark(*reason, i64::MAX, now).await?;
+                self.worker.metrics.unparked(freed, now);
                 if freed > 0 {
                     tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
                     self.creates.look_at = now;

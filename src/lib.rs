@@ -5,10 +5,10 @@
 //! - [`cli`]: one file a command; [`telemetry`]: logs
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
 //! - pure decisions: [`lifecycle`], [`gate`], [`concurrency`], [`backoff`], [`pace`], [`listing`],
-//!   [`presence`], [`hint`], `api::classify`
+//!   [`presence`], [`hint`], [`progress`], `api::classify`
 //! - [`daemon`] claims and waits, [`worker`], [`reconcile`] and [`survey`] act on
 //!   one job or one list, [`account`] holds gates and budget, [`wiring`] puts them together
-//! - [`http`]: metrics and health
+//! - [`http`]: the page, metrics and health; [`metrics`]: what is counted for them
 //! - [`store`]: the only SQL; [`api`]: the only requests to the service; [`simulator`]: the service, to
 //!   try and test against
 //!
@@ -39,9 +39,12 @@ pub mod job;
 pub mod lifecycle;
 pub mod listing;
 pub mod manifest;
+pub mod metrics;
+pub mod operator;
 pub mod pace;
 pub mod plan;
 pub mod presence;
+pub mod progress;
 pub mod reconcile;
 pub mod retention;
 #[cfg(test)]

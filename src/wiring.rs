@@ -1,6 +1,6 @@
 //! From settings to a daemon.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use data_encoding::BASE32_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -21,6 +21,7 @@ use crate::{
     gate::GatePolicy,
     job::UnixMs,
     lifecycle::Policy,
+    metrics::{Measured, Metrics},
     pace::{self, Generation, Pace},
     reconcile::Lists,
     store::{Store, StoreError},
@@ -106,7 +107,7 @@ pub async fn daemon<S: Service>(
     clock: Clock,
     until: Until,
     stop: watch::Receiver<Stop>,
-) -> Result<Daemon<S>, StoreError> {
+) -> Result<Daemon<Measured<S>>, StoreError> {
     let account = Account::load(
         &store,
         gate_policy(settings),
@@ -119,6 +120,7 @@ pub async fn daemon<S: Service>(
         .meta(KEY_CHANGED_AT)
         .await?
         .and_then(|text| text.parse().ok());
+    let metrics = Arc::new(Metrics::default());
     let mut pace = Pace::default();
     for job in store.last_finished(pace::SAMPLES).await? {
         if let Some(generation) = Generation::of(&job.progress) {
@@ -127,7 +129,8 @@ pub async fn daemon<S: Service>(
     }
     let worker = Worker {
         store,
-        service,
+        service: Measured::new(service, Arc::clone(&metrics)),
+        metrics,
         policy: policy(settings),
         account,
         lists: Lists::default(),

@@ -26,6 +26,7 @@ use crate::{
     job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,
+    metrics::Metrics,
     pace::{Generation, Pace},
     presence::{Finding, Known, PaidFor},
     reconcile::{Lists, NoList},
@@ -50,6 +51,8 @@ pub struct Worker<S> {
     pub store: Store,
     /// The service.
     pub service: S,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// What decisions depend on.
     pub policy: Policy,
     /// Gates and budget.
@@ -498,6 +501,8 @@ impl<S: Service> Worker<S> {
                     self.account.refund(*credits, *sent_at);
                 }
                 tell(job, &change);
+                let now = self.clock.now();
+                self.metrics.applied(&job.progress, &change.next, now);
                 if let Some(generation) = Generation::of(&change.next) {
                     self.pace().learn(generation);
                 }

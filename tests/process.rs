@@ -264,13 +264,15 @@ async fn metrics_and_health_are_served_on_loopback() {
     };
     assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));
     assert_eq!(get("/readyz").await, (200, "ready\n".to_owned()));
-    let (status, page) = get("/metrics").await;
-    assert_eq!(status, 200);
-    assert!(
-        page.contains("parserd_jobs{state=\"GENERATING\"} 3\n"),
-        "{page}"
-    );
-    assert!(page.contains("parserd_credits_spent 90000\n"), "{page}");
+    // What is told may be of a moment ago.
+    harness
+        .wait_until("the metrics tell of all three", async || {
+            let (status, page) = get("/metrics").await;
+            status == 200
+                && page.contains("parserd_jobs{state=\"GENERATING\"} 3\n")
+                && page.contains("parserd_credits_spent 90000\n")
+        })
+        .await;
     assert_eq!(get("/elsewhere").await.0, 404);
     program.signal(Signal::TERM);
     assert_eq!(program.ended().await.status.code(), Some(0));

@@ -63,7 +63,7 @@ impl Checker {
                         "write {nearest}, if that is meant, or leave it out"
                     )),
                 ),
-                ConfigError::MissingKey => {
+                ConfigError::MissingKey | ConfigError::MissingToken => {
                     let text = error.to_string();
                     let (what, cure) = text.split_once(": ").unwrap_or((&text, ""));
                     (what.to_owned(), Some(cure.to_owned()))
@@ -89,6 +89,14 @@ impl Checker {
             Ok(_) => self.ok("key", "there is one")?,
             Err(error) => {
                 self.config_faults(error)?;
+                exit = Exit::BadConfig;
+            }
+        }
+        match settings.page_token() {
+            Ok(None) => {}
+            Ok(Some(_)) => self.ok("page", "there is a token, the page may act")?,
+            Err(error) => {
+                self.config_faults(&error)?;
                 exit = Exit::BadConfig;
             }
         }

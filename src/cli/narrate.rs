@@ -6,7 +6,7 @@ use super::output::span;
 use crate::store::report::EventRow;
 
 /// The event as a sentence; one that is unknown here is shown as it is stored.
-pub(super) fn event(row: &EventRow) -> String {
+pub(crate) fn event(row: &EventRow) -> String {
     let detail: Value = serde_json::from_str(row.detail.get()).unwrap_or_default();
     sentence(&row.event, &Detail(&detail)).unwrap_or_else(|| match row.detail.get() {
         "{}" => row.event.clone(),

@@ -220,7 +220,7 @@ async fn change(
 
 /// Whether a retry sends a new create; else the parser is polled, or a create in
 /// doubt is settled, before anything is sent.
-pub(super) fn is_created_anew(row: &JobRow) -> bool {
+pub(crate) fn is_created_anew(row: &JobRow) -> bool {
     let may_still_finish = [ErrorKind::GenerationTimeout, ErrorKind::UnexpectedResponse];
     let kind = row.error_kind.as_deref();
     let polled = row.parser_id.is_some()

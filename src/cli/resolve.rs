@@ -5,9 +5,9 @@ use super::{Exit, Usage, show::unknown};
 use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::job::{Job, JobId, JobState, ParserId};
-use crate::lifecycle::{Event, Transition, decide};
-use crate::store::{Applied, Intent, Role, Store};
+use crate::job::{Job, JobId, JobState};
+use crate::operator::{self, Settled, Word};
+use crate::store::{Role, Store, StoreError};
 use crate::wiring;
 
 /// Settles a create of which it is not known whether it made a parser.
@@ -18,12 +18,12 @@ pub struct ResolveArgs {
     job: String,
 
     #[command(flatten)]
-    word: Word,
+    word: WordArgs,
 }
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Word {
+struct WordArgs {
     /// This parser of the account is the job's: poll it, pay nothing
     #[arg(long, value_name = "PARSER_ID")]
     adopt: Option<String>,
@@ -34,15 +34,18 @@ struct Word {
 }
 
 pub(super) async fn resolve(settings: &Settings, args: ResolveArgs) -> anyhow::Result<Exit> {
-    let parser = args.word.adopt.map(ParserId);
-    if parser.as_ref().is_some_and(|id| !is_plausible(id)) {
-        let usage = "--adopt takes a parser's id, as the service writes it";
-        return Err(Usage(usage.to_owned()).into());
-    }
+    let word = match args.word.adopt.as_deref().map(operator::parser_id) {
+        None => Word::NotCreated,
+        Some(Some(parser)) => Word::Adopt(parser),
+        Some(None) => {
+            let usage = "--adopt takes a parser's id, as the service writes it";
+            return Err(Usage(usage.to_owned()).into());
+        }
+    };
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let found = store.find(&args.job).await?;
     let exit = match found {
-        Some(id) => settle(settings, &store, id, parser.as_ref()).await?,
+        Some(id) => settle(settings, &store, id, &word).await?,
         None => {
             say(&unknown(&args.job));
             Exit::Failed
@@ -52,54 +55,28 @@ pub(super) async fn resolve(settings: &Settings, args: ResolveArgs) -> anyhow::R
     Ok(exit)
 }
 
-fn is_plausible(id: &ParserId) -> bool {
-    !id.0.is_empty() && !id.0.chars().any(|c| c.is_whitespace() || c.is_control())
-}
-
 async fn settle(
     settings: &Settings,
     store: &Store,
     id: JobId,
-    parser: Option<&ParserId>,
-) -> anyhow::Result<Exit> {
-    if let Some(parser) = parser
-        && !store
-            .claimed(std::slice::from_ref(parser), id)
-            .await?
-            .is_empty()
-    {
-        say(&format!(
-            "error: another job holds parser {}: `parserd jobs` shows which",
-            escaped(&parser.0)
-        ));
-        return Ok(Exit::Failed);
-    }
-    // Twice: parserd itself may have looked at the job meanwhile.
-    for _ in 0..2 {
-        let Some(job) = store.job(id).await? else {
-            break;
-        };
-        let event = match parser {
-            Some(parser) => Event::Adopt(parser.clone()),
-            None => Event::NotCreated,
-        };
-        let now = Clock::system().now();
-        let change = match decide(&job, event, &wiring::policy(settings), now, fastrand::f64()) {
-            Transition::Change(change) => change,
-            Transition::Ignored(why) => {
-                refuse(&job, why);
-                return Ok(Exit::Failed);
-            }
-        };
-        if let Applied::Durable { .. } = store.apply(&job, &change, Intent::default(), now).await? {
-            say(&done(&job, parser));
+    word: &Word,
+) -> Result<Exit, StoreError> {
+    let policy = wiring::policy(settings);
+    match operator::settle(store, &policy, id, word, Clock::system().now()).await? {
+        Settled::Done(job) => {
+            say(&done(&job, word));
             return Ok(Exit::Done);
         }
+        Settled::HeldByAnother(parser) => say(&format!(
+            "error: another job holds parser {}: `parserd jobs` shows which",
+            escaped(&parser.0)
+        )),
+        Settled::Refused(job, why) => refuse(&job, why),
+        Settled::Busy => say(&format!(
+            "error: job {id} is being changed by parserd right now, nothing was done: \
+             see `parserd show {id}`, and try again"
+        )),
     }
-    say(&format!(
-        "error: job {id} is being changed by parserd right now, nothing was done: \
-         see `parserd show {id}`, and try again"
-    ));
     Ok(Exit::Failed)
 }
 
@@ -118,13 +95,13 @@ fn refuse(job: &Job, why: &str) {
     ));
 }
 
-fn done(job: &Job, parser: Option<&ParserId>) -> String {
+fn done(job: &Job, word: &Word) -> String {
     let id = job.id;
-    match parser {
-        Some(parser) => format!(
+    match word {
+        Word::Adopt(parser) => format!(
             "job {id} took parser {}: it is polled, and nothing more is paid",
             escaped(&parser.0)
         ),
-        None => format!("job {id} is queued again: its next create is paid for"),
+        Word::NotCreated => format!("job {id} is queued again: its next create is paid for"),
     }
 }

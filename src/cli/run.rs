@@ -42,6 +42,7 @@ pub struct RunArgs {
 /// Runs the daemon until a signal, or until nothing is left to do.
 pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Exit> {
     let key = settings.require_key()?.clone();
+    let token = settings.page_token()?.cloned();
     telemetry::init(&settings.log)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let store = Store::open(settings.database_path(), Role::Daemon).await?;
@@ -102,12 +103,9 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         daemon.nudge(),
     ));
     if let Some(listener) = listener {
-        tracing::info!(address = %listener.address()?, "metrics and health are served");
-        beside.spawn(listener.serve(Vitals {
-            store: store.clone(),
-            clock,
-            heartbeat: daemon.heartbeat(),
-        }));
+        tracing::info!(address = %listener.address()?, "page, metrics and health are served");
+        let vitals = Vitals::new(settings, &daemon, store.clone(), clock, token);
+        beside.spawn(listener.serve(vitals));
     }
     daemon.run().await?;
     beside.shutdown().await;

@@ -120,7 +120,7 @@ fn state(row: &JobRow) -> String {
     why.map_or_else(|| row.state.clone(), |why| format!("{} ({why})", row.state))
 }
 
-fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
+pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
     let due = relative(row.due_at.max(now), now);
     let id = row.id;
     let hint = row.error_hint.clone().unwrap_or_default();

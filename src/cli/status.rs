@@ -59,11 +59,11 @@ struct Known {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Parked {
-    reason: ParkReason,
-    jobs: i64,
-    why: String,
-    what_to_do: String,
+pub(crate) struct Parked {
+    pub reason: ParkReason,
+    pub jobs: i64,
+    pub why: String,
+    pub what_to_do: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -148,7 +148,6 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
     let budget = budget(settings, store, now).await?;
     let counts = store.counts().await?;
     let gates = store.gates().await?;
-    let to_come = i64::saturating_add(counts.of(JobState::Queued), counts.of(JobState::Parked));
     Ok(Status {
         now,
         database: store.path().display().to_string(),
@@ -165,11 +164,17 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
                 per_create: budget.credits_per_create,
                 max_per_day: budget.max_credits_per_day,
                 max: budget.max_credits,
-                to_come: to_come.saturating_mul(budget.credits_per_create),
+                to_come: to_come(&counts, &budget),
             },
             states: counts.states,
         },
     })
+}
+
+/// What the creates of QUEUED and PARKED jobs cost at the most.
+pub(crate) fn to_come(counts: &Counts, budget: &Budget) -> i64 {
+    i64::saturating_add(counts.of(JobState::Queued), counts.of(JobState::Parked))
+        .saturating_mul(budget.credits_per_create)
 }
 
 const fn closed_gate((gate, closure): &(Scope, Closure)) -> ClosedGate {
@@ -198,7 +203,8 @@ async fn next(store: &Store, now: UnixMs) -> Result<Next, StoreError> {
     })
 }
 
-fn parked(
+/// What is PARKED, why, and what to do about it.
+pub(crate) fn parked(
     counts: &Counts,
     gates: &[(Scope, Closure)],
     budget: &Budget,

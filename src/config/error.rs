@@ -59,6 +59,13 @@ pub enum ConfigError {
          the systemd unit LoadCredential=api_key:/path/to/file"
     )]
     MissingKey,
+    /// The page is to act, and nobody could be asked for a token.
+    #[error(
+        "http.token_file is missing, and http.actions is true: name a file that holds a token \
+         of 16 characters or more (`openssl rand -hex 24`, mode 0600), or give the systemd unit \
+         LoadCredential=http_token:/path/to/file"
+    )]
+    MissingToken,
     /// More than one of these, each on a line of its own.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<ConfigError>),

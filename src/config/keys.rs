@@ -125,7 +125,10 @@ pub const KEYS: &[Key] = &[
     key("budget.max_credits", Integer, None, "spending in all that parserd refuses to exceed"),
     key("enqueue.files", List, Some(""), "globs of job files, loaded at start and on SIGHUP"),
     key("retention.max_age", Duration, None, "the age at which FINISHED and CANCELLED jobs are deleted with their history; unset, never"),
-    key("http.listen", Text, None, "loopback address for /metrics, /healthz and /readyz"),
+    key("http.listen", Text, None, "address for the page, /metrics, /healthz and /readyz"),
+    key("http.remote", Bool, Some("false"), "whether http.listen may be an address that other machines reach; they get no page"),
+    key("http.actions", Bool, Some("false"), "whether jobs can be retried, cancelled, resumed and resolved from the page"),
+    key("http.token_file", Text, None, "a file with the token that the page asks for before it acts"),
     key("log.level", Text, Some("info"), "off, error, warn, info, debug or trace, or a filter such as info,parserd=debug"),
     key("log.format", Text, Some("auto"), "auto, text or json"),
 ];

@@ -54,6 +54,7 @@ pub struct Settings {
     /// The log.
     pub log: Log,
     key: secret::Key,
+    token: secret::Key,
 }
 
 /// Section `database`.
@@ -176,11 +177,13 @@ pub struct Retention {
     pub max_age: Option<Duration>,
 }
 
-/// Section `http`.
+/// Section `http`; [`Settings::page_token`] says who may act.
 #[derive(Debug, Clone, Copy)]
 pub struct Http {
-    /// A loopback address; None for no endpoint.
+    /// A loopback address, unless `http.remote` is set; None for no endpoint.
     pub listen: Option<SocketAddr>,
+    /// Whether the page can do more than be looked at.
+    pub actions: bool,
 }
 
 /// Section `log`.
@@ -240,6 +243,20 @@ impl Settings {
         }
     }
 
+    /// The token that the page asks for before it acts; none where it never acts.
+    ///
+    /// # Errors
+    /// Where it is to act and there is no token, with the ways to give one; or where the
+    /// user who runs this may not read its file.
+    pub fn page_token(&self) -> Result<Option<&SecretString>, ConfigError> {
+        match &self.token {
+            _ if !self.http.actions || self.http.listen.is_none() => Ok(None),
+            secret::Key::Known(token) => Ok(Some(token)),
+            secret::Key::Absent => Err(ConfigError::MissingToken),
+            secret::Key::NotForUs(error) => Err(error.clone()),
+        }
+    }
+
     /// The file of the database, in full: a relative one is in `$STATE_DIRECTORY`,
     /// else in the working directory.
     pub fn database_path(&self) -> &Path {
@@ -256,7 +273,12 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
     let (reconcile, park) = (reconcile(r), park(r));
     let (budget, enqueue) = (budget(r), enqueue(r));
     let max_age = r.optional("retention.max_age", read::duration);
-    let listen = r.optional("http.listen", read::listen_address);
+    let is_remote = r.bool("http.remote");
+    let http = Http {
+        listen: r.optional("http.listen", |text| read::listen_address(text, is_remote)),
+        actions: r.bool("http.actions"),
+    };
+    let token = secret::token(r, sources);
     let log = log(r);
     Some(Settings {
         database: database?,
@@ -270,9 +292,10 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
         budget,
         enqueue,
         retention: Retention { max_age },
-        http: Http { listen },
+        http,
         log: log?,
         key,
+        token,
     })
 }
 

@@ -237,9 +237,11 @@ pub(super) fn service_url(text: &str) -> Result<Url, Bad> {
     }
 }
 
-/// A loopback address with its port; `localhost` stands for 127.0.0.1.
-pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Bad> {
-    let cure = "a loopback address with a port, such as 127.0.0.1:9464";
+/// An address with its port, of loopback unless `is_remote`; `localhost` stands for
+/// 127.0.0.1.
+pub(super) fn listen_address(text: &str, is_remote: bool) -> Result<SocketAddr, Bad> {
+    let cure = "a loopback address with a port, such as 127.0.0.1:9464; or set \
+                http.remote = true, for /metrics and health only";
     let local = text
         .strip_prefix("localhost:")
         .and_then(|port| port.parse().ok())
@@ -249,7 +251,7 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Bad> {
             format!("{} is no address with a port", shown(text)),
             cure,
         )),
-        Ok(address) if !address.ip().is_loopback() => Err(Bad::new(
+        Ok(address) if !is_remote && !address.ip().is_loopback() => Err(Bad::new(
             format!("{} is open to other machines", shown(text)),
             cure,
         )),

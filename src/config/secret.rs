@@ -1,17 +1,20 @@
-//! Where the API key comes from.
+//! Where the API key comes from, and the token of the page.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Bad, ConfigError};
 use super::layers::{CREDENTIALS_DIRECTORY, Sources};
 use super::read::Reader;
 
-/// The name of systemd's credential.
+/// The names of systemd's credentials.
 const CREDENTIAL: &str = "api_key";
+const TOKEN_CREDENTIAL: &str = "http_token";
+/// A token that is shorter could be guessed.
+const LEAST_TOKEN_CHARS: usize = 16;
 /// The longest key file that is read, in bytes.
 const MAX_BYTES: u64 = 4096;
 const KEY_CURE: &str = "the key alone, on one line";
@@ -54,6 +57,35 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
     }
 }
 
+/// `http.token_file`, else systemd's credential.
+pub(super) fn token(reader: &mut Reader, sources: &Sources) -> Key {
+    let credential = credentials(sources).map(|folder| folder.join(TOKEN_CREDENTIAL));
+    let file = reader
+        .text("http.token_file")
+        .filter(|(path, _)| !path.trim().is_empty());
+    let (path, origin, exempt) = match (file, credential) {
+        (Some((path, origin)), _) => {
+            let path = sources.working_dir.join(path.trim());
+            let exempt = credentials(sources).is_some_and(|folder| path.starts_with(folder));
+            (path, origin, exempt)
+        }
+        (None, Some(path)) if path.exists() => {
+            (path, format!("systemd credential {TOKEN_CREDENTIAL}"), true)
+        }
+        (None, _) => return Key::Absent,
+    };
+    let read = key_file(&path, exempt).and_then(|token| {
+        if token.expose_secret().len() >= LEAST_TOKEN_CHARS {
+            return Ok(token);
+        }
+        Err(Fault::Bad(Bad::new(
+            format!("{} holds a token that could be guessed", path.display()),
+            format!("{LEAST_TOKEN_CHARS} characters or more there: openssl rand -hex 24"),
+        )))
+    });
+    settle(reader, "http.token_file", &origin, read)
+}
+
 fn credentials(sources: &Sources) -> Option<&Path> {
     sources.variable(CREDENTIALS_DIRECTORY).map(Path::new)
 }
@@ -80,7 +112,7 @@ fn secret(text: &str) -> Result<SecretString, Fault> {
     let problem = if key.is_empty() {
         "is empty"
     } else if key.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        "holds whitespace or a control character within the key"
+        "holds whitespace or a control character within"
     } else if !key.is_ascii() {
         "holds a character that no key has (it is not ASCII)"
     } else {
@@ -95,7 +127,7 @@ fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
         let not_for_us = error.kind() == ErrorKind::PermissionDenied;
         let bad = Bad::new(
             format!("cannot read {shown}: {error}"),
-            "the path of a file that holds the key and that parserd's user can read",
+            "the path of a file that holds it and that parserd's user can read",
         );
         if not_for_us {
             Fault::NotForUs(bad)
@@ -108,7 +140,7 @@ fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
         let problem = format!("{shown} is no regular file");
         return Err(Fault::Bad(Bad::new(
             problem,
-            "the path of a file that holds the key",
+            "the path of a file that holds it",
         )));
     }
     // The mode is that of the file that was opened, whatever the path becomes.

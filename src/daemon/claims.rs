@@ -128,7 +128,9 @@ impl<S: Service> Daemon<S> {
             return Ok(false);
         }
         for reason in [ParkReason::Credits, ParkReason::Unauthorized] {
-            if self.worker.store.unpark(reason, 1, now).await? > 0 {
+            let freed = self.worker.store.unpark(reason, 1, now).await?;
+            self.worker.metrics.unparked(freed, now);
+            if freed > 0 {
                 self.claim_creates(now).await?;
                 return Ok(!self.creates.jobs.is_empty());
             }

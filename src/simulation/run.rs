@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -217,6 +217,7 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
     let worker = Worker {
         store,
         service: Wire,
+        metrics: Arc::default(),
         policy,
         account,
         lists: Lists::default(),

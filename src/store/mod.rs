@@ -3,8 +3,10 @@
 mod apply;
 mod backup;
 mod batch;
+pub mod browse;
 mod courtesy;
 mod done;
+pub mod figures;
 mod lookup;
 mod mend;
 mod open;

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::words;
 use crate::{
     clock::Clock,
-    job::{DurationMs, UnixMs},
+    daemon::heartbeat::stuck_ms,
     store::{Store, StoreError},
     worker::Stop,
 };
@@ -32,10 +32,6 @@ const LOOK_SHARE: u32 = 100;
 
 /// How many looks fall into the watchdog's time: it needs one.
 const LOOKS_PER_WATCHDOG: u32 = 4;
-
-/// A loop that has not come round for so long is stuck; it never sleeps longer than a
-/// sixth of it.
-const STUCK_AFTER_MS: DurationMs = 60_000;
 
 /// What a stop may take beyond the longest request: recording its answer.
 const STOP_RESERVE: Duration = Duration::from_secs(30);
@@ -180,7 +176,8 @@ impl Supervisor {
         self.patiently(write, told)
             .await
             .map_err(|error| words::refused(&error))?;
-        came_round(vitals.heartbeat.load(Ordering::Relaxed), vitals.clock.now())
+        let heartbeat = vitals.heartbeat.load(Ordering::Relaxed);
+        stuck_ms(heartbeat, vitals.clock.now()).map_or(Ok(()), |ms| Err(words::stuck(ms)))
     }
 
     /// Waits for the database, however long, and tells that it is waited for.
@@ -207,39 +204,6 @@ impl Supervisor {
         if *told != status {
             self.tell(&[NotifyState::Status(&status)]);
             *told = status;
-        }
-    }
-}
-
-/// Whether the loop came round lately; else what is to be told.
-fn came_round(heartbeat: UnixMs, now: UnixMs) -> Result<(), String> {
-    let silent_ms = now.saturating_sub(heartbeat);
-    if silent_ms <= STUCK_AFTER_MS {
-        Ok(())
-    } else {
-        Err(words::stuck(silent_ms))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_loop_that_does_not_come_round_is_no_progress() {
-        for (heartbeat, now, told) in [
-            (1_000, 1_000, None),
-            (1_000, 61_000, None),
-            (1_000, 61_001, Some("1 min")),
-            (0, 3_600_000, Some("1 h")),
-            // The clock was set back.
-            (61_001, 1_000, None),
-        ] {
-            match (came_round(heartbeat, now), told) {
-                (Ok(()), None) => {}
-                (Err(words), Some(span)) if words.contains(span) => {}
-                (found, _) => panic!("{heartbeat} at {now}: {found:?}"),
-            }
         }
     }
 }

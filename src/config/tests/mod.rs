@@ -7,6 +7,7 @@ use super::*;
 
 mod key;
 mod shipped;
+mod token;
 
 /// Sources in a folder of their own.
 struct Fixture {
@@ -112,6 +113,7 @@ fn the_defaults_are_those_of_the_contract() {
     );
     assert_eq!(s.enqueue.files, Vec::<String>::new());
     assert_eq!(s.http.listen, None);
+    assert!(!s.http.actions);
     assert_eq!(
         (s.log.level.as_str(), s.log.format),
         ("info", LogFormat::Auto)
@@ -156,6 +158,14 @@ fn the_environment_says_numbers_and_booleans_and_lists_as_text() {
     assert_eq!(s.enqueue.files, ["a.toml", "b/*.csv"]);
     assert_eq!(s.http.listen.unwrap().to_string(), "127.0.0.1:0");
     assert_eq!(s.log.level, "warn,parserd::store=trace");
+}
+
+#[test]
+fn an_address_that_others_reach_is_taken_where_that_is_wanted() {
+    let s = file("[http]\nlisten = '0.0.0.0:9464'\nremote = true").settings();
+    assert_eq!(s.http.listen.unwrap().to_string(), "0.0.0.0:9464");
+    let error = file("[http]\nlisten = '0.0.0.0:9464'\nremote = false").error();
+    assert!(error.contains("open to other machines"), "{error}");
 }
 
 #[test]
@@ -322,7 +332,8 @@ fn a_value_out_of_bounds_is_refused_with_what_to_write() {
         (
             "http.listen",
             "0.0.0.0:80",
-            "open to other machines; write a loopback address",
+            "open to other machines; write a loopback address with a port, such as \
+             127.0.0.1:9464; or set http.remote",
         ),
         ("http.listen", "9464", "is no address with a port"),
         ("enqueue.files", "a[", "is no pattern"),

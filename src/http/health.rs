@@ -1,0 +1,90 @@
+//! `/healthz` and `/readyz`.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use hyper::StatusCode;
+use tokio::time::timeout;
+
+use super::Vitals;
+use crate::{
+    cli::output::span, daemon::heartbeat::stuck_ms, gate::GateReason, job::DurationMs,
+    store::StoreError, worker::Stop,
+};
+
+/// A database that was written to so recently is taken for writable.
+const PROOF_LASTS_MS: DurationMs = 10_000;
+
+/// How long a write may take.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+type Verdict = (StatusCode, String);
+
+const fn well(words: String) -> Verdict {
+    (StatusCode::OK, words)
+}
+
+const fn unwell(words: String) -> Verdict {
+    (StatusCode::SERVICE_UNAVAILABLE, words)
+}
+
+/// Alive: the loop comes round, or ends in good order.
+pub(super) fn alive(vitals: &Vitals) -> Verdict {
+    if is_stopping(vitals) {
+        return well("stopping\n".to_owned());
+    }
+    let heartbeat = vitals.heartbeat.load(Ordering::Relaxed);
+    match stuck_ms(heartbeat, vitals.clock.now()) {
+        None => well("ok\n".to_owned()),
+        Some(ms) => unwell(format!(
+            "the daemon's loop has not come round for {}: see the log, and restart parserd\n",
+            span(ms)
+        )),
+    }
+}
+
+fn is_stopping(vitals: &Vitals) -> bool {
+    *vitals.stop.borrow() != Stop::No
+}
+
+/// Ready: the database takes a write, and the key was not refused.
+pub(super) async fn ready(vitals: &Vitals) -> Verdict {
+    if is_stopping(vitals) {
+        return unwell("parserd stops and claims nothing more\n".to_owned());
+    }
+    match timeout(WRITE_TIMEOUT, prove_writable(vitals)).await {
+        Err(_) => {
+            return unwell(format!(
+                "the database took no write for {} s: does another program hold its lock?\n",
+                WRITE_TIMEOUT.as_secs()
+            ));
+        }
+        Ok(Err(error)) => return unwell(format!("the database takes no write: {error}\n")),
+        Ok(Ok(())) => {}
+    }
+    match vitals.store.gates().await {
+        Err(error) => unwell(format!("{error}\n")),
+        Ok(gates) => {
+            let refused = gates
+                .iter()
+                .any(|(_, closure)| closure.reason == GateReason::Unauthorized);
+            if refused {
+                unwell("the service refuses the API key: see `parserd check`\n".to_owned())
+            } else {
+                well("ready\n".to_owned())
+            }
+        }
+    }
+}
+
+/// A change that was stored a moment ago proves it without another write.
+async fn prove_writable(vitals: &Vitals) -> Result<(), StoreError> {
+    let mut proved_at = vitals.proved_at.lock().await;
+    let now = vitals.clock.now();
+    let last = vitals.metrics.progressed_at().max(*proved_at);
+    if last.is_some_and(|at| (0..PROOF_LASTS_MS).contains(&(now - at))) {
+        return Ok(());
+    }
+    vitals.store.prove_writable(now).await?;
+    *proved_at = Some(now);
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! One job, with its history.
+
+use maud::{Markup, html};
+use serde_json::value::RawValue;
+
+use super::{
+    Visitor,
+    layout::{self, badge, when},
+};
+use crate::{
+    cli::{
+        narrate,
+        operate::is_created_anew,
+        output::{grouped, iso},
+        show,
+    },
+    http::{Vitals, act::Action},
+    job::{Job, JobId, JobState, ParkReason, UnixMs},
+    store::{StoreError, report::Story},
+};
+
+/// More of a result than this is left to `parserd show`, in bytes.
+const MAX_RESULT_BYTES: usize = 20_000;
+
+/// The page; none where there is no such job. `done` is what was just done, in a word.
+pub(super) async fn page(
+    vitals: &Vitals,
+    visitor: &Visitor,
+    id: JobId,
+    done: Option<String>,
+) -> Result<Option<Markup>, StoreError> {
+    let story = vitals.store.story(id).await?;
+    let Some((story, job)) = story.zip(vitals.store.job(id).await?) else {
+        return Ok(None);
+    };
+    let now = vitals.clock.now();
+    let done = done.and_then(|done| Action::of(&done)).map(Action::done);
+    let content = html! {
+        h1 { (story.row.name) }
+        @if let Some(done) = done { p.told { (done) } }
+        p { (badge(&story.row.state)) " "
+            @if let Some(why) = story.row.park_reason.as_ref().or(story.row.error_kind.as_ref()) { code { (why) } }
+            span.hint { " job " (id) ", added " (when(story.row.created_at, now)) }
+        }
+        (facts(&story, &job, now))
+        (actions(vitals, visitor, &story, &job))
+        (history(&story))
+        (creates(&story))
+        (asked(&story))
+        (result(&story))
+    };
+    let page = layout::page(visitor, &story.row.name, true, &content);
+    Ok(Some(page))
+}
+
+fn facts(story: &Story, job: &Job, now: UnixMs) -> Markup {
+    let row = &story.row;
+    html! {
+        section {
+            @if let Some(message) = &row.error_message {
+                p.alert { @if let Some(status) = row.error_status { "HTTP " (status) ": " } (message) }
+            }
+            dl {
+                dt { "what to do" } dd { (show::what_to_do(row, job, now)) }
+                @if let Some(parser) = &row.parser_id {
+                    dt { "parser" }
+                    dd { code { (parser) } @if let Some(version) = row.parser_version { ", version " (version) } }
+                }
+                @if let Some(name) = &story.remote_name { dt { "its name there" } dd { code { (name) } } }
+                dt { "creates sent" } dd { (row.creates) }
+                @if row.priority != 0 { dt { "priority" } dd { (row.priority) } }
+                @if let Some(at) = row.finished_at { dt { "ended" } dd { (when(at, now)) } }
+            }
+        }
+    }
+}
+
+fn actions(vitals: &Vitals, visitor: &Visitor, story: &Story, job: &Job) -> Markup {
+    let Some(session) = &visitor.session else {
+        return html! {};
+    };
+    let possible: Vec<_> = Action::ALL
+        .iter()
+        .filter(|action| action.is_possible(job))
+        .collect();
+    let cost = grouped(vitals.budget.credits_per_create);
+    html! {
+        @if !possible.is_empty() {
+            section {
+                h2 { "Actions" }
+                @for action in possible {
+                    form.action method="post" action={ "/jobs/" (job.id) "/" (action.word()) } {
+                        input type="hidden" name="form_token" value=(session.form_token);
+                        @match action {
+                            Action::Adopt => {
+                                label { "Parser " input name="parser_id" required maxlength="200" autocomplete="off"; }
+                            }
+                            Action::NotCreated => {
+                                label { input type="checkbox" name="sure" value="yes" required;
+                                    " I looked at the account: there is no parser of it. Another create may cost " (cost) " credits." }
+                            }
+                            Action::Retry if is_created_anew(&story.row) => {
+                                span.hint { "A new create may cost " (cost) " credits." }
+                            }
+                            Action::Retry | Action::Cancel => {}
+                        }
+                        button { (action.label()) }
+                    }
+                }
+            }
+        } @else if job.progress.state == JobState::Parked && job.progress.park_reason != Some(ParkReason::Ambiguous) {
+            p.hint { "It goes on by itself." }
+        }
+    }
+}
+
+fn history(story: &Story) -> Markup {
+    html! {
+        section {
+            h2 { "History" }
+            ol.lines {
+                @for event in &story.events {
+                    li { time.hint { (iso(event.at)) } " " (narrate::event(event)) }
+                }
+            }
+        }
+    }
+}
+
+fn creates(story: &Story) -> Markup {
+    html! {
+        @if !story.create_requests.is_empty() {
+            section {
+                h2 { "Create requests" }
+                table {
+                    thead { tr { th { "Sent" } th { "Name" } th { "Outcome" } th { "Credits" } } }
+                    @for create in &story.create_requests {
+                        tr { td { (iso(create.sent_at)) } td.name { (create.remote_name) }
+                            td { (create.outcome) @if let Some(id) = &create.parser_id { " " code { (id) } } }
+                            td.number { (grouped(create.credits)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn asked(story: &Story) -> Markup {
+    html! {
+        section {
+            h2 { "What it asks for" }
+            @for (name, json) in [("urls", &story.urls), ("scraper_params", &story.scraper_params), ("fields", &story.fields)] {
+                @if let Some(json) = json { h3 { (name) } pre { (pretty(json)) } }
+            }
+        }
+    }
+}
+
+fn result(story: &Story) -> Markup {
+    let Some(json) = &story.example_result else {
+        return html! {};
+    };
+    html! {
+        section {
+            h2 { "What it found" }
+            @if json.get().len() > MAX_RESULT_BYTES {
+                p { "Too long for a page: " code { "parserd show " (story.row.id) " --json" } " has it." }
+            } @else {
+                pre { (pretty(json)) }
+            }
+        }
+    }
+}
+
+fn pretty(json: &RawValue) -> String {
+    serde_json::from_str::<serde_json::Value>(json.get())
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| json.get().to_owned())
+}

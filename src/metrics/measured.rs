@@ -1,0 +1,89 @@
+//! A service whose requests are counted.
+
+use std::sync::Arc;
+
+use super::Metrics;
+use crate::{
+    api::{
+        Service,
+        types::{AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, PollOutcome, Refusal},
+    },
+    job::{ParkReason, ParserId},
+};
+
+/// A service whose requests are counted.
+#[derive(Debug)]
+pub struct Measured<S> {
+    service: S,
+    metrics: Arc<Metrics>,
+}
+
+impl<S> Measured<S> {
+    /// The same service, counted.
+    pub const fn new(service: S, metrics: Arc<Metrics>) -> Self {
+        Self { service, metrics }
+    }
+}
+
+impl<S: Service> Service for Measured<S> {
+    async fn create(&self, asked: &CreateRequest) -> CreateOutcome {
+        let request = self.metrics.begun();
+        let outcome = self.service.create(asked).await;
+        let word = match &outcome {
+            CreateOutcome::Created { .. } => "created",
+            CreateOutcome::Rejected(_) => "rejected",
+            CreateOutcome::Refused(refusal, _) => refused(refusal),
+            CreateOutcome::NotSent(_) => "not_sent",
+            CreateOutcome::InDoubt(..) => "in_doubt",
+        };
+        request.answered("create", word);
+        outcome
+    }
+
+    async fn details(&self, parser_id: &ParserId) -> PollOutcome {
+        let request = self.metrics.begun();
+        let outcome = self.service.details(parser_id).await;
+        let word = match &outcome {
+            PollOutcome::Finished(_) => "finished",
+            PollOutcome::Failed(_) => "failed",
+            PollOutcome::Generating { .. } => "generating",
+            PollOutcome::NotFound(_) => "not_found",
+            PollOutcome::Refused(refusal, _) => refused(refusal),
+            PollOutcome::Trouble(_) => "trouble",
+        };
+        request.answered("details", word);
+        outcome
+    }
+
+    async fn list(&self) -> ListOutcome {
+        let request = self.metrics.begun();
+        let outcome = self.service.list().await;
+        let word = match &outcome {
+            ListOutcome::Listed(_) => "listed",
+            ListOutcome::Refused(refusal, _) => refused(refusal),
+            ListOutcome::Trouble(_) => "trouble",
+        };
+        request.answered("list", word);
+        outcome
+    }
+
+    async fn account(&self) -> Option<AccountOutcome> {
+        let request = self.metrics.begun();
+        let outcome = self.service.account().await?;
+        let word = match &outcome {
+            AccountOutcome::Left { .. } => "answered",
+            AccountOutcome::Refused(refusal, _) => refused(refusal),
+            AccountOutcome::Unknown(_) => "trouble",
+        };
+        request.answered("account", word);
+        Some(outcome)
+    }
+}
+
+const fn refused(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Unauthorized => ParkReason::Unauthorized.as_str(),
+        Refusal::Credits => ParkReason::Credits.as_str(),
+        Refusal::Throttled { .. } => "throttled",
+    }
+}

@@ -1,0 +1,289 @@
+//! The page as one who has the token uses it, and as others try to.
+
+use parserd::job::JobState;
+use reqwest::{
+    Method, Response,
+    header::{COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, SET_COOKIE},
+};
+
+use crate::{
+    common::Harness,
+    site::{Site, TOKEN},
+};
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// One who has signed in.
+struct Operator<'a> {
+    site: &'a Site,
+    cookie: String,
+    form_token: String,
+}
+
+impl<'a> Operator<'a> {
+    async fn of(site: &'a Site) -> Self {
+        let answer = post(site, "/login", own(site), &[("token", TOKEN)]).await;
+        assert_eq!(answer.status(), 303);
+        assert_eq!(answer.headers()[LOCATION], "/");
+        let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+        for word in ["HttpOnly", "SameSite=Strict", "Path=/"] {
+            assert!(cookie.contains(word), "{cookie}");
+        }
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let page = site.send(
+            Method::GET,
+            "/",
+            with_cookie(HeaderMap::new(), &cookie),
+            &[],
+        );
+        let page = page.await.text().await.unwrap();
+        let form_token = page
+            .split("name=\"form_token\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .unwrap()
+            .to_owned();
+        Self {
+            site,
+            cookie,
+            form_token,
+        }
+    }
+
+    /// Posts a form of the page, with what the page puts into it.
+    async fn act(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let mut form = vec![("form_token", self.form_token.as_str())];
+        form.extend_from_slice(fields);
+        let headers = with_cookie(own(self.site), &self.cookie);
+        let answer = post(self.site, path, headers, &form).await;
+        let status = answer.status().as_u16();
+        let location = answer.headers().get(LOCATION);
+        let place = location.map(|place| place.to_str().unwrap().to_owned());
+        (status, place.unwrap_or(answer.text().await.unwrap()))
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let headers = with_cookie(HeaderMap::new(), &self.cookie);
+        let answer = self.site.send(Method::GET, path, headers, &[]).await;
+        answer.text().await.unwrap()
+    }
+}
+
+/// The headers of a browser that posts a form of the page.
+fn own(site: &Site) -> HeaderMap {
+    HeaderMap::from_iter([
+        (ORIGIN, HeaderValue::from_str(&site.base).unwrap()),
+        (FETCH_SITE, HeaderValue::from_static("same-origin")),
+    ])
+}
+
+fn with_cookie(mut headers: HeaderMap, cookie: &str) -> HeaderMap {
+    headers.insert(COOKIE, HeaderValue::from_str(cookie).unwrap());
+    headers
+}
+
+async fn post(site: &Site, path: &str, headers: HeaderMap, form: &[(&str, &str)]) -> Response {
+    site.send(Method::POST, path, headers, form).await
+}
+
+/// One job, FAILED; its next create succeeds.
+pub async fn with_a_failure() -> Site {
+    let harness = Harness::new(&["create status=400 nth=1"]).await;
+    harness.enqueue(1).await;
+    let site = Site::with_actions(harness).await;
+    site.await_metric("parserd_jobs{state=\"FAILED\"}", 1.0)
+        .await;
+    site
+}
+
+#[tokio::test]
+async fn a_failed_job_is_retried_and_goes_on_at_once() {
+    let site = with_a_failure().await;
+    let operator = Operator::of(&site).await;
+    let page = operator.get("/jobs/1").await;
+    assert!(
+        page.contains("A new create may cost 30,000 credits."),
+        "{page}"
+    );
+    let (status, place) = operator.act("/jobs/1/retry", &[]).await;
+    assert_eq!((status, place.as_str()), (303, "/jobs/1?done=retry"));
+    assert!(operator.get(&place).await.contains("Taken up again."));
+    site.harness.await_states(&[(JobState::Finished, 1)]).await;
+    let (status, page) = operator.act("/jobs/1/cancel", &[]).await;
+    assert_eq!(status, 409);
+    assert!(page.contains("Nothing was done"), "{page}");
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn a_failed_job_is_cancelled() {
+    let site = with_a_failure().await;
+    let operator = Operator::of(&site).await;
+    let done = operator.act("/jobs/1/cancel", &[]).await;
+    assert_eq!(done, (303, "/jobs/1?done=cancel".to_owned()));
+    site.harness.await_states(&[(JobState::Cancelled, 1)]).await;
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn a_closed_gate_is_opened_and_what_it_held_goes_on() {
+    let mut harness = Harness::new(&["create status=402 first=1"]).await;
+    harness.set("park.probe_interval", "1h");
+    harness.set("park.max_probe_interval", "1h");
+    harness.set("workers.max_requests", "1");
+    harness.enqueue(3).await;
+    let site = Site::with_actions(harness).await;
+    site.await_metric(
+        "parserd_gate_closed{scope=\"create\",reason=\"credits\"}",
+        1.0,
+    )
+    .await;
+    let operator = Operator::of(&site).await;
+    assert!(operator.get("/").await.contains("Open it and resume"));
+    assert_eq!(operator.act("/resume", &[]).await, (303, "/".to_owned()));
+    site.harness.await_states(&[(JobState::Finished, 3)]).await;
+    site.closed().await;
+}
+
+/// A job whose create is in doubt for long.
+async fn in_doubt(fault: &str) -> Site {
+    let mut harness = Harness::new(&[fault]).await;
+    harness.set("reconcile.settle", "1h");
+    harness.enqueue(1).await;
+    let site = Site::with_actions(harness).await;
+    site.await_metric("parserd_creates_in_doubt", 1.0).await;
+    site
+}
+
+#[tokio::test]
+async fn a_create_in_doubt_is_settled_as_not_made_only_by_one_who_is_sure() {
+    let site = in_doubt("create lose before nth=1").await;
+    let operator = Operator::of(&site).await;
+    let page = operator.get("/jobs/1").await;
+    assert!(page.contains("I looked at the account"), "{page}");
+    let (status, _) = operator.act("/jobs/1/not-created", &[]).await;
+    assert_eq!(status, 409);
+    let done = operator
+        .act("/jobs/1/not-created", &[("sure", "yes")])
+        .await;
+    assert_eq!(done, (303, "/jobs/1?done=not-created".to_owned()));
+    site.harness.await_states(&[(JobState::Finished, 1)]).await;
+    site.harness.assert_one_parser_each(1);
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn a_create_in_doubt_takes_the_parser_that_a_person_names() {
+    let site = in_doubt("create lose before nth=1").await;
+    let operator = Operator::of(&site).await;
+    for bad in ["", " ", "a b"] {
+        let (status, _) = operator.act("/jobs/1/adopt", &[("parser_id", bad)]).await;
+        assert_eq!(status, 409, "{bad:?}");
+    }
+    let done = operator.act("/jobs/1/adopt", &[("parser_id", "p-1")]).await;
+    assert_eq!(done, (303, "/jobs/1?done=adopt".to_owned()));
+    let held = site
+        .harness
+        .sql("SELECT parser_id FROM jobs")
+        .await
+        .unwrap();
+    assert_eq!(held, ["p-1"]);
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn whatever_lacks_session_form_token_or_origin_does_nothing() {
+    let site = with_a_failure().await;
+    let operator = Operator::of(&site).await;
+    let other = Operator::of(&site).await;
+    let form = [("form_token", operator.form_token.as_str())];
+    let stolen = [("form_token", other.form_token.as_str())];
+    let signed = || with_cookie(own(&site), &operator.cookie);
+    let origin = |origin: &'static str, fetch_site: &'static str| {
+        let mut headers = with_cookie(HeaderMap::new(), &operator.cookie);
+        headers.insert(ORIGIN, HeaderValue::from_static(origin));
+        headers.insert(FETCH_SITE, HeaderValue::from_static(fetch_site));
+        headers
+    };
+    type Form<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, HeaderMap, Form<'_>); 9] = [
+        ("no cookie", own(&site), &form),
+        ("no form token", signed(), &[]),
+        ("another's form token", signed(), &stolen),
+        ("a wrong form token", signed(), &[("form_token", "x")]),
+        (
+            "a wrong cookie",
+            with_cookie(own(&site), "parserd_session=x"),
+            &form,
+        ),
+        (
+            "another site",
+            origin("https://evil.example", "cross-site"),
+            &form,
+        ),
+        (
+            "another port",
+            origin("http://127.0.0.1:1", "same-site"),
+            &form,
+        ),
+        (
+            "no origin that is told",
+            origin("null", "cross-site"),
+            &form,
+        ),
+        (
+            "a client that says nothing",
+            with_cookie(HeaderMap::new(), &operator.cookie),
+            &form,
+        ),
+    ];
+    for path in ["/jobs/1/retry", "/jobs/1/cancel", "/resume", "/logout"] {
+        for (what, headers, form) in &cases {
+            let answer = post(&site, path, headers.clone(), form).await;
+            assert_eq!(answer.status(), 403, "{path} with {what}");
+        }
+    }
+    for path in ["/jobs/1/delete", "/jobs/x/retry", "/elsewhere"] {
+        assert_eq!(operator.act(path, &[]).await.0, 403, "{path}");
+    }
+    let long = "x".repeat(9000);
+    assert_eq!(operator.act("/jobs/1/retry", &[("a", &long)]).await.0, 403);
+    site.harness.await_states(&[(JobState::Failed, 1)]).await;
+    let events = site
+        .harness
+        .sql("SELECT event FROM job_events WHERE event IN ('requeued', 'cancelled')");
+    assert!(events.await.unwrap().is_empty());
+    assert_eq!(operator.act("/logout", &[]).await, (303, "/".to_owned()));
+    assert_eq!(operator.act("/jobs/1/retry", &[]).await.0, 403);
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn a_wrong_token_opens_nothing() {
+    let site = with_a_failure().await;
+    for token in ["", "a-token-for-tests-onl", "A-token-for-tests-only"] {
+        let answer = post(&site, "/login", own(&site), &[("token", token)]).await;
+        assert_eq!(answer.status(), 403, "{token}");
+        assert!(answer.headers().get(SET_COOKIE).is_none());
+    }
+    let foreign =
+        HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static("https://evil.example"))]);
+    let answer = post(&site, "/login", foreign, &[("token", TOKEN)]).await;
+    assert_eq!(answer.status(), 403);
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn where_actions_are_off_there_is_no_way_in() {
+    let harness = Harness::new(&["create status=400 nth=1"]).await;
+    harness.enqueue(1).await;
+    let site = Site::new(harness).await;
+    for token in ["", TOKEN] {
+        let answer = post(&site, "/login", own(&site), &[("token", token)]).await;
+        assert_eq!(answer.status(), 403);
+    }
+    let answer = post(&site, "/jobs/1/cancel", own(&site), &[]).await;
+    assert_eq!(answer.status(), 403);
+    assert!(site.get("/login").await.1.contains("http.actions = true"));
+    site.closed().await;
+}

@@ -1,0 +1,177 @@
+//! The page's forms in a real browser: Chromium, driven by chromedriver, where both are.
+
+use std::process::Stdio;
+
+use parserd::job::JobState;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+};
+
+use crate::{
+    actions::with_a_failure,
+    site::{Site, TOKEN},
+};
+
+/// A browser, and what drives it. Both end with it.
+struct Browser<'a> {
+    site: &'a Site,
+    client: Client,
+    session: String,
+    _driver: Child,
+}
+
+impl<'a> Browser<'a> {
+    /// None where there is no chromedriver.
+    async fn of(site: &'a Site) -> Option<Self> {
+        let started = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn();
+        let Ok(mut driver) = started else {
+            eprintln!("not run: there is no chromedriver");
+            return None;
+        };
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = loop {
+            let line = lines
+                .next_line()
+                .await
+                .unwrap()
+                .expect("chromedriver ended");
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        let client = Client::builder().no_proxy().build().unwrap();
+        let flags = ["--headless", "--no-sandbox", "--disable-gpu"];
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome", "goog:chromeOptions": {"args": flags}
+        }}});
+        let address = format!("http://127.0.0.1:{port}/session");
+        let answer = client.post(&address).json(&wanted).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        let id = answer["value"]["sessionId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"));
+        Some(Self {
+            site,
+            client,
+            session: format!("{address}/{id}"),
+            _driver: driver,
+        })
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.session));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert!(answer["value"]["error"].is_null(), "{path}: {answer}");
+        answer["value"].clone()
+    }
+
+    async fn open(&self, address: &str) {
+        let body = json!({"url": address});
+        self.ask(Method::POST, "/url", Some(body)).await;
+    }
+
+    async fn visit(&self, path: &str) {
+        self.open(&format!("{}{path}", self.site.base)).await;
+    }
+
+    async fn element(&self, selector: &str) -> String {
+        let body = json!({"using": "css selector", "value": selector});
+        let found = self.ask(Method::POST, "/element", Some(body)).await;
+        let (_, id) = found.as_object().unwrap().iter().next().unwrap();
+        format!("/element/{}", id.as_str().unwrap())
+    }
+
+    async fn write(&self, selector: &str, text: &str) {
+        let path = format!("{}/value", self.element(selector).await);
+        self.ask(Method::POST, &path, Some(json!({"text": text})))
+            .await;
+    }
+
+    async fn click(&self, selector: &str) {
+        let path = format!("{}/click", self.element(selector).await);
+        self.ask(Method::POST, &path, Some(json!({}))).await;
+    }
+
+    /// Waits for a page with these words.
+    async fn await_words(&self, words: &str) {
+        self.site
+            .harness
+            .wait_until(words, async || {
+                let page = self.ask(Method::GET, "/source", None).await;
+                page.as_str().unwrap().contains(words)
+            })
+            .await;
+    }
+
+    async fn end(self) {
+        self.ask(Method::DELETE, "", None).await;
+    }
+}
+
+/// A page of another program on this machine, with a form for `action`. To a browser it
+/// is of the same site, so that the session's cookie goes along.
+async fn other_page(action: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let page = format!("<form method=post action='{action}'><button>You have won</button>");
+        let length = page.len();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n{page}"
+        );
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let _asked = stream.read(&mut head).await;
+            let _told = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_person_signs_in_and_acts_and_another_page_cannot_act_for_them() {
+    let site = with_a_failure().await;
+    let Some(browser) = Browser::of(&site).await else {
+        return;
+    };
+    browser.visit("/login").await;
+    browser.write("#token", "not the token").await;
+    browser.click("form.login button").await;
+    browser.await_words("That is not the token.").await;
+    browser.write("#token", TOKEN).await;
+    browser.click("form.login button").await;
+    browser.await_words("Sign out").await;
+
+    let action = format!("{}/jobs/1/cancel", site.base);
+    browser.open(&other_page(action).await).await;
+    browser.click("button").await;
+    browser
+        .await_words("this does not come from this page's own forms")
+        .await;
+    site.harness.await_states(&[(JobState::Failed, 1)]).await;
+
+    browser.visit("/jobs/1").await;
+    browser.click("form[action='/jobs/1/retry'] button").await;
+    browser.await_words("Taken up again.").await;
+    site.harness.await_states(&[(JobState::Finished, 1)]).await;
+
+    browser.click("form[action='/logout'] button").await;
+    browser.await_words("Sign in to act").await;
+    browser.end().await;
+    site.closed().await;
+}

@@ -1,0 +1,73 @@
+//! `/healthz` and `/readyz`.
+
+use reqwest::{Method, header::HeaderMap};
+use sqlx::Connection as _;
+
+use crate::{common::Harness, site::Site};
+
+#[tokio::test]
+async fn a_daemon_that_works_is_alive_and_ready() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    site.harness
+        .wait_until("the loop has come round", async || {
+            site.get("/healthz").await == (200, "ok\n".to_owned())
+        })
+        .await;
+    assert_eq!(site.get("/readyz").await, (200, "ready\n".to_owned()));
+    let proof = "SELECT count(*) FROM meta WHERE key = 'proved_writable_at'";
+    assert_eq!(site.harness.sql(proof).await.unwrap(), ["1"]);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let posted = site.send(Method::POST, path, HeaderMap::new(), &[]).await;
+        assert_eq!(posted.status(), 405, "{path}");
+    }
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_stops_is_alive_and_not_ready() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    site.stop();
+    assert_eq!(site.get("/healthz").await, (200, "stopping\n".to_owned()));
+    let (status, words) = site.get("/readyz").await;
+    assert_eq!(status, 503, "{words}");
+    assert!(words.contains("claims nothing more"), "{words}");
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn a_refused_key_is_not_ready() {
+    let harness = Harness::new(&["list status=401"]).await;
+    harness.enqueue(1).await;
+    let site = Site::new(harness).await;
+    site.harness
+        .wait_until("the key was refused", async || {
+            let (status, words) = site.get("/readyz").await;
+            status == 503 && words.contains("refuses the API key")
+        })
+        .await;
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_write_is_not_ready() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(site.harness.database());
+    let mut other = sqlx::SqliteConnection::connect_with(&options)
+        .await
+        .unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let (status, words) = site.get("/readyz").await;
+    assert_eq!(status, 503, "{words}");
+    assert!(words.contains("took no write for 5 s"), "{words}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    site.harness
+        .wait_until("it takes writes again", async || {
+            site.get("/readyz").await.0 == 200
+        })
+        .await;
+    site.closed().await;
+}

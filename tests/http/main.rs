@@ -1,0 +1,16 @@
+//! `http.listen` over HTTP: metrics, health, the page, actions; and in a real browser.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod actions;
+mod browser;
+mod driver;
+mod exposition;
+mod health;
+mod page;
+mod rules;
+mod site;
+mod speed;
