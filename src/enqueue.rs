@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::job::JobId;
-use crate::manifest::{self, BadJob, Format, Located, Manifest, ManifestError};
-use crate::spec::JobSpec;
+use crate::manifest::{BadJob, Format, JobFile, ManifestError};
 use crate::store::{Store, StoreError, Submitted};
 
 /// Why a file was not loaded. Nothing of it was.
@@ -14,13 +13,16 @@ pub enum EnqueueError {
     /// The file is bad, or its jobs stand against those that are there.
     #[error(transparent)]
     Bad(#[from] ManifestError),
+    /// Its jobs cannot be kept until they are added.
+    #[error("cannot keep the jobs of a file in a temporary file: {0}")]
+    Kept(#[source] std::io::Error),
     /// The database would not have it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// Loads one job file: all of it or nothing. A job that is there already, just so, is
-/// left as it is. With `dry_run` nothing is added and the answer is the same.
+/// left as it is.
 ///
 /// # Errors
 /// [`EnqueueError::Bad`] names every bad job, and every one whose name stands for
@@ -29,57 +31,47 @@ pub async fn load_file(
     store: &Store,
     path: &Path,
     format: Option<Format>,
-    dry_run: bool,
 ) -> Result<Submitted, EnqueueError> {
-    let manifest = read_file(path, format).await?;
-    submit(store, &path.display().to_string(), manifest.jobs, dry_run).await
+    let file = check_file(path, format).await?;
+    submit(store, &path.display().to_string(), &file, false).await
 }
 
 /// Reads and checks one job file, off the runtime's own threads.
 ///
 /// # Errors
 /// Names every bad job.
-pub async fn read_file(path: &Path, format: Option<Format>) -> Result<Manifest, ManifestError> {
+pub async fn check_file(path: &Path, format: Option<Format>) -> Result<JobFile, ManifestError> {
     let name = path.display().to_string();
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || manifest::load(&path, format))
+    tokio::task::spawn_blocking(move || JobFile::check(&path, format))
         .await
         .unwrap_or_else(|error| Err(refused(name, vec![of_file(format!("not read: {error}"))])))
 }
 
-/// Adds jobs that were read from `source_name`: all of them or none.
+/// Adds the jobs of a file that is called `source_name`: all of them or none. With
+/// `dry_run` nothing is added and the answer is the same.
 ///
 /// # Errors
 /// As [`load_file`].
 pub async fn submit(
     store: &Store,
     source_name: &str,
-    jobs: Vec<Located<JobSpec>>,
+    file: &JobFile,
     dry_run: bool,
 ) -> Result<Submitted, EnqueueError> {
-    let places: Vec<(usize, String)> = jobs
-        .iter()
-        .map(|job| (job.line, job.value.name.clone()))
-        .collect();
-    let specs = jobs.into_iter().map(|job| job.value).collect();
-    let submitted = store.submit(specs, dry_run).await?;
+    let submitted = store.submit_portions(file.portions(), dry_run).await?;
     if submitted.conflicts.is_empty() {
         return Ok(submitted);
     }
-    let bad = submitted
-        .conflicts
-        .iter()
-        .filter_map(|(index, id, state)| {
-            let (line, name) = places.get(*index)?.clone();
-            let reason = conflict(*id, state);
-            Some(located(line, name, reason))
-        })
-        .collect();
-    Err(refused(source_name.to_owned(), bad).into())
+    let bad = submitted.conflicts.into_iter().map(|conflict| {
+        let reason = reason(conflict.id, &conflict.state);
+        located(conflict.place, conflict.name, reason)
+    });
+    Err(refused(source_name.to_owned(), bad.collect()).into())
 }
 
 /// What to do about a name that stands for something else already.
-fn conflict(id: JobId, state: &str) -> String {
+fn reason(id: JobId, state: &str) -> String {
     let cure = match state {
         "QUEUED" | "PARKED" | "FAILED" => {
             format!(
@@ -116,43 +108,51 @@ const fn refused(source_name: String, bad: Vec<BadJob>) -> ManifestError {
 pub struct Rehearsal(HashMap<String, (String, usize)>);
 
 impl Rehearsal {
-    /// The jobs of one more file that earlier ones would not have added already, and
-    /// how many they would have.
+    /// One more file without the jobs that earlier ones would have added already, and
+    /// how many those are.
     ///
     /// # Errors
     /// The jobs whose names would stand for something else by then.
     pub fn admit(
-        &mut self,
+        &self,
         source_name: &str,
-        jobs: Vec<Located<JobSpec>>,
-    ) -> Result<(Vec<Located<JobSpec>>, usize), ManifestError> {
-        let (mut new, mut again, mut bad) = (Vec::new(), 0, Vec::new());
-        for job in jobs {
-            match self.0.get(&job.value.name) {
-                None => new.push(job),
-                Some((form, _)) if *form == job.value.canonical_form(0) => again += 1,
-                Some((_, line)) => {
-                    let reason = format!(
-                        "an earlier file holds a different job of this name on line {line}: \
-                         give one of them another name"
-                    );
-                    bad.push(located(job.line, job.value.name, reason));
-                }
+        file: JobFile,
+    ) -> Result<(JobFile, usize), EnqueueError> {
+        if self.0.is_empty() {
+            return Ok((file, 0));
+        }
+        let (before, mut bad) = (file.len(), Vec::new());
+        let file = file.retain(|job| match self.0.get(&job.value.name) {
+            None => true,
+            Some((form, _)) if *form == job.value.canonical_form(0) => false,
+            Some((_, line)) => {
+                let reason = format!(
+                    "an earlier file holds a different job of this name on line {line}: \
+                     give one of them another name"
+                );
+                bad.push(located(job.line, job.value.name.clone(), reason));
+                false
             }
+        });
+        if !bad.is_empty() {
+            return Err(refused(source_name.to_owned(), bad).into());
         }
-        if bad.is_empty() {
-            Ok((new, again))
-        } else {
-            Err(refused(source_name.to_owned(), bad))
-        }
+        let file = file.map_err(EnqueueError::Kept)?;
+        let again = before - file.len();
+        Ok((file, again))
     }
 
     /// Remembers jobs that would have been added.
-    pub fn remember(&mut self, jobs: &[Located<JobSpec>]) {
-        for job in jobs {
+    ///
+    /// # Errors
+    /// Where the file's jobs cannot be read back.
+    pub fn remember(&mut self, file: &JobFile) -> Result<(), EnqueueError> {
+        for job in file.jobs() {
+            let job = job.map_err(EnqueueError::Kept)?;
             let form = job.value.canonical_form(0);
-            self.0.insert(job.value.name.clone(), (form, job.line));
+            self.0.insert(job.value.name, (form, job.line));
         }
+        Ok(())
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
 
         let load = |name: &'static str| {
             let (store, path) = (store.clone(), path(name));
-            async move { load_file(&store, &path, None, false).await }
+            async move { load_file(&store, &path, None).await }
         };
         let first = load("a.jsonl").await.unwrap();
         let second = load("a.jsonl").await.unwrap();

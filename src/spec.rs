@@ -11,8 +11,10 @@ use sha2::{Digest, Sha256};
 
 use crate::job::UnixMs;
 
+mod portion;
 mod rules;
 
+pub use portion::Portion;
 pub use rules::{
     DEVICE_TYPES, FIELD_DESCRIPTION_MAX_CHARS, FIELD_KEYS, FIELD_NAME_MAX_CHARS,
     FIELD_SELECTOR_MAX_CHARS, FIELD_TYPES, FIELDS_MAX, JSON_MAX_BYTES, NAME_MAX_CHARS,

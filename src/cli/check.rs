@@ -233,7 +233,7 @@ impl Checker {
                         self.ok(NAME, format!("{}, {}", file.display(), count(jobs, "job")))?
                     }
                     Err(EnqueueError::Bad(error)) => self.fail(NAME, bad_lines(&error), CURE)?,
-                    Err(EnqueueError::Store(error)) => return Err(error.into()),
+                    Err(error) => return Err(error.into()),
                 }
             }
         }
@@ -389,12 +389,12 @@ async fn rehearse(
     rehearsal: &mut Rehearsal,
 ) -> Result<usize, EnqueueError> {
     let source = file.display().to_string();
-    let manifest = enqueue::read_file(file, None).await?;
-    let jobs = manifest.jobs.len();
-    let (new, _) = rehearsal.admit(&source, manifest.jobs)?;
+    let file = enqueue::check_file(file, None).await?;
+    let jobs = file.len();
+    let (new, _) = rehearsal.admit(&source, file)?;
     if let Some(store) = store {
-        enqueue::submit(store, &source, new.clone(), true).await?;
+        enqueue::submit(store, &source, &new, true).await?;
     }
-    rehearsal.remember(&new);
+    rehearsal.remember(&new)?;
     Ok(jobs)
 }

@@ -15,7 +15,7 @@ use crate::{
     daemon::Until,
     enqueue,
     job::{JobState, UnixMs},
-    manifest::{self, Format},
+    manifest::{self, Format, JobFile},
     simulator::{
         Endpoint, Faults, Simulator, WorldConfig,
         server::{Server, ServerHandle},
@@ -103,7 +103,8 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
     let settings = settings(&server, &folder)?;
     let store = Store::open(settings.database_path(), Role::Daemon).await?;
     let manifest = manifest::parse("jobs.example.toml", Format::Toml, JOBS.as_bytes())?;
-    let submitted = enqueue::submit(&store, "jobs.example.toml", manifest.jobs, false).await?;
+    let jobs = JobFile::of(manifest).context("cannot keep the sample jobs")?;
+    let submitted = enqueue::submit(&store, "jobs.example.toml", &jobs, false).await?;
     say(&format!(
         "A simulated AI Parser API listens on {}; {} jobs of config/jobs.example.toml are queued.",
         server.base_url(),

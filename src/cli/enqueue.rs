@@ -8,7 +8,7 @@ use super::Exit;
 use super::output::{Out, cost, count, say};
 use crate::config::Settings;
 use crate::enqueue::{self, EnqueueError, Rehearsal};
-use crate::manifest::{BadJob, Format, ManifestError};
+use crate::manifest::{BadJob, Format, JobFile, ManifestError};
 use crate::store::{Role, Store, Submitted};
 
 /// Adds the jobs of files: all of a file, or none where one of its jobs is bad.
@@ -77,8 +77,9 @@ pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::R
         dry_run: args.dry_run,
         ..Summary::default()
     };
-    for path in &args.files {
-        let loaded = loader.load(path, args.format).await;
+    for (index, path) in args.files.iter().enumerate() {
+        let is_last = index + 1 == args.files.len();
+        let loaded = loader.load(path, args.format, is_last).await;
         summary.add(path.display().to_string(), loaded)?;
     }
     if let Some(store) = loader.store {
@@ -111,30 +112,32 @@ impl Loader<'_> {
         &mut self,
         path: &Path,
         format: Option<Format>,
+        is_last: bool,
     ) -> Result<Submitted, EnqueueError> {
         let source = path.display().to_string();
-        let manifest = enqueue::read_file(path, format).await?;
-        for repeat in &manifest.repeats {
-            say(&format!("note: {source}: {repeat}"));
-        }
-        if self.dry_run {
-            let (jobs, again) = self.rehearsal.admit(&source, manifest.jobs)?;
-            // A dry run makes no database; without one, everything is new.
-            let mut submitted = match self.open().await? {
-                Some(store) => enqueue::submit(store, &source, jobs.clone(), true).await?,
-                None => Submitted {
-                    added: jobs.len(),
-                    ..Submitted::default()
-                },
+        let file = enqueue::check_file(path, format).await?;
+        tell_repeats(&source, &file);
+        if !self.dry_run {
+            return match self.open().await? {
+                Some(store) => enqueue::submit(store, &source, &file, false).await,
+                None => Ok(Submitted::default()),
             };
-            self.rehearsal.remember(&jobs);
-            submitted.unchanged += again;
-            return Ok(submitted);
         }
-        match self.open().await? {
-            Some(store) => enqueue::submit(store, &source, manifest.jobs, false).await,
-            None => Ok(Submitted::default()),
+        let (file, again) = self.rehearsal.admit(&source, file)?;
+        // A dry run makes no database; without one, everything is new.
+        let mut submitted = match self.open().await? {
+            Some(store) => enqueue::submit(store, &source, &file, true).await?,
+            None => Submitted {
+                added: file.len(),
+                ..Submitted::default()
+            },
+        };
+        // No other file will meet the last one, and its names can be many.
+        if !is_last {
+            self.rehearsal.remember(&file)?;
         }
+        submitted.unchanged += again;
+        Ok(submitted)
     }
 
     async fn open(&mut self) -> Result<Option<&Store>, EnqueueError> {
@@ -189,6 +192,13 @@ impl Summary {
             words.push_str("; dry run, nothing was changed");
         }
         words
+    }
+}
+
+/// A note for each job that stands in the file again.
+pub(super) fn tell_repeats(source: &str, file: &JobFile) {
+    for repeat in &file.repeats {
+        say(&format!("note: {source}: {repeat}"));
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::enqueue::{Bad, tell};
-use super::output::{Out, say};
+use super::enqueue::{Bad, tell, tell_repeats};
+use super::output::Out;
 use super::{Exit, budget};
 use crate::api::Service as _;
 use crate::api::client::Client;
@@ -298,7 +298,7 @@ impl Planning<'_> {
                 }));
                 return Ok(());
             }
-            Err(EnqueueError::Store(error)) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
         };
         let names: Vec<_> = jobs.iter().map(|job| job.value.name.as_str()).collect();
         let mut there = match self.planner.store {
@@ -338,16 +338,16 @@ impl Planning<'_> {
         path: &Path,
         format: Option<Format>,
     ) -> Result<Vec<Located<JobSpec>>, EnqueueError> {
-        let manifest = enqueue::read_file(path, format).await?;
-        for repeat in &manifest.repeats {
-            say(&format!("note: {source}: {repeat}"));
-        }
-        let (jobs, _) = self.rehearsal.admit(source, manifest.jobs)?;
+        let file = enqueue::check_file(path, format).await?;
+        tell_repeats(source, &file);
+        let (file, _) = self.rehearsal.admit(source, file)?;
         if let Some(store) = self.planner.store {
-            enqueue::submit(store, source, jobs.clone(), true).await?;
+            enqueue::submit(store, source, &file, true).await?;
         }
-        self.rehearsal.remember(&jobs);
-        Ok(jobs)
+        self.rehearsal.remember(&file)?;
+        file.jobs()
+            .collect::<Result<_, _>>()
+            .map_err(EnqueueError::Kept)
     }
 }
 

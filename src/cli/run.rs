@@ -158,7 +158,7 @@ async fn load_files(store: &Store, patterns: &[String]) -> bool {
             tracing::warn!(pattern, "enqueue.files: no file matches");
         }
         for path in files {
-            match enqueue::load_file(store, &path, None, false).await {
+            match enqueue::load_file(store, &path, None).await {
                 Ok(submitted) => tracing::info!(
                     file = %path.display(), added = submitted.added,
                     unchanged = submitted.unchanged, "job file loaded"
@@ -169,7 +169,7 @@ async fn load_files(store: &Store, patterns: &[String]) -> bool {
                         tracing::error!("{line}");
                     }
                 }
-                Err(EnqueueError::Store(error)) => {
+                Err(error) => {
                     all_good = false;
                     tracing::error!(file = %path.display(), %error, "job file not loaded");
                 }

@@ -3,19 +3,19 @@
 //! A file with one bad job gives no job at all, and names every bad one.
 
 mod csv;
+mod file;
 mod job;
 mod json;
+mod kept;
 pub(crate) mod lines;
 mod names;
 mod toml;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 
 use crate::job::named_enum;
 use crate::spec::{JobSpec, shown};
+pub use file::JobFile;
 pub use json::{LINE_MAX_BYTES, json_lines};
 use lines::Lines;
 pub use names::{Admission, Names};
@@ -53,10 +53,7 @@ impl Format {
 
     /// The format that a text looks to be in; CSV where it looks like no other.
     pub fn sniff(text: &[u8]) -> Self {
-        let text = text
-            .strip_prefix(b"\xef\xbb\xbf")
-            .unwrap_or(text)
-            .trim_ascii_start();
+        let text = unmarked(text).trim_ascii_start();
         let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.\" \t".contains(byte);
         let assigns = line
@@ -108,6 +105,10 @@ impl BadJob {
             name: None,
             reason: reason.into(),
         }
+    }
+
+    fn empty() -> Self {
+        Self::of_file("the file is empty: write at least one job")
     }
 
     fn at(line: usize, reason: impl Into<String>) -> Self {
@@ -185,50 +186,6 @@ impl fmt::Display for Repeat {
     }
 }
 
-/// Reads a job file, or standard input where the path is `-`.
-///
-/// Without a `format` the extension tells it; where there is none, the content.
-///
-/// # Errors
-/// As [`parse`]; also where the file cannot be read, is longer than
-/// [`FILE_MAX_BYTES`], or has an extension that stands for no format.
-pub fn load(path: &Path, format: Option<Format>) -> Result<Manifest, ManifestError> {
-    let name = path.display().to_string();
-    let failed = |reason: String| ManifestError {
-        source_name: name.clone(),
-        bad: vec![BadJob::of_file(reason)],
-    };
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_string_lossy());
-    let format = match (format, extension) {
-        (Some(format), _) => Some(format),
-        (None, None) => None,
-        (None, Some(extension)) => Some(Format::of_extension(&extension).ok_or_else(|| {
-            failed(format!(
-                "the extension {extension} is unknown: name the file .toml, .json, .jsonl, .ndjson or .csv, or give --format"
-            ))
-        })?),
-    };
-    let bytes = if name == STDIN {
-        read_all(io::stdin().lock())
-    } else {
-        File::open(path).and_then(read_all)
-    };
-    let bytes = bytes.map_err(|error| failed(format!("cannot be read: {error}")))?;
-    parse(
-        &name,
-        format.unwrap_or_else(|| Format::sniff(&bytes)),
-        &bytes,
-    )
-}
-
-fn read_all(reader: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reader.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// The jobs of a text; `source_name` is what messages call it.
 ///
 /// # Errors
@@ -246,6 +203,11 @@ pub fn parse(source_name: &str, format: Format, bytes: &[u8]) -> Result<Manifest
     }
 }
 
+/// A text without the byte order mark that it may begin with.
+fn unmarked(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 /// One job of a file, or why it is none.
 type Entry = Result<Located<JobSpec>, BadJob>;
 
@@ -255,11 +217,9 @@ fn jobs_of(format: Format, bytes: &[u8]) -> Vec<Entry> {
             format!("is longer than {FILE_MAX_BYTES} bytes: split it, or write JSON Lines");
         return vec![Err(BadJob::of_file(reason))];
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = unmarked(bytes);
     if bytes.trim_ascii().is_empty() {
-        return vec![Err(BadJob::of_file(
-            "the file is empty: write at least one job",
-        ))];
+        return vec![Err(BadJob::empty())];
     }
     if format == Format::JsonLines {
         return json_lines(bytes).collect();

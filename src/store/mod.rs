@@ -33,7 +33,7 @@ pub use backup::{Backup, BackupError, backup};
 pub use lookup::{Holder, KnownParser, LedgerFacts};
 pub use open::has_daemon;
 pub use queue::{Lane, QueuedJob};
-pub use submit::{OperatorAction, Selection, Submitted};
+pub use submit::{Conflict, OperatorAction, Selection, Submitted};
 
 #[cfg(test)]
 use crate::simulation::Readers;

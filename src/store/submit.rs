@@ -1,6 +1,6 @@
 //! What people put in: jobs from files, and an operator's word on jobs.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
@@ -8,11 +8,18 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 use super::{Store, StoreError, rows};
 use crate::{
     job::{JobId, JobState, ParkReason},
-    spec::JobSpec,
+    spec::{JobSpec, Portion},
 };
 
-/// How many rows one statement inserts.
-const INSERT_STEP: usize = 1000;
+/// How many names one statement looks for.
+const NAMES_STEP: usize = 1000;
+
+const INSERT: &str = "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 \
+    FROM jsonb_each(?1) AS new";
+
+const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM jobs \
+    WHERE state <> 'CANCELLED' AND name = new.value ->> 0)";
 
 /// So many new jobs are worth lifting the database's own check of them.
 pub(super) const BULK: usize = 10_000;
@@ -24,9 +31,21 @@ pub struct Submitted {
     pub added: usize,
     /// How many were there already, just so.
     pub unchanged: usize,
-    /// Which names stand for something else already: the index in the list, and the
-    /// id and state of the job that has the name.
-    pub conflicts: Vec<(usize, JobId, String)>,
+    /// Which names stand for something else already.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A name that stands for something else already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The new job's place: its line, or its index in a list.
+    pub place: usize,
+    /// The name of both.
+    pub name: String,
+    /// The job that has it.
+    pub id: JobId,
+    /// That job's state.
+    pub state: String,
 }
 
 /// What an operator wants of jobs.
@@ -77,12 +96,39 @@ impl Store {
         specs: Vec<JobSpec>,
         dry_run: bool,
     ) -> Result<Submitted, StoreError> {
+        let mut jobs = specs.iter().enumerate().peekable();
+        let portions = std::iter::from_fn(|| {
+            jobs.peek()?;
+            let mut portion = Portion::default();
+            while let Some((place, spec)) = jobs.next_if(|_| !portion.is_full()) {
+                portion.push(place, spec);
+            }
+            Some(portion)
+        });
+        let portions: Vec<_> = portions.collect();
+        self.submit_portions(move || portions.clone().into_iter().map(Ok), dry_run)
+            .await
+    }
+
+    /// As [`submit`](Self::submit), one portion at a time, so that the number of jobs does
+    /// not matter for memory. The portions are gone through twice; no name may come twice.
+    ///
+    /// # Errors
+    /// Whatever SQLite says, or why a portion is not there; then none was added.
+    pub async fn submit_portions<B>(
+        &self,
+        portions: impl Fn() -> B + Send + 'static,
+        dry_run: bool,
+    ) -> Result<Submitted, StoreError>
+    where
+        B: Iterator<Item = io::Result<Portion>> + Send,
+    {
         self.writer
             .run("add jobs", move |connection| {
                 Box::pin(async move {
-                    let (submitted, new) = compare(connection, &specs).await?;
+                    let submitted = compare(connection, portions()).await?;
                     if submitted.conflicts.is_empty() && !dry_run {
-                        insert(connection, &specs, &new).await?;
+                        insert(connection, portions(), &submitted).await?;
                     }
                     Ok(submitted)
                 })
@@ -120,7 +166,7 @@ impl Store {
     ) -> Result<HashMap<String, (JobId, String)>, StoreError> {
         use super::Trying as _;
         let mut there = HashMap::new();
-        for chunk in names.chunks(INSERT_STEP) {
+        for chunk in names.chunks(NAMES_STEP) {
             let rows: Vec<(String, i64, String)> = sqlx::query_as(
                 "SELECT name, id, state FROM jobs \
                  WHERE state <> 'CANCELLED' AND name IN (SELECT value FROM json_each(?1))",
@@ -175,40 +221,43 @@ impl Store {
     }
 }
 
-/// Which of `specs` are new, by index, and which stand against a job of the same name.
+/// How many of the jobs are new, and which stand against a job of the same name.
 async fn compare(
     connection: &mut SqliteConnection,
-    specs: &[JobSpec],
-) -> Result<(Submitted, Vec<usize>), sqlx::Error> {
+    portions: impl Iterator<Item = io::Result<Portion>>,
+) -> Result<Submitted, sqlx::Error> {
     let mut submitted = Submitted::default();
-    let mut new = Vec::new();
-    for (step, chunk) in specs.chunks(INSERT_STEP).enumerate() {
-        let names: Vec<&str> = chunk.iter().map(|spec| spec.name.as_str()).collect();
+    for portion in portions {
+        let portion = portion?;
         let rows = sqlx::query(
             "SELECT id, state, name, urls, scraper_params, fields FROM jobs \
-             WHERE state <> 'CANCELLED' AND name IN (SELECT value FROM json_each(?1))",
+             WHERE state <> 'CANCELLED' AND name IN (SELECT value ->> 0 FROM json_each(?1))",
         )
-        .bind(json!(names).to_string())
+        .bind(portion.json())
         .fetch_all(&mut *connection)
         .await?;
+        submitted.added += portion.len() - rows.len();
+        if rows.is_empty() {
+            continue;
+        }
         let mut there = HashMap::new();
         for row in &rows {
             there.insert(row.try_get::<String, _>("name")?, row);
         }
-        for (offset, spec) in chunk.iter().enumerate() {
+        for (place, spec) in portion.specs().map_err(io::Error::from)? {
             match there.get(&spec.name) {
-                None => new.push(step * INSERT_STEP + offset),
-                Some(row) if says_the_same(row, spec)? => submitted.unchanged += 1,
-                Some(row) => submitted.conflicts.push((
-                    step * INSERT_STEP + offset,
-                    JobId(row.try_get("id")?),
-                    row.try_get("state")?,
-                )),
+                None => {}
+                Some(row) if says_the_same(row, &spec)? => submitted.unchanged += 1,
+                Some(row) => submitted.conflicts.push(Conflict {
+                    place,
+                    name: spec.name,
+                    id: JobId(row.try_get("id")?),
+                    state: row.try_get("state")?,
+                }),
             }
         }
     }
-    submitted.added = new.len();
-    Ok((submitted, new))
+    Ok(submitted)
 }
 
 fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, sqlx::Error> {
@@ -225,35 +274,28 @@ fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, 
     }))
 }
 
+/// Adds the jobs that are not there.
 async fn insert(
     connection: &mut SqliteConnection,
-    specs: &[JobSpec],
-    new: &[usize],
+    portions: impl Iterator<Item = io::Result<Portion>>,
+    submitted: &Submitted,
 ) -> Result<(), sqlx::Error> {
-    let rules = match new.len() {
+    if submitted.added == 0 {
+        return Ok(());
+    }
+    let rules = match submitted.added {
         ..BULK => None,
         _ => Some(lift_spec_rules(connection).await?),
     };
-    for chunk in new.chunks(INSERT_STEP) {
-        let jobs = chunk.iter().map(|&index| {
-            let spec = &specs[index];
-            json!([
-                spec.name,
-                spec.urls_json(),
-                spec.scraper_params_json(),
-                spec.fields_json(),
-                spec.priority,
-                spec.run_at,
-            ])
-        });
-        sqlx::query(
-            "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at) \
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 \
-             FROM jsonb_each(?1)",
-        )
-        .bind(jobs.collect::<Value>().to_string())
-        .execute(&mut *connection)
-        .await?;
+    let sql = match submitted.unchanged {
+        0 => INSERT.to_owned(),
+        _ => format!("{INSERT} WHERE {IS_NEW}"),
+    };
+    for portion in portions {
+        sqlx::query(AssertSqlSafe(sql.as_str()))
+            .bind(portion?.json())
+            .execute(&mut *connection)
+            .await?;
     }
     if let Some(rules) = rules {
         restore_spec_rules(connection, rules).await?;

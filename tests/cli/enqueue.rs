@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use crate::place::{Place, finished, generating, job_line};
+use crate::place::{Ended, Place, finished, generating, job_line};
 
 const TWO: &str = r#"
 [[jobs]]
@@ -132,24 +132,122 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
         .says(&["0 would be added, 2 already there"]);
 }
 
+/// `count` jobs that no other test file has.
+fn many(count: usize) -> String {
+    let jobs = (0..count).map(|n| job_line(&format!("many {n}")) + "\n");
+    jobs.collect()
+}
+
+fn piped(place: &Place, args: &[&str], text: &str) -> Ended {
+    let mut command = place.command(args);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    Ended::from(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_fault_behind_thousands_of_lines_leaves_nothing_behind() {
+    const MANY: usize = 12_000;
+    let place = Place::new();
+    let last = format!("jobs.jsonl: line {}: ", MANY + 1);
+    place.file("jobs.jsonl", &(many(MANY) + "{}"));
+    place.run(&["enqueue", "jobs.jsonl"]).is(65).says(&[&last]);
+    assert!(!place.path("parserd.db").exists());
+    // A name within the file, and one of the database.
+    let other = job_line("many 7").replace("page", "other");
+    place.file("jobs.jsonl", &(many(MANY) + &other));
+    let within = "line 8 holds a different job of this name";
+    let files: &[&[&str]] = &[&["enqueue"], &["enqueue", "--dry-run"], &["plan"]];
+    for args in files {
+        let ended = place.run(&[*args, &["jobs.jsonl"]].concat());
+        ended.is(65).says(&[&last, within]);
+    }
+    place.file("taken.jsonl", &job_line("taken"));
+    place.run(&["enqueue", "taken.jsonl"]).is(0);
+    let taken = job_line("taken").replace("page", "other");
+    place.file("jobs.jsonl", &(many(MANY) + &taken));
+    for args in &files[..2] {
+        let ended = place.run(&[*args, &["jobs.jsonl"]].concat());
+        ended
+            .is(65)
+            .says(&[&last, "job 1, QUEUED, has this name", "0 "]);
+    }
+    let jobs = place.run(&["jobs", "--json"]).is(0).json();
+    assert_eq!(jobs.as_array().unwrap().len(), 1);
+    place.file("jobs.jsonl", &(many(MANY) + &job_line("taken")));
+    for said in ["12000 added", "0 added"] {
+        place.run(&["enqueue", "jobs.jsonl"]).is(0).says(&[said]);
+    }
+}
+
+#[test]
+fn what_can_be_read_only_once_is_read_like_a_file() {
+    let place = Place::new();
+    let text = many(3000) + &job_line("many 5");
+    let note = "line 3001: job \"many 5\" is the same as on line 6";
+    let paths: &[&str] = if cfg!(unix) {
+        &["-", "/dev/stdin"]
+    } else {
+        &["-"]
+    };
+    for (path, said) in paths.iter().zip(["3000 added", "3000 already there"]) {
+        let ended = piped(&place, &["enqueue", path], &text);
+        ended.is(0).says(&[note, said]);
+    }
+}
+
+/// As Ctrl-C does, or the OOM killer.
+#[cfg(unix)]
+#[test]
+fn killed_on_its_way_it_has_added_all_or_nothing() {
+    use rustix::process::{Pid, Signal, kill_process};
+    const MANY: usize = 20_000;
+    let place = Place::new();
+    place.file("first.jsonl", &job_line("first"));
+    place.run(&["enqueue", "first.jsonl"]).is(0);
+    place.file("jobs.jsonl", &many(MANY));
+    // Its presence keeps the log.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let neighbour = runtime.block_on(place.store());
+    let written = || place.path("parserd.db-wal").metadata().unwrap().modified();
+    for signal in [Signal::INT, Signal::KILL] {
+        let before = written().unwrap();
+        let mut command = place.command(&["enqueue", "jobs.jsonl"]);
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut is_alive = true;
+        while is_alive && written().unwrap() == before {
+            is_alive = child.try_wait().unwrap().is_none();
+            std::thread::yield_now();
+        }
+        // Jobs are being written, or it was too quick.
+        if is_alive {
+            kill_process(Pid::from_child(&child), signal).unwrap();
+        }
+        child.wait().unwrap();
+        let jobs = place.run(&["jobs", "--json"]).is(0).json();
+        let count = jobs.as_array().unwrap().len();
+        assert!([1, MANY + 1].contains(&count), "{count}");
+    }
+    let added = place.run(&["enqueue", "jobs.jsonl", "--json"]).is(0).json();
+    assert_eq!(
+        added["added"].as_u64().unwrap() + added["unchanged"].as_u64().unwrap(),
+        20_000
+    );
+    let jobs = place.run(&["jobs", "--json"]).is(0).json();
+    assert_eq!(jobs.as_array().unwrap().len(), MANY + 1);
+    runtime.block_on(neighbour.close());
+}
+
 #[test]
 fn standard_input_is_read_in_the_format_that_is_given_or_seen() {
     let place = Place::new();
-    let enqueue = |args: &[&str], text: &str| {
-        let mut command = place.command(args);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
-        crate::place::Ended::from(child.wait_with_output().unwrap())
-    };
+    let enqueue = |args: &[&str], text: &str| piped(&place, args, text);
     let csv = "name,urls\nc,https://example.com/c\n";
     enqueue(&["enqueue", "-", "--format", "csv"], csv)
         .is(0)

@@ -1,13 +1,31 @@
 use serde_json::json;
 
+use std::path::Path;
+
 use super::*;
 
+mod file;
 mod formats;
 
 const PAGE: &str = "https://books.toscrape.com/";
 
 fn jobs(format: Format, text: &str) -> Vec<Located<JobSpec>> {
     parse("f", format, text.as_bytes()).unwrap().jobs
+}
+
+/// All of a file, in the form that a text has.
+fn load(path: &Path) -> Result<Manifest, ManifestError> {
+    load_as(path, None)
+}
+
+fn load_as(path: &Path, format: Option<Format>) -> Result<Manifest, ManifestError> {
+    let file = JobFile::check(path, format)?;
+    let jobs: Vec<_> = file.jobs().collect::<Result<_, _>>().unwrap();
+    assert_eq!(file.len(), jobs.len());
+    Ok(Manifest {
+        jobs,
+        repeats: file.repeats,
+    })
 }
 
 fn specs(format: Format, text: &str) -> Vec<JobSpec> {
@@ -34,7 +52,7 @@ fn assert_bad(format: Format, text: impl AsRef<[u8]>, words: &[&str]) {
 #[test]
 fn the_example_file_loads() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/jobs.example.toml");
-    let manifest = load(&path, None).unwrap();
+    let manifest = load(&path).unwrap();
     let spec = |name: &str| {
         &manifest
             .jobs
@@ -313,16 +331,19 @@ fn a_file_is_read_by_its_extension_or_by_what_one_says() {
         std::fs::write(&path, &csv).unwrap();
         path
     };
-    assert_eq!(load(&at("a.CSV"), None).unwrap().jobs.len(), 1);
-    assert_eq!(load(&at("no-extension"), None).unwrap().jobs.len(), 1);
-    assert_eq!(load(&at("a.txt"), Some(Format::Csv)).unwrap().jobs.len(), 1);
-    assert!(load(&at("a.json"), None).is_err());
-    let error = load(&at("a.yaml"), None).unwrap_err().to_string();
+    assert_eq!(load(&at("a.CSV")).unwrap().jobs.len(), 1);
+    assert_eq!(load(&at("no-extension")).unwrap().jobs.len(), 1);
+    assert_eq!(
+        load_as(&at("a.txt"), Some(Format::Csv)).unwrap().jobs.len(),
+        1
+    );
+    assert!(load(&at("a.json")).is_err());
+    let error = load(&at("a.yaml")).unwrap_err().to_string();
     assert!(
         error.contains("the extension yaml is unknown: name the file .toml"),
         "{error}"
     );
-    let error = load(&dir.path().join("absent.csv"), None)
+    let error = load(&dir.path().join("absent.csv"))
         .unwrap_err()
         .to_string();
     assert!(error.contains("absent.csv: cannot be read"), "{error}");

@@ -1,12 +1,15 @@
 //! What people put in.
 
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::json;
 
 use super::*;
 use crate::{
     job::{JobState, ParkReason},
-    spec::JobSpec,
-    store::{OperatorAction, Selection, Submitted, submit::BULK},
+    spec::{JobSpec, Portion},
+    store::{Conflict, OperatorAction, Selection, Submitted, submit::BULK},
 };
 
 fn spec(name: &str) -> JobSpec {
@@ -19,6 +22,30 @@ fn spec(name: &str) -> JobSpec {
         run_at: Some(3_000_000_000_000),
     }
 }
+
+fn conflict(place: usize, name: &str, id: JobId) -> Conflict {
+    Conflict {
+        place,
+        name: name.to_owned(),
+        id,
+        state: "QUEUED".to_owned(),
+    }
+}
+
+fn many(count: usize) -> Vec<JobSpec> {
+    (0..count).map(|n| spec(&format!("job-{n}"))).collect()
+}
+
+fn portion(specs: impl AsRef<[JobSpec]>) -> Portion {
+    let mut portion = Portion::default();
+    for (place, spec) in specs.as_ref().iter().enumerate() {
+        portion.push(place, spec);
+    }
+    portion
+}
+
+/// The database's own rules.
+const RULES: &str = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name";
 
 const ROWS: &str = "SELECT name || ' ' || urls || ' ' || scraper_params || ' ' || fields || ' ' \
     || priority || ' ' || run_at || ' ' || state FROM jobs ORDER BY id";
@@ -63,15 +90,13 @@ async fn what_is_added_is_there_as_it_was_given_and_once() {
 #[tokio::test]
 async fn after_many_at_once_the_database_checks_rows_as_before() {
     let mut f = Fixture::new().await;
-    let rules = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name";
-    let before = f.column(rules).await;
-    let many = |count: usize| (0..count).map(|n| spec(&format!("job{n}"))).collect();
+    let before = f.column(RULES).await;
     let submitted = f.store.submit(many(BULK), false).await.unwrap();
     assert_eq!(submitted.added, BULK);
-    assert_eq!(f.column(rules).await, before);
+    assert_eq!(f.column(RULES).await, before);
     let row = |id| format!("SELECT name FROM jobs WHERE id = {id} AND state = 'QUEUED'");
     let last = f.column(&row(BULK)).await;
-    assert_eq!(last, [format!("job{}", BULK - 1)]);
+    assert_eq!(last, [format!("job-{}", BULK - 1)]);
     let bad = "INSERT INTO jobs (name, urls) VALUES ('bad', '[]')";
     let bad = f.try_sql(bad).await.unwrap_err();
     assert!(bad.to_string().contains("urls"), "{bad}");
@@ -97,7 +122,7 @@ async fn with_a_conflict_nothing_is_added() {
     let specs = vec![spec("new"), spec("taken"), spec("newer")];
     for dry_run in [true, false] {
         let submitted = f.store.submit(specs.clone(), dry_run).await.unwrap();
-        assert_eq!(submitted.conflicts, [(1, taken, "QUEUED".to_owned())]);
+        assert_eq!(submitted.conflicts, [conflict(1, "taken", taken)]);
         assert_eq!(f.column("SELECT name FROM jobs").await, ["taken"]);
     }
     f.sql("UPDATE jobs SET state = 'CANCELLED'").await;
@@ -109,9 +134,9 @@ async fn with_a_conflict_nothing_is_added() {
 async fn a_conflict_far_down_a_long_list_is_named_by_its_place() {
     let mut f = Fixture::new().await;
     let taken = f.add("job-2345").await;
-    let specs: Vec<_> = (0..2500).map(|i| spec(&format!("job-{i}"))).collect();
+    let specs = many(2500);
     let submitted = f.store.submit(specs.clone(), false).await.unwrap();
-    assert_eq!(submitted.conflicts, [(2345, taken, "QUEUED".to_owned())]);
+    assert_eq!(submitted.conflicts, [conflict(2345, "job-2345", taken)]);
     f.sql("UPDATE jobs SET state = 'CANCELLED'").await;
     let submitted = f.store.submit(specs, false).await.unwrap();
     assert_eq!(submitted.added, 2500);
@@ -119,6 +144,76 @@ async fn a_conflict_far_down_a_long_list_is_named_by_its_place() {
         .column("SELECT name FROM jobs ORDER BY id DESC LIMIT 1")
         .await;
     assert_eq!(last, ["job-2499"], "in the order of the list");
+}
+
+#[tokio::test]
+async fn what_goes_wrong_behind_many_jobs_leaves_nothing_and_harms_nothing() {
+    let mut f = Fixture::new().await;
+    let before = f.column(RULES).await;
+    let taken = f.add("taken").await;
+    let jobs = many(BULK + 2000);
+    // The last portion goes wrong, and at the second reading only, if at all.
+    let store = f.store.clone();
+    let submit = |last: fn(usize) -> io::Result<JobSpec>| {
+        let chunks: Vec<_> = jobs.chunks(1000).map(portion).collect();
+        let readings = AtomicUsize::new(0);
+        let portions = move || {
+            let reading = readings.fetch_add(1, Ordering::Relaxed);
+            let last = last(reading).map(|spec| portion(&[spec]));
+            chunks.clone().into_iter().map(Ok).chain([last])
+        };
+        store.submit_portions(portions, false)
+    };
+    let gone = submit(|reading| match reading {
+        0 => Ok(spec("last")),
+        _ => Err(io::Error::other("the disk is gone")),
+    });
+    let broken = submit(|_| {
+        Ok(JobSpec {
+            run_at: Some(5),
+            ..spec("broken")
+        })
+    });
+    // No caller may give a name twice.
+    let twice = submit(|_| Ok(spec("job-0")));
+    for (failed, words) in [
+        (gone.await, "the disk is gone"),
+        (broken.await, "run_at is Unix milliseconds"),
+        (twice.await, "UNIQUE"),
+    ] {
+        let error = failed.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let conflicts = submit(|_| Ok(spec("taken"))).await.unwrap().conflicts;
+    assert_eq!(conflicts, [conflict(0, "taken", taken)]);
+    assert_eq!(f.column("SELECT name FROM jobs").await, ["taken"]);
+    assert_eq!(f.column(RULES).await, before);
+    for (added, unchanged) in [(BULK + 2001, 0), (0, BULK + 2001)] {
+        let good = submit(|_| Ok(spec("last"))).await.unwrap();
+        assert_eq!((good.added, good.unchanged), (added, unchanged));
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_new_of_a_list_is_added_and_in_its_order() {
+    let mut f = Fixture::new().await;
+    for name in ["job-1", "job-1500"] {
+        f.store.submit(vec![spec(name)], false).await.unwrap();
+    }
+    f.add("gone").await;
+    f.sql("UPDATE jobs SET state = 'CANCELLED' WHERE name = 'gone'")
+        .await;
+    let specs = [many(2000), vec![spec("gone")]].concat();
+    let submitted = f.store.submit(specs, false).await.unwrap();
+    assert_eq!((submitted.added, submitted.unchanged), (1999, 2));
+    let names = f
+        .column("SELECT name FROM jobs WHERE state <> 'CANCELLED' ORDER BY id")
+        .await;
+    let expected = (0..2000).filter(|n| ![1, 1500].contains(n));
+    let expected = expected.map(|n| format!("job-{n}"));
+    let first = ["job-1", "job-1500"].map(str::to_owned);
+    let expected = first.into_iter().chain(expected).chain(["gone".to_owned()]);
+    assert_eq!(names, expected.collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -1,0 +1,133 @@
+//! The jobs of a file while it is checked: few in memory, many in a temporary file.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Seek as _, Write as _};
+use std::sync::Arc;
+
+use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
+
+use super::Located;
+use crate::spec::{JobSpec, Portion};
+
+/// How many bytes are kept in memory.
+const IN_MEMORY: usize = 1024 * 1024;
+
+/// How many bytes of a file are read at once.
+const READ_AT_ONCE: usize = 64 * 1024;
+
+/// Jobs, written once.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    text: Text,
+    pub(super) count: usize,
+}
+
+/// A portion a line.
+#[derive(Debug, Clone)]
+enum Text {
+    Memory(Arc<[u8]>),
+    /// One that has no name, and goes with the process.
+    Disk(Arc<File>),
+}
+
+/// Jobs, still being written.
+pub(super) struct Keeping {
+    file: SpooledTempFile,
+    portion: Portion,
+    count: usize,
+}
+
+impl Keeping {
+    pub(super) fn new() -> Self {
+        Self {
+            file: spooled_tempfile(IN_MEMORY),
+            portion: Portion::default(),
+            count: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, job: &Located<JobSpec>) -> io::Result<()> {
+        self.portion.push(job.line, &job.value);
+        self.count += 1;
+        if self.portion.is_full() {
+            self.end_portion()?;
+        }
+        Ok(())
+    }
+
+    fn end_portion(&mut self) -> io::Result<()> {
+        let portion = std::mem::take(&mut self.portion);
+        self.file.write_all(portion.line().as_bytes())
+    }
+
+    pub(super) fn done(mut self) -> io::Result<Kept> {
+        if !self.portion.is_empty() {
+            self.end_portion()?;
+        }
+        let text = match self.file.into_inner() {
+            SpooledData::InMemory(bytes) => Text::Memory(bytes.into_inner().into()),
+            SpooledData::OnDisk(file) => Text::Disk(Arc::new(file)),
+        };
+        Ok(Kept {
+            text,
+            count: self.count,
+        })
+    }
+}
+
+impl Kept {
+    pub(super) fn all(
+        jobs: impl Iterator<Item = io::Result<Located<JobSpec>>>,
+    ) -> io::Result<Self> {
+        let mut keeping = Keeping::new();
+        for job in jobs {
+            keeping.push(&job?)?;
+        }
+        keeping.done()
+    }
+
+    pub(super) fn retain(
+        &self,
+        mut wanted: impl FnMut(&Located<JobSpec>) -> bool,
+    ) -> io::Result<Self> {
+        let is_wanted = |job: &io::Result<_>| job.as_ref().map_or(true, &mut wanted);
+        Self::all(self.jobs().filter(is_wanted))
+    }
+
+    fn reader(&self) -> io::Result<Box<dyn BufRead + Send>> {
+        Ok(match &self.text {
+            Text::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+            Text::Disk(file) => {
+                let mut file = file.try_clone()?;
+                file.rewind()?;
+                Box::new(BufReader::with_capacity(READ_AT_ONCE, file))
+            }
+        })
+    }
+
+    pub(super) fn portions(&self) -> impl Iterator<Item = io::Result<Portion>> + Send + use<> {
+        let (reader, error) = match self.reader() {
+            Ok(reader) => (Some(reader), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let lines = reader.into_iter().flat_map(BufRead::lines);
+        let portion =
+            |line: String| Portion::of_line(&line).ok_or(io::ErrorKind::InvalidData.into());
+        error
+            .into_iter()
+            .chain(lines.map(move |line| line.and_then(portion)))
+    }
+
+    pub(super) fn jobs(&self) -> impl Iterator<Item = io::Result<Located<JobSpec>>> + use<> {
+        self.portions().flat_map(|portion| {
+            let (jobs, error) = match portion.and_then(|portion| Ok(portion.specs()?)) {
+                Ok(jobs) => (jobs, None),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            let jobs = jobs.into_iter();
+            error
+                .into_iter()
+                .chain(jobs.map(|(line, value)| Ok(Located { line, value })))
+        })
+    }
+}
