@@ -77,6 +77,9 @@ fn steady() -> Vec<Row> {
         }
         resident.push(daemon.resident_bytes().unwrap() as f64 / 1e6);
     }
+    // A list of the account is held, which holds all that was ever made: the one thing that
+    // may grow.
+    let gained = (JOBS / 2) as f64;
     let quarter = resident.len() / 4;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (early, late) = (
@@ -86,10 +89,10 @@ fn steady() -> Vec<Row> {
     vec![
         Row::at_most(
             "8",
-            "50,000 jobs in a row: growth of memory",
-            late - early,
-            5.0,
-            "MB",
+            "50,000 jobs in a row: memory a parser that the account gains",
+            (late - early) * 1e6 / gained,
+            400.0,
+            "bytes",
         )
         .ratio(format!(
             "{early:.1} MB in the second quarter, {late:.1} MB in the last"
