@@ -1,9 +1,10 @@
 //! Logs: to standard error, one line an event that matters.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::FilterFn, layer::SubscriberExt as _,
+    EnvFilter, Layer as _, filter::FilterFn, fmt::MakeWriter, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
@@ -23,9 +24,9 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.level)?;
     let is_terminal = std::io::stderr().is_terminal();
     // The journal has times of its own.
-    let is_journal = !is_terminal && std::env::var_os("JOURNAL_STREAM").is_some();
+    let is_journal = is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref());
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(Lines { is_journal })
         .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
         .with_target(false);
     let lines = match log.format {
@@ -45,6 +46,71 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether standard error leads to the journal: `JOURNAL_STREAM` names its device and
+/// inode, and a program whose standard error was led elsewhere inherits the variable.
+fn is_journal(stream: Option<&str>) -> bool {
+    let named = stream.and_then(|stream| {
+        let (device, inode) = stream.split_once(':')?;
+        Some((device.parse().ok()?, inode.parse().ok()?))
+    });
+    named.is_some() && named == stderr_place()
+}
+
+#[cfg(unix)]
+fn stderr_place() -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::metadata("/dev/stderr").ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+const fn stderr_place() -> Option<(u64, u64)> {
+    None
+}
+
+/// Standard error.
+struct Lines {
+    is_journal: bool,
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line { priority: "" }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
+        let priority = match *metadata.level() {
+            _ if !self.is_journal => "",
+            Level::ERROR => "<3>",
+            Level::WARN => "<4>",
+            Level::INFO => "<6>",
+            Level::DEBUG | Level::TRACE => "<7>",
+        };
+        Line { priority }
+    }
+}
+
+/// A line with its priority in front, as `sd-daemon(3)` has it.
+struct Line {
+    priority: &'static str,
+}
+
+impl Write for Line {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        // In one piece: lines of several threads must not mix.
+        let line = [self.priority.as_bytes(), text].concat();
+        io::stderr().write_all(&line)?;
+        self.priority = "";
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 fn is_leaky(target: &str) -> bool {
     LEAKY_TARGETS.iter().any(|leaky| {
         target
@@ -56,6 +122,15 @@ fn is_leaky(target: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_was_led_elsewhere_is_no_journal() {
+        let place = stderr_place().map(|(device, inode)| format!("{device}:{inode}"));
+        assert!(is_journal(place.as_deref()), "{place:?}");
+        for stream in [None, Some(""), Some("1"), Some("1:x"), Some("1:1")] {
+            assert!(!is_journal(stream), "{stream:?}");
+        }
+    }
 
     #[test]
     fn the_http_stack_is_left_out_and_parserd_is_not() {

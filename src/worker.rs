@@ -252,7 +252,7 @@ impl<S: Service> Worker<S> {
             AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words) => {
                 tracing::warn!(
                     http_status = words.status,
-                    message = words.message,
+                    error_message = words.message,
                     "the credits left cannot be looked up: a create tries instead"
                 );
                 None
@@ -500,8 +500,8 @@ impl<S: Service> Worker<S> {
                 if let Some((credits, sent_at)) = refund {
                     self.account.refund(*credits, *sent_at);
                 }
-                tell(job, &change);
                 let now = self.clock.now();
+                tell(job, &change, now);
                 self.metrics.applied(&job.progress, &change.next, now);
                 if let Some(generation) = Generation::of(&change.next) {
                     self.pace().learn(generation);
@@ -554,16 +554,23 @@ impl<S: Service> Worker<S> {
 }
 
 /// One line an event that matters; polls that bring nothing new have none.
-fn tell(job: &Job, change: &Change) {
+fn tell(job: &Job, change: &Change, now: UnixMs) {
     let Some(note) = &change.note else { return };
     let next = &change.next;
     let parser_id = next.parser_id.as_ref().map(|id| id.0.as_str());
+    // How long it was generated.
+    let elapsed_ms = match (job.progress.state, next.state) {
+        (JobState::Generating, JobState::Generating) => None,
+        (JobState::Generating, _) => job.progress.generating_since.map(|since| now - since),
+        _ => None,
+    };
     match next.state {
         JobState::Failed | JobState::Parked => tracing::warn!(
             job = %job.id, name = job.name, state = %next.state, parser_id,
-            http_status = next.error_status, park_reason = next.park_reason.map(|r| r.as_str()),
+            attempt = next.attempts, http_status = next.error_status, elapsed_ms,
+            park_reason = next.park_reason.map(|r| r.as_str()),
             error_kind = next.error_kind.map(|k| k.as_str()),
-            message = next.error_message.as_deref(), "{}", note.event
+            error_message = next.error_message.as_deref(), "{}", note.event
         ),
         JobState::Queued
         | JobState::Creating
@@ -571,7 +578,8 @@ fn tell(job: &Job, change: &Change) {
         | JobState::Finished
         | JobState::Cancelled => tracing::info!(
             job = %job.id, name = job.name, state = %next.state, parser_id,
-            attempt = next.attempts, http_status = next.error_status, "{}", note.event
+            attempt = next.attempts, http_status = next.error_status, elapsed_ms,
+            "{}", note.event
         ),
     }
 }

@@ -1,0 +1,104 @@
+//! The log of the real program: its lines, their fields, the journal's priorities.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{fs::File, os::unix::fs::MetadataExt as _, path::PathBuf};
+
+use common::{Harness, program::parserd};
+use serde_json::Value;
+
+/// Runs until done; what was logged.
+async fn logged(harness: &Harness, to_journal: bool) -> String {
+    let path: PathBuf = harness.folder.path().join("log");
+    let file = File::create(&path).unwrap();
+    let mut command = parserd(harness, &["run", "--until-done"]);
+    command.env_remove("JOURNAL_STREAM");
+    if to_journal {
+        let place = file.metadata().unwrap();
+        command.env("JOURNAL_STREAM", format!("{}:{}", place.dev(), place.ino()));
+    }
+    let mut child = command.stderr(file).spawn().unwrap();
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap());
+    ended.await.unwrap();
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn json_lines(log: &str) -> Vec<Value> {
+    let lines = log.lines().map(serde_json::from_str);
+    lines.collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn a_job_has_a_line_for_each_change_and_none_for_a_poll() {
+    let rules = ["create status=400 name=job-2", "create generation=1s"];
+    let mut harness = Harness::new(&rules).await;
+    harness.set("log.format", "json");
+    harness.enqueue(3).await;
+    let lines = json_lines(&logged(&harness, false).await);
+    for (job, name, expected) in [
+        ("1", "job-0", &["creating", "created", "finished"][..]),
+        ("3", "job-2", &["creating", "failed"]),
+    ] {
+        let of_job: Vec<_> = lines.iter().filter(|line| line["job"] == job).collect();
+        let told: Vec<_> = of_job.iter().map(|line| &line["message"]).collect();
+        assert_eq!(told, expected, "{of_job:?}");
+        for line in of_job {
+            assert_eq!(line["name"], name);
+            assert!(
+                line["state"].is_string() && line["attempt"].is_u64(),
+                "{line}"
+            );
+        }
+    }
+    let finished = |line: &&Value| line["message"] == "finished";
+    let finished = lines.iter().find(finished).unwrap();
+    assert!(finished["parser_id"].is_string(), "{finished}");
+    assert!(
+        finished["elapsed_ms"].as_i64().unwrap() >= 1_000,
+        "{finished}"
+    );
+    let failed = lines.iter().find(|line| line["level"] == "WARN").unwrap();
+    assert_eq!(failed["http_status"], 400);
+    assert_eq!(failed["error_kind"], "bad_request");
+    assert!(failed["error_message"].is_string(), "{failed}");
+}
+
+#[tokio::test]
+async fn polls_are_told_at_debug() {
+    let mut harness = Harness::new(&["create generation=500ms"]).await;
+    harness.set("log.format", "json");
+    harness.set("log.level", "debug");
+    harness.enqueue(1).await;
+    let lines = json_lines(&logged(&harness, false).await);
+    let polls = lines.iter().filter(|line| line["endpoint"] == "details");
+    let polls: Vec<_> = polls.collect();
+    assert!(!polls.is_empty(), "{lines:?}");
+    for poll in polls {
+        assert_eq!(poll["level"], "DEBUG", "{poll}");
+        assert!(poll["elapsed_ms"].is_u64(), "{poll}");
+    }
+}
+
+#[tokio::test]
+async fn the_journal_gets_priorities_and_no_times() {
+    let harness = Harness::new(&["create status=400"]).await;
+    harness.enqueue(1).await;
+    let log = logged(&harness, true).await;
+    assert!(log.lines().all(|line| line.starts_with('<')), "{log}");
+    assert!(
+        log.lines()
+            .any(|line| line.starts_with("<6> INFO creating")),
+        "{log}"
+    );
+    assert!(
+        log.lines().any(|line| line.starts_with("<4> WARN failed")),
+        "{log}"
+    );
+    let harness = Harness::new(&["create status=400"]).await;
+    harness.enqueue(1).await;
+    let log = logged(&harness, false).await;
+    assert!(!log.contains("<6>"), "{log}");
+}
