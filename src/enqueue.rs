@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::job::JobId;
-use crate::manifest::{BadJob, Format, JobFile, ManifestError};
+use crate::manifest::{BadJob, Format, JobFile, ManifestError, Tally};
 use crate::store::{Store, StoreError, Submitted};
 
 /// Why a file was not loaded. Nothing of it was.
@@ -32,18 +32,23 @@ pub async fn load_file(
     path: &Path,
     format: Option<Format>,
 ) -> Result<Submitted, EnqueueError> {
-    let file = check_file(path, format).await?;
+    let file = check_file(path, format, Tally::default()).await?;
     submit(store, &path.display().to_string(), &file, false).await
 }
 
-/// Reads and checks one job file, off the runtime's own threads.
+/// Reads and checks one job file, off the runtime's own threads. `tally` counts what is
+/// read of it, and later what is added.
 ///
 /// # Errors
 /// Names every bad job.
-pub async fn check_file(path: &Path, format: Option<Format>) -> Result<JobFile, ManifestError> {
+pub async fn check_file(
+    path: &Path,
+    format: Option<Format>,
+    tally: Tally,
+) -> Result<JobFile, ManifestError> {
     let name = path.display().to_string();
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || JobFile::check(&path, format))
+    tokio::task::spawn_blocking(move || JobFile::check(&path, format, &tally))
         .await
         .unwrap_or_else(|error| Err(refused(name, vec![of_file(format!("not read: {error}"))])))
 }

@@ -1,7 +1,11 @@
 //! Logs: to standard error, one line an event that matters.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::{
+    io::{self, IsTerminal as _, Write},
+    sync::OnceLock,
+};
 
+use indicatif::MultiProgress;
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
     EnvFilter, Layer as _, filter::FilterFn, fmt::MakeWriter, layer::SubscriberExt as _,
@@ -12,6 +16,23 @@ use crate::{
     api::client::LEAKY_TARGETS,
     config::{Log, LogFormat},
 };
+
+/// The bars on the terminal, once there is one.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// The bars on the terminal. Lines of the log go above them.
+pub fn bars() -> &'static MultiProgress {
+    BARS.get_or_init(MultiProgress::new)
+}
+
+/// Writes a line above the bars.
+///
+/// # Errors
+/// Where nobody reads it.
+pub fn write_line(line: &str) -> io::Result<()> {
+    let line = format!("{line}\n");
+    Line { priority: "" }.write_all(line.as_bytes())
+}
 
 /// Starts logging.
 ///
@@ -101,7 +122,10 @@ impl Write for Line {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         // In one piece: lines of several threads must not mix.
         let line = [self.priority.as_bytes(), text].concat();
-        io::stderr().write_all(&line)?;
+        match BARS.get().filter(|bars| !bars.is_hidden()) {
+            Some(bars) => bars.println(String::from_utf8_lossy(&line).trim_end())?,
+            None => io::stderr().write_all(&line)?,
+        }
         self.priority = "";
         Ok(text.len())
     }

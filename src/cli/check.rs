@@ -13,6 +13,7 @@ use crate::api::types::{AccountOutcome, ListOutcome, Refusal, Words};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
+use crate::manifest::Tally;
 use crate::store::{Role, Store, StoreError, has_daemon};
 use findings::{Checker, Level};
 
@@ -389,7 +390,7 @@ async fn rehearse(
     rehearsal: &mut Rehearsal,
 ) -> Result<usize, EnqueueError> {
     let source = file.display().to_string();
-    let file = enqueue::check_file(file, None).await?;
+    let file = enqueue::check_file(file, None, Tally::default()).await?;
     let jobs = file.len();
     let (new, _) = rehearsal.admit(&source, file)?;
     if let Some(store) = store {

@@ -6,7 +6,6 @@ use std::{
 
 use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use crate::{
@@ -26,7 +25,9 @@ use crate::{
 };
 
 use super::{
-    Exit, narrate,
+    Exit,
+    bar::JobsBar,
+    narrate,
     output::{Columns, Out, grouped, say, span},
     run,
 };
@@ -123,7 +124,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
     .await?;
     let running = daemon.run();
     tokio::pin!(running);
-    let mut show = Show::new(&store, &server).await?;
+    let mut show = Show::new(&store, &server);
     loop {
         tokio::select! {
             ended = &mut running => {
@@ -189,30 +190,21 @@ struct Show<'a> {
     server: &'a ServerHandle,
     started: UnixMs,
     seen: i64,
-    bar: Option<ProgressBar>,
+    bar: Option<JobsBar>,
     parked_since: Option<UnixMs>,
 }
 
 impl<'a> Show<'a> {
-    async fn new(store: &'a Store, server: &'a ServerHandle) -> anyhow::Result<Self> {
-        let counts = store.counts().await?;
-        let total: i64 = counts.states.values().sum();
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} done  {msg}");
-            let bar = ProgressBar::new(total.unsigned_abs());
-            if let Ok(style) = style {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Ok(Self {
+    fn new(store: &'a Store, server: &'a ServerHandle) -> Self {
+        let bar = std::io::stderr().is_terminal().then(JobsBar::new);
+        Self {
             store,
             server,
             started: Clock::system().now(),
             seen: 0,
             bar,
             parked_since: None,
-        })
+        }
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
@@ -226,15 +218,7 @@ impl<'a> Show<'a> {
         }
         let counts = self.store.counts().await?;
         if let Some(bar) = &self.bar {
-            let of = |state| counts.of(state);
-            let ended = of(JobState::Finished) + of(JobState::Failed);
-            bar.set_position(ended.unsigned_abs());
-            bar.set_message(format!(
-                "{} queued, {} generating, {} parked",
-                of(JobState::Queued),
-                of(JobState::Generating),
-                of(JobState::Parked)
-            ));
+            bar.show(&counts);
         }
         self.top_up(counts.of(JobState::Parked) > 0);
         Ok(())
@@ -265,16 +249,14 @@ impl<'a> Show<'a> {
     fn tell(&self, at: UnixMs, name: &str, text: &str) {
         let line = format!("{:>6}  {name:<28} {text}", span(at - self.started));
         match &self.bar {
-            Some(bar) => bar.println(line),
+            Some(bar) => bar.line(&line),
             None => say(&line),
         }
     }
 
     async fn end(&mut self) -> anyhow::Result<()> {
         self.look().await?;
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar = None;
         Ok(())
     }
 }

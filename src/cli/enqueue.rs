@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Exit;
 use super::output::{Out, cost, count, say};
+use super::{Exit, bar};
 use crate::config::Settings;
 use crate::enqueue::{self, EnqueueError, Rehearsal};
-use crate::manifest::{BadJob, Format, JobFile, ManifestError};
+use crate::manifest::{BadJob, Format, JobFile, ManifestError, Tally};
 use crate::store::{Role, Store, Submitted};
 
 /// Adds the jobs of files: all of a file, or none where one of its jobs is bad.
@@ -79,8 +79,11 @@ pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::R
     };
     for (index, path) in args.files.iter().enumerate() {
         let is_last = index + 1 == args.files.len();
-        let loaded = loader.load(path, args.format, is_last).await;
-        summary.add(path.display().to_string(), loaded)?;
+        let (name, tally) = (path.display().to_string(), Tally::default());
+        let size_bytes = std::fs::metadata(path).ok().map(|file| file.len());
+        let work = loader.load(path, args.format, is_last, tally.clone());
+        let loaded = bar::over_file(&name, size_bytes, &tally, work).await;
+        summary.add(name, loaded)?;
     }
     if let Some(store) = loader.store {
         store.close().await;
@@ -113,9 +116,10 @@ impl Loader<'_> {
         path: &Path,
         format: Option<Format>,
         is_last: bool,
+        tally: Tally,
     ) -> Result<Submitted, EnqueueError> {
         let source = path.display().to_string();
-        let file = enqueue::check_file(path, format).await?;
+        let file = enqueue::check_file(path, format, tally).await?;
         tell_repeats(&source, &file);
         if !self.dry_run {
             return match self.open().await? {

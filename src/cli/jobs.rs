@@ -102,16 +102,32 @@ fn harmless(mut row: JobRow) -> JobRow {
     row
 }
 
+/// A terminal of so many columns has room for a parser's id.
+const WIDE: u16 = 110;
+
+/// What is shown, and which of it as wide as its content, by index in each.
+type Choice = (&'static [usize], &'static [usize]);
+const ALL: Choice = (&[0, 1, 2, 3, 4, 5, 6], &[0, 2, 4, 5]);
+const NARROW: Choice = (&[0, 1, 2, 5, 6], &[0, 2, 3]);
+
 async fn table(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
     let now = Clock::system().now();
     let mut blocks = store.rows(states).try_ready_chunks(BLOCK_ROWS).boxed();
     let mut widths = Vec::new();
+    let is_narrow = Columns::width().is_some_and(|width| width < WIDE);
+    let (shown, whole) = if is_narrow { NARROW } else { ALL };
     while let Some(rows) = blocks.try_next().await.map_err(|error| error.1)? {
-        let headings = if widths.is_empty() { HEADINGS } else { &[] };
-        let mut columns = Columns::new(headings).one_line();
-        rows.iter().for_each(|row| columns.row(cells(row, now)));
+        let headings: Vec<_> = match widths.is_empty() {
+            true => shown.iter().map(|index| HEADINGS[*index]).collect(),
+            false => Vec::new(),
+        };
+        let mut columns = Columns::new(&headings).one_line();
+        for row in &rows {
+            let cells = cells(row, now);
+            columns.row(shown.iter().map(|index| &cells[*index]));
+        }
         if widths.is_empty() {
-            columns.keep_whole(&[0, 2, 4, 5]);
+            columns.keep_whole(whole);
             widths = columns.widths();
         } else {
             columns.at_least(&widths);

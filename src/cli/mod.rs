@@ -1,6 +1,7 @@
 //! The commands: one file each, the arguments here.
 
 mod backup;
+mod bar;
 mod check;
 mod completions;
 mod demo;

@@ -2,13 +2,13 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::api::text::{escaped, is_unfit};
 use crate::budget::Budget;
-use crate::job::UnixMs;
+use crate::job::{JobState, UnixMs};
 
 /// A terminal that says it is narrower than this is taken to be of the usual width.
 const LEAST_WIDTH: u16 = 20;
@@ -123,6 +123,7 @@ pub fn quoted(name: &str) -> String {
 pub struct Columns {
     table: Table,
     one_line: bool,
+    is_coloured: bool,
 }
 
 impl Columns {
@@ -139,10 +140,20 @@ impl Columns {
         if !headings.is_empty() {
             table.set_header(headings.to_vec());
         }
+        let is_coloured = has_colour();
+        if is_coloured {
+            table.enforce_styling();
+        }
         Self {
             table,
             one_line: false,
+            is_coloured,
         }
+    }
+
+    /// How wide the terminal is, if there is one.
+    pub fn width() -> Option<u16> {
+        Self::new(&[]).table.width()
     }
 
     /// Cuts what does not fit, instead of breaking it into lines.
@@ -154,11 +165,12 @@ impl Columns {
 
     /// Adds a row; every cell is made harmless.
     pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        let cells: Vec<String> = cells
-            .into_iter()
-            .map(|cell| escaped(cell.as_ref()))
-            .collect();
-        let mut row = Row::from(cells);
+        let cells = cells.into_iter().map(|cell| escaped(cell.as_ref()));
+        let cells = cells.map(|cell| match colour(&cell).filter(|_| self.is_coloured) {
+            Some(colour) => Cell::new(cell).fg(colour),
+            None => Cell::new(cell),
+        });
+        let mut row = Row::from(cells.collect::<Vec<_>>());
         if self.one_line {
             row.max_height(1);
         }
@@ -197,6 +209,25 @@ impl Columns {
             .lines()
             .map(|line| line.trim_end().to_owned())
             .collect()
+    }
+}
+
+/// Whether standard output shows colour: on a terminal, unless told otherwise
+/// (<https://no-color.org>).
+fn has_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// The colour of a cell that says where a job stands.
+fn colour(cell: &str) -> Option<Color> {
+    match cell.split(' ').next()?.parse().ok()? {
+        JobState::Finished => Some(Color::Green),
+        JobState::Failed => Some(Color::Red),
+        JobState::Parked => Some(Color::Yellow),
+        JobState::Creating | JobState::Generating => Some(Color::Cyan),
+        JobState::Queued | JobState::Cancelled => None,
     }
 }
 

@@ -5,7 +5,7 @@ mod supervisor;
 #[cfg(unix)]
 mod words;
 
-use std::{sync::Arc, time::Duration};
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
@@ -26,7 +26,7 @@ use crate::{
     worker::Stop,
 };
 
-use super::Exit;
+use super::{Exit, bar};
 #[cfg(unix)]
 use supervisor::Supervisor;
 
@@ -106,6 +106,9 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         tracing::info!(address = %listener.address()?, "page, metrics and health are served");
         let vitals = Vitals::new(settings, &daemon, store.clone(), clock, token);
         beside.spawn(listener.serve(vitals));
+    }
+    if args.until_done && std::io::stderr().is_terminal() {
+        beside.spawn(bar::watch(store.clone()));
     }
     daemon.run().await?;
     beside.shutdown().await;

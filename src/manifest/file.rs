@@ -9,7 +9,7 @@ use std::path::Path;
 use super::kept::{Keeping, Kept};
 use super::{
     Admission, BadJob, FILE_MAX_BYTES, Format, Located, Manifest, ManifestError, Names, Repeat,
-    STDIN, json_lines, parse, unmarked,
+    STDIN, Tally, json_lines, parse, unmarked,
 };
 use crate::spec::{JobSpec, Portion};
 
@@ -21,6 +21,7 @@ const PIECE: usize = 64 * 1024;
 pub struct JobFile {
     /// The jobs that the file holds again, word for word: harmless, worth a note.
     pub repeats: Vec<Repeat>,
+    tally: Tally,
     jobs: Kept,
 }
 
@@ -32,10 +33,14 @@ impl JobFile {
     /// # Errors
     /// As [`parse`]; also where the file cannot be read, is longer than
     /// [`FILE_MAX_BYTES`] and no JSON Lines, or has an extension that stands for no format.
-    pub fn check(path: &Path, format: Option<Format>) -> Result<Self, ManifestError> {
+    pub fn check(
+        path: &Path,
+        format: Option<Format>,
+        tally: &Tally,
+    ) -> Result<Self, ManifestError> {
         let name = path.display().to_string();
         let checked = format_of(path, format)
-            .and_then(|format| open(path, format))
+            .and_then(|format| open(path, format, tally))
             .map_err(|bad| vec![bad])
             .and_then(|opened| match opened {
                 Opened::Whole(format, bytes) => match parse(&name, format, &bytes) {
@@ -44,10 +49,16 @@ impl JobFile {
                 },
                 Opened::Lines(reader) => check_lines(reader),
             });
-        checked.map_err(|bad| ManifestError {
-            source_name: name,
-            bad,
-        })
+        match checked {
+            Ok(file) => Ok(Self {
+                tally: tally.clone(),
+                ..file
+            }),
+            Err(bad) => Err(ManifestError {
+                source_name: name,
+                bad,
+            }),
+        }
     }
 
     /// The jobs of a text that was parsed.
@@ -57,6 +68,7 @@ impl JobFile {
     pub fn of(manifest: Manifest) -> io::Result<Self> {
         Ok(Self {
             repeats: manifest.repeats,
+            tally: Tally::default(),
             jobs: Kept::all(manifest.jobs.into_iter().map(Ok))?,
         })
     }
@@ -75,8 +87,14 @@ impl JobFile {
     pub fn portions(
         &self,
     ) -> impl Fn() -> Box<dyn Iterator<Item = io::Result<Portion>> + Send> + Send + use<> {
-        let jobs = self.jobs.clone();
-        move || Box::new(jobs.portions())
+        let (jobs, tally) = (self.jobs.clone(), self.tally.clone());
+        move || {
+            tally.begins_again();
+            let tally = tally.clone();
+            Box::new(jobs.portions().inspect(move |portion| {
+                tally.add_jobs(portion.as_ref().map_or(0, Portion::len));
+            }))
+        }
     }
 
     /// The jobs, one by one. One reading at a time.
@@ -120,11 +138,11 @@ enum Opened {
     Lines(Box<dyn BufRead>),
 }
 
-fn open(path: &Path, format: Option<Format>) -> Result<Opened, BadJob> {
+fn open(path: &Path, format: Option<Format>, tally: &Tally) -> Result<Opened, BadJob> {
     let opened = || {
         let mut reader: Box<dyn Read> = match path.to_str() {
-            Some(STDIN) => Box::new(io::stdin().lock()),
-            _ => Box::new(File::open(path)?),
+            Some(STDIN) => Box::new(tally.over(io::stdin().lock())),
+            _ => Box::new(tally.over(File::open(path)?)),
         };
         let head = beginning(&mut reader)?;
         let format = format.unwrap_or_else(|| Format::sniff(&head));
@@ -195,7 +213,11 @@ fn check_lines(reader: impl BufRead) -> Result<JobFile, Vec<BadJob>> {
         bad.sort_by_key(|bad| bad.line);
     }
     if bad.is_empty() {
-        Ok(JobFile { repeats, jobs })
+        Ok(JobFile {
+            repeats,
+            tally: Tally::default(),
+            jobs,
+        })
     } else {
         Err(bad)
     }

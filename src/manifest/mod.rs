@@ -9,6 +9,7 @@ mod json;
 mod kept;
 pub(crate) mod lines;
 mod names;
+mod tally;
 mod toml;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use file::JobFile;
 pub use json::{LINE_MAX_BYTES, json_lines};
 use lines::Lines;
 pub use names::{Admission, Names};
+pub use tally::Tally;
 
 /// The longest file that is read whole, in bytes. [`json_lines`] has no such limit.
 pub const FILE_MAX_BYTES: u64 = 256 * 1024 * 1024;

@@ -11,3 +11,5 @@ mod operate;
 mod place;
 mod plan;
 mod read;
+#[cfg(target_os = "linux")]
+mod terminal;

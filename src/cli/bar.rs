@@ -1,0 +1,108 @@
+//! Bars on a terminal for what takes long; nothing where standard error is none.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    job::JobState,
+    manifest::Tally,
+    store::{Store, report::Counts},
+    telemetry,
+};
+
+/// How often a bar is brought up to date.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+fn styled(len: u64, template: &str) -> ProgressBar {
+    let bar = telemetry::bars().add(ProgressBar::new(len));
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// How many of a number of jobs are done.
+#[derive(Debug)]
+pub(super) struct JobsBar(ProgressBar);
+
+impl JobsBar {
+    pub fn new() -> Self {
+        Self(styled(0, "{bar:30} {pos}/{len} done  {msg}"))
+    }
+
+    pub fn show(&self, counts: &Counts) {
+        let of = |state| counts.of(state);
+        let total: i64 = counts.states.values().sum();
+        let ended = of(JobState::Finished) + of(JobState::Failed) + of(JobState::Cancelled);
+        self.0.set_length(total.unsigned_abs());
+        self.0.set_position(ended.unsigned_abs());
+        self.0.set_message(format!(
+            "{} queued, {} generating, {} parked",
+            of(JobState::Queued),
+            of(JobState::Creating) + of(JobState::Generating),
+            of(JobState::Parked)
+        ));
+    }
+
+    /// Writes a line above it.
+    pub fn line(&self, line: &str) {
+        // That nobody reads it must end no command.
+        let _nobody_reads = telemetry::write_line(line);
+    }
+}
+
+impl Drop for JobsBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Shows how far the jobs of `store` are, until it is dropped.
+pub(super) async fn watch(store: Store) {
+    let bar = JobsBar::new();
+    loop {
+        // The daemon itself tells what is wrong with the database.
+        if let Ok(counts) = store.counts().await {
+            bar.show(&counts);
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Shows how far a job file is while `work` goes on.
+pub(super) async fn over_file<T>(
+    name: &str,
+    size_bytes: Option<u64>,
+    tally: &Tally,
+    work: impl Future<Output = T>,
+) -> T {
+    let checking = match size_bytes {
+        Some(_) => "{bar:30} checking {msg}: {bytes} of {total_bytes}",
+        None => "checking {msg}: {bytes}",
+    };
+    let bar = styled(size_bytes.unwrap_or(0), checking);
+    bar.set_message(crate::api::text::escaped(name));
+    let mut work = std::pin::pin!(work);
+    let mut tick = tokio::time::interval(INTERVAL);
+    let done = loop {
+        tokio::select! {
+            biased;
+            done = &mut work => break done,
+            _ = tick.tick() => match tally.jobs() {
+                0 => bar.set_position(tally.read_bytes()),
+                jobs => {
+                    bar.set_style(adding());
+                    bar.set_position(jobs);
+                }
+            },
+        }
+    };
+    bar.finish_and_clear();
+    done
+}
+
+fn adding() -> ProgressStyle {
+    ProgressStyle::with_template("adding {msg}: {human_pos} jobs")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}

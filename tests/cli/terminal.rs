@@ -1,0 +1,117 @@
+//! What is shown on a terminal and nowhere else: bars, colour, tables of its width.
+
+use std::{
+    fs::File,
+    io::Read as _,
+    process::{Command, Stdio},
+};
+
+use rustix::{
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
+};
+
+use crate::place::{Place, finished, generation_failed, job_line, out_of_credits};
+
+const ESCAPE: char = '\u{1b}';
+
+/// Runs a command on a terminal of 60 columns; what is shown there.
+fn shown(mut command: Command) -> String {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let size = Winsize {
+        ws_row: 24,
+        ws_col: 60,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&terminal, size).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let path = name.to_str().unwrap();
+    let end = || Stdio::from(File::options().read(true).write(true).open(path).unwrap());
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .unwrap();
+    // It holds the other end, and with it the terminal open.
+    drop(command);
+    let mut shown = Vec::new();
+    // A terminal that nobody has open any more cannot be read.
+    let _ends_with_an_error = File::from(terminal).read_to_end(&mut shown);
+    child.wait().unwrap();
+    String::from_utf8(shown).unwrap()
+}
+
+fn on_terminal(place: &Place, args: &[&str]) -> String {
+    let mut command = place.command(args);
+    command.env("TERM", "xterm-256color");
+    shown(command)
+}
+
+async fn some_jobs() -> Place {
+    let place = Place::new();
+    let name = "a-name-that-is-longer-than-there-is-room-for-on-a-narrow-terminal";
+    place
+        .jobs(vec![
+            (name, finished(name)),
+            ("broken", generation_failed("broken")),
+            ("poor", out_of_credits("poor")),
+        ])
+        .await;
+    place
+}
+
+#[tokio::test]
+async fn states_have_colour_on_a_terminal_only_and_not_where_that_is_unwanted() {
+    let place = some_jobs().await;
+    for args in [&["jobs"][..], &["status"], &["show", "broken"]] {
+        let told = on_terminal(&place, args);
+        assert!(told.contains(ESCAPE), "{args:?}: {told}");
+        assert!(told.contains("FAILED"), "{args:?}: {told}");
+        for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+            let mut command = place.command(args);
+            command.env("TERM", "xterm-256color").env(name, value);
+            let told = shown(command);
+            assert!(!told.contains(ESCAPE), "{args:?} {name}: {told}");
+        }
+        let piped = place.run_with(&[("TERM", "xterm-256color")], args).is(0);
+        assert!(!piped.out.contains(ESCAPE), "{args:?}: {}", piped.out);
+    }
+}
+
+#[tokio::test]
+async fn a_table_is_as_wide_as_the_terminal_at_the_most() {
+    let place = some_jobs().await;
+    let mut command = place.command(&["jobs"]);
+    command.env("TERM", "dumb");
+    let told = shown(command);
+    assert!(told.contains("FAILED generation_failed"), "{told}");
+    assert!(told.contains("a-name-"), "{told}");
+    for line in told.lines() {
+        assert!(line.chars().count() <= 60, "{line}");
+    }
+}
+
+#[test]
+fn a_long_file_has_a_bar_and_in_a_pipe_none() {
+    let place = Place::new();
+    let lines: Vec<_> = (0..5_000).map(|n| job_line(&format!("job-{n}"))).collect();
+    place.file("jobs.jsonl", &lines.join("\n"));
+    let piped = place.run(&["enqueue", "jobs.jsonl", "--dry-run"]).is(0);
+    assert!(!piped.err.contains("checking"), "{}", piped.err);
+    let told = on_terminal(&place, &["enqueue", "jobs.jsonl"]);
+    assert!(told.contains("checking jobs.jsonl"), "{told}");
+    let last = told.lines().last().unwrap();
+    assert!(last.contains("5000 added"), "{told}");
+}
+
+#[test]
+fn the_demo_shows_a_bar_under_its_lines() {
+    let place = Place::new();
+    let told = on_terminal(&place, &["demo"]);
+    assert!(told.contains(" done  "), "{told}");
+    assert!(told.contains("0 jobs were paid twice"), "{told}");
+}
