@@ -4,10 +4,11 @@ mod chunks;
 mod setup;
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::body::Bytes;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -23,7 +24,7 @@ use super::text::Quoter;
 use super::types::{
     AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, ListedParser, PollOutcome, Words,
 };
-use crate::job::{ParserId, UnixMs};
+use crate::job::{DurationMs, ParserId, UnixMs};
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
 /// and bodies, hence the key. Telemetry must drop them whatever level is asked for.
@@ -73,6 +74,8 @@ pub struct Client {
     /// Where the credits left are looked up: another host, maybe otherwise encrypted.
     account: Option<(Url, reqwest::Client)>,
     account_timeout: Duration,
+    /// How far the service's clock was ahead of this machine's at the first list.
+    clock_ahead_ms: Arc<OnceLock<DurationMs>>,
 }
 
 impl fmt::Debug for Client {
@@ -117,7 +120,23 @@ impl Client {
             creating: build(builder(&config, encrypted).pool_max_idle_per_host(0))?,
             base_url: config.base_url,
             key: config.key,
+            clock_ahead_ms: Arc::default(),
         })
+    }
+
+    /// How far the service's clock was ahead of this machine's when it first listed its
+    /// parsers, to a second or so; negative where it was behind.
+    pub fn clock_ahead_ms(&self) -> Option<DurationMs> {
+        self.clock_ahead_ms.get().copied()
+    }
+
+    fn look_at_clock(&self, response: &reqwest::Response) {
+        let date = response.headers().get(DATE);
+        let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        if let Some(date_ms) = date.and_then(|date| DurationMs::try_from(date.as_millis()).ok()) {
+            self.clock_ahead_ms.get_or_init(|| date_ms - now_ms());
+        }
     }
 
     fn url(&self, segments: &[&str]) -> Url {
@@ -185,7 +204,11 @@ impl Service for Client {
         let cap_bytes = self.max_body_bytes.saturating_mul(LIST_CAP_FACTOR);
         let request = self.reading.get(self.with_key(self.url(&["parsers"])));
         let (reply, parsers) = logged("list", async {
-            match request.send().await {
+            let sent = request.send().await;
+            if let Ok(response) = &sent {
+                self.look_at_clock(response);
+            }
+            match sent {
                 Ok(response) if response.status().is_success() => {
                     let (answer, parsers) = read_list(response, cap_bytes).await;
                     (Ok(answer), Some(parsers))

@@ -1,24 +1,19 @@
 //! `parserd check`: what is wrong, why, and what cures it. Nothing is created.
 
 mod findings;
+mod machine;
+mod service;
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::output::{count, grouped, relative};
 use super::{Exit, budget};
-use crate::api::Service as _;
-use crate::api::client::{Client, ClientConfig};
-use crate::api::types::{AccountOutcome, ListOutcome, Refusal, Words};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::Tally;
 use crate::store::{Role, Store, StoreError, has_daemon};
 use findings::{Checker, Level};
-
-/// A service that takes longer than this to list parsers is no service to wait for here.
-const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Checks configuration, key, database and service; creates nothing.
 #[derive(Debug, clap::Args)]
@@ -101,6 +96,8 @@ impl Checker {
                 exit = Exit::BadConfig;
             }
         }
+        // Before SQLite opens the files: as root it gives them to the database's owner.
+        self.machine(settings.database_path())?;
         let store = self.database(settings.database_path()).await?;
         if let Some(store) = &store {
             self.gates(store).await?;
@@ -142,7 +139,7 @@ impl Checker {
         match opened(path).await {
             Ok((store, schema, sqlite)) => {
                 let daemon = match has_daemon(path) {
-                    Some(true) => "a daemon is running",
+                    Some(true) => "a daemon is running, and a second one would refuse to start",
                     Some(false) => "no daemon is running",
                     None => "it cannot be told whether a daemon is running",
                 };
@@ -153,7 +150,8 @@ impl Checker {
                 Ok(Some(store))
             }
             Err(error) => {
-                self.fail(NAME, error.to_string(), database_cure(&error))?;
+                let owners = machine::owners(path).unwrap_or_default();
+                self.fail(NAME, format!("{error}{owners}"), database_cure(&error))?;
                 Ok(None)
             }
         }
@@ -239,115 +237,6 @@ impl Checker {
             }
         }
         Ok(())
-    }
-
-    async fn service(&mut self, settings: &Settings) -> anyhow::Result<()> {
-        const NAME: &str = "service";
-        let url = &settings.api.base_url;
-        let config = ClientConfig {
-            request_timeout: settings.api.request_timeout.min(LIST_TIMEOUT),
-            account_url: settings.api.account_url.clone(),
-            ..ClientConfig::new(url.clone(), settings.require_key()?.clone())
-        };
-        let client = match Client::new(config) {
-            Ok(client) => client,
-            Err(error) => {
-                return self.fail(
-                    NAME,
-                    error.to_string(),
-                    "correct api.base_url, api.account_url and api.key",
-                );
-            }
-        };
-        if let Some(account) = client.account().await {
-            self.account(settings, account)?;
-        }
-        match client.list().await {
-            ListOutcome::Listed(parsers) => {
-                let parsers = count(parsers.len(), "parser");
-                self.ok(
-                    NAME,
-                    format!("{url} answers, the key is accepted; {parsers} there"),
-                )
-            }
-            ListOutcome::Refused(refusal, words) => self.refused(NAME, &refusal, &words),
-            ListOutcome::Trouble(words) => match words.status {
-                None => self.fail(
-                    NAME,
-                    format!("{url} cannot be reached: {}", words.message),
-                    "see to network, DNS, proxy and firewall, or correct api.base_url",
-                ),
-                Some(500..) => self.fail(
-                    NAME,
-                    said(&words),
-                    "none here: the service has trouble, try again later",
-                ),
-                Some(_) => self.fail(
-                    NAME,
-                    format!(
-                        "{url} does not answer as the AI Parser API: {}",
-                        said(&words)
-                    ),
-                    "correct api.base_url",
-                ),
-            },
-        }
-    }
-
-    fn account(&mut self, settings: &Settings, account: AccountOutcome) -> anyhow::Result<()> {
-        const NAME: &str = "account";
-        let each = settings.budget.credits_per_create;
-        match account {
-            AccountOutcome::Left { credits } if credits < each => self.warn(
-                NAME,
-                format!(
-                    "{} credits left, and a create costs {}",
-                    grouped(credits),
-                    grouped(each)
-                ),
-                "add credits; parserd then goes on by itself",
-            ),
-            AccountOutcome::Left { credits } => {
-                self.ok(NAME, format!("{} credits left", grouped(credits)))
-            }
-            AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words) => self.warn(
-                NAME,
-                format!("the credits left cannot be looked up: {}", said(&words)),
-                "correct api.account_url, or set it to \"\"; parserd works without it",
-            ),
-        }
-    }
-
-    fn refused(
-        &mut self,
-        name: &'static str,
-        refusal: &Refusal,
-        words: &Words,
-    ) -> anyhow::Result<()> {
-        match refusal {
-            Refusal::Unauthorized => self.fail(
-                name,
-                format!("it does not accept the key: {}", said(words)),
-                "take the key from the dashboard, and put it where api.key or api.key_file says",
-            ),
-            Refusal::Credits => self.fail(
-                name,
-                format!("it says that the credits are exhausted: {}", said(words)),
-                "add credits, then `parserd resume`",
-            ),
-            Refusal::Throttled { .. } => self.warn(
-                name,
-                format!("it asks to slow down: {}", said(words)),
-                "none is needed: parserd waits as it is asked to; lower workers.max_requests if it goes on",
-            ),
-        }
-    }
-}
-
-fn said(words: &Words) -> String {
-    match words.status {
-        Some(status) => format!("HTTP {status}: {}", words.message),
-        None => words.message.clone(),
     }
 }
 

@@ -130,7 +130,8 @@ async fn with_nothing_listening_database_gates_budget_and_files_are_told_all_the
         "FAIL enqueue.files: bad.jsonl: line 1:",
         "warn enqueue.files: none/*.csv stands for no file",
         "FAIL service: http://127.0.0.1:1/ cannot be reached",
-        "cure: see to network",
+        "nothing listens there",
+        "cure: correct host and port in api.base_url",
     ]);
     ended.says(&["2 faults, 2 warnings"]);
 }

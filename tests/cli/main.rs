@@ -11,5 +11,6 @@ mod operate;
 mod place;
 mod plan;
 mod read;
+mod surroundings;
 #[cfg(target_os = "linux")]
 mod terminal;

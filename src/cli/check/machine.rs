@@ -1,0 +1,237 @@
+//! The machine under the database: file system, room, owners, other programs' SQLite.
+
+use std::path::{Path, PathBuf};
+
+use super::findings::Checker;
+use crate::cli::output::grouped;
+
+/// With less room than this a batch may not fit: a job and its history take about 2 kB.
+const LITTLE_ROOM_BYTES: u64 = 256 << 20;
+
+/// A log longer than this is not copied into the database as it should be.
+const LONG_LOG_BYTES: u64 = 256 << 20;
+
+/// The SQLite that the database's rules need in other programs (README, SQL recipes).
+const OLDEST_SQLITE: (u32, u32) = (3, 38);
+
+const MEGABYTE: u64 = 1_000_000;
+
+impl Checker {
+    pub(super) fn machine(&mut self, database: &Path) -> anyhow::Result<()> {
+        let folder = match database.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        #[cfg(target_os = "linux")]
+        self.file_system(folder)?;
+        #[cfg(unix)]
+        self.room(folder)?;
+        self.log(database)?;
+        if database.exists()
+            && let Some(owners) = owners(database)
+        {
+            self.warn(
+                "owner",
+                format!("{}{owners}", database.display()),
+                "give all of them to parserd's user (`chown`), and run the commands as that user",
+            )?;
+        }
+        self.other_sqlite()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn file_system(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let Ok(found) = rustix::fs::statfs(folder) else {
+            // That it cannot be looked at is told with the database.
+            return Ok(());
+        };
+        #[allow(
+            clippy::cast_sign_loss,
+            reason = "the kernel's magic numbers are 32 bits"
+        )]
+        match shared_file_system(found.f_type as u32) {
+            None => Ok(()),
+            Some(name) => self.warn(
+                "file system",
+                format!(
+                    "{} is on {name}: its locks and syncs may not hold what SQLite needs",
+                    folder.display()
+                ),
+                "put the database on a disk of this machine (database.url)",
+            ),
+        }
+    }
+
+    #[cfg(unix)]
+    fn room(&mut self, folder: &Path) -> anyhow::Result<()> {
+        const NAME: &str = "disk";
+        let Ok(found) = rustix::fs::statvfs(folder) else {
+            return Ok(());
+        };
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        let told = format!(
+            "{} MB free for the database",
+            grouped((free / MEGABYTE).cast_signed())
+        );
+        if free < LITTLE_ROOM_BYTES {
+            self.warn(
+                NAME,
+                told,
+                "make room there, or move the database (database.url)",
+            )
+        } else {
+            self.ok(NAME, told)
+        }
+    }
+
+    fn log(&mut self, database: &Path) -> anyhow::Result<()> {
+        let log = beside(database, "-wal");
+        match log.metadata() {
+            Ok(found) if found.len() > LONG_LOG_BYTES => self.warn(
+                "log",
+                format!(
+                    "{} has {} MB: some program reads without an end and keeps it from being copied \
+                     into the database",
+                    log.display(),
+                    grouped((found.len() / MEGABYTE).cast_signed())
+                ),
+                "end that program (`fuser -v FILE` names it), then \
+                 `sqlite3 FILE 'PRAGMA wal_checkpoint(TRUNCATE)'`",
+            ),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// parserd has its own SQLite; the `sqlite3` of the recipes has another.
+    fn other_sqlite(&mut self) -> anyhow::Result<()> {
+        let told = std::process::Command::new("sqlite3")
+            .arg("--version")
+            .output();
+        // Without one there is nothing to be wrong.
+        let Ok(told) = told else { return Ok(()) };
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        match version(&told) {
+            Some(found) if found < OLDEST_SQLITE => self.warn(
+                "sqlite3",
+                format!(
+                    "the program sqlite3 here is {}.{}: its INSERTs need {}.{} for the database's rules",
+                    found.0, found.1, OLDEST_SQLITE.0, OLDEST_SQLITE.1
+                ),
+                "install a newer sqlite3, or add jobs with `parserd enqueue`",
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(end);
+    path.into()
+}
+
+/// Whose the database's files are, where they are not all one user's, and this one's.
+#[cfg(unix)]
+pub(super) fn owners(database: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = rustix::process::geteuid().as_raw();
+    let found = ["", "-wal", "-shm"].iter().filter_map(|end| {
+        let owner = beside(database, end).metadata().ok()?.uid();
+        Some((*end, owner))
+    });
+    strangers(&found.collect::<Vec<_>>(), own)
+}
+
+#[cfg(not(unix))]
+pub(super) fn owners(_: &Path) -> Option<String> {
+    None
+}
+
+/// What to say of files that several users have, or another one than `own`. Who is root may
+/// look at anybody's.
+fn strangers(found: &[(&str, u32)], own: u32) -> Option<String> {
+    let (_, first) = found.first()?;
+    let is_mixed = found.iter().any(|(_, owner)| owner != first);
+    if !is_mixed && (own == 0 || *first == own) {
+        return None;
+    }
+    let told = found.iter().map(|(end, owner)| match *end {
+        "" => format!("the database belongs to user {owner}"),
+        end => format!("its {end} to user {owner}"),
+    });
+    let told: Vec<_> = told.collect();
+    Some(format!("; {}, and this is user {own}", told.join(", ")))
+}
+
+/// The name of a file system that several machines may share, by its magic number
+/// (statfs(2)).
+const fn shared_file_system(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x6969 => "NFS",
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+        0x00c3_6400 => "Ceph",
+        0x0102_1997 => "9P",
+        0x6573_5546 => "FUSE",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x0116_1970 => "GFS2",
+        0x7461_636f => "OCFS2",
+        0x0bd0_0bd0 => "Lustre",
+        _ => return None,
+    })
+}
+
+/// The first two numbers of what `sqlite3 --version` prints.
+fn version(told: &str) -> Option<(u32, u32)> {
+    let mut numbers = told.split_whitespace().next()?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_several_users_or_of_another_one_are_told() {
+        for (found, own, told) in [
+            (&[][..], 7, false),
+            (&[("", 7)], 7, false),
+            (&[("", 7), ("-wal", 7)], 7, false),
+            (&[("", 7)], 0, false),
+            (&[("", 0)], 7, true),
+            (&[("", 7), ("-wal", 0)], 7, true),
+            (&[("", 7), ("-wal", 0)], 0, true),
+        ] {
+            assert_eq!(strangers(found, own).is_some(), told, "{found:?} {own}");
+        }
+        let told = strangers(&[("", 7), ("-wal", 0)], 7).unwrap();
+        assert!(told.contains("-wal to user 0"), "{told}");
+    }
+
+    #[test]
+    fn file_systems_of_this_machine_are_none_that_is_shared() {
+        // ext4, xfs, btrfs, tmpfs, overlayfs, zfs.
+        for magic in [
+            0xef53,
+            0x5846_5342,
+            0x9123_683e,
+            0x0102_1994,
+            0x794c_7630,
+            0x2fc1_2fc1,
+        ] {
+            assert_eq!(shared_file_system(magic), None);
+        }
+        assert_eq!(shared_file_system(0x6969), Some("NFS"));
+    }
+
+    #[test]
+    fn a_version_is_read_from_what_sqlite3_prints() {
+        for (told, expected) in [
+            ("3.37.2 2022-01-06 13:25:41 872ba256\n", Some((3, 37))),
+            ("3.45.1 2024-01-30", Some((3, 45))),
+            ("", None),
+            ("unknown", None),
+        ] {
+            assert_eq!(version(told), expected, "{told}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The service, and the way to it.
+
+use std::time::Duration;
+
+use super::findings::Checker;
+use crate::api::Service as _;
+use crate::api::client::{Client, ClientConfig};
+use crate::api::types::{AccountOutcome, ListOutcome, Refusal, Words};
+use crate::cli::output::{count, grouped, span};
+use crate::config::Settings;
+use crate::job::DurationMs;
+
+/// A service that takes longer than this to list parsers is no service to wait for here.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Clocks further apart than this are worth a word: waits are counted by this one, days of
+/// the budget begin by it.
+const MAX_CLOCK_OFF_MS: DurationMs = 60_000;
+
+/// What other programs read to find a proxy.
+const PROXY_VARIABLES: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+impl Checker {
+    pub(super) async fn service(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        const NAME: &str = "service";
+        let url = &settings.api.base_url;
+        let config = ClientConfig {
+            request_timeout: settings.api.request_timeout.min(LIST_TIMEOUT),
+            account_url: settings.api.account_url.clone(),
+            ..ClientConfig::new(url.clone(), settings.require_key()?.clone())
+        };
+        let client = match Client::new(config) {
+            Ok(client) => client,
+            Err(error) => {
+                return self.fail(
+                    NAME,
+                    error.to_string(),
+                    "correct api.base_url, api.account_url and api.key",
+                );
+            }
+        };
+        if let Some(account) = client.account().await {
+            self.account(settings, account)?;
+        }
+        if let Some(name) = PROXY_VARIABLES
+            .iter()
+            .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        {
+            self.warn(
+                "proxy",
+                format!("{name} is set, and parserd goes straight to the service"),
+                "let connections to the service out without the proxy",
+            )?;
+        }
+        let listed = client.list().await;
+        self.clock(&client)?;
+        match listed {
+            ListOutcome::Listed(parsers) => {
+                let parsers = count(parsers.len(), "parser");
+                self.ok(
+                    NAME,
+                    format!("{url} answers, the key is accepted; {parsers} there"),
+                )
+            }
+            ListOutcome::Refused(refusal, words) => self.refused(NAME, &refusal, &words),
+            ListOutcome::Trouble(words) => match words.status {
+                None => {
+                    let (cause, cure) = unreachable(&words.message);
+                    self.fail(
+                        NAME,
+                        format!("{url} cannot be reached: {cause} ({})", words.message),
+                        cure,
+                    )
+                }
+                Some(500..) => self.fail(
+                    NAME,
+                    said(&words),
+                    "none here: the service has trouble, try again later",
+                ),
+                Some(_) => self.fail(
+                    NAME,
+                    format!(
+                        "{url} does not answer as the AI Parser API: {}",
+                        said(&words)
+                    ),
+                    "correct api.base_url",
+                ),
+            },
+        }
+    }
+
+    fn account(&mut self, settings: &Settings, account: AccountOutcome) -> anyhow::Result<()> {
+        const NAME: &str = "account";
+        let each = settings.budget.credits_per_create;
+        match account {
+            AccountOutcome::Left { credits } if credits < each => self.warn(
+                NAME,
+                format!(
+                    "{} credits left, and a create costs {}",
+                    grouped(credits),
+                    grouped(each)
+                ),
+                "add credits; parserd then goes on by itself",
+            ),
+            AccountOutcome::Left { credits } => {
+                self.ok(NAME, format!("{} credits left", grouped(credits)))
+            }
+            AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words) => self.warn(
+                NAME,
+                format!("the credits left cannot be looked up: {}", said(&words)),
+                "correct api.account_url, or set it to \"\"; parserd works without it",
+            ),
+        }
+    }
+
+    fn refused(
+        &mut self,
+        name: &'static str,
+        refusal: &Refusal,
+        words: &Words,
+    ) -> anyhow::Result<()> {
+        match refusal {
+            Refusal::Unauthorized => self.fail(
+                name,
+                format!("it does not accept the key: {}", said(words)),
+                "take the key from the dashboard, and put it where api.key or api.key_file says",
+            ),
+            Refusal::Credits => self.fail(
+                name,
+                format!("it says that the credits are exhausted: {}", said(words)),
+                "add credits, then `parserd resume`",
+            ),
+            Refusal::Throttled { .. } => self.warn(
+                name,
+                format!("it asks to slow down: {}", said(words)),
+                "none is needed: parserd waits as it is asked to; lower workers.max_requests if it goes on",
+            ),
+        }
+    }
+
+    /// The service's clock against this machine's.
+    fn clock(&mut self, client: &Client) -> anyhow::Result<()> {
+        const NAME: &str = "clock";
+        match client.clock_ahead_ms() {
+            None => Ok(()),
+            Some(ahead_ms) if ahead_ms.abs() <= MAX_CLOCK_OFF_MS => {
+                self.ok(NAME, "it agrees with the service's")
+            }
+            Some(ahead_ms) => {
+                let way = if ahead_ms > 0 { "behind" } else { "ahead of" };
+                let apart = span(ahead_ms.saturating_abs());
+                self.warn(
+                    NAME,
+                    format!("this machine's is {apart} {way} the service's"),
+                    "have the clock set by the network (`timedatectl set-ntp true`)",
+                )
+            }
+        }
+    }
+}
+
+/// Why a service cannot be reached, by the words of the error: its cause, and the cure.
+fn unreachable(words: &str) -> (&'static str, &'static str) {
+    let has = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
+    if has(&["dns error", "lookup address"]) {
+        (
+            "its name is not found (DNS)",
+            "see to the name server (`resolvectl query HOST`), or correct api.base_url",
+        )
+    } else if has(&["certificate"]) {
+        (
+            "its certificate is not accepted (TLS)",
+            "see to the clock, to the system's CA certificates (ca-certificates), and to a proxy \
+             that opens connections: its certificate has to be among them",
+        )
+    } else if has(&[
+        "corrupt message",
+        "HandshakeFailure",
+        "ProtocolVersion",
+        "handshake",
+    ]) {
+        (
+            "what answers there does not speak TLS as it should",
+            "correct the port in api.base_url, or see to a proxy in the way",
+        )
+    } else if has(&["Connection refused"]) {
+        (
+            "nothing listens there",
+            "correct host and port in api.base_url, or see to a firewall that refuses",
+        )
+    } else if has(&["unreachable"]) {
+        (
+            "there is no way there",
+            "see to the network: `ip route`, cable, VPN",
+        )
+    } else if has(&["timed out", "timeout"]) {
+        (
+            "it does not answer in time",
+            "see to network and firewall; behind a proxy, give parserd a direct way",
+        )
+    } else {
+        (
+            "the connection does not come about, or breaks",
+            "see to network, proxy and firewall, or correct api.base_url",
+        )
+    }
+}
+
+fn said(words: &Words) -> String {
+    match words.status {
+        Some(status) => format!("HTTP {status}: {}", words.message),
+        None => words.message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_on_the_way_is_named_by_its_kind() {
+        for (words, expected) in [
+            (
+                "error sending request: dns error: failed to lookup address information",
+                "DNS",
+            ),
+            (
+                "client error (Connect): invalid peer certificate: UnknownIssuer",
+                "certificate",
+            ),
+            (
+                "received corrupt message of type InvalidContentType",
+                "speak TLS",
+            ),
+            (
+                "tcp connect error: Connection refused (os error 111)",
+                "nothing listens",
+            ),
+            (
+                "tcp connect error: Network is unreachable (os error 101)",
+                "no way",
+            ),
+            ("operation timed out", "in time"),
+            ("connection closed before message completed", "breaks"),
+        ] {
+            let (cause, cure) = unreachable(words);
+            assert!(cause.contains(expected), "{words}: {cause}");
+            assert!(!cure.is_empty());
+        }
+    }
+}
