@@ -193,10 +193,15 @@ impl Account {
             tracing::info!(limit, "the service throttles: fewer requests at once");
         }
         match (before.closure(), after.closure()) {
+            // With a busy service every few seconds.
+            (None, Some(closure)) if closure.reason == GateReason::Throttled => {
+                tracing::debug!(gate = %pass.scope, next_probe_at = closure.next_probe_at, "throttled");
+            }
             (None, Some(closure)) => tracing::warn!(
                 gate = %pass.scope, reason = %closure.reason, next_probe_at = closure.next_probe_at,
                 "gate closed"
             ),
+            (Some(closure), None) if closure.reason == GateReason::Throttled => {}
             (Some(_), None) => tracing::info!(gate = %pass.scope, "gate opened"),
             (None, None) | (Some(_), Some(_)) => {}
         }
