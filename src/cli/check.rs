@@ -150,8 +150,7 @@ impl Checker {
                 Ok(Some(store))
             }
             Err(error) => {
-                let owners = machine::owners(path).unwrap_or_default();
-                self.fail(NAME, format!("{error}{owners}"), database_cure(&error))?;
+                self.fail(NAME, error.to_string(), database_cure(&error))?;
                 Ok(None)
             }
         }

@@ -32,7 +32,7 @@ impl Checker {
         {
             self.warn(
                 "owner",
-                format!("{}{owners}", database.display()),
+                format!("{}: {owners}", database.display()),
                 "give all of them to parserd's user (`chown`), and run the commands as that user",
             )?;
         }
@@ -132,7 +132,7 @@ fn beside(database: &Path, end: &str) -> PathBuf {
 
 /// Whose the database's files are, where they are not all one user's, and this one's.
 #[cfg(unix)]
-pub(super) fn owners(database: &Path) -> Option<String> {
+fn owners(database: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
     let own = rustix::process::geteuid().as_raw();
     let found = ["", "-wal", "-shm"].iter().filter_map(|end| {
@@ -143,7 +143,7 @@ pub(super) fn owners(database: &Path) -> Option<String> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn owners(_: &Path) -> Option<String> {
+fn owners(_: &Path) -> Option<String> {
     None
 }
 
@@ -160,7 +160,7 @@ fn strangers(found: &[(&str, u32)], own: u32) -> Option<String> {
         end => format!("its {end} to user {owner}"),
     });
     let told: Vec<_> = told.collect();
-    Some(format!("; {}, and this is user {own}", told.join(", ")))
+    Some(format!("{}, and this is user {own}", told.join(", ")))
 }
 
 /// The name of a file system that several machines may share, by its magic number
