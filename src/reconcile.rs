@@ -105,6 +105,9 @@ impl<S: Service> Worker<S> {
         if !self.account.lets(pass) {
             return held("the gate for reading is closed");
         }
+        // Nobody may go on with one that could not be renewed; nor need two lists of a
+        // large account be held at once.
+        *newest = None;
         match self.fetch(pass).await? {
             Ok(listing) => {
                 self.lists.succeeded();
@@ -113,8 +116,6 @@ impl<S: Service> Worker<S> {
                 Ok(Ok(listing))
             }
             Err(none) => {
-                // Nobody may go on with one that could not be renewed.
-                *newest = None;
                 self.lists.failed(&self.policy.retry, self.clock.now());
                 Ok(Err(none))
             }

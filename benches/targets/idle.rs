@@ -14,7 +14,8 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// A week of a job every 12 s, without the waiting.
 const JOBS: usize = 50_000;
-const PORTION: usize = 500;
+/// So many that lists of the account answer for them.
+const PORTION: usize = 2_000;
 
 pub fn run() -> Vec<Row> {
     let mut rows = idle();
