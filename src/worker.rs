@@ -7,14 +7,15 @@
 //!   process reconciles; nothing is sent again before it is known that nothing was made
 //! - after the answer's transition is durable: the job where the answer put it
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+mod apply;
+mod plan;
+
+use std::sync::{Arc, Mutex};
 
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
+pub use self::plan::MAX_RECREATIONS;
 use crate::{
     account::{Account, Pass},
     api::{
@@ -23,12 +24,10 @@ use crate::{
     },
     clock::Clock,
     gate::Signal,
-    job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
-    lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
-    listing::Listing,
+    job::{Job, JobId, JobState, ParkReason, UnixMs},
+    lifecycle::{Event, Ledger, Policy},
     metrics::Metrics,
-    pace::{Generation, Pace},
-    presence::{Finding, Known, PaidFor},
+    pace::Pace,
     reconcile::{Lists, NoList},
     spec::JobSpec,
     store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
@@ -37,12 +36,6 @@ use crate::{
 /// How old the list before a create may be. Parsers made by this process are known
 /// without it; it is for those made before, by another database or another tool.
 pub const LIST_MAX_AGE_MS: i64 = 60_000;
-
-/// How often a name is tried anew when the account already holds FAILED parsers of it.
-pub const MAX_RECREATIONS: i64 = 1000;
-
-/// The pauses between attempts to store what the service said, from and to.
-const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What the workers share.
 #[derive(Debug)]
@@ -114,15 +107,6 @@ impl Done {
             parked: job.progress.park_reason,
         }
     }
-}
-
-/// What a QUEUED job's turn comes to.
-struct Plan {
-    presence: Presence,
-    remote_name: String,
-    recreation: i64,
-    /// The parsers that bear the name already.
-    baseline: Vec<ParserId>,
 }
 
 impl<S: Service> Worker<S> {
@@ -303,99 +287,6 @@ impl<S: Service> Worker<S> {
         Ok(Done::of(job))
     }
 
-    /// Which name a create would use, and what the account and the ledger hold under it.
-    async fn plan(
-        &self,
-        job: &Job,
-        spec: &JobSpec,
-        mut listing: Arc<Listing>,
-        read_pass: &mut Pass,
-    ) -> Result<Result<Plan, NoList>, StoreError> {
-        let turn_at = self.clock.now();
-        let mut recreation = job.progress.recreation;
-        let last_recreation = recreation.saturating_add(MAX_RECREATIONS);
-        loop {
-            let remote_name =
-                spec.remote_name(u32::try_from(recreation).unwrap_or(u32::MAX), self.name_tag);
-            let ledger = self.store.ledger(&remote_name).await?;
-            // A name that was sent before may have landed since the list was taken.
-            if ledger.was_sent && listing.listed_at < turn_at {
-                listing = match self.listing(turn_at, read_pass).await? {
-                    Ok(listing) => listing,
-                    Err(none) => return Ok(Err(none)),
-                };
-            }
-            let named: Vec<_> = listing.named(&remote_name).cloned().collect();
-            let mut ids: Vec<_> = named.iter().map(|parser| parser.id.clone()).collect();
-            ids.extend(ledger.made.iter().cloned());
-            let claimed = self.store.claimed(&ids, job.id).await?;
-            let known = Known {
-                remote_name: &remote_name,
-                named: &named,
-                claimed: &claimed,
-                ledger: &ledger,
-                may_rename: self.name_tag && recreation < last_recreation,
-                wants_new: self.policy.on_existing == OnExisting::Create,
-            };
-            let presence = match known.finding() {
-                Finding::Use(presence) => Some(presence),
-                Finding::NextName => None,
-                Finding::Ask => match self.paid_for(&known, read_pass).await? {
-                    Ok(paid_for) => known.after_asking(paid_for),
-                    Err(none) => return Ok(Err(none)),
-                },
-            };
-            let Some(presence) = presence else {
-                recreation += 1;
-                continue;
-            };
-            return Ok(Ok(Plan {
-                presence,
-                remote_name,
-                recreation,
-                baseline: ids,
-            }));
-        }
-    }
-
-    /// What became of parsers that the ledger has under a name and the list has not:
-    /// each is asked for by its id, since a list may lag or be partial. So are those
-    /// that were answered 404 before: a question costs nothing.
-    async fn paid_for(
-        &self,
-        known: &Known<'_>,
-        read_pass: &mut Pass,
-    ) -> Result<Result<PaidFor, NoList>, StoreError> {
-        let mut found = PaidFor::Nothing;
-        for id in known.to_ask() {
-            match self.service.details(id).await {
-                PollOutcome::Finished(_) | PollOutcome::Generating { .. } => {
-                    self.store.mark_found(id.clone()).await?;
-                    return Ok(Ok(PaidFor::Usable(id.clone())));
-                }
-                PollOutcome::Failed(_) => {
-                    self.store.mark_found(id.clone()).await?;
-                    found = PaidFor::Failed;
-                }
-                PollOutcome::NotFound(_) => {
-                    self.store.mark_gone(id.clone(), self.clock.now()).await?;
-                }
-                PollOutcome::Refused(refusal, words) => {
-                    let signal = Signal::Refused(refusal.clone());
-                    self.account.report(read_pass, &signal, self.clock.now());
-                    return Ok(Err(NoList::Refused(refusal, words)));
-                }
-                PollOutcome::Trouble(words) if words.status.is_none() => {
-                    let now = self.clock.now();
-                    self.account.report(read_pass, &Signal::NotConnected, now);
-                    return Ok(Err(NoList::Trouble(words)));
-                }
-                PollOutcome::Trouble(_) => return Ok(Ok(PaidFor::Unknown)),
-            }
-        }
-        Ok(Ok(found))
-    }
-
     /// Polls a GENERATING job once.
     ///
     /// # Errors
@@ -438,149 +329,6 @@ impl<S: Service> Worker<S> {
             self.after_report().await;
         }
         Ok(())
-    }
-
-    /// Something happened to a job that says nothing of the account.
-    pub(crate) async fn happen(&self, job: &mut Job, event: Event) -> Result<Done, StoreError> {
-        if let Some(change) = self.decided(job, event) {
-            self.apply(job, change, Intent::default()).await?;
-        }
-        Ok(Done::of(job))
-    }
-
-    /// The decision, or nothing where the event cannot concern the job.
-    pub(crate) fn decided(&self, job: &Job, event: Event) -> Option<Change> {
-        let now = self.clock.now();
-        let policy = Policy {
-            first_look_ms: self.pace().first_look_ms(),
-            ..self.policy.clone()
-        };
-        match decide(job, event, &policy, now, fastrand::f64()) {
-            Transition::Change(change) => Some(*change),
-            Transition::Ignored(why) => {
-                tracing::debug!(job = %job.id, state = %job.progress.state, why, "event ignored");
-                None
-            }
-        }
-    }
-
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        // No code that can panic runs under the lock.
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn report(&self, change: &Change, pass: &mut Pass) {
-        if let Some(signal) = &change.signal {
-            self.account.report(pass, signal, self.clock.now());
-        }
-    }
-
-    /// Stores the gates. That they are stored is a convenience for the next process:
-    /// failing to is told and nothing worse.
-    pub(crate) async fn after_report(&self) {
-        if let Err(error) = self.account.save(&self.store).await {
-            tracing::error!(%error, "cannot store the gates");
-        }
-    }
-
-    /// Stores a change and brings `job` up to date with it.
-    pub(crate) async fn apply(
-        &self,
-        job: &mut Job,
-        change: Change,
-        intent: Intent,
-    ) -> Result<Applied, StoreError> {
-        let applied = self
-            .store
-            .apply(job, &change, intent, self.clock.now())
-            .await
-            .inspect_err(|_| self.account.distrust_count())?;
-        match &applied {
-            Applied::Durable { refund } => {
-                if let Some((credits, sent_at)) = refund {
-                    self.account.refund(*credits, *sent_at);
-                }
-                let now = self.clock.now();
-                tell(job, &change, now);
-                self.metrics.applied(&job.progress, &change.next, now);
-                if let Some(generation) = Generation::of(&change.next) {
-                    self.pace().learn(generation);
-                }
-                job.revision += 1;
-                job.progress = change.next;
-            }
-            Applied::Stale => {
-                if change.ledger.is_some() {
-                    // The ledger may have been kept all the same.
-                    self.account.distrust_count();
-                }
-                tracing::info!(job = %job.id, name = job.name, "the job was changed meanwhile");
-                if let Some(fresh) = self.store.job(job.id).await? {
-                    *job = fresh;
-                }
-            }
-        }
-        Ok(applied)
-    }
-
-    /// Stores what the service said of a create, however long the database refuses:
-    /// an id that was paid for must not be lost. Gives up only when told to, and
-    /// then reconciliation finds the parser again.
-    async fn apply_firmly(&self, job: &mut Job, change: Change) -> Result<(), StoreError> {
-        let mut stop = self.stop.clone();
-        let mut pause = STORE_RETRY.0;
-        loop {
-            let Err(error) = self.apply(job, change.clone(), Intent::default()).await else {
-                return Ok(());
-            };
-            let parser_id = change.next.parser_id.as_ref().map(|id| id.0.as_str());
-            tracing::error!(
-                job = %job.id, name = job.name, state = %change.next.state, parser_id, %error,
-                "cannot store what the service said; trying on"
-            );
-            if *stop.borrow() == Stop::Abandon || matches!(error, StoreError::Closed) {
-                return Err(error);
-            }
-            // Woken early by the word to give up, or by its sender's end: either way
-            // the next round decides.
-            tokio::select! {
-                biased;
-                _ = stop.changed() => {}
-                () = self.clock.sleep(pause) => {}
-            }
-            pause = (pause * 2).min(STORE_RETRY.1);
-        }
-    }
-}
-
-/// One line an event that matters; polls that bring nothing new have none.
-fn tell(job: &Job, change: &Change, now: UnixMs) {
-    let Some(note) = &change.note else { return };
-    let next = &change.next;
-    let parser_id = next.parser_id.as_ref().map(|id| id.0.as_str());
-    // How long it was generated.
-    let elapsed_ms = match (job.progress.state, next.state) {
-        (JobState::Generating, JobState::Generating) => None,
-        (JobState::Generating, _) => job.progress.generating_since.map(|since| now - since),
-        _ => None,
-    };
-    match next.state {
-        JobState::Failed | JobState::Parked => tracing::warn!(
-            job = %job.id, name = job.name, state = %next.state, parser_id,
-            attempt = next.attempts, http_status = next.error_status, elapsed_ms,
-            park_reason = next.park_reason.map(|r| r.as_str()),
-            error_kind = next.error_kind.map(|k| k.as_str()),
-            error_message = next.error_message.as_deref(), "{}", note.event
-        ),
-        JobState::Queued
-        | JobState::Creating
-        | JobState::Generating
-        | JobState::Finished
-        | JobState::Cancelled => tracing::info!(
-            job = %job.id, name = job.name, state = %next.state, parser_id,
-            attempt = next.attempts, http_status = next.error_status, elapsed_ms,
-            "{}", note.event
-        ),
     }
 }
 
