@@ -9,7 +9,7 @@ use std::{
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::{NamedTempFile, TempPath};
 
-use super::{StoreError, open};
+use super::{StoreError, file, open};
 
 /// What a copy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,12 +98,12 @@ pub enum BackupError {
 /// Where `target` is there, where the database cannot be read or the copy not be
 /// written, and where the copy is not sound.
 pub async fn backup(database: &Path, target: &Path) -> Result<Backup, BackupError> {
-    if database.is_dir() || !open::has_content(&open::resolved(database)) {
+    if database.is_dir() || !file::has_content(&file::resolved(database)) {
         return Err(BackupError::Missing {
             path: database.to_owned(),
         });
     }
-    open::refuse_hard_links(&open::resolved(database)).map_err(BackupError::HardLinks)?;
+    file::refuse_hard_links(&file::resolved(database)).map_err(BackupError::HardLinks)?;
     refuse_existing(target)?;
     let (folder, temporary) = temporary_beside(target)?;
     let is_copied = copy(database, &temporary)
@@ -196,7 +196,7 @@ fn temporary_beside(target: &Path) -> Result<(PathBuf, TempPath), BackupError> {
 async fn copy(database: &Path, target: &Path) -> Result<bool, sqlx::Error> {
     // As it is: another program's is not brought to WAL mode.
     let options = SqliteConnectOptions::new()
-        .filename(open::resolved(database))
+        .filename(file::resolved(database))
         .read_only(true)
         .busy_timeout(open::BUSY_TIMEOUT);
     let mut connection = open::connect_patiently(&options).await?;

@@ -7,6 +7,7 @@ pub mod browse;
 mod courtesy;
 mod done;
 pub mod figures;
+mod file;
 mod lookup;
 mod mend;
 mod open;
@@ -198,14 +199,14 @@ impl Store {
     /// [`StoreError::Locked`] for a second daemon; anything that keeps SQLite from
     /// opening, upgrading or writing the file.
     pub async fn open(path: &Path, role: Role) -> Result<Self, StoreError> {
-        let path = open::resolved(path);
+        let path = file::resolved(path);
         let path = path.as_path();
-        if role == Role::Reader && !open::has_content(path) {
+        if role == Role::Reader && !file::has_content(path) {
             return Err(StoreError::Missing {
                 path: path.to_owned(),
             });
         }
-        open::refuse_hard_links(path)?;
+        file::refuse_hard_links(path)?;
         let lock = match role {
             Role::Daemon => Some(std::sync::Arc::new(open::lock_patiently(path).await?)),
             Role::Tool | Role::Reader => None,
@@ -215,7 +216,7 @@ impl Store {
             source,
         };
         if role != Role::Reader {
-            open::make_file(path).map_err(|source| opening(sqlx::Error::Io(source)))?;
+            file::make(path).map_err(|source| opening(sqlx::Error::Io(source)))?;
         }
         let options = open::options(path).map_err(opening)?;
         let mut connection = open::connect_patiently(&options).await.map_err(opening)?;

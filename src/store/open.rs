@@ -14,7 +14,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{StoreError, Trying as _};
+use super::{StoreError, Trying as _, file};
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode.
 const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -56,60 +56,6 @@ pub(super) async fn connect_patiently(
     options.connect().await
 }
 
-/// Makes a new database's file, so that the umask decides whether a group may write:
-/// SQLite by itself gives a group nothing to write. Its other files take after this one.
-pub(super) fn make_file(path: &Path) -> io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o660);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// The file that symbolic links lead to, since SQLite names its own files after it:
-/// two daemons that come by different names must meet at one lock.
-pub(super) fn resolved(path: &Path) -> PathBuf {
-    match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_symlink() => path.canonicalize(),
-        _ => return path.to_owned(),
-    }
-    .unwrap_or_else(|_| path.to_owned())
-}
-
-/// Whether a database may be there. A file that is empty is one that somebody is about
-/// to make, or meant to; with a log beside it, it may be a database.
-pub(super) fn has_content(path: &Path) -> bool {
-    let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    size(path) > 0 || size(Path::new(&log)) > 0
-}
-
-/// Two names of one file have two locks and two write-ahead logs. A symbolic link is
-/// no such name: see [`resolved`].
-#[cfg(unix)]
-pub(super) fn refuse_hard_links(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::MetadataExt as _;
-    match path.metadata() {
-        Ok(file) if file.is_file() && file.nlink() > 1 => Err(StoreError::HardLinks {
-            path: path.to_owned(),
-            links: file.nlink(),
-        }),
-        // What else is wrong with it, or that it is not there yet, is told by opening it.
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-/// Elsewhere the standard library does not tell how many names a file has.
-#[cfg(not(unix))]
-pub(super) fn refuse_hard_links(_path: &Path) -> Result<(), StoreError> {
-    Ok(())
-}
-
 fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -119,7 +65,7 @@ fn lock_path(path: &Path) -> PathBuf {
 /// Whether a daemon has the database at `path`; None where that cannot be told.
 /// Makes no file.
 pub fn has_daemon(path: &Path) -> Option<bool> {
-    match File::open(lock_path(&resolved(path))) {
+    match File::open(lock_path(&file::resolved(path))) {
         Ok(file) => match file.try_lock_shared() {
             Ok(()) => Some(false),
             Err(TryLockError::WouldBlock) => Some(true),
@@ -318,21 +264,6 @@ mod tests {
         for opened in futures_util::future::join_all(opening).await {
             opened.unwrap().unwrap().close().await;
         }
-    }
-
-    #[cfg(unix)]
-    #[tokio::test]
-    async fn the_umask_decides_whether_a_group_may_write() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
-        // What the umask of this process leaves of 0660.
-        let probe = folder.path().join("probe");
-        make_file(&probe).unwrap();
-        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-        let _store = Store::open(&path, Role::Tool).await.unwrap();
-        assert_eq!(mode(&path), mode(&probe));
-        assert_eq!(mode(&folder.path().join("p.db-wal")), mode(&probe));
     }
 
     #[cfg(unix)]

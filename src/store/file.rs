@@ -1,0 +1,129 @@
+//! The database's file: made, found by its name, with no second one.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::StoreError;
+
+/// Of a new database, before the umask.
+#[cfg(unix)]
+const MODE: u32 = 0o660;
+
+/// The bits of a folder whose files are its group's, and which its group may write to.
+#[cfg(unix)]
+const SHARED: u32 = 0o2020;
+
+/// Makes a new database's file, so that the umask decides whether a group may write:
+/// SQLite by itself gives a group nothing to write. Its other files take after this one.
+///
+/// In a folder that is shared with a group (mode 2770) the group may write, whoever makes
+/// the file: else one that is made by hand, under another umask than the daemon's, would
+/// shut the others out.
+pub(super) fn make(path: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, MODE);
+    match options.open(path) {
+        Ok(file) => share(&file, path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn share(file: &File, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).metadata()?.permissions();
+    if folder.mode() & SHARED == SHARED {
+        file.set_permissions(std::fs::Permissions::from_mode(MODE))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn share(_file: &File, _path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The file that symbolic links lead to, since SQLite names its own files after it:
+/// two daemons that come by different names must meet at one lock.
+pub(super) fn resolved(path: &Path) -> PathBuf {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_symlink() => path.canonicalize(),
+        _ => return path.to_owned(),
+    }
+    .unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether a database may be there. A file that is empty is one that somebody is about
+/// to make, or meant to; with a log beside it, it may be a database.
+pub(super) fn has_content(path: &Path) -> bool {
+    let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    size(path) > 0 || size(Path::new(&log)) > 0
+}
+
+/// Two names of one file have two locks and two write-ahead logs. A symbolic link is
+/// no such name: see [`resolved`].
+#[cfg(unix)]
+pub(super) fn refuse_hard_links(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::MetadataExt as _;
+    match path.metadata() {
+        Ok(file) if file.is_file() && file.nlink() > 1 => Err(StoreError::HardLinks {
+            path: path.to_owned(),
+            links: file.nlink(),
+        }),
+        // What else is wrong with it, or that it is not there yet, is told by opening it.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Elsewhere the standard library does not tell how many names a file has.
+#[cfg(not(unix))]
+pub(super) fn refuse_hard_links(_path: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+    use crate::store::{Role, Store};
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().permissions().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn the_umask_decides_whether_a_group_may_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        // What the umask of this process leaves of 0660.
+        let probe = folder.path().join("probe");
+        make(&probe).unwrap();
+        let _store = Store::open(&path, Role::Tool).await.unwrap();
+        assert_eq!(mode(&path), mode(&probe));
+        assert_eq!(mode(&folder.path().join("p.db-wal")), mode(&probe));
+    }
+
+    #[tokio::test]
+    async fn in_a_folder_shared_with_a_group_the_group_may_write_whatever_the_umask() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o2770)).unwrap();
+        let path = folder.path().join("p.db");
+        let _store = Store::open(&path, Role::Tool).await.unwrap();
+        for name in ["p.db", "p.db-wal", "p.db-shm"] {
+            assert_eq!(mode(&folder.path().join(name)), MODE, "{name}");
+        }
+    }
+}
