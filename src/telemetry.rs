@@ -45,7 +45,7 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.level)?;
     let is_terminal = std::io::stderr().is_terminal();
     // The journal has times of its own.
-    let is_journal = is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref());
+    let is_journal = writes_to_journal();
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(Lines { is_journal })
         .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
@@ -65,6 +65,29 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
         )
         .try_init()?;
     Ok(())
+}
+
+/// What stands before a line of an error, where standard error leads to the journal.
+pub fn error_priority() -> &'static str {
+    if writes_to_journal() {
+        priority(&Level::ERROR)
+    } else {
+        ""
+    }
+}
+
+fn writes_to_journal() -> bool {
+    is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref())
+}
+
+/// As `sd-daemon(3)` has it.
+const fn priority(level: &Level) -> &'static str {
+    match *level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
+    }
 }
 
 /// Whether standard error leads to the journal: `JOURNAL_STREAM` names its device and
@@ -102,12 +125,10 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
-        let priority = match *metadata.level() {
-            _ if !self.is_journal => "",
-            Level::ERROR => "<3>",
-            Level::WARN => "<4>",
-            Level::INFO => "<6>",
-            Level::DEBUG | Level::TRACE => "<7>",
+        let priority = if self.is_journal {
+            priority(metadata.level())
+        } else {
+            ""
         };
         Line { priority }
     }

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::Tally;
-use crate::store::{Role, Store, StoreError, has_daemon};
+use crate::store::{Role, Store, StoreError, check_access, has_content, has_daemon};
 use findings::{Checker, Level};
 
 /// Checks configuration, key, database and service; creates nothing.
@@ -122,7 +122,12 @@ impl Checker {
     async fn database(&mut self, path: &Path) -> anyhow::Result<Option<Store>> {
         const NAME: &str = "database";
         let shown = path.display();
-        if !path.exists() {
+        if let Err(error) = check_access(path) {
+            let (detail, cure) = apart(&error);
+            self.fail(NAME, detail, cure)?;
+            return Ok(None);
+        }
+        if !has_content(path) {
             let folder = path
                 .parent()
                 .filter(|folder| !folder.as_os_str().is_empty());
@@ -150,7 +155,8 @@ impl Checker {
                 Ok(Some(store))
             }
             Err(error) => {
-                self.fail(NAME, error.to_string(), database_cure(&error))?;
+                let (detail, cure) = apart(&error);
+                self.fail(NAME, detail, cure)?;
                 Ok(None)
             }
         }
@@ -253,16 +259,22 @@ async fn opened(path: &Path) -> Result<(Store, i64, String), StoreError> {
     Ok((store, schema, sqlite))
 }
 
-const fn database_cure(error: &StoreError) -> &'static str {
-    match error {
-        StoreError::HardLinks { .. } => "remove the other names of the file, or set database.url",
-        StoreError::Foreign { .. } => "set database.url to a file of parserd's own",
-        StoreError::Newer { .. } => "install the newer parserd again, or set database.url",
-        _ => {
-            "let this user read and write the file and its folder, free the disk if it is full, \
-             or set database.url to a database of parserd's"
-        }
-    }
+/// What is the case, and the cure apart from it.
+fn apart(error: &StoreError) -> (String, &'static str) {
+    let told = error.to_string();
+    let Some(cure) = error.cure() else {
+        let cure = match error {
+            StoreError::HardLinks { .. } => {
+                "remove the other names of the file, or set database.url"
+            }
+            StoreError::Foreign { .. } => "set database.url to a file of parserd's own",
+            StoreError::Newer { .. } => "install the newer parserd again, or set database.url",
+            _ => "set database.url to a database of parserd's, or put a backup in its place",
+        };
+        return (told, cure);
+    };
+    let detail = told.strip_suffix(cure).unwrap_or(&told);
+    (detail.trim_end_matches([';', ' ']).to_owned(), cure)
 }
 
 /// Whether a file can be made in `folder`, by making one that goes at once.

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::enqueue::EnqueueError;
 use crate::store::StoreError;
 
-use super::output::{Closed, say};
+use super::output::{Closed, say, say_error};
 
 /// How the program ends; CONTRACT.md fixes the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,13 +80,13 @@ impl Exit {
             return exit;
         }
         for line in error.to_string().lines() {
-            say(&format!("error: {line}"));
+            say_error(&format!("error: {line}"));
         }
         let mut told = error.to_string();
         for cause in error.chain().skip(1).map(ToString::to_string) {
             // Many errors repeat their cause.
             if !told.contains(&cause) {
-                say(&format!("  because: {cause}"));
+                say_error(&format!("  because: {cause}"));
                 told = cause;
             }
         }

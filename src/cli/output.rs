@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::api::text::{escaped, is_unfit};
 use crate::budget::Budget;
 use crate::job::{JobState, UnixMs};
+use crate::telemetry;
 
 /// A terminal that says it is narrower than this is taken to be of the usual width.
 const LEAST_WIDTH: u16 = 20;
@@ -88,6 +89,11 @@ fn failed(error: io::Error) -> anyhow::Error {
 /// Writes a line to standard error. That nobody reads it must end no command.
 pub fn say(line: &str) {
     let _nobody_reads = writeln!(io::stderr(), "{line}");
+}
+
+/// Says what ends the program. In the journal it is an error like those of the log.
+pub fn say_error(line: &str) {
+    say(&format!("{}{line}", telemetry::error_priority()));
 }
 
 /// JSON that means the same, without a character that could steer a terminal. Such a

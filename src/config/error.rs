@@ -56,7 +56,8 @@ pub enum ConfigError {
     #[error(
         "api.key is missing: name a file that holds it in api.key_file (mode 0600), or set the \
          environment variable PARSERD__API__KEY (or api.key in the configuration file), or give \
-         the systemd unit LoadCredential=api_key:/path/to/file"
+         the systemd unit LoadCredential=api_key:/path/to/file; a key that the unit has already is \
+         its own (README, Under systemd, says how to check that)"
     )]
     MissingKey,
     /// The page is to act, and nobody could be asked for a token.

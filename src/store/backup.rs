@@ -38,9 +38,10 @@ pub enum BackupError {
         /// The database.
         path: PathBuf,
     },
-    /// The file has several names, of which another may have the log.
+    /// The file has several names, of which another may have the log; or this user may not
+    /// look at it.
     #[error(transparent)]
-    HardLinks(StoreError),
+    Refused(StoreError),
     /// The folder takes no new file, or its name is not UTF-8.
     #[error(
         "cannot make a file in {}: {source}; the folder must exist, and this user must be able to write there",
@@ -98,12 +99,13 @@ pub enum BackupError {
 /// Where `target` is there, where the database cannot be read or the copy not be
 /// written, and where the copy is not sound.
 pub async fn backup(database: &Path, target: &Path) -> Result<Backup, BackupError> {
+    file::refuse_hidden(database).map_err(BackupError::Refused)?;
     if database.is_dir() || !file::has_content(&file::resolved(database)) {
         return Err(BackupError::Missing {
             path: database.to_owned(),
         });
     }
-    file::refuse_hard_links(&file::resolved(database)).map_err(BackupError::HardLinks)?;
+    file::refuse_hard_links(&file::resolved(database)).map_err(BackupError::Refused)?;
     refuse_existing(target)?;
     let (folder, temporary) = temporary_beside(target)?;
     let is_copied = copy(database, &temporary)
@@ -255,10 +257,7 @@ mod tests {
         let store = Store::open(&path("p.db"), Role::Tool).await.unwrap();
         std::fs::hard_link(path("p.db"), path("other.db")).unwrap();
         let copied = backup(&path("other.db"), &path("copy.db")).await;
-        assert!(
-            matches!(copied, Err(BackupError::HardLinks(_))),
-            "{copied:?}"
-        );
+        assert!(matches!(copied, Err(BackupError::Refused(_))), "{copied:?}");
         assert!(!path("copy.db").exists() && !path("other.db-wal").exists());
         store.close().await;
     }

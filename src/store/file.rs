@@ -62,13 +62,62 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
     .unwrap_or_else(|_| path.to_owned())
 }
 
+/// Whether this user may work with a database that is at `path`, and with what lies beside
+/// it. One that is not there is no matter here.
+///
+/// # Errors
+/// [`StoreError::Access`], for the first file that it may not read and write.
+pub fn check_access(path: &Path) -> Result<(), StoreError> {
+    let path = resolved(path);
+    ["", "-wal", "-shm", ".lock"]
+        .iter()
+        .map(|end| beside(&path, end))
+        .try_for_each(|file| {
+            refuse_hidden(&file)?;
+            if file.exists() {
+                access(&file).map_err(|source| StoreError::Access { path: file, source })
+            } else {
+                Ok(())
+            }
+        })
+}
+
+/// A file that this user may not look for is no file that is missing.
+pub(super) fn refuse_hidden(path: &Path) -> Result<(), StoreError> {
+    match path.metadata() {
+        Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            let path = path.to_owned();
+            Err(StoreError::Access { path, source })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn access(file: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let both = Access::READ_OK | Access::WRITE_OK;
+    Ok(accessat(CWD, file, both, AtFlags::EACCESS)?)
+}
+
+/// Elsewhere SQLite finds out.
+#[cfg(not(unix))]
+fn access(_file: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The file named after the database with `end`.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
 /// Whether a database may be there. A file that is empty is one that somebody is about
 /// to make, or meant to; with a log beside it, it may be a database.
-pub(super) fn has_content(path: &Path) -> bool {
+pub fn has_content(path: &Path) -> bool {
     let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    size(path) > 0 || size(Path::new(&log)) > 0
+    size(path) > 0 || size(&beside(path, "-wal")) > 0
 }
 
 /// Two names of one file have two locks and two write-ahead logs. A symbolic link is

@@ -16,6 +16,7 @@ pub mod report;
 mod rows;
 mod submit;
 mod times;
+mod trouble;
 pub mod wake;
 mod writer;
 
@@ -31,6 +32,7 @@ use sqlx::{migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
 pub use backup::{Backup, BackupError, backup};
+pub use file::{check_access, has_content};
 pub use lookup::{Holder, KnownParser, LedgerFacts};
 pub use open::has_daemon;
 pub use queue::{Lane, QueuedJob};
@@ -56,7 +58,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The lock file beside the database cannot be made or locked.
-    #[error("cannot lock {}: {source}; the daemon's user must be able to write there", path.display())]
+    #[error("cannot lock {}: {source}; {}", path.display(), trouble::cure_of_io(source))]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -64,15 +66,21 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The database cannot be opened.
-    #[error(
-        "cannot open the database {}: {source}; its folder must exist, and this user must be able to write there",
-        path.display()
-    )]
+    #[error("cannot open the database {}: {source}; {}", path.display(), trouble::cure_of(source))]
     Open {
         /// The database.
         path: PathBuf,
         /// Why not.
         source: sqlx::Error,
+    },
+    /// This user may not look at the database, or may not write to it or to what SQLite and
+    /// the daemon keep beside it.
+    #[error("this user may not work with {}: {source}; {}", path.display(), trouble::cure_of_io(source))]
+    Access {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
     },
     /// Its file has other names: SQLite keeps the newest commits in a file named after the
     /// database, so each name would have its own, and its own lock.
@@ -102,7 +110,8 @@ pub enum StoreError {
         found: String,
     },
     /// The schema cannot be brought up to date.
-    #[error("cannot bring the schema of {} up to date: {source}", path.display())]
+    #[error("cannot bring the schema of {} up to date: {source}{}", path.display(),
+        trouble::cure_of_migration(source).map(|cure| format!("; {cure}")).unwrap_or_default())]
     Migrate {
         /// The database.
         path: PathBuf,
@@ -201,6 +210,11 @@ impl Store {
     pub async fn open(path: &Path, role: Role) -> Result<Self, StoreError> {
         let path = file::resolved(path);
         let path = path.as_path();
+        if role == Role::Reader {
+            file::refuse_hidden(path)?;
+        } else {
+            file::check_access(path)?;
+        }
         if role == Role::Reader && !file::has_content(path) {
             return Err(StoreError::Missing {
                 path: path.to_owned(),

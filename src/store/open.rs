@@ -57,9 +57,7 @@ pub(super) async fn connect_patiently(
 }
 
 fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
+    file::beside(path, ".lock")
 }
 
 /// Whether a daemon has the database at `path`; None where that cannot be told.
@@ -94,9 +92,8 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         path: lock_path.clone(),
         source,
     };
+    file::make(&lock_path).map_err(failed)?;
     let file = File::options()
-        .create(true)
-        .truncate(false)
         .write(true)
         .open(&lock_path)
         .map_err(failed)?;

@@ -47,13 +47,21 @@ fn what_is_in_the_way_to_the_service_is_named() {
             "cure: ",
         ]);
     }
-    check(
-        &place,
-        "http://127.0.0.1:1",
-        &[("HTTPS_PROXY", "http://proxy.example:3128")],
-    )
-    .is(1)
-    .prints(&["warn proxy: HTTPS_PROXY is set", "goes straight"]);
+    for answer in [
+        &b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"[..],
+        b"HTTP/1.1 302 Found\r\nlocation: http://portal.example/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        b"HTTP/1.1 511 Network Authentication Required\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    ] {
+        check(&place, &format!("http://{}", answering(answer)), &[])
+            .is(1)
+            .prints(&["FAIL service: a proxy or a portal answers", "cure: "]);
+    }
+    let proxy = [("HTTPS_PROXY", "http://proxy.example:3128")];
+    check(&place, "https://127.0.0.1:1", &proxy)
+        .is(1)
+        .prints(&["warn proxy: HTTPS_PROXY is set", "goes straight"]);
+    let beside = check(&place, "http://127.0.0.1:1", &proxy).is(1);
+    assert!(!beside.out.contains("warn proxy"), "{}", beside.out);
 }
 
 #[test]
@@ -117,6 +125,80 @@ fn files_of_another_user_are_told() {
         "its -wal to user 65534",
         "chown",
     ]);
+}
+
+/// Runs parserd without root's leave to pass over files' modes.
+#[cfg(target_os = "linux")]
+fn unprivileged(place: &Place, args: &[&str]) -> Option<crate::place::Ended> {
+    if !rustix::process::geteuid().is_root() {
+        return Some(place.run_with(&[("PARSERD__API__KEY", KEY)], args));
+    }
+    let ended = std::process::Command::new("setpriv")
+        .args(["--inh-caps=-all", "--bounding-set=-all"])
+        .arg(env!("CARGO_BIN_EXE_parserd"))
+        .args(args)
+        .env("PARSERD__API__KEY", KEY)
+        .env("PARSERD__API__BASE_URL", "http://127.0.0.1:1")
+        .current_dir(place.folder.path())
+        .output();
+    ended
+        .inspect_err(|error| println!("not run: no setpriv ({error})"))
+        .ok()
+        .map(Into::into)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_database_that_this_user_may_not_write_or_see_is_told_by_every_command() {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+    let place = Place::new();
+    place.file("a.jsonl", &job_line("a"));
+    place.run(&["enqueue", "a.jsonl"]).is(0);
+    let mode = |name: &str, mode| {
+        std::fs::set_permissions(place.path(name), Permissions::from_mode(mode)).unwrap();
+    };
+    mode("parserd.db", 0o440);
+    let Some(ended) = unprivileged(&place, &["check"]) else {
+        return;
+    };
+    ended
+        .is(1)
+        .prints(&["FAIL database: ", "parserd.db: Permission denied", "0660"]);
+    for args in [&["run"][..], &["enqueue", "a.jsonl"]] {
+        let ended = unprivileged(&place, args).unwrap();
+        ended.is(1).says(&["parserd.db: Permission denied", "0660"]);
+    }
+    mode("parserd.db", 0o660);
+    std::fs::create_dir(place.path("locked")).unwrap();
+    std::fs::rename(place.path("parserd.db"), place.path("locked/p.db")).unwrap();
+    mode("locked", 0);
+    let elsewhere = "database.url=sqlite://locked/p.db";
+    for args in [
+        &["status"][..],
+        &["jobs"],
+        &["plan"],
+        &["backup", "b.db"],
+        &["enqueue", "a.jsonl"],
+    ] {
+        let args = [&["--set", elsewhere], args].concat();
+        let ended = unprivileged(&place, &args).unwrap();
+        ended.is(1).says(&["p.db: Permission denied", "group"]);
+    }
+    mode("locked", 0o700);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_keeps_a_database_from_being_opened_is_told_with_its_own_cure() {
+    let place = Place::new();
+    place.file("parserd.db", &"not a database, ".repeat(100));
+    let ended = check(&place, "http://127.0.0.1:1", &[]).is(1);
+    let ended = ended.prints(&["FAIL database: ", "cure: set database.url"]);
+    assert!(!ended.out.contains("folder must exist"), "{}", ended.out);
+    place.file("parserd.db", "");
+    check(&place, "http://127.0.0.1:1", &[])
+        .is(1)
+        .prints(&["ok   database: ", "is not there yet, and can be made"]);
 }
 
 #[cfg(target_os = "linux")]

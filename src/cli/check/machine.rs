@@ -130,14 +130,16 @@ fn beside(database: &Path, end: &str) -> PathBuf {
     path.into()
 }
 
-/// Whose the database's files are, where they are not all one user's, and this one's.
+/// Whose those of the database's files are that no group shares, where they are not all one
+/// user's, and this one's.
 #[cfg(unix)]
 fn owners(database: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
     let own = rustix::process::geteuid().as_raw();
     let found = ["", "-wal", "-shm"].iter().filter_map(|end| {
-        let owner = beside(database, end).metadata().ok()?.uid();
-        Some((*end, owner))
+        let file = beside(database, end).metadata().ok()?;
+        // What a group shares may be anyone's; who is not of it is told so elsewhere.
+        (file.mode() & 0o060 != 0o060).then(|| (*end, file.uid()))
     });
     strangers(&found.collect::<Vec<_>>(), own)
 }

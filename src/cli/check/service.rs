@@ -32,19 +32,22 @@ impl Checker {
         let client = match Client::new(config) {
             Ok(client) => client,
             Err(error) => {
-                return self.fail(
-                    NAME,
-                    error.to_string(),
-                    "correct api.base_url, api.account_url and api.key",
-                );
+                let told = error.to_string();
+                let cure = if told.to_lowercase().contains("certificate") {
+                    "install the system's CA certificates (ca-certificates)"
+                } else {
+                    "correct api.base_url, api.account_url and api.key"
+                };
+                return self.fail(NAME, told, cure);
             }
         };
         if let Some(account) = client.account().await {
             self.account(settings, account)?;
         }
-        if let Some(name) = PROXY_VARIABLES
-            .iter()
-            .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        // Nobody goes to his own machine by a proxy.
+        if let Some(name) = PROXY_VARIABLES.iter().find(is_set)
+            && url.scheme() == "https"
         {
             self.warn(
                 "proxy",
@@ -72,6 +75,14 @@ impl Checker {
                         cure,
                     )
                 }
+                Some(300..=399 | 407 | 511) => self.fail(
+                    NAME,
+                    format!(
+                        "a proxy or a portal answers in the service's place: {}",
+                        said(&words)
+                    ),
+                    "let connections to the service out without it, or correct api.base_url",
+                ),
                 Some(500..) => self.fail(
                     NAME,
                     said(&words),
@@ -128,7 +139,8 @@ impl Checker {
             Refusal::Credits => self.fail(
                 name,
                 format!("it says that the credits are exhausted: {}", said(words)),
-                "add credits, then `parserd resume`",
+                "add credits, then `parserd resume`; if these are not the API's own words, see to a \
+                 proxy in the way",
             ),
             Refusal::Throttled { .. } => self.warn(
                 name,

@@ -33,6 +33,9 @@ const LOOK_SHARE: u32 = 100;
 /// How many looks fall into the watchdog's time: it needs one.
 const LOOKS_PER_WATCHDOG: u32 = 4;
 
+/// A database that is silent for longer is worth a line of the log.
+const LOGGED_AFTER: Duration = Duration::from_secs(10);
+
 /// What a stop may take beyond the longest request: recording its answer.
 const STOP_RESERVE: Duration = Duration::from_secs(30);
 
@@ -138,7 +141,12 @@ impl Supervisor {
                         self.tell(&[NotifyState::Watchdog]);
                         watchdog_at = began + every / LOOKS_PER_WATCHDOG;
                     }
-                    Err(trouble) => status = trouble,
+                    Err(trouble) => {
+                        if told != trouble {
+                            tracing::error!("{trouble}");
+                        }
+                        status = trouble;
+                    }
                 }
             }
             self.tell_status(&mut told, status);
@@ -189,12 +197,24 @@ impl Supervisor {
         let began = Instant::now();
         let mut asked = std::pin::pin!(asked);
         let patience = self.watchdog.map_or(PACE, |every| every.min(PACE));
+        let mut is_logged = false;
         loop {
             tokio::select! {
-                answer = &mut asked => return answer,
+                answer = &mut asked => {
+                    if is_logged {
+                        tracing::info!("the database answers again");
+                    }
+                    return answer;
+                }
                 () = tokio::time::sleep(patience) => {
-                    let waited_ms = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
-                    self.tell_status(told, words::silent(waited_ms));
+                    let waited = began.elapsed();
+                    let waited_ms = i64::try_from(waited.as_millis()).unwrap_or(i64::MAX);
+                    let silent = words::silent(waited_ms);
+                    if waited > LOGGED_AFTER && !is_logged {
+                        tracing::warn!("{silent}");
+                        is_logged = true;
+                    }
+                    self.tell_status(told, silent);
                 }
             }
         }

@@ -1,0 +1,108 @@
+//! What to do about an error of SQLite's or of the file system's.
+
+use std::io;
+
+use sqlx::migrate::MigrateError;
+
+use super::StoreError;
+
+/// The cure for an error of SQLite's, by its primary result code
+/// (<https://sqlite.org/rescode.html>).
+pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
+    if let sqlx::Error::Io(error) = error {
+        return cure_of_io(error);
+    }
+    match primary_code(error) {
+        Some(5 | 6) => "another program holds it: end that one (`fuser -v FILE` names it)",
+        Some(10 | 13) => "see to the disk: is it full, or failing?",
+        Some(11) => "put a backup in its place (README, Backup and restore)",
+        Some(26) => "set database.url to a database of parserd's",
+        _ => "its folder must exist, and this user must be able to write there",
+    }
+}
+
+/// The cure for an error of the file system's.
+pub(super) fn cure_of_io(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "set database.url to a place that can be written; under systemd, name the folder in \
+             ReadWritePaths="
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk",
+        io::ErrorKind::PermissionDenied => {
+            "it wants to be this user's, or its group's with this user in the group (the file 0660, \
+             its folder 2770), or the command to be run as the user whose it is"
+        }
+        _ => "its folder must exist, and this user must be able to write there",
+    }
+}
+
+/// The same where the schema could not be brought up to date, if it was not for the schema.
+pub(super) fn cure_of_migration(error: &MigrateError) -> Option<&'static str> {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            // 1: a statement that makes no sense to the database.
+            primary_code(error).filter(|code| *code != 1)?;
+            Some(cure_of(error))
+        }
+        _ => None,
+    }
+}
+
+impl StoreError {
+    /// What can be done about it, in the words in which its message ends; none where the
+    /// message says it in its own.
+    pub fn cure(&self) -> Option<&'static str> {
+        match self {
+            Self::Access { source, .. } | Self::Lock { source, .. } => Some(cure_of_io(source)),
+            Self::Open { source, .. } => Some(cure_of(source)),
+            Self::Migrate { source, .. } => cure_of_migration(source),
+            Self::Locked { .. }
+            | Self::HardLinks { .. }
+            | Self::Missing { .. }
+            | Self::TooOld { .. }
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Sql { .. }
+            | Self::Encode { .. }
+            | Self::Closed => None,
+        }
+    }
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Role, Store};
+
+    #[tokio::test]
+    async fn what_is_no_database_is_not_a_matter_of_permissions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        std::fs::write(&path, "a text, and a long one, ".repeat(100)).unwrap();
+        let told = Store::open(&path, Role::Reader)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(told.contains("database.url"), "{told}");
+        assert!(!told.contains("folder must exist"), "{told}");
+    }
+
+    #[test]
+    fn an_error_of_the_file_system_has_the_cure_of_its_kind() {
+        for (number, cure) in [
+            (30, "ReadWritePaths"),
+            (28, "room"),
+            (13, "group"),
+            (2, "must exist"),
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            assert!(cure_of_io(&error).contains(cure), "{error}");
+        }
+    }
+}
