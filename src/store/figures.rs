@@ -3,9 +3,9 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use sqlx::FromRow;
+use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _};
+use super::{Store, StoreError, Trying as _, rows};
 use crate::job::UnixMs;
 
 /// Of so many of the newest FAILED jobs, groups are made.
@@ -26,7 +26,7 @@ pub struct CreateCounts {
 }
 
 /// FAILED jobs of one kind with one hint.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureGroup {
     /// `error_kind`.
     pub kind: String,
@@ -38,6 +38,18 @@ pub struct FailureGroup {
     pub newest_id: i64,
     /// Its name.
     pub newest_name: String,
+}
+
+impl FromRow<'_, SqliteRow> for FailureGroup {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            kind: rows::some_text(row, "kind")?,
+            hint: rows::text(row, "hint")?,
+            jobs: row.try_get("jobs")?,
+            newest_id: row.try_get("newest_id")?,
+            newest_name: rows::some_text(row, "newest_name")?,
+        })
+    }
 }
 
 /// What the database takes of the disk, in bytes; none where that cannot be looked at.

@@ -70,6 +70,49 @@ async fn text_from_outside_is_text_on_every_page() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_no_utf8_blinds_neither_pages_nor_metrics() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
+    harness
+        .sql(
+            "INSERT INTO jobs (name, urls) \
+             VALUES (CAST(x'ff41fe' AS TEXT), '[\"https://site.example/q\"]')",
+        )
+        .await
+        .unwrap();
+    let site = Site::new(harness).await;
+    site.await_metric("parserd_jobs{state=\"FAILED\"}", 1.0)
+        .await;
+    for path in [
+        "/",
+        "/jobs",
+        "/jobs?state=FAILED",
+        "/jobs?q=A",
+        "/jobs/2",
+        "/metrics",
+    ] {
+        let (status, page) = site.get(path).await;
+        assert_eq!(status, 200, "{path}: {page}");
+        let is_named = page.contains("\u{fffd}A\u{fffd}");
+        assert_eq!(is_named, path != "/metrics", "{path}: {page}");
+    }
+    // A name that is none in what the history and the creates keep.
+    site.harness
+        .sql(
+            "INSERT INTO job_events (job_id, event) VALUES (2, CAST(x'ff' AS TEXT)); \
+             INSERT INTO creates (job_id, remote_name, sent_at, credits, outcome, settled_at) \
+             VALUES (2, CAST(x'ff' AS TEXT), 0, 1, 'not_made', 0)",
+        )
+        .await
+        .unwrap();
+    for path in ["/", "/jobs/2"] {
+        let (status, page) = site.get(path).await;
+        assert_eq!(status, 200, "{path}: {page}");
+    }
+    site.closed().await;
+}
+
+#[tokio::test]
 async fn the_overview_says_what_is_going_on() {
     let site = hostile().await;
     let (_, page) = site.get("/").await;
