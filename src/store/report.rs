@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::stream::BoxStream;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{AssertSqlSafe, FromRow, Row as _, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
 use super::{Store, StoreError, Trying as _, rows};
 use crate::job::{JobId, JobState, ParkReason, UnixMs};
@@ -207,40 +207,7 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
-        let mut counts = Counts::default();
-        for state in JobState::ALL {
-            counts.states.insert(*state, 0);
-        }
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT state, count(*) FROM jobs INDEXED BY jobs_state GROUP BY state")
-                .fetch_all(&self.readers)
-                .await
-                .trying("count the jobs")?;
-        for (state, count) in rows {
-            if let Ok(state) = state.parse() {
-                counts.states.insert(state, count);
-            }
-        }
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT park_reason, count(*) FROM jobs INDEXED BY jobs_parked \
-             WHERE state = 'PARKED' GROUP BY park_reason",
-        )
-        .fetch_all(&self.readers)
-        .await
-        .trying("count the parked jobs")?;
-        for (reason, count) in rows {
-            if let Ok(reason) = reason.parse() {
-                counts.parked.insert(reason, count);
-            }
-        }
-        counts.in_doubt = sqlx::query_scalar(
-            "SELECT count(*) FROM jobs INDEXED BY jobs_creating \
-             WHERE state = 'CREATING' AND doubt_since IS NOT NULL",
-        )
-        .fetch_one(&self.readers)
-        .await
-        .trying("count the creates in doubt")?;
-        Ok(counts)
+        counts(&self.readers).await
     }
 
     /// Jobs in the order of their ids, as a stream: those in one of `states`, or all.
@@ -340,6 +307,35 @@ impl Store {
             .map(Some)
             .trying("read a job")
     }
+}
+
+/// In one statement, so that the figures are of one moment.
+pub(super) async fn counts(readers: impl SqliteExecutor<'_>) -> Result<Counts, StoreError> {
+    let mut counts = Counts::default();
+    for state in JobState::ALL {
+        counts.states.insert(*state, 0);
+    }
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT 'state', state, count(*) FROM jobs INDEXED BY jobs_state GROUP BY state \
+         UNION ALL \
+         SELECT 'parked', park_reason, count(*) FROM jobs INDEXED BY jobs_parked \
+         WHERE state = 'PARKED' GROUP BY park_reason \
+         UNION ALL \
+         SELECT 'in_doubt', '', count(*) FROM jobs INDEXED BY jobs_creating \
+         WHERE state = 'CREATING' AND doubt_since IS NOT NULL",
+    )
+    .fetch_all(readers)
+    .await
+    .trying("count the jobs")?;
+    for (what, which, count) in rows {
+        match (what.as_str(), which.parse(), which.parse()) {
+            ("state", Ok(state), _) => drop(counts.states.insert(state, count)),
+            ("parked", _, Ok(reason)) => drop(counts.parked.insert(reason, count)),
+            ("in_doubt", ..) => counts.in_doubt = count,
+            _ => {}
+        }
+    }
+    Ok(counts)
 }
 
 fn story(
