@@ -1,6 +1,7 @@
 //! `http.listen`: the page, for this machine only, and `/metrics`, `/healthz`, `/readyz`.
 
 mod act;
+mod connections;
 mod exposition;
 mod guard;
 mod health;
@@ -46,6 +47,7 @@ use crate::{
     wiring,
     worker::Stop,
 };
+use connections::{Connections, Impatient};
 use reply::Reply;
 use session::Sessions;
 use snapshot::Looks;
@@ -53,11 +55,11 @@ use snapshot::Looks;
 /// How long a client may take over its request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection may last: one that does not read its answers, too, makes room.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take none of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How many connections are served at once; more wait.
-const MAX_CONNECTIONS: usize = 64;
+/// How long a connection may last.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many pages read the database at once: the daemon needs its readers, too.
 const MAX_PAGES: usize = 2;
@@ -134,14 +136,11 @@ impl Listener {
     /// Serves for ever; dropping the future ends every connection.
     pub async fn serve(self, vitals: Vitals) {
         let vitals = Arc::new(vitals);
-        let mut connections = JoinSet::new();
+        let mut connections = Connections::default();
         let sampled = Arc::clone(&vitals);
         let mut sampling = JoinSet::new();
         sampling.spawn(async move { sampled.looks.sample().await });
         loop {
-            while connections.len() >= MAX_CONNECTIONS {
-                connections.join_next().await;
-            }
             let (stream, peer) = match self.0.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -158,14 +157,13 @@ impl Listener {
                 let serving = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service);
+                    .serve_connection(TokioIo::new(Impatient::new(stream, WRITE_TIMEOUT)), service);
                 match timeout(CONNECTION_TIMEOUT, serving).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::debug!(%error, "http.listen: a connection broke"),
                     Err(_) => tracing::debug!("http.listen: a connection took too long"),
                 }
             });
-            while connections.try_join_next().is_some() {}
         }
     }
 }

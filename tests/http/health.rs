@@ -1,7 +1,10 @@
 //! `/healthz` and `/readyz`.
 
+use std::time::{Duration, Instant};
+
 use reqwest::{Method, header::HeaderMap};
 use sqlx::Connection as _;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{common::Harness, site::Site};
 
@@ -69,5 +72,34 @@ async fn a_database_that_takes_no_write_is_not_ready() {
             site.get("/readyz").await.0 == 200
         })
         .await;
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn connections_that_do_not_read_keep_no_probe_waiting() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    let address = site.base.strip_prefix("http://").unwrap();
+    // More answers than the system's buffers hold, and the head of one more request.
+    let asked = "GET /style.css HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200) + "GET /";
+    let mut held = Vec::new();
+    for _ in 0..80 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let asked = asked.clone();
+        held.push(tokio::spawn(async move {
+            // Cut off at some time, it is left open on this side.
+            let _cut = stream.write_all(asked.as_bytes()).await;
+            std::future::pending::<()>().await;
+            drop(stream);
+        }));
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let began = Instant::now();
+        let (status, words) = site.get(path).await;
+        assert_eq!(status, 200, "{path}: {words}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{path}");
+    }
+    for task in held {
+        task.abort();
+    }
     site.closed().await;
 }
