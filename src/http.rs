@@ -175,7 +175,7 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let reply = match request.uri().path() {
-        "/healthz" | "/readyz" | "/metrics" if !is_read => Reply::only_get(),
+        "/healthz" | "/readyz" | "/metrics" if !is_read => Reply::only("GET, HEAD"),
         "/healthz" => Reply::plain(health::alive(&vitals)),
         "/readyz" => Reply::plain(health::ready(&vitals).await),
         "/metrics" => match exposition::page(&vitals).await {

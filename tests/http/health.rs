@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Method, header::HeaderMap};
+use reqwest::{
+    Method,
+    header::{ALLOW, HeaderMap},
+};
 use sqlx::Connection as _;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -22,6 +25,7 @@ async fn a_daemon_that_works_is_alive_and_ready() {
     for path in ["/healthz", "/readyz", "/metrics"] {
         let posted = site.send(Method::POST, path, HeaderMap::new(), &[]).await;
         assert_eq!(posted.status(), 405, "{path}");
+        assert_eq!(posted.headers()[ALLOW], "GET, HEAD", "{path}");
     }
     site.closed().await;
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     Visitor,
-    layout::{self, badge, when},
+    layout::{self, badge, outside, when},
 };
 use crate::{
     cli::{
@@ -199,7 +199,7 @@ fn in_doubt(doubts: &[DoubtRow], now: UnixMs) -> Markup {
                 h2 { "Creates in doubt" }
                 ul.lines {
                     @for doubt in doubts {
-                        li { (badge(&doubt.state)) " " a href={ "/jobs/" (doubt.id) } { (doubt.name) }
+                        li { (badge(&doubt.state)) " " a href={ "/jobs/" (doubt.id) } { (outside(&doubt.name)) }
                             @if let Some(since) = doubt.doubt_since { span.hint { " since " (when(since, now)) } }
                         }
                     }
@@ -219,9 +219,9 @@ fn failures(snapshot: &Snapshot) -> Markup {
                 }
                 ul.lines {
                     @for group in &snapshot.failures {
-                        li { strong { (grouped(group.jobs)) } " " code { (group.kind) } ", the newest is "
-                            a href={ "/jobs/" (group.newest_id) } { (group.newest_name) }
-                            @if let Some(hint) = &group.hint { br; span.hint { (hint) } }
+                        li { strong { (grouped(group.jobs)) } " " code { (outside(&group.kind)) } ", the newest is "
+                            a href={ "/jobs/" (group.newest_id) } { (outside(&group.newest_name)) }
+                            @if let Some(hint) = &group.hint { br; span.hint { (outside(hint)) } }
                         }
                     }
                 }
@@ -237,8 +237,8 @@ fn latest(news: &[(i64, NewsRow)], now: UnixMs) -> Markup {
                 h2 { "What happened last" }
                 ul.lines {
                     @for (job, row) in news {
-                        li { span.hint { (when(row.event.at, now)) } " " a href={ "/jobs/" (job) } { (row.name) }
-                            ": " (narrate::event(&row.event)) }
+                        li { span.hint { (when(row.event.at, now)) } " " a href={ "/jobs/" (job) } { (outside(&row.name)) }
+                            ": " (outside(&narrate::event(&row.event))) }
                     }
                 }
             }
