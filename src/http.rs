@@ -41,6 +41,7 @@ use crate::{
     config::Settings,
     daemon::Daemon,
     job::UnixMs,
+    key::KeyProof,
     lifecycle::Policy,
     metrics::Metrics,
     store::{Store, StoreError},
@@ -74,6 +75,8 @@ pub struct Vitals {
     metrics: Arc<Metrics>,
     /// Whether it was told to stop.
     stop: watch::Receiver<Stop>,
+    /// What is known of the API key.
+    key: Arc<KeyProof>,
     /// Makes the daemon look at what was changed here.
     nudge: Arc<Notify>,
     looks: Looks,
@@ -102,6 +105,7 @@ impl Vitals {
             heartbeat: daemon.heartbeat(),
             metrics: daemon.metrics(),
             stop: daemon.stop(),
+            key: daemon.key(),
             nudge: daemon.nudge(),
             proved_at: Mutex::default(),
             sessions: Sessions::new(token),

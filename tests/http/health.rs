@@ -56,6 +56,35 @@ async fn a_refused_key_is_not_ready() {
 }
 
 #[tokio::test]
+async fn without_a_job_the_service_is_asked_once_whether_it_accepts_the_key() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    site.harness
+        .wait_until("it is ready", async || site.get("/readyz").await.0 == 200)
+        .await;
+    assert_eq!(site.get("/readyz").await.0, 200);
+    let asked = "parserd_requests_total{endpoint=\"list\",outcome=\"listed\"}";
+    assert_eq!(site.metrics().await.get(asked), Some(&1.0));
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn without_a_job_a_wrong_key_is_not_ready() {
+    let mut harness = Harness::new(&[]).await;
+    harness.set("api.key", "not-the-key");
+    let site = Site::new(harness).await;
+    site.harness
+        .wait_until("the key was refused", async || {
+            let (status, words) = site.get("/readyz").await;
+            assert_eq!(status, 503, "{words}");
+            words.contains("refuses the API key")
+        })
+        .await;
+    let asked = "parserd_requests_total{endpoint=\"list\",outcome=\"unauthorized\"}";
+    assert_eq!(site.metrics().await.get(asked), Some(&1.0));
+    site.closed().await;
+}
+
+#[tokio::test]
 async fn a_database_that_takes_no_write_is_not_ready() {
     let site = Site::new(Harness::new(&[]).await).await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(site.harness.database());
