@@ -54,6 +54,9 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
     if is_stopping(vitals) {
         return unwell("parserd stops and claims nothing more\n".to_owned());
     }
+    if let Some(trouble) = vitals.file.trouble() {
+        return unwell(format!("{trouble}\n"));
+    }
     match timeout(WRITE_TIMEOUT, prove_writable(vitals)).await {
         Err(_) => {
             return unwell(format!(

@@ -108,6 +108,28 @@ async fn a_database_that_takes_no_write_is_not_ready() {
     site.closed().await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_file_that_was_deleted_or_replaced_is_not_ready() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    site.harness
+        .wait_until("it is ready", async || site.get("/readyz").await.0 == 200)
+        .await;
+    let path = site.harness.database();
+    let kept = path.with_extension("kept");
+    std::fs::rename(&path, &kept).unwrap();
+    let gone = site.get("/readyz").await;
+    std::fs::copy(&kept, &path).unwrap();
+    let replaced = site.get("/readyz").await;
+    for (status, words) in [gone, replaced] {
+        assert_eq!(status, 503, "{words}");
+        assert!(words.contains("is not the one that was opened"), "{words}");
+    }
+    std::fs::rename(&kept, &path).unwrap();
+    assert_eq!(site.get("/readyz").await.0, 200);
+    site.closed().await;
+}
+
 #[tokio::test]
 async fn connections_that_do_not_read_keep_no_probe_waiting() {
     let site = Site::new(Harness::new(&[]).await).await;
