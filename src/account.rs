@@ -9,6 +9,7 @@ use crate::{
     concurrency::Concurrency,
     gate::{Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, spares_canary},
     job::{DurationMs, ParkReason, UnixMs},
+    key::KeyProof,
     store::{Store, StoreError},
 };
 
@@ -103,6 +104,7 @@ pub struct Account {
     state: Arc<Mutex<State>>,
     policy: GatePolicy,
     stored: tokio::sync::Mutex<Stored>,
+    key: Arc<KeyProof>,
 }
 
 impl Account {
@@ -138,6 +140,7 @@ impl Account {
             })),
             policy,
             stored: tokio::sync::Mutex::new(stored),
+            key: Arc::default(),
         })
     }
 
@@ -189,6 +192,7 @@ impl Account {
         let after = *gate;
         let limit = state.adapt(signal, before, after);
         drop(state);
+        self.key.take_in(signal);
         if let Some(limit) = limit {
             tracing::info!(limit, "the service throttles: fewer requests at once");
         }
@@ -205,6 +209,11 @@ impl Account {
             (Some(_), None) => tracing::info!(gate = %pass.scope, "gate opened"),
             (None, None) | (Some(_), Some(_)) => {}
         }
+    }
+
+    /// What is known of the API key.
+    pub fn key(&self) -> Arc<KeyProof> {
+        Arc::clone(&self.key)
     }
 
     /// How many requests may be under way at once.

@@ -5,6 +5,7 @@ mod claims;
 mod clock_step;
 pub mod heartbeat;
 mod idle;
+mod key;
 mod polls;
 
 use std::{
@@ -25,6 +26,7 @@ use self::polls::Surveys;
 use crate::{
     api::Service,
     job::{DurationMs, Job, JobId, ParkReason, UnixMs},
+    key::KeyProof,
     lifecycle::Event,
     metrics::Metrics,
     store::{Lane, QueuedJob, StoreError, wake::Wake},
@@ -171,6 +173,11 @@ impl<S: Service> Daemon<S> {
         Arc::clone(&self.heartbeat)
     }
 
+    /// What is known of the API key.
+    pub fn key(&self) -> Arc<KeyProof> {
+        self.worker.account.key()
+    }
+
     /// Whether it was told to stop.
     pub fn stop(&self) -> watch::Receiver<Stop> {
         self.worker.stop.clone()
@@ -277,6 +284,7 @@ impl<S: Service> Daemon<S> {
         self.set_free().await?;
         let max_requests = self.worker.account.max_requests();
         self.worker.metrics.limited(max_requests);
+        self.start_key_look();
         while self.tasks.len() < self.worker.account.max_requests() {
             // Creates and polls take turns, so that neither starves the other.
             self.creates_turn = !self.creates_turn;

@@ -1,9 +1,11 @@
 //! `http.listen`: the page, for this machine only, and `/metrics`, `/healthz`, `/readyz`.
 
 mod act;
+mod connections;
 mod exposition;
 mod guard;
 mod health;
+mod opened;
 mod page;
 mod reply;
 mod session;
@@ -40,12 +42,15 @@ use crate::{
     config::Settings,
     daemon::Daemon,
     job::UnixMs,
+    key::KeyProof,
     lifecycle::Policy,
     metrics::Metrics,
     store::{Store, StoreError},
     wiring,
     worker::Stop,
 };
+use connections::{Connections, Impatient};
+use opened::OpenedFile;
 use reply::Reply;
 use session::Sessions;
 use snapshot::Looks;
@@ -53,11 +58,14 @@ use snapshot::Looks;
 /// How long a client may take over its request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection may last: one that does not read its answers, too, makes room.
+/// How long a client may take none of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a connection may last.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many connections are served at once; more wait.
-const MAX_CONNECTIONS: usize = 64;
+/// How often the database's file is looked for.
+const FILE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How many pages read the database at once: the daemon needs its readers, too.
 const MAX_PAGES: usize = 2;
@@ -72,9 +80,12 @@ pub struct Vitals {
     metrics: Arc<Metrics>,
     /// Whether it was told to stop.
     stop: watch::Receiver<Stop>,
+    /// What is known of the API key.
+    key: Arc<KeyProof>,
     /// Makes the daemon look at what was changed here.
     nudge: Arc<Notify>,
     looks: Looks,
+    file: OpenedFile,
     /// When the database last took a write for the sake of `/readyz`.
     proved_at: Mutex<Option<UnixMs>>,
     sessions: Sessions,
@@ -94,12 +105,14 @@ impl Vitals {
         token: Option<SecretString>,
     ) -> Self {
         Self {
+            file: OpenedFile::new(store.path()),
             looks: Looks::new(store.clone(), clock.clone()),
             store,
             clock,
             heartbeat: daemon.heartbeat(),
             metrics: daemon.metrics(),
             stop: daemon.stop(),
+            key: daemon.key(),
             nudge: daemon.nudge(),
             proved_at: Mutex::default(),
             sessions: Sessions::new(token),
@@ -134,14 +147,19 @@ impl Listener {
     /// Serves for ever; dropping the future ends every connection.
     pub async fn serve(self, vitals: Vitals) {
         let vitals = Arc::new(vitals);
-        let mut connections = JoinSet::new();
+        let mut connections = Connections::default();
         let sampled = Arc::clone(&vitals);
         let mut sampling = JoinSet::new();
         sampling.spawn(async move { sampled.looks.sample().await });
-        loop {
-            while connections.len() >= MAX_CONNECTIONS {
-                connections.join_next().await;
+        let watched = Arc::clone(&vitals);
+        sampling.spawn(async move {
+            loop {
+                // To the log; `/readyz` says it to who asks.
+                let _told = watched.file.trouble();
+                tokio::time::sleep(FILE_INTERVAL).await;
             }
+        });
+        loop {
             let (stream, peer) = match self.0.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -158,14 +176,13 @@ impl Listener {
                 let serving = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service);
+                    .serve_connection(TokioIo::new(Impatient::new(stream, WRITE_TIMEOUT)), service);
                 match timeout(CONNECTION_TIMEOUT, serving).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::debug!(%error, "http.listen: a connection broke"),
                     Err(_) => tracing::debug!("http.listen: a connection took too long"),
                 }
             });
-            while connections.try_join_next().is_some() {}
         }
     }
 }
@@ -177,7 +194,7 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let reply = match request.uri().path() {
-        "/healthz" | "/readyz" | "/metrics" if !is_read => Reply::only_get(),
+        "/healthz" | "/readyz" | "/metrics" if !is_read => Reply::only("GET, HEAD"),
         "/healthz" => Reply::plain(health::alive(&vitals)),
         "/readyz" => Reply::plain(health::ready(&vitals).await),
         "/metrics" => match exposition::page(&vitals).await {

@@ -36,6 +36,7 @@ pub mod gate;
 pub mod hint;
 pub mod http;
 pub mod job;
+pub mod key;
 pub mod lifecycle;
 pub mod listing;
 pub mod manifest;

@@ -66,8 +66,13 @@ impl Marks {
 pub struct Pace(VecDeque<(UnixMs, i64)>);
 
 impl Pace {
-    /// Takes in that `ended` jobs in all have ended by `now`.
-    pub fn note(&mut self, now: UnixMs, ended: i64) {
+    /// Takes in that `ended` jobs in all have ended by `now`. While nothing is worked on,
+    /// no time counts: the pace is that of the work, and begins with it.
+    pub fn note(&mut self, now: UnixMs, ended: i64, is_working: bool) {
+        if !is_working {
+            self.0.clear();
+            return;
+        }
         // The clock was set back: the pace is known anew.
         if self.0.back().is_some_and(|(at, _)| *at > now) {
             self.0.clear();
@@ -152,9 +157,23 @@ mod tests {
         for (looks, left, expected) in table {
             let mut pace = Pace::default();
             for (now, ended) in *looks {
-                pace.note(*now, *ended);
+                pace.note(*now, *ended, true);
             }
             assert_eq!(pace.time_for(*left), *expected, "{looks:?}");
         }
+    }
+
+    #[test]
+    fn time_without_work_counts_to_no_pace() {
+        let mut pace = Pace::default();
+        for now in (0..=1_200_000).step_by(15_000) {
+            pace.note(now, 7, false);
+        }
+        assert_eq!(pace.time_for(5), None);
+        pace.note(1_210_000, 7, true);
+        pace.note(1_270_000, 17, true);
+        assert_eq!(pace.time_for(5), Some(30_000));
+        pace.note(1_300_000, 17, false);
+        assert_eq!(pace.time_for(5), None);
     }
 }

@@ -287,6 +287,18 @@ impl<S: Service> Worker<S> {
         Ok(Done::of(job))
     }
 
+    /// Asks for a list, only to learn whether the key is accepted: the gate takes it in.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn try_key(&self, mut pass: Pass) -> Result<(), StoreError> {
+        // Whatever came of it was told where it was reported.
+        let _listed = self.listing(self.clock.now(), &mut pass).await?;
+        drop(pass);
+        self.after_report().await;
+        Ok(())
+    }
+
     /// Polls a GENERATING job once.
     ///
     /// # Errors

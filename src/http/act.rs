@@ -15,9 +15,9 @@ use super::{
     session::SESSION_MS,
 };
 use crate::{
-    job::{Job, JobId, JobState, ParkReason},
+    job::{DurationMs, Job, JobId, JobState, ParkReason, UnixMs},
     operator::{self, Settled, Word},
-    store::{OperatorAction, Selection, StoreError},
+    store::{OperatorAction, Selection, StoreError, report::EventRow},
 };
 
 /// A form is no longer than this, in bytes.
@@ -28,6 +28,9 @@ const FORM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The pause after a wrong token: who guesses guesses slowly.
 const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// So long it is told that something was just done.
+const TOLD_MS: DurationMs = 60_000;
 
 /// What can be done to one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +83,22 @@ impl Action {
             Self::Adopt => "The parser is this job's now: it is polled, and nothing more is paid.",
             Self::NotCreated => "Queued again: its next create is paid for.",
         }
+    }
+
+    /// Whether a job's history says that it was just done.
+    pub fn was_done(self, events: &[EventRow], now: UnixMs) -> bool {
+        let (name, author) = match self {
+            Self::Retry => ("requeued", "by"),
+            Self::Cancel => ("cancelled", "by"),
+            Self::Adopt => ("adopted", "from"),
+            Self::NotCreated => ("not_made", "from"),
+        };
+        events.iter().any(|row| {
+            let detail = serde_json::from_str::<serde_json::Value>(row.detail.get());
+            row.event == name
+                && (0..TOLD_MS).contains(&(now - row.at))
+                && detail.is_ok_and(|detail| detail[author] == "operator")
+        })
     }
 
     /// Whether a job as it stands lets it be done.
@@ -135,10 +154,14 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
             Err(error) => page::broken(&visitor, &error),
         },
         _ => match of_job(&path) {
-            Some((id, action)) => {
-                let done = act(vitals, id, action, &form).await;
-                told(vitals, &visitor, id, action, done).await
-            }
+            Some((id, action)) => match vitals.store.job(id).await {
+                Ok(None) => page::no_job(&visitor, id),
+                Ok(Some(_)) => {
+                    let done = act(vitals, id, action, &form).await;
+                    told(vitals, &visitor, id, action, done).await
+                }
+                Err(error) => page::broken(&visitor, &error),
+            },
             None => page::refused(&visitor, "there is no such action"),
         },
     }

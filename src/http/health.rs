@@ -17,6 +17,9 @@ const PROOF_LASTS_MS: DurationMs = 10_000;
 /// How long a write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the service may take to say that it accepts the key before the answer is no.
+const KEY_PATIENCE: Duration = Duration::from_secs(1);
+
 type Verdict = (StatusCode, String);
 
 const fn well(words: String) -> Verdict {
@@ -46,10 +49,13 @@ fn is_stopping(vitals: &Vitals) -> bool {
     *vitals.stop.borrow() != Stop::No
 }
 
-/// Ready: the database takes a write, and the key was not refused.
+/// Ready: the database takes a write, and the service accepts the key.
 pub(super) async fn ready(vitals: &Vitals) -> Verdict {
     if is_stopping(vitals) {
         return unwell("parserd stops and claims nothing more\n".to_owned());
+    }
+    if let Some(trouble) = vitals.file.trouble() {
+        return unwell(format!("{trouble}\n"));
     }
     match timeout(WRITE_TIMEOUT, prove_writable(vitals)).await {
         Err(_) => {
@@ -61,6 +67,10 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
         Ok(Err(error)) => return unwell(format!("the database takes no write: {error}\n")),
         Ok(Ok(())) => {}
     }
+    // Also where it was refused: nothing else would ask again while there is no job.
+    if vitals.key.want(vitals.clock.now()) {
+        vitals.nudge.notify_one();
+    }
     match vitals.store.gates().await {
         Err(error) => unwell(format!("{error}\n")),
         Ok(gates) => {
@@ -69,8 +79,14 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
                 .any(|(_, closure)| closure.reason == GateReason::Unauthorized);
             if refused {
                 unwell("the service refuses the API key: see `parserd check`\n".to_owned())
-            } else {
+            } else if vitals.key.is_accepted_within(KEY_PATIENCE).await {
                 well("ready\n".to_owned())
+            } else {
+                unwell(
+                    "the service has not accepted the API key yet: see `parserd check` if that \
+                     does not change\n"
+                        .to_owned(),
+                )
             }
         }
     }

@@ -75,7 +75,7 @@ pub(super) async fn answer(vitals: &Vitals, request: Request<Incoming>) -> Reply
             }
             act::answer(vitals, visitor, request).await
         }
-        _ => Reply::only_get(),
+        _ => Reply::only("GET, HEAD, POST"),
     }
 }
 
@@ -104,7 +104,10 @@ async fn show(vitals: &Vitals, visitor: &Visitor, path: &str, query: &str) -> Re
     };
     let shown = match path {
         "/" => overview::page(vitals, visitor).await.map(Some),
-        "/jobs" => jobs::page(vitals, visitor, filter(query)).await.map(Some),
+        "/jobs" => {
+            let page = jobs::page(vitals, visitor, filter(query), unknown_state(query));
+            page.await.map(Some)
+        }
         _ => match path.strip_prefix("/jobs/").map(str::parse) {
             Some(Ok(id)) => job::page(vitals, visitor, JobId(id), parameter(query, "done")).await,
             _ => Ok(None),
@@ -129,6 +132,16 @@ pub(super) fn broken(visitor: &Visitor, error: &StoreError) -> Reply {
     Reply::html(StatusCode::SERVICE_UNAVAILABLE, page)
 }
 
+/// There is nothing to act on.
+pub(super) fn no_job(visitor: &Visitor, id: JobId) -> Reply {
+    let page = message(
+        visitor,
+        "Nothing was done",
+        &format!("There is no job {id}."),
+    );
+    Reply::html(StatusCode::NOT_FOUND, page)
+}
+
 fn not_found(visitor: &Visitor) -> Reply {
     let page = message(visitor, "There is no such page", "There are / and /jobs.");
     Reply::html(StatusCode::NOT_FOUND, page)
@@ -140,15 +153,19 @@ fn parameter(query: &str, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
+fn state(text: &str) -> Option<JobState> {
+    text.trim().to_uppercase().parse().ok()
+}
+
+/// A state that is asked for and is none.
+fn unknown_state(query: &str) -> Option<String> {
+    parameter(query, "state").filter(|text| !text.trim().is_empty() && state(text).is_none())
+}
+
 fn filter(query: &str) -> Filter {
     let text = |name| parameter(query, name).filter(|text| !text.trim().is_empty());
     Filter {
-        state: text("state").and_then(|state| {
-            let known = JobState::ALL.iter();
-            known
-                .copied()
-                .find(|known| known.as_str() == state.to_uppercase())
-        }),
+        state: text("state").and_then(|text| state(&text)),
         text: text("q").map_or_else(String::new, |text| text.chars().take(200).collect()),
         before: text("before").and_then(|before| before.parse().ok()),
     }
@@ -177,5 +194,13 @@ mod tests {
             assert_eq!(filter(query), expected, "{query}");
         }
         assert_eq!(filter(&format!("q={}", "x".repeat(999))).text.len(), 200);
+        for (query, unknown) in [
+            ("", None),
+            ("state=", None),
+            ("state=failed", None),
+            ("state=FALED", Some("FALED")),
+        ] {
+            assert_eq!(unknown_state(query).as_deref(), unknown, "{query}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
     body::Bytes,
-    header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE},
+    header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE},
 };
 use maud::Markup;
 
@@ -50,9 +50,13 @@ impl Reply {
         Self::new(status, "text/plain; charset=utf-8", text)
     }
 
-    /// To a method that changes something, where nothing can be changed.
-    pub fn only_get() -> Self {
-        Self::plain((StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned()))
+    /// To a method that is none of these.
+    pub fn only(methods: &str) -> Self {
+        let words = format!("only {methods}\n");
+        Self {
+            more: Some((ALLOW, methods.to_owned())),
+            ..Self::plain((StatusCode::METHOD_NOT_ALLOWED, words))
+        }
     }
 
     /// Prometheus' text format.

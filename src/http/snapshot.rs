@@ -58,8 +58,19 @@ pub struct Batch {
     pub total: i64,
     /// Those that wait, are under way, or are held for credits, key or budget.
     pub open: i64,
-    /// How long the open ones take at the pace of the last half hour, where it is known.
+    /// Of the open ones, those that wait for a time to come, such as that of `run_at`.
+    pub later: i64,
+    /// Of the open ones, those that are PARKED.
+    pub parked: i64,
+    /// How long the others take at the pace of the last half hour, where it is known.
     pub left_ms: Option<DurationMs>,
+}
+
+impl Batch {
+    /// Jobs that are worked on, or would be if there were room.
+    pub const fn moving(&self) -> i64 {
+        self.open - self.later - self.parked
+    }
 }
 
 /// Looks at the database, and remembers.
@@ -74,6 +85,8 @@ pub struct Looks {
 struct Memory {
     last: Option<(Arc<Snapshot>, Instant, Duration)>,
     marks: Option<Marks>,
+    /// The marks that the database has, as far as this is known.
+    stored_marks: Option<Marks>,
     pace: Pace,
 }
 
@@ -112,50 +125,89 @@ impl Looks {
     /// Looks now and then, so that batches are told apart and the pace is known when
     /// somebody asks. For ever.
     pub async fn sample(&self) {
+        let mut is_told = false;
         loop {
             if let Err(error) = self.get().await {
                 tracing::debug!(%error, "http.listen: cannot look at the jobs");
+            }
+            match self.store_marks().await {
+                Ok(()) => is_told = false,
+                Err(error) if is_told => {
+                    tracing::debug!(%error, "http.listen: still cannot store where the batch begins");
+                }
+                Err(error) => {
+                    is_told = true;
+                    tracing::warn!(
+                        %error,
+                        "http.listen: cannot store where the batch begins: after a restart the page may count another"
+                    );
+                }
             }
             tokio::time::sleep(SAMPLING).await;
         }
     }
 
+    /// Not a part of any look: who looks must get an answer also where nothing can be
+    /// written, and without waiting for who holds the write lock.
+    async fn store_marks(&self) -> Result<(), StoreError> {
+        let (marks, stored) = {
+            let memory = self.last.lock().await;
+            (memory.marks, memory.stored_marks)
+        };
+        if let Some(marks) = marks.filter(|_| marks != stored) {
+            self.store.set_meta(MARKS, marks.to_text()).await?;
+            self.last.lock().await.stored_marks = Some(marks);
+        }
+        Ok(())
+    }
+
     async fn look(&self, memory: &mut Memory) -> Result<Snapshot, StoreError> {
-        let store = &self.store;
-        let now = self.clock.now();
-        let counts = store.counts().await?;
-        let open = open(&counts);
         let before = match memory.marks {
             Some(marks) => marks,
-            None => store
-                .meta(MARKS)
-                .await?
-                .map_or_else(Marks::default, |text| Marks::from_text(&text)),
+            None => {
+                let text = self.store.meta(MARKS).await?;
+                memory.stored_marks = text.as_deref().map(Marks::from_text);
+                memory.stored_marks.unwrap_or_default()
+            }
         };
-        let marks = before.seen(open, store.newest_id().await?);
-        if marks != before {
-            store.set_meta(MARKS, marks.to_text()).await?;
-        }
+        let now = self.clock.now();
+        let mut reading = self.store.reading().await?;
+        let counts = reading.counts().await?;
+        let open = open(&counts);
+        let marks = before.seen(open, reading.newest_id().await?);
+        let gates = reading.gates().await?;
+        let mut batch = Batch {
+            total: open + reading.ended_after(marks.after).await?,
+            open,
+            later: reading.waiting_for_time(now).await?,
+            parked: counts.of(JobState::Parked) - ambiguous(&counts),
+            left_ms: None,
+        };
+        let creates = reading.create_counts().await?;
+        let spent = reading.spent(now).await?;
+        let oldest_ready_at = reading.oldest_ready(now).await?;
+        let failures = reading.failures().await?;
+        reading.end().await?;
         memory.marks = Some(marks);
         let ended = [JobState::Finished, JobState::Failed, JobState::Cancelled]
             .iter()
             .map(|state| counts.of(*state))
             .sum();
-        memory.pace.note(now, ended);
+        let is_held = gates
+            .iter()
+            .any(|(_, closure)| !closure.reason.is_passing());
+        memory.pace.note(now, ended, batch.moving() > 0 && !is_held);
+        batch.left_ms = memory.pace.time_for(batch.moving());
         Ok(Snapshot {
             at: now,
-            creates: store.create_counts().await?,
-            spent: store.spent(now).await?,
-            gates: store.gates().await?,
-            oldest_ready_at: store.oldest_ready(now).await?,
-            failures: store.failures().await?,
-            sizes: store.file_sizes(),
-            batch: Batch {
-                total: open + store.ended_after(marks.after).await?,
-                open,
-                left_ms: memory.pace.time_for(open),
-            },
             counts,
+            creates,
+            spent,
+            gates,
+            oldest_ready_at,
+            failures,
+            sizes: self.store.file_sizes(),
+            batch,
         })
     }
 }
@@ -163,13 +215,17 @@ impl Looks {
 /// Jobs that are not at rest. What only a person can settle is.
 fn open(counts: &Counts) -> i64 {
     let of = |states: &[JobState]| states.iter().map(|state| counts.of(*state)).sum::<i64>();
-    let ambiguous = counts.parked.get(&ParkReason::Ambiguous).unwrap_or(&0);
     of(&[
         JobState::Queued,
         JobState::Creating,
         JobState::Generating,
         JobState::Parked,
-    ]) - ambiguous
+    ]) - ambiguous(counts)
+}
+
+fn ambiguous(counts: &Counts) -> i64 {
+    let found = counts.parked.get(&ParkReason::Ambiguous);
+    found.copied().unwrap_or(0)
 }
 
 fn is_fresh(age: Duration, cost: Duration) -> bool {

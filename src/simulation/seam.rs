@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use sqlx::{
-    Describe, Either, Execute, Executor, SqlStr, Sqlite, SqlitePool,
+    Describe, Either, Execute, Executor, SqlStr, Sqlite, SqlitePool, Transaction,
     sqlite::{SqliteQueryResult, SqliteRow, SqliteTypeInfo},
 };
 
@@ -99,6 +99,11 @@ pub(crate) struct Readers(pub SqlitePool);
 impl Readers {
     pub async fn close(&self) {
         self.0.close().await;
+    }
+
+    pub async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        let _busy = Self::before().await;
+        self.0.begin().await
     }
 
     async fn before() -> Option<Busy> {

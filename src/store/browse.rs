@@ -2,9 +2,9 @@
 //! last page costs what the first does.
 
 use serde::Serialize;
-use sqlx::{FromRow, QueryBuilder, Sqlite};
+use sqlx::{FromRow, QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, report::EventRow, report::NewsRow};
+use super::{Store, StoreError, Trying as _, report::NewsRow, rows};
 use crate::job::JobState;
 
 /// How many jobs a page has.
@@ -23,7 +23,7 @@ pub struct Filter {
 }
 
 /// A line of the list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobLine {
     /// Row id.
     pub id: i64,
@@ -37,6 +37,19 @@ pub struct JobLine {
     pub error_kind: Option<String>,
     /// When it last changed, Unix milliseconds.
     pub updated_at: i64,
+}
+
+impl FromRow<'_, SqliteRow> for JobLine {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: rows::some_text(row, "name")?,
+            state: rows::some_text(row, "state")?,
+            park_reason: rows::text(row, "park_reason")?,
+            error_kind: rows::text(row, "error_kind")?,
+            updated_at: row.try_get("updated_at")?,
+        })
+    }
 }
 
 /// A page of jobs.
@@ -72,7 +85,7 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn latest_news(&self, limit: i64) -> Result<Vec<(i64, NewsRow)>, StoreError> {
-        let rows: Vec<(i64, i64, String, i64, String, String)> = sqlx::query_as(
+        sqlx::query(
             "SELECT job_events.id, job_id, name, at, event, detail \
              FROM job_events JOIN jobs ON jobs.id = job_id \
              ORDER BY job_events.id DESC LIMIT ?1",
@@ -80,13 +93,11 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.readers)
         .await
-        .trying("read the news")?;
-        let news = rows.into_iter().map(|(id, job, name, at, event, detail)| {
-            let detail = serde_json::value::RawValue::from_string(detail).unwrap_or_default();
-            let event = EventRow { at, event, detail };
-            (job, NewsRow { id, name, event })
-        });
-        Ok(news.collect())
+        .trying("read the news")?
+        .iter()
+        .map(|row| Ok((row.try_get("job_id")?, NewsRow::from_row(row)?)))
+        .collect::<Result<_, sqlx::Error>>()
+        .trying("read the news")
     }
 }
 

@@ -3,10 +3,18 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use sqlx::FromRow;
+use sqlx::{FromRow, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _};
-use crate::job::UnixMs;
+use super::{
+    Store, StoreError, Trying as _, lookup,
+    report::{self, Counts},
+    rows,
+};
+use crate::{
+    budget::Spent,
+    gate::{Closure, Scope},
+    job::UnixMs,
+};
 
 /// Of so many of the newest FAILED jobs, groups are made.
 pub const FAILURES_LOOKED_AT: i64 = 10_000;
@@ -26,7 +34,7 @@ pub struct CreateCounts {
 }
 
 /// FAILED jobs of one kind with one hint.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureGroup {
     /// `error_kind`.
     pub kind: String,
@@ -40,6 +48,18 @@ pub struct FailureGroup {
     pub newest_name: String,
 }
 
+impl FromRow<'_, SqliteRow> for FailureGroup {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            kind: rows::some_text(row, "kind")?,
+            hint: rows::text(row, "hint")?,
+            jobs: row.try_get("jobs")?,
+            newest_id: row.try_get("newest_id")?,
+            newest_name: rows::some_text(row, "newest_name")?,
+        })
+    }
+}
+
 /// What the database takes of the disk, in bytes; none where that cannot be looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileSizes {
@@ -49,15 +69,43 @@ pub struct FileSizes {
     pub log: Option<u64>,
 }
 
-impl Store {
+/// A look at the database at one moment: what others commit meanwhile is not in it.
+#[derive(Debug)]
+pub struct Reading(Transaction<'static, Sqlite>);
+
+impl Reading {
+    /// Counts the jobs.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn counts(&mut self) -> Result<Counts, StoreError> {
+        report::counts(&mut *self.0).await
+    }
+
+    /// As [`Store::spent`].
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn spent(&mut self, now: UnixMs) -> Result<Spent, StoreError> {
+        lookup::spent(&mut *self.0, now).await
+    }
+
+    /// The closed gates.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn gates(&mut self) -> Result<Vec<(Scope, Closure)>, StoreError> {
+        lookup::gates(&mut *self.0).await
+    }
+
     /// Counts the create requests.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn create_counts(&self) -> Result<CreateCounts, StoreError> {
+    pub async fn create_counts(&mut self) -> Result<CreateCounts, StoreError> {
         let rows: Vec<(String, i64)> =
             sqlx::query_as("SELECT outcome, count(*) FROM creates GROUP BY outcome")
-                .fetch_all(&self.readers)
+                .fetch_all(&mut *self.0)
                 .await
                 .trying("count the creates")?;
         let of = |outcome: &str| {
@@ -75,13 +123,13 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn oldest_ready(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+    pub async fn oldest_ready(&mut self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
         sqlx::query_scalar(
             "SELECT min(due_at) FROM jobs INDEXED BY jobs_queued_due \
              WHERE state = 'QUEUED' AND due_at <= ?1",
         )
         .bind(now)
-        .fetch_one(&self.readers)
+        .fetch_one(&mut *self.0)
         .await
         .trying("look for the oldest ready job")
     }
@@ -90,9 +138,9 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn newest_id(&self) -> Result<i64, StoreError> {
+    pub async fn newest_id(&mut self) -> Result<i64, StoreError> {
         sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM jobs")
-            .fetch_one(&self.readers)
+            .fetch_one(&mut *self.0)
             .await
             .trying("look for the newest job")
     }
@@ -101,13 +149,13 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn ended_after(&self, after: i64) -> Result<i64, StoreError> {
+    pub async fn ended_after(&mut self, after: i64) -> Result<i64, StoreError> {
         sqlx::query_scalar(
             "SELECT count(*) FROM jobs INDEXED BY jobs_state \
              WHERE state IN ('FINISHED', 'FAILED', 'CANCELLED') AND id > ?1",
         )
         .bind(after)
-        .fetch_one(&self.readers)
+        .fetch_one(&mut *self.0)
         .await
         .trying("count the jobs that ended")
     }
@@ -116,7 +164,7 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn failures(&self) -> Result<Vec<FailureGroup>, StoreError> {
+    pub async fn failures(&mut self) -> Result<Vec<FailureGroup>, StoreError> {
         // A bare column beside max() is that of the row with the maximum.
         sqlx::query_as(
             "SELECT kind, hint, count(*) AS jobs, max(id) AS newest_id, name AS newest_name FROM \
@@ -127,9 +175,47 @@ impl Store {
         )
         .bind(FAILURES_LOOKED_AT)
         .bind(FAILURE_GROUPS)
-        .fetch_all(&self.readers)
+        .fetch_all(&mut *self.0)
         .await
         .trying("group the failures")
+    }
+
+    /// How many QUEUED jobs are not to be taken before a time to come: that of their
+    /// `run_at`, or the end of a retry's pause.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn waiting_for_time(&mut self, now: UnixMs) -> Result<i64, StoreError> {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM jobs INDEXED BY jobs_queued_due \
+             WHERE state = 'QUEUED' AND due_at > ?1",
+        )
+        .bind(now)
+        .fetch_one(&mut *self.0)
+        .await
+        .trying("count the jobs that wait for a time")
+    }
+
+    /// Ends the look: the write-ahead log may be taken over again.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn end(self) -> Result<(), StoreError> {
+        self.0.rollback().await.trying("end a look")
+    }
+}
+
+impl Store {
+    /// Begins a look at one moment. It ends, at the latest, when it is dropped.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn reading(&self) -> Result<Reading, StoreError> {
+        self.readers
+            .begin()
+            .await
+            .map(Reading)
+            .trying("begin a look")
     }
 
     /// The sizes of its files. They are looked at by name: opening one would end in
@@ -160,5 +246,31 @@ fn size(path: &Path) -> Option<u64> {
             tracing::debug!(path = %path.display(), %error, "cannot tell the file's size");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Role;
+
+    #[tokio::test]
+    async fn what_others_commit_during_a_look_is_not_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Daemon).await.unwrap();
+        let mut reading = store.reading().await.unwrap();
+        assert_eq!(reading.newest_id().await.unwrap(), 0);
+        let other = rusqlite::Connection::open(&path).unwrap();
+        let add = "INSERT INTO jobs (name, urls) VALUES ('a', '[\"https://a.example/\"]')";
+        other.execute(add, []).unwrap();
+        assert_eq!(reading.newest_id().await.unwrap(), 0);
+        assert_eq!(
+            reading.counts().await.unwrap().states.values().sum::<i64>(),
+            0
+        );
+        reading.end().await.unwrap();
+        let mut next = store.reading().await.unwrap();
+        assert_eq!(next.newest_id().await.unwrap(), 1);
     }
 }

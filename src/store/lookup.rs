@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::json;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Row as _, SqliteConnection, SqliteExecutor};
 
 use super::{Store, StoreError, Trying as _, rows};
 use crate::{
@@ -225,29 +225,7 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn gates(&self) -> Result<Vec<(Scope, Closure)>, StoreError> {
-        let rows =
-            sqlx::query("SELECT scope, reason, since, next_probe_at, interval_ms FROM gates")
-                .fetch_all(&self.readers)
-                .await
-                .trying("read the gates")?;
-        rows.iter()
-            .map(|row| {
-                let decode = |error: crate::job::UnknownName| sqlx::Error::Decode(error.into());
-                Ok((
-                    row.try_get::<String, _>("scope")?.parse().map_err(decode)?,
-                    Closure {
-                        reason: row
-                            .try_get::<String, _>("reason")?
-                            .parse()
-                            .map_err(decode)?,
-                        since: row.try_get("since")?,
-                        next_probe_at: row.try_get("next_probe_at")?,
-                        interval_ms: row.try_get("interval_ms")?,
-                    },
-                ))
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .trying("read the gates")
+        gates(&self.readers).await
     }
 
     /// Stores a gate: closed, or open.
@@ -367,24 +345,58 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn spent(&self, now: UnixMs) -> Result<Spent, StoreError> {
-        let row = sqlx::query(
-            "SELECT coalesce(sum(credits), 0) AS in_all, \
-                    coalesce(sum(credits) FILTER (WHERE sent_at >= ?1), 0) AS today, \
-                    coalesce(sum(credits) FILTER (WHERE sent_at >= ?1 + ?2), 0) AS later \
-             FROM creates WHERE outcome <> 'not_made'",
-        )
-        .bind(utc_day(now) * DAY_MS)
-        .bind(DAY_MS)
-        .fetch_one(&self.readers)
-        .await
-        .trying("add up what was spent")?;
-        let read = |column| row.try_get(column).trying("read what was spent");
-        Ok(Spent {
-            in_all: read("in_all")?,
-            today: read("today")?,
-            later: read("later")?,
-        })
+        spent(&self.readers, now).await
     }
+}
+
+pub(super) async fn gates(
+    readers: impl SqliteExecutor<'_>,
+) -> Result<Vec<(Scope, Closure)>, StoreError> {
+    let rows = sqlx::query("SELECT scope, reason, since, next_probe_at, interval_ms FROM gates")
+        .fetch_all(readers)
+        .await
+        .trying("read the gates")?;
+    rows.iter()
+        .map(|row| {
+            let decode = |error: crate::job::UnknownName| sqlx::Error::Decode(error.into());
+            Ok((
+                row.try_get::<String, _>("scope")?.parse().map_err(decode)?,
+                Closure {
+                    reason: row
+                        .try_get::<String, _>("reason")?
+                        .parse()
+                        .map_err(decode)?,
+                    since: row.try_get("since")?,
+                    next_probe_at: row.try_get("next_probe_at")?,
+                    interval_ms: row.try_get("interval_ms")?,
+                },
+            ))
+        })
+        .collect::<Result<_, sqlx::Error>>()
+        .trying("read the gates")
+}
+
+pub(super) async fn spent(
+    readers: impl SqliteExecutor<'_>,
+    now: UnixMs,
+) -> Result<Spent, StoreError> {
+    let row = sqlx::query(
+        "SELECT coalesce(sum(credits), 0) AS in_all, \
+                coalesce(sum(credits) FILTER (WHERE sent_at >= ?1), 0) AS today, \
+                coalesce(sum(credits) FILTER (WHERE sent_at >= ?1 + ?2), 0) AS later \
+         FROM creates WHERE outcome <> 'not_made'",
+    )
+    .bind(utc_day(now) * DAY_MS)
+    .bind(DAY_MS)
+    .fetch_one(readers)
+    .await
+    .trying("add up what was spent")?;
+    let read = |column| row.try_get(column).trying("read what was spent");
+    Ok(Spent {
+        in_all: read("in_all")?,
+        today: read("today")?,
+        later: read("later")?,
+    })
 }
 
 /// Takes parsers out of the record of those that are gone.

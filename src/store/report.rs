@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::stream::BoxStream;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{AssertSqlSafe, FromRow, Row as _, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
 use super::{Store, StoreError, Trying as _, rows};
 use crate::job::{JobId, JobState, ParkReason, UnixMs};
@@ -96,7 +96,7 @@ const ROW_COLUMNS: &str = "id, name, state, park_reason, parser_id, parser_versi
     finished_at, due_at";
 
 /// A job whose create is in doubt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DoubtRow {
     /// Row id.
     pub id: i64,
@@ -114,6 +114,20 @@ pub struct DoubtRow {
     pub due_at: UnixMs,
 }
 
+impl FromRow<'_, SqliteRow> for DoubtRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: rows::some_text(row, "name")?,
+            state: rows::some_text(row, "state")?,
+            remote_name: rows::text(row, "remote_name")?,
+            doubt_since: row.try_get("doubt_since")?,
+            doubt_cause: rows::text(row, "doubt_cause")?,
+            due_at: row.try_get("due_at")?,
+        })
+    }
+}
+
 /// A line of a job's history.
 #[derive(Debug, Clone, Serialize)]
 pub struct EventRow {
@@ -125,8 +139,18 @@ pub struct EventRow {
     pub detail: Box<RawValue>,
 }
 
+impl FromRow<'_, SqliteRow> for EventRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            at: row.try_get("at")?,
+            event: rows::some_text(row, "event")?,
+            detail: json_column(row, "detail")?.unwrap_or_default(),
+        })
+    }
+}
+
 /// A create request of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CreateRow {
     /// The name sent.
     pub remote_name: String,
@@ -140,6 +164,19 @@ pub struct CreateRow {
     pub parser_id: Option<String>,
     /// When the outcome was known, Unix milliseconds.
     pub settled_at: Option<UnixMs>,
+}
+
+impl FromRow<'_, SqliteRow> for CreateRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            remote_name: rows::some_text(row, "remote_name")?,
+            sent_at: row.try_get("sent_at")?,
+            credits: row.try_get("credits")?,
+            outcome: rows::some_text(row, "outcome")?,
+            parser_id: rows::text(row, "parser_id")?,
+            settled_at: row.try_get("settled_at")?,
+        })
+    }
 }
 
 /// One job with everything that is known of it.
@@ -170,40 +207,7 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
-        let mut counts = Counts::default();
-        for state in JobState::ALL {
-            counts.states.insert(*state, 0);
-        }
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT state, count(*) FROM jobs INDEXED BY jobs_state GROUP BY state")
-                .fetch_all(&self.readers)
-                .await
-                .trying("count the jobs")?;
-        for (state, count) in rows {
-            if let Ok(state) = state.parse() {
-                counts.states.insert(state, count);
-            }
-        }
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT park_reason, count(*) FROM jobs INDEXED BY jobs_parked \
-             WHERE state = 'PARKED' GROUP BY park_reason",
-        )
-        .fetch_all(&self.readers)
-        .await
-        .trying("count the parked jobs")?;
-        for (reason, count) in rows {
-            if let Ok(reason) = reason.parse() {
-                counts.parked.insert(reason, count);
-            }
-        }
-        counts.in_doubt = sqlx::query_scalar(
-            "SELECT count(*) FROM jobs INDEXED BY jobs_creating \
-             WHERE state = 'CREATING' AND doubt_since IS NOT NULL",
-        )
-        .fetch_one(&self.readers)
-        .await
-        .trying("count the creates in doubt")?;
-        Ok(counts)
+        counts(&self.readers).await
     }
 
     /// Jobs in the order of their ids, as a stream: those in one of `states`, or all.
@@ -284,22 +288,13 @@ impl Store {
         else {
             return Ok(None);
         };
-        let events =
-            sqlx::query("SELECT at, event, detail FROM job_events WHERE job_id = ?1 ORDER BY id")
-                .bind(id.0)
-                .fetch_all(&self.readers)
-                .await
-                .trying("read a job's history")?
-                .iter()
-                .map(|row| {
-                    Ok(EventRow {
-                        at: row.try_get("at")?,
-                        event: rows::some_text(row, "event")?,
-                        detail: json_column(row, "detail")?.unwrap_or_default(),
-                    })
-                })
-                .collect::<Result<_, sqlx::Error>>()
-                .trying("read a job's history")?;
+        let events = sqlx::query_as(
+            "SELECT at, event, detail FROM job_events WHERE job_id = ?1 ORDER BY id",
+        )
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .trying("read a job's history")?;
         let create_requests = sqlx::query_as(
             "SELECT remote_name, sent_at, credits, outcome, parser_id, settled_at \
              FROM creates WHERE job_id = ?1 ORDER BY id",
@@ -312,6 +307,35 @@ impl Store {
             .map(Some)
             .trying("read a job")
     }
+}
+
+/// In one statement, so that the figures are of one moment.
+pub(super) async fn counts(readers: impl SqliteExecutor<'_>) -> Result<Counts, StoreError> {
+    let mut counts = Counts::default();
+    for state in JobState::ALL {
+        counts.states.insert(*state, 0);
+    }
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT 'state', state, count(*) FROM jobs INDEXED BY jobs_state GROUP BY state \
+         UNION ALL \
+         SELECT 'parked', park_reason, count(*) FROM jobs INDEXED BY jobs_parked \
+         WHERE state = 'PARKED' GROUP BY park_reason \
+         UNION ALL \
+         SELECT 'in_doubt', '', count(*) FROM jobs INDEXED BY jobs_creating \
+         WHERE state = 'CREATING' AND doubt_since IS NOT NULL",
+    )
+    .fetch_all(readers)
+    .await
+    .trying("count the jobs")?;
+    for (what, which, count) in rows {
+        match (what.as_str(), which.parse(), which.parse()) {
+            ("state", Ok(state), _) => drop(counts.states.insert(state, count)),
+            ("parked", _, Ok(reason)) => drop(counts.parked.insert(reason, count)),
+            ("in_doubt", ..) => counts.in_doubt = count,
+            _ => {}
+        }
+    }
+    Ok(counts)
 }
 
 fn story(
@@ -354,13 +378,23 @@ pub struct NewsRow {
     pub event: EventRow,
 }
 
+impl FromRow<'_, SqliteRow> for NewsRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: rows::some_text(row, "name")?,
+            event: EventRow::from_row(row)?,
+        })
+    }
+}
+
 impl Store {
     /// What happened after the line `after`, oldest first.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub async fn news(&self, after: i64) -> Result<Vec<NewsRow>, StoreError> {
-        sqlx::query(
+        sqlx::query_as(
             "SELECT job_events.id, name, at, event, detail \
              FROM job_events JOIN jobs ON jobs.id = job_id \
              WHERE job_events.id > ?1 ORDER BY job_events.id LIMIT 1000",
@@ -368,20 +402,6 @@ impl Store {
         .bind(after)
         .fetch_all(&self.readers)
         .await
-        .trying("read the news")?
-        .iter()
-        .map(|row| {
-            Ok(NewsRow {
-                id: row.try_get("id")?,
-                name: row.try_get("name")?,
-                event: EventRow {
-                    at: row.try_get("at")?,
-                    event: row.try_get("event")?,
-                    detail: json_column(row, "detail")?.unwrap_or_default(),
-                },
-            })
-        })
-        .collect::<Result<_, sqlx::Error>>()
         .trying("read the news")
     }
 }

@@ -109,6 +109,9 @@ async fn a_failed_job_is_retried_and_goes_on_at_once() {
     assert_eq!((status, place.as_str()), (303, "/jobs/1?done=retry"));
     assert!(operator.get(&place).await.contains("Taken up again."));
     site.harness.await_states(&[(JobState::Finished, 1)]).await;
+    // Said by a link, and not so.
+    let page = operator.get("/jobs/1?done=cancel").await;
+    assert!(!page.contains("Called off."), "{page}");
     let (status, page) = operator.act("/jobs/1/cancel", &[]).await;
     assert_eq!(status, 409);
     assert!(page.contains("Nothing was done"), "{page}");
@@ -119,8 +122,16 @@ async fn a_failed_job_is_retried_and_goes_on_at_once() {
 async fn a_failed_job_is_cancelled() {
     let site = with_a_failure().await;
     let operator = Operator::of(&site).await;
+    for path in ["/jobs/99/cancel", "/jobs/99/retry", "/jobs/99/not-created"] {
+        assert_eq!(
+            operator.act(path, &[("sure", "yes")]).await.0,
+            404,
+            "{path}"
+        );
+    }
     let done = operator.act("/jobs/1/cancel", &[]).await;
     assert_eq!(done, (303, "/jobs/1?done=cancel".to_owned()));
+    assert!(operator.get(&done.1).await.contains("Called off."));
     site.harness.await_states(&[(JobState::Cancelled, 1)]).await;
     site.closed().await;
 }

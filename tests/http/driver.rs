@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     actions::with_a_failure,
+    page::hostile,
     site::{Site, TOKEN},
 };
 
@@ -117,6 +118,20 @@ impl<'a> Browser<'a> {
             .await;
     }
 
+    /// Makes the window so wide, also where the browser would not be so narrow.
+    async fn set_width(&self, width: i64) {
+        let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        let body = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size});
+        self.ask(Method::POST, "/goog/cdp/execute", Some(body))
+            .await;
+    }
+
+    /// What a script says.
+    async fn evaluate(&self, script: &str) -> Value {
+        let body = json!({"script": script, "args": []});
+        self.ask(Method::POST, "/execute/sync", Some(body)).await
+    }
+
     async fn end(self) {
         self.ask(Method::DELETE, "", None).await;
     }
@@ -172,6 +187,31 @@ async fn a_person_signs_in_and_acts_and_another_page_cannot_act_for_them() {
 
     browser.click("form[action='/logout'] button").await;
     browser.await_words("Sign in to act").await;
+    browser.end().await;
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn on_a_narrow_screen_nothing_is_beside_it() {
+    let site = hostile().await;
+    let Some(browser) = Browser::of(&site).await else {
+        return;
+    };
+    for width in [240, 360, 1200] {
+        browser.set_width(width).await;
+        for path in ["/", "/jobs", "/jobs/1", "/jobs/2", "/jobs/3", "/login"] {
+            browser.visit(path).await;
+            let found = browser
+                .evaluate("return document.documentElement.scrollWidth")
+                .await;
+            assert!(found.as_i64() <= Some(width), "{path}: {found} of {width}");
+        }
+        browser.visit("/jobs/1").await;
+        let right =
+            "return document.querySelector('.creates .number').getBoundingClientRect().right";
+        let found = browser.evaluate(right).await;
+        assert!(found.as_f64() <= Some(width as f64), "{found} of {width}");
+    }
     browser.end().await;
     site.closed().await;
 }

@@ -106,6 +106,29 @@ async fn a_closed_gate_and_a_waiting_job_are_told() {
 }
 
 #[tokio::test]
+async fn a_look_needs_no_write() {
+    let site = busy().await;
+    site.harness
+        .sql(
+            "CREATE TRIGGER full BEFORE INSERT ON meta WHEN NEW.key = 'batch_marks' \
+             BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+        )
+        .await
+        .unwrap();
+    // A batch of its own, whose beginning is to be noted.
+    site.harness
+        .sql("INSERT INTO jobs (name, urls, run_at) VALUES ('later', '[\"https://a.example/\"]', 4000000000000)")
+        .await
+        .unwrap();
+    site.await_metric("parserd_jobs{state=\"QUEUED\"}", 1.0)
+        .await;
+    let (status, page) = site.get("/").await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("Besides, 1 wait for a later time"), "{page}");
+    site.closed().await;
+}
+
+#[tokio::test]
 async fn the_text_is_what_the_format_asks_for() {
     let site = busy().await;
     let (_, text) = site.get("/metrics").await;

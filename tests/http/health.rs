@@ -1,7 +1,13 @@
 //! `/healthz` and `/readyz`.
 
-use reqwest::{Method, header::HeaderMap};
+use std::time::{Duration, Instant};
+
+use reqwest::{
+    Method,
+    header::{ALLOW, HeaderMap},
+};
 use sqlx::Connection as _;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{common::Harness, site::Site};
 
@@ -19,6 +25,7 @@ async fn a_daemon_that_works_is_alive_and_ready() {
     for path in ["/healthz", "/readyz", "/metrics"] {
         let posted = site.send(Method::POST, path, HeaderMap::new(), &[]).await;
         assert_eq!(posted.status(), 405, "{path}");
+        assert_eq!(posted.headers()[ALLOW], "GET, HEAD", "{path}");
     }
     site.closed().await;
 }
@@ -49,6 +56,35 @@ async fn a_refused_key_is_not_ready() {
 }
 
 #[tokio::test]
+async fn without_a_job_the_service_is_asked_once_whether_it_accepts_the_key() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    site.harness
+        .wait_until("it is ready", async || site.get("/readyz").await.0 == 200)
+        .await;
+    assert_eq!(site.get("/readyz").await.0, 200);
+    let asked = "parserd_requests_total{endpoint=\"list\",outcome=\"listed\"}";
+    assert_eq!(site.metrics().await.get(asked), Some(&1.0));
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn without_a_job_a_wrong_key_is_not_ready() {
+    let mut harness = Harness::new(&[]).await;
+    harness.set("api.key", "not-the-key");
+    let site = Site::new(harness).await;
+    site.harness
+        .wait_until("the key was refused", async || {
+            let (status, words) = site.get("/readyz").await;
+            assert_eq!(status, 503, "{words}");
+            words.contains("refuses the API key")
+        })
+        .await;
+    let asked = "parserd_requests_total{endpoint=\"list\",outcome=\"unauthorized\"}";
+    assert_eq!(site.metrics().await.get(asked), Some(&1.0));
+    site.closed().await;
+}
+
+#[tokio::test]
 async fn a_database_that_takes_no_write_is_not_ready() {
     let site = Site::new(Harness::new(&[]).await).await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(site.harness.database());
@@ -69,5 +105,56 @@ async fn a_database_that_takes_no_write_is_not_ready() {
             site.get("/readyz").await.0 == 200
         })
         .await;
+    site.closed().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_file_that_was_deleted_or_replaced_is_not_ready() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    site.harness
+        .wait_until("it is ready", async || site.get("/readyz").await.0 == 200)
+        .await;
+    let path = site.harness.database();
+    let kept = path.with_extension("kept");
+    std::fs::rename(&path, &kept).unwrap();
+    let gone = site.get("/readyz").await;
+    std::fs::copy(&kept, &path).unwrap();
+    let replaced = site.get("/readyz").await;
+    for (status, words) in [gone, replaced] {
+        assert_eq!(status, 503, "{words}");
+        assert!(words.contains("is not the one that was opened"), "{words}");
+    }
+    std::fs::rename(&kept, &path).unwrap();
+    assert_eq!(site.get("/readyz").await.0, 200);
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn connections_that_do_not_read_keep_no_probe_waiting() {
+    let site = Site::new(Harness::new(&[]).await).await;
+    let address = site.base.strip_prefix("http://").unwrap();
+    // More answers than the system's buffers hold, and the head of one more request.
+    let asked = "GET /style.css HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200) + "GET /";
+    let mut held = Vec::new();
+    for _ in 0..80 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let asked = asked.clone();
+        held.push(tokio::spawn(async move {
+            // Cut off at some time, it is left open on this side.
+            let _cut = stream.write_all(asked.as_bytes()).await;
+            std::future::pending::<()>().await;
+            drop(stream);
+        }));
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let began = Instant::now();
+        let (status, words) = site.get(path).await;
+        assert_eq!(status, 200, "{path}: {words}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{path}");
+    }
+    for task in held {
+        task.abort();
+    }
     site.closed().await;
 }

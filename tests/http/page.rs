@@ -70,6 +70,76 @@ async fn text_from_outside_is_text_on_every_page() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_no_utf8_blinds_neither_pages_nor_metrics() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
+    harness
+        .sql(
+            "INSERT INTO jobs (name, urls) \
+             VALUES (CAST(x'ff41fe' AS TEXT), '[\"https://site.example/q\"]')",
+        )
+        .await
+        .unwrap();
+    let site = Site::new(harness).await;
+    site.await_metric("parserd_jobs{state=\"FAILED\"}", 1.0)
+        .await;
+    for path in [
+        "/",
+        "/jobs",
+        "/jobs?state=FAILED",
+        "/jobs?q=A",
+        "/jobs/2",
+        "/metrics",
+    ] {
+        let (status, page) = site.get(path).await;
+        assert_eq!(status, 200, "{path}: {page}");
+        let is_named = page.contains("\u{fffd}A\u{fffd}");
+        assert_eq!(is_named, path != "/metrics", "{path}: {page}");
+    }
+    // A name that is none in what the history and the creates keep.
+    site.harness
+        .sql(
+            "INSERT INTO job_events (job_id, event) VALUES (2, CAST(x'ff' AS TEXT)); \
+             INSERT INTO creates (job_id, remote_name, sent_at, credits, outcome, settled_at) \
+             VALUES (2, CAST(x'ff' AS TEXT), 0, 1, 'not_made', 0)",
+        )
+        .await
+        .unwrap();
+    for path in ["/", "/jobs/2"] {
+        let (status, page) = site.get(path).await;
+        assert_eq!(status, 200, "{path}: {page}");
+    }
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn text_from_outside_turns_no_text_of_the_page_around() {
+    let harness = Harness::new(&["create status=400 nth=2"]).await;
+    harness.enqueue(1).await;
+    harness
+        .sql(
+            "INSERT INTO jobs (name, urls, fields, priority) \
+             VALUES ('a' || char(0x202e) || 'b', '[\"https://site.example/\"]', \
+             json_array(json_object('name', char(0x2066), 'description', 'c')), -1)",
+        )
+        .await
+        .unwrap();
+    let site = Site::new(harness).await;
+    site.await_metric("parserd_jobs{state=\"FAILED\"}", 1.0)
+        .await;
+    for path in ["/", "/jobs", "/jobs/2"] {
+        let (status, page) = site.get(path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(page.contains("<bdi>a\\u{202e}b</bdi>"), "{path}: {page}");
+        assert!(!page.contains(['\u{202e}', '\u{2066}']), "{path}: {page}");
+    }
+    let (_, page) = site.get("/jobs/2").await;
+    assert!(page.contains("<title>a\\u{202e}b"), "{page}");
+    assert!(page.contains("\\u{2066}&quot;"), "{page}");
+    site.closed().await;
+}
+
+#[tokio::test]
 async fn the_overview_says_what_is_going_on() {
     let site = hostile().await;
     let (_, page) = site.get("/").await;
@@ -81,8 +151,8 @@ async fn the_overview_says_what_is_going_on() {
         "Open: the service takes what is sent.",
         "60,000",
         "no limit",
-        "<code>bad_request</code>",
-        ": finished, the parser is ready",
+        "<code><bdi>bad_request</bdi></code>",
+        ": <bdi>finished, the parser is ready",
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }
@@ -166,6 +236,11 @@ async fn the_list_is_filtered_searched_and_turned_over() {
     ] {
         assert_eq!(rows(path).await.0, expected, "{path}");
     }
+    let (_, page) = site.get("/jobs?state=FALED").await;
+    assert!(
+        page.contains("There is no state <bdi>FALED</bdi>"),
+        "{page}"
+    );
     let (_, next) = rows("/jobs?state=QUEUED&q=job").await;
     let next = next.unwrap();
     assert!(

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Visitor,
-    layout::{self, badge, when},
+    layout::{self, badge, outside, outside_lines, when},
 };
 use crate::{
     cli::{
@@ -34,12 +34,16 @@ pub(super) async fn page(
         return Ok(None);
     };
     let now = vitals.clock.now();
-    let done = done.and_then(|done| Action::of(&done)).map(Action::done);
+    // Anybody can make a link that says so.
+    let done = done
+        .and_then(|done| Action::of(&done))
+        .filter(|action| action.was_done(&story.events, now))
+        .map(Action::done);
     let content = html! {
-        h1 { (story.row.name) }
+        h1 { (outside(&story.row.name)) }
         @if let Some(done) = done { p.told { (done) } }
         p { (badge(&story.row.state)) " "
-            @if let Some(why) = story.row.park_reason.as_ref().or(story.row.error_kind.as_ref()) { code { (why) } }
+            @if let Some(why) = story.row.park_reason.as_ref().or(story.row.error_kind.as_ref()) { code { (outside(why)) } }
             span.hint { " job " (id) ", added " (when(story.row.created_at, now)) }
         }
         (facts(&story, &job, now))
@@ -58,15 +62,15 @@ fn facts(story: &Story, job: &Job, now: UnixMs) -> Markup {
     html! {
         section {
             @if let Some(message) = &row.error_message {
-                p.alert { @if let Some(status) = row.error_status { "HTTP " (status) ": " } (message) }
+                p.alert { @if let Some(status) = row.error_status { "HTTP " (status) ": " } (outside(message)) }
             }
             dl {
-                dt { "what to do" } dd { (show::what_to_do(row, job, now)) }
+                dt { "what to do" } dd { (outside(&show::what_to_do(row, job, now))) }
                 @if let Some(parser) = &row.parser_id {
                     dt { "parser" }
-                    dd { code { (parser) } @if let Some(version) = row.parser_version { ", version " (version) } }
+                    dd { code { (outside(parser)) } @if let Some(version) = row.parser_version { ", version " (version) } }
                 }
-                @if let Some(name) = &story.remote_name { dt { "its name there" } dd { code { (name) } } }
+                @if let Some(name) = &story.remote_name { dt { "its name there" } dd { code { (outside(name)) } } }
                 dt { "creates sent" } dd { (row.creates) }
                 @if row.priority != 0 { dt { "priority" } dd { (row.priority) } }
                 @if let Some(at) = row.finished_at { dt { "ended" } dd { (when(at, now)) } }
@@ -120,7 +124,7 @@ fn history(story: &Story) -> Markup {
             h2 { "History" }
             ol.lines {
                 @for event in &story.events {
-                    li { time.hint { (iso(event.at)) } " " (narrate::event(event)) }
+                    li { time.hint { (iso(event.at)) } " " (outside(&narrate::event(event))) }
                 }
             }
         }
@@ -132,12 +136,12 @@ fn creates(story: &Story) -> Markup {
         @if !story.create_requests.is_empty() {
             section {
                 h2 { "Create requests" }
-                table {
+                table.creates {
                     thead { tr { th { "Sent" } th { "Name" } th { "Outcome" } th { "Credits" } } }
                     @for create in &story.create_requests {
-                        tr { td { (iso(create.sent_at)) } td.name { (create.remote_name) }
-                            td { (create.outcome) @if let Some(id) = &create.parser_id { " " code { (id) } } }
-                            td.number { (grouped(create.credits)) } }
+                        tr { td { (iso(create.sent_at)) } td.name { (outside(&create.remote_name)) }
+                            td { (outside(&create.outcome)) @if let Some(id) = &create.parser_id { " " code { (outside(id)) } } }
+                            td.number { (grouped(create.credits)) span.unit { " credits" } } }
                     }
                 }
             }
@@ -150,7 +154,7 @@ fn asked(story: &Story) -> Markup {
         section {
             h2 { "What it asks for" }
             @for (name, json) in [("urls", &story.urls), ("scraper_params", &story.scraper_params), ("fields", &story.fields)] {
-                @if let Some(json) = json { h3 { (name) } pre { (pretty(json)) } }
+                @if let Some(json) = json { h3 { (name) } pre { (outside_lines(&pretty(json))) } }
             }
         }
     }
@@ -166,7 +170,7 @@ fn result(story: &Story) -> Markup {
             @if json.get().len() > MAX_RESULT_BYTES {
                 p { "Too long for a page: " code { "parserd show " (story.row.id) " --json" } " has it." }
             } @else {
-                pre { (pretty(json)) }
+                pre { (outside_lines(&pretty(json))) }
             }
         }
     }

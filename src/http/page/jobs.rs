@@ -5,7 +5,7 @@ use url::form_urlencoded;
 
 use super::{
     Visitor,
-    layout::{self, badge, when},
+    layout::{self, badge, outside, when},
 };
 use crate::{
     http::Vitals,
@@ -21,11 +21,15 @@ pub(super) async fn page(
     vitals: &Vitals,
     visitor: &Visitor,
     filter: Filter,
+    unknown_state: Option<String>,
 ) -> Result<Markup, StoreError> {
     let found = vitals.store.browse(&filter).await?;
     let now = vitals.clock.now();
     let content = html! {
         h1 { "Jobs" }
+        @if let Some(state) = &unknown_state {
+            p.alert { "There is no state " (outside(state)) ": all are shown." }
+        }
         (form(&filter))
         (list(&filter, &found, now))
     };
@@ -78,8 +82,8 @@ fn row(line: &JobLine, now: UnixMs) -> Markup {
     html! {
         tr {
             td.number { (line.id) }
-            td.name { a href={ "/jobs/" (line.id) } { (line.name) } }
-            td { (badge(&line.state)) @if let Some(why) = why { " " span.hint { (why) } } }
+            td.name { a href={ "/jobs/" (line.id) } { (outside(&line.name)) } }
+            td { (badge(&line.state)) @if let Some(why) = why { " " span.hint { (outside(why)) } } }
             td { (when(line.updated_at, now)) }
         }
     }

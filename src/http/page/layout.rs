@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::Visitor;
 use crate::{
+    api::text::escaped,
     cli::output::{iso, relative},
     job::UnixMs,
 };
@@ -20,7 +21,7 @@ pub(super) fn page(visitor: &Visitor, title: &str, is_live: bool, content: &Mark
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (title) " · parserd" }
+                title { (escaped(title)) " · parserd" }
                 link rel="icon" href="/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/style.css";
                 script src="/page.js" defer {}
@@ -60,10 +61,22 @@ fn who(visitor: &Visitor) -> Markup {
 pub(in crate::http) fn message(visitor: &Visitor, title: &str, words: &str) -> Markup {
     let content = html! {
         h1 { (title) }
-        p { (words) }
+        p { (outside(words)) }
         p { a href="/" { "Back to the overview" } }
     };
     page(visitor, title, false, &content)
+}
+
+/// Text from outside: what could reorder or hide the page's own is escaped, and what is
+/// written from right to left stays within it.
+pub(super) fn outside(text: &str) -> Markup {
+    html! { bdi { (escaped(text)) } }
+}
+
+/// The same of a text of several lines.
+pub(super) fn outside_lines(text: &str) -> Markup {
+    let lines: Vec<_> = text.split('\n').map(escaped).collect();
+    html! { bdi { (lines.join("\n")) } }
 }
 
 /// A state, in its colour.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     Visitor,
-    layout::{self, badge, when},
+    layout::{self, badge, outside, when},
 };
 use crate::{
     cli::{
@@ -17,7 +17,7 @@ use crate::{
         Vitals,
         snapshot::{Batch, Snapshot},
     },
-    job::{JobState, UnixMs},
+    job::{DurationMs, JobState, UnixMs},
     store::{
         StoreError,
         figures::FAILURES_LOOKED_AT,
@@ -28,6 +28,9 @@ use crate::{
 /// How many creates in doubt are named, and how many events told.
 const DOUBTS_SHOWN: i64 = 20;
 const NEWS_SHOWN: i64 = 12;
+
+/// An estimate below this is no figure.
+const SHORT_MS: DurationMs = 5_000;
 
 /// The page.
 pub(super) async fn page(vitals: &Vitals, visitor: &Visitor) -> Result<Markup, StoreError> {
@@ -88,17 +91,33 @@ fn end(batch: &Batch, gates: &[(Scope, Closure)]) -> String {
     let held = gates
         .iter()
         .find(|(_, closure)| !closure.reason.is_passing());
-    match (batch.open, held, batch.left_ms) {
-        (0, _, _) => "All are at rest.".to_owned(),
-        (_, Some((_, closure)), _) => format!("Held: the gate is closed ({}).", closure.reason),
-        (_, None, Some(left_ms)) => format!(
+    let mut words = match (batch.open, held, batch.moving(), batch.left_ms) {
+        (0, ..) => return "All are at rest.".to_owned(),
+        (_, Some((_, closure)), ..) => format!("Held: the gate is closed ({}).", closure.reason),
+        (_, None, ..=0, _) => "Nothing can be done at this moment.".to_owned(),
+        (_, None, _, Some(..SHORT_MS)) => {
+            "At the pace of the last half hour the rest takes a few seconds.".to_owned()
+        }
+        (_, None, _, Some(left_ms)) => format!(
             "At the pace of the last half hour the rest takes about {}.",
             span(left_ms)
         ),
-        (_, None, None) => {
+        (_, None, _, None) => {
             "When the rest is done cannot be told yet: too little has ended of late.".to_owned()
         }
+    };
+    for (jobs, which) in [
+        (
+            batch.later,
+            "wait for a later time (run_at, or a retry's pause)",
+        ),
+        (batch.parked, "are PARKED"),
+    ] {
+        if jobs > 0 {
+            words.push_str(&format!(" Besides, {} {which}.", grouped(jobs)));
+        }
     }
+    words
 }
 
 fn gates(gates: &[(Scope, Closure)], visitor: &Visitor, now: UnixMs) -> Markup {
@@ -180,7 +199,7 @@ fn in_doubt(doubts: &[DoubtRow], now: UnixMs) -> Markup {
                 h2 { "Creates in doubt" }
                 ul.lines {
                     @for doubt in doubts {
-                        li { (badge(&doubt.state)) " " a href={ "/jobs/" (doubt.id) } { (doubt.name) }
+                        li { (badge(&doubt.state)) " " a href={ "/jobs/" (doubt.id) } { (outside(&doubt.name)) }
                             @if let Some(since) = doubt.doubt_since { span.hint { " since " (when(since, now)) } }
                         }
                     }
@@ -200,9 +219,9 @@ fn failures(snapshot: &Snapshot) -> Markup {
                 }
                 ul.lines {
                     @for group in &snapshot.failures {
-                        li { strong { (grouped(group.jobs)) } " " code { (group.kind) } ", the newest is "
-                            a href={ "/jobs/" (group.newest_id) } { (group.newest_name) }
-                            @if let Some(hint) = &group.hint { br; span.hint { (hint) } }
+                        li { strong { (grouped(group.jobs)) } " " code { (outside(&group.kind)) } ", the newest is "
+                            a href={ "/jobs/" (group.newest_id) } { (outside(&group.newest_name)) }
+                            @if let Some(hint) = &group.hint { br; span.hint { (outside(hint)) } }
                         }
                     }
                 }
@@ -218,8 +237,8 @@ fn latest(news: &[(i64, NewsRow)], now: UnixMs) -> Markup {
                 h2 { "What happened last" }
                 ul.lines {
                     @for (job, row) in news {
-                        li { span.hint { (when(row.event.at, now)) } " " a href={ "/jobs/" (job) } { (row.name) }
-                            ": " (narrate::event(&row.event)) }
+                        li { span.hint { (when(row.event.at, now)) } " " a href={ "/jobs/" (job) } { (outside(&row.name)) }
+                            ": " (outside(&narrate::event(&row.event))) }
                     }
                 }
             }
@@ -243,21 +262,37 @@ mod tests {
             };
             vec![(Scope::Create, closure)]
         };
-        for (open, left_ms, gates, words) in [
-            (0, None, vec![], "at rest"),
-            (5, Some(90_000), vec![], "about 1 min 30 s"),
-            (5, None, vec![], "cannot be told yet"),
-            (5, Some(90_000), closed(GateReason::Credits), "Held"),
+        for ((open, later, parked), left_ms, gates, words) in [
+            ((0, 0, 0), None, vec![], "at rest"),
+            ((5, 0, 0), Some(90_000), vec![], "about 1 min 30 s"),
+            ((5, 0, 0), Some(0), vec![], "takes a few seconds"),
+            ((5, 0, 0), None, vec![], "cannot be told yet"),
+            ((5, 0, 0), Some(90_000), closed(GateReason::Credits), "Held"),
             (
-                5,
+                (5, 0, 0),
                 Some(90_000),
                 closed(GateReason::Throttled),
                 "about 1 min",
             ),
+            (
+                (5, 3, 0),
+                Some(90_000),
+                vec![],
+                "about 1 min 30 s. Besides, 3 wait for a later time",
+            ),
+            (
+                (5, 5, 0),
+                None,
+                vec![],
+                "Nothing can be done at this moment",
+            ),
+            ((5, 0, 5), Some(0), vec![], "Besides, 5 are PARKED"),
         ] {
             let batch = Batch {
                 total: 9,
                 open,
+                later,
+                parked,
                 left_ms,
             };
             let said = end(&batch, &gates);
