@@ -40,6 +40,7 @@ pub mod lifecycle;
 pub mod listing;
 pub mod manifest;
 pub mod metrics;
+mod nearest;
 pub mod operator;
 pub mod pace;
 pub mod plan;

@@ -8,6 +8,7 @@ use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::job::{JobState, UnixMs};
+use crate::nearest::did_you_mean;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store};
 
@@ -38,7 +39,8 @@ pub struct JobsArgs {
 pub(super) fn state(text: &str) -> Result<JobState, String> {
     text.to_uppercase().parse().map_err(|_| {
         let known: Vec<_> = JobState::ALL.iter().map(|state| state.as_str()).collect();
-        format!("it must be one of {}", known.join(", "))
+        let near = did_you_mean(text, known.iter().copied());
+        format!("it must be one of {}{near}", known.join(", "))
     })
 }
 

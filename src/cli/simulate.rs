@@ -164,7 +164,7 @@ mod tests {
             (&["--listen", "localhost"], "an IP address and a port"),
             (&["--generation-scale", "-1"], "not negative"),
             (&["--generation-scale", "NaN"], "not negative"),
-            (&["--fault", "create statsu=500"], "the nearest is status"),
+            (&["--fault", "create statsu=500"], "did you mean status?"),
         ];
         for (args, reason) in cases {
             let error = parse(args).expect_err("it must be refused");

@@ -200,10 +200,14 @@ fn default_layer() -> Layer {
 }
 
 fn unknown(key: &str, origin: impl Into<String>) -> ConfigError {
-    ConfigError::UnknownKey {
-        key: key.to_owned(),
-        origin: origin.into(),
-        nearest: keys::nearest(key),
+    let (origin, found) = (origin.into(), key.to_owned());
+    match keys::nearest(key) {
+        Some(nearest) => ConfigError::UnknownKey {
+            key: found,
+            origin,
+            nearest,
+        },
+        None => ConfigError::ForeignKey { key: found, origin },
     }
 }
 

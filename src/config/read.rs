@@ -13,7 +13,8 @@ use url::{Host, Url};
 
 use super::error::{Bad, ConfigError};
 use super::layers::Found;
-use crate::spec::{nearest, shown};
+use crate::nearest::did_you_mean;
+use crate::spec::shown;
 
 /// The longest duration that any key takes.
 const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 3600);
@@ -193,9 +194,9 @@ fn bool(text: &str) -> Result<bool, Bad> {
 }
 
 fn unknown_name(text: &str, names: &[&'static str]) -> Bad {
-    let nearest = nearest(text, names).unwrap_or_default();
+    let near = did_you_mean(text, names.iter().copied());
     Bad::new(
-        format!("{} is unknown; did you mean {nearest}?", shown(text)),
+        format!("{} is unknown{near}", shown(text)),
         format!("one of {}", names.join(", ")),
     )
 }

@@ -188,6 +188,19 @@ async fn an_unknown_state_is_a_usage_error_that_names_the_known_ones() {
         .says(&["QUEUED, CREATING", "CANCELLED"]);
     place.run(&["jobs", "--json", "--csv"]).is(2);
     place.run(&["job"]).is(2).says(&["jobs"]);
+    for (args, meant) in [
+        (&["jobs", "--state", "FALED"][..], "did you mean FAILED?"),
+        (&["help", "shwo"], "a similar subcommand exists: 'show'"),
+        (
+            &["simulate", "--fault", "creat lose"],
+            "did you mean create?",
+        ),
+        (&["simulate", "--fault", "bogus"], "they are create, list"),
+    ] {
+        place.run(args).is(2).says(&[meant]);
+    }
+    let far = place.run(&["--set", "zzz=1", "status"]).is(78);
+    assert!(!far.err.contains("did you mean"), "{}", far.err);
 }
 
 #[test]
