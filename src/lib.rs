@@ -30,6 +30,7 @@ pub mod cli;
 pub mod clock;
 pub mod concurrency;
 pub mod config;
+mod cure;
 pub mod daemon;
 pub mod enqueue;
 pub mod gate;

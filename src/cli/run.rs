@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     clock::Clock,
     config::{self, Settings},
+    cure,
     daemon::Until,
     enqueue::{self, EnqueueError},
     http::{Listener, Vitals},
@@ -52,11 +53,10 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         tracing::info!("the API key is another one: closed gates are opened");
     }
     let listener = match settings.http.listen {
-        Some(address) => Some(
-            Listener::bind(address)
-                .await
-                .with_context(|| format!("cannot listen at {address} (http.listen)"))?,
-        ),
+        Some(address) => Some(Listener::bind(address).await.map_err(|error| {
+            let what_to_do = cure::of_listening(&error, "http.listen");
+            anyhow::Error::new(error).context(format!("cannot listen at {address}: {what_to_do}"))
+        })?),
         None => None,
     };
     let (stop, stopped) = watch::channel(Stop::No);

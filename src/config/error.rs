@@ -41,12 +41,14 @@ pub enum ConfigError {
         cure: String,
     },
     /// A configuration file that cannot be read.
-    #[error("cannot read the configuration file {}: {reason}", path.display())]
+    #[error("cannot read the configuration file {}: {reason}; {cure}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
         reason: String,
+        /// What to do about it.
+        cure: &'static str,
     },
     /// A configuration file that is no TOML.
     #[error("{} line {line}, column {column}: {message}", path.display())]

@@ -16,7 +16,7 @@ pub enum Kind {
     Number,
     /// `true` or `false`.
     Bool,
-    /// A list of texts; separated by commas in the environment.
+    /// A list of texts; in the environment an array too, or separated by commas.
     List,
 }
 

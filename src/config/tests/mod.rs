@@ -175,6 +175,21 @@ fn a_list_in_the_file_may_hold_commas() {
 }
 
 #[test]
+fn a_list_in_the_environment_is_an_array_or_has_commas() {
+    for (text, files) in [
+        ("a.toml, b.csv", &["a.toml", "b.csv"][..]),
+        ("['a,b.toml', \"c.csv\"]", &["a,b.toml", "c.csv"]),
+        ("[]", &[]),
+        ("[ab].toml", &["[ab].toml"]),
+    ] {
+        let s = Fixture::new().flag("enqueue.files", text).settings();
+        assert_eq!(s.enqueue.files, files, "{text}");
+    }
+    let error = Fixture::new().flag("enqueue.files", "[\"a\"").error();
+    assert!(error.contains("separated by commas"), "{error}");
+}
+
+#[test]
 fn a_misspelt_key_is_named_with_the_nearest_one_and_where_it_stands() {
     for (text, words) in [
         (
