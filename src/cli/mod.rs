@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod enqueue;
 pub mod exit;
+mod fold;
 mod generate;
 mod jobs;
 pub(crate) mod narrate;

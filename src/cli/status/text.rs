@@ -2,6 +2,7 @@
 
 use super::{ClosedGate, Credits, DOUBTS_SHOWN, Known, Next, Status};
 use crate::api::text::escaped;
+use crate::cli::fold;
 use crate::cli::output::{Columns, grouped, quoted, relative};
 use crate::gate::Scope;
 use crate::job::{JobState, UnixMs};
@@ -24,7 +25,7 @@ impl Status {
         lines.extend(self.known.credits.lines());
         lines.extend(self.next_lines());
         lines.push(String::new());
-        lines.join("\n")
+        fold::block(&lines)
     }
 
     fn next_lines(&self) -> Vec<String> {
