@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::api::text::{escaped, is_unfit};
 use crate::budget::Budget;
+pub use crate::clock::iso;
 use crate::job::{JobState, UnixMs};
 
 /// A terminal that says it is narrower than this is taken to be of the usual width.
@@ -229,11 +230,6 @@ fn colour(cell: &str) -> Option<Color> {
         JobState::Creating | JobState::Generating => Some(Color::Cyan),
         JobState::Queued | JobState::Cancelled => None,
     }
-}
-
-/// A time in ISO 8601, UTC, to the millisecond.
-pub fn iso(at: UnixMs) -> String {
-    Timestamp::from_millisecond(at).map_or_else(|_| "never".to_owned(), |time| format!("{time:.3}"))
 }
 
 /// A time as one says it: `in 5 s`, `3 min ago`; `never` for the end of time.

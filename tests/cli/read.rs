@@ -237,9 +237,12 @@ async fn show_tells_what_was_tried_what_came_back_what_it_cost_and_what_to_do() 
     let place = one_of_each().await;
     let broken = place.run(&["show", "broken"]).is(0);
     assert_eq!(broken.err, "");
+    assert!(!broken.out.contains("HTTP 200"), "{}", broken.out);
     assert!(!broken.out.contains('\u{1b}') && !broken.out.contains('\u{9b}'));
     broken.prints(&[
         "job 7  broken",
+        "added ",
+        "message     DownloadError",
         "FAILED (generation_failed)",
         "\\u{1b}[31mFailed\\u{9b}\\nto download",
         "premium",
