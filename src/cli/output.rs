@@ -246,6 +246,11 @@ pub fn relative(at: UnixMs, now: UnixMs) -> String {
     }
 }
 
+/// For how long something has been so: `for 3 min`.
+pub fn lasting(since: UnixMs, now: UnixMs) -> String {
+    format!("for {}", span(now.saturating_sub(since).max(0)))
+}
+
 /// How long, in the two largest units that matter.
 pub fn span(ms: i64) -> String {
     let seconds = SignedDuration::from_millis(ms).unsigned_abs().as_secs();
@@ -316,6 +321,8 @@ mod tests {
         ] {
             assert_eq!(relative(ms, 0), text);
         }
+        assert_eq!(lasting(0, 180_000), "for 3 min");
+        assert_eq!(lasting(5, 0), "for 0 s", "the clock was set back");
         assert_eq!(iso(1_700_000_000_000), "2023-11-14T22:13:20.000Z");
         for (number, text) in [
             (0, "0"),

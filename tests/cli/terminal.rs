@@ -166,7 +166,7 @@ fn a_long_file_has_a_bar_and_in_a_pipe_none() {
     let told = on_terminal(&place, &["enqueue", "jobs.jsonl"]);
     assert!(told.contains("checking jobs.jsonl"), "{told}");
     let last = told.lines().last().unwrap();
-    assert!(last.contains("5000 added"), "{told}");
+    assert!(last.contains("5,000 added"), "{told}");
 }
 
 #[test]
