@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::{
     api::types::Refusal,
     budget::{Budget, OverBudget},
+    clock::iso,
     concurrency::Concurrency,
     gate::{Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, spares_canary},
     job::{DurationMs, ParkReason, UnixMs},
@@ -199,10 +200,10 @@ impl Account {
         match (before.closure(), after.closure()) {
             // With a busy service every few seconds.
             (None, Some(closure)) if closure.reason == GateReason::Throttled => {
-                tracing::debug!(gate = %pass.scope, next_probe_at = closure.next_probe_at, "throttled");
+                tracing::debug!(gate = %pass.scope, next_probe_at = iso(closure.next_probe_at), "throttled");
             }
             (None, Some(closure)) => tracing::warn!(
-                gate = %pass.scope, reason = %closure.reason, next_probe_at = closure.next_probe_at,
+                gate = %pass.scope, reason = %closure.reason, next_probe_at = iso(closure.next_probe_at),
                 "gate closed"
             ),
             (Some(closure), None) if closure.reason == GateReason::Throttled => {}

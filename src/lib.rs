@@ -5,7 +5,7 @@
 //! - [`cli`]: one file a command; [`telemetry`]: logs
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
 //! - pure decisions: [`lifecycle`], [`gate`], [`concurrency`], [`backoff`], [`pace`], [`listing`],
-//!   [`presence`], [`hint`], [`progress`], `api::classify`
+//!   [`presence`], [`hint`], [`progress`], `api::classify`, `cure`, `nearest`
 //! - [`daemon`] claims and waits, [`worker`], [`reconcile`] and [`survey`] act on
 //!   one job or one list, [`account`] holds gates and budget, [`wiring`] puts them together
 //! - [`http`]: the page, metrics and health; [`metrics`]: what is counted for them
@@ -30,6 +30,7 @@ pub mod cli;
 pub mod clock;
 pub mod concurrency;
 pub mod config;
+mod cure;
 pub mod daemon;
 pub mod enqueue;
 pub mod gate;
@@ -41,6 +42,7 @@ pub mod lifecycle;
 pub mod listing;
 pub mod manifest;
 pub mod metrics;
+mod nearest;
 pub mod operator;
 pub mod pace;
 pub mod plan;

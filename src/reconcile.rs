@@ -146,7 +146,7 @@ impl<S: Service> Worker<S> {
                 self.account.report(pass, &signal, now);
                 tracing::warn!(
                     http_status = words.status,
-                    message = words.message,
+                    error_message = words.message,
                     "no list of the account"
                 );
                 return Ok(Err(NoList::Trouble(words)));

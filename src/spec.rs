@@ -20,7 +20,7 @@ pub use rules::{
     FIELD_SELECTOR_MAX_CHARS, FIELD_TYPES, FIELDS_MAX, JSON_MAX_BYTES, NAME_MAX_CHARS,
     SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };
-pub(crate) use rules::{kind, nearest, shown, unknown_key};
+pub(crate) use rules::{kind, shown, unknown_key};
 
 /// How many bytes of the digest make the tag: 40 bits, eight characters of base32.
 const TAG_BYTES: usize = 5;

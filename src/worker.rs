@@ -279,7 +279,14 @@ impl<S: Service> Worker<S> {
         };
         let sent_at = self.clock.now();
         let outcome = self.service.create(&request).await;
-        tracing::debug!(job = %job.id, name = job.name, elapsed_ms = self.clock.now() - sent_at, ?outcome, "create answered");
+        tracing::debug!(
+            job = job.id.0,
+            name = job.name,
+            outcome = outcome.as_str(),
+            parser_id = outcome.parser_id().map(|id| id.0.as_str()),
+            elapsed_ms = self.clock.now() - sent_at,
+            "create answered"
+        );
         if let Some(change) = self.decided(job, Event::CreateAnswered(outcome)) {
             self.report(&change, pass);
             self.apply_firmly(job, change).await?;

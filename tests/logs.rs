@@ -39,8 +39,8 @@ async fn a_job_has_a_line_for_each_change_and_none_for_a_poll() {
     harness.enqueue(3).await;
     let lines = json_lines(&logged(&harness, false).await);
     for (job, name, expected) in [
-        ("1", "job-0", &["creating", "created", "finished"][..]),
-        ("3", "job-2", &["creating", "failed"]),
+        (1, "job-0", &["creating", "created", "finished"][..]),
+        (3, "job-2", &["creating", "failed"]),
     ] {
         let of_job: Vec<_> = lines.iter().filter(|line| line["job"] == job).collect();
         let told: Vec<_> = of_job.iter().map(|line| &line["message"]).collect();
@@ -64,6 +64,44 @@ async fn a_job_has_a_line_for_each_change_and_none_for_a_poll() {
     assert_eq!(failed["http_status"], 400);
     assert_eq!(failed["error_kind"], "bad_request");
     assert!(failed["error_message"].is_string(), "{failed}");
+}
+
+#[tokio::test]
+async fn a_status_is_told_only_with_what_it_brought() {
+    let rules = [
+        "create status=500 nth=1 name=job-0",
+        "create fail=\"DownloadError\" name=job-1",
+    ];
+    let mut harness = Harness::new(&rules).await;
+    harness.set("log.format", "json");
+    harness.set("log.level", "debug");
+    harness.enqueue(2).await;
+    let lines = json_lines(&logged(&harness, false).await);
+    let of_job = |job: u64, message: &str| -> Vec<&Value> {
+        let of = lines.iter().filter(|line| line["job"] == job);
+        of.filter(|line| line["message"] == message).collect()
+    };
+    assert_eq!(of_job(1, "in_doubt")[0]["http_status"], 500);
+    let later = [of_job(1, "not_made"), of_job(1, "creating")].concat();
+    assert_eq!(later.len(), 3, "{lines:?}");
+    // A 200 is not why a generation failed.
+    for line in later.into_iter().chain(of_job(2, "failed")) {
+        assert_eq!(line["http_status"], Value::Null, "{line}");
+    }
+    let answered = of_job(2, "create answered")[0];
+    assert_eq!(answered["outcome"], "created");
+    assert!(answered["parser_id"].is_string(), "{answered}");
+}
+
+#[tokio::test]
+async fn a_gate_s_times_are_told_as_times() {
+    let mut harness = Harness::new(&["create status=402"]).await;
+    harness.set("log.format", "json");
+    harness.enqueue(1).await;
+    let lines = json_lines(&logged(&harness, false).await);
+    let closed = lines.iter().find(|line| line["message"] == "gate closed");
+    let at = closed.unwrap()["next_probe_at"].as_str().unwrap();
+    assert!(at.parse::<jiff::Timestamp>().is_ok(), "{at}");
 }
 
 #[tokio::test]

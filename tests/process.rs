@@ -82,7 +82,13 @@ async fn a_second_daemon_exits_75_and_names_the_database() {
         stderr(&output)
     );
     first.signal(Signal::TERM);
-    assert_eq!(first.ended().await.status.code(), Some(0));
+    let ended = first.ended().await;
+    assert_eq!(ended.status.code(), Some(0));
+    let told = stderr(&ended);
+    assert!(
+        told.trim_end().ends_with("parserd has stopped"),
+        "the daemon sums nothing up: {told}"
+    );
 }
 
 #[tokio::test]
@@ -96,7 +102,11 @@ async fn until_done_tells_failed_and_parked_jobs_by_its_exit_code() {
     let output = Program::start(parserd(&harness, &["run", "--until-done"]))
         .ended()
         .await;
-    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    let (_, end) = told.split_once("parserd has stopped").unwrap();
+    assert!(end.contains("jobs: 1 FAILED"), "{told}");
+    assert!(end.contains("`parserd jobs --state FAILED`"), "{told}");
     harness
         .sql("UPDATE jobs SET state = 'CANCELLED'")
         .await
@@ -108,7 +118,10 @@ async fn until_done_tells_failed_and_parked_jobs_by_its_exit_code() {
     let output = Program::start(parserd(&harness, &["run", "--until-done"]))
         .ended()
         .await;
-    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(4), "{told}");
+    assert!(told.contains("jobs: 1 PARKED, 1 CANCELLED"), "{told}");
+    assert!(told.contains("next: `parserd status`"), "{told}");
 }
 
 #[tokio::test]

@@ -43,6 +43,12 @@ pub struct Words {
     pub message: String,
 }
 
+/// Whether an HTTP status says of itself that something is wrong. A generation that
+/// failed is told of with a 200, which is not why.
+pub const fn is_refusal(status: i64) -> bool {
+    status >= 300
+}
+
 /// What is known after a `POST /parsers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateOutcome {
@@ -61,6 +67,27 @@ pub enum CreateOutcome {
     NotSent(Words),
     /// Whether a parser was made is not known.
     InDoubt(DoubtCause, Words),
+}
+
+impl CreateOutcome {
+    /// Its kind in a word, for the log.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "created",
+            Self::Rejected(_) => "rejected",
+            Self::Refused(..) => "refused",
+            Self::NotSent(_) => "not_sent",
+            Self::InDoubt(..) => "in_doubt",
+        }
+    }
+
+    /// The parser that was made, if one was.
+    pub const fn parser_id(&self) -> Option<&ParserId> {
+        match self {
+            Self::Created { parser_id, .. } => Some(parser_id),
+            _ => None,
+        }
+    }
 }
 
 /// Why the outcome of a create is not known.

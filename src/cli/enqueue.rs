@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::output::{Out, cost, count, say};
+use super::output::{Out, cost, count, grouped, say};
 use super::{Exit, bar};
 use crate::config::Settings;
 use crate::enqueue::{self, EnqueueError, Rehearsal};
@@ -83,7 +83,9 @@ pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::R
         let size_bytes = std::fs::metadata(path).ok().map(|file| file.len());
         let work = loader.load(path, args.format, is_last, tally.clone());
         let loaded = bar::over_file(&name, size_bytes, &tally, work).await;
-        summary.add(name, loaded)?;
+        if let Err(error) = summary.add(name, loaded) {
+            return Err(loader.explained(error).await);
+        }
     }
     if let Some(store) = loader.store {
         store.close().await;
@@ -111,6 +113,24 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    /// SQLite calls it a full database or disk, too, when it has no id left.
+    async fn explained(&self, error: EnqueueError) -> anyhow::Error {
+        let has_none_left = match &self.store {
+            // Where that cannot be told either, the first error is the one to tell.
+            Some(store) => store.has_no_id_left().await.unwrap_or(false),
+            None => false,
+        };
+        let error = anyhow::Error::new(error);
+        if !has_none_left {
+            return error;
+        }
+        error.context(format!(
+            "no id is left: somebody inserted a job with the largest there is, {}; let SQLite \
+             choose the ids, and go on in another database (database.url)",
+            i64::MAX
+        ))
+    }
+
     async fn load(
         &mut self,
         path: &Path,
@@ -181,14 +201,15 @@ impl Summary {
 
     fn words(&self, settings: &Settings, bad: usize) -> String {
         let would = if self.dry_run { "would be " } else { "" };
-        let mut words = format!("{} {would}added", self.added);
+        let number = |jobs: usize| grouped(i64::try_from(jobs).unwrap_or(i64::MAX));
+        let mut words = format!("{} {would}added", number(self.added));
         if self.added > 0 {
             words.push_str(&format!(
                 " ({})",
                 cost(self.added, &crate::wiring::budget(settings))
             ));
         }
-        words.push_str(&format!(", {} already there", self.unchanged));
+        words.push_str(&format!(", {} already there", number(self.unchanged)));
         if bad > 0 {
             words.push_str(&format!(", {} not loaded", count(bad, "bad file")));
         }

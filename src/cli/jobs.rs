@@ -8,14 +8,16 @@ use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::job::{JobState, UnixMs};
+use crate::nearest::did_you_mean;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store};
 
 /// How many lines of a table are laid out together; those after keep their widths.
 const BLOCK_ROWS: usize = 1000;
 
+/// The state is there twice: with its reason and, where there is no room for that, without.
 const HEADINGS: &[&str] = &[
-    "ID", "NAME", "STATE", "PARSER", "CREATES", "UPDATED", "NOTE",
+    "ID", "NAME", "STATE", "PARSER", "CREATES", "UPDATED", "NOTE", "STATE",
 ];
 
 /// Lists the jobs, in the order of their ids.
@@ -38,7 +40,8 @@ pub struct JobsArgs {
 pub(super) fn state(text: &str) -> Result<JobState, String> {
     text.to_uppercase().parse().map_err(|_| {
         let known: Vec<_> = JobState::ALL.iter().map(|state| state.as_str()).collect();
-        format!("it must be one of {}", known.join(", "))
+        let near = did_you_mean(text, known.iter().copied());
+        format!("it must be one of {}{near}", known.join(", "))
     })
 }
 
@@ -102,20 +105,34 @@ fn harmless(mut row: JobRow) -> JobRow {
     row
 }
 
-/// A terminal of so many columns has room for a parser's id.
+/// A terminal of so many columns has room for a parser's id; for time and note; for the
+/// reason of a state.
 const WIDE: u16 = 110;
+const MIDDLING: u16 = 60;
+const NARROW: u16 = 48;
 
 /// What is shown, and which of it as wide as its content, by index in each.
 type Choice = (&'static [usize], &'static [usize]);
 const ALL: Choice = (&[0, 1, 2, 3, 4, 5, 6], &[0, 2, 4, 5]);
-const NARROW: Choice = (&[0, 1, 2, 5, 6], &[0, 2, 3]);
+const MOST: Choice = (&[0, 1, 2, 5, 6], &[0, 2, 3]);
+const FEW: Choice = (&[0, 1, 2], &[0, 2]);
+const FEWEST: Choice = (&[0, 1, 7], &[0, 2]);
+
+/// What a terminal of this width, or a pipe, has room for.
+const fn choice(width: Option<u16>) -> Choice {
+    match width {
+        None | Some(WIDE..) => ALL,
+        Some(MIDDLING..) => MOST,
+        Some(NARROW..) => FEW,
+        Some(_) => FEWEST,
+    }
+}
 
 async fn table(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
     let now = Clock::system().now();
     let mut blocks = store.rows(states).try_ready_chunks(BLOCK_ROWS).boxed();
     let mut widths = Vec::new();
-    let is_narrow = Columns::width().is_some_and(|width| width < WIDE);
-    let (shown, whole) = if is_narrow { NARROW } else { ALL };
+    let (shown, whole) = choice(Columns::width());
     while let Some(rows) = blocks.try_next().await.map_err(|error| error.1)? {
         let headings: Vec<_> = match widths.is_empty() {
             true => shown.iter().map(|index| HEADINGS[*index]).collect(),
@@ -142,7 +159,7 @@ async fn table(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Res
     Ok(())
 }
 
-fn cells(row: &JobRow, now: UnixMs) -> [String; 7] {
+fn cells(row: &JobRow, now: UnixMs) -> [String; 8] {
     let note = row.error_message.clone().unwrap_or_default();
     let why = row.park_reason.as_ref().or(row.error_kind.as_ref());
     [
@@ -153,5 +170,6 @@ fn cells(row: &JobRow, now: UnixMs) -> [String; 7] {
         row.creates.to_string(),
         relative(row.updated_at, now),
         note,
+        row.state.clone(),
     ]
 }

@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod enqueue;
 pub mod exit;
+mod fold;
 mod generate;
 mod jobs;
 pub(crate) mod narrate;
@@ -23,11 +24,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::budget::Budget;
 use crate::config::{Settings, Sources};
 use crate::job::UnixMs;
+use crate::nearest::nearest;
 use crate::store::{OperatorAction, Store, StoreError};
 use crate::wiring;
 
@@ -105,7 +107,8 @@ impl Cli {
     }
 }
 
-/// A global flag behind the command deserves more than "unexpected argument".
+/// What clap does not say: that a global flag stands before the command, and which
+/// command was meant behind `help`.
 fn with_tip(mut error: clap::Error) -> clap::Error {
     let misplaced = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(arg)) if error.kind() == ErrorKind::UnknownArgument => {
@@ -113,6 +116,21 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         }
         _ => None,
     };
+    // Clap has a suggestion for `parserd shwo`, and none for `parserd help shwo`.
+    let meant = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(name))
+            if error.get(ContextKind::SuggestedSubcommand).is_none() =>
+        {
+            let cli = Cli::command();
+            let known = cli.get_subcommands().filter(|known| !known.is_hide_set());
+            nearest(name, known.map(clap::Command::get_name)).map(str::to_owned)
+        }
+        _ => None,
+    };
+    if let Some(name) = meant {
+        let meant = ContextValue::Strings(vec![name]);
+        error.insert(ContextKind::SuggestedSubcommand, meant);
+    }
     if let Some(flag) = misplaced {
         let tip = format!("{flag} stands before the command: parserd {flag} ... COMMAND");
         let tip = ContextValue::StyledStrs(vec![tip.into()]);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::output::span;
+use crate::api::types::is_refusal;
 use crate::store::report::EventRow;
 
 /// The event as a sentence; one that is unknown here is shown as it is stored.
@@ -106,9 +107,10 @@ impl Detail<'_> {
 
     /// The status and the words of an answer, after a colon; nothing without them.
     fn words(&self) -> String {
-        let status = match self.text("http_status").as_str() {
-            "" => String::new(),
-            status => format!(" (HTTP {status})"),
+        let status = self.0.get("http_status").and_then(Value::as_i64);
+        let status = match status.filter(|status| is_refusal(*status)) {
+            None => String::new(),
+            Some(status) => format!(" (HTTP {status})"),
         };
         match self.text("message").as_str() {
             "" => status,
@@ -144,6 +146,11 @@ mod tests {
                 "failed",
                 json!({"error_kind": "bad_request", "http_status": 400, "message": "no"}),
                 "failed, bad_request (HTTP 400): no",
+            ),
+            (
+                "failed",
+                json!({"error_kind": "generation_failed", "http_status": 200, "message": "no"}),
+                "failed, generation_failed: no",
             ),
             (
                 "requeued",

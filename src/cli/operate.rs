@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt as _;
 
-use super::output::{cost, count, quoted, relative, say};
+use super::output::{cost, count, lasting, quoted, say};
 use super::{Exit, Usage, budget, jobs::state, show::unknown};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -267,7 +267,7 @@ async fn open_gates(store: &Store, args: &SelectArgs, rows: &[JobRow]) -> Result
         say(&format!(
             "opened the gate that held {before}: {}, closed {}",
             closure.reason,
-            relative(closure.since, now)
+            lasting(closure.since, now)
         ));
     }
     Ok(())

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::api::text::{escaped, is_unfit};
 use crate::budget::Budget;
+pub use crate::clock::iso;
 use crate::job::{JobState, UnixMs};
 use crate::telemetry;
 
@@ -237,11 +238,6 @@ fn colour(cell: &str) -> Option<Color> {
     }
 }
 
-/// A time in ISO 8601, UTC, to the millisecond.
-pub fn iso(at: UnixMs) -> String {
-    Timestamp::from_millisecond(at).map_or_else(|_| "never".to_owned(), |time| format!("{time:.3}"))
-}
-
 /// A time as one says it: `in 5 s`, `3 min ago`; `never` for the end of time.
 pub fn relative(at: UnixMs, now: UnixMs) -> String {
     let apart_ms = at.saturating_sub(now);
@@ -254,6 +250,11 @@ pub fn relative(at: UnixMs, now: UnixMs) -> String {
     } else {
         format!("{} ago", span(apart_ms))
     }
+}
+
+/// For how long something has been so: `for 3 min`.
+pub fn lasting(since: UnixMs, now: UnixMs) -> String {
+    format!("for {}", span(now.saturating_sub(since).max(0)))
 }
 
 /// How long, in the two largest units that matter.
@@ -326,6 +327,8 @@ mod tests {
         ] {
             assert_eq!(relative(ms, 0), text);
         }
+        assert_eq!(lasting(0, 180_000), "for 3 min");
+        assert_eq!(lasting(5, 0), "for 0 s", "the clock was set back");
         assert_eq!(iso(1_700_000_000_000), "2023-11-14T22:13:20.000Z");
         for (number, text) in [
             (0, "0"),

@@ -14,7 +14,7 @@ use crate::wiring;
 #[derive(Debug, clap::Args)]
 pub struct ResolveArgs {
     /// The job's id, or its name
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID-or-NAME")]
     job: String,
 
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `parserd run`: the daemon in the foreground.
 
+mod ending;
 #[cfg(unix)]
 mod supervisor;
 #[cfg(unix)]
@@ -16,12 +17,13 @@ use tokio::{
 use crate::{
     clock::Clock,
     config::{self, Settings},
+    cure,
     daemon::Until,
     enqueue::{self, EnqueueError},
     http::{Listener, Vitals},
     job::JobState,
     retention,
-    store::{Role, Store, StoreError},
+    store::{Role, Store, StoreError, report::Counts},
     telemetry, wiring,
     worker::Stop,
 };
@@ -51,11 +53,10 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         tracing::info!("the API key is another one: closed gates are opened");
     }
     let listener = match settings.http.listen {
-        Some(address) => Some(
-            Listener::bind(address)
-                .await
-                .with_context(|| format!("cannot listen at {address} (http.listen)"))?,
-        ),
+        Some(address) => Some(Listener::bind(address).await.map_err(|error| {
+            let what_to_do = cure::of_listening(&error, "http.listen");
+            anyhow::Error::new(error).context(format!("cannot listen at {address}: {what_to_do}"))
+        })?),
         None => None,
     };
     let (stop, stopped) = watch::channel(Stop::No);
@@ -118,14 +119,27 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         supervisor.ready();
         supervisor.stopping();
     }
-    let exit = if args.until_done {
-        verdict(&store, files_ok).await?
+    let ended = if args.until_done {
+        Some((store.counts().await?, verdict(&store, files_ok).await?))
     } else {
-        Exit::Done
+        None
     };
     store.close().await;
     tracing::info!("parserd has stopped");
-    Ok(exit)
+    Ok(ended.map_or(Exit::Done, |(counts, exit)| {
+        tell_end(&counts, files_ok, exit);
+        exit
+    }))
+}
+
+/// Tells what a run came to, as part of the log: it may be JSON, or the journal's.
+fn tell_end(counts: &Counts, files_ok: bool, exit: Exit) {
+    for line in ending::lines(counts, files_ok) {
+        match exit {
+            Exit::Done => tracing::info!("{line}"),
+            _ => tracing::warn!("{line}"),
+        }
+    }
 }
 
 /// How a run until nothing is left to do ended.

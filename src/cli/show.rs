@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::output::{Columns, Out, count, grouped, iso, quoted, relative, say};
 use super::{Exit, narrate, operate::is_created_anew};
 use crate::api::text::escaped;
+use crate::api::types::is_refusal;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::job::{Job, JobState, UnixMs};
@@ -67,6 +68,7 @@ fn tell(story: &Story, job: &Job, now: UnixMs) -> Vec<String> {
     if let Some(message) = &row.error_message {
         let status = row
             .error_status
+            .filter(|status| is_refusal(*status))
             .map_or_else(String::new, |status| format!("HTTP {status}: "));
         put("message", format!("{status}{message}"));
     }
@@ -94,7 +96,7 @@ fn tell(story: &Story, job: &Job, now: UnixMs) -> Vec<String> {
         put("priority", row.priority.to_string());
     }
     put(
-        "since",
+        "added",
         format!(
             "{} ({})",
             iso(row.created_at),

@@ -1,12 +1,13 @@
 //! `parserd simulate`: the AI Parser API on a loopback socket.
 
 use std::future::Future;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::cure;
 use crate::simulator::server::Server;
 use crate::simulator::{Faults, Rule, Simulator, WorldConfig, script};
 
@@ -88,6 +89,14 @@ fn scale(text: &str) -> Result<f64, String> {
     }
 }
 
+fn unread(path: &Path, error: io::Error) -> anyhow::Error {
+    let what_to_do = cure::of_reading(&error);
+    anyhow::Error::new(error).context(format!(
+        "cannot read the script {}: {what_to_do}",
+        path.display()
+    ))
+}
+
 /// Serves until `shutdown` is done.
 pub async fn simulate(
     args: SimulateArgs,
@@ -95,8 +104,7 @@ pub async fn simulate(
 ) -> anyhow::Result<()> {
     let mut rules = args.faults;
     if let Some(path) = &args.script {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the script {}", path.display()))?;
+        let text = std::fs::read_to_string(path).map_err(|error| unread(path, error))?;
         let scripted = script::parse_script(&text)
             .with_context(|| format!("the script {} is bad", path.display()))?;
         rules.extend(scripted);
@@ -113,7 +121,11 @@ pub async fn simulate(
     simulator.concurrency_limit = args.concurrency_limit;
     let server = Server::start(args.listen, simulator)
         .await
-        .with_context(|| format!("cannot listen at {}", args.listen))?;
+        .map_err(|error| {
+            let what_to_do = cure::of_listening(&error, "--listen (0 is any free one)");
+            anyhow::Error::new(error)
+                .context(format!("cannot listen at {}: {what_to_do}", args.listen))
+        })?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on {}", server.base_url())?;
     stdout.flush()?;
@@ -164,7 +176,7 @@ mod tests {
             (&["--listen", "localhost"], "an IP address and a port"),
             (&["--generation-scale", "-1"], "not negative"),
             (&["--generation-scale", "NaN"], "not negative"),
-            (&["--fault", "create statsu=500"], "the nearest is status"),
+            (&["--fault", "create statsu=500"], "did you mean status?"),
         ];
         for (args, reason) in cases {
             let error = parse(args).expect_err("it must be refused");

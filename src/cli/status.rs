@@ -20,8 +20,8 @@ use crate::store::{Lane, Role, Store, StoreError, has_daemon};
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// How many creates in doubt are named.
 const DOUBTS_SHOWN: i64 = 20;
-/// Clears a terminal and goes to its top.
-const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
+/// Goes to a terminal's top and clears what is below; what was scrolled away stays.
+const CLEAR: &str = "\u{1b}[H\u{1b}[J";
 
 /// Says how many jobs are where, what is parked and why, what it costs, what is next.
 #[derive(Debug, clap::Args)]

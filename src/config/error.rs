@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// No message repeats the value of `api.key`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A key that no part of parserd knows.
+    /// A key that parserd does not know, and that is like one of its own.
     #[error("unknown key {key} in {origin}; did you mean {nearest}?")]
     UnknownKey {
         /// The dotted name found.
@@ -16,6 +16,17 @@ pub enum ConfigError {
         origin: String,
         /// The known name that is most like it.
         nearest: &'static str,
+    },
+    /// A key that is like none that parserd knows.
+    #[error(
+        "unknown key {key} in {origin}; config/parserd.toml lists all keys (a package puts it \
+         at /etc/parserd/parserd.toml)"
+    )]
+    ForeignKey {
+        /// The dotted name found.
+        key: String,
+        /// The file with its line, the environment variable, or the command line.
+        origin: String,
     },
     /// A key whose value will not do.
     #[error("{key} ({origin}): {problem}; write {cure}")]
@@ -30,12 +41,14 @@ pub enum ConfigError {
         cure: String,
     },
     /// A configuration file that cannot be read.
-    #[error("cannot read the configuration file {}: {reason}", path.display())]
+    #[error("cannot read the configuration file {}: {reason}; {cure}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
         reason: String,
+        /// What to do about it.
+        cure: &'static str,
     },
     /// A configuration file that is no TOML.
     #[error("{} line {line}, column {column}: {message}", path.display())]

@@ -1,6 +1,8 @@
 //! The one table of configuration keys: it drives the defaults, the search for
 //! misspelt keys, and the test that `config/parserd.toml` leaves none out.
 
+use crate::nearest::slips;
+
 /// What sort of value a key takes, and so how it is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -14,7 +16,7 @@ pub enum Kind {
     Number,
     /// `true` or `false`.
     Bool,
-    /// A list of texts; separated by commas in the environment.
+    /// A list of texts; in the environment an array too, or separated by commas.
     List,
 }
 
@@ -58,25 +60,22 @@ pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// The known name most like this one, in full or by its last part.
-pub(super) fn nearest(found: &str) -> &'static str {
-    let found = found.to_lowercase().replace('-', "_");
-    let of_section = |key: &&Key| key.name.split('.').next() == Some(&found);
-    if let Some(key) = KEYS.iter().find(of_section) {
-        return key.name;
-    }
-    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
-    KEYS.iter()
-        .map(|key| key.name)
-        .min_by_key(|name| {
-            let in_full = strsim::damerau_levenshtein(&found, name);
-            // A key right but for its section is as near as two slips of the pen.
-            let by_last =
-                strsim::damerau_levenshtein(found.rsplit('.').next().unwrap_or(&found), last(name))
-                    + 2;
-            in_full.min(by_last)
-        })
-        .unwrap_or_default()
+/// The known name that this one was meant to be: near in full or by its last part, or in
+/// the section that it names. None where it is like none.
+pub(super) fn nearest(found: &str) -> Option<&'static str> {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let distance = |name: &'static str| {
+        let in_full = slips(found, name);
+        // A key right but for its section is as near as two slips of the pen.
+        let by_last = slips(&last(found), &last(name)).map(|slips| slips + 2);
+        let section = name.split('.').next().unwrap_or_default();
+        let by_section = slips(found, section);
+        let nearest = [by_section, in_full, by_last].into_iter().flatten().min();
+        nearest.map(|distance| (distance, name))
+    };
+    let near = KEYS.iter().filter_map(|key| distance(key.name));
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 const fn key(

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Bad, ConfigError};
 use super::keys::{self, KEYS, Kind};
+use crate::cure;
 use crate::manifest::lines::Lines;
 
 /// The file that is read, if it exists, when none is named.
@@ -17,6 +18,10 @@ pub const DEFAULT_FILE: &str = "/etc/parserd/parserd.toml";
 pub(super) const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 /// Where systemd puts a unit's credentials.
 pub(super) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// What to do about what is no TOML.
+const SYNTAX_CURE: &str =
+    "correct the line; config/parserd.toml shows how sections, keys and values are written";
 
 const PREFIX: &str = "PARSERD";
 /// What the `config` crate calls the origin of what its `Environment` holds.
@@ -119,6 +124,7 @@ pub(super) fn layered(sources: &Sources) -> (BTreeMap<&'static str, Found>, Vec<
                 problems.push(ConfigError::Unreadable {
                     path: path.to_owned(),
                     reason: error.to_string(),
+                    cure: cure::of_reading(&error),
                 });
                 Layer::default()
             }
@@ -200,10 +206,14 @@ fn default_layer() -> Layer {
 }
 
 fn unknown(key: &str, origin: impl Into<String>) -> ConfigError {
-    ConfigError::UnknownKey {
-        key: key.to_owned(),
-        origin: origin.into(),
-        nearest: keys::nearest(key),
+    let (origin, found) = (origin.into(), key.to_owned());
+    match keys::nearest(key) {
+        Some(nearest) => ConfigError::UnknownKey {
+            key: found,
+            origin,
+            nearest,
+        },
+        None => ConfigError::ForeignKey { key: found, origin },
     }
 }
 
@@ -252,7 +262,8 @@ fn file_layer(path: &Path, bytes: &[u8], problems: &mut Vec<ConfigError>) -> Lay
             .iter()
             .map(|error| {
                 let offset = error.span().map_or(0, |span| span.start);
-                syntax(&lines, offset, error.message())
+                let message = format!("{}; {SYNTAX_CURE}", error.message());
+                syntax(&lines, offset, &message)
             })
             .collect();
         told.dedup();

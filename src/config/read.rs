@@ -13,7 +13,8 @@ use url::{Host, Url};
 
 use super::error::{Bad, ConfigError};
 use super::layers::Found;
-use crate::spec::{nearest, shown};
+use crate::nearest::did_you_mean;
+use crate::spec::shown;
 
 /// The longest duration that any key takes.
 const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 3600);
@@ -100,7 +101,7 @@ impl Reader {
         })
     }
 
-    /// A list, or a text with commas in it.
+    /// A list, or a text: with commas in it, or an array of texts as in a file.
     pub fn list(&self, key: &str) -> Vec<String> {
         let split = |text: &str| -> Vec<String> {
             let parts = text.split(',').map(str::trim);
@@ -114,7 +115,7 @@ impl Reader {
                 .iter()
                 .filter_map(|item| item.clone().into_string().ok())
                 .collect(),
-            Some(ValueKind::String(text)) => split(text),
+            Some(ValueKind::String(text)) => array(text).unwrap_or_else(|| split(text)),
             _ => Vec::new(),
         }
     }
@@ -133,6 +134,13 @@ impl Reader {
             );
         }
     }
+}
+
+/// The texts of a TOML array. What is none may yet be a pattern: `[ab].toml`.
+fn array(text: &str) -> Option<Vec<String>> {
+    let table: toml::Table = format!("list = {text}").parse().ok()?;
+    let items = table.get("list")?.as_array()?.iter();
+    items.map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
@@ -193,9 +201,9 @@ fn bool(text: &str) -> Result<bool, Bad> {
 }
 
 fn unknown_name(text: &str, names: &[&'static str]) -> Bad {
-    let nearest = nearest(text, names).unwrap_or_default();
+    let near = did_you_mean(text, names.iter().copied());
     Bad::new(
-        format!("{} is unknown; did you mean {nearest}?", shown(text)),
+        format!("{} is unknown{near}", shown(text)),
         format!("one of {}", names.join(", ")),
     )
 }
@@ -311,7 +319,8 @@ pub(super) fn glob_problem(pattern: &str) -> Option<Bad> {
     glob::Pattern::new(pattern).err().map(|error| {
         Bad::new(
             format!("{} is no pattern ({error})", shown(pattern)),
-            "paths or patterns such as /etc/parserd/jobs.d/*.toml",
+            "paths or patterns separated by commas, such as /etc/parserd/jobs.d/*.toml, or an \
+             array of them, such as [\"/etc/parserd/jobs.d/*.toml\"]",
         )
     })
 }

@@ -264,9 +264,10 @@ pub(super) fn refused(
         Refusal::Throttled { retry_after_ms } => {
             let n = change.next.holds;
             let due_at = retry_after_ms.map_or_else(|| at.retry_at(n), |ms| at.in_ms(ms));
-            change = change
-                .queued(due_at)
-                .note("throttled", json!({"retry_after_ms": retry_after_ms}));
+            change = change.queued(due_at).note(
+                "throttled",
+                json!({"http_status": words.status, "retry_after_ms": retry_after_ms}),
+            );
             change.next.holds = n + 1;
             return change.done();
         }

@@ -155,7 +155,7 @@ fn open(path: &Path, format: Option<Format>, tally: &Tally) -> Result<Opened, Ba
         reader.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
         Ok(Opened::Whole(format, bytes))
     };
-    opened().map_err(|error: io::Error| BadJob::of_file(format!("cannot be read: {error}")))
+    opened().map_err(|error: io::Error| BadJob::unread(&error))
 }
 
 /// A text up to where it is no longer blank, or a piece more.

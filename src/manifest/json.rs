@@ -70,7 +70,7 @@ pub fn json_lines<R: BufRead>(reader: R) -> impl Iterator<Item = Entry> {
                 }
                 Err(error) => {
                     reader = None;
-                    return Some(Err(BadJob::of_file(format!("cannot be read: {error}"))));
+                    return Some(Err(BadJob::unread(&error)));
                 }
             }
         }

@@ -12,8 +12,9 @@ mod names;
 mod tally;
 mod toml;
 
-use std::fmt;
+use std::{fmt, io};
 
+use crate::cure;
 use crate::job::named_enum;
 use crate::spec::{JobSpec, shown};
 pub use file::JobFile;
@@ -107,6 +108,13 @@ impl BadJob {
             name: None,
             reason: reason.into(),
         }
+    }
+
+    fn unread(error: &io::Error) -> Self {
+        Self::of_file(format!(
+            "cannot be read: {error}; {}",
+            cure::of_reading(error)
+        ))
     }
 
     fn empty() -> Self {

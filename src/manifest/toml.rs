@@ -5,6 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::lines::Lines;
 use super::{BadJob, Entry, job};
+use crate::nearest::did_you_mean;
 use crate::spec::{kind, shown};
 
 const CURE: &str = "begin each job with [[jobs]]";
@@ -27,10 +28,9 @@ pub(super) fn jobs(text: &str) -> Vec<Entry> {
         .keys()
         .filter(|key| key.get_ref() != "jobs")
         .map(|key| {
-            let reason = format!(
-                "unknown key {}; did you mean jobs? {CURE}",
-                shown(key.get_ref())
-            );
+            let near = did_you_mean(key.get_ref(), ["jobs"]);
+            let apart = if near.is_empty() { "; " } else { " " };
+            let reason = format!("unknown key {}{near}{apart}{CURE}", shown(key.get_ref()));
             Err(BadJob::at(lines.line(key.span().start), reason))
         });
     let mut entries: Vec<Entry> = strangers.collect();

@@ -64,6 +64,7 @@ use std::str::FromStr;
 
 use super::faults::{AnswerFault, Edit, Effect, NameChange, RetryAfter, Rule};
 use super::http::{Delivery, Endpoint};
+use crate::nearest::did_you_mean;
 use words::{Words, words};
 
 /// Why a fault cannot be understood.
@@ -302,7 +303,11 @@ fn endpoint_named(text: &str) -> Result<Endpoint, String> {
         .ok_or_else(|| {
             let known = Endpoint::ALL.iter().map(|known| known.as_str());
             let known: Vec<&str> = known.chain(["any"]).collect();
-            format!("{text:?} is no endpoint; they are {}", known.join(", "))
+            let near = did_you_mean(text, known.iter().copied());
+            format!(
+                "{text:?} is no endpoint; they are {}{near}",
+                known.join(", ")
+            )
         })
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::canonical;
+use crate::nearest::did_you_mean;
 
 /// The longest name, in characters.
 pub const NAME_MAX_CHARS: usize = 200;
@@ -278,24 +279,19 @@ fn size_problem(place: &str, value: &Value) -> Option<String> {
         .then(|| format!("{place} is {bytes} bytes of JSON: write at most {JSON_MAX_BYTES}"))
 }
 
-/// "unknown key", with the nearest of the known ones.
+/// "unknown key", with the one that is near, if any is, and all that there are.
 pub(crate) fn unknown_key(place: &str, found: &str, known: &[&str]) -> String {
-    format!(
-        "{place} has the unknown key {}; did you mean {}? It may have: {}",
-        shown(found),
-        nearest(found, known).unwrap_or_default(),
-        known.join(", ")
-    )
-}
-
-/// The known name that is most like the one found. None only where none is known.
-pub(crate) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
-    let found: String = found.chars().take(SHOWN_CHARS).collect();
-    let found = found.to_lowercase().replace('-', "_");
-    known
-        .iter()
-        .copied()
-        .min_by_key(|name| strsim::damerau_levenshtein(&found, name))
+    let all = known.join(", ");
+    match did_you_mean(found, known.iter().copied()) {
+        far if far.is_empty() => format!(
+            "{place} has the unknown key {}; it may have: {all}",
+            shown(found)
+        ),
+        near => format!(
+            "{place} has the unknown key {}{near} It may have: {all}",
+            shown(found)
+        ),
+    }
 }
 
 /// A value from outside as a message repeats it: quoted, escaped, cut.

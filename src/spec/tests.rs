@@ -245,6 +245,10 @@ fn bad_scraper_params_are_refused() {
             ["unknown key \"rendr\"", "did you mean render?"],
         ),
         (
+            json!({"colour": true}),
+            ["unknown key \"colour\"; it may have", "device_type"],
+        ),
+        (
             json!({"contry-code": "us"}),
             ["unknown key", "did you mean country_code?"],
         ),

@@ -222,21 +222,22 @@ impl Store {
             "state IN (SELECT value FROM json_each(?1))"
         };
         let sql = format!(
-            "SELECT {ROW_COLUMNS} FROM jobs WHERE {condition} AND id > ?2 ORDER BY id LIMIT ?3"
+            "SELECT {ROW_COLUMNS} FROM jobs WHERE {condition} AND id >= ?2 ORDER BY id LIMIT ?3"
         );
         let states = serde_json::json!(states).to_string();
-        stream::try_unfold(Some(0), move |after| {
+        // Ids that other programs chose may be negative.
+        stream::try_unfold(Some(i64::MIN), move |from| {
             let (sql, states) = (sql.clone(), states.clone());
             async move {
-                let Some(after) = after else { return Ok(None) };
+                let Some(from) = from else { return Ok(None) };
                 let page: Vec<JobRow> = sqlx::query_as(AssertSqlSafe(sql))
                     .bind(states)
-                    .bind(after)
+                    .bind(from)
                     .bind(PAGE_ROWS)
                     .fetch_all(&self.readers)
                     .await
                     .trying("list the jobs")?;
-                let next = page.last().map(|row| row.id);
+                let next = page.last().and_then(|row| row.id.checked_add(1));
                 Ok(Some((stream::iter(page.into_iter().map(Ok)), next)))
             }
         })

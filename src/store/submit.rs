@@ -110,6 +110,21 @@ impl Store {
             .await
     }
 
+    /// Whether no job can be added any more: one had the largest id there is.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn has_no_id_left(&self) -> Result<bool, StoreError> {
+        use super::Trying as _;
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs' AND seq = ?1)",
+        )
+        .bind(i64::MAX)
+        .fetch_one(&self.readers)
+        .await
+        .trying("look for an id that is left")
+    }
+
     /// As [`submit`](Self::submit), one portion at a time, so that the number of jobs does
     /// not matter for memory. The portions are gone through twice; no name may come twice.
     ///

@@ -8,9 +8,9 @@ use std::{
 use super::{Done, Stop, Worker};
 use crate::{
     account::Pass,
-    api::Service,
+    api::{Service, types::is_refusal},
     job::{Job, JobState, UnixMs},
-    lifecycle::{Change, Event, Policy, Transition, decide},
+    lifecycle::{Change, Event, Note, Policy, Transition, decide},
     pace::{Generation, Pace},
     store::{Applied, Intent, StoreError},
 };
@@ -37,7 +37,7 @@ impl<S: Service> Worker<S> {
         match decide(job, event, &policy, now, fastrand::f64()) {
             Transition::Change(change) => Some(*change),
             Transition::Ignored(why) => {
-                tracing::debug!(job = %job.id, state = %job.progress.state, why, "event ignored");
+                tracing::debug!(job = job.id.0, state = %job.progress.state, why, "event ignored");
                 None
             }
         }
@@ -93,7 +93,11 @@ impl<S: Service> Worker<S> {
                     // The ledger may have been kept all the same.
                     self.account.distrust_count();
                 }
-                tracing::info!(job = %job.id, name = job.name, "the job was changed meanwhile");
+                tracing::info!(
+                    job = job.id.0,
+                    name = job.name,
+                    "the job was changed meanwhile"
+                );
                 if let Some(fresh) = self.store.job(job.id).await? {
                     *job = fresh;
                 }
@@ -118,7 +122,7 @@ impl<S: Service> Worker<S> {
             };
             let parser_id = change.next.parser_id.as_ref().map(|id| id.0.as_str());
             tracing::error!(
-                job = %job.id, name = job.name, state = %change.next.state, parser_id, %error,
+                job = job.id.0, name = job.name, state = %change.next.state, parser_id, %error,
                 "cannot store what the service said; trying on"
             );
             if *stop.borrow() == Stop::Abandon || matches!(error, StoreError::Closed) {
@@ -136,6 +140,13 @@ impl<S: Service> Worker<S> {
     }
 }
 
+/// The refusal that an answer brought, where one caused the event: what is stored may be
+/// an earlier one, and a generation that failed is told of with a 200.
+fn http_status(note: &Note) -> Option<i64> {
+    let status = note.detail.get("http_status")?.as_i64()?;
+    is_refusal(status).then_some(status)
+}
+
 /// One line an event that matters; polls that bring nothing new have none.
 fn tell(job: &Job, change: &Change, now: UnixMs) {
     let Some(note) = &change.note else { return };
@@ -149,8 +160,8 @@ fn tell(job: &Job, change: &Change, now: UnixMs) {
     };
     match next.state {
         JobState::Failed | JobState::Parked => tracing::warn!(
-            job = %job.id, name = job.name, state = %next.state, parser_id,
-            attempt = next.attempts, http_status = next.error_status, elapsed_ms,
+            job = job.id.0, name = job.name, state = %next.state, parser_id,
+            attempt = next.attempts, http_status = http_status(note), elapsed_ms,
             park_reason = next.park_reason.map(|r| r.as_str()),
             error_kind = next.error_kind.map(|k| k.as_str()),
             error_message = next.error_message.as_deref(), "{}", note.event
@@ -160,8 +171,8 @@ fn tell(job: &Job, change: &Change, now: UnixMs) {
         | JobState::Generating
         | JobState::Finished
         | JobState::Cancelled => tracing::info!(
-            job = %job.id, name = job.name, state = %next.state, parser_id,
-            attempt = next.attempts, http_status = next.error_status, elapsed_ms,
+            job = job.id.0, name = job.name, state = %next.state, parser_id,
+            attempt = next.attempts, http_status = http_status(note), elapsed_ms,
             "{}", note.event
         ),
     }

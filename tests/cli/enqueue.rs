@@ -181,7 +181,7 @@ fn a_fault_behind_thousands_of_lines_leaves_nothing_behind() {
     let jobs = place.run(&["jobs", "--json"]).is(0).json();
     assert_eq!(jobs.as_array().unwrap().len(), 1);
     place.file("jobs.jsonl", &(many(MANY) + &job_line("taken")));
-    for said in ["12000 added", "0 added"] {
+    for said in ["12,000 added", "0 added"] {
         place.run(&["enqueue", "jobs.jsonl"]).is(0).says(&[said]);
     }
 }
@@ -196,7 +196,7 @@ fn what_can_be_read_only_once_is_read_like_a_file() {
     } else {
         &["-"]
     };
-    for (path, said) in paths.iter().zip(["3000 added", "3000 already there"]) {
+    for (path, said) in paths.iter().zip(["3,000 added", "3,000 already there"]) {
         let ended = piped(&place, &["enqueue", path], &text);
         ended.is(0).says(&[note, said]);
     }

@@ -6,6 +6,7 @@
 mod backup;
 mod check;
 mod enqueue;
+mod faults;
 mod generated;
 mod operate;
 mod place;

@@ -11,6 +11,7 @@ use parserd::job::{Job, JobId, ParserId};
 use parserd::lifecycle::{Event, OnExisting, Policy, Presence, Transition, decide};
 use parserd::store::{Applied, Intent, Role, Store};
 use serde_json::Value;
+use sqlx::Connection as _;
 
 pub const KEY: &str = "s3cret-key-of-mine";
 /// What each create is taken to cost.
@@ -104,6 +105,16 @@ impl Place {
         let mut command = self.command(args);
         command.envs(env.iter().copied());
         command.output().unwrap().into()
+    }
+
+    /// Does to the database what another program might.
+    pub async fn sql(&self, sql: &'static str) {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path("parserd.db"));
+        let mut connection = sqlx::SqliteConnection::connect_with(&options)
+            .await
+            .unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     pub async fn store(&self) -> Store {

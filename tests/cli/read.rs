@@ -45,8 +45,8 @@ async fn status_says_what_is_where_and_what_to_do() {
         "1 credits: the service says that the credits are exhausted",
         "1 ambiguous",
         "parserd resolve 5",
-        "job 2 \"doubt\", in doubt since",
-        "creates are held: credits, since 2 min",
+        "job 2 \"doubt\", in doubt for ",
+        "creates are held: credits, for 2 min",
         "of 300,000 that the budget allows",
         "create in 9 min",
     ]);
@@ -62,6 +62,57 @@ async fn status_says_what_is_where_and_what_to_do() {
     assert_eq!(status["credits"]["to_come"], 3 * 30_000);
     assert!(status["next"]["poll"].as_i64().unwrap() > now);
     store.close().await;
+}
+
+#[tokio::test]
+async fn doubts_that_are_not_shown_are_counted() {
+    let place = Place::new();
+    let names: Vec<String> = (0..21).map(|n| format!("job-{n}")).collect();
+    let doubts = |names: &'_ [String]| -> Vec<_> {
+        let one = |(at, name): (usize, &String)| {
+            let events = [in_doubt(name), ambiguous(name)];
+            (name.clone(), events[at % 2].clone())
+        };
+        names.iter().enumerate().map(one).collect()
+    };
+    let put = async |names: &[String]| {
+        let jobs = doubts(names);
+        let jobs = jobs
+            .iter()
+            .map(|(name, events)| (name.as_str(), events.clone()));
+        place.jobs(jobs.collect()).await;
+    };
+    put(&names[..20]).await;
+    let all = place.run(&["status"]).is(0);
+    assert!(!all.out.contains(" more: "), "{}", all.out);
+    put(&names[20..]).await;
+    place.run(&["status"]).is(0).prints(&["  and 1 more: "]);
+}
+
+#[tokio::test]
+async fn ids_that_other_programs_chose_are_listed_and_the_last_one_is_told_as_such() {
+    let place = Place::new();
+    place.jobs(vec![("a", vec![])]).await;
+    place
+        .sql(
+            "INSERT INTO jobs (id, name, urls) VALUES \
+             (-5, 'below', '[\"https://example.com/\"]'), \
+             (9223372036854775807, 'last', '[\"https://example.com/\"]')",
+        )
+        .await;
+    let jobs = place.run(&["jobs", "--json"]).is(0).json();
+    let names: Vec<_> = jobs
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| &job["name"])
+        .collect();
+    assert_eq!(names, ["below", "a", "last"]);
+    place.file("b.jsonl", &job_line("b"));
+    place
+        .run(&["enqueue", "b.jsonl"])
+        .is(1)
+        .says(&["error: no id is left", "database.url"]);
 }
 
 #[tokio::test]
@@ -188,6 +239,19 @@ async fn an_unknown_state_is_a_usage_error_that_names_the_known_ones() {
         .says(&["QUEUED, CREATING", "CANCELLED"]);
     place.run(&["jobs", "--json", "--csv"]).is(2);
     place.run(&["job"]).is(2).says(&["jobs"]);
+    for (args, meant) in [
+        (&["jobs", "--state", "FALED"][..], "did you mean FAILED?"),
+        (&["help", "shwo"], "a similar subcommand exists: 'show'"),
+        (
+            &["simulate", "--fault", "creat lose"],
+            "did you mean create?",
+        ),
+        (&["simulate", "--fault", "bogus"], "they are create, list"),
+    ] {
+        place.run(args).is(2).says(&[meant]);
+    }
+    let far = place.run(&["--set", "zzz=1", "status"]).is(78);
+    assert!(!far.err.contains("did you mean"), "{}", far.err);
 }
 
 #[test]
@@ -198,7 +262,7 @@ fn a_reader_that_goes_away_is_no_fault() {
     place
         .run(&["enqueue", "many.jsonl"])
         .is(0)
-        .says(&["3000 added"]);
+        .says(&["3,000 added"]);
     for format in [&["jobs"][..], &["jobs", "--json"], &["jobs", "--csv"]] {
         let all = place.run(format).is(0);
         let jobs = all.out.lines().filter(|line| line.contains("job-")).count();
@@ -224,9 +288,12 @@ async fn show_tells_what_was_tried_what_came_back_what_it_cost_and_what_to_do() 
     let place = one_of_each().await;
     let broken = place.run(&["show", "broken"]).is(0);
     assert_eq!(broken.err, "");
+    assert!(!broken.out.contains("HTTP 200"), "{}", broken.out);
     assert!(!broken.out.contains('\u{1b}') && !broken.out.contains('\u{9b}'));
     broken.prints(&[
         "job 7  broken",
+        "added ",
+        "  DownloadError: ",
         "FAILED (generation_failed)",
         "\\u{1b}[31mFailed\\u{9b}\\nto download",
         "premium",

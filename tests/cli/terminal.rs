@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::Read as _,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use rustix::{
@@ -16,13 +16,27 @@ use crate::place::{Place, finished, generation_failed, job_line, out_of_credits}
 const ESCAPE: char = '\u{1b}';
 
 /// Runs a command on a terminal of 60 columns; what is shown there.
-fn shown(mut command: Command) -> String {
+fn shown(command: Command) -> String {
+    shown_at(60, command)
+}
+
+fn shown_at(width: u16, command: Command) -> String {
+    let (mut child, mut terminal) = begun(width, command);
+    let mut shown = Vec::new();
+    // A terminal that nobody has open any more cannot be read.
+    let _ends_with_an_error = terminal.read_to_end(&mut shown);
+    child.wait().unwrap();
+    String::from_utf8(shown).unwrap()
+}
+
+/// A command on a terminal of so many columns, and the terminal.
+fn begun(width: u16, mut command: Command) -> (Child, File) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
     let size = Winsize {
         ws_row: 24,
-        ws_col: 60,
+        ws_col: width,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
@@ -30,7 +44,7 @@ fn shown(mut command: Command) -> String {
     let name = ptsname(&terminal, Vec::new()).unwrap();
     let path = name.to_str().unwrap();
     let end = || Stdio::from(File::options().read(true).write(true).open(path).unwrap());
-    let mut child = command
+    let child = command
         .stdin(Stdio::null())
         .stdout(end())
         .stderr(end())
@@ -38,11 +52,7 @@ fn shown(mut command: Command) -> String {
         .unwrap();
     // It holds the other end, and with it the terminal open.
     drop(command);
-    let mut shown = Vec::new();
-    // A terminal that nobody has open any more cannot be read.
-    let _ends_with_an_error = File::from(terminal).read_to_end(&mut shown);
-    child.wait().unwrap();
-    String::from_utf8(shown).unwrap()
+    (child, File::from(terminal))
 }
 
 fn on_terminal(place: &Place, args: &[&str]) -> String {
@@ -95,6 +105,57 @@ async fn a_table_is_as_wide_as_the_terminal_at_the_most() {
     }
 }
 
+#[tokio::test]
+async fn a_narrow_terminal_has_few_columns_and_short_lines() {
+    let place = some_jobs().await;
+    place.file("more.jsonl", &job_line("more"));
+    for width in [24, 40, 50] {
+        for args in [&["jobs"][..], &["status"], &["plan", "more.jsonl"]] {
+            let mut command = place.command(args);
+            command.env("TERM", "dumb");
+            let told = shown_at(width, command);
+            for line in told.lines() {
+                let is_a_word = !line.trim().contains(' ');
+                let columns = line.chars().count();
+                assert!(columns <= usize::from(width) || is_a_word, "{line}\n{told}");
+            }
+        }
+    }
+    let jobs = |width| {
+        let mut command = place.command(&["jobs"]);
+        command.env("TERM", "dumb");
+        shown_at(width, command)
+    };
+    let heading = |told: String| -> Vec<String> {
+        let first = told.lines().next().unwrap_or_default();
+        first.split_whitespace().map(str::to_owned).collect()
+    };
+    assert_eq!(heading(jobs(40)), ["ID", "NAME", "STATE"]);
+    assert!(jobs(40).contains("a-name-that"), "{}", jobs(40));
+    assert_eq!(
+        heading(jobs(80)),
+        ["ID", "NAME", "STATE", "UPDATED", "NOTE"]
+    );
+    assert!(jobs(80).contains("FAILED generation_failed"));
+}
+
+#[tokio::test]
+async fn watching_wipes_nothing_that_was_scrolled_away() {
+    let place = some_jobs().await;
+    let (mut child, mut terminal) = begun(80, place.command(&["status", "--watch"]));
+    let (mut told, mut piece) = (String::new(), [0; 4096]);
+    // Drawn twice: the second time over the first.
+    while told.matches("\u{1b}[H").count() < 2 {
+        let read = terminal.read(&mut piece).unwrap();
+        told.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(told.contains("\u{1b}[H\u{1b}[J"), "{told:?}");
+    assert!(!told.contains("\u{1b}[3J"), "{told:?}");
+}
+
 #[test]
 fn a_long_file_has_a_bar_and_in_a_pipe_none() {
     let place = Place::new();
@@ -105,7 +166,7 @@ fn a_long_file_has_a_bar_and_in_a_pipe_none() {
     let told = on_terminal(&place, &["enqueue", "jobs.jsonl"]);
     assert!(told.contains("checking jobs.jsonl"), "{told}");
     let last = told.lines().last().unwrap();
-    assert!(last.contains("5000 added"), "{told}");
+    assert!(last.contains("5,000 added"), "{told}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{Line, Report};
 use crate::api::text::escaped;
+use crate::cli::fold;
 use crate::cli::output::{Columns, count, grouped, relative};
 use crate::plan::Verdict;
 
@@ -20,7 +21,7 @@ impl Report {
             )
         }));
         lines.push(String::new());
-        lines.join("\n")
+        fold::block(&lines)
     }
 
     fn jobs(&self) -> Vec<String> {

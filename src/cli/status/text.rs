@@ -1,10 +1,11 @@
 //! The status for people.
 
-use super::{ClosedGate, Credits, DOUBTS_SHOWN, Known, Next, Status};
+use super::{ClosedGate, Credits, Known, Next, Parked, Status};
 use crate::api::text::escaped;
-use crate::cli::output::{Columns, grouped, quoted, relative};
+use crate::cli::fold;
+use crate::cli::output::{Columns, grouped, lasting, quoted, relative};
 use crate::gate::Scope;
-use crate::job::{JobState, UnixMs};
+use crate::job::{JobState, ParkReason, UnixMs};
 
 impl Status {
     /// The same for people.
@@ -24,7 +25,7 @@ impl Status {
         lines.extend(self.known.credits.lines());
         lines.extend(self.next_lines());
         lines.push(String::new());
-        lines.join("\n")
+        fold::block(&lines)
     }
 
     fn next_lines(&self) -> Vec<String> {
@@ -107,9 +108,9 @@ impl Known {
             .doubts
             .iter()
             .map(|doubt| {
-                let since = doubt.doubt_since.map_or_else(String::new, |at| {
-                    format!(", in doubt since {}", relative(at, now))
-                });
+                let since = doubt
+                    .doubt_since
+                    .map_or_else(String::new, |at| format!(", in doubt {}", lasting(at, now)));
                 let cause = match doubt.doubt_cause.as_deref() {
                     Some("service_error") => ", the service answered with an error",
                     Some("interrupted") => ", parserd was stopped before the answer",
@@ -131,10 +132,22 @@ impl Known {
                 )
             })
             .collect();
-        if i64::try_from(self.doubts.len()).is_ok_and(|shown| shown == DOUBTS_SHOWN) {
-            lines.push("  and maybe more: parserd jobs --state CREATING --state PARKED".to_owned());
+        let more = self.all_doubts() - i64::try_from(self.doubts.len()).unwrap_or(i64::MAX);
+        if more > 0 {
+            lines.push(format!(
+                "  and {} more: parserd jobs --state CREATING --state PARKED",
+                grouped(more)
+            ));
         }
         titled("Creates in doubt", lines)
+    }
+
+    /// How many creates are in doubt, those that only a person can settle among them.
+    fn all_doubts(&self) -> i64 {
+        let ambiguous = |parked: &&Parked| parked.reason == ParkReason::Ambiguous;
+        let parked = self.parked.iter().find(ambiguous);
+        self.in_doubt
+            .saturating_add(parked.map_or(0, |parked| parked.jobs))
     }
 
     fn gate_lines(&self, now: UnixMs) -> Vec<String> {
@@ -144,9 +157,9 @@ impl Known {
                 Scope::Read => "polls and lists",
             };
             format!(
-                "  {before} are held: {}, since {}; next probe {}",
+                "  {before} are held: {}, {}; next probe {}",
                 gate.reason,
-                relative(gate.since, now),
+                lasting(gate.since, now),
                 relative(gate.next_probe_at.max(now), now)
             )
         };

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::job::DurationMs;
+use crate::{job::DurationMs, nearest::nearest};
 
 /// Every word but the endpoint, and whether it takes a value.
 const WORDS: &[(&str, bool)] = &[
@@ -83,11 +83,13 @@ impl Words {
     pub fn check(words: Vec<Word>) -> Result<Self, String> {
         for (at, (key, value)) in words.iter().enumerate() {
             let Some((_, takes_value)) = WORDS.iter().find(|(word, _)| word == key) else {
-                let nearest = WORDS
-                    .iter()
-                    .min_by_key(|(word, _)| strsim::levenshtein(word, key));
-                let nearest = nearest.map_or("", |(word, _)| word);
-                return Err(format!("unknown word {key:?}; the nearest is {nearest}"));
+                let known = WORDS.iter().map(|(word, _)| *word);
+                return Err(match nearest(key, known) {
+                    Some(near) => format!("unknown word {key:?}; did you mean {near}?"),
+                    None => format!(
+                        "unknown word {key:?}; `parserd help simulate` lists those there are"
+                    ),
+                });
             };
             match (takes_value, value) {
                 (true, None) => return Err(format!("{key} needs a value: {key}=...")),

@@ -1,0 +1,45 @@
+//! PURE: the next step after what the system refused.
+
+use std::io::{self, ErrorKind};
+
+/// What to do about a file that cannot be read.
+pub fn of_reading(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "correct its name, or make it",
+        ErrorKind::PermissionDenied => "let this user read it (`ls -l` shows who may)",
+        ErrorKind::IsADirectory => "it is a folder: name the files in it",
+        ErrorKind::NotADirectory => "correct its path: a part of it is no folder",
+        _ => "see to its disk, or name another file",
+    }
+}
+
+/// What to do where an address cannot be listened at that `place` names.
+pub fn of_listening(error: &io::Error, place: &str) -> String {
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!("name another port in {place}, or end the program that has this one")
+        }
+        ErrorKind::PermissionDenied => {
+            format!("name a port from 1024 up in {place}: this user may not have this one")
+        }
+        _ => format!("name an address of this machine in {place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_a_next_step() {
+        let of = |kind: ErrorKind| of_reading(&kind.into());
+        assert!(of(ErrorKind::NotFound).contains("name"));
+        assert!(of(ErrorKind::PermissionDenied).contains("let this user read it"));
+        assert!(of(ErrorKind::IsADirectory).contains("folder"));
+        assert!(!of(ErrorKind::Other).is_empty());
+        let of = |kind: ErrorKind| of_listening(&kind.into(), "--listen");
+        assert!(of(ErrorKind::AddrInUse).contains("another port in --listen"));
+        assert!(of(ErrorKind::PermissionDenied).contains("from 1024 up"));
+        assert!(of(ErrorKind::AddrNotAvailable).contains("of this machine"));
+    }
+}
