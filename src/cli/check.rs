@@ -6,7 +6,7 @@ mod service;
 
 use std::path::Path;
 
-use super::output::{count, grouped, relative};
+use super::output::{count, grouped, lasting, relative};
 use super::{Exit, budget};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
@@ -57,6 +57,16 @@ impl Checker {
                     format!("unknown key {key} in {origin}"),
                     Some(format!(
                         "write {nearest}, if that is meant, or leave it out"
+                    )),
+                ),
+                ConfigError::ForeignKey {
+                    key,
+                    origin,
+                    nearest,
+                } => (
+                    format!("unknown key {key} in {origin}"),
+                    Some(format!(
+                        "leave it out; {nearest} comes nearest to it, config/parserd.toml lists all"
                     )),
                 ),
                 ConfigError::MissingKey | ConfigError::MissingToken => {
@@ -169,9 +179,9 @@ impl Checker {
             self.warn(
                 "gate",
                 format!(
-                    "{scope} is closed for {}, since {}, next probe {}",
+                    "{scope} is closed: {}, {}, next probe {}",
                     closure.reason,
-                    relative(closure.since, now),
+                    lasting(closure.since, now),
                     relative(closure.next_probe_at.max(now), now),
                 ),
                 if passes {
@@ -210,7 +220,7 @@ impl Checker {
         store: Option<&Store>,
     ) -> anyhow::Result<()> {
         const NAME: &str = "enqueue.files";
-        const CURE: &str = "correct the file; `parserd enqueue --dry-run FILE` checks it again";
+        const CURE: &str = "correct it as said; `parserd enqueue --dry-run FILE` checks it again";
         let mut rehearsal = Rehearsal::default();
         for pattern in &settings.enqueue.files {
             let files = match enqueue::files(pattern) {

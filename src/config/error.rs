@@ -19,14 +19,16 @@ pub enum ConfigError {
     },
     /// A key that is like none that parserd knows.
     #[error(
-        "unknown key {key} in {origin}; config/parserd.toml lists all keys (a package puts it \
-         at /etc/parserd/parserd.toml)"
+        "unknown key {key} in {origin}; {nearest} comes nearest to it, and config/parserd.toml \
+         lists all keys (the package has it at /etc/parserd/parserd.toml)"
     )]
     ForeignKey {
         /// The dotted name found.
         key: String,
         /// The file with its line, the environment variable, or the command line.
         origin: String,
+        /// The known name that differs least.
+        nearest: &'static str,
     },
     /// A key whose value will not do.
     #[error("{key} ({origin}): {problem}; write {cure}")]

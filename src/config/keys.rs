@@ -60,6 +60,12 @@ pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
+/// The known name that differs least from this one, however much that is.
+pub(super) fn least_unlike(found: &str) -> &'static str {
+    let distance = |key: &&Key| strsim::damerau_levenshtein(found, key.name);
+    KEYS.iter().min_by_key(distance).map_or("", |key| key.name)
+}
+
 /// The known name that this one was meant to be: near in full or by its last part, or in
 /// the section that it names. None where it is like none.
 pub(super) fn nearest(found: &str) -> Option<&'static str> {

@@ -213,7 +213,11 @@ fn unknown(key: &str, origin: impl Into<String>) -> ConfigError {
             origin,
             nearest,
         },
-        None => ConfigError::ForeignKey { key: found, origin },
+        None => ConfigError::ForeignKey {
+            nearest: keys::least_unlike(key),
+            key: found,
+            origin,
+        },
     }
 }
 

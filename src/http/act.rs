@@ -264,7 +264,7 @@ async fn told(
 ) -> Reply {
     match done {
         Ok(Ok(())) => {
-            tracing::info!(job = %id, action = action.word(), "page: done");
+            tracing::info!(job = id.0, action = action.word(), "page: done");
             changed(vitals).await;
             Reply::see(format!("/jobs/{id}?done={}", action.word()))
         }

@@ -8,6 +8,7 @@ use super::{
     layout::{self, badge, outside, outside_lines, when},
 };
 use crate::{
+    api::types::is_refusal,
     cli::{
         narrate,
         operate::is_created_anew,
@@ -62,7 +63,7 @@ fn facts(story: &Story, job: &Job, now: UnixMs) -> Markup {
     html! {
         section {
             @if let Some(message) = &row.error_message {
-                p.alert { @if let Some(status) = row.error_status { "HTTP " (status) ": " } (outside(message)) }
+                p.alert { @if let Some(status) = row.error_status.filter(|status| is_refusal(*status)) { "HTTP " (status) ": " } (outside(message)) }
             }
             dl {
                 dt { "what to do" } dd { (outside(&show::what_to_do(row, job, now))) }
