@@ -25,7 +25,7 @@ pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
 pub(super) fn cure_of_io(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
-            "set database.url to a place that can be written; under systemd, name the folder in \
+            "set database.url to a place where parserd may write; under systemd, name the folder in \
              ReadWritePaths="
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk",
