@@ -132,7 +132,7 @@ impl Checker {
     async fn database(&mut self, path: &Path) -> anyhow::Result<Option<Store>> {
         const NAME: &str = "database";
         let shown = path.display();
-        if let Err(error) = check_access(path) {
+        if let Err(error) = check_access(path, Role::Daemon) {
             let (detail, cure) = apart(&error);
             self.fail(NAME, detail, cure)?;
             return Ok(None);

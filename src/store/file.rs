@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::StoreError;
+use super::{Role, StoreError};
 
 /// Of a new database, before the umask.
 #[cfg(unix)]
@@ -62,15 +62,20 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
     .unwrap_or_else(|_| path.to_owned())
 }
 
-/// Whether this user may work with a database that is at `path`, and with what lies beside
-/// it. One that is not there is no matter here.
+/// Whether this user may work in a role with a database that is at `path`, and with what
+/// lies beside it. One that is not there is no matter here.
 ///
 /// # Errors
 /// [`StoreError::Access`], for the first file that it may not read and write.
-pub fn check_access(path: &Path) -> Result<(), StoreError> {
+pub fn check_access(path: &Path, role: Role) -> Result<(), StoreError> {
     let path = resolved(path);
-    ["", "-wal", "-shm", ".lock"]
-        .iter()
+    let ends: &[_] = match role {
+        Role::Daemon => &["", "-wal", "-shm", ".lock"],
+        Role::Tool => &["", "-wal", "-shm"],
+        // SQLite finds out what it needs; what matters is that it may look.
+        Role::Reader => return refuse_hidden(&path),
+    };
+    ends.iter()
         .map(|end| beside(&path, end))
         .try_for_each(|file| {
             refuse_hidden(&file)?;
@@ -147,7 +152,7 @@ mod tests {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
     use super::*;
-    use crate::store::{Role, Store};
+    use crate::store::Store;
 
     fn mode(path: &Path) -> u32 {
         path.metadata().unwrap().permissions().mode() & 0o777

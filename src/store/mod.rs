@@ -210,11 +210,7 @@ impl Store {
     pub async fn open(path: &Path, role: Role) -> Result<Self, StoreError> {
         let path = file::resolved(path);
         let path = path.as_path();
-        if role == Role::Reader {
-            file::refuse_hidden(path)?;
-        } else {
-            file::check_access(path)?;
-        }
+        file::check_access(path, role)?;
         if role == Role::Reader && !file::has_content(path) {
             return Err(StoreError::Missing {
                 path: path.to_owned(),
