@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use self::chunks::Chunks;
@@ -315,7 +315,15 @@ async fn read_list(
 ) -> (Answer, Result<Vec<ListedParser>, String>) {
     let (status, retry_after) = head(&response);
     let (chunks, inbox) = mpsc::channel(LIST_CHUNKS);
-    let parsing = tokio::task::spawn_blocking(move || answer_json::list(Chunks::new(inbox)));
+    let (done, parsing) = oneshot::channel();
+    // Not one of the runtime's threads for what blocks, another each time: the C library
+    // would keep a list's room for each of them.
+    let reader = std::thread::Builder::new()
+        .name("list".to_owned())
+        .spawn(move || {
+            // Nobody waits for it any more where the request was given up.
+            let _unwanted = done.send(answer_json::list(Chunks::new(inbox)));
+        });
     let mut bytes = Vec::new();
     let mut count = 0;
     let end = loop {
@@ -337,9 +345,11 @@ async fn read_list(
         }
     };
     drop(chunks);
-    let parsers = parsing
-        .await
-        .unwrap_or_else(|error| Err(format!("reading it ended: {error}")));
+    let parsers = match (parsing.await, reader) {
+        (Ok(parsers), _) => parsers,
+        (Err(_), Err(error)) => Err(format!("no thread to read it with: {error}")),
+        (Err(error), Ok(_)) => Err(format!("reading it ended: {error}")),
+    };
     let body = Body { bytes, end };
     let answer = Answer {
         status,
