@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::Tally;
-use crate::store::{Role, Store, StoreError, check_access, has_content, has_daemon};
+use crate::store::{Role, Store, StoreError, check_access, folder_of, has_content, has_daemon};
 use findings::{Checker, Level};
 
 /// Checks configuration, key, database and service; creates nothing.
@@ -138,10 +138,7 @@ impl Checker {
             return Ok(None);
         }
         if !has_content(path) {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            match writable(folder.unwrap_or(Path::new("."))) {
+            match writable(folder_of(path)) {
                 Ok(()) => self.ok(NAME, format!("{shown} is not there yet, and can be made"))?,
                 Err(error) => self.fail(
                     NAME,

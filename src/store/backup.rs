@@ -153,9 +153,7 @@ pub async fn backup(database: &Path, target: &Path) -> Result<Backup, BackupErro
 /// older database left behind would be played into the copy when it is opened.
 fn refuse_existing(target: &Path) -> Result<(), BackupError> {
     for suffix in ["", "-wal", "-journal"] {
-        let mut name = target.as_os_str().to_owned();
-        name.push(suffix);
-        let path = PathBuf::from(name);
+        let path = file::beside(target, suffix);
         // A link that leads nowhere is in the way too.
         if path.symlink_metadata().is_ok() {
             return Err(exists(&path));
@@ -173,10 +171,7 @@ fn exists(path: &Path) -> BackupError {
 /// An empty file in the folder of `target`, which goes when it is dropped. The umask
 /// decides who may read it, as with a new database.
 fn temporary_beside(target: &Path) -> Result<(PathBuf, TempPath), BackupError> {
-    let folder = target
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = file::folder_of(target);
     let failed = |source| BackupError::Folder {
         folder: folder.to_owned(),
         source,

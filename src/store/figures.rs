@@ -221,11 +221,9 @@ impl Store {
     /// The sizes of its files. They are looked at by name: opening one would end in
     /// dropping SQLite's locks.
     pub fn file_sizes(&self) -> FileSizes {
-        let mut log = self.path().as_os_str().to_owned();
-        log.push("-wal");
         FileSizes {
             database: size(self.path()),
-            log: size(Path::new(&log)),
+            log: size(&super::beside(self.path(), "-wal")),
         }
     }
 

@@ -37,10 +37,7 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn share(file: &File, path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).metadata()?.permissions();
+    let folder = folder_of(path).metadata()?.permissions();
     if folder.mode() & SHARED == SHARED {
         file.set_permissions(std::fs::Permissions::from_mode(MODE))?;
     }
@@ -111,8 +108,16 @@ fn access(_file: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The folder that a file is in, or is to be in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// The file named after the database with `end`.
-pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+pub fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()

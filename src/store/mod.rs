@@ -32,7 +32,7 @@ use sqlx::{migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
 pub use backup::{Backup, BackupError, backup};
-pub use file::{check_access, has_content};
+pub use file::{beside, check_access, folder_of, has_content};
 pub use lookup::{Holder, KnownParser, LedgerFacts};
 pub use open::has_daemon;
 pub use queue::{Lane, QueuedJob};

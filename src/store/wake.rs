@@ -146,10 +146,7 @@ mod folder {
     }
 
     fn start(database: &Path) -> std::io::Result<EventStream<[u8; BUFFER_BYTES]>> {
-        let folder = match database.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = crate::store::folder_of(database);
         let inotify = Inotify::init()?;
         inotify.watches().add(folder, WatchMask::MODIFY)?;
         inotify.into_event_stream([0; BUFFER_BYTES])

@@ -1,9 +1,10 @@
 //! The machine under the database: file system, room, owners, other programs' SQLite.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::findings::Checker;
 use crate::cli::output::grouped;
+use crate::store::{beside, folder_of};
 
 /// With less room than this a batch may not fit: a job and its history take about 2 kB.
 const LITTLE_ROOM_BYTES: u64 = 256 << 20;
@@ -18,10 +19,7 @@ const MEGABYTE: u64 = 1_000_000;
 
 impl Checker {
     pub(super) fn machine(&mut self, database: &Path) -> anyhow::Result<()> {
-        let folder = match database.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(database);
         #[cfg(target_os = "linux")]
         self.file_system(folder)?;
         #[cfg(unix)]
@@ -122,12 +120,6 @@ impl Checker {
             Some(_) | None => Ok(()),
         }
     }
-}
-
-fn beside(database: &Path, end: &str) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(end);
-    path.into()
 }
 
 /// Whose those of the database's files are that no group shares, where they are not all one
