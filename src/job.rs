@@ -159,7 +159,8 @@ named_enum! {
 named_enum! {
     /// Why it is not known whether a create made a parser.
     DoubtCause {
-        /// The service answered 5xx; `reconcile.settle_after_error` is the settling time.
+        /// The service itself answered 500; `reconcile.settle_after_error` is the settling
+        /// time where its lists are quick.
         ServiceError = "service_error",
         /// The request was sent and its answer was lost; `reconcile.settle` is the settling time.
         AnswerLost = "answer_lost",

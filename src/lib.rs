@@ -49,6 +49,7 @@ pub mod plan;
 pub mod presence;
 pub mod progress;
 pub mod reconcile;
+pub mod remote_name;
 pub mod retention;
 #[cfg(test)]
 mod simulation;

@@ -14,7 +14,7 @@ use crate::{
     account::Pass,
     api::{
         Service,
-        types::{ListOutcome, PollOutcome, Refusal, Words},
+        types::{ListOutcome, PollOutcome, Refusal, Words, is_gateways},
     },
     backoff::Schedule,
     gate::Signal,
@@ -279,7 +279,7 @@ impl<S: Service> Worker<S> {
                 // An answer that is no list is a list that cannot be trusted; an
                 // outage is waited out.
                 Err(NoList::Trouble(words)) => match words.status {
-                    Some(502..=504) => (Sighting::NoList, asked_at),
+                    Some(status) if is_gateways(status) => (Sighting::NoList, asked_at),
                     Some(_) => (Sighting::Unproven(words.message.clone()), asked_at),
                     // Nor does one that was not asked for say anything.
                     None => (Sighting::NoList, asked_at),

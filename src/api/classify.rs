@@ -92,7 +92,8 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
         400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => {
             CreateOutcome::Rejected(told(&answer, quoter))
         }
-        500..=599 => CreateOutcome::InDoubt(DoubtCause::ServiceError, told(&answer, quoter)),
+        // Any other 5xx, 408 and 499 may be a gateway's word, and the create still on its way.
+        500 => CreateOutcome::InDoubt(DoubtCause::ServiceError, told(&answer, quoter)),
         _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, told(&answer, quoter)),
     }
 }

@@ -49,6 +49,12 @@ pub const fn is_refusal(status: i64) -> bool {
     status >= 300
 }
 
+/// Whether a status is the word of a gateway that may have reached no service: 408, 499,
+/// 502 to 504 and 520 to 529.
+pub const fn is_gateways(status: u16) -> bool {
+    matches!(status, 408 | 499 | 502..=504 | 520..=529)
+}
+
 /// What is known after a `POST /parsers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateOutcome {
@@ -93,7 +99,7 @@ impl CreateOutcome {
 /// Why the outcome of a create is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DoubtCause {
-    /// The service itself answered with a 5xx.
+    /// The service itself answered 500.
     ServiceError,
     /// The request was sent and no answer that can be used came back.
     AnswerLost,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition};
 use crate::{
-    api::types::{PollOutcome, Refusal, Words},
+    api::types::{PollOutcome, Refusal, Words, is_gateways},
     gate::Signal,
     hint,
     job::{DurationMs, ErrorKind, UnixMs},
@@ -144,7 +144,10 @@ pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transiti
 
 /// Whether nobody answered but, at the most, a gateway that reached no service.
 const fn is_outage(status: Option<u16>) -> bool {
-    matches!(status, None | Some(502..=504))
+    match status {
+        None => true,
+        Some(status) => is_gateways(status),
+    }
 }
 
 fn is_too_old(at: &Moment) -> bool {

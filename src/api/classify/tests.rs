@@ -62,7 +62,7 @@ fn every_status_of_a_create_has_the_outcome_of_the_table() {
                 401 => "unauthorized",
                 402 | 403 => "credits",
                 429 => "throttled",
-                500..=599 => "service error",
+                500 => "service error",
                 _ => "lost",
             };
             let found = match &outcome {
