@@ -210,7 +210,7 @@ pub struct Progress {
     pub remote_name: Option<String>,
     /// Raised each time a new parser is wanted in spite of an older one.
     pub recreation: i64,
-    /// The service's id of the parser.
+    /// The service's id of the parser; of a QUEUED job, of the one that it had before.
     pub parser_id: Option<ParserId>,
     /// Its version; 0 is a real one.
     pub parser_version: Option<i64>,
@@ -232,6 +232,10 @@ pub struct Progress {
     pub missing_lists: i64,
     /// The create in doubt, if there is one.
     pub doubt: Option<Doubt>,
+    /// Of a job that is PARKED as ambiguous: the parsers that may be its own.
+    pub candidates: Vec<ParserId>,
+    /// Parsers of which a person said that they are not this job's.
+    pub dismissed: Vec<ParserId>,
     /// Why the job FAILED.
     pub error_kind: Option<ErrorKind>,
     /// The HTTP status of the last error.
@@ -264,6 +268,8 @@ impl Progress {
             poll_errors: 0,
             missing_lists: 0,
             doubt: None,
+            candidates: Vec::new(),
+            dismissed: Vec::new(),
             error_kind: None,
             error_status: None,
             error_message: None,

@@ -51,8 +51,12 @@ pub enum Presence {
     Absent,
     /// One parser that no other job claims.
     One(ListedParser),
-    /// Several of them.
-    Several(usize),
+    /// The parser that this job had before is there and can be used after all.
+    Own(ParserId),
+    /// Several that no other job claims, or one that may be another's.
+    Several(Vec<ParserId>),
+    /// None of that name, and some whose names may be what a cut left of it.
+    Suspects(Vec<ParserId>),
     /// A create of this name is in doubt already, from a job since cancelled.
     Unresolved,
     /// A parser of this name was made, and no list yet says what became of it.
@@ -65,7 +69,10 @@ pub enum Sighting {
     /// One that no other job claims, with its version where the list names it.
     One(ParserId, Option<i64>),
     /// Several of them.
-    Several(usize),
+    Several(Vec<ParserId>),
+    /// None that bears its tag, and some of which nobody can say that they are not it, and
+    /// why.
+    Suspects(Vec<ParserId>, &'static str),
     /// None, in a list whose absences prove something.
     Absent,
     /// None, in a list whose absences prove nothing, and why.
@@ -312,9 +319,18 @@ impl Change {
         self
     }
 
+    /// Another name stands for the job: the parser that it had before does not bear it.
+    fn renamed(mut self, remote_name: String) -> Self {
+        self.next.remote_name = Some(remote_name);
+        self.next.parser_id = None;
+        self.next.parser_version = None;
+        self
+    }
+
     fn queued(mut self, due_at: UnixMs) -> Self {
         self.next.state = JobState::Queued;
         self.next.park_reason = None;
+        self.next.candidates.clear();
         self.next.doubt = None;
         self.next.due_at = due_at;
         self
@@ -341,6 +357,7 @@ impl Change {
             poll_errors: 0,
             missing_lists: 0,
             doubt: None,
+            candidates: Vec::new(),
             error_kind: None,
             error_status: None,
             error_message: None,
@@ -373,6 +390,7 @@ impl Change {
         self.next.state = JobState::Failed;
         self.next.park_reason = None;
         self.next.doubt = None;
+        self.next.candidates.clear();
         self.next.error_kind = Some(kind);
         self.next.error_hint = Some(hint.to_owned());
         self.next.finished_at = Some(now);

@@ -9,10 +9,10 @@ use crate::{
     job::{Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
     lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
     listing::Listing,
-    presence::{Finding, Known, PaidFor},
+    naming::{self, Asked, Look, Naming},
+    reconcile::NoList,
     spec::JobSpec,
     store::{LedgerFacts, QueuedJob, Store, StoreError},
-    worker::MAX_RECREATIONS,
 };
 
 named_enum! {
@@ -111,42 +111,16 @@ impl<S: Service> Planner<'_, S> {
     /// # Errors
     /// Whatever the database says.
     pub async fn of(&mut self, job: &Job, spec: &JobSpec) -> Result<Prospect, StoreError> {
-        let mut recreation = job.progress.recreation;
-        let last_recreation = recreation.saturating_add(MAX_RECREATIONS);
-        loop {
-            let number = u32::try_from(recreation).unwrap_or(u32::MAX);
-            let remote_name = spec.remote_name(number, self.name_tag);
-            let named: Vec<_> = self.listing.named(&remote_name).cloned().collect();
-            let ledger = match self.store {
-                None => LedgerFacts::default(),
-                Some(store) => store.ledger(&remote_name).await?,
-            };
-            let mut ids: Vec<_> = named.iter().map(|parser| parser.id.clone()).collect();
-            ids.extend(ledger.made.iter().cloned());
-            let mut claimed = match self.store {
-                None => HashSet::new(),
-                Some(store) => store.claimed(&ids, job.id).await?,
-            };
-            claimed.extend(ids.into_iter().filter(|id| self.taken.contains(id)));
-            let known = Known {
-                remote_name: &remote_name,
-                named: &named,
-                claimed: &claimed,
-                ledger: &ledger,
-                may_rename: self.name_tag && recreation < last_recreation,
-                wants_new: self.policy.on_existing == OnExisting::Create,
-            };
-            let presence = match known.finding() {
-                Finding::Use(presence) => Some(presence),
-                Finding::NextName => None,
-                Finding::Ask => known.after_asking(self.paid_for(&known).await),
-            };
-            let Some(presence) = presence else {
-                recreation += 1;
-                continue;
-            };
-            return Ok(self.prospect(job, presence, remote_name, recreation));
-        }
+        let naming = Naming {
+            name_tag: self.name_tag,
+            wants_new: self.policy.on_existing == OnExisting::Create,
+        };
+        Ok(match naming::plan(self, job, spec, naming).await? {
+            Ok(plan) => self.prospect(job, plan.presence, plan.remote_name, plan.recreation),
+            Err(NoList::Refused(_, words) | NoList::Trouble(words)) => {
+                Prospect::plain(Verdict::Unknown, Some(words.message))
+            }
+        })
     }
 
     fn prospect(
@@ -173,25 +147,50 @@ impl<S: Service> Planner<'_, S> {
             note,
         }
     }
+}
 
-    /// As the worker asks, save that nothing of it is recorded.
-    async fn paid_for(&mut self, known: &Known<'_>) -> PaidFor {
-        let mut found = PaidFor::Nothing;
-        for id in known.to_ask() {
-            let (Some(service), 1..) = (self.service, self.asks_left) else {
-                return PaidFor::Unknown;
-            };
-            self.asks_left -= 1;
-            match service.details(id).await {
-                PollOutcome::Finished(_) | PollOutcome::Generating { .. } => {
-                    return PaidFor::Usable(id.clone());
-                }
-                PollOutcome::Failed(_) => found = PaidFor::Failed,
-                PollOutcome::NotFound(_) => {}
-                PollOutcome::Refused(..) | PollOutcome::Trouble(_) => return PaidFor::Unknown,
-            }
+/// As a job's turn looks, save that nothing of it is recorded.
+impl<S: Service> Look for Planner<'_, S> {
+    fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    async fn renew(&mut self) -> Result<Result<(), NoList>, StoreError> {
+        Ok(Ok(()))
+    }
+
+    async fn ledger(&mut self, name: &str) -> Result<LedgerFacts, StoreError> {
+        match self.store {
+            None => Ok(LedgerFacts::default()),
+            Some(store) => store.ledger(name).await,
         }
-        found
+    }
+
+    async fn excluded(
+        &mut self,
+        ids: &[ParserId],
+        job: &Job,
+    ) -> Result<HashSet<ParserId>, StoreError> {
+        let mut excluded = match self.store {
+            None => HashSet::new(),
+            Some(store) => store.claimed(ids, job.id).await?,
+        };
+        excluded.extend(job.progress.dismissed.iter().cloned());
+        excluded.extend(ids.iter().filter(|id| self.taken.contains(id)).cloned());
+        Ok(excluded)
+    }
+
+    async fn ask(&mut self, id: &ParserId) -> Result<Result<Asked, NoList>, StoreError> {
+        let (Some(service), 1..) = (self.service, self.asks_left) else {
+            return Ok(Ok(Asked::Unknown));
+        };
+        self.asks_left -= 1;
+        Ok(Ok(match service.details(id).await {
+            PollOutcome::Finished(_) | PollOutcome::Generating { .. } => Asked::Usable,
+            PollOutcome::Failed(_) => Asked::Failed,
+            PollOutcome::NotFound(_) => Asked::Gone,
+            PollOutcome::Refused(..) | PollOutcome::Trouble(_) => Asked::Unknown,
+        }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc,
+        Arc, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -18,10 +18,12 @@ use crate::{
     },
     backoff::Schedule,
     gate::Signal,
-    job::{DurationMs, Job, UnixMs},
+    job::{DurationMs, Job, ParserId, UnixMs},
     lifecycle::{Event, Sighting, TRUSTED_LISTS},
-    listing::Listing,
+    list_lag::{Evidence, ListLag},
+    listing::{Apart, Assessment, Listing},
     store::{Intent, KnownParser, StoreError},
+    survey::Seen,
     worker::{Done, Worker},
 };
 
@@ -45,11 +47,33 @@ pub enum NoList {
 #[derive(Debug, Default)]
 pub struct Lists {
     newest: Mutex<Option<Arc<Listing>>>,
+    /// Parsers that were looked up once for what explains them.
+    met: Mutex<Seen>,
+    /// How soon new parsers are listed.
+    lag: std::sync::Mutex<ListLag>,
+    /// The last altered name that was told.
+    told: std::sync::Mutex<Option<(String, String)>>,
     failures: AtomicI64,
     retry_at: AtomicI64,
 }
 
 impl Lists {
+    /// Lists of which this is known already.
+    pub fn knowing(evidence: Evidence) -> Self {
+        Self {
+            lag: std::sync::Mutex::new(ListLag::knowing(evidence)),
+            ..Self::default()
+        }
+    }
+
+    /// Whether this alteration of a name was not told last.
+    fn is_news(&self, altered: &(String, String)) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.as_ref() != Some(altered);
+        *told = Some(altered.clone());
+        is_news
+    }
+
     /// Before this time no list is asked for, since the last ones could not be had.
     pub fn retry_at(&self) -> UnixMs {
         self.retry_at.load(Ordering::Relaxed)
@@ -65,6 +89,10 @@ impl Lists {
     /// Forgets the list and the waiting, whose times are those before a step of the clock.
     pub async fn forget(&self) {
         *self.newest.lock().await = None;
+        self.lag
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .forget_fresh();
         self.succeeded();
     }
 
@@ -158,30 +186,94 @@ impl<S: Service> Worker<S> {
                 self.store.mark_found(id).await?;
             }
         }
-        listing.distrust = self.why_distrust(&listing, known).await?;
+        self.why_distrust(&mut listing, known).await?;
         if let Some(why) = &listing.distrust {
             tracing::warn!(why, "the account's list cannot be trusted to be whole");
         }
+        self.meet(&listing).await?;
+        self.learn_lag(&listing).await?;
         Ok(Ok(listing))
     }
 
+    /// Records the parsers that nothing explains, each looked up once by this process.
+    async fn meet(&self, listing: &Listing) -> Result<(), StoreError> {
+        let mut met = self.lists.met.lock().await;
+        let news: Vec<_> = listing
+            .items()
+            .iter()
+            .filter(|parser| !met.holds(&parser.id))
+            .collect();
+        self.store.meet(&news, listing, self.clock.now()).await?;
+        for parser in news {
+            met.add(&parser.id);
+        }
+        if listing.distrust.is_none() {
+            let strangers = self.store.met().await?;
+            let gone: Vec<_> = strangers
+                .into_iter()
+                .filter(|id| !listing.holds(id))
+                .collect();
+            if !gone.is_empty() {
+                met.forget();
+                self.store.part_from(gone).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in how soon the list showed the parsers that were just made.
+    async fn learn_lag(&self, listing: &Listing) -> Result<(), StoreError> {
+        let learnt = self.lag().listed(listing, self.policy.settle_ms);
+        match learnt {
+            Some(evidence) => self.store.keep_list_lag(&evidence).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Holds the list against what is known, and takes down what its absences prove.
     async fn why_distrust(
+        &self,
+        listing: &mut Listing,
+        known: Vec<KnownParser>,
+    ) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::TrustedList) {
+            return Ok(());
+        }
+        let assessment = self.assess(listing, known);
+        listing.cut_to_chars = assessment.0.cut_to_chars;
+        if let Some(altered) = &assessment.0.altered
+            && self.lists.is_news(altered)
+        {
+            let (sent, listed) = altered;
+            tracing::warn!(sent, listed, "the service alters names");
+        }
+        let (assessment, known) = assessment;
+        listing.distrust = self.distrust_of(assessment, known).await?;
+        Ok(())
+    }
+
+    fn assess(
         &self,
         listing: &Listing,
         mut known: Vec<KnownParser>,
-    ) -> Result<Option<String>, StoreError> {
-        #[cfg(test)]
-        if crate::simulation::breaks(crate::simulation::Rule::TrustedList) {
-            return Ok(None);
-        }
+    ) -> (Assessment, Vec<KnownParser>) {
         // A list may lag a little. How little: those who were made together with a create
         // in doubt must count before the settling time of that one is over.
         let shortest_ms = self.policy.settle_ms.min(self.policy.settle_after_error_ms);
         known.retain(|parser| listing.must_show(parser, shortest_ms / TRUSTED_LISTS));
-        let assessment = listing.assess(&known);
-        if let Some((sent, shown)) = assessment.altered {
+        (listing.assess(&known), known)
+    }
+
+    /// Why a list proves nothing by what it lacks, if so.
+    async fn distrust_of(
+        &self,
+        assessment: Assessment,
+        mut known: Vec<KnownParser>,
+    ) -> Result<Option<String>, StoreError> {
+        if let Some((sent, shown)) = assessment.renamed {
             return Ok(Some(format!(
-                "the service alters names: {sent:?} was sent and {shown:?} is listed"
+                "the service changes names: {sent:?} was sent and {shown:?} is listed"
             )));
         }
         let before_key = |parser: &KnownParser| Some(parser.known_since) < self.key_changed_at;
@@ -307,16 +399,72 @@ impl<S: Service> Worker<S> {
             ));
         };
         let ledger = self.store.ledger(name).await?;
-        let ids: Vec<_> = listing
-            .named(name)
-            .map(|parser| parser.id.clone())
-            .collect();
-        let claimed = self.store.claimed(&ids, job.id).await?;
+        let listed = listing
+            .bearing(name)
+            .into_iter()
+            .chain(listing.cut_from(name));
+        let mut ids: Vec<_> = listed.map(|parser| parser.id.clone()).collect();
+        let strangers = self.store.strangers_since(ledger.newest).await?;
+        ids.extend_from_slice(&strangers);
+        let excluded = self.excluded(&ids, job).await?;
         // Without a create in doubt it is one that counted as not made and landed since.
         let baseline = match &ledger.refuted_baseline {
             Some(refuted) if !ledger.pending => refuted,
             Some(_) | None => &ledger.baseline,
         };
-        Ok(listing.sight(name, baseline, &claimed))
+        let apart = Apart {
+            baseline,
+            excluded: &excluded,
+        };
+        Ok(listing.sight(name, apart, &strangers))
+    }
+
+    /// What a list shows of a job's parser that was answered 404.
+    pub(crate) async fn sight_of_lost(
+        &self,
+        job: &Job,
+        id: &ParserId,
+        listing: &Listing,
+    ) -> Result<Sighting, StoreError> {
+        let sent = job.progress.remote_name.as_deref();
+        let (baseline, excluded) = match sent {
+            Some(name) if !listing.holds(id) => {
+                let ids: Vec<_> = listing
+                    .bearing(name)
+                    .iter()
+                    .map(|it| it.id.clone())
+                    .collect();
+                let ledger = self.store.ledger(name).await?;
+                // Those that were there before each create of the name, and those that
+                // other creates of it made.
+                let baseline = ledger.made_baseline.into_iter().chain(ledger.made);
+                (baseline.collect(), self.excluded(&ids, job).await?)
+            }
+            Some(_) | None => (Vec::new(), HashSet::new()),
+        };
+        let apart = Apart {
+            baseline: &baseline,
+            excluded: &excluded,
+        };
+        Ok(listing.sight_of_lost(id, sent, apart))
+    }
+
+    /// Which of `ids` other jobs hold, and which a person said are not this job's.
+    pub(crate) async fn excluded(
+        &self,
+        ids: &[ParserId],
+        job: &Job,
+    ) -> Result<HashSet<ParserId>, StoreError> {
+        let mut excluded = self.store.claimed(ids, job.id).await?;
+        excluded.extend(job.progress.dismissed.iter().cloned());
+        Ok(excluded)
+    }
+
+    pub(crate) fn lag(&self) -> MutexGuard<'_, ListLag> {
+        // No code that can panic runs under the lock.
+        self.lists
+            .lag
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,10 @@
 //! What tells a parser apart is the tag at the end of its name, `NAME_pd_TAG`, not the
 //! spelling around it.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -108,6 +111,20 @@ impl Folded {
         self.pairs(sent).any(|(own, sent)| {
             !own.is_empty() && own.len() < sent.len() && sent.starts_with(own.as_str())
         })
+    }
+
+    /// A hash of each spelling: two that are alike share one.
+    pub fn hashes(&self) -> Vec<u64> {
+        let hash = |(fold, text): (usize, &String)| {
+            let mut hasher = DefaultHasher::new();
+            (fold, text).hash(&mut hasher);
+            hasher.finish()
+        };
+        let spellings = self.0.iter().enumerate();
+        spellings
+            .filter(|(_, text)| !text.is_empty())
+            .map(hash)
+            .collect()
     }
 
     fn pairs<'f>(&'f self, other: &'f Self) -> impl Iterator<Item = (&'f String, &'f String)> {

@@ -69,12 +69,19 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn holds(&self, id: &ParserId) -> bool {
+    /// Whether it was looked up.
+    pub fn holds(&self, id: &ParserId) -> bool {
         self.hashes.contains(&self.hasher.hash_one(id))
     }
 
-    fn add(&mut self, id: &ParserId) {
+    /// It was looked up.
+    pub fn add(&mut self, id: &ParserId) {
         self.hashes.insert(self.hasher.hash_one(id));
+    }
+
+    /// None was.
+    pub fn forget(&mut self) {
+        self.hashes.clear();
     }
 }
 
@@ -97,7 +104,7 @@ impl<S: Service> Worker<S> {
             return Ok(None);
         };
         if asked_at.abs_diff(seen.since) > TRUST_MS.unsigned_abs() {
-            seen.hashes.clear();
+            seen.forget();
             seen.since = asked_at;
         }
         let settled = listing.settled().count();

@@ -127,13 +127,14 @@ pub async fn daemon<S: Service>(
             pace.learn(generation);
         }
     }
+    let lists = Lists::knowing(store.list_lag().await?);
     let worker = Worker {
         store,
         service: Measured::new(service, Arc::clone(&metrics)),
         metrics,
         policy: policy(settings),
         account,
-        lists: Lists::default(),
+        lists,
         pace: Mutex::new(pace),
         clock,
         name_tag: settings.create.name_tag,

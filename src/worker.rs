@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
-pub use self::plan::MAX_RECREATIONS;
 use crate::{
     account::{Account, Pass},
     api::{
@@ -287,6 +286,9 @@ impl<S: Service> Worker<S> {
             elapsed_ms = self.clock.now() - sent_at,
             "create answered"
         );
+        if let Some(id) = outcome.parser_id() {
+            self.lag().made(id.clone(), self.clock.now());
+        }
         if let Some(change) = self.decided(job, Event::CreateAnswered(outcome)) {
             self.report(&change, pass);
             self.apply_firmly(job, change).await?;
@@ -334,7 +336,7 @@ impl<S: Service> Worker<S> {
                     .report(pass, &Signal::Answered, self.clock.now());
                 match self.listing(asked_at, pass).await? {
                     Ok(listing) => {
-                        let sighting = listing.sight_of_id(&parser_id);
+                        let sighting = self.sight_of_lost(job, &parser_id, &listing).await?;
                         Event::Missing(words, sighting)
                     }
                     Err(_) => Event::Polled(PollOutcome::NotFound(words)),

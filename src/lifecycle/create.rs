@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::{Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
 use crate::{
-    api::types::{CreateOutcome, DoubtCause as Unknown, ListedParser, Refusal, Words},
+    api::types::{CreateOutcome, DoubtCause as Unknown, Refusal, Words},
     budget::OverBudget,
     gate::Signal,
-    job::{DoubtCause, ErrorKind, JobState, ParkReason, UnixMs},
+    job::{DoubtCause, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
 };
 
 /// Never, until someone or something moves the job.
@@ -27,48 +27,70 @@ pub(super) fn listed(
     remote_name: String,
     recreation: i64,
 ) -> Transition {
-    let count = match &presence {
-        Presence::Absent => 0,
-        Presence::One(_) => 1,
-        Presence::Several(count) => *count,
-        Presence::Unresolved => return take_over(at, remote_name, recreation),
-        Presence::Unproven => return unproven(at),
-    };
-    match (presence, at.policy.on_existing) {
-        (Presence::One(parser), OnExisting::Adopt) => adopt(at, parser, remote_name, recreation),
-        (Presence::Several(_), OnExisting::Adopt) => {
-            let mut change = at.change().error(&Words {
-                status: None,
-                message: format!("the account holds {count} parsers named {remote_name:?}"),
-            });
-            change.next.remote_name = Some(remote_name);
-            change.next.recreation = recreation;
-            change
-                .parked(ParkReason::Ambiguous, doubt::RESOLVE_HINT, NEVER)
-                .note(
-                    "parked",
-                    json!({"park_reason": "ambiguous", "parsers": count}),
-                )
-                .done()
-        }
-        (Presence::One(_) | Presence::Several(_), OnExisting::Fail) => at
-            .change()
-            .failed(
-                ErrorKind::ExistingParser,
-                &Words {
-                    status: None,
-                    message: format!("the account already holds a parser named {remote_name:?}"),
-                },
-                "delete that parser, or set create.on_existing to \"adopt\" (use it) \
-                 or \"create\" (pay for another), then retry the job",
-                at.now,
-            )
-            .done(),
-        (Presence::Absent | Presence::Unresolved | Presence::Unproven, _)
-        | (Presence::One(_) | Presence::Several(_), OnExisting::Create) => {
+    let on_existing = at.policy.on_existing;
+    match presence {
+        Presence::Unresolved => take_over(at, remote_name, recreation),
+        Presence::Unproven => unproven(at),
+        Presence::Own(parser_id) => adopt(at, parser_id, None, remote_name, recreation),
+        Presence::Absent => intent(at, remote_name, recreation),
+        Presence::One(_) | Presence::Several(_) | Presence::Suspects(_)
+            if on_existing == OnExisting::Create =>
+        {
             intent(at, remote_name, recreation)
         }
+        Presence::One(_) | Presence::Several(_) if on_existing == OnExisting::Fail => {
+            existing(at, &remote_name)
+        }
+        Presence::One(parser) => adopt(at, parser.id, parser.version, remote_name, recreation),
+        Presence::Several(ids) => {
+            let why = format!(
+                "the account holds {} under the name {remote_name:?}",
+                counted(&ids)
+            );
+            unclear(at, &why, ids, remote_name, recreation)
+        }
+        Presence::Suspects(ids) => {
+            let why = format!(
+                "the account holds {} whose name may be {remote_name:?}, cut by the service",
+                counted(&ids)
+            );
+            unclear(at, &why, ids, remote_name, recreation)
+        }
     }
+}
+
+/// So many parsers, with their ids.
+fn counted(ids: &[ParserId]) -> String {
+    let parsers = if ids.len() == 1 { "parser" } else { "parsers" };
+    format!("{} {parsers} ({})", ids.len(), doubt::told(ids))
+}
+
+/// Only a person can tell whether one of these parsers is the job's.
+fn unclear(
+    at: &Moment,
+    why: &str,
+    ids: Vec<ParserId>,
+    remote_name: String,
+    recreation: i64,
+) -> Transition {
+    let mut change = at.change().renamed(remote_name);
+    change.next.recreation = recreation;
+    doubt::ambiguous(change, why, ids)
+}
+
+fn existing(at: &Moment, remote_name: &str) -> Transition {
+    at.change()
+        .failed(
+            ErrorKind::ExistingParser,
+            &Words {
+                status: None,
+                message: format!("the account already holds a parser named {remote_name:?}"),
+            },
+            "delete that parser, or set create.on_existing to \"adopt\" (use it) \
+             or \"create\" (pay for another), then retry the job",
+            at.now,
+        )
+        .done()
 }
 
 /// The intent: committed and synced before the first byte of the request.
@@ -78,16 +100,22 @@ fn intent(at: &Moment, remote_name: String, recreation: i64) -> Transition {
     change.next.creates += 1;
     change.next.recreation = recreation;
     let detail = json!({"remote_name": remote_name, "attempt": change.next.attempts + 1});
-    change.next.remote_name = Some(remote_name);
+    change = change.renamed(remote_name);
     change
         .ledger(Ledger::Intent)
         .note("creating", detail)
         .done()
 }
 
-fn adopt(at: &Moment, parser: ListedParser, remote_name: String, recreation: i64) -> Transition {
-    let detail = json!({"parser_id": parser.id, "remote_name": remote_name, "from": "list"});
-    let mut change = at.change().generating(parser.id, parser.version, at.now);
+fn adopt(
+    at: &Moment,
+    parser_id: ParserId,
+    version: Option<i64>,
+    remote_name: String,
+    recreation: i64,
+) -> Transition {
+    let detail = json!({"parser_id": parser_id, "remote_name": remote_name, "from": "list"});
+    let mut change = at.change().generating(parser_id, version, at.now);
     change.next.remote_name = Some(remote_name);
     change.next.recreation = recreation;
     change.note("adopted", detail).done()
@@ -98,7 +126,7 @@ fn adopt(at: &Moment, parser: ListedParser, remote_name: String, recreation: i64
 fn take_over(at: &Moment, remote_name: String, recreation: i64) -> Transition {
     let mut change = at.change();
     change.next.state = JobState::Creating;
-    change.next.remote_name = Some(remote_name);
+    change = change.renamed(remote_name);
     change.next.recreation = recreation;
     doubt::enter(at, change, DoubtCause::Interrupted)
         .note(
@@ -136,13 +164,7 @@ fn unproven(at: &Moment) -> Transition {
         change.next.holds = 0;
     }
     if change.next.holds >= MAX_UNPROVEN_LOOKS {
-        return change
-            .parked(ParkReason::Ambiguous, doubt::RESOLVE_HINT, NEVER)
-            .note(
-                "parked",
-                json!({"park_reason": "ambiguous", "why": UNPROVEN}),
-            )
-            .done();
+        return doubt::ambiguous(change, UNPROVEN, Vec::new());
     }
     change.next.due_at = at.retry_at(change.next.holds);
     change.next.holds += 1;

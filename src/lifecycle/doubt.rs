@@ -10,11 +10,14 @@ use crate::{
 };
 
 /// How to settle what only a person can.
-pub(super) const RESOLVE_HINT: &str = "look at the account's parsers, then say \
-    `parserd resolve ID --adopt PARSER_ID`, or `--not-created` if none of them is this job's";
+pub(super) const RESOLVE_HINT: &str = "`parserd resolve ID` lists the parsers that may be this \
+    job's; then say `parserd resolve ID --adopt PARSER_ID`, or `--not-created` if none of them is";
 
 /// How many settling times the lists may stay untrusted before a person is asked.
 const UNTRUSTED_SETTLING_TIMES: i64 = 4;
+
+/// How many ids a message names.
+const MOST_TOLD: usize = 5;
 
 /// The longest pause between two lists while a create is in doubt.
 const MAX_LOOK_INTERVAL_MS: DurationMs = 300_000;
@@ -69,13 +72,34 @@ pub(super) fn reconciled(
 ) -> Transition {
     match sighting {
         Sighting::One(parser_id, version) => adopted(at, parser_id, version),
-        Sighting::Several(count) => ambiguous(at, &format!("{count} parsers bear its name")),
+        Sighting::Several(ids) => {
+            let why = format!(
+                "{} parsers of the account have its name: {}",
+                ids.len(),
+                told(&ids)
+            );
+            ambiguous(at.change(), &why, ids)
+        }
         // Asked for before the doubt began: it says nothing about it.
-        Sighting::Absent | Sighting::Unproven(_) if listed_at < doubt.since => {
+        Sighting::Absent | Sighting::Unproven(_) | Sighting::Suspects(..)
+            if listed_at < doubt.since =>
+        {
             look_again(at, doubt)
         }
         Sighting::Absent => absent(at, doubt, listed_at),
-        Sighting::Unproven(why) => unproven(at, doubt, &why, listed_at),
+        Sighting::Suspects(ids, why) => {
+            let why = format!(
+                "it may have made one of these parsers: {} ({why})",
+                told(&ids)
+            );
+            // They will not go away by themselves.
+            unproven(at, doubt, listed_at, at.policy.settle_ms, &why, ids)
+        }
+        Sighting::Unproven(why) => {
+            let patience_ms = at.policy.settle_ms.saturating_mul(UNTRUSTED_SETTLING_TIMES);
+            let why = format!("no list that can be trusted: {why}");
+            unproven(at, doubt, listed_at, patience_ms, &why, Vec::new())
+        }
         Sighting::NoList => look_again(at, doubt),
     }
 }
@@ -105,11 +129,18 @@ fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {
     change.done()
 }
 
-fn unproven(at: &Moment, doubt: Doubt, why: &str, listed_at: UnixMs) -> Transition {
+/// Nothing is proved: after `patience_ms` of that, a person is asked.
+fn unproven(
+    at: &Moment,
+    doubt: Doubt,
+    listed_at: UnixMs,
+    patience_ms: DurationMs,
+    why: &str,
+    candidates: Vec<ParserId>,
+) -> Transition {
     let untrusted_since = doubt.untrusted_since.unwrap_or(listed_at).min(listed_at);
-    let patience_ms = at.policy.settle_ms.saturating_mul(UNTRUSTED_SETTLING_TIMES);
     if listed_at - untrusted_since >= patience_ms {
-        return ambiguous(at, &format!("no list that can be trusted: {why}"));
+        return ambiguous(at.change(), why, candidates);
     }
     look_again(
         at,
@@ -180,15 +211,28 @@ fn adopt(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Change {
         .generating(parser_id, version, at.now)
 }
 
-fn ambiguous(at: &Moment, why: &str) -> Transition {
-    let mut change = at.change();
-    if change.next.error_message.is_none() {
-        change.next.error_message = Some(format!("a create is in doubt: {why}"));
-    }
+/// Only a person can tell: the reason takes the place of the lost answer's, which stays
+/// in the history.
+pub(super) fn ambiguous(mut change: Change, why: &str, candidates: Vec<ParserId>) -> Transition {
+    let detail = json!({"park_reason": "ambiguous", "why": why, "candidates": candidates});
+    change = change.error(&Words {
+        status: None,
+        message: why.to_owned(),
+    });
+    change.next.candidates = candidates;
     change
         .parked(ParkReason::Ambiguous, RESOLVE_HINT, i64::MAX)
-        .note("parked", json!({"park_reason": "ambiguous", "why": why}))
+        .note("parked", detail)
         .done()
+}
+
+/// The first few ids, for a message.
+pub(super) fn told(ids: &[ParserId]) -> String {
+    let mut told: Vec<_> = ids.iter().take(MOST_TOLD).map(|id| id.0.as_str()).collect();
+    if ids.len() > MOST_TOLD {
+        told.push("...");
+    }
+    told.join(", ")
 }
 
 /// The name that this parser bears may be any: with the one that was sent on record,
@@ -204,6 +248,8 @@ pub(super) fn adopted_by_operator(at: &Moment, parser_id: ParserId) -> Transitio
 
 pub(super) fn refuted_by_operator(at: &Moment) -> Transition {
     let mut change = at.change().ledger(Ledger::NotMade);
+    let candidates = std::mem::take(&mut change.next.candidates);
+    change.next.dismissed.extend(candidates);
     // Without a create in doubt it was parsers of the same name that were unclear:
     // the next create takes another name.
     if change.next.doubt.is_none() {

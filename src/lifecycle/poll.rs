@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition};
+use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition, doubt};
 use crate::{
     api::types::{PollOutcome, Refusal, Words, is_gateways},
     gate::Signal,
     hint,
-    job::{DurationMs, ErrorKind, UnixMs},
+    job::{DurationMs, ErrorKind, ParserId, UnixMs},
     pace,
 };
 
@@ -114,32 +114,63 @@ fn no_news(at: &Moment, change: Change, words: Words) -> Transition {
 
 pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transition {
     match sighting {
-        Sighting::One(..) | Sighting::Several(_) => {
+        Sighting::One(id, version) if at.job.progress.parser_id.as_ref() != Some(&id) => {
+            another(at, id, version)
+        }
+        Sighting::One(..) => {
             let mut change = at.change();
             change.next.missing_lists = 0;
             no_news(at, change, words)
         }
-        Sighting::Absent => {
-            let lists = at.job.progress.missing_lists + 1;
-            let mut change = at.change().signal(Signal::Answered).error(&words);
-            change.next.missing_lists = lists;
-            // A parser just made may be late in the lists and under its id alike.
-            if lists >= TRUSTED_LISTS && age_ms(at) >= at.policy.settle_after_error_ms {
-                return change
-                    .failed(
-                        ErrorKind::NotFound,
-                        &words,
-                        "the parser is gone from the account: someone deleted it; \
-                         `parserd retry` pays for a new one",
-                        at.now,
-                    )
-                    .done();
-            }
-            change.next.due_at = at.retry_at(lists);
-            change.done()
+        Sighting::Several(ids) => lost(
+            at,
+            words,
+            &format!(
+                "the parser is gone from the account, which holds {} others of its name: {}; \
+                 `parserd retry`, and then `parserd resolve` says which is this job's",
+                ids.len(),
+                doubt::told(&ids)
+            ),
+        ),
+        Sighting::Absent => lost(
+            at,
+            words,
+            "the parser is gone from the account: someone deleted it; \
+             `parserd retry` pays for a new one",
+        ),
+        Sighting::Suspects(..) | Sighting::Unproven(_) | Sighting::NoList => {
+            no_news(at, at.change(), words)
         }
-        Sighting::Unproven(_) | Sighting::NoList => no_news(at, at.change(), words),
     }
+}
+
+/// The list lacks it too: after some of those, it is gone.
+fn lost(at: &Moment, words: Words, hint: &str) -> Transition {
+    let lists = at.job.progress.missing_lists + 1;
+    let mut change = at.change().signal(Signal::Answered).error(&words);
+    change.next.missing_lists = lists;
+    // A parser just made may be late in the lists and under its id alike.
+    if lists >= TRUSTED_LISTS && age_ms(at) >= at.policy.settle_after_error_ms {
+        return change
+            .failed(ErrorKind::NotFound, &words, hint, at.now)
+            .done();
+    }
+    change.next.due_at = at.retry_at(lists);
+    change.done()
+}
+
+/// The create was answered with an id that is none, and its parser is listed under another.
+fn another(at: &Moment, id: ParserId, version: Option<i64>) -> Transition {
+    let detail = json!({
+        "parser_id": id, "from": "list", "instead_of": at.job.progress.parser_id,
+    });
+    let mut change = at.change().signal(Signal::Answered).note("adopted", detail);
+    change.next.parser_id = Some(id);
+    change.next.parser_version = version;
+    change.next.missing_lists = 0;
+    change.next.poll_errors = 0;
+    change.next.due_at = at.now;
+    change.done()
 }
 
 /// Whether nobody answered but, at the most, a gateway that reached no service.

@@ -10,6 +10,7 @@ use crate::{
     budget::{DAY_MS, Spent, utc_day},
     gate::{Closure, Scope},
     job::{JobId, ParkReason, ParserId, UnixMs},
+    list_lag::Evidence,
 };
 
 /// How many of the newest known parsers a list is held against, and how many of the oldest.
@@ -18,6 +19,9 @@ const KNOWN_OLDEST: i64 = 100;
 
 /// How many parked jobs one transaction sets free, to bound how long it holds the lock.
 const UNPARK_STEP: i64 = 1000;
+
+/// The key under which the database keeps how soon lists show new parsers.
+const LIST_LAG: &str = "list_lag";
 
 /// A parser that a list of the account should show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +54,15 @@ pub struct LedgerFacts {
     pub was_sent: bool,
     /// The parsers that creates of it made.
     pub made: Vec<ParserId>,
+    /// The parsers that were there before the creates of it that made one.
+    pub made_baseline: Vec<ParserId>,
     /// The parsers that were there before a create of it that counts as not made. One
     /// that is not among them landed later than anyone waits.
     pub refuted_baseline: Option<Vec<ParserId>>,
     /// The parsers that bore the name before the pending create.
     pub baseline: Vec<ParserId>,
+    /// The newest create of it: which row of the ledger, 0 where there is none.
+    pub newest: i64,
 }
 
 impl Store {
@@ -64,7 +72,7 @@ impl Store {
     /// Whatever SQLite says.
     pub async fn ledger(&self, remote_name: &str) -> Result<LedgerFacts, StoreError> {
         let rows = sqlx::query(
-            "SELECT outcome, parser_id, baseline FROM creates WHERE remote_name = ?1 \
+            "SELECT id, outcome, parser_id, baseline FROM creates WHERE remote_name = ?1 \
              ORDER BY id",
         )
         .bind(remote_name)
@@ -74,10 +82,14 @@ impl Store {
         let mut facts = LedgerFacts::default();
         for row in &rows {
             facts.was_sent = true;
+            facts.newest = row.try_get("id").trying("read a create")?;
             let outcome = rows::some_text(row, "outcome").trying("read a create")?;
             let parser_id = rows::text(row, "parser_id").trying("read a create")?;
             match (outcome.as_str(), parser_id) {
-                ("made", Some(id)) => facts.made.push(ParserId(id)),
+                ("made", Some(id)) => {
+                    facts.made.push(ParserId(id));
+                    facts.made_baseline.extend(baseline(row)?);
+                }
                 ("pending", _) => {
                     facts.pending = true;
                     facts.baseline = baseline(row)?;
@@ -218,6 +230,25 @@ impl Store {
                 })
             })
             .await
+    }
+
+    /// How soon lists showed new parsers, as far as it was measured.
+    ///
+    /// # Errors
+    /// Whatever SQLite says. What cannot be read was not measured.
+    pub async fn list_lag(&self) -> Result<Evidence, StoreError> {
+        let kept = self.meta(LIST_LAG).await?;
+        Ok(kept
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default())
+    }
+
+    /// Keeps how soon lists showed new parsers.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn keep_list_lag(&self, evidence: &Evidence) -> Result<(), StoreError> {
+        self.set_meta(LIST_LAG, json!(evidence).to_string()).await
     }
 
     /// The closed gates.

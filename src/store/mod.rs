@@ -14,6 +14,7 @@ mod open;
 mod queue;
 pub mod report;
 mod rows;
+mod strangers;
 mod submit;
 mod times;
 mod trouble;
@@ -36,6 +37,7 @@ pub use file::{beside, check_access, folder_of, has_content};
 pub use lookup::{Holder, KnownParser, LedgerFacts};
 pub use open::has_daemon;
 pub use queue::{Lane, QueuedJob};
+pub use strangers::Stranger;
 pub use submit::{Conflict, OperatorAction, Selection, Submitted};
 
 #[cfg(test)]

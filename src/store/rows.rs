@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use serde_json::json;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::batch::Bound;
@@ -29,6 +30,8 @@ pub(super) const PROGRESS_COLUMNS: &[&str] = &[
     "absent_since",
     "absent_lists",
     "untrusted_since",
+    "candidates",
+    "dismissed",
     "error_kind",
     "error_status",
     "error_message",
@@ -40,7 +43,7 @@ pub(super) const PROGRESS_COLUMNS: &[&str] = &[
 pub(super) const JOB_COLUMNS: &str = "id, name, revision, state, park_reason, due_at, remote_name, \
     recreation, parser_id, parser_version, generating_since, generated_at, creates, attempts, \
     holds, polls, poll_errors, missing_lists, doubt_since, doubt_cause, absent_since, absent_lists, \
-    untrusted_since, error_kind, error_status, error_message, error_hint, finished_at";
+    untrusted_since, candidates, dismissed, error_kind, error_status, error_message, error_hint, finished_at";
 
 /// Binds the values of [`PROGRESS_COLUMNS`].
 pub(super) fn bind<'q>(query: Bound<'q>, progress: &Progress) -> Bound<'q> {
@@ -66,6 +69,8 @@ pub(super) fn bind<'q>(query: Bound<'q>, progress: &Progress) -> Bound<'q> {
         .bind(doubt.and_then(|doubt| doubt.absent_since))
         .bind(doubt.map_or(0, |doubt| doubt.absent_lists))
         .bind(doubt.and_then(|doubt| doubt.untrusted_since))
+        .bind(ids_json(&progress.candidates))
+        .bind(ids_json(&progress.dismissed))
         .bind(progress.error_kind.map(|kind| kind.as_str()))
         .bind(progress.error_status)
         .bind(progress.error_message.as_deref())
@@ -128,6 +133,8 @@ pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
             poll_errors: row.try_get("poll_errors")?,
             missing_lists: row.try_get("missing_lists")?,
             doubt,
+            candidates: ids(row, "candidates")?,
+            dismissed: ids(row, "dismissed")?,
             error_kind: named(row, "error_kind")?,
             error_status: row
                 .try_get::<Option<i64>, _>("error_status")?
@@ -137,6 +144,16 @@ pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
             finished_at: row.try_get("finished_at")?,
         },
     })
+}
+
+fn ids_json(ids: &[ParserId]) -> Option<String> {
+    (!ids.is_empty()).then(|| json!(ids).to_string())
+}
+
+fn ids(row: &SqliteRow, column: &str) -> Result<Vec<ParserId>, sqlx::Error> {
+    Ok(text(row, column)?
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default())
 }
 
 /// The name, cut where it cannot be one anyway: it stands in every line of the log.

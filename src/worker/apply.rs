@@ -9,7 +9,7 @@ use super::{Done, Stop, Worker};
 use crate::{
     account::Pass,
     api::{Service, types::is_refusal},
-    job::{Job, JobState, UnixMs},
+    job::{DurationMs, Job, JobState, UnixMs},
     lifecycle::{Change, Event, Note, Policy, Transition, decide},
     pace::{Generation, Pace},
     store::{Applied, Intent, StoreError},
@@ -32,6 +32,7 @@ impl<S: Service> Worker<S> {
         let now = self.clock.now();
         let policy = Policy {
             first_look_ms: self.pace().first_look_ms(),
+            settle_after_error_ms: self.settle_after_error_ms(now),
             ..self.policy.clone()
         };
         match decide(job, event, &policy, now, fastrand::f64()) {
@@ -40,6 +41,20 @@ impl<S: Service> Worker<S> {
                 tracing::debug!(job = job.id.0, state = %job.progress.state, why, "event ignored");
                 None
             }
+        }
+    }
+
+    /// The settling time after a 500: the short one only where lists were seen to be quick.
+    fn settle_after_error_ms(&self, now: UnixMs) -> DurationMs {
+        let policy = &self.policy;
+        if self
+            .lag()
+            .evidence()
+            .is_quick(policy.settle_after_error_ms, now)
+        {
+            policy.settle_after_error_ms
+        } else {
+            policy.settle_ms.max(policy.settle_after_error_ms)
         }
     }
 

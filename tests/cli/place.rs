@@ -250,7 +250,7 @@ pub fn in_doubt(name: &str) -> Vec<Event> {
 
 pub fn ambiguous(name: &str) -> Vec<Event> {
     vec![Event::Listed {
-        presence: Presence::Several(2),
+        presence: Presence::Several(vec![ParserId("p1".to_owned()), ParserId("p2".to_owned())]),
         remote_name: format!("{name}_pd_tag"),
         recreation: 0,
     }]

@@ -22,8 +22,16 @@ fn what_the_account_holds_under_the_name_decides_whether_anything_is_sent() {
         (Presence::Absent, [INTENT, INTENT, INTENT]),
         (one(), ["GENERATING, -, -", EXISTS, INTENT]),
         (
-            Presence::Several(2),
+            Presence::Several(vec![id("p7"), id("p8")]),
             ["PARKED ambiguous, -, -", EXISTS, INTENT],
+        ),
+        (
+            Presence::Suspects(vec![id("p7")]),
+            ["PARKED ambiguous, -, -", "PARKED ambiguous, -, -", INTENT],
+        ),
+        (
+            Presence::Own(id("p7")),
+            ["GENERATING, -, -", "GENERATING, -, -", "GENERATING, -, -"],
         ),
         (Presence::Unresolved, [SETTLE, SETTLE, SETTLE]),
         (Presence::Unproven, [WAIT, WAIT, WAIT]),
@@ -59,6 +67,36 @@ fn an_adopted_parser_costs_nothing_and_is_polled_at_once() {
     assert_eq!(next.remote_name.as_deref(), Some(NAME));
     assert_eq!((next.creates, next.due_at), (0, NOW));
     assert_eq!(next.generating_since, Some(NOW));
+}
+
+#[test]
+fn a_person_is_told_which_parsers_may_be_the_jobs_and_says_so_once() {
+    let mut job = queued();
+    happen(
+        &mut job,
+        listed(Presence::Several(vec![id("p7"), id("p8")])),
+        NOW,
+    );
+    assert_eq!(job.progress.candidates, [id("p7"), id("p8")]);
+    let message = job.progress.error_message.clone().unwrap();
+    assert!(message.contains("2 parsers (p7, p8)"), "{message}");
+    happen(&mut job, Event::NotCreated, NOW);
+    assert_eq!(job.progress.dismissed, [id("p7"), id("p8")]);
+    assert!(job.progress.candidates.is_empty());
+}
+
+#[test]
+fn a_job_that_is_tried_again_forgets_its_former_parser_only_when_it_creates() {
+    let mut job = queued();
+    job.progress.parser_id = Some(id("p1"));
+    for presence in [Presence::Absent, Presence::Unresolved] {
+        let next = change(&job, listed(presence), NOW).next;
+        assert_eq!(next.parser_id, None);
+    }
+    let next = change(&job, listed(Presence::Unproven), NOW).next;
+    assert_eq!(next.parser_id, Some(id("p1")));
+    let next = change(&job, listed(Presence::Own(id("p1"))), NOW).next;
+    assert_eq!((next.state, next.creates), (JobState::Generating, 0));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::{
     api::{classify, text::Quoter, types::ListOutcome},
-    listing::Listing,
+    listing::{Apart, Listing},
     store::KnownParser,
 };
 
@@ -34,12 +34,16 @@ fn sighting(reply: Reply, known: &[&str], before: &[&str], held: &[&str]) -> Sig
         })
         .collect();
     let assessment = listing.assess(&known);
-    if !assessment.missing.is_empty() || assessment.altered.is_some() {
+    if !assessment.missing.is_empty() || assessment.renamed.is_some() {
         listing.distrust = Some("it lacks a known parser, or alters names".to_owned());
     }
     let before: Vec<_> = before.iter().map(|text| id(text)).collect();
     let held: HashSet<_> = held.iter().map(|text| id(text)).collect();
-    listing.sight(NAME, &before, &held)
+    let apart = Apart {
+        baseline: &before,
+        excluded: &held,
+    };
+    listing.sight(NAME, apart, &[])
 }
 
 #[test]
@@ -73,7 +77,7 @@ fn every_list_leads_where_the_design_says() {
             none,
             none,
             none,
-            LOOK_AGAIN,
+            ADOPTED,
         ),
         // No list, or none that can be trusted.
         (items(&[]), &["k1"], none, none, LOOK_AGAIN),
@@ -107,7 +111,7 @@ fn a_list_proves_an_absence_only_if_it_is_whole_and_holds_what_is_known() {
     }
     for (reply, known) in [
         (items(&[]), vec!["k1"]),
-        (items(&[("k1", "Other", "FINISHED")]), vec!["k1"]),
+        (items(&[("k1", "another", "FINISHED")]), vec!["k1"]),
     ] {
         let found = sighting(reply, &known, &[], &[]);
         assert!(matches!(found, Sighting::Unproven(_)), "{found:?}");
