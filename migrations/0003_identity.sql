@@ -87,3 +87,29 @@ BEGIN
         json_object('by', 'operator', 'from', OLD.state, 'park_reason', OLD.park_reason,
             'error_kind', OLD.error_kind, 'parser_id', OLD.parser_id));
 END;
+
+-- To which service and with which key creates were sent and parsers are known. An epoch
+-- begins where either changes; epochs of one account are known by a parser that was seen
+-- in both. What was there before this table is of epoch 0, whoever it belongs to.
+CREATE TABLE account_epochs (
+    epoch        INTEGER PRIMARY KEY AUTOINCREMENT,
+    since        INTEGER NOT NULL,
+    fingerprint  TEXT    NOT NULL,
+    account      INTEGER NOT NULL
+) STRICT;
+
+ALTER TABLE creates ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+-- The epoch in which the job came by its parser.
+ALTER TABLE jobs ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+
+CREATE TRIGGER jobs_insert_epoch_check BEFORE INSERT ON jobs
+WHEN NEW.epoch IS NOT 0
+BEGIN
+    SELECT RAISE(ABORT, 'epoch is parserd''s to set: leave it out');
+END;
+
+CREATE TRIGGER jobs_epoch_check BEFORE UPDATE OF epoch ON jobs
+WHEN NEW.revision = OLD.revision
+BEGIN
+    SELECT RAISE(ABORT, 'epoch is parserd''s to set: leave it out');
+END;

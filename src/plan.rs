@@ -123,6 +123,13 @@ impl<S: Service> Planner<'_, S> {
         })
     }
 
+    async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
+        match self.store {
+            None => Ok(false),
+            Some(store) => Ok(!store.foreign(std::slice::from_ref(id)).await?.is_empty()),
+        }
+    }
+
     fn prospect(
         &mut self,
         job: &Job,
@@ -188,6 +195,7 @@ impl<S: Service> Look for Planner<'_, S> {
         Ok(Ok(match service.details(id).await {
             PollOutcome::Finished(_) | PollOutcome::Generating { .. } => Asked::Usable,
             PollOutcome::Failed(_) => Asked::Failed,
+            PollOutcome::NotFound(_) if self.is_foreign(id).await? => Asked::Unknown,
             PollOutcome::NotFound(_) => Asked::Gone,
             PollOutcome::Refused(..) | PollOutcome::Trouble(_) => Asked::Unknown,
         }))

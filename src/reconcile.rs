@@ -34,6 +34,10 @@ const MAX_ASKED_PER_LIST: usize = 32;
 /// How long the asking may take: others wait for the list.
 const MAX_ASKING_MS: DurationMs = 60_000;
 
+/// Why the list says nothing of a create.
+const ELSEWHERE: &str = "the create was sent at another address or with another API key, and \
+    no parser of that account was seen here";
+
 /// Why there is no list.
 #[derive(Debug, Clone)]
 pub enum NoList {
@@ -181,6 +185,7 @@ impl<S: Service> Worker<S> {
             }
         };
         let mut listing = Listing::new(items, listed_at);
+        let known = self.known_here(&listing, known).await?;
         for id in self.store.gone_parsers().await? {
             if listing.holds(&id) {
                 self.store.mark_found(id).await?;
@@ -193,6 +198,46 @@ impl<S: Service> Worker<S> {
         self.meet(&listing).await?;
         self.learn_lag(&listing).await?;
         Ok(Ok(listing))
+    }
+
+    /// The parsers that the list must show. One known from another account that it shows
+    /// as well makes the two accounts one.
+    async fn known_here(
+        &self,
+        listing: &Listing,
+        known: Vec<KnownParser>,
+    ) -> Result<Vec<KnownParser>, StoreError> {
+        let foreign = self.store.foreign_parsers().await?;
+        let mut joined = false;
+        for id in foreign {
+            if listing.holds(&id) && !self.store.foreign(std::slice::from_ref(&id)).await?.is_empty() {
+                self.join_accounts(&id).await?;
+                joined = true;
+            }
+        }
+        if joined {
+            return self.store.known_parsers().await;
+        }
+        Ok(known)
+    }
+
+    /// A parser that is known from another account is seen in this one.
+    pub(crate) async fn join_accounts(&self, seen: &ParserId) -> Result<(), StoreError> {
+        tracing::info!(
+            parser_id = %seen,
+            "a parser that was known before is seen: this is the account of before"
+        );
+        self.store.join_accounts(seen.clone()).await
+    }
+
+    /// Whether a parser that the service does not have belongs to another account.
+    pub(crate) async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::OtherAccount) {
+            return Ok(false);
+        }
+        let foreign = self.store.foreign(std::slice::from_ref(id)).await?;
+        Ok(!foreign.is_empty())
     }
 
     /// Records the parsers that nothing explains, each looked up once by this process.
@@ -274,17 +319,6 @@ impl<S: Service> Worker<S> {
         if let Some((sent, shown)) = assessment.renamed {
             return Ok(Some(format!(
                 "the service changes names: {sent:?} was sent and {shown:?} is listed"
-            )));
-        }
-        let before_key = |parser: &KnownParser| Some(parser.known_since) < self.key_changed_at;
-        if !known.is_empty()
-            && assessment.missing.len() == known.len()
-            && known.iter().all(before_key)
-        {
-            return Ok(Some(format!(
-                "it shows none of the {} parsers known from before the API key was changed: \
-                 is this key another account's?",
-                known.len()
             )));
         }
         let missing: HashSet<_> = assessment.missing.into_iter().collect();
@@ -416,7 +450,11 @@ impl<S: Service> Worker<S> {
             baseline,
             excluded: &excluded,
         };
-        Ok(listing.sight(name, apart, &strangers))
+        let sighting = listing.sight(name, apart, &strangers);
+        Ok(match sighting {
+            Sighting::Absent if ledger.is_elsewhere => Sighting::Unproven(ELSEWHERE.to_owned()),
+            sighting => sighting,
+        })
     }
 
     /// What a list shows of a job's parser that was answered 404.

@@ -6,6 +6,7 @@ use data_encoding::BASE32_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
+use url::Url;
 
 use crate::{
     account::Account,
@@ -31,9 +32,6 @@ use crate::{
 
 /// The key under which the database keeps the fingerprint of the last API key.
 const FINGERPRINT: &str = "api_key_fingerprint";
-
-/// The key under which it keeps when the API key was last found to be another one.
-const KEY_CHANGED_AT: &str = "api_key_changed_at";
 
 /// Bytes of salt, and of the fingerprint: enough to tell keys apart, and with a
 /// salt of the database's own, of no use for finding one.
@@ -116,10 +114,6 @@ pub async fn daemon<S: Service>(
         clock.now(),
     )
     .await?;
-    let key_changed_at = store
-        .meta(KEY_CHANGED_AT)
-        .await?
-        .and_then(|text| text.parse().ok());
     let metrics = Arc::new(Metrics::default());
     let mut pace = Pace::default();
     for job in store.last_finished(pace::SAMPLES).await? {
@@ -139,7 +133,6 @@ pub async fn daemon<S: Service>(
         clock,
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
-        key_changed_at,
         stop,
     };
     let limits = Limits {
@@ -149,16 +142,26 @@ pub async fn daemon<S: Service>(
     Ok(Daemon::new(worker, limits, until))
 }
 
-/// Opens the gates in the database if the key is another than the last time.
-/// Returns whether it is.
+/// What is new about the service since the last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changes {
+    /// The key: the gates were opened in the database.
+    pub key: bool,
+    /// The key or the address: parsers known from before may be another account's.
+    pub account: bool,
+}
+
+/// Records at which address and with which key the service is asked, and opens the gates
+/// in the database if the key is another than the last time.
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn take_in_key(
+pub async fn take_in_service(
     store: &Store,
+    base_url: &Url,
     key: &SecretString,
     now: UnixMs,
-) -> Result<bool, StoreError> {
+) -> Result<Changes, StoreError> {
     let last = store.meta(FINGERPRINT).await?;
     let salt = last
         .as_deref()
@@ -169,24 +172,32 @@ pub async fn take_in_key(
                 .take(SALT_BYTES)
                 .collect()
         });
-    let digest = Sha256::new()
-        .chain_update(&salt)
-        .chain_update(key.expose_secret())
-        .finalize();
-    let fingerprint = format!(
-        "{}:{}",
-        BASE32_NOPAD.encode(&salt),
+    let digest = |address: &str| {
+        let digest = Sha256::new()
+            .chain_update(&salt)
+            .chain_update(key.expose_secret())
+            .chain_update(address)
+            .finalize();
         BASE32_NOPAD.encode(&digest[..FINGERPRINT_BYTES])
-    );
-    if last.as_deref() == Some(fingerprint.as_str()) {
-        return Ok(false);
-    }
-    if last.is_some() {
+    };
+    let fingerprint = format!("{}:{}", BASE32_NOPAD.encode(&salt), digest(""));
+    let is_new_key = last.as_deref() != Some(fingerprint.as_str());
+    let is_changed = is_new_key && last.is_some();
+    if is_changed {
         for scope in crate::gate::Scope::ALL {
             store.set_gate(*scope, None).await?;
         }
-        store.set_meta(KEY_CHANGED_AT, now.to_string()).await?;
     }
-    store.set_meta(FINGERPRINT, fingerprint).await?;
-    Ok(last.is_some())
+    // Before the first epoch there was one account only, unless the key says otherwise.
+    if is_changed && !store.has_epochs().await? {
+        store.begin_epoch(String::new(), now).await?;
+    }
+    let account = store.begin_epoch(digest(base_url.as_str()), now).await?;
+    if is_new_key {
+        store.set_meta(FINGERPRINT, fingerprint).await?;
+    }
+    Ok(Changes {
+        key: is_changed,
+        account,
+    })
 }

@@ -59,8 +59,6 @@ pub struct Worker<S> {
     pub name_tag: bool,
     /// What one create is taken to cost.
     pub credits_per_create: i64,
-    /// When the API key was last changed: parsers known from before may be another account's.
-    pub key_changed_at: Option<UnixMs>,
     /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.
     pub stop: watch::Receiver<Stop>,
 }
@@ -331,6 +329,19 @@ impl<S: Service> Worker<S> {
         };
         let asked_at = self.clock.now();
         let event = match self.service.details(&parser_id).await {
+            PollOutcome::NotFound(words) if self.is_foreign(&parser_id).await? => {
+                self.account
+                    .report(pass, &Signal::Answered, self.clock.now());
+                // Without a status: it ends as little as an outage does.
+                Event::Polled(PollOutcome::Trouble(Words {
+                    status: None,
+                    message: format!(
+                        "the parser is known from another address or API key, and the service \
+                         that is asked now does not have it: {}",
+                        words.message
+                    ),
+                }))
+            }
             PollOutcome::NotFound(words) => {
                 self.account
                     .report(pass, &Signal::Answered, self.clock.now());
@@ -342,7 +353,12 @@ impl<S: Service> Worker<S> {
                     Err(_) => Event::Polled(PollOutcome::NotFound(words)),
                 }
             }
-            outcome => Event::Polled(outcome),
+            outcome => {
+                if outcome.shows_parser() && self.is_foreign(&parser_id).await? {
+                    self.join_accounts(&parser_id).await?;
+                }
+                Event::Polled(outcome)
+            }
         };
         if let Some(change) = self.decided(job, event) {
             self.report(&change, pass);

@@ -125,6 +125,16 @@ pub enum PollOutcome {
     Trouble(Words),
 }
 
+impl PollOutcome {
+    /// Whether the service answered for the parser: it has it.
+    pub const fn shows_parser(&self) -> bool {
+        match self {
+            Self::Finished(_) | Self::Failed(_) | Self::Generating { .. } => true,
+            Self::NotFound(_) | Self::Refused(..) | Self::Trouble(_) => false,
+        }
+    }
+}
+
 /// A parser that is ready.
 #[derive(Debug, Clone, Default)]
 pub struct Finished {

@@ -49,8 +49,16 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let store = Store::open(settings.database_path(), Role::Daemon).await?;
     let clock = Clock::system();
-    if wiring::take_in_key(&store, &key, clock.now()).await? {
+    let base_url = &settings.api.base_url;
+    let changes = wiring::take_in_service(&store, base_url, &key, clock.now()).await?;
+    if changes.key {
         tracing::info!("the API key is another one: closed gates are opened");
+    }
+    if changes.account {
+        tracing::warn!(
+            "the service is asked at another address or with another key than before: parsers \
+             and creates known from there stay as they are until one of them is seen here"
+        );
     }
     let listener = match settings.http.listen {
         Some(address) => Some(Listener::bind(address).await.map_err(|error| {

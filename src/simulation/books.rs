@@ -92,7 +92,9 @@ impl Books {
             "DELETE FROM creates",
             "DELETE FROM gates",
             "DELETE FROM gone_parsers",
+            "DELETE FROM strangers",
             "DELETE FROM meta",
+            "DELETE FROM account_epochs",
             "DELETE FROM sqlite_sequence",
             "COMMIT",
         ] {

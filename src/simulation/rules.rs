@@ -19,10 +19,23 @@ pub(crate) enum Rule {
     Canary,
     /// No more is spent than the budget allows.
     Budget,
+    /// A parser is known by its tag, however its name was altered, and what nothing
+    /// explains disproves an absence.
+    TagIdentity,
+    /// Only the service's own 500 may take the short settling time.
+    GatewaysWord,
+    /// The short settling time is for lists that were seen to be quick.
+    QuickList,
+    /// The parsers that a retried job had are asked for before another is paid for.
+    FormerParser,
+    /// A parser that is known from another account is not gone where this one lacks it.
+    OtherAccount,
+    /// Time in which nobody looked does not count towards settling.
+    FrozenTime,
 }
 
 impl Rule {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::IntentBeforePost,
         Self::SettlingTime,
         Self::TrustedList,
@@ -30,6 +43,12 @@ impl Rule {
         Self::GuardedUpdate,
         Self::Canary,
         Self::Budget,
+        Self::TagIdentity,
+        Self::GatewaysWord,
+        Self::QuickList,
+        Self::FormerParser,
+        Self::OtherAccount,
+        Self::FrozenTime,
     ];
 }
 

@@ -214,18 +214,18 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         )
     });
     let account = Account::load(&store, gates, budget, max_requests, clock.now()).await?;
+    let lists = Lists::knowing(store.list_lag().await?);
     let worker = Worker {
         store,
         service: Wire,
         metrics: Arc::default(),
         policy,
         account,
-        lists: Lists::default(),
+        lists,
         pace: Mutex::new(Pace::default()),
         clock,
         name_tag: true,
         credits_per_create,
-        key_changed_at: None,
         stop,
     };
     let daemon = Daemon::new(worker, limits, Until::Stopped);

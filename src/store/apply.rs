@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json, value::RawValue};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, batch::Batch, lookup, rows};
+use super::{Store, StoreError, Trying as _, batch::Batch, epochs::CURRENT, lookup, rows};
 use crate::{
     job::{Job, JobId, ParserId, Progress, UnixMs},
     lifecycle::{Change, Ledger},
@@ -148,6 +148,11 @@ static UPDATE: LazyLock<Batch> = LazyLock::new(|| {
     for column in rows::PROGRESS_COLUMNS {
         let _infallible = write!(update, ", {column} = change.{column}");
     }
+    // Of the account that is asked now, where the parser is another one.
+    let _infallible = write!(
+        update,
+        ", epoch = CASE WHEN change.parser_id IS jobs.parser_id THEN jobs.epoch ELSE {CURRENT} END"
+    );
     update.push_str(
         " FROM change WHERE jobs.id = change.id AND jobs.revision = change.revision \
          RETURNING id, revision",
@@ -164,10 +169,12 @@ static NOTE: LazyLock<Batch> = LazyLock::new(|| {
 
 static INTENT: LazyLock<Batch> = LazyLock::new(|| {
     let columns = ["job_id", "remote_name", "sent_at", "credits", "baseline"];
-    let insert = "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline) \
-                  SELECT job_id, remote_name, sent_at, credits, baseline FROM intent \
-                  WHERE job_id IS NOT NULL";
-    Batch::new("intent", &columns, insert)
+    let insert = format!(
+        "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline, epoch) \
+         SELECT job_id, remote_name, sent_at, credits, baseline, {CURRENT} FROM intent \
+         WHERE job_id IS NOT NULL"
+    );
+    Batch::new("intent", &columns, &insert)
 });
 
 static MADE: LazyLock<Batch> = LazyLock::new(|| {

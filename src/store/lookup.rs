@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use serde_json::json;
-use sqlx::{Row as _, SqliteConnection, SqliteExecutor};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, SqliteExecutor};
 
-use super::{Store, StoreError, Trying as _, rows};
+use super::{Store, StoreError, Trying as _, epochs::FOREIGN, rows};
 use crate::{
     budget::{DAY_MS, Spent, utc_day},
     gate::{Closure, Scope},
@@ -63,6 +63,8 @@ pub struct LedgerFacts {
     pub baseline: Vec<ParserId>,
     /// The newest create of it: which row of the ledger, 0 where there is none.
     pub newest: i64,
+    /// That one was sent to another account than the one that is asked now.
+    pub is_elsewhere: bool,
 }
 
 impl Store {
@@ -71,10 +73,11 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn ledger(&self, remote_name: &str) -> Result<LedgerFacts, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, outcome, parser_id, baseline FROM creates WHERE remote_name = ?1 \
-             ORDER BY id",
-        )
+        let sql = format!(
+            "SELECT id, outcome, parser_id, baseline, epoch IN {FOREIGN} AS is_elsewhere \
+             FROM creates WHERE remote_name = ?1 ORDER BY id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(remote_name)
         .fetch_all(&self.readers)
         .await
@@ -83,6 +86,7 @@ impl Store {
         for row in &rows {
             facts.was_sent = true;
             facts.newest = row.try_get("id").trying("read a create")?;
+            facts.is_elsewhere = row.try_get("is_elsewhere").trying("read a create")?;
             let outcome = rows::some_text(row, "outcome").trying("read a create")?;
             let parser_id = rows::text(row, "parser_id").trying("read a create")?;
             match (outcome.as_str(), parser_id) {
@@ -157,15 +161,18 @@ impl Store {
     pub async fn known_parsers(&self) -> Result<Vec<KnownParser>, StoreError> {
         // What was paid for is known even where its job is gone from the table. Its
         // name is the job's matter: an operator may have given it any parser.
-        let found = sqlx::query(
+        // One of another account need not be in this one's list.
+        let sql = format!(
             "SELECT parser_id, remote_name, coalesce(generating_since, created_at) AS since FROM jobs
-             WHERE id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
-                OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2)
+             WHERE epoch NOT IN {FOREIGN} AND (id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
+                OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2))
              UNION ALL
              SELECT parser_id, NULL, settled_at FROM creates
-             WHERE id IN (SELECT id FROM creates WHERE outcome = 'made' ORDER BY id DESC LIMIT ?1)
-                OR id IN (SELECT id FROM creates WHERE outcome = 'made' ORDER BY id LIMIT ?2)",
-        )
+             WHERE epoch NOT IN {FOREIGN} AND
+                (id IN (SELECT id FROM creates WHERE outcome = 'made' ORDER BY id DESC LIMIT ?1)
+                OR id IN (SELECT id FROM creates WHERE outcome = 'made' ORDER BY id LIMIT ?2))"
+        );
+        let found = sqlx::query(AssertSqlSafe(sql))
         .bind(KNOWN_NEWEST)
         .bind(KNOWN_OLDEST)
         .fetch_all(&self.readers)

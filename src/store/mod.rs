@@ -6,6 +6,7 @@ mod batch;
 pub mod browse;
 mod courtesy;
 mod done;
+mod epochs;
 pub mod figures;
 mod file;
 mod lookup;
@@ -33,6 +34,7 @@ use sqlx::{migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
 pub use backup::{Backup, BackupError, backup};
+pub use epochs::Elsewhere;
 pub use file::{beside, check_access, folder_of, has_content};
 pub use lookup::{Holder, KnownParser, LedgerFacts};
 pub use open::has_daemon;

@@ -94,8 +94,16 @@ impl<S: Service> Look for Turn<'_, S> {
             }
             PollOutcome::Trouble(_) => Asked::Unknown,
         };
+        let is_foreign = self.worker.is_foreign(id).await?;
         match asked {
-            Asked::Usable | Asked::Failed => store.mark_found(id.clone()).await?,
+            Asked::Usable | Asked::Failed => {
+                if is_foreign {
+                    self.worker.join_accounts(id).await?;
+                }
+                store.mark_found(id.clone()).await?;
+            }
+            // Where it is known from, it may be.
+            Asked::Gone if is_foreign => return Ok(Ok(Asked::Unknown)),
             Asked::Gone => store.mark_gone(id.clone(), clock.now()).await?,
             Asked::Unknown => {}
         }

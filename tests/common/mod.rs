@@ -150,7 +150,7 @@ impl Harness {
                 Err(error) => panic!("{error}"),
             }
         };
-        wiring::take_in_key(&store, &key, clock.now())
+        wiring::take_in_service(&store, &settings.api.base_url, &key, clock.now())
             .await
             .unwrap();
         let (stop, stopped) = watch::channel(Stop::No);
