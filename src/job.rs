@@ -185,6 +185,17 @@ pub struct Doubt {
 }
 
 impl Doubt {
+    /// The same doubt, with `ms` that passed and do not count.
+    #[must_use]
+    pub fn skipping(self, ms: DurationMs) -> Self {
+        let later = |at: UnixMs| at.saturating_add(ms);
+        Self {
+            absent_since: self.absent_since.map(later),
+            untrusted_since: self.untrusted_since.map(later),
+            ..self
+        }
+    }
+
     /// A doubt that begins now.
     pub const fn new(cause: DoubtCause, now: UnixMs) -> Self {
         Self {

@@ -173,6 +173,10 @@ impl Listing {
     /// Every parser that bears the tag of the name that was `sent`, or, where that has no
     /// tag, whose name may be another spelling of it.
     pub fn bearing(&self, sent: &str) -> Vec<&ListedParser> {
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::TagIdentity) {
+            return self.named(sent);
+        }
         let Some(tag) = tag_of(sent) else {
             return self.spelt_like(sent);
         };
@@ -264,6 +268,10 @@ impl Listing {
             [] => {}
             [parser] => return Sighting::One(parser.id.clone(), parser.version),
             several => return Sighting::Several(ids(several)),
+        }
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::TagIdentity) {
+            return self.absence(None);
         }
         let cut = self.cut_from(sent).into_iter();
         let cut: Vec<_> = cut.filter(|parser| apart.leaves(parser)).collect();

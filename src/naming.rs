@@ -92,7 +92,9 @@ pub async fn plan<L: Look>(
     spec: &JobSpec,
     naming: Naming,
 ) -> Result<Result<Plan, NoList>, StoreError> {
-    if let Some(id) = &job.progress.parser_id {
+    if let Some(id) = &job.progress.parser_id
+        && asks_for_former()
+    {
         let presence = match look.ask(id).await? {
             Ok(Asked::Usable) => Some(Presence::Own(id.clone())),
             Ok(Asked::Unknown) => Some(Presence::Unproven),
@@ -157,11 +159,21 @@ pub async fn plan<L: Look>(
     }
 }
 
+#[cfg(not(test))]
+const fn asks_for_former() -> bool {
+    true
+}
+
+#[cfg(test)]
+fn asks_for_former() -> bool {
+    !crate::simulation::breaks(crate::simulation::Rule::FormerParser)
+}
+
 /// The first name that is looked at: one of those that the job had before, whose parsers
 /// may turn out to be of use after all.
 fn first_recreation(job: &Job, naming: Naming) -> i64 {
     let own = job.progress.recreation;
-    if naming.wants_new || !naming.name_tag {
+    if naming.wants_new || !naming.name_tag || !asks_for_former() {
         return own;
     }
     own.saturating_sub(MAX_FORMER_NAMES).max(0).min(own)

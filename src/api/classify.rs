@@ -92,10 +92,21 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
         400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => {
             CreateOutcome::Rejected(told(&answer, quoter))
         }
-        // Any other 5xx, 408 and 499 may be a gateway's word, and the create still on its way.
-        500 => CreateOutcome::InDoubt(DoubtCause::ServiceError, told(&answer, quoter)),
+        status if is_the_services_own(status) => {
+            CreateOutcome::InDoubt(DoubtCause::ServiceError, told(&answer, quoter))
+        }
         _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, told(&answer, quoter)),
     }
+}
+
+/// Whether the service itself failed. Any other 5xx, 408 and 499 may be a gateway's word,
+/// and the create still on its way.
+fn is_the_services_own(status: u16) -> bool {
+    #[cfg(test)]
+    if crate::simulation::breaks(crate::simulation::Rule::GatewaysWord) {
+        return (500..=599).contains(&status);
+    }
+    status == 500
 }
 
 fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {

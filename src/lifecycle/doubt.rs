@@ -70,6 +70,7 @@ pub(super) fn reconciled(
     sighting: Sighting,
     listed_at: UnixMs,
 ) -> Transition {
+    let doubt = doubt.skipping(unplanned_ms(at, listed_at));
     match sighting {
         Sighting::One(parser_id, version) => adopted(at, parser_id, version),
         Sighting::Several(ids) => {
@@ -102,6 +103,16 @@ pub(super) fn reconciled(
         }
         Sighting::NoList => look_again(at, doubt),
     }
+}
+
+/// How much later than planned this look came. Frozen or suspended, neither parserd nor
+/// what it sent went on: that time proves nothing.
+fn unplanned_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
+    #[cfg(test)]
+    if crate::simulation::breaks(crate::simulation::Rule::FrozenTime) {
+        return 0;
+    }
+    listed_at.saturating_sub(at.job.progress.due_at).max(0)
 }
 
 fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {

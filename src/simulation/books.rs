@@ -65,6 +65,8 @@ pub(super) struct Books {
     /// Parsers that another tool made, with their names.
     pub strangers: Vec<(String, String)>,
     pub was_partial: bool,
+    /// Another address was asked for a while.
+    pub was_elsewhere: bool,
     /// An answer to a list was none.
     pub had_no_list: bool,
     /// A parser was deleted so soon that it might as well have been late.
@@ -111,6 +113,7 @@ impl Books {
             edited: BTreeSet::new(),
             strangers: Vec::new(),
             was_partial: false,
+            was_elsewhere: false,
             had_no_list: false,
             lost_young: false,
         })
@@ -356,6 +359,8 @@ impl Books {
                 ("PARKED", Some("ambiguous")) => {
                     holds!(
                         !self.strangers.is_empty()
+                            || plan.alters_names
+                            || self.was_elsewhere
                             || self.was_partial
                             || self.had_no_list
                             || self.lost_young,
@@ -389,6 +394,15 @@ impl Books {
                 job.name,
                 job.state,
                 job.parser_id
+            );
+        }
+        for job in &self.jobs {
+            let id = job.parser_id.as_deref().unwrap_or_default();
+            let is_gone = job.error_kind.as_deref() == Some("not_found");
+            holds!(
+                !is_gone || !plan.tells_by_id() || service.parser(UnixMs::MAX, id).is_none(),
+                "job {} is FAILED not_found, and its parser {id} is there",
+                job.name
             );
         }
         for job in self.jobs.iter().filter(|job| job.state == "FINISHED") {

@@ -28,7 +28,7 @@ impl Books {
 impl Sim {
     /// One of the things that go wrong.
     pub fn wreak(&mut self) {
-        match self.chance.below(16) {
+        match self.chance.below(18) {
             0..=3 => {
                 self.note(|| "crash".to_owned());
                 self.crash();
@@ -65,7 +65,19 @@ impl Sim {
             11 => self.delete_a_parser(),
             12 => self.insert_a_parser(),
             13 => self.add_credits(),
+            14 => self.ask_elsewhere(!self.is_elsewhere),
+            15 => self.freeze(),
             _ => self.operate(),
+        }
+    }
+
+    /// The machine stands still, with all that it was about to send.
+    fn freeze(&mut self) {
+        let pause_ms = self.chance.of(&[60_000, 1_200_000, HOUR_MS]);
+        self.note(|| format!("the machine is frozen for {pause_ms} ms"));
+        self.time += pause_ms;
+        for packet in &mut self.packets {
+            packet.thaw(pause_ms);
         }
     }
 

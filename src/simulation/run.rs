@@ -22,6 +22,7 @@ use crate::{
     account::Account,
     clock::Clock,
     daemon::{Daemon, Until},
+    list_lag::Evidence,
     pace::Pace,
     reconcile::Lists,
     store::{Role, Store, StoreError},
@@ -214,7 +215,13 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         )
     });
     let account = Account::load(&store, gates, budget, max_requests, clock.now()).await?;
-    let lists = Lists::knowing(store.list_lag().await?);
+    let address = with(|sim| sim.is_elsewhere.to_string());
+    store.begin_epoch(address, clock.now()).await?;
+    let mut evidence = store.list_lag().await?;
+    if evidence == Evidence::default() {
+        evidence = with(|sim| sim.plan.list_lag());
+    }
+    let lists = Lists::knowing(evidence);
     let worker = Worker {
         store,
         service: Wire,

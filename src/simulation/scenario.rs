@@ -1,5 +1,7 @@
 //! What a run is made of: jobs, settings, the account, what goes wrong.
 
+use std::collections::VecDeque;
+
 use super::chance::Chance;
 use crate::{
     backoff::Schedule,
@@ -7,6 +9,7 @@ use crate::{
     daemon::Limits,
     gate::GatePolicy,
     lifecycle::{OnExisting, Policy},
+    list_lag::Evidence,
     simulator::{Faults, Rule, WorldConfig},
 };
 
@@ -33,6 +36,30 @@ const LATE: &[&str] = &[
     "create lose after show-late=4m nth=1 per-name",
     "create delay=80s p=0.5",
     "create unreadable show-late=3m p=0.5",
+];
+
+/// Of a gateway, after which the create still lands.
+const GATEWAY: &[&str] = &[
+    "create status=504 land-late=4m p=0.5",
+    "create status=524 land-late=4m nth=1 per-name",
+    "create status=502 after show-late=3m p=0.5",
+    "create status=408 land-late=4m p=0.5",
+];
+
+/// What the service makes of names.
+const ALTER: &[&str] = &[
+    "create lose after alter-name=slug p=0.5",
+    "create alter-name=slug",
+    "create lose after alter-name=cut:7 p=0.5",
+    "create status=504 after alter-name=cut:12 p=0.5",
+    "create alter-name=suffix:-1",
+    "create lose after alter-name=cut:3 nth=1 per-name",
+];
+
+/// Of lists that lag: no short settling time there.
+const LAG: &[&str] = &[
+    "create status=500 after show-late=4m p=0.5",
+    "create status=500 after show-late=10m nth=1 per-name",
 ];
 
 const CREATE: &[&str] = &[
@@ -85,6 +112,10 @@ pub(super) struct Scenario {
     pub rules: Vec<&'static str>,
     /// Lists are partial from the beginning, as far as that can be told.
     pub is_partial: bool,
+    /// Lists were seen to show new parsers at once, and do.
+    pub is_quick: bool,
+    /// The service alters names.
+    pub alters_names: bool,
     pub probe_interval_ms: i64,
     pub retry_interval_ms: i64,
     pub chaos: u32,
@@ -96,8 +127,10 @@ pub(super) struct Scenario {
 impl Scenario {
     pub fn draw(chance: &mut Chance) -> Self {
         let mut rules = Vec::new();
-        if chance.once_in(4) {
-            rules.push(chance.of(LATE));
+        if chance.once_in(3) {
+            let kinds = [LATE, GATEWAY, ALTER, LAG];
+            let kind = chance.of(&kinds);
+            rules.push(chance.of(kind));
         } else {
             for _ in 0..chance.of(&[0, 1, 1, 2]) {
                 rules.push(chance.of(CREATE));
@@ -116,6 +149,8 @@ impl Scenario {
             credits_per_create: 30_000,
             on_existing: chance.of(&[OnExisting::Adopt, OnExisting::Adopt, OnExisting::Create]),
             is_partial: chance.once_in(5) && tells_by_id(&rules),
+            is_quick: chance.once_in(2) && !rules.iter().any(|rule| rule.contains("show-late")),
+            alters_names: rules.iter().any(|rule| rule.contains("alter-name")),
             rules,
             probe_interval_ms: 15 * MINUTE_MS,
             retry_interval_ms: 2_000,
@@ -148,6 +183,14 @@ impl Scenario {
         }
     }
 
+    /// What answers at another address: an account without credits and without parsers.
+    pub fn world_elsewhere(&self, seed: u64) -> WorldConfig {
+        WorldConfig {
+            credits: Some(0),
+            ..self.world(seed ^ 1)
+        }
+    }
+
     pub fn policy(&self) -> Policy {
         Policy {
             on_existing: self.on_existing,
@@ -166,6 +209,18 @@ impl Scenario {
             max_attempts: 5,
             settle_ms: SETTLE_MS,
             settle_after_error_ms: 30_000,
+        }
+    }
+
+    /// What was measured of the lists before.
+    pub fn list_lag(&self) -> Evidence {
+        Evidence {
+            shown_within_ms: if self.is_quick {
+                [0; 3].into()
+            } else {
+                VecDeque::new()
+            },
+            ..Evidence::default()
         }
     }
 

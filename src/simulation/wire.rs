@@ -32,9 +32,18 @@ pub(super) struct Packet {
     pub reply: Option<(UnixMs, Reply)>,
     answer: Option<oneshot::Sender<Reply>>,
     post: Option<usize>,
+    /// It goes to the other address.
+    is_elsewhere: bool,
 }
 
 impl Packet {
+    /// What was not sent yet is sent only now.
+    pub const fn thaw(&mut self, pause_ms: i64) {
+        if self.reply.is_none() {
+            self.arrives_at = self.arrives_at.saturating_add(pause_ms);
+        }
+    }
+
     pub fn event_at(&self) -> UnixMs {
         let timeout = if self.answer.is_some() {
             self.deadline
@@ -138,6 +147,7 @@ impl Sim {
                 reply: Some((self.time, refused)),
                 answer: Some(answer),
                 post: None,
+                is_elsewhere: false,
             });
             return answered;
         }
@@ -154,6 +164,7 @@ impl Sim {
             reply: None,
             answer: Some(answer),
             post,
+            is_elsewhere: self.is_elsewhere,
         });
         answered
     }
@@ -199,9 +210,15 @@ impl Sim {
 
     fn arrive(&mut self, index: usize) {
         let packet = &self.packets[index];
-        let (request, post) = (packet.request.clone(), packet.post);
+        let (request, post, is_elsewhere) =
+            (packet.request.clone(), packet.post, packet.is_elsewhere);
         let before = self.service.world.parsers(UnixMs::MAX).len();
-        let reply = self.service.respond(self.time, &request);
+        let service = if is_elsewhere {
+            &mut self.elsewhere
+        } else {
+            &mut self.service
+        };
+        let reply = service.respond(self.time, &request);
         if let Some(post) = post {
             let made = self.service.world.parsers(UnixMs::MAX);
             let post = &mut self.books.posts[post];

@@ -11,7 +11,11 @@ use super::{
     scenario::{BEGAN_AT, Scenario},
     wire::Packet,
 };
-use crate::{job::UnixMs, simulator::Simulator, worker::Stop};
+use crate::{
+    job::UnixMs,
+    simulator::{Faults, Simulator},
+    worker::Stop,
+};
 
 /// After so many steps a run is stuck.
 const MOST_STEPS: u32 = 10_000;
@@ -61,6 +65,10 @@ pub(super) struct Sim {
     pub plan: Scenario,
     pub books: Books,
     pub service: Simulator,
+    /// What answers at another address.
+    pub elsewhere: Simulator,
+    /// The process asks there.
+    pub is_elsewhere: bool,
     pub packets: Vec<Packet>,
     pub is_down: bool,
     pub is_partial: bool,
@@ -123,6 +131,8 @@ impl Sim {
         }
         let mut service = Simulator::new(plan.world(seed), plan.faults(seed));
         service.world.set_key("key");
+        let mut elsewhere = Simulator::new(plan.world_elsewhere(seed), Faults::default());
+        elsewhere.world.set_key("key");
         Self {
             time: BEGAN_AT,
             skew_ms: 0,
@@ -134,6 +144,8 @@ impl Sim {
             plan,
             books,
             service,
+            elsewhere,
+            is_elsewhere: false,
             packets: Vec::new(),
             is_down: false,
             points: Vec::new(),
@@ -287,6 +299,17 @@ impl Sim {
         self.service.faults.clear();
         self.service.world.set_key("key");
         self.service.world.add_credits(100_000_000);
+        if self.is_elsewhere {
+            self.ask_elsewhere(false);
+        }
+    }
+
+    /// The process is started anew, with another address, or with the one that it had.
+    pub fn ask_elsewhere(&mut self, is_elsewhere: bool) {
+        self.note(|| format!("another address is configured: {is_elsewhere}"));
+        self.is_elsewhere = is_elsewhere;
+        self.books.was_elsewhere = true;
+        self.crash();
     }
 
     /// Does one thing. Returns whether somebody can run now.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::generation;
 use super::http::{Answer, Delivery, Endpoint};
@@ -124,6 +125,16 @@ pub enum NameChange {
     Cut(usize),
     /// Every character but letters and digits becomes `-`.
     Slug,
+    /// With `&`, `<`, `>` and quotes as HTML writes them.
+    Escape,
+    /// With one blank for each run of white space.
+    Collapse,
+    /// In normal form C.
+    Nfc,
+    /// With `?` for every character that is not ASCII.
+    Ascii,
+    /// With something more at its end.
+    Suffix(String),
 }
 
 impl NameChange {
@@ -133,6 +144,11 @@ impl NameChange {
             Self::Trim => name.trim().to_owned(),
             Self::Cut(length) => name.chars().take(*length).collect(),
             Self::Slug => name.replace(|c: char| !c.is_alphanumeric(), "-"),
+            Self::Escape => html_escape::encode_safe(name).into_owned(),
+            Self::Collapse => name.split_whitespace().collect::<Vec<_>>().join(" "),
+            Self::Nfc => name.nfc().collect(),
+            Self::Ascii => name.replace(|c: char| !c.is_ascii(), "?"),
+            Self::Suffix(text) => format!("{name}{text}"),
         }
     }
 }

@@ -42,7 +42,7 @@
 //! | `show-late=TIME` | the parser is missing from the list at first |
 //! | `generation=TIME` | how long the generation takes |
 //! | `fail=TEXT` | the generation fails with this text |
-//! | `alter-name=lower`, `=trim`, `=slug`, `=cut:N` | the name is kept in lower case, without white space at its ends, with `-` for all but letters and digits, or cut |
+//! | `alter-name=lower`, `=trim`, `=slug`, `=escape`, `=collapse`, `=nfc`, `=ascii`, `=suffix:TEXT`, `=cut:N` | the name is kept in lower case, without white space at its ends, with `-` for all but letters and digits, as HTML writes it, with single blanks, in normal form C, with `?` for what is not ASCII, with something more at its end, or cut |
 //!
 //! TIME is written `250ms`, `5s`, `15m`. All rules that match apply; where two say
 //! different things, the first prevails.
@@ -312,14 +312,25 @@ fn endpoint_named(text: &str) -> Result<Endpoint, String> {
 }
 
 fn name_change(text: &str) -> Result<NameChange, String> {
-    let cut = text.strip_prefix("cut:").map(str::parse);
-    match (text, cut) {
-        ("lower", _) => Ok(NameChange::Lower),
-        ("trim", _) => Ok(NameChange::Trim),
-        ("slug", _) => Ok(NameChange::Slug),
-        (_, Some(Ok(length))) => Ok(NameChange::Cut(length)),
-        (_, Some(Err(_)) | None) => Err("alter-name must be lower, trim, slug or cut:N".to_owned()),
-    }
+    let change = match text.split_once(':') {
+        Some(("cut", length)) => length.parse().ok().map(NameChange::Cut),
+        Some(("suffix", more)) => Some(NameChange::Suffix(more.to_owned())),
+        Some(_) => None,
+        None => match text {
+            "lower" => Some(NameChange::Lower),
+            "trim" => Some(NameChange::Trim),
+            "slug" => Some(NameChange::Slug),
+            "escape" => Some(NameChange::Escape),
+            "collapse" => Some(NameChange::Collapse),
+            "nfc" => Some(NameChange::Nfc),
+            "ascii" => Some(NameChange::Ascii),
+            _ => None,
+        },
+    };
+    change.ok_or_else(|| {
+        "alter-name must be lower, trim, slug, escape, collapse, nfc, ascii, suffix:TEXT or cut:N"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -250,10 +250,22 @@ fn a_create_is_twisted_as_told() {
         ("trim", "A B"),
         ("cut:2", "A "),
         ("slug", "A-B-"),
+        ("collapse", "A B"),
+        ("suffix:-1", "A B -1"),
     ] {
         let rule = format!("create alter-name={change}");
         let mut simulator = self::simulator(&[&rule]);
         create(&mut simulator, 0, "A B ");
+        assert_eq!(simulator.world.parsers(START_MS)[0].name, name);
+    }
+    for (change, name) in [
+        ("escape", "&lt;e\u{301}&gt;"),
+        ("nfc", "<\u{e9}>"),
+        ("ascii", "<e?>"),
+    ] {
+        let rule = format!("create alter-name={change}");
+        let mut simulator = self::simulator(&[&rule]);
+        create(&mut simulator, 0, "<e\u{301}>");
         assert_eq!(simulator.world.parsers(START_MS)[0].name, name);
     }
 }

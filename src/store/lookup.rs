@@ -78,10 +78,10 @@ impl Store {
              FROM creates WHERE remote_name = ?1 ORDER BY id"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(remote_name)
-        .fetch_all(&self.readers)
-        .await
-        .trying("look up a name's creates")?;
+            .bind(remote_name)
+            .fetch_all(&self.readers)
+            .await
+            .trying("look up a name's creates")?;
         let mut facts = LedgerFacts::default();
         for row in &rows {
             facts.was_sent = true;
@@ -173,11 +173,11 @@ impl Store {
                 OR id IN (SELECT id FROM creates WHERE outcome = 'made' ORDER BY id LIMIT ?2))"
         );
         let found = sqlx::query(AssertSqlSafe(sql))
-        .bind(KNOWN_NEWEST)
-        .bind(KNOWN_OLDEST)
-        .fetch_all(&self.readers)
-        .await
-        .trying("look up the known parsers")?;
+            .bind(KNOWN_NEWEST)
+            .bind(KNOWN_OLDEST)
+            .fetch_all(&self.readers)
+            .await
+            .trying("look up the known parsers")?;
         let gone = self.gone_parsers().await?;
         let mut known: Vec<KnownParser> = Vec::with_capacity(found.len());
         let mut seen = HashSet::new();

@@ -47,6 +47,10 @@ impl<S: Service> Worker<S> {
     /// The settling time after a 500: the short one only where lists were seen to be quick.
     fn settle_after_error_ms(&self, now: UnixMs) -> DurationMs {
         let policy = &self.policy;
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::QuickList) {
+            return policy.settle_after_error_ms;
+        }
         if self
             .lag()
             .evidence()

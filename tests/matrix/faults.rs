@@ -19,7 +19,8 @@ macro_rules! kinds {
 kinds! {
     LostClosed, LostReset, Status, StatusBody, RetryAfterSeconds, RetryAfterDate, RetryAfterText,
     Redirect, Cut, Slow, Endless, GzipBomb, Delay, LandLate, ShowLate, Generation, Fail,
-    NameLower, NameTrim, NameCut, NameSlug, Drop, Rekey, Say, Limit, Unreadable,
+    NameLower, NameTrim, NameCut, NameSlug, NameEscape, NameCollapse, NameNfc, NameAscii,
+    NameSuffix, Drop, Rekey, Say, Limit, Unreadable,
     NotDone, DoneAllTheSame,
 }
 
@@ -76,6 +77,16 @@ const OTHERS: &[&str] = &[
     "alter-name=trim",
     "alter-name=slug",
     "alter-name=cut:3",
+    "alter-name=escape",
+    "alter-name=collapse",
+    "alter-name=nfc",
+    "alter-name=ascii",
+    "alter-name=suffix:-1",
+    "lose after alter-name=lower",
+    "lose after alter-name=slug",
+    "lose after alter-name=suffix:-1",
+    "status=504 land-late=50ms",
+    "status=504 after alter-name=slug",
 ];
 
 /// Every fault's text. Whether a request is carried out matters to creates only, so
@@ -156,6 +167,11 @@ pub fn kinds(effect: &Effect) -> Vec<Kind> {
         NameChange::Trim => Kind::NameTrim,
         NameChange::Cut(_) => Kind::NameCut,
         NameChange::Slug => Kind::NameSlug,
+        NameChange::Escape => Kind::NameEscape,
+        NameChange::Collapse => Kind::NameCollapse,
+        NameChange::Nfc => Kind::NameNfc,
+        NameChange::Ascii => Kind::NameAscii,
+        NameChange::Suffix(_) => Kind::NameSuffix,
     }));
     kinds.extend(edits.iter().map(|edit| match edit {
         Edit::Drop(_) => Kind::Drop,
