@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::job::JobId;
-use crate::manifest::{BadJob, Format, JobFile, ManifestError, Tally};
+use crate::manifest::{BadJob, Format, JobFile, Kinds, ManifestError, Tally};
 use crate::store::{Store, StoreError, Submitted};
 
 /// Why a file was not loaded. Nothing of it was.
@@ -32,7 +32,7 @@ pub async fn load_file(
     path: &Path,
     format: Option<Format>,
 ) -> Result<Submitted, EnqueueError> {
-    let file = check_file(path, format, Tally::default()).await?;
+    let file = check_file(path, format, Kinds::Regular, Tally::default()).await?;
     submit(store, &path.display().to_string(), &file, false).await
 }
 
@@ -44,11 +44,12 @@ pub async fn load_file(
 pub async fn check_file(
     path: &Path,
     format: Option<Format>,
+    kinds: Kinds,
     tally: Tally,
 ) -> Result<JobFile, ManifestError> {
     let name = path.display().to_string();
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || JobFile::check(&path, format, &tally))
+    tokio::task::spawn_blocking(move || JobFile::check(&path, format, kinds, &tally))
         .await
         .unwrap_or_else(|error| Err(refused(name, vec![of_file(format!("not read: {error}"))])))
 }

@@ -11,7 +11,7 @@ use super::{Exit, budget};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
-use crate::manifest::Tally;
+use crate::manifest::{Kinds, Tally};
 use crate::store::{Role, Store, StoreError, check_access, folder_of, has_content, has_daemon};
 use findings::{Checker, Level};
 
@@ -297,7 +297,7 @@ async fn rehearse(
     rehearsal: &mut Rehearsal,
 ) -> Result<usize, EnqueueError> {
     let source = file.display().to_string();
-    let file = enqueue::check_file(file, None, Tally::default()).await?;
+    let file = enqueue::check_file(file, None, Kinds::Regular, Tally::default()).await?;
     let jobs = file.len();
     let (new, _) = rehearsal.admit(&source, file)?;
     if let Some(store) = store {

@@ -21,7 +21,7 @@ use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::gate::{GateReason, Scope};
 use crate::job::{Job, JobId, ParserId, Progress, UnixMs};
 use crate::listing::Listing;
-use crate::manifest::{Format, Located, Tally};
+use crate::manifest::{Format, Kinds, Located, Tally};
 use crate::plan::{Fit, Planner, Prospect, Verdict, fit};
 use crate::spec::JobSpec;
 use crate::store::{Role, Store};
@@ -338,7 +338,7 @@ impl Planning<'_> {
         path: &Path,
         format: Option<Format>,
     ) -> Result<Vec<Located<JobSpec>>, EnqueueError> {
-        let file = enqueue::check_file(path, format, Tally::default()).await?;
+        let file = enqueue::check_file(path, format, Kinds::Any, Tally::default()).await?;
         tell_repeats(source, &file);
         let (file, _) = self.rehearsal.admit(source, file)?;
         if let Some(store) = self.planner.store {

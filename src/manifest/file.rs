@@ -1,15 +1,14 @@
 //! A job file on its way into the database: read once, checked from end to end, and kept
 //! as the database takes it, so that JSON Lines of any length need little memory.
 
-use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 use super::kept::{Keeping, Kept};
 use super::{
-    Admission, BadJob, FILE_MAX_BYTES, Format, Located, Manifest, ManifestError, Names, Repeat,
-    STDIN, Tally, json_lines, parse, unmarked,
+    Admission, BadJob, FILE_MAX_BYTES, Format, Kinds, Located, Manifest, ManifestError, Names,
+    Repeat, STDIN, Tally, json_lines, parse, unmarked,
 };
 use crate::spec::{JobSpec, Portion};
 
@@ -28,7 +27,7 @@ pub struct JobFile {
 impl JobFile {
     /// Reads and checks a job file, or standard input where the path is `-`.
     ///
-    /// Without a `format` the extension tells it; where there is none, the content.
+    /// What the file may be, `kinds` says. Without a `format` the extension tells it; where there is none, the content.
     ///
     /// # Errors
     /// As [`parse`]; also where the file cannot be read, is longer than
@@ -36,11 +35,12 @@ impl JobFile {
     pub fn check(
         path: &Path,
         format: Option<Format>,
+        kinds: Kinds,
         tally: &Tally,
     ) -> Result<Self, ManifestError> {
         let name = path.display().to_string();
         let checked = format_of(path, format)
-            .and_then(|format| open(path, format, tally))
+            .and_then(|format| open(path, format, kinds, tally))
             .map_err(|bad| vec![bad])
             .and_then(|opened| match opened {
                 Opened::Whole(format, bytes) => match parse(&name, format, &bytes) {
@@ -138,12 +138,17 @@ enum Opened {
     Lines(Box<dyn BufRead>),
 }
 
-fn open(path: &Path, format: Option<Format>, tally: &Tally) -> Result<Opened, BadJob> {
+fn open(
+    path: &Path,
+    format: Option<Format>,
+    kinds: Kinds,
+    tally: &Tally,
+) -> Result<Opened, BadJob> {
+    let mut reader: Box<dyn Read> = match path.to_str() {
+        Some(STDIN) if kinds == Kinds::Any => Box::new(tally.over(io::stdin().lock())),
+        _ => Box::new(tally.over(kinds.open(path)?)),
+    };
     let opened = || {
-        let mut reader: Box<dyn Read> = match path.to_str() {
-            Some(STDIN) => Box::new(tally.over(io::stdin().lock())),
-            _ => Box::new(tally.over(File::open(path)?)),
-        };
         let head = beginning(&mut reader)?;
         let format = format.unwrap_or_else(|| Format::sniff(&head));
         let reader = Cursor::new(head).chain(reader);

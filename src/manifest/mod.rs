@@ -9,6 +9,7 @@ mod json;
 mod kept;
 pub(crate) mod lines;
 mod names;
+mod open;
 mod tally;
 mod toml;
 
@@ -21,6 +22,7 @@ pub use file::JobFile;
 pub use json::{LINE_MAX_BYTES, json_lines};
 use lines::Lines;
 pub use names::{Admission, Names};
+pub use open::Kinds;
 pub use tally::Tally;
 
 /// The longest file that is read whole, in bytes. [`json_lines`] has no such limit.

@@ -19,7 +19,7 @@ fn load(path: &Path) -> Result<Manifest, ManifestError> {
 }
 
 fn load_as(path: &Path, format: Option<Format>) -> Result<Manifest, ManifestError> {
-    let file = JobFile::check(path, format, &Tally::default())?;
+    let file = JobFile::check(path, format, Kinds::Any, &Tally::default())?;
     let jobs: Vec<_> = file.jobs().collect::<Result<_, _>>().unwrap();
     assert_eq!(file.len(), jobs.len());
     Ok(Manifest {
