@@ -13,6 +13,7 @@ use crate::job::UnixMs;
 
 mod portion;
 mod rules;
+mod strict;
 
 pub use portion::Portion;
 pub use rules::{
@@ -21,6 +22,7 @@ pub use rules::{
     SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };
 pub(crate) use rules::{kind, shown, unknown_key};
+pub(crate) use strict::{Strict, key_twice};
 
 /// How many bytes of the digest make the tag: 40 bits, eight characters of base32.
 const TAG_BYTES: usize = 5;
@@ -74,13 +76,22 @@ impl JobSpec {
             Vec::new()
         });
         let mut json = |column: &str, text: Option<&str>| {
-            serde_json::from_str(text?)
-                .map_err(|error| {
+            let read = serde_json::from_str(text?);
+            match read {
+                Ok(Strict {
+                    value,
+                    has_key_twice,
+                }) => {
+                    problems.extend(has_key_twice.then(|| key_twice(column)));
+                    Some(value)
+                }
+                Err(error) => {
                     problems.push(format!(
                         "{column} is no JSON ({error}): write JSON, or leave it out"
                     ));
-                })
-                .ok()
+                    None
+                }
+            }
         };
         let spec = Self {
             name: name.to_owned(),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::lines::Lines;
 use super::{BadJob, Entry, job};
-use crate::spec::{shown, unknown_key};
+use crate::spec::{Strict, key_twice, shown, unknown_key};
 
 /// The columns that hold one URL each.
 const URL_COLUMNS: &[&str] = &["url", "url1", "url2", "url3"];
@@ -116,8 +116,11 @@ fn row_job(line: usize, header: &StringRecord, record: &StringRecord) -> Entry {
                 }
             },
             url if URL_COLUMNS.contains(&url) => urls.push(Value::from(cell)),
-            "scraper_params" | "fields" => match serde_json::from_str::<Value>(cell) {
-                Ok(value) => drop(object.insert(column.to_owned(), value)),
+            "scraper_params" | "fields" => match serde_json::from_str::<Strict>(cell) {
+                Ok(read) => {
+                    problems.extend(read.has_key_twice.then(|| key_twice(column)));
+                    object.insert(column.to_owned(), read.value);
+                }
                 Err(error) => problems.push(format!(
                     "{column} is no JSON ({error}): write JSON in quotes, and double the quotes within it"
                 )),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::lines::Lines;
 use super::{BadJob, Entry, job};
+use crate::spec::{Strict, key_twice, shown};
 
 /// The longest line of JSON Lines, in bytes: many times the longest job.
 pub const LINE_MAX_BYTES: u64 = 1024 * 1024;
@@ -108,12 +109,7 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Line> {
 
 fn entry(line: usize, text: &str) -> Entry {
     match serde_json::from_str(text) {
-        Ok(Object { members, twice }) => {
-            let twice = twice
-                .iter()
-                .map(|key| format!("{key} stands there twice: write it once"));
-            job::spec(line, members, twice.collect())
-        }
+        Ok(Object { members, problems }) => job::spec(line, members, problems),
         Err(error) => {
             let reason = format!(
                 "is no JSON object such as {{\"name\": ..., \"urls\": [...]}}: column {}: {}",
@@ -131,10 +127,11 @@ fn words(error: &serde_json::Error) -> String {
     error.to_string().replace(&place, "")
 }
 
-/// A JSON object, and the keys that it has twice, which serde_json would pass over.
+/// A JSON object, and what serde_json would pass over: keys that come twice, in it or in
+/// its members.
 struct Object {
     members: Map<String, Value>,
-    twice: Vec<String>,
+    problems: Vec<String>,
 }
 
 impl<'de> Deserialize<'de> for Object {
@@ -151,11 +148,16 @@ impl<'de> Deserialize<'de> for Object {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
                 let mut object = Object {
                     members: Map::new(),
-                    twice: Vec::new(),
+                    problems: Vec::new(),
                 };
-                while let Some((key, value)) = map.next_entry::<String, Value>()? {
-                    if object.members.insert(key.clone(), value).is_some() {
-                        object.twice.push(key);
+                while let Some((key, member)) = map.next_entry::<String, Strict>()? {
+                    if member.has_key_twice {
+                        object.problems.push(key_twice(&shown_key(&key)));
+                    }
+                    if object.members.insert(key.clone(), member.value).is_some() {
+                        let key = shown_key(&key);
+                        let problem = format!("{key} stands there twice: write it once");
+                        object.problems.push(problem);
                     }
                 }
                 Ok(object)
@@ -163,5 +165,14 @@ impl<'de> Deserialize<'de> for Object {
         }
 
         deserializer.deserialize_map(Members)
+    }
+}
+
+/// A key as a message names it: the known ones as they are.
+fn shown_key(key: &str) -> String {
+    if job::JOB_KEYS.contains(&key) {
+        key.to_owned()
+    } else {
+        shown(key)
     }
 }

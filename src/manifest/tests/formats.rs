@@ -177,3 +177,43 @@ fn bad_csv_is_named_with_its_line() {
         assert_bad(Format::Csv, text, &[words]);
     }
 }
+
+/// The very words of the database's refusal, which migrations/0002_rules.sql holds.
+#[test]
+fn a_key_twice_within_a_job_is_refused_in_the_databases_words_from_every_format() {
+    const PARAMS: &str = "scraper_params has a key twice: write each once";
+    const FIELDS: &str = "fields holds an entry with a key twice: write each once";
+    let rules = include_str!("../../../migrations/0002_rules.sql");
+    let parts = [
+        (
+            PARAMS,
+            "scraper_params",
+            r#"{"render":false,"render":true}"#,
+        ),
+        (
+            FIELDS,
+            "fields",
+            r#"[{"name":"a","name":"b","description":"d"}]"#,
+        ),
+    ];
+    for (words, part, json) in parts {
+        assert!(rules.contains(words), "{words}");
+        let job = format!("{{\"name\": \"a\", \"urls\": [\"{PAGE}\"], \"{part}\": {json}}}");
+        let words = format!("line 1: job \"a\": {words}");
+        assert_bad(Format::JsonLines, &job, &[&words]);
+        assert_bad(Format::Json, format!("[{job}]"), &[&words]);
+        let cell = json.replace('"', "\"\"");
+        let csv = format!("name,urls,{part}\na,{PAGE},\"{cell}\"\n");
+        assert_bad(Format::Csv, csv, &[&words.replace("line 1", "line 2")]);
+    }
+    // TOML's own rules refuse it.
+    for part in [
+        "scraper_params = { render = false, render = true }",
+        "fields = [{ name = 'a', name = 'b', description = 'd' }]",
+        "[jobs.scraper_params]\nrender = false\nrender = true",
+        "[[jobs.fields]]\nname = 'a'\nname = 'b'\ndescription = 'd'",
+    ] {
+        let text = format!("[[jobs]]\nname = 'a'\nurls = ['{PAGE}']\n{part}\n");
+        assert_bad(Format::Toml, text, &["duplicate key"]);
+    }
+}
