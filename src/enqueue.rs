@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::cure;
 use crate::job::JobId;
-use crate::manifest::{BadJob, Format, JobFile, Kinds, ManifestError, Tally};
+use crate::manifest::{
+    BadJob, Format, JobFile, JobFileError, Kinds, ManifestError, Tally, source_name,
+};
 use crate::store::{Store, StoreError, Submitted};
 
 /// Why a file was not loaded. Nothing of it was.
@@ -14,11 +17,20 @@ pub enum EnqueueError {
     #[error(transparent)]
     Bad(#[from] ManifestError),
     /// Its jobs cannot be kept until they are added.
-    #[error("cannot keep the jobs of a file in a temporary file: {0}")]
+    #[error("{}", cure::of_temporary_files(_0))]
     Kept(#[source] std::io::Error),
     /// The database would not have it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<JobFileError> for EnqueueError {
+    fn from(error: JobFileError) -> Self {
+        match error {
+            JobFileError::Bad(error) => Self::Bad(error),
+            JobFileError::Kept(error) => Self::Kept(error),
+        }
+    }
 }
 
 /// Loads one job file: all of it or nothing. A job that is there already, just so, is
@@ -33,7 +45,7 @@ pub async fn load_file(
     format: Option<Format>,
 ) -> Result<Submitted, EnqueueError> {
     let file = check_file(path, format, Kinds::Regular, Tally::default()).await?;
-    submit(store, &path.display().to_string(), &file, false).await
+    submit(store, &source_name(path), &file, false).await
 }
 
 /// Reads and checks one job file, off the runtime's own threads. `tally` counts what is
@@ -46,12 +58,15 @@ pub async fn check_file(
     format: Option<Format>,
     kinds: Kinds,
     tally: Tally,
-) -> Result<JobFile, ManifestError> {
-    let name = path.display().to_string();
+) -> Result<JobFile, EnqueueError> {
+    let name = source_name(path);
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || JobFile::check(&path, format, kinds, &tally))
-        .await
-        .unwrap_or_else(|error| Err(refused(name, vec![of_file(format!("not read: {error}"))])))
+    let checked =
+        tokio::task::spawn_blocking(move || JobFile::check(&path, format, kinds, &tally)).await;
+    match checked {
+        Ok(checked) => Ok(checked?),
+        Err(error) => Err(refused(name, vec![of_file(format!("not read: {error}"))]).into()),
+    }
 }
 
 /// Adds the jobs of a file that is called `source_name`: all of them or none. With

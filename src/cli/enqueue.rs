@@ -8,7 +8,7 @@ use super::output::{Out, cost, count, grouped, say};
 use super::{Exit, bar};
 use crate::config::Settings;
 use crate::enqueue::{self, EnqueueError, Rehearsal};
-use crate::manifest::{BadJob, Format, JobFile, Kinds, ManifestError, Tally};
+use crate::manifest::{BadJob, Format, JobFile, Kinds, ManifestError, Tally, source_name};
 use crate::store::{Role, Store, Submitted};
 
 /// Adds the jobs of files: all of a file, or none where one of its jobs is bad.
@@ -138,7 +138,7 @@ impl Loader<'_> {
         is_last: bool,
         tally: Tally,
     ) -> Result<Submitted, EnqueueError> {
-        let source = path.display().to_string();
+        let source = source_name(path);
         let file = enqueue::check_file(path, format, Kinds::Any, tally).await?;
         tell_repeats(&source, &file);
         if !self.dry_run {

@@ -21,7 +21,7 @@ use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::gate::{GateReason, Scope};
 use crate::job::{Job, JobId, ParserId, Progress, UnixMs};
 use crate::listing::Listing;
-use crate::manifest::{Format, Kinds, Located, Tally};
+use crate::manifest::{Format, Kinds, Located, Tally, source_name};
 use crate::plan::{Fit, Planner, Prospect, Verdict, fit};
 use crate::spec::JobSpec;
 use crate::store::{Role, Store};
@@ -287,7 +287,7 @@ impl Planning<'_> {
 
     /// Looks at a file's jobs; a bad file is told at once, as `enqueue` does.
     async fn file(&mut self, path: &Path, format: Option<Format>) -> anyhow::Result<()> {
-        let source = path.display().to_string();
+        let source = source_name(path);
         let jobs = match self.read(&source, path, format).await {
             Ok(jobs) => jobs,
             Err(EnqueueError::Bad(error)) => {
