@@ -33,21 +33,6 @@ impl From<JobFileError> for EnqueueError {
     }
 }
 
-/// Loads one job file: all of it or nothing. A job that is there already, just so, is
-/// left as it is.
-///
-/// # Errors
-/// [`EnqueueError::Bad`] names every bad job, and every one whose name stands for
-/// something else already.
-pub async fn load_file(
-    store: &Store,
-    path: &Path,
-    format: Option<Format>,
-) -> Result<Submitted, EnqueueError> {
-    let file = check_file(path, format, Kinds::Regular, Tally::default()).await?;
-    submit(store, &source_name(path), &file, false).await
-}
-
 /// Reads and checks one job file, off the runtime's own threads. `tally` counts what is
 /// read of it, and later what is added.
 ///
@@ -69,11 +54,12 @@ pub async fn check_file(
     }
 }
 
-/// Adds the jobs of a file that is called `source_name`: all of them or none. With
+/// Adds the jobs of a file that is called `source_name`: all of them or none. A job that
+/// is there already, just so, is left as it is. With
 /// `dry_run` nothing is added and the answer is the same.
 ///
 /// # Errors
-/// As [`load_file`].
+/// [`EnqueueError::Bad`] names every job whose name stands for something else already.
 pub async fn submit(
     store: &Store,
     source_name: &str,
@@ -211,7 +197,10 @@ mod tests {
 
         let load = |name: &'static str| {
             let (store, path) = (store.clone(), path(name));
-            async move { load_file(&store, &path, None).await }
+            async move {
+                let file = check_file(&path, None, Kinds::Regular, Tally::default()).await?;
+                submit(&store, "f", &file, false).await
+            }
         };
         let first = load("a.jsonl").await.unwrap();
         let second = load("a.jsonl").await.unwrap();

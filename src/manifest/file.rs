@@ -106,8 +106,11 @@ impl JobFile {
         move || {
             tally.begins_again();
             let tally = tally.clone();
-            Box::new(jobs.portions().inspect(move |portion| {
-                tally.add_jobs(portion.as_ref().map_or(0, Portion::len));
+            Box::new(jobs.portions().map(move |portion| {
+                tally.is_wanted()?;
+                let portion = portion?;
+                tally.add_jobs(portion.len());
+                Ok(portion)
             }))
         }
     }
