@@ -169,7 +169,7 @@ impl Rehearsal {
 /// # Errors
 /// Where the pattern is none, or a folder on the way cannot be read.
 pub fn files(pattern: &str) -> Result<Vec<PathBuf>, ManifestError> {
-    let failed = |reason: String| refused(pattern.to_owned(), vec![of_file(reason)]);
+    let failed = |reason: String| refused(source_name(Path::new(pattern)), vec![of_file(reason)]);
     let mut files = Vec::new();
     for entry in glob::glob(pattern).map_err(|error| failed(format!("is no glob: {error}")))? {
         let path = entry.map_err(|error| failed(format!("cannot be read: {error}")))?;

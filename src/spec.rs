@@ -11,10 +11,13 @@ use sha2::{Digest, Sha256};
 
 use crate::job::UnixMs;
 
+mod name;
 mod portion;
 mod rules;
 mod strict;
 
+pub use name::INVISIBLE;
+pub(crate) use name::looks;
 pub use portion::Portion;
 pub use rules::{
     DEVICE_TYPES, FIELD_DESCRIPTION_MAX_CHARS, FIELD_KEYS, FIELD_NAME_MAX_CHARS,
@@ -186,7 +189,7 @@ impl JobSpec {
     /// Every rule that the spec breaks, each with what to write instead.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        problems.extend(rules::name_problem(&self.name));
+        problems.extend(name::problem(&self.name));
         problems.extend(rules::urls_problems(&self.urls));
         if let Some(params) = self.scraper_params.as_ref().filter(|v| !v.is_null()) {
             problems.extend(rules::params_problems(params));

@@ -79,7 +79,7 @@ pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::R
     };
     for (index, path) in args.files.iter().enumerate() {
         let is_last = index + 1 == args.files.len();
-        let (name, tally) = (path.display().to_string(), Tally::default());
+        let (name, tally) = (path.to_string_lossy().into_owned(), Tally::default());
         let size_bytes = std::fs::metadata(path).ok().map(|file| file.len());
         let work = loader.load(path, args.format, is_last, tally.clone());
         let loaded = bar::over_file(&name, size_bytes, &tally, work).await;
@@ -96,12 +96,13 @@ pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::R
         .filter(|file| !file.bad.is_empty())
         .count();
     say(&summary.words(settings, bad));
+    let exit = if bad == 0 { Exit::Done } else { Exit::BadFile };
     if args.json {
-        let mut out = Out::default();
+        let mut out = Out::of_verdict();
         out.json(&summary)?;
         out.flush()?;
     }
-    Ok(if bad == 0 { Exit::Done } else { Exit::BadFile })
+    Ok(exit)
 }
 
 /// Files into the database, which is opened, and made, when the first good one comes.
@@ -140,7 +141,7 @@ impl Loader<'_> {
     ) -> Result<Submitted, EnqueueError> {
         let source = source_name(path);
         let file = enqueue::check_file(path, format, Kinds::Any, tally).await?;
-        tell_repeats(&source, &file);
+        tell_notes(&source, &file);
         if !self.dry_run {
             return match self.open().await? {
                 Some(store) => enqueue::submit(store, &source, &file, false).await,
@@ -220,10 +221,13 @@ impl Summary {
     }
 }
 
-/// A note for each job that stands in the file again.
-pub(super) fn tell_repeats(source: &str, file: &JobFile) {
+/// A note for each job that stands in the file again, or seems to.
+pub(super) fn tell_notes(source: &str, file: &JobFile) {
     for repeat in &file.repeats {
         say(&format!("note: {source}: {repeat}"));
+    }
+    for alike in &file.alike {
+        say(&format!("warning: {source}: {alike}"));
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::enqueue::{Bad, tell, tell_repeats};
+use super::enqueue::{Bad, tell, tell_notes};
 use super::output::Out;
 use super::{Exit, budget};
 use crate::api::Service as _;
@@ -188,7 +188,7 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
             next_probe_at: closure.next_probe_at,
         })
         .collect();
-    let mut out = Out::default();
+    let mut out = Out::of_verdict();
     if args.json {
         out.json(&report)?;
     } else {
@@ -339,7 +339,7 @@ impl Planning<'_> {
         format: Option<Format>,
     ) -> Result<Vec<Located<JobSpec>>, EnqueueError> {
         let file = enqueue::check_file(path, format, Kinds::Any, Tally::default()).await?;
-        tell_repeats(source, &file);
+        tell_notes(source, &file);
         let (file, _) = self.rehearsal.admit(source, file)?;
         if let Some(store) = self.planner.store {
             enqueue::submit(store, source, &file, true).await?;

@@ -3,13 +3,16 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 
+use super::alike::{Alike, Looks};
 use super::kept::{Keeping, Kept};
 use super::{Admission, BadJob, Entry, Names, Repeat};
+use crate::spec::looks;
 
 /// The jobs of a file so far. Of each it keeps a few bytes in memory.
 pub(super) struct Checking {
     hasher: RandomState,
-    /// Of the names: few come twice, and those are compared when all are there.
+    /// Of what the names look like: few do so twice, and those are compared when all are
+    /// there.
     hashes: Vec<u64>,
     jobs: Keeping,
     bad: Vec<BadJob>,
@@ -18,6 +21,7 @@ pub(super) struct Checking {
 /// A file in which nothing is wrong.
 pub(super) struct Checked {
     pub repeats: Vec<Repeat>,
+    pub alike: Vec<Alike>,
     pub jobs: Kept,
 }
 
@@ -48,7 +52,8 @@ impl Checking {
     pub fn take(&mut self, entry: Entry) -> Result<(), Unchecked> {
         match entry {
             Ok(job) => {
-                self.hashes.push(self.hasher.hash_one(&job.value.name));
+                self.hashes
+                    .push(self.hasher.hash_one(looks(&job.value.name)));
                 self.jobs.push(&job)?;
             }
             // The rest was not read: what else is wrong is not known.
@@ -67,18 +72,21 @@ impl Checking {
             mut bad,
         } = self;
         let mut jobs = jobs.done()?;
-        let mut repeats: Vec<Repeat> = Vec::new();
+        let (mut repeats, mut alike) = (Vec::new(), Vec::new());
         let twice = twice(hashes);
         if !twice.is_empty() {
             // Few, as a rule: only those are kept in full, and compared.
-            let mut names = Names::default();
+            let (mut names, mut seen) = (Names::default(), Looks::default());
             jobs = jobs.retain(|job| {
-                let hash = hasher.hash_one(&job.value.name);
+                let hash = hasher.hash_one(looks(&job.value.name));
                 if twice.binary_search(&hash).is_err() {
                     return true;
                 }
                 match names.admit(job) {
-                    Admission::New => return true,
+                    Admission::New => {
+                        alike.extend(seen.admit(job));
+                        return true;
+                    }
                     Admission::Repeat(repeat) => repeats.push(repeat),
                     Admission::Conflict(conflict) => bad.push(conflict),
                 }
@@ -87,7 +95,11 @@ impl Checking {
             bad.sort_by_key(|bad| bad.line);
         }
         if bad.is_empty() {
-            Ok(Checked { repeats, jobs })
+            Ok(Checked {
+                repeats,
+                alike,
+                jobs,
+            })
         } else {
             Err(Unchecked::Bad(bad))
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::check::{Checking, Unchecked};
 use super::kept::Kept;
 use super::{
-    BadJob, Format, Kinds, Located, Manifest, ManifestError, Repeat, STDIN, Tally, each,
+    Alike, BadJob, Format, Kinds, Located, Manifest, ManifestError, Repeat, STDIN, Tally, each,
     source_name, unmarked,
 };
 use crate::cure;
@@ -35,6 +35,8 @@ pub enum JobFileError {
 pub struct JobFile {
     /// The jobs that the file holds again, word for word: harmless, worth a note.
     pub repeats: Vec<Repeat>,
+    /// Names that a person may take for one: worth a note too.
+    pub alike: Vec<Alike>,
     tally: Tally,
     jobs: Kept,
 }
@@ -71,6 +73,7 @@ impl JobFile {
             })?;
         Ok(Self {
             repeats: checked.repeats,
+            alike: checked.alike,
             tally: tally.clone(),
             jobs: checked.jobs,
         })
@@ -83,6 +86,7 @@ impl JobFile {
     pub fn of(manifest: Manifest) -> io::Result<Self> {
         Ok(Self {
             repeats: manifest.repeats,
+            alike: manifest.alike,
             tally: Tally::default(),
             jobs: Kept::all(manifest.jobs.into_iter().map(Ok))?,
         })

@@ -2,6 +2,7 @@
 //!
 //! A file with one bad job gives no job at all, and names every bad one.
 
+mod alike;
 mod check;
 mod csv;
 mod csv_rows;
@@ -24,6 +25,8 @@ use crate::api::text::escaped;
 use crate::cure;
 use crate::job::named_enum;
 use crate::spec::{JobSpec, shown};
+pub use alike::Alike;
+use alike::Looks;
 pub use file::{JobFile, JobFileError};
 pub use json::json_lines;
 use lines::Lines;
@@ -194,6 +197,8 @@ pub struct Manifest {
     pub jobs: Vec<Located<JobSpec>>,
     /// The jobs that the file holds again, word for word: harmless, worth a note.
     pub repeats: Vec<Repeat>,
+    /// Names that a person may take for one: worth a note too.
+    pub alike: Vec<Alike>,
 }
 
 /// A job that stands in a file twice.
@@ -306,12 +311,15 @@ fn each<E>(
 }
 
 fn admitted(entries: Vec<Entry>) -> (Manifest, Vec<BadJob>) {
-    let mut names = Names::default();
+    let (mut names, mut seen) = (Names::default(), Looks::default());
     let mut manifest = Manifest::default();
     let mut bad = Vec::new();
     for entry in entries {
         match entry.map(|job| (names.admit(&job), job)) {
-            Ok((Admission::New, job)) => manifest.jobs.push(job),
+            Ok((Admission::New, job)) => {
+                manifest.alike.extend(seen.admit(&job));
+                manifest.jobs.push(job);
+            }
             Ok((Admission::Repeat(repeat), _)) => manifest.repeats.push(repeat),
             Ok((Admission::Conflict(conflict), _)) => bad.push(conflict),
             Err(fault) => bad.push(fault),

@@ -2,7 +2,7 @@
 
 use parserd::spec::{
     FIELD_DESCRIPTION_MAX_CHARS, FIELD_NAME_MAX_CHARS, FIELD_SELECTOR_MAX_CHARS, FIELDS_MAX,
-    JSON_MAX_BYTES, JobSpec, NAME_MAX_CHARS, SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
+    INVISIBLE, JSON_MAX_BYTES, JobSpec, NAME_MAX_CHARS, SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };
 use serde_json::{Value, json};
 
@@ -156,11 +156,24 @@ async fn both_accept_every_name_that_is_one() {
         "null",
         "książki ☃ 📚",
         "\u{fffd}",
-        "\u{200b}",
-        "\u{ad}",
+        "a\u{200b}",
+        "\u{ad}a",
+        "\u{200b}\u{301}",
     ];
+    // What stands beside the invisible ones shows; blanks and controls have tests of their own.
+    let beside = INVISIBLE.iter().flat_map(|(first, last)| {
+        let before = char::from_u32(u32::from(*first) - 1);
+        let after = char::from_u32(u32::from(*last) + 1);
+        [before, after].into_iter().flatten()
+    });
+    let beside: Vec<_> = beside
+        .filter(|c| !c.is_whitespace() && !c.is_control())
+        .map(|c| Row::named(&c.to_string()))
+        .collect();
+    assert!(beside.len() > INVISIBLE.len());
     let longest = CHARS.map(|char| Row::named(&long(char, NAME_MAX_CHARS)));
-    assert_agreement(names.map(Row::named).into_iter().chain(longest), true).await;
+    let names = names.map(Row::named).into_iter();
+    assert_agreement(names.chain(longest).chain(beside), true).await;
 }
 
 #[tokio::test]
@@ -169,11 +182,16 @@ async fn both_refuse_every_name_that_is_none() {
     let blank: String = blank.filter(|c| c.is_whitespace()).collect();
     let blanks: Vec<_> = blank.chars().map(|c| Row::named(&c.to_string())).collect();
     assert_eq!(blanks.len(), 25);
+    let invisible = INVISIBLE.iter().flat_map(|(first, last)| [*first, *last]);
+    let all: String = invisible.clone().chain([' ']).collect();
+    let invisible: Vec<_> = invisible.map(|c| Row::named(&c.to_string())).collect();
     let control = ('\u{1}'..='\u{9f}').filter(|c| c.is_control());
     let rows = ["", "   ", &blank]
         .map(Row::named)
         .into_iter()
         .chain(blanks)
+        .chain(invisible)
+        .chain([Row::named(&all)])
         .chain(control.map(|c| Row::named(&format!("a{c}b"))))
         .chain(CHARS.map(|char| Row::named(&long(char, NAME_MAX_CHARS + 1))));
     assert_agreement(rows, false).await;

@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     daemon::hold::{Hold, Holds},
     enqueue::{self, EnqueueError},
-    manifest::{JobFile, Kinds, ManifestError, Tally, source_name},
+    manifest::{Alike, JobFile, Kinds, ManifestError, Tally, source_name},
     store::Store,
     worker::Stop,
 };
@@ -140,6 +140,9 @@ impl Loading {
             }
             Found::NoPattern(error) => return told.fault(&error),
         };
+        if let Ok(file) = &*file {
+            told.alike(&name, &file.alike);
+        }
         let submitted = match *file {
             Ok(file) => enqueue::submit(&self.store, &name, &file, false).await,
             Err(error) => Err(error),
@@ -229,6 +232,15 @@ impl Told {
         if added > 0 && self.named < TOLD_FILES {
             self.named += 1;
             tracing::info!(file, added, unchanged, "job file loaded");
+        }
+    }
+
+    fn alike(&mut self, file: &str, alike: &[Alike]) {
+        for alike in alike {
+            if self.faults < TOLD_FAULTS {
+                tracing::warn!("enqueue.files: {file}: {alike}");
+            }
+            self.faults += 1;
         }
     }
 

@@ -29,6 +29,7 @@ fn load_as(path: &Path, format: Option<Format>) -> Result<Manifest, ManifestErro
     Ok(Manifest {
         jobs,
         repeats: file.repeats,
+        alike: file.alike,
     })
 }
 
