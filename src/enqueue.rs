@@ -1,14 +1,22 @@
 //! Job files into the database, for `parserd enqueue` and for `enqueue.files`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::cure;
 use crate::job::JobId;
 use crate::manifest::{
-    BadJob, Format, JobFile, JobFileError, Kinds, ManifestError, Tally, source_name,
+    BadJob, Format, JobFile, JobFileError, Kinds, Located, ManifestError, Tally, alike_in_database,
+    source_name,
 };
+use crate::spec::looks;
 use crate::store::{Store, StoreError, Submitted};
+
+/// How many jobs of a file are held against those that are there, by their looks.
+const ALIKE_JOBS: usize = 100_000;
+
+/// How many of them are named.
+const ALIKE_NOTES: usize = 20;
 
 /// Why a file was not loaded. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +83,33 @@ pub async fn submit(
         located(conflict.place, conflict.name, reason)
     });
     Err(refused(source_name.to_owned(), bad.collect()).into())
+}
+
+/// Notes on the names of a file that look like those of jobs that are there: few, since
+/// they are for a person. Of a file of very many jobs only the first are looked at.
+///
+/// # Errors
+/// Whatever the database says, or why the file's jobs cannot be read back.
+pub async fn alike(store: &Store, file: &JobFile) -> Result<Vec<String>, EnqueueError> {
+    let (mut names, mut of_look) = (HashSet::new(), HashMap::new());
+    for job in file.jobs().take(ALIKE_JOBS) {
+        let Located { line, value } = job.map_err(EnqueueError::Kept)?;
+        of_look.insert(looks(&value.name), (line, value.name.clone()));
+        names.insert(value.name);
+    }
+    let all: Vec<_> = of_look.keys().map(String::as_str).collect();
+    let mut notes = Vec::new();
+    let note = |id, there: &str| {
+        if let Some((line, name)) = of_look.get(&looks(there))
+            // What is alike within the file is told by itself.
+            && !names.contains(there)
+            && notes.len() < ALIKE_NOTES
+        {
+            notes.push(alike_in_database(*line, name, id, there));
+        }
+    };
+    store.each_name_like(&all, note).await?;
+    Ok(notes)
 }
 
 /// What to do about a name that stands for something else already.

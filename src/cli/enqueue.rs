@@ -143,15 +143,22 @@ impl Loader<'_> {
         let file = enqueue::check_file(path, format, Kinds::Any, tally).await?;
         tell_notes(&source, &file);
         if !self.dry_run {
-            return match self.open().await? {
-                Some(store) => enqueue::submit(store, &source, &file, false).await,
-                None => Ok(Submitted::default()),
+            let Some(store) = self.open().await? else {
+                return Ok(Submitted::default());
             };
+            let submitted = enqueue::submit(store, &source, &file, false).await?;
+            if submitted.added > 0 {
+                tell_alike(store, &source, &file).await?;
+            }
+            return Ok(submitted);
         }
         let (file, again) = self.rehearsal.admit(&source, file)?;
         // A dry run makes no database; without one, everything is new.
         let mut submitted = match self.open().await? {
-            Some(store) => enqueue::submit(store, &source, &file, true).await?,
+            Some(store) => {
+                tell_alike(store, &source, &file).await?;
+                enqueue::submit(store, &source, &file, true).await?
+            }
             None => Submitted {
                 added: file.len(),
                 ..Submitted::default()
@@ -219,6 +226,14 @@ impl Summary {
         }
         words
     }
+}
+
+/// A note for each job whose name looks like that of one that is there, and is not it.
+async fn tell_alike(store: &Store, source: &str, file: &JobFile) -> Result<(), EnqueueError> {
+    for note in enqueue::alike(store, file).await? {
+        say(&format!("warning: {source}: {note}"));
+    }
+    Ok(())
 }
 
 /// A note for each job that stands in the file again, or seems to.

@@ -41,6 +41,16 @@ impl fmt::Display for Alike {
     }
 }
 
+/// How a name that the database holds already differs from a file's, for a note.
+pub(crate) fn alike_in_database(line: usize, name: &str, id: i64, there: &str) -> String {
+    format!(
+        "line {line}: job {} differs from job {id}, {}, only in case, blanks or Unicode form; \
+         both are created and paid for: if one parser is meant, call one off (`parserd cancel`)",
+        spelt(name),
+        spelt(there)
+    )
+}
+
 /// The name, beside it its code points where they may make the difference.
 fn spelt(name: &str) -> String {
     if name.is_ascii() {

@@ -27,6 +27,7 @@ use crate::job::named_enum;
 use crate::spec::{JobSpec, shown};
 pub use alike::Alike;
 use alike::Looks;
+pub(crate) use alike::alike_in_database;
 pub use file::{JobFile, JobFileError};
 pub use json::json_lines;
 use lines::Lines;

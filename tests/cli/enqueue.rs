@@ -344,4 +344,26 @@ fn names_that_look_alike_are_pointed_out() {
         "warning: jobs.jsonl: line 2: job \"books\" differs from \"Books\" on line 1 only in case",
         "2 added",
     ]);
+    // And those that are there already, from another day's file.
+    place.file(
+        "more.jsonl",
+        &[job_line("BOOKS"), job_line("caf\u{e9} 1")].join("\n"),
+    );
+    let ended = place.run(&["enqueue", "more.jsonl"]).is(0);
+    let there = |name: &str, id: u8, other: &str| {
+        format!("more.jsonl: line 1: job \"{name}\" differs from job {id}, \"{other}\", only in")
+    };
+    ended.says(&[
+        &there("BOOKS", 1, "Books"),
+        &there("BOOKS", 2, "books"),
+        "2 added",
+    ]);
+    place.file("most.jsonl", &job_line("cafe\u{301}  1"));
+    let dry = &["enqueue", "--dry-run", "most.jsonl"];
+    for args in [&dry[..], &["enqueue", "most.jsonl"]] {
+        let ended = place.run(args).is(0);
+        ended.says(&["differs from job 4, \"caf\u{e9} 1\" (caf\\u{e9} 1), only in case"]);
+    }
+    let again = place.run(&["enqueue", "more.jsonl"]).is(0);
+    assert!(!again.err.contains("differs"), "{}", again.err);
 }
