@@ -7,14 +7,7 @@ mod supervisor;
 #[cfg(unix)]
 mod words;
 
-use std::{
-    io::IsTerminal as _,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io::IsTerminal as _, sync::atomic::Ordering, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{sync::watch, task::JoinSet};
@@ -102,15 +95,8 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         let max_age_ms = config::millis(max_age);
         beside.spawn(retention::keep(store.clone(), clock.clone(), max_age_ms));
     }
-    let (asking, all_good) = (Asking::default(), Arc::new(AtomicBool::new(true)));
-    let loading = Loading {
-        store: store.clone(),
-        patterns: settings.enqueue.files.clone(),
-        stop: daemon.stop(),
-        holds: daemon.holds(),
-        asking: asking.clone(),
-        all_good: Arc::clone(&all_good),
-    };
+    let loading = Loading::of(settings, &store, &daemon);
+    let (asking, all_good) = loading.handles();
     #[cfg(unix)]
     let loaded = {
         let supervisor = supervisor.clone();

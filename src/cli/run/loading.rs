@@ -17,7 +17,12 @@ use tokio::{
 };
 
 use crate::{
-    daemon::hold::{Hold, Holds},
+    api::Service,
+    config::Settings,
+    daemon::{
+        Daemon,
+        hold::{Hold, Holds},
+    },
     enqueue::{self, EnqueueError},
     manifest::{Alike, JobFile, Kinds, ManifestError, Tally, source_name},
     store::Store,
@@ -62,22 +67,39 @@ impl Asking {
 
 /// Loads the configured job files.
 pub(super) struct Loading {
-    pub store: Store,
-    pub patterns: Vec<String>,
-    pub stop: watch::Receiver<Stop>,
-    pub holds: Holds,
-    pub asking: Asking,
+    store: Store,
+    patterns: Vec<String>,
+    stop: watch::Receiver<Stop>,
+    holds: Holds,
+    asking: Asking,
     /// Whether all files of the last loading were good.
-    pub all_good: Arc<AtomicBool>,
+    all_good: Arc<AtomicBool>,
 }
 
 impl Loading {
-    /// Loads at once, which lets go of `hold`, and then whenever it is asked for; `loaded`
+    /// What loads the files of `settings` for this daemon.
+    pub(super) fn of<S: Service>(settings: &Settings, store: &Store, daemon: &Daemon<S>) -> Self {
+        Self {
+            store: store.clone(),
+            patterns: settings.enqueue.files.clone(),
+            stop: daemon.stop(),
+            holds: daemon.holds(),
+            asking: Asking::default(),
+            all_good: Arc::new(AtomicBool::new(true)),
+        }
+    }
+
+    /// What asks for it again, and whether all files of the last time were good.
+    pub(super) fn handles(&self) -> (Asking, Arc<AtomicBool>) {
+        (self.asking.clone(), Arc::clone(&self.all_good))
+    }
+
+    /// Loads at once, which lets go of `first`, and then whenever it is asked for; `loaded`
     /// is told each time that all that was asked for is done.
-    pub(super) async fn run(mut self, hold: Hold, loaded: impl Fn()) {
+    pub(super) async fn run(mut self, first: Hold, loaded: impl Fn()) {
         let mut began = Instant::now();
         let mut is_whole = self.load().await;
-        drop(hold);
+        drop(first);
         while is_whole {
             self.asking.asked.notified().await;
             if !self.asking.is_asked() {
