@@ -35,9 +35,9 @@ pub use names::{Admission, Names};
 pub use open::Kinds;
 pub use tally::Tally;
 
-/// The longest TOML file, in bytes: it is read whole, and takes some twenty times its
+/// The longest TOML file, in bytes: it is read whole, and takes some thirty times its
 /// length while it is. The other formats are read job by job, and have no such limit.
-pub const TOML_MAX_BYTES: u64 = 16 * 1024 * 1024;
+pub const TOML_MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// The longest job in another format than TOML, in bytes: many times the longest that the
 /// rules let through.
 pub const LINE_MAX_BYTES: u64 = 1024 * 1024;
@@ -302,7 +302,7 @@ fn each<E>(
         ))));
     }
     match std::str::from_utf8(&bytes) {
-        Ok(text) => toml::jobs(text).into_iter().try_for_each(take),
+        Ok(text) => toml::each(text, take),
         Err(error) => {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let line = Lines::of(&before).line(before.len());

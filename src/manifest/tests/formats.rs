@@ -270,7 +270,7 @@ fn toml_is_read_whole_and_has_a_bound_that_is_told() {
     assert_bad(
         Format::Toml,
         &long,
-        &["is longer than 16 MiB, and TOML is read whole: split it, or write JSON Lines or CSV"],
+        &["is longer than 8 MiB, and TOML is read whole: split it, or write JSON Lines or CSV"],
     );
     let longest = format!("[[jobs]]\nname = 'a'\nurls = ['{PAGE}']\n{long}");
     assert_eq!(
