@@ -13,6 +13,23 @@ pub fn of_reading(error: &io::Error) -> &'static str {
     }
 }
 
+/// What is the matter where a temporary file cannot be made or written, and what to do.
+pub fn of_temporary_files(error: &io::Error) -> String {
+    let folder = std::env::temp_dir();
+    let folder = folder.display();
+    let cure = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => "make it, or let TMPDIR name a folder",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "let TMPDIR name a folder that this user may write to"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "make room there, or let TMPDIR name a folder that has some"
+        }
+        _ => "see to its disk, or let TMPDIR name another folder",
+    };
+    format!("cannot keep the jobs of a file in a temporary file in {folder}: {error}; {cure}")
+}
+
 /// What to do where an address cannot be listened at that `place` names.
 pub fn of_listening(error: &io::Error, place: &str) -> String {
     match error.kind() {
@@ -37,6 +54,9 @@ mod tests {
         assert!(of(ErrorKind::PermissionDenied).contains("let this user read it"));
         assert!(of(ErrorKind::IsADirectory).contains("folder"));
         assert!(!of(ErrorKind::Other).is_empty());
+        let of = |kind: ErrorKind| of_temporary_files(&kind.into());
+        assert!(of(ErrorKind::NotFound).contains("TMPDIR"));
+        assert!(of(ErrorKind::StorageFull).contains("make room"));
         let of = |kind: ErrorKind| of_listening(&kind.into(), "--listen");
         assert!(of(ErrorKind::AddrInUse).contains("another port in --listen"));
         assert!(of(ErrorKind::PermissionDenied).contains("from 1024 up"));

@@ -4,6 +4,7 @@
 mod claims;
 mod clock_step;
 pub mod heartbeat;
+pub mod hold;
 mod idle;
 mod key;
 mod polls;
@@ -22,7 +23,7 @@ use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
 };
 
-use self::polls::Surveys;
+use self::{hold::Holds, polls::Surveys};
 use crate::{
     api::Service,
     job::{DurationMs, Job, JobId, ParkReason, UnixMs},
@@ -129,6 +130,7 @@ pub struct Daemon<S> {
     nonce: u64,
     steps_taken: u64,
     nudge: Arc<Notify>,
+    holds: Holds,
     heartbeat: Arc<AtomicI64>,
     stop: watch::Receiver<Stop>,
 }
@@ -137,6 +139,7 @@ impl<S: Service> Daemon<S> {
     /// A daemon that has done nothing yet.
     pub fn new(worker: Worker<S>, limits: Limits, until: Until) -> Self {
         let stop = worker.stop.clone();
+        let nudge = Arc::new(Notify::new());
         Self {
             worker: Arc::new(worker),
             limits,
@@ -157,7 +160,8 @@ impl<S: Service> Daemon<S> {
             resume_at: None,
             nonce: fastrand::u64(..),
             steps_taken: 0,
-            nudge: Arc::new(Notify::new()),
+            holds: Holds::new(Arc::clone(&nudge)),
+            nudge,
             heartbeat: Arc::new(AtomicI64::new(0)),
             stop,
         }
@@ -166,6 +170,11 @@ impl<S: Service> Daemon<S> {
     /// Notify it to make the daemon look for new jobs at once.
     pub fn nudge(&self) -> Arc<Notify> {
         Arc::clone(&self.nudge)
+    }
+
+    /// What keeps it from ending by itself.
+    pub fn holds(&self) -> Holds {
+        self.holds.clone()
     }
 
     /// When the loop last came round, Unix milliseconds; 0 before it starts.
@@ -296,7 +305,9 @@ impl<S: Service> Daemon<S> {
                 break;
             }
         }
-        if self.tasks.is_empty() && self.orphans.is_empty() && self.is_done().await? {
+        // Who lets go of a hold nudges: this is asked again.
+        let is_busy = !self.tasks.is_empty() || !self.orphans.is_empty() || self.holds.any();
+        if !is_busy && self.is_done().await? {
             return Ok(None);
         }
         Ok(Some(self.pause()))

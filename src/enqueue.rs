@@ -1,11 +1,22 @@
 //! Job files into the database, for `parserd enqueue` and for `enqueue.files`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use crate::cure;
 use crate::job::JobId;
-use crate::manifest::{BadJob, Format, JobFile, ManifestError, Tally};
+use crate::manifest::{
+    BadJob, Format, JobFile, JobFileError, Kinds, Located, ManifestError, Tally, alike_in_database,
+    source_name,
+};
+use crate::spec::looks;
 use crate::store::{Store, StoreError, Submitted};
+
+/// How many jobs of a file are held against those that are there, by their looks.
+const ALIKE_JOBS: usize = 100_000;
+
+/// How many of them are named.
+const ALIKE_NOTES: usize = 20;
 
 /// Why a file was not loaded. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
@@ -14,26 +25,20 @@ pub enum EnqueueError {
     #[error(transparent)]
     Bad(#[from] ManifestError),
     /// Its jobs cannot be kept until they are added.
-    #[error("cannot keep the jobs of a file in a temporary file: {0}")]
+    #[error("{}", cure::of_temporary_files(_0))]
     Kept(#[source] std::io::Error),
     /// The database would not have it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Loads one job file: all of it or nothing. A job that is there already, just so, is
-/// left as it is.
-///
-/// # Errors
-/// [`EnqueueError::Bad`] names every bad job, and every one whose name stands for
-/// something else already.
-pub async fn load_file(
-    store: &Store,
-    path: &Path,
-    format: Option<Format>,
-) -> Result<Submitted, EnqueueError> {
-    let file = check_file(path, format, Tally::default()).await?;
-    submit(store, &path.display().to_string(), &file, false).await
+impl From<JobFileError> for EnqueueError {
+    fn from(error: JobFileError) -> Self {
+        match error {
+            JobFileError::Bad(error) => Self::Bad(error),
+            JobFileError::Kept(error) => Self::Kept(error),
+        }
+    }
 }
 
 /// Reads and checks one job file, off the runtime's own threads. `tally` counts what is
@@ -44,20 +49,25 @@ pub async fn load_file(
 pub async fn check_file(
     path: &Path,
     format: Option<Format>,
+    kinds: Kinds,
     tally: Tally,
-) -> Result<JobFile, ManifestError> {
-    let name = path.display().to_string();
+) -> Result<JobFile, EnqueueError> {
+    let name = source_name(path);
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || JobFile::check(&path, format, &tally))
-        .await
-        .unwrap_or_else(|error| Err(refused(name, vec![of_file(format!("not read: {error}"))])))
+    let checked =
+        tokio::task::spawn_blocking(move || JobFile::check(&path, format, kinds, &tally)).await;
+    match checked {
+        Ok(checked) => Ok(checked?),
+        Err(error) => Err(refused(name, vec![of_file(format!("not read: {error}"))]).into()),
+    }
 }
 
-/// Adds the jobs of a file that is called `source_name`: all of them or none. With
+/// Adds the jobs of a file that is called `source_name`: all of them or none. A job that
+/// is there already, just so, is left as it is. With
 /// `dry_run` nothing is added and the answer is the same.
 ///
 /// # Errors
-/// As [`load_file`].
+/// [`EnqueueError::Bad`] names every job whose name stands for something else already.
 pub async fn submit(
     store: &Store,
     source_name: &str,
@@ -73,6 +83,33 @@ pub async fn submit(
         located(conflict.place, conflict.name, reason)
     });
     Err(refused(source_name.to_owned(), bad.collect()).into())
+}
+
+/// Notes on the names of a file that look like those of jobs that are there: few, since
+/// they are for a person. Of a file of very many jobs only the first are looked at.
+///
+/// # Errors
+/// Whatever the database says, or why the file's jobs cannot be read back.
+pub async fn alike(store: &Store, file: &JobFile) -> Result<Vec<String>, EnqueueError> {
+    let (mut names, mut of_look) = (HashSet::new(), HashMap::new());
+    for job in file.jobs().take(ALIKE_JOBS) {
+        let Located { line, value } = job.map_err(EnqueueError::Kept)?;
+        of_look.insert(looks(&value.name), (line, value.name.clone()));
+        names.insert(value.name);
+    }
+    let all: Vec<_> = of_look.keys().map(String::as_str).collect();
+    let mut notes = Vec::new();
+    let note = |id, there: &str| {
+        if let Some((line, name)) = of_look.get(&looks(there))
+            // What is alike within the file is told by itself.
+            && !names.contains(there)
+            && notes.len() < ALIKE_NOTES
+        {
+            notes.push(alike_in_database(*line, name, id, there));
+        }
+    };
+    store.each_name_like(&all, note).await?;
+    Ok(notes)
 }
 
 /// What to do about a name that stands for something else already.
@@ -167,7 +204,7 @@ impl Rehearsal {
 /// # Errors
 /// Where the pattern is none, or a folder on the way cannot be read.
 pub fn files(pattern: &str) -> Result<Vec<PathBuf>, ManifestError> {
-    let failed = |reason: String| refused(pattern.to_owned(), vec![of_file(reason)]);
+    let failed = |reason: String| refused(source_name(Path::new(pattern)), vec![of_file(reason)]);
     let mut files = Vec::new();
     for entry in glob::glob(pattern).map_err(|error| failed(format!("is no glob: {error}")))? {
         let path = entry.map_err(|error| failed(format!("cannot be read: {error}")))?;
@@ -195,7 +232,10 @@ mod tests {
 
         let load = |name: &'static str| {
             let (store, path) = (store.clone(), path(name));
-            async move { load_file(&store, &path, None).await }
+            async move {
+                let file = check_file(&path, None, Kinds::Regular, Tally::default()).await?;
+                submit(&store, "f", &file, false).await
+            }
         };
         let first = load("a.jsonl").await.unwrap();
         let second = load("a.jsonl").await.unwrap();

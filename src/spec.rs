@@ -11,9 +11,13 @@ use sha2::{Digest, Sha256};
 
 use crate::job::UnixMs;
 
+mod name;
 mod portion;
 mod rules;
+mod strict;
 
+pub use name::INVISIBLE;
+pub(crate) use name::looks;
 pub use portion::Portion;
 pub use rules::{
     DEVICE_TYPES, FIELD_DESCRIPTION_MAX_CHARS, FIELD_KEYS, FIELD_NAME_MAX_CHARS,
@@ -21,6 +25,7 @@ pub use rules::{
     SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };
 pub(crate) use rules::{kind, shown, unknown_key};
+pub(crate) use strict::{Strict, key_twice};
 
 /// How many bytes of the digest make the tag: 40 bits, eight characters of base32.
 const TAG_BYTES: usize = 5;
@@ -74,13 +79,22 @@ impl JobSpec {
             Vec::new()
         });
         let mut json = |column: &str, text: Option<&str>| {
-            serde_json::from_str(text?)
-                .map_err(|error| {
+            let read = serde_json::from_str(text?);
+            match read {
+                Ok(Strict {
+                    value,
+                    has_key_twice,
+                }) => {
+                    problems.extend(has_key_twice.then(|| key_twice(column)));
+                    Some(value)
+                }
+                Err(error) => {
                     problems.push(format!(
                         "{column} is no JSON ({error}): write JSON, or leave it out"
                     ));
-                })
-                .ok()
+                    None
+                }
+            }
         };
         let spec = Self {
             name: name.to_owned(),
@@ -175,7 +189,7 @@ impl JobSpec {
     /// Every rule that the spec breaks, each with what to write instead.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        problems.extend(rules::name_problem(&self.name));
+        problems.extend(name::problem(&self.name));
         problems.extend(rules::urls_problems(&self.urls));
         if let Some(params) = self.scraper_params.as_ref().filter(|v| !v.is_null()) {
             problems.extend(rules::params_problems(params));

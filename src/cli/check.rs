@@ -11,7 +11,7 @@ use super::{Exit, budget};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
-use crate::manifest::Tally;
+use crate::manifest::{Kinds, Tally, source_name};
 use crate::store::{Role, Store, StoreError, check_access, folder_of, has_content, has_daemon};
 use findings::{Checker, Level};
 
@@ -240,9 +240,10 @@ impl Checker {
             }
             for file in files {
                 match rehearse(&file, store, &mut rehearsal).await {
-                    Ok(jobs) => {
-                        self.ok(NAME, format!("{}, {}", file.display(), count(jobs, "job")))?
-                    }
+                    Ok(jobs) => self.ok(
+                        NAME,
+                        format!("{}, {}", source_name(&file), count(jobs, "job")),
+                    )?,
                     Err(EnqueueError::Bad(error)) => self.fail(NAME, bad_lines(&error), CURE)?,
                     Err(error) => return Err(error.into()),
                 }
@@ -296,8 +297,8 @@ async fn rehearse(
     store: Option<&Store>,
     rehearsal: &mut Rehearsal,
 ) -> Result<usize, EnqueueError> {
-    let source = file.display().to_string();
-    let file = enqueue::check_file(file, None, Tally::default()).await?;
+    let source = source_name(file);
+    let file = enqueue::check_file(file, None, Kinds::Regular, Tally::default()).await?;
     let jobs = file.len();
     let (new, _) = rehearsal.admit(&source, file)?;
     if let Some(store) = store {

@@ -8,7 +8,7 @@ use super::output::{Out, cost, count, grouped, say};
 use super::{Exit, bar};
 use crate::config::Settings;
 use crate::enqueue::{self, EnqueueError, Rehearsal};
-use crate::manifest::{BadJob, Format, JobFile, ManifestError, Tally};
+use crate::manifest::{BadJob, Format, JobFile, Kinds, ManifestError, Tally, source_name};
 use crate::store::{Role, Store, Submitted};
 
 /// Adds the jobs of files: all of a file, or none where one of its jobs is bad.
@@ -79,7 +79,7 @@ pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::R
     };
     for (index, path) in args.files.iter().enumerate() {
         let is_last = index + 1 == args.files.len();
-        let (name, tally) = (path.display().to_string(), Tally::default());
+        let (name, tally) = (path.to_string_lossy().into_owned(), Tally::default());
         let size_bytes = std::fs::metadata(path).ok().map(|file| file.len());
         let work = loader.load(path, args.format, is_last, tally.clone());
         let loaded = bar::over_file(&name, size_bytes, &tally, work).await;
@@ -96,12 +96,13 @@ pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::R
         .filter(|file| !file.bad.is_empty())
         .count();
     say(&summary.words(settings, bad));
+    let exit = if bad == 0 { Exit::Done } else { Exit::BadFile };
     if args.json {
-        let mut out = Out::default();
+        let mut out = Out::of_verdict();
         out.json(&summary)?;
         out.flush()?;
     }
-    Ok(if bad == 0 { Exit::Done } else { Exit::BadFile })
+    Ok(exit)
 }
 
 /// Files into the database, which is opened, and made, when the first good one comes.
@@ -138,19 +139,26 @@ impl Loader<'_> {
         is_last: bool,
         tally: Tally,
     ) -> Result<Submitted, EnqueueError> {
-        let source = path.display().to_string();
-        let file = enqueue::check_file(path, format, tally).await?;
-        tell_repeats(&source, &file);
+        let source = source_name(path);
+        let file = enqueue::check_file(path, format, Kinds::Any, tally).await?;
+        tell_notes(&source, &file);
         if !self.dry_run {
-            return match self.open().await? {
-                Some(store) => enqueue::submit(store, &source, &file, false).await,
-                None => Ok(Submitted::default()),
+            let Some(store) = self.open().await? else {
+                return Ok(Submitted::default());
             };
+            let submitted = enqueue::submit(store, &source, &file, false).await?;
+            if submitted.added > 0 {
+                tell_alike(store, &source, &file).await?;
+            }
+            return Ok(submitted);
         }
         let (file, again) = self.rehearsal.admit(&source, file)?;
         // A dry run makes no database; without one, everything is new.
         let mut submitted = match self.open().await? {
-            Some(store) => enqueue::submit(store, &source, &file, true).await?,
+            Some(store) => {
+                tell_alike(store, &source, &file).await?;
+                enqueue::submit(store, &source, &file, true).await?
+            }
             None => Submitted {
                 added: file.len(),
                 ..Submitted::default()
@@ -220,10 +228,21 @@ impl Summary {
     }
 }
 
-/// A note for each job that stands in the file again.
-pub(super) fn tell_repeats(source: &str, file: &JobFile) {
+/// A note for each job whose name looks like that of one that is there, and is not it.
+async fn tell_alike(store: &Store, source: &str, file: &JobFile) -> Result<(), EnqueueError> {
+    for note in enqueue::alike(store, file).await? {
+        say(&format!("warning: {source}: {note}"));
+    }
+    Ok(())
+}
+
+/// A note for each job that stands in the file again, or seems to.
+pub(super) fn tell_notes(source: &str, file: &JobFile) {
     for repeat in &file.repeats {
         say(&format!("note: {source}: {repeat}"));
+    }
+    for alike in &file.alike {
+        say(&format!("warning: {source}: {alike}"));
     }
 }
 

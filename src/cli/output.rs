@@ -23,18 +23,40 @@ pub struct Closed;
 
 /// Standard output, buffered.
 #[derive(Debug)]
-pub struct Out(BufWriter<Stdout>);
+pub struct Out {
+    to: BufWriter<Stdout>,
+    is_verdict: bool,
+}
 
 impl Default for Out {
     fn default() -> Self {
-        Self(BufWriter::new(io::stdout()))
+        Self {
+            to: BufWriter::new(io::stdout()),
+            is_verdict: false,
+        }
     }
 }
 
 impl Out {
+    /// The output of a command whose exit code is its verdict: that nobody reads is no
+    /// reason to end without one.
+    pub fn of_verdict() -> Self {
+        Self {
+            is_verdict: true,
+            ..Self::default()
+        }
+    }
+
+    fn wrote(&self, result: io::Result<()>) -> anyhow::Result<()> {
+        match result {
+            Err(error) if self.is_verdict && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(failed),
+        }
+    }
+
     /// Whether a person looks at it.
     pub fn is_terminal(&self) -> bool {
-        self.0.get_ref().is_terminal()
+        self.to.get_ref().is_terminal()
     }
 
     /// Writes a text as it is.
@@ -42,7 +64,8 @@ impl Out {
     /// # Errors
     /// [`Closed`] where nobody reads any more.
     pub fn text(&mut self, text: &str) -> anyhow::Result<()> {
-        self.0.write_all(text.as_bytes()).map_err(failed)
+        let result = self.to.write_all(text.as_bytes());
+        self.wrote(result)
     }
 
     /// Writes a text and ends the line.
@@ -75,7 +98,8 @@ impl Out {
     /// # Errors
     /// As [`text`](Self::text).
     pub fn flush(&mut self) -> anyhow::Result<()> {
-        self.0.flush().map_err(failed)
+        let result = self.to.flush();
+        self.wrote(result)
     }
 }
 

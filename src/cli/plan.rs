@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::enqueue::{Bad, tell, tell_repeats};
+use super::enqueue::{Bad, tell, tell_notes};
 use super::output::Out;
 use super::{Exit, budget};
 use crate::api::Service as _;
@@ -21,7 +21,7 @@ use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::gate::{GateReason, Scope};
 use crate::job::{Job, JobId, ParserId, Progress, UnixMs};
 use crate::listing::Listing;
-use crate::manifest::{Format, Located, Tally};
+use crate::manifest::{Format, Kinds, Located, Tally, source_name};
 use crate::plan::{Fit, Planner, Prospect, Verdict, fit};
 use crate::spec::JobSpec;
 use crate::store::{Role, Store};
@@ -188,7 +188,7 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
             next_probe_at: closure.next_probe_at,
         })
         .collect();
-    let mut out = Out::default();
+    let mut out = Out::of_verdict();
     if args.json {
         out.json(&report)?;
     } else {
@@ -287,7 +287,7 @@ impl Planning<'_> {
 
     /// Looks at a file's jobs; a bad file is told at once, as `enqueue` does.
     async fn file(&mut self, path: &Path, format: Option<Format>) -> anyhow::Result<()> {
-        let source = path.display().to_string();
+        let source = source_name(path);
         let jobs = match self.read(&source, path, format).await {
             Ok(jobs) => jobs,
             Err(EnqueueError::Bad(error)) => {
@@ -338,8 +338,8 @@ impl Planning<'_> {
         path: &Path,
         format: Option<Format>,
     ) -> Result<Vec<Located<JobSpec>>, EnqueueError> {
-        let file = enqueue::check_file(path, format, Tally::default()).await?;
-        tell_repeats(source, &file);
+        let file = enqueue::check_file(path, format, Kinds::Any, Tally::default()).await?;
+        tell_notes(source, &file);
         let (file, _) = self.rehearsal.admit(source, file)?;
         if let Some(store) = self.planner.store {
             enqueue::submit(store, source, &file, true).await?;

@@ -1,25 +1,22 @@
 //! `parserd run`: the daemon in the foreground.
 
 mod ending;
+mod loading;
 #[cfg(unix)]
 mod supervisor;
 #[cfg(unix)]
 mod words;
 
-use std::{io::IsTerminal as _, sync::Arc, time::Duration};
+use std::{io::IsTerminal as _, sync::atomic::Ordering, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinSet,
-};
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     clock::Clock,
     config::{self, Settings},
     cure,
     daemon::Until,
-    enqueue::{self, EnqueueError},
     http::{Listener, Vitals},
     job::JobState,
     retention,
@@ -28,6 +25,7 @@ use crate::{
     worker::Stop,
 };
 
+use self::loading::{Asking, Loading};
 use super::{Exit, bar};
 #[cfg(unix)]
 use supervisor::Supervisor;
@@ -73,7 +71,6 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         Signals::listen(stop, settings.api.request_timeout).context("cannot listen for signals")?;
     #[cfg(unix)]
     let supervisor = signals.supervisor.clone();
-    let files_ok = load_files(&store, &settings.enqueue.files).await;
     let until = if args.until_done {
         Until::NoProgress
     } else {
@@ -106,11 +103,17 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         let max_age_ms = config::millis(max_age);
         beside.spawn(retention::keep(store.clone(), clock.clone(), max_age_ms));
     }
-    beside.spawn(signals.handle(
-        store.clone(),
-        settings.enqueue.files.clone(),
-        daemon.nudge(),
-    ));
+    let loading = Loading::of(settings, &store, &daemon);
+    let (asking, all_good) = loading.handles();
+    #[cfg(unix)]
+    let loaded = {
+        let supervisor = supervisor.clone();
+        move || supervisor.reloaded()
+    };
+    #[cfg(not(unix))]
+    let loaded = || {};
+    beside.spawn(loading.run(daemon.holds().hold(), loaded));
+    beside.spawn(signals.handle(asking));
     if let Some(listener) = listener {
         tracing::info!(address = %listener.address()?, "page, metrics and health are served");
         let vitals = Vitals::new(settings, &daemon, store.clone(), clock, token);
@@ -127,6 +130,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         supervisor.ready();
         supervisor.stopping();
     }
+    let files_ok = all_good.load(Ordering::Acquire);
     let ended = if args.until_done {
         Some((store.counts().await?, verdict(&store, files_ok).await?))
     } else {
@@ -166,44 +170,6 @@ pub(super) async fn verdict(store: &Store, files_ok: bool) -> Result<Exit, Store
     })
 }
 
-/// Loads the configured job files. A bad one is told and keeps nobody from working;
-/// returns whether all were good.
-async fn load_files(store: &Store, patterns: &[String]) -> bool {
-    let mut all_good = true;
-    for pattern in patterns {
-        let files = match enqueue::files(pattern) {
-            Ok(files) => files,
-            Err(error) => {
-                tracing::error!("enqueue.files: {error}");
-                all_good = false;
-                continue;
-            }
-        };
-        if files.is_empty() {
-            tracing::warn!(pattern, "enqueue.files: no file matches");
-        }
-        for path in files {
-            match enqueue::load_file(store, &path, None).await {
-                Ok(submitted) => tracing::info!(
-                    file = %path.display(), added = submitted.added,
-                    unchanged = submitted.unchanged, "job file loaded"
-                ),
-                Err(EnqueueError::Bad(error)) => {
-                    all_good = false;
-                    for line in error.to_string().lines() {
-                        tracing::error!("{line}");
-                    }
-                }
-                Err(error) => {
-                    all_good = false;
-                    tracing::error!(file = %path.display(), %error, "job file not loaded");
-                }
-            }
-        }
-    }
-    all_good
-}
-
 /// TERM and INT stop the daemon, a second one at once; HUP loads the job files.
 #[cfg(unix)]
 struct Signals {
@@ -227,17 +193,15 @@ impl Signals {
         })
     }
 
-    async fn handle(mut self, store: Store, patterns: Vec<String>, nudge: Arc<Notify>) {
+    async fn handle(mut self, asking: Asking) {
         loop {
             tokio::select! {
                 Some(()) = self.terminate.recv() => self.ask_to_stop("TERM"),
                 Some(()) = self.interrupt.recv() => self.ask_to_stop("INT"),
                 Some(()) = self.hangup.recv() => {
-                    tracing::info!("HUP: loading the job files");
-                    self.supervisor.reloading();
-                    load_files(&store, &patterns).await;
-                    self.supervisor.reloaded();
-                    nudge.notify_one();
+                    if asking.ask() {
+                        self.supervisor.reloading();
+                    }
                 }
             }
         }
@@ -265,7 +229,7 @@ impl Signals {
         Ok(Self { stop })
     }
 
-    async fn handle(self, _store: Store, _patterns: Vec<String>, _nudge: Arc<Notify>) {
+    async fn handle(self, _asking: Asking) {
         while tokio::signal::ctrl_c().await.is_ok() {
             let next = match *self.stop.borrow() {
                 Stop::No => Stop::Drain,

@@ -1,11 +1,12 @@
 //! CSV: a header, then a job a row. Cells are trimmed; an empty one is as good as none.
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use std::io::BufRead;
+
 use serde_json::{Map, Value};
 
-use super::lines::Lines;
-use super::{BadJob, Entry, job};
-use crate::spec::{shown, unknown_key};
+use super::csv_rows::{Row, Rows};
+use super::{BadJob, Entry, MARK, MARK_INSIDE, job};
+use crate::spec::{Strict, key_twice, shown, unknown_key};
 
 /// The columns that hold one URL each.
 const URL_COLUMNS: &[&str] = &["url", "url1", "url2", "url3"];
@@ -22,42 +23,43 @@ const COLUMNS: &[&str] = &[
     "run_at",
 ];
 
-pub(super) fn jobs(text: &str) -> Vec<Entry> {
-    let lines = Lines::of(text);
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(Trim::All)
-        .from_reader(text.as_bytes());
-    let mut rows = reader.records().map(|record| {
-        let record = record.map_err(|error| BadJob::of_file(format!("is no CSV: {error}")))?;
-        // The reader puts a row that follows blank lines where those begin.
-        let start = record
-            .position()
-            .map_or(0, |at| usize::try_from(at.byte()).unwrap_or(0));
-        let blank = text.get(start..).unwrap_or_default();
-        let start = start + (blank.len() - blank.trim_start_matches(['\r', '\n']).len());
-        Ok((lines.line(start), record))
-    });
+/// Hands the jobs of a CSV text on, one at a time, so that it may be of any length.
+pub(super) fn each<E>(
+    reader: impl BufRead,
+    mut take: impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut rows = Rows::of(reader);
     let header = match rows.next() {
-        Some(Ok((line, header))) => match header_problem(&header) {
-            None => header,
-            Some(problem) => return vec![Err(BadJob::at(line, problem))],
+        Some(Ok(row)) => match header_problem(&row.cells) {
+            None => row.cells,
+            Some(problem) => return take(Err(BadJob::at(row.line, problem))),
         },
-        Some(Err(bad)) => return vec![Err(bad)],
-        None => return Vec::new(),
+        Some(Err(bad)) => return take(Err(bad)),
+        None => return Ok(()),
     };
-    rows.map(|row| row.and_then(|(line, record)| row_job(line, &header, &record)))
-        .collect()
+    for row in rows {
+        take(row.and_then(|row| row_job(&header, &row)))?;
+    }
+    Ok(())
 }
 
-fn header_problem(header: &StringRecord) -> Option<String> {
+fn header_problem(header: &[String]) -> Option<String> {
     let has = |column: &str| header.iter().any(|name| name == column);
-    let first = header.get(0).unwrap_or_default();
+    let first = header.first().map_or("", String::as_str);
+    if first.starts_with(MARK) {
+        return Some(MARK_INSIDE.to_owned());
+    }
+    if is_separator_line(header) {
+        return Some(
+            "this is Excel's line that names a separator (sep=), and no header: remove the line, \
+             and separate columns by commas"
+                .to_owned(),
+        );
+    }
     if header.len() == 1 && first.contains([';', '\t']) {
         return Some("the header has one column: separate columns by commas".to_owned());
     }
-    let unknown = header.iter().find(|name| !COLUMNS.contains(name));
+    let unknown = header.iter().find(|name| !COLUMNS.contains(&name.as_str()));
     let twice = ["name", "scraper_params", "fields", "priority", "run_at"]
         .into_iter()
         .find(|column| header.iter().filter(|name| name == column).count() > 1);
@@ -79,21 +81,34 @@ fn header_problem(header: &StringRecord) -> Option<String> {
     }
 }
 
-fn row_job(line: usize, header: &StringRecord, record: &StringRecord) -> Entry {
+/// Excel takes `sep=;` in the first line for its own, and shows it to nobody.
+fn is_separator_line(header: &[String]) -> bool {
+    header.split_first().is_some_and(|(first, rest)| {
+        let start = first.get(..4).unwrap_or_default();
+        start.eq_ignore_ascii_case("sep=") && rest.iter().all(String::is_empty)
+    })
+}
+
+fn row_job(header: &[String], row: &Row) -> Entry {
+    let Row { line, cells } = row;
+    let line = *line;
+    if cells.first().is_some_and(|cell| cell.starts_with(MARK)) {
+        return Err(BadJob::at(line, MARK_INSIDE));
+    }
     let name = header
         .iter()
-        .zip(record)
+        .zip(cells)
         .find(|(column, _)| *column == "name");
     let name = name
-        .map(|(_, cell)| cell.to_owned())
+        .map(|(_, cell)| cell.clone())
         .filter(|name| !name.is_empty());
-    if record.len() != header.len() {
+    if cells.len() != header.len() {
         return Err(BadJob {
             line: Some(line),
             name,
             reason: format!(
                 "the row has {} cells and the header {}: put a cell that holds a comma in quotes, and double the quotes within it",
-                record.len(),
+                cells.len(),
                 header.len()
             ),
         });
@@ -104,10 +119,10 @@ fn row_job(line: usize, header: &StringRecord, record: &StringRecord) -> Entry {
     let mut problems = Vec::new();
     for (column, cell) in header
         .iter()
-        .zip(record)
+        .zip(cells)
         .filter(|(_, cell)| !cell.is_empty())
     {
-        match column {
+        match column.as_str() {
             "urls" => match urls_of(cell) {
                 Ok(more) => urls.extend(more),
                 Err(problem) => {
@@ -115,18 +130,22 @@ fn row_job(line: usize, header: &StringRecord, record: &StringRecord) -> Entry {
                     problems.push(problem);
                 }
             },
-            url if URL_COLUMNS.contains(&url) => urls.push(Value::from(cell)),
-            "scraper_params" | "fields" => match serde_json::from_str::<Value>(cell) {
-                Ok(value) => drop(object.insert(column.to_owned(), value)),
+            url if URL_COLUMNS.contains(&url) => urls.push(Value::from(cell.as_str())),
+            "scraper_params" | "fields" => match serde_json::from_str::<Strict>(cell) {
+                Ok(read) => {
+                    problems.extend(read.has_key_twice.then(|| key_twice(column)));
+                    object.insert(column.clone(), read.value);
+                }
                 Err(error) => problems.push(format!(
                     "{column} is no JSON ({error}): write JSON in quotes, and double the quotes within it"
                 )),
             },
             "priority" => {
-                let value = cell.parse::<i64>().map_or_else(|_| Value::from(cell), Value::from);
-                object.insert(column.to_owned(), value);
+                let value = cell.parse::<i64>().ok();
+                let value = value.map_or_else(|| Value::from(cell.as_str()), Value::from);
+                object.insert(column.clone(), value);
             }
-            _ => drop(object.insert(column.to_owned(), Value::from(cell))),
+            _ => drop(object.insert(column.clone(), Value::from(cell.as_str()))),
         }
     }
     if urls_told {

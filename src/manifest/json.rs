@@ -1,44 +1,15 @@
-//! JSON: an array of jobs, or a job a line.
+//! JSON Lines: a job a line; and a job as an object of JSON.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::lines::Lines;
-use super::{BadJob, Entry, job};
+use super::{BadJob, Entry, LINE_MAX_BYTES, MARK, MARK_INSIDE, job};
+use crate::spec::{Strict, key_twice, shown};
 
-/// The longest line of JSON Lines, in bytes: many times the longest job.
-pub const LINE_MAX_BYTES: u64 = 1024 * 1024;
 pub(super) const NO_UTF8: &str = "this is no UTF-8: save the file as UTF-8";
-
-/// The jobs of a JSON array.
-pub(super) fn jobs(text: &str) -> Vec<Entry> {
-    if text.trim_start().starts_with('{') {
-        let reason = "begins with an object: write an array, [{...}, {...}]; or one object a line, as JSON Lines (.jsonl)";
-        return vec![Err(BadJob::of_file(reason))];
-    }
-    let items: Vec<&RawValue> = match serde_json::from_str(text) {
-        Ok(items) => items,
-        Err(error) => {
-            let reason = format!(
-                "is no JSON array of jobs: column {}: {}",
-                error.column(),
-                words(&error)
-            );
-            return vec![Err(BadJob::at(error.line().max(1), reason))];
-        }
-    };
-    let lines = Lines::of(text);
-    let job = |item: &RawValue| {
-        // Each item is a slice of the text.
-        let offset = item.get().as_ptr() as usize - text.as_ptr() as usize;
-        entry(lines.line(offset), item.get())
-    };
-    items.into_iter().map(job).collect()
-}
 
 /// The jobs of JSON Lines, one at a time, so that a file of any length can be read.
 ///
@@ -64,6 +35,9 @@ pub fn json_lines<R: BufRead>(reader: R) -> impl Iterator<Item = Entry> {
                         .unwrap_or(&bytes);
                     match std::str::from_utf8(bytes) {
                         Ok(text) if text.trim().is_empty() => {}
+                        Ok(text) if text.starts_with(MARK) => {
+                            return Some(Err(BadJob::at(line, MARK_INSIDE)));
+                        }
                         Ok(text) => return Some(entry(line, text)),
                         Err(_) => return Some(Err(BadJob::at(line, NO_UTF8))),
                     }
@@ -106,14 +80,9 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Line> {
     }
 }
 
-fn entry(line: usize, text: &str) -> Entry {
+pub(super) fn entry(line: usize, text: &str) -> Entry {
     match serde_json::from_str(text) {
-        Ok(Object { members, twice }) => {
-            let twice = twice
-                .iter()
-                .map(|key| format!("{key} stands there twice: write it once"));
-            job::spec(line, members, twice.collect())
-        }
+        Ok(Object { members, problems }) => job::spec(line, members, problems),
         Err(error) => {
             let reason = format!(
                 "is no JSON object such as {{\"name\": ..., \"urls\": [...]}}: column {}: {}",
@@ -126,15 +95,16 @@ fn entry(line: usize, text: &str) -> Entry {
 }
 
 /// What serde_json says, without its line, which is not that of the file.
-fn words(error: &serde_json::Error) -> String {
+pub(super) fn words(error: &serde_json::Error) -> String {
     let place = format!(" at line {} column {}", error.line(), error.column());
     error.to_string().replace(&place, "")
 }
 
-/// A JSON object, and the keys that it has twice, which serde_json would pass over.
+/// A JSON object, and what serde_json would pass over: keys that come twice, in it or in
+/// its members.
 struct Object {
     members: Map<String, Value>,
-    twice: Vec<String>,
+    problems: Vec<String>,
 }
 
 impl<'de> Deserialize<'de> for Object {
@@ -151,11 +121,16 @@ impl<'de> Deserialize<'de> for Object {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
                 let mut object = Object {
                     members: Map::new(),
-                    twice: Vec::new(),
+                    problems: Vec::new(),
                 };
-                while let Some((key, value)) = map.next_entry::<String, Value>()? {
-                    if object.members.insert(key.clone(), value).is_some() {
-                        object.twice.push(key);
+                while let Some((key, member)) = map.next_entry::<String, Strict>()? {
+                    if member.has_key_twice {
+                        object.problems.push(key_twice(&shown_key(&key)));
+                    }
+                    if object.members.insert(key.clone(), member.value).is_some() {
+                        let key = shown_key(&key);
+                        let problem = format!("{key} stands there twice: write it once");
+                        object.problems.push(problem);
                     }
                 }
                 Ok(object)
@@ -163,5 +138,14 @@ impl<'de> Deserialize<'de> for Object {
         }
 
         deserializer.deserialize_map(Members)
+    }
+}
+
+/// A key as a message names it: the known ones as they are.
+fn shown_key(key: &str) -> String {
+    if job::JOB_KEYS.contains(&key) {
+        key.to_owned()
+    } else {
+        shown(key)
     }
 }

@@ -2,29 +2,50 @@
 //!
 //! A file with one bad job gives no job at all, and names every bad one.
 
+mod alike;
+mod check;
 mod csv;
+mod csv_rows;
 mod file;
 mod job;
 mod json;
+mod json_array;
 mod kept;
 pub(crate) mod lines;
 mod names;
+mod open;
 mod tally;
 mod toml;
 
-use std::{fmt, io};
+use std::fmt;
+use std::io::{self, BufRead, Read as _};
+use std::path::Path;
 
+use crate::api::text::escaped;
 use crate::cure;
 use crate::job::named_enum;
 use crate::spec::{JobSpec, shown};
-pub use file::JobFile;
-pub use json::{LINE_MAX_BYTES, json_lines};
+pub use alike::Alike;
+use alike::Looks;
+pub(crate) use alike::alike_in_database;
+pub use file::{JobFile, JobFileError};
+pub use json::json_lines;
 use lines::Lines;
 pub use names::{Admission, Names};
+pub use open::Kinds;
 pub use tally::Tally;
 
-/// The longest file that is read whole, in bytes. [`json_lines`] has no such limit.
-pub const FILE_MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// The longest TOML file, in bytes: it is read whole, and takes some thirty times its
+/// length while it is. The other formats are read job by job, and have no such limit.
+pub const TOML_MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// The longest job in another format than TOML, in bytes: many times the longest that the
+/// rules let through.
+pub const LINE_MAX_BYTES: u64 = 1024 * 1024;
+/// The byte order mark, which a text may begin with.
+const MARK: char = '\u{feff}';
+/// What joining files with `cat` leaves: the second one's mark, and its header.
+const MARK_INSIDE: &str = "a byte order mark (U+FEFF) stands here, which belongs at the beginning \
+    of a file: if files were joined, remove the mark, and in CSV the header that follows it";
 /// The name that stands for standard input.
 pub const STDIN: &str = "-";
 
@@ -57,7 +78,8 @@ impl Format {
     /// The format that a text looks to be in; CSV where it looks like no other.
     pub fn sniff(text: &[u8]) -> Self {
         let text = unmarked(text).trim_ascii_start();
-        let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let mut lines = text.split(|byte| b"\r\n".contains(byte));
+        let line = lines.next().unwrap_or_default();
         let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.\" \t".contains(byte);
         let assigns = line
             .iter()
@@ -75,6 +97,8 @@ impl Format {
                     _ => Self::Json,
                 }
             }
+            // Excel's: CSV says what is the matter with it.
+            _ if line.len() <= 6 && line.to_ascii_lowercase().starts_with(b"sep=") => Self::Csv,
             _ if assigns => Self::Toml,
             _ => Self::Csv,
         }
@@ -161,6 +185,12 @@ impl fmt::Display for ManifestError {
 
 impl std::error::Error for ManifestError {}
 
+/// A file as messages name it: what could steer a terminal, or break a line of a log, is
+/// escaped.
+pub fn source_name(path: &Path) -> String {
+    escaped(&path.to_string_lossy())
+}
+
 /// What a good file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -168,6 +198,8 @@ pub struct Manifest {
     pub jobs: Vec<Located<JobSpec>>,
     /// The jobs that the file holds again, word for word: harmless, worth a note.
     pub repeats: Vec<Repeat>,
+    /// Names that a person may take for one: worth a note too.
+    pub alike: Vec<Alike>,
 }
 
 /// A job that stands in a file twice.
@@ -200,9 +232,14 @@ impl fmt::Display for Repeat {
 ///
 /// # Errors
 /// Names every bad job: syntax errors, broken rules of [`JobSpec`], unknown keys,
-/// one name for two different jobs; and a text that is empty, too long or no UTF-8.
+/// one name for two different jobs; and a text that is empty, too long or not UTF-8.
 pub fn parse(source_name: &str, format: Format, bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    let (manifest, bad) = admitted(jobs_of(format, bytes));
+    let entries = if unmarked(bytes).trim_ascii().is_empty() {
+        vec![Err(BadJob::empty())]
+    } else {
+        jobs_of(format, bytes)
+    };
+    let (manifest, bad) = admitted(entries);
     if bad.is_empty() {
         Ok(manifest)
     } else {
@@ -222,39 +259,68 @@ fn unmarked(text: &[u8]) -> &[u8] {
 type Entry = Result<Located<JobSpec>, BadJob>;
 
 fn jobs_of(format: Format, bytes: &[u8]) -> Vec<Entry> {
-    if bytes.len() as u64 > FILE_MAX_BYTES {
-        let reason =
-            format!("is longer than {FILE_MAX_BYTES} bytes: split it, or write JSON Lines");
-        return vec![Err(BadJob::of_file(reason))];
-    }
     let bytes = unmarked(bytes);
-    if bytes.trim_ascii().is_empty() {
-        return vec![Err(BadJob::empty())];
+    let mut entries = Vec::new();
+    let all = each(format, bytes, |entry| {
+        entries.push(entry);
+        Ok::<_, std::convert::Infallible>(())
+    });
+    match all {
+        Ok(()) => entries,
     }
-    if format == Format::JsonLines {
-        return json_lines(bytes).collect();
+}
+
+/// Hands the jobs of a text on that begins with no byte order mark, as they come.
+///
+/// # Errors
+/// Whatever `take` says; then no more is read.
+fn each<E>(
+    format: Format,
+    mut reader: impl BufRead,
+    mut take: impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    let bytes = match format {
+        Format::JsonLines => return json_lines(reader).try_for_each(take),
+        Format::Json => return json_array::each(reader, take),
+        Format::Csv => return csv::each(reader, take),
+        Format::Toml => {
+            let mut bytes = Vec::new();
+            match (&mut reader)
+                .take(TOML_MAX_BYTES + 1)
+                .read_to_end(&mut bytes)
+            {
+                Ok(_) => bytes,
+                Err(error) => return take(Err(BadJob::unread(&error))),
+            }
+        }
+    };
+    if bytes.len() as u64 > TOML_MAX_BYTES {
+        return take(Err(BadJob::of_file(format!(
+            "is longer than {} MiB, and TOML is read whole: split it, or write JSON Lines or CSV, \
+             which may be of any length",
+            TOML_MAX_BYTES >> 20
+        ))));
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => match format {
-            Format::Toml => toml::jobs(text),
-            Format::Csv => csv::jobs(text),
-            Format::Json | Format::JsonLines => json::jobs(text),
-        },
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => toml::each(text, take),
         Err(error) => {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let line = Lines::of(&before).line(before.len());
-            vec![Err(BadJob::at(line, json::NO_UTF8))]
+            take(Err(BadJob::at(line, json::NO_UTF8)))
         }
     }
 }
 
 fn admitted(entries: Vec<Entry>) -> (Manifest, Vec<BadJob>) {
-    let mut names = Names::default();
+    let (mut names, mut seen) = (Names::default(), Looks::default());
     let mut manifest = Manifest::default();
     let mut bad = Vec::new();
     for entry in entries {
         match entry.map(|job| (names.admit(&job), job)) {
-            Ok((Admission::New, job)) => manifest.jobs.push(job),
+            Ok((Admission::New, job)) => {
+                manifest.alike.extend(seen.admit(&job));
+                manifest.jobs.push(job);
+            }
             Ok((Admission::Repeat(repeat), _)) => manifest.repeats.push(repeat),
             Ok((Admission::Conflict(conflict), _)) => bad.push(conflict),
             Err(fault) => bad.push(fault),

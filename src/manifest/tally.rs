@@ -1,9 +1,9 @@
-//! How far a job file is, for who waits for it.
+//! How far a job file is, for who waits for it; and that nobody does any more.
 
 use std::io::{self, Read};
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// What was read and handed on of a file. Cloning it shares it.
@@ -14,6 +14,7 @@ pub struct Tally(Arc<Counts>);
 struct Counts {
     read_bytes: AtomicU64,
     jobs: AtomicU64,
+    is_given_up: AtomicBool,
 }
 
 impl Tally {
@@ -25,6 +26,20 @@ impl Tally {
     /// How many jobs the database has taken, at the last time that it went through them.
     pub fn jobs(&self) -> u64 {
         self.0.jobs.load(Ordering::Relaxed)
+    }
+
+    /// Nobody waits any more: reading the file, and going through its jobs, ends with an
+    /// error at the next piece.
+    pub fn give_up(&self) {
+        self.0.is_given_up.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_wanted(&self) -> io::Result<()> {
+        if self.0.is_given_up.load(Ordering::Relaxed) {
+            Err(io::Error::other("parserd was told to stop"))
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn begins_again(&self) {
@@ -52,6 +67,7 @@ pub(super) struct Tallied<R> {
 
 impl<R: Read> Read for Tallied<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.tally.is_wanted()?;
         let read = self.reader.read(buffer)?;
         let bytes = u64::try_from(read).unwrap_or(u64::MAX);
         self.tally.0.read_bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -10,7 +10,8 @@ use crate::spec::{kind, shown};
 
 const CURE: &str = "begin each job with [[jobs]]";
 
-pub(super) fn jobs(text: &str) -> Vec<Entry> {
+/// Hands the jobs of a TOML text on, one by one: the text's table is large enough.
+pub(super) fn each<E>(text: &str, mut take: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
     let lines = Lines::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -21,42 +22,39 @@ pub(super) fn jobs(text: &str) -> Vec<Entry> {
         };
         let mut bad: Vec<Entry> = errors.iter().map(bad).collect();
         bad.dedup();
-        return bad;
+        return bad.into_iter().try_for_each(take);
     }
     let table = table.get_ref();
-    let strangers = table
-        .keys()
-        .filter(|key| key.get_ref() != "jobs")
-        .map(|key| {
-            let near = did_you_mean(key.get_ref(), ["jobs"]);
-            let apart = if near.is_empty() { "; " } else { " " };
-            let reason = format!("unknown key {}{near}{apart}{CURE}", shown(key.get_ref()));
-            Err(BadJob::at(lines.line(key.span().start), reason))
-        });
-    let mut entries: Vec<Entry> = strangers.collect();
+    let strangers = table.keys().filter(|key| key.get_ref() != "jobs");
+    let mut has_any = false;
+    for key in strangers {
+        has_any = true;
+        let near = did_you_mean(key.get_ref(), ["jobs"]);
+        let apart = if near.is_empty() { "; " } else { " " };
+        let reason = format!("unknown key {}{near}{apart}{CURE}", shown(key.get_ref()));
+        take(Err(BadJob::at(lines.line(key.span().start), reason)))?;
+    }
     match table.get("jobs").map(|jobs| (jobs.span(), jobs.get_ref())) {
-        Some((_, DeValue::Array(items))) => entries.extend(items.iter().map(|item| {
+        Some((_, DeValue::Array(items))) => items.iter().try_for_each(|item| {
             let line = lines.line(item.span().start);
-            match value(item.get_ref()) {
+            take(match value(item.get_ref()) {
                 Value::Object(object) => job::spec(line, object, Vec::new()),
                 other => {
                     let reason = format!("jobs holds {}: {CURE}", kind(&other));
                     Err(BadJob::at(line, reason))
                 }
-            }
-        })),
+            })
+        }),
         Some((span, other)) => {
             let reason = format!("jobs is {}: {CURE}", kind(&value(other)));
-            entries.push(Err(BadJob::at(lines.line(span.start), reason)));
+            take(Err(BadJob::at(lines.line(span.start), reason)))
         }
-        None if entries.is_empty() => {
-            entries.push(Err(BadJob::of_file(format!(
-                "the file holds no job: {CURE}"
-            ))));
+        None if has_any => Ok(()),
+        None => {
+            let reason = format!("the file holds no job: {CURE}");
+            take(Err(BadJob::of_file(reason)))
         }
-        None => {}
     }
-    entries
 }
 
 /// A TOML value as JSON; a date becomes its text.

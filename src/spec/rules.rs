@@ -46,24 +46,6 @@ pub const FIELD_TYPES: &[&str] = &["string", "number", "array"];
 /// How many characters of a bad value a message repeats.
 const SHOWN_CHARS: usize = 80;
 
-pub(super) fn name_problem(name: &str) -> Option<String> {
-    let chars = name.chars().count();
-    if name.trim().is_empty() {
-        Some("name is blank: write a name that no other job has".to_owned())
-    } else if name.chars().any(char::is_control) {
-        Some(format!(
-            "name {} holds a control character: write plain text",
-            shown(name)
-        ))
-    } else if chars > NAME_MAX_CHARS {
-        Some(format!(
-            "name has {chars} characters: write at most {NAME_MAX_CHARS}"
-        ))
-    } else {
-        None
-    }
-}
-
 pub(super) fn urls_problems(urls: &[String]) -> Vec<String> {
     if urls.is_empty() {
         return vec![format!(

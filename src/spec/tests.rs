@@ -194,6 +194,8 @@ fn a_bad_name_is_refused() {
         (" \u{a0}\t", "name is blank"),
         ("a\nb", r#"name "a\nb" holds a control character"#),
         ("a\u{85}b", "control character"),
+        ("\u{200b}", r#"name "\u{200b}" is blank to the eye"#),
+        (" \u{2800}\u{e0041}", "is blank to the eye"),
     ] {
         assert_problem(&named(name), &[words]);
     }

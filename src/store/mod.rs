@@ -11,6 +11,7 @@ pub mod figures;
 mod file;
 mod lookup;
 mod mend;
+mod names;
 mod open;
 mod queue;
 pub mod report;

@@ -123,7 +123,7 @@ async fn with_nothing_listening_database_gates_budget_and_files_are_told_all_the
     );
     let ended = place.run(&["--config", "my.toml", "check"]).is(1).prints(&[
         "ok   configuration: my.toml",
-        "schema 2, SQLite 3.",
+        "schema 5, SQLite 3.",
         "no daemon is running",
         "warn budget: budget.max_credits is 1",
         "ok   enqueue.files: good.jsonl, 1 job",

@@ -261,3 +261,109 @@ fn standard_input_is_read_in_the_format_that_is_given_or_seen() {
         .says(&["toml, json, jsonl, csv"]);
     enqueue(&["enqueue"], "").is(2);
 }
+
+/// As with `parserd enqueue --json bad.toml | true`.
+#[cfg(unix)]
+#[test]
+fn that_nobody_reads_changes_no_verdict() {
+    let place = Place::new();
+    place.file("bad.toml", BAD);
+    // More than a pipe or a buffer holds.
+    place.file("many.jsonl", &"{}\n".repeat(2000));
+    let key = [("PARSERD__API__KEY", "a-key-of-no-use")];
+    let check: &[&str] = &[
+        "--set",
+        "api.base_url=http://127.0.0.1:1",
+        "--set",
+        "enqueue.files=bad.toml",
+        "check",
+    ];
+    for (args, code) in [
+        (&["enqueue", "--json", "bad.toml"][..], 65),
+        (&["enqueue", "--json", "many.jsonl"], 65),
+        (&["plan", "bad.toml"], 65),
+        (&["plan", "--json", "many.jsonl"], 65),
+        (check, 1),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = place.command(args);
+        let ended = command.envs(key).stdout(writer).output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(code), "{args:?}: {told}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_name_steers_no_terminal_and_is_whole_in_json() {
+    let place = Place::new();
+    let name = "a\nerror: all is \u{1b}[31mlost\u{202e}.toml";
+    place.file(name, BAD);
+    place.file(&name.replace(".toml", ".jsonl"), &many(1));
+    let files = [name, &name.replace(".toml", ".jsonl")];
+    let ended = place.run(&["enqueue", "--json", files[0], files[1]]).is(65);
+    let shown = "a\\nerror: all is \\u{1b}[31mlost\\u{202e}.toml: line 6";
+    assert!(ended.err.contains(shown), "{}", ended.err);
+    let is_raw =
+        |text: &str| text.contains(['\u{1b}', '\u{202e}']) || text.contains("\nerror: all");
+    assert!(!is_raw(&ended.err) && !is_raw(&ended.out), "{}", ended.err);
+    assert_eq!(ended.json()["files"][0]["file"], name);
+    for args in [&["enqueue", "--dry-run", name][..], &["plan", name]] {
+        let ended = place.run(args);
+        assert!(!is_raw(&ended.err) && !is_raw(&ended.out), "{}", ended.err);
+    }
+}
+
+#[test]
+fn a_folder_for_temporary_files_that_is_not_there_is_not_the_files_fault() {
+    let place = Place::new();
+    // More than is kept in memory.
+    place.file("jobs.jsonl", &many(20_000));
+    let absent = place.path("absent");
+    let enqueue = |folder: &str| {
+        place.run_with(
+            &[("TMPDIR", folder), ("TMP", folder)],
+            &["enqueue", "jobs.jsonl"],
+        )
+    };
+    let ended = enqueue(absent.to_str().unwrap()).is(1);
+    ended.says(&["absent: ", "make it, or let TMPDIR name a folder"]);
+    std::fs::create_dir(&absent).unwrap();
+    enqueue(absent.to_str().unwrap())
+        .is(0)
+        .says(&["20,000 added"]);
+}
+
+#[test]
+fn names_that_look_alike_are_pointed_out() {
+    let place = Place::new();
+    let lines = [job_line("Books"), job_line("books")].join("\n");
+    place.file("jobs.jsonl", &lines);
+    place.run(&["enqueue", "jobs.jsonl"]).is(0).says(&[
+        "warning: jobs.jsonl: line 2: job \"books\" differs from \"Books\" on line 1 only in case",
+        "2 added",
+    ]);
+    // And those that are there already, from another day's file.
+    place.file(
+        "more.jsonl",
+        &[job_line("BOOKS"), job_line("caf\u{e9} 1")].join("\n"),
+    );
+    let ended = place.run(&["enqueue", "more.jsonl"]).is(0);
+    let there = |name: &str, id: u8, other: &str| {
+        format!("more.jsonl: line 1: job \"{name}\" differs from job {id}, \"{other}\", only in")
+    };
+    ended.says(&[
+        &there("BOOKS", 1, "Books"),
+        &there("BOOKS", 2, "books"),
+        "2 added",
+    ]);
+    place.file("most.jsonl", &job_line("cafe\u{301}  1"));
+    let dry = &["enqueue", "--dry-run", "most.jsonl"];
+    for args in [&dry[..], &["enqueue", "most.jsonl"]] {
+        let ended = place.run(args).is(0);
+        ended.says(&["differs from job 4, \"caf\u{e9} 1\" (caf\\u{e9} 1), only in case"]);
+    }
+    let again = place.run(&["enqueue", "more.jsonl"]).is(0);
+    assert!(!again.err.contains("differs"), "{}", again.err);
+}

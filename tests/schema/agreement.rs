@@ -2,7 +2,7 @@
 
 use parserd::spec::{
     FIELD_DESCRIPTION_MAX_CHARS, FIELD_NAME_MAX_CHARS, FIELD_SELECTOR_MAX_CHARS, FIELDS_MAX,
-    JSON_MAX_BYTES, JobSpec, NAME_MAX_CHARS, SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
+    INVISIBLE, JSON_MAX_BYTES, JobSpec, NAME_MAX_CHARS, SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };
 use serde_json::{Value, json};
 
@@ -156,11 +156,24 @@ async fn both_accept_every_name_that_is_one() {
         "null",
         "książki ☃ 📚",
         "\u{fffd}",
-        "\u{200b}",
-        "\u{ad}",
+        "a\u{200b}",
+        "\u{ad}a",
+        "\u{200b}\u{301}",
     ];
+    // What stands beside the invisible ones shows; blanks and controls have tests of their own.
+    let beside = INVISIBLE.iter().flat_map(|(first, last)| {
+        let before = char::from_u32(u32::from(*first) - 1);
+        let after = char::from_u32(u32::from(*last) + 1);
+        [before, after].into_iter().flatten()
+    });
+    let beside: Vec<_> = beside
+        .filter(|c| !c.is_whitespace() && !c.is_control())
+        .map(|c| Row::named(&c.to_string()))
+        .collect();
+    assert!(beside.len() > INVISIBLE.len());
     let longest = CHARS.map(|char| Row::named(&long(char, NAME_MAX_CHARS)));
-    assert_agreement(names.map(Row::named).into_iter().chain(longest), true).await;
+    let names = names.map(Row::named).into_iter();
+    assert_agreement(names.chain(longest).chain(beside), true).await;
 }
 
 #[tokio::test]
@@ -169,11 +182,16 @@ async fn both_refuse_every_name_that_is_none() {
     let blank: String = blank.filter(|c| c.is_whitespace()).collect();
     let blanks: Vec<_> = blank.chars().map(|c| Row::named(&c.to_string())).collect();
     assert_eq!(blanks.len(), 25);
+    let invisible = INVISIBLE.iter().flat_map(|(first, last)| [*first, *last]);
+    let all: String = invisible.clone().chain([' ']).collect();
+    let invisible: Vec<_> = invisible.map(|c| Row::named(&c.to_string())).collect();
     let control = ('\u{1}'..='\u{9f}').filter(|c| c.is_control());
     let rows = ["", "   ", &blank]
         .map(Row::named)
         .into_iter()
         .chain(blanks)
+        .chain(invisible)
+        .chain([Row::named(&all)])
         .chain(control.map(|c| Row::named(&format!("a{c}b"))))
         .chain(CHARS.map(|char| Row::named(&long(char, NAME_MAX_CHARS + 1))));
     assert_agreement(rows, false).await;
@@ -387,6 +405,8 @@ async fn both_refuse_the_same_scraper_params() {
         r#"{"device_type":"Mobile"}"#,
         r#"{"device_type":7}"#,
         r#"{"premium":true,"ultra_premium":true}"#,
+        r#"{"render":true,"render":true}"#,
+        r#"{"render":"yes","render":true}"#,
     ];
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     let deep = format!(r#"{{"render":{deep}}}"#);
@@ -437,7 +457,13 @@ async fn both_refuse_the_same_fields() {
     let mut rows = lists
         .map(|list| Row::with_fields(&list.to_string()))
         .to_vec();
-    rows.extend(["", "title", "[{name:'t',description:'d'}]"].map(Row::with_fields));
+    let raw = [
+        "",
+        "title",
+        "[{name:'t',description:'d'}]",
+        r#"[{"name":"a","name":"b","description":"d"}]"#,
+    ];
+    rows.extend(raw.map(Row::with_fields));
     for key in ["name", "description", "selector"] {
         let values = [
             json!(""),
@@ -524,8 +550,7 @@ async fn what_only_rust_refuses_is_listed_here() {
     }
 }
 
-/// serde_json forgets a key that comes twice, JSON's null means "left out" to it, and
-/// escapes count as what they stand for. No job file's row looks like these: parserd
+/// JSON's null means "left out" to serde_json, and escapes count as what they stand for. No job file's row looks like these: parserd
 /// writes the canonical form. What another program writes so is likely a mistake.
 #[tokio::test]
 async fn what_only_sql_refuses_is_listed_here() {
@@ -540,9 +565,6 @@ async fn what_only_sql_refuses_is_listed_here() {
     let rows = [
         Row::with_params("null"),
         Row::with_fields("null"),
-        Row::with_params(r#"{"render":true,"render":true}"#),
-        Row::with_params(r#"{"render":"yes","render":true}"#),
-        Row::with_fields(r#"[{"name":"a","name":"b","description":"d"}]"#),
         Row::with_fields(&format!("[{}]", escapes.join(","))),
         Row::with_urls(r#"["https://b.example/\\u0000"]"#),
         Row::with_urls(&format!(

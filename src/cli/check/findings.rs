@@ -42,6 +42,7 @@ impl Checker {
     pub(super) fn new(json: bool) -> Self {
         Self {
             json,
+            out: Out::of_verdict(),
             ..Self::default()
         }
     }

@@ -112,7 +112,7 @@ fn jobs_are_left_out_of_few_and_of_many() {
         });
         let manifest = Manifest {
             jobs: jobs.collect(),
-            repeats: Vec::new(),
+            ..Manifest::default()
         };
         let file = JobFile::of(manifest.clone()).unwrap();
         let odd = |job: &Located<JobSpec>| job.line % 2 == 1;
@@ -124,4 +124,40 @@ fn jobs_are_left_out_of_few_and_of_many() {
             assert_eq!(file.len(), left.len());
         }
     }
+}
+
+#[test]
+fn names_that_a_person_may_take_for_one_are_pointed_out_and_loaded() {
+    let names = [
+        "Books",
+        "caf\u{e9}",
+        "books",
+        "Books",
+        "cafe\u{301}",
+        "other",
+    ];
+    let text: String = names.iter().map(|name| line(name, "")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.jsonl");
+    std::fs::write(&path, &text).unwrap();
+    let loaded = load(&path).unwrap();
+    assert_eq!((loaded.jobs.len(), loaded.repeats.len()), (5, 1));
+    assert_eq!(
+        loaded,
+        parse("f", Format::JsonLines, text.as_bytes()).unwrap()
+    );
+    let told: Vec<_> = loaded.alike.iter().map(ToString::to_string).collect();
+    let rest = "only in case, blanks or Unicode form; both are created and paid for: if one parser \
+                is meant, write one name";
+    let (one, other) = (
+        "\"caf\u{e9}\" (caf\\u{e9})",
+        "\"cafe\\u{301}\" (cafe\\u{301})",
+    );
+    assert_eq!(
+        told,
+        [
+            format!("line 3: job \"books\" differs from \"Books\" on line 1 {rest}"),
+            format!("line 5: job {other} differs from {one} on line 2 {rest}"),
+        ]
+    );
 }

@@ -177,3 +177,168 @@ fn bad_csv_is_named_with_its_line() {
         assert_bad(Format::Csv, text, &[words]);
     }
 }
+
+/// The very words of the database's refusal, which migrations/0002_rules.sql holds.
+#[test]
+fn a_key_twice_within_a_job_is_refused_in_the_databases_words_from_every_format() {
+    const PARAMS: &str = "scraper_params has a key twice: write each once";
+    const FIELDS: &str = "fields holds an entry with a key twice: write each once";
+    let rules = include_str!("../../../migrations/0002_rules.sql");
+    let parts = [
+        (
+            PARAMS,
+            "scraper_params",
+            r#"{"render":false,"render":true}"#,
+        ),
+        (
+            FIELDS,
+            "fields",
+            r#"[{"name":"a","name":"b","description":"d"}]"#,
+        ),
+    ];
+    for (words, part, json) in parts {
+        assert!(rules.contains(words), "{words}");
+        let job = format!("{{\"name\": \"a\", \"urls\": [\"{PAGE}\"], \"{part}\": {json}}}");
+        let words = format!("line 1: job \"a\": {words}");
+        assert_bad(Format::JsonLines, &job, &[&words]);
+        assert_bad(Format::Json, format!("[{job}]"), &[&words]);
+        let cell = json.replace('"', "\"\"");
+        let csv = format!("name,urls,{part}\na,{PAGE},\"{cell}\"\n");
+        assert_bad(Format::Csv, csv, &[&words.replace("line 1", "line 2")]);
+    }
+    // TOML's own rules refuse it.
+    for part in [
+        "scraper_params = { render = false, render = true }",
+        "fields = [{ name = 'a', name = 'b', description = 'd' }]",
+        "[jobs.scraper_params]\nrender = false\nrender = true",
+        "[[jobs.fields]]\nname = 'a'\nname = 'b'\ndescription = 'd'",
+    ] {
+        let text = format!("[[jobs]]\nname = 'a'\nurls = ['{PAGE}']\n{part}\n");
+        assert_bad(Format::Toml, text, &["duplicate key"]);
+    }
+}
+
+/// A text that never ends: `head`, then `rows` without end.
+struct Endless {
+    left: Vec<u8>,
+    row: Vec<u8>,
+}
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left.is_empty() {
+            self.left = self.row.clone();
+        }
+        let count = buffer.len().min(self.left.len());
+        for (to, from) in buffer.iter_mut().zip(self.left.drain(..count)) {
+            *to = from;
+        }
+        Ok(count)
+    }
+}
+
+#[test]
+fn jobs_are_handed_on_as_they_come_so_that_the_length_does_not_matter() {
+    let object = format!("{{\"name\": \"é\", \"urls\": [\"{PAGE}\"]}}");
+    for (format, head, row) in [
+        (Format::JsonLines, String::new(), format!("{object}\n")),
+        (Format::Json, format!("[\n{object}"), format!(",\n{object}")),
+        (Format::Csv, "name,urls\n".to_owned(), format!("é,{PAGE}\n")),
+    ] {
+        let text = Endless {
+            left: head.into_bytes(),
+            row: row.into_bytes(),
+        };
+        let mut lines = Vec::new();
+        let ended = each(format, BufReader::new(text), |entry| {
+            lines.push(entry.unwrap().line);
+            if lines.len() < 5000 {
+                Ok(())
+            } else {
+                Err("enough")
+            }
+        });
+        assert_eq!(ended, Err("enough"), "{format}");
+        let first = if format == Format::JsonLines { 1 } else { 2 };
+        assert_eq!(lines, (first..first + 5000).collect::<Vec<_>>(), "{format}");
+    }
+}
+
+#[test]
+fn toml_is_read_whole_and_has_a_bound_that_is_told() {
+    let long = "#".repeat(TOML_MAX_BYTES as usize + 1);
+    assert_bad(
+        Format::Toml,
+        &long,
+        &["is longer than 8 MiB, and TOML is read whole: split it, or write JSON Lines or CSV"],
+    );
+    let longest = format!("[[jobs]]\nname = 'a'\nurls = ['{PAGE}']\n{long}");
+    assert_eq!(
+        specs(Format::Toml, &longest[..TOML_MAX_BYTES as usize]).len(),
+        1
+    );
+}
+
+#[test]
+fn an_array_that_breaks_off_or_goes_on_is_named_with_its_line() {
+    let job = |name: &str| format!("{{\"name\": \"{name}\",\n\"urls\": [\"{PAGE}\"]}}");
+    let (a, b) = (job("a"), job("b"));
+    for (text, words) in [
+        (format!("[{a},\n{b}\n"), "line 5: is no JSON array of jobs"),
+        (
+            format!("[{a},\n{b},\n]"),
+            "line 5: is no JSON array of jobs",
+        ),
+        (format!("[{a}\n{b}]"), "line 3: is no JSON array of jobs"),
+        (
+            format!("[{a}]\n[{b}]"),
+            "line 3: is no JSON array of jobs: column 1: trailing",
+        ),
+        ("\"a\"".to_owned(), "line 1: is no JSON array of jobs"),
+        (
+            format!("[\n{{\"x\": \"{}\"}}]", "x".repeat(2 << 20)),
+            "line 2: the job that begins here is longer than 1048576 bytes",
+        ),
+    ] {
+        assert_bad(Format::Json, text, &[words]);
+    }
+    // A surrogate is not UTF-8 either, and stands in a job.
+    let surrogate = [b"[\n{\"name\": \"".as_slice(), b"\xed\xa0\x80", b"\"}]"].concat();
+    assert_bad(Format::Json, surrogate, &["line 2: this is no UTF-8"]);
+}
+
+#[test]
+fn what_spreadsheets_and_joined_files_leave_in_csv_is_told_for_what_it_is() {
+    let job = format!("name,urls\na,{PAGE}\n");
+    for line in ["sep=;", "SEP=,", "sep=\t"] {
+        let text = format!("{line}\r\n{job}");
+        assert_bad(
+            Format::Csv,
+            &text,
+            &["line 1: this is Excel's line that names a separator"],
+        );
+        assert_eq!(Format::sniff(text.as_bytes()), Format::Csv);
+    }
+    let joined = format!("{job}\u{feff}{job}");
+    let bad = bad(Format::Csv, joined.clone());
+    assert!(
+        bad[0].starts_with("line 3: a byte order mark (U+FEFF) stands here"),
+        "{bad:?}"
+    );
+    let open = format!("{job}b,\"{PAGE}\n");
+    assert_bad(
+        Format::Csv,
+        open,
+        &["line 3: a quote opens in this row, and the file ends"],
+    );
+    let lines = |text: &str| -> Vec<_> { jobs(Format::Csv, text).iter().map(|j| j.line).collect() };
+    let mac = format!("{job}b,{PAGE}\n").replace('\n', "\r");
+    assert_eq!(lines(&mac), [2, 3]);
+    assert_eq!(Format::sniff(mac.as_bytes()), Format::Csv);
+    let object = format!("{{\"name\": \"a\", \"urls\": [\"{PAGE}\"]}}\n");
+    assert_bad(
+        Format::JsonLines,
+        format!("{object}\u{feff}{object}"),
+        &["line 2: a byte order mark (U+FEFF) stands here"],
+    );
+}

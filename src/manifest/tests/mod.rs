@@ -19,12 +19,17 @@ fn load(path: &Path) -> Result<Manifest, ManifestError> {
 }
 
 fn load_as(path: &Path, format: Option<Format>) -> Result<Manifest, ManifestError> {
-    let file = JobFile::check(path, format, &Tally::default())?;
+    let file = match JobFile::check(path, format, Kinds::Any, &Tally::default()) {
+        Ok(file) => file,
+        Err(JobFileError::Bad(error)) => return Err(error),
+        Err(error) => panic!("{error}"),
+    };
     let jobs: Vec<_> = file.jobs().collect::<Result<_, _>>().unwrap();
     assert_eq!(file.len(), jobs.len());
     Ok(Manifest {
         jobs,
         repeats: file.repeats,
+        alike: file.alike,
     })
 }
 

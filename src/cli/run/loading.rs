@@ -1,0 +1,292 @@
+//! `enqueue.files` into the database, beside the daemon's loop: at the start, and as often
+//! as HUP asks for it. A file at a time, read by a thread of its own: a disk that does not
+//! answer holds up neither the jobs nor the end of the process.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::Instant,
+};
+
+use crate::{
+    api::Service,
+    config::Settings,
+    daemon::{
+        Daemon,
+        hold::{Hold, Holds},
+    },
+    enqueue::{self, EnqueueError},
+    manifest::{Alike, JobFile, Kinds, ManifestError, Tally, source_name},
+    store::Store,
+    worker::Stop,
+};
+
+/// How many files are read ahead of the one that is being added. Each may have a megabyte
+/// of jobs in memory.
+const READ_AHEAD: usize = 8;
+
+/// HUPs that come within this time of the last loading's beginning load once more together.
+const PACE: Duration = Duration::from_secs(1);
+
+/// How many files, and how many faults, a loading names in the log; it counts all.
+const TOLD_FILES: usize = 20;
+const TOLD_FAULTS: usize = 100;
+
+/// What asks for another loading. Cloning it shares what was asked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asking {
+    is_asked: Arc<AtomicBool>,
+    asked: Arc<Notify>,
+}
+
+impl Asking {
+    /// Returns whether it was not asked for already.
+    pub(super) fn ask(&self) -> bool {
+        let is_first = !self.is_asked.swap(true, Ordering::AcqRel);
+        self.asked.notify_one();
+        is_first
+    }
+
+    fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Acquire)
+    }
+
+    /// What was asked for so far is about to be done.
+    fn answer(&self) {
+        self.is_asked.store(false, Ordering::Release);
+    }
+}
+
+/// Loads the configured job files.
+pub(super) struct Loading {
+    store: Store,
+    patterns: Vec<String>,
+    stop: watch::Receiver<Stop>,
+    holds: Holds,
+    asking: Asking,
+    /// Whether all files of the last loading were good.
+    all_good: Arc<AtomicBool>,
+}
+
+impl Loading {
+    /// What loads the files of `settings` for this daemon.
+    pub(super) fn of<S: Service>(settings: &Settings, store: &Store, daemon: &Daemon<S>) -> Self {
+        Self {
+            store: store.clone(),
+            patterns: settings.enqueue.files.clone(),
+            stop: daemon.stop(),
+            holds: daemon.holds(),
+            asking: Asking::default(),
+            all_good: Arc::new(AtomicBool::new(true)),
+        }
+    }
+
+    /// What asks for it again, and whether all files of the last time were good.
+    pub(super) fn handles(&self) -> (Asking, Arc<AtomicBool>) {
+        (self.asking.clone(), Arc::clone(&self.all_good))
+    }
+
+    /// Loads at once, which lets go of `first`, and then whenever it is asked for; `loaded`
+    /// is told each time that all that was asked for is done.
+    pub(super) async fn run(mut self, first: Hold, loaded: impl Fn()) {
+        let mut began = Instant::now();
+        let mut is_whole = self.load().await;
+        drop(first);
+        while is_whole {
+            self.asking.asked.notified().await;
+            if !self.asking.is_asked() {
+                continue;
+            }
+            let _hold = self.holds.hold();
+            tokio::time::sleep_until(began + PACE).await;
+            self.asking.answer();
+            tracing::info!("HUP: loading the job files");
+            began = Instant::now();
+            is_whole = self.load().await;
+            if is_whole && !self.asking.is_asked() {
+                loaded();
+            }
+        }
+        tracing::info!("stopping: the next start loads the job files that are left");
+    }
+
+    /// Returns whether it came to its end: not where parserd is told to stop.
+    async fn load(&mut self) -> bool {
+        if self.patterns.is_empty() {
+            return true;
+        }
+        let (found, mut to_take) = mpsc::channel(READ_AHEAD);
+        let tally = Tally::default();
+        // However this ends, nobody reads on, and what is being added is undone.
+        let _giving_up = GivingUp(tally.clone());
+        let patterns = self.patterns.clone();
+        let reading = std::thread::Builder::new()
+            .name("job-files".to_owned())
+            .spawn(move || read(&patterns, &tally, &found));
+        if let Err(error) = reading {
+            tracing::error!(%error, "job files not loaded: no thread can be started");
+            self.all_good.store(false, Ordering::Release);
+            return true;
+        }
+        let mut told = Told::default();
+        let mut stop = self.stop.clone();
+        let taking = async {
+            while let Some(found) = to_take.recv().await {
+                self.take(found, &mut told).await;
+            }
+        };
+        let is_whole = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => false,
+            () = taking => true,
+        };
+        told.end();
+        self.all_good.store(told.bad == 0, Ordering::Release);
+        is_whole
+    }
+
+    async fn take(&self, found: Found, told: &mut Told) {
+        let (name, file) = match found {
+            Found::File(name, file) => (name, file),
+            Found::NoFiles(pattern) => {
+                tracing::warn!(pattern, "enqueue.files: no file matches");
+                return;
+            }
+            Found::NoPattern(error) => return told.fault(&error),
+        };
+        if let Ok(file) = &*file {
+            told.alike(&name, &file.alike);
+        }
+        let submitted = match *file {
+            Ok(file) => enqueue::submit(&self.store, &name, &file, false).await,
+            Err(error) => Err(error),
+        };
+        match submitted {
+            Ok(submitted) => {
+                told.loaded(&name, submitted.added, submitted.unchanged);
+                if submitted.added > 0 {
+                    self.holds.nudge();
+                }
+            }
+            Err(EnqueueError::Bad(error)) => told.fault(&error),
+            Err(error) => {
+                told.bad += 1;
+                tracing::error!(file = name, %error, "job file not loaded");
+            }
+        }
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<Stop>) {
+    // Where nobody is left to say stop, the daemon ends, and this with it.
+    if stop.wait_for(|stop| *stop != Stop::No).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+struct GivingUp(Tally);
+
+impl Drop for GivingUp {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+/// What the reading thread hands on.
+enum Found {
+    File(String, Box<Result<JobFile, EnqueueError>>),
+    NoFiles(String),
+    NoPattern(ManifestError),
+}
+
+/// Reads all files that the patterns stand for, until nobody wants them any more.
+fn read(patterns: &[String], tally: &Tally, found: &mpsc::Sender<Found>) {
+    let checked = |path: &Path| {
+        let file = JobFile::check(path, None, Kinds::Regular, tally).map_err(EnqueueError::from);
+        Found::File(source_name(path), Box::new(file))
+    };
+    for pattern in patterns {
+        let files = match enqueue::files(pattern) {
+            Ok(files) => files,
+            Err(error) => {
+                if found.blocking_send(Found::NoPattern(error)).is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let none = files.is_empty().then(|| Found::NoFiles(pattern.clone()));
+        for one in none
+            .into_iter()
+            .chain(files.iter().map(|path| checked(path)))
+        {
+            if found.blocking_send(one).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What a loading came to. Of many files the log names the first ones.
+#[derive(Debug, Default)]
+struct Told {
+    files: usize,
+    added: usize,
+    unchanged: usize,
+    bad: usize,
+    named: usize,
+    faults: usize,
+}
+
+impl Told {
+    fn loaded(&mut self, file: &str, added: usize, unchanged: usize) {
+        self.files += 1;
+        self.added += added;
+        self.unchanged += unchanged;
+        if added > 0 && self.named < TOLD_FILES {
+            self.named += 1;
+            tracing::info!(file, added, unchanged, "job file loaded");
+        }
+    }
+
+    fn alike(&mut self, file: &str, alike: &[Alike]) {
+        for alike in alike {
+            if self.faults < TOLD_FAULTS {
+                tracing::warn!("enqueue.files: {file}: {alike}");
+            }
+            self.faults += 1;
+        }
+    }
+
+    fn fault(&mut self, error: &ManifestError) {
+        self.bad += 1;
+        for line in error.to_string().lines() {
+            if self.faults < TOLD_FAULTS {
+                tracing::error!("enqueue.files: {line}");
+            }
+            self.faults += 1;
+        }
+    }
+
+    fn end(&self) {
+        if self.faults > TOLD_FAULTS {
+            let more = self.faults - TOLD_FAULTS;
+            tracing::error!("enqueue.files: {more} more lines like these: `parserd check` has all");
+        }
+        tracing::info!(
+            files = self.files,
+            added = self.added,
+            unchanged = self.unchanged,
+            bad_files = self.bad,
+            "job files loaded"
+        );
+    }
+}

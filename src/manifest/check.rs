@@ -1,0 +1,116 @@
+//! What is wrong with the jobs of a file, and those in which nothing is, kept on the way.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+
+use super::alike::{Alike, Looks};
+use super::kept::{Keeping, Kept};
+use super::{Admission, BadJob, Entry, Names, Repeat};
+use crate::spec::looks;
+
+/// The jobs of a file so far. Of each it keeps a few bytes in memory.
+pub(super) struct Checking {
+    hasher: RandomState,
+    /// Of what the names look like: few do so twice, and those are compared when all are
+    /// there.
+    hashes: Vec<u64>,
+    jobs: Keeping,
+    bad: Vec<BadJob>,
+}
+
+/// A file in which nothing is wrong.
+pub(super) struct Checked {
+    pub repeats: Vec<Repeat>,
+    pub alike: Vec<Alike>,
+    pub jobs: Kept,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum Unchecked {
+    Bad(Vec<BadJob>),
+    /// Not the file's fault: its jobs cannot be kept in a temporary file.
+    Kept(io::Error),
+}
+
+impl From<io::Error> for Unchecked {
+    fn from(error: io::Error) -> Self {
+        Self::Kept(error)
+    }
+}
+
+impl Checking {
+    pub fn new() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            hashes: Vec::new(),
+            jobs: Keeping::new(),
+            bad: Vec::new(),
+        }
+    }
+
+    pub fn take(&mut self, entry: Entry) -> Result<(), Unchecked> {
+        match entry {
+            Ok(job) => {
+                self.hashes
+                    .push(self.hasher.hash_one(looks(&job.value.name)));
+                self.jobs.push(&job)?;
+            }
+            // The rest was not read: what else is wrong is not known.
+            Err(fault) if fault.line.is_none() => return Err(Unchecked::Bad(vec![fault])),
+            Err(fault) => self.bad.push(fault),
+        }
+        Ok(())
+    }
+
+    /// Finds, in the order of the lines, all that is wrong.
+    pub fn done(self) -> Result<Checked, Unchecked> {
+        let Self {
+            hasher,
+            hashes,
+            jobs,
+            mut bad,
+        } = self;
+        let mut jobs = jobs.done()?;
+        let (mut repeats, mut alike) = (Vec::new(), Vec::new());
+        let twice = twice(hashes);
+        if !twice.is_empty() {
+            // Few, as a rule: only those are kept in full, and compared.
+            let (mut names, mut seen) = (Names::default(), Looks::default());
+            jobs = jobs.retain(|job| {
+                let hash = hasher.hash_one(looks(&job.value.name));
+                if twice.binary_search(&hash).is_err() {
+                    return true;
+                }
+                match names.admit(job) {
+                    Admission::New => {
+                        alike.extend(seen.admit(job));
+                        return true;
+                    }
+                    Admission::Repeat(repeat) => repeats.push(repeat),
+                    Admission::Conflict(conflict) => bad.push(conflict),
+                }
+                false
+            })?;
+            bad.sort_by_key(|bad| bad.line);
+        }
+        if bad.is_empty() {
+            Ok(Checked {
+                repeats,
+                alike,
+                jobs,
+            })
+        } else {
+            Err(Unchecked::Bad(bad))
+        }
+    }
+}
+
+/// The hashes that are there more than once, each once, in order.
+fn twice(mut hashes: Vec<u64>) -> Vec<u64> {
+    hashes.sort_unstable();
+    let again = hashes.windows(2).filter(|pair| pair[0] == pair[1]);
+    let mut twice: Vec<_> = again.map(|pair| pair[0]).collect();
+    twice.dedup();
+    twice
+}
