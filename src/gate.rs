@@ -14,7 +14,7 @@ named_enum! {
     GateReason {
         /// 401: the key is wrong.
         Unauthorized = "unauthorized",
-        /// 402 or 403: credits are exhausted.
+        /// 402 or 403: credits are exhausted. Or another limit of the account.
         Credits = "credits",
         /// 429: too many requests.
         Throttled = "throttled",
@@ -306,7 +306,9 @@ const fn verdict(signal: &Signal) -> Option<(GateReason, Option<DurationMs>)> {
     match signal {
         Signal::Accepted | Signal::Answered => None,
         Signal::Refused(Refusal::Unauthorized) => Some((GateReason::Unauthorized, None)),
-        Signal::Refused(Refusal::Credits) => Some((GateReason::Credits, None)),
+        Signal::Refused(Refusal::Credits | Refusal::AccountLimit) => {
+            Some((GateReason::Credits, None))
+        }
         Signal::Refused(Refusal::Throttled { retry_after_ms }) => {
             Some((GateReason::Throttled, *retry_after_ms))
         }

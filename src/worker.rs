@@ -287,6 +287,8 @@ impl<S: Service> Worker<S> {
             elapsed_ms = self.clock.now() - sent_at,
             "create answered"
         );
+        let own = texts_of(&request);
+        let outcome = self.account.judge(job.id, &own, outcome);
         if let Some(change) = self.decided(job, Event::CreateAnswered(outcome)) {
             self.report(&change, pass);
             self.apply_firmly(job, change).await?;
@@ -349,6 +351,12 @@ impl<S: Service> Worker<S> {
         }
         Ok(())
     }
+}
+
+/// What an answer repeats of a job that is about this job alone.
+fn texts_of(request: &CreateRequest) -> Vec<&str> {
+    let urls = request.urls.iter().map(String::as_str);
+    urls.chain([request.name.as_str()]).collect()
 }
 
 /// Canonical JSON of a checked specification, to be sent as it is.

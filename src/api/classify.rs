@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::value::RawValue;
 
 use super::answer_json::{self, ParserStatus};
+use super::limit::Limit;
 use super::text::Quoter;
 use super::types::{
     AccountOutcome, CreateOutcome, DoubtCause, Finished, ListOutcome, ListedParser, PollOutcome,
@@ -85,7 +86,12 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
         }
     };
     if let Some(refusal) = refusal(&answer, now) {
-        return CreateOutcome::Refused(refusal, told(&answer, quoter));
+        let words = told(&answer, quoter);
+        // What this request may not have says nothing of any other.
+        if refusal == Refusal::Credits && Limit::told_by(&words.message).is_some() {
+            return CreateOutcome::Rejected(words);
+        }
+        return CreateOutcome::Refused(refusal, words);
     }
     match answer.status {
         200..=299 => created(&answer, quoter),

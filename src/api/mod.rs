@@ -7,6 +7,7 @@
 mod answer_json;
 pub mod classify;
 pub mod client;
+pub mod limit;
 pub mod text;
 pub mod types;
 

@@ -27,6 +27,9 @@ pub enum Refusal {
     Unauthorized,
     /// 402 or 403: credits are exhausted.
     Credits,
+    /// Several different jobs in a row were rejected in the same words: a limit of the
+    /// account, told as a 400 or the like.
+    AccountLimit,
     /// 429, with what `Retry-After` asks for, counted from now.
     Throttled {
         /// How long to wait, if the service said so.
@@ -59,7 +62,8 @@ pub enum CreateOutcome {
         /// Its version; 0 is a real one.
         version: Option<i64>,
     },
-    /// 400, 404, 405, 409, 410, 413, 415 or 422: refused, nothing was made.
+    /// 400, 404, 405, 409, 410, 413, 415 or 422, or a 402 or 403 whose text is about this
+    /// request: refused, nothing was made.
     Rejected(Words),
     /// The gate closes; nothing was made.
     Refused(Refusal, Words),

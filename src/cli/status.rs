@@ -215,7 +215,9 @@ pub(crate) fn parked(
     let told = |reason: ParkReason| -> (String, String) {
         match reason {
             ParkReason::Credits => (
-                "the service says that the credits are exhausted (402 or 403)".to_owned(),
+                "the service says that the credits are exhausted (402 or 403), or refuses job after \
+                 job in the same words: `parserd jobs --state PARKED` shows them"
+                    .to_owned(),
                 format!(
                     "add credits; parserd probes by itself{probe}, `parserd resume` makes it try at once"
                 ),

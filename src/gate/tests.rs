@@ -37,6 +37,10 @@ fn an_open_gate_closes_for_each_refusal_and_for_nothing_else() {
             refused(Refusal::Credits),
             closed(GateReason::Credits, 100, 1_000, 900),
         ),
+        (
+            refused(Refusal::AccountLimit),
+            closed(GateReason::Credits, 100, 1_000, 900),
+        ),
         (throttled(None), closed(GateReason::Throttled, 100, 120, 20)),
         (
             throttled(Some(5_000)),

@@ -7,6 +7,7 @@ use crate::{
     api::types::{CreateOutcome, DoubtCause as Unknown, ListedParser, Refusal, Words},
     budget::OverBudget,
     gate::Signal,
+    hint,
     job::{DoubtCause, ErrorKind, JobState, ParkReason, UnixMs},
 };
 
@@ -202,8 +203,7 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
             .failed(
                 ErrorKind::BadRequest,
                 &words,
-                "the service refused the job as it is: correct name, urls, scraper_params \
-                 or fields as its message says, then retry",
+                hint::for_rejected_create(&words),
                 at.now,
             )
             .done(),
@@ -260,6 +260,13 @@ pub(super) fn refused(
             ParkReason::Credits,
             "credits are exhausted: add some; parserd probes by itself, \
              and `parserd resume` makes it try at once",
+        ),
+        Refusal::AccountLimit => (
+            ParkReason::Credits,
+            "several jobs in a row were refused in these words, so they are taken to be about the \
+             account: parserd tries one job at a time, and `parserd resume` makes it try at once. \
+             Lift the limit with the service; if the jobs are at fault, correct or cancel them. \
+             `parserd retry` takes up the first ones, which FAILED",
         ),
         Refusal::Throttled { retry_after_ms } => {
             let n = change.next.holds;

@@ -42,7 +42,8 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
                     retry_after_ms: None,
                 }
                 | Refusal::Unauthorized
-                | Refusal::Credits => at.now,
+                | Refusal::Credits
+                | Refusal::AccountLimit => at.now,
             };
             change.signal(Signal::Refused(refusal)).done()
         }

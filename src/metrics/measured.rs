@@ -83,7 +83,7 @@ impl<S: Service> Service for Measured<S> {
 const fn refused(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Unauthorized => ParkReason::Unauthorized.as_str(),
-        Refusal::Credits => ParkReason::Credits.as_str(),
+        Refusal::Credits | Refusal::AccountLimit => ParkReason::Credits.as_str(),
         Refusal::Throttled { .. } => "throttled",
     }
 }

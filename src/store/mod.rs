@@ -8,6 +8,7 @@ mod courtesy;
 mod done;
 pub mod figures;
 mod file;
+mod held;
 mod lookup;
 mod mend;
 mod open;

@@ -68,7 +68,7 @@ fn every_status_of_a_create_has_the_outcome_of_the_table() {
             let found = match &outcome {
                 CreateOutcome::Rejected(_) => "rejected",
                 CreateOutcome::Refused(Refusal::Unauthorized, _) => "unauthorized",
-                CreateOutcome::Refused(Refusal::Credits, _) => "credits",
+                CreateOutcome::Refused(Refusal::Credits | Refusal::AccountLimit, _) => "credits",
                 CreateOutcome::Refused(Refusal::Throttled { .. }, _) => "throttled",
                 CreateOutcome::InDoubt(DoubtCause::ServiceError, _) => "service error",
                 CreateOutcome::InDoubt(DoubtCause::AnswerLost, _) => "lost",

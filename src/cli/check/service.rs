@@ -136,7 +136,7 @@ impl Checker {
                 format!("it does not accept the key: {}", said(words)),
                 "take the key from the dashboard, and put it where api.key or api.key_file says",
             ),
-            Refusal::Credits => self.fail(
+            Refusal::Credits | Refusal::AccountLimit => self.fail(
                 name,
                 format!("it says that the credits are exhausted: {}", said(words)),
                 "add credits, then `parserd resume`; if these are not the API's own words, see to a \

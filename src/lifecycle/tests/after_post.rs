@@ -18,6 +18,7 @@ fn changed(reply: Reply) -> Change {
 const WITH_ID: &str = r#"{"id":"p1","version":0}"#;
 const GENERATING: &str = "GENERATING, made p1, accepted";
 const REJECTED: &str = "FAILED bad_request, not made, answered";
+const OVER_COST: &str = r#"{"error":"This request exceeds your max_cost"}"#;
 const LOST: &str = "CREATING in doubt (answer_lost), -, answered";
 const SERVICE_ERROR: &str = "CREATING in doubt (service_error), -, answered";
 const NOT_SENT: &str = "QUEUED, not made, not connected";
@@ -56,6 +57,8 @@ fn every_answer_to_a_create_leads_where_the_design_says() {
         (http(401, ""), UNAUTHORIZED),
         (http(402, ""), CREDITS),
         (http(403, "<html>quota</html>"), CREDITS),
+        (http(403, OVER_COST), REJECTED),
+        (http(402, OVER_COST), REJECTED),
         (http(429, ""), THROTTLED),
         (http_later(429, "7"), THROTTLED),
         (http_later(429, "soon"), THROTTLED),
@@ -194,6 +197,32 @@ fn a_parked_job_says_what_a_person_can_do() {
         assert_eq!(next.due_at, NOW, "the last to be a canary again");
         assert_eq!(next.attempts, 0);
     }
+}
+
+#[test]
+fn a_rejected_job_says_what_fits_the_services_words() {
+    let no_premium = "Your current plan does not allow you to use our premium proxies";
+    for (reply, hint) in [
+        (http(400, "urls: at most 3"), "correct name"),
+        (http(400, no_premium), "correct name"),
+        (http(403, no_premium), "take premium"),
+        (http(403, OVER_COST), "raise max_cost"),
+    ] {
+        let label = format!("{reply:?}");
+        let next = changed(reply).next;
+        assert!(next.error_hint.unwrap().contains(hint), "{label}");
+    }
+}
+
+#[test]
+fn a_limit_of_the_account_parks_the_job_and_keeps_the_services_text() {
+    let refused = CreateOutcome::Refused(Refusal::AccountLimit, words(Some(400)));
+    let change = change(&creating(), Event::CreateAnswered(refused), NOW);
+    let told = told(&Transition::Change(Box::new(change.clone())));
+    assert_eq!(told, "PARKED credits, not made, account limit");
+    let next = change.next;
+    assert_eq!(next.error_message.as_deref(), Some("the words"));
+    assert!(next.error_hint.unwrap().contains("about the account"));
 }
 
 #[test]
