@@ -59,9 +59,10 @@ impl Rejections {
                 }
             }
             // They say nothing of jobs.
-            CreateOutcome::Refused(..) | CreateOutcome::NotSent(_) | CreateOutcome::InDoubt(..) => {
-                outcome
-            }
+            CreateOutcome::Refused(..)
+            | CreateOutcome::NotSent(_)
+            | CreateOutcome::InDoubt(..)
+            | CreateOutcome::Unavailable { .. } => outcome,
         }
     }
 

@@ -456,3 +456,37 @@ async fn a_limit_told_as_400_fails_two_jobs_and_holds_the_rest_by_one_canary() {
         harness.assert_one_parser_each(28);
     }
 }
+
+#[tokio::test]
+async fn a_maintenance_with_retry_after_holds_creates_and_lists_and_uses_up_no_attempt() {
+    // Longer than the daemon's own patience by far: it is the header that holds it.
+    let down = "any status=503 retry-after=1s until=2s";
+    let mut harness = Harness::new(&[down]).await;
+    harness.set("retry.max_attempts", "1");
+    harness.enqueue(12).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 12)]).await;
+    harness.assert_one_parser_each(12);
+    let refused = |endpoint| {
+        harness
+            .server
+            .with(|simulator| simulator.traffic.count_status(endpoint, Some(503)))
+    };
+    // One a second, and those that were under way together.
+    assert!(refused(Endpoint::List) <= 3, "{}", refused(Endpoint::List));
+}
+
+#[tokio::test]
+async fn creates_that_are_asked_to_come_later_are_no_attempts() {
+    let down = "create status=503 retry-after=1s until=1s";
+    let mut harness = Harness::new(&[down]).await;
+    harness.set("retry.max_attempts", "1");
+    harness.enqueue(12).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 12)]).await;
+    harness.assert_one_parser_each(12);
+    let attempts = harness.sql("SELECT sum(attempts) FROM jobs").await.unwrap();
+    assert_eq!(attempts, ["0"]);
+    // Those under way together, and one create each once it is over.
+    assert!(harness.requests(Endpoint::Create) <= 12 + 12);
+}

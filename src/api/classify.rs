@@ -85,8 +85,22 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
             return CreateOutcome::InDoubt(DoubtCause::AnswerLost, spoken(&text, quoter));
         }
     };
-    if let Some(refusal) = refusal(&answer, now) {
-        let words = told(&answer, quoter);
+    let outcome = answered(&answer, now, quoter);
+    match (outcome, asked_wait_ms(&answer, now)) {
+        (CreateOutcome::InDoubt(cause, words), Some(retry_after_ms)) => {
+            CreateOutcome::Unavailable {
+                cause,
+                retry_after_ms,
+                words,
+            }
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn answered(answer: &Answer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
+    if let Some(refusal) = refusal(answer, now) {
+        let words = told(answer, quoter);
         // What this request may not have says nothing of any other.
         if refusal == Refusal::Credits && Limit::told_by(&words.message).is_some() {
             return CreateOutcome::Rejected(words);
@@ -94,12 +108,12 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
         return CreateOutcome::Refused(refusal, words);
     }
     match answer.status {
-        200..=299 => created(&answer, quoter),
+        200..=299 => created(answer, quoter),
         400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => {
-            CreateOutcome::Rejected(told(&answer, quoter))
+            CreateOutcome::Rejected(told(answer, quoter))
         }
-        500..=599 => CreateOutcome::InDoubt(DoubtCause::ServiceError, told(&answer, quoter)),
-        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, told(&answer, quoter)),
+        500..=599 => CreateOutcome::InDoubt(DoubtCause::ServiceError, told(answer, quoter)),
+        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, told(answer, quoter)),
     }
 }
 
@@ -128,7 +142,7 @@ pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> 
         Ok(answer) => answer,
         Err(fault) => return PollOutcome::Trouble(silence(&fault, quoter)),
     };
-    if let Some(refusal) = refusal(&answer, now) {
+    if let Some(refusal) = refusal_of_read(&answer, now) {
         return PollOutcome::Refused(refusal, told(&answer, quoter));
     }
     match answer.status {
@@ -181,7 +195,7 @@ pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
         Ok(answer) => answer,
         Err(fault) => return ListOutcome::Trouble(silence(&fault, quoter)),
     };
-    if let Some(refusal) = refusal(&answer, now) {
+    if let Some(refusal) = refusal_of_read(&answer, now) {
         return ListOutcome::Refused(refusal, told(&answer, quoter));
     }
     if !(200..=299).contains(&answer.status) {
@@ -247,6 +261,22 @@ fn refusal(answer: &Answer, now: UnixMs) -> Option<Refusal> {
         }),
         _ => None,
     }
+}
+
+/// The same of a request that only reads: nothing is in doubt where a 5xx asks for a wait.
+fn refusal_of_read(answer: &Answer, now: UnixMs) -> Option<Refusal> {
+    let unavailable = || {
+        let retry_after_ms = Some(asked_wait_ms(answer, now)?);
+        Some(Refusal::Throttled { retry_after_ms })
+    };
+    refusal(answer, now).or_else(unavailable)
+}
+
+/// The wait that a 5xx asks for (maintenance), as a 429 may.
+fn asked_wait_ms(answer: &Answer, now: UnixMs) -> Option<DurationMs> {
+    let text = answer.retry_after.as_deref()?;
+    let asks = (500..=599).contains(&answer.status);
+    asks.then(|| retry_after_ms(text, now)).flatten()
 }
 
 /// The wait that a `Retry-After` asks for: seconds or an HTTP date (RFC 9110,

@@ -30,7 +30,7 @@ pub enum Refusal {
     /// Several different jobs in a row were rejected in the same words: a limit of the
     /// account, told as a 400 or the like.
     AccountLimit,
-    /// 429, with what `Retry-After` asks for, counted from now.
+    /// 429, with what `Retry-After` asks for, counted from now; or a 5xx that asks for a wait.
     Throttled {
         /// How long to wait, if the service said so.
         retry_after_ms: Option<DurationMs>,
@@ -71,6 +71,16 @@ pub enum CreateOutcome {
     NotSent(Words),
     /// Whether a parser was made is not known.
     InDoubt(DoubtCause, Words),
+    /// The same, and the service asks to be left alone (5xx with `Retry-After`): creates are
+    /// held as after a 429, and should this one have made nothing, it was no attempt.
+    Unavailable {
+        /// Why its outcome is not known.
+        cause: DoubtCause,
+        /// How long to wait.
+        retry_after_ms: DurationMs,
+        /// The service's text.
+        words: Words,
+    },
 }
 
 impl CreateOutcome {
@@ -82,6 +92,7 @@ impl CreateOutcome {
             Self::Refused(..) => "refused",
             Self::NotSent(_) => "not_sent",
             Self::InDoubt(..) => "in_doubt",
+            Self::Unavailable { .. } => "unavailable",
         }
     }
 

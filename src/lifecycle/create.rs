@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::{Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
+use super::{Change, Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
 use crate::{
     api::types::{CreateOutcome, DoubtCause as Unknown, ListedParser, Refusal, Words},
     budget::OverBudget,
     gate::Signal,
     hint,
-    job::{DoubtCause, ErrorKind, JobState, ParkReason, UnixMs},
+    job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, UnixMs},
 };
 
 /// Never, until someone or something moves the job.
@@ -225,18 +225,41 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
             change.done()
         }
         CreateOutcome::InDoubt(unknown, words) => {
-            let cause = match unknown {
-                Unknown::ServiceError => DoubtCause::ServiceError,
-                Unknown::AnswerLost => DoubtCause::AnswerLost,
-            };
-            let detail =
-                json!({"cause": cause, "http_status": words.status, "message": words.message});
-            doubt::enter(at, at.change().error(&words), cause)
-                .signal(Signal::Answered)
-                .note("in_doubt", detail)
+            let mut change = in_doubt(at, unknown, &words, None);
+            change.next.holds = 0;
+            change.signal(Signal::Answered).done()
+        }
+        CreateOutcome::Unavailable {
+            cause,
+            retry_after_ms,
+            words,
+        } => {
+            let mut change = in_doubt(at, cause, &words, Some(retry_after_ms));
+            // The mark of a create that was held up: see `doubt::refuted`.
+            change.next.holds += 1;
+            let retry_after_ms = Some(retry_after_ms);
+            change
+                .signal(Signal::Refused(Refusal::Throttled { retry_after_ms }))
                 .done()
         }
     }
+}
+
+fn in_doubt(
+    at: &Moment,
+    unknown: Unknown,
+    words: &Words,
+    retry_after_ms: Option<DurationMs>,
+) -> Change {
+    let cause = match unknown {
+        Unknown::ServiceError => DoubtCause::ServiceError,
+        Unknown::AnswerLost => DoubtCause::AnswerLost,
+    };
+    let mut detail = json!({"cause": cause, "http_status": words.status, "message": words.message});
+    if let Some(ms) = retry_after_ms {
+        detail["retry_after_ms"] = json!(ms);
+    }
+    doubt::enter(at, at.change().error(words), cause).note("in_doubt", detail)
 }
 
 /// The account was refused, by a create (with its ledger) or by the list before one.

@@ -34,7 +34,7 @@ impl<S: Service> Service for Measured<S> {
             CreateOutcome::Rejected(_) => "rejected",
             CreateOutcome::Refused(refusal, _) => refused(refusal),
             CreateOutcome::NotSent(_) => "not_sent",
-            CreateOutcome::InDoubt(..) => "in_doubt",
+            CreateOutcome::InDoubt(..) | CreateOutcome::Unavailable { .. } => "in_doubt",
         };
         request.answered("create", word);
         outcome

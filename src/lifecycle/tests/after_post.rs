@@ -21,6 +21,7 @@ const REJECTED: &str = "FAILED bad_request, not made, answered";
 const OVER_COST: &str = r#"{"error":"This request exceeds your max_cost"}"#;
 const LOST: &str = "CREATING in doubt (answer_lost), -, answered";
 const SERVICE_ERROR: &str = "CREATING in doubt (service_error), -, answered";
+const UNAVAILABLE: &str = "CREATING in doubt (service_error), -, throttled";
 const NOT_SENT: &str = "QUEUED, not made, not connected";
 const THROTTLED: &str = "QUEUED, not made, throttled";
 const UNAUTHORIZED: &str = "PARKED unauthorized, not made, unauthorized";
@@ -72,6 +73,8 @@ fn every_answer_to_a_create_leads_where_the_design_says() {
         (http(503, ""), SERVICE_ERROR),
         (http(504, ""), SERVICE_ERROR),
         (cut(503, "half"), SERVICE_ERROR),
+        (http_later(500, "7"), UNAVAILABLE),
+        (http_later(500, "soon"), SERVICE_ERROR),
         (http(408, ""), LOST),
         (http(425, ""), LOST),
         (http(418, ""), LOST),
