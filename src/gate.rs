@@ -294,8 +294,8 @@ impl Gate {
         Self::Closed(Closure {
             reason,
             since: same.map_or(now, |closure| closure.since),
-            // Asked to come back at once, parserd still does not come back in a loop.
-            next_probe_at: now.saturating_add(hold.map_or(interval_ms, |ms| ms.max(first))),
+            // Asked to come back at once (0, or a date that is past), parserd still backs off.
+            next_probe_at: now.saturating_add(hold.unwrap_or(0).max(interval_ms)),
             interval_ms,
         })
     }

@@ -293,7 +293,8 @@ pub(super) fn refused(
         ),
         Refusal::Throttled { retry_after_ms } => {
             let n = change.next.holds;
-            let due_at = retry_after_ms.map_or_else(|| at.retry_at(n), |ms| at.in_ms(ms));
+            // Asked to come back at once, it still backs off.
+            let due_at = at.retry_at(n).max(at.in_ms(retry_after_ms.unwrap_or(0)));
             change = change.queued(due_at).note(
                 "throttled",
                 json!({"http_status": words.status, "retry_after_ms": retry_after_ms}),

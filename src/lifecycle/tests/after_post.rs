@@ -138,7 +138,7 @@ fn the_words_of_the_service_are_kept_with_its_status() {
 
 #[test]
 fn what_was_throttled_or_never_sent_is_no_attempt_and_waits_longer_each_time() {
-    for reply in [http(429, ""), connection_refused()] {
+    for reply in [http(429, ""), http_later(429, "0"), connection_refused()] {
         let mut held = creating();
         for expected in [2_000, 4_000, 8_000, 16_000] {
             let event = Event::CreateAnswered(outcome(reply.clone()));
@@ -166,7 +166,9 @@ fn an_outage_fails_no_job_however_long() {
 fn retry_after_says_when_the_job_is_due_again() {
     for (header, waits) in [
         ("7", 7_000),
-        ("0", 0),
+        ("1", 2_000),
+        ("0", 2_000),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 2_000),
         ("86401", 86_400_000),
         ("soon", 2_000),
     ] {
