@@ -14,9 +14,10 @@ use crate::{
     account::Pass,
     api::{
         Service,
-        types::{ListOutcome, PollOutcome, Refusal, Words},
+        types::{Flaws, ListOutcome, PollOutcome, Refusal, Words},
     },
     backoff::Schedule,
+    blind::Blindness,
     gate::Signal,
     job::{DurationMs, Job, UnixMs},
     lifecycle::{Event, Sighting, TRUSTED_LISTS},
@@ -47,6 +48,8 @@ pub struct Lists {
     newest: Mutex<Option<Arc<Listing>>>,
     failures: AtomicI64,
     retry_at: AtomicI64,
+    /// What is known of lists that cannot be used; none before the first one.
+    blindness: Mutex<Option<Blindness>>,
 }
 
 impl Lists {
@@ -65,6 +68,12 @@ impl Lists {
     /// Forgets the list and the waiting, whose times are those before a step of the clock.
     pub async fn forget(&self) {
         *self.newest.lock().await = None;
+        // Its times are those of before; what is told stays told.
+        let mut blindness = self.blindness.lock().await;
+        *blindness = blindness
+            .take()
+            .map(|known| Blindness::left(known.told().cloned()));
+        drop(blindness);
         self.succeeded();
     }
 
@@ -111,15 +120,58 @@ impl<S: Service> Worker<S> {
         match self.fetch(pass).await? {
             Ok(listing) => {
                 self.lists.succeeded();
+                self.see().await?;
                 let listing = Arc::new(listing);
                 *newest = Some(Arc::clone(&listing));
                 Ok(Ok(listing))
             }
             Err(none) => {
+                if let NoList::Trouble(words) = &none {
+                    self.go_blind(words).await?;
+                }
                 self.lists.failed(&self.policy.retry, self.clock.now());
                 Ok(Err(none))
             }
         }
+    }
+
+    /// A list came: if there was none for a while, that is over.
+    async fn see(&self) -> Result<(), StoreError> {
+        let mut blindness = self.lists.blindness.lock().await;
+        let was_blind = match &*blindness {
+            Some(known) => known.told().is_some(),
+            None => self.store.no_list().await?.is_some(),
+        };
+        if was_blind {
+            self.store.set_no_list(None).await?;
+            tracing::info!("the account's list can be had again");
+        }
+        *blindness = Some(Blindness::default());
+        Ok(())
+    }
+
+    /// An answer was no list: whoever looks is told since when, and why.
+    async fn go_blind(&self, words: &Words) -> Result<(), StoreError> {
+        let mut blindness = self.lists.blindness.lock().await;
+        let before = match blindness.take() {
+            Some(known) => known,
+            None => Blindness::left(self.store.no_list().await?),
+        };
+        let after = before.clone().after(words, self.clock.now());
+        let is_news = before.told() != after.told();
+        let after = blindness.insert(after);
+        if is_news {
+            self.store.set_no_list(after.told()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the account's list cannot be had and only a person can change that.
+    pub async fn is_blind(&self) -> bool {
+        let blindness = self.lists.blindness.lock().await;
+        let patience_ms = self.policy.retry.max_interval_ms;
+        let now = self.clock.now();
+        (blindness.as_ref()).is_some_and(|known| known.is_lasting(now, patience_ms))
     }
 
     async fn fetch(&self, pass: &mut Pass) -> Result<Result<Listing, NoList>, StoreError> {
@@ -128,10 +180,10 @@ impl<S: Service> Worker<S> {
         let listed_at = self.clock.now();
         let outcome = self.service.list().await;
         let now = self.clock.now();
-        let items = match outcome {
-            ListOutcome::Listed(items) => {
+        let (items, flaws) = match outcome {
+            ListOutcome::Listed(items, flaws) => {
                 self.account.report(pass, &Signal::Accepted, now);
-                items
+                (items, flaws)
             }
             ListOutcome::Refused(refusal, words) => {
                 self.account
@@ -158,11 +210,45 @@ impl<S: Service> Worker<S> {
                 self.store.mark_found(id).await?;
             }
         }
-        listing.distrust = self.why_distrust(&listing, known).await?;
+        let listed_badly = self.why_distrust_flawed(&listing, &flaws, known).await?;
+        listing.distrust = match listed_badly {
+            Ok(distrust) => distrust,
+            Err(words) => return Ok(Err(NoList::Trouble(words))),
+        };
         if let Some(why) = &listing.distrust {
             tracing::warn!(why, "the account's list cannot be trusted to be whole");
         }
         Ok(Ok(listing))
+    }
+
+    /// [`why_distrust`](Self::why_distrust), of a list of which not all can be read; the words
+    /// where it is none at all.
+    async fn why_distrust_flawed(
+        &self,
+        listing: &Listing,
+        flaws: &Flaws,
+        mut known: Vec<KnownParser>,
+    ) -> Result<Result<Option<String>, Words>, StoreError> {
+        let nameless: HashSet<_> = flaws.nameless.iter().collect();
+        let seen: HashSet<_> = known
+            .iter()
+            .filter(|parser| nameless.contains(&parser.id))
+            .map(|parser| parser.id.clone())
+            .collect();
+        if let Some(why) = flaws.hide(|id| seen.contains(id)) {
+            return Ok(Ok(Some(why)));
+        }
+        known.retain(|parser| !seen.contains(&parser.id));
+        let why = self.why_distrust(listing, known).await?;
+        Ok(match (flaws.is_null, why) {
+            (false, why) => Ok(why),
+            // Some services say so of an empty list.
+            (true, None) => Ok(Some("it is null where a list should be".to_owned())),
+            (true, Some(why)) => Err(Words {
+                status: Some(200),
+                message: format!("null in the place of the account's list: {why}"),
+            }),
+        })
     }
 
     async fn why_distrust(

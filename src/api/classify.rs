@@ -12,8 +12,8 @@ use super::answer_json::{self, ParserStatus};
 use super::limit::Limit;
 use super::text::Quoter;
 use super::types::{
-    AccountOutcome, CreateOutcome, DoubtCause, Finished, ListOutcome, ListedParser, PollOutcome,
-    Refusal, Words,
+    AccountOutcome, CreateOutcome, DoubtCause, Finished, Flaws, ListOutcome, ListedParser,
+    PollOutcome, Refusal, Words,
 };
 use crate::job::{DurationMs, ParserId, UnixMs};
 
@@ -209,12 +209,14 @@ pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
 /// answer itself has its beginning.
 pub fn listed(
     answer: &Answer,
-    parsers: Result<Vec<ListedParser>, String>,
+    parsers: Result<(Vec<ListedParser>, Flaws), String>,
     quoter: &Quoter,
 ) -> ListOutcome {
     match parsers {
         // Absences in a list are believed, so its transfer must have ended well.
-        Ok(parsers) if answer.body.end == BodyEnd::Complete => ListOutcome::Listed(parsers),
+        Ok((parsers, flaws)) if answer.body.end == BodyEnd::Complete => {
+            ListOutcome::Listed(parsers, flaws)
+        }
         Ok(_) => {
             let problem = unreadable(answer, "its transfer did not end");
             ListOutcome::Trouble(doubted(answer, &problem, quoter))

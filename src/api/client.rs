@@ -22,7 +22,8 @@ use super::answer_json;
 use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
 use super::text::Quoter;
 use super::types::{
-    AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, ListedParser, PollOutcome, Words,
+    AccountOutcome, CreateOutcome, CreateRequest, Flaws, ListOutcome, ListedParser, PollOutcome,
+    Words,
 };
 use crate::job::{DurationMs, ParserId, UnixMs};
 
@@ -312,7 +313,7 @@ fn head(response: &reqwest::Response) -> (u16, Option<String>) {
 async fn read_list(
     mut response: reqwest::Response,
     cap_bytes: usize,
-) -> (Answer, Result<Vec<ListedParser>, String>) {
+) -> (Answer, Result<(Vec<ListedParser>, Flaws), String>) {
     let (status, retry_after) = head(&response);
     let (chunks, inbox) = mpsc::channel(LIST_CHUNKS);
     let (done, parsing) = oneshot::channel();

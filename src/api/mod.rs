@@ -8,6 +8,7 @@ mod answer_json;
 pub mod classify;
 pub mod client;
 pub mod limit;
+mod split;
 pub mod text;
 pub mod types;
 

@@ -148,13 +148,46 @@ pub struct Finished {
 /// What is known after a `GET /parsers`.
 #[derive(Debug, Clone)]
 pub enum ListOutcome {
-    /// The whole list, every item with an id and a name.
-    Listed(Vec<ListedParser>),
+    /// The whole list: every item with an id and a name, and what cannot be read of it.
+    Listed(Vec<ListedParser>, Flaws),
     /// The gate for reading closes.
     Refused(Refusal, Words),
-    /// No list that can be used: any other status, transport, unreadable, an
-    /// item without id or name.
+    /// No list that can be used: any other status, transport, unreadable.
     Trouble(Words),
+}
+
+/// What of a list cannot be read: parsers may hide there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flaws {
+    /// It is `null` in the place of a list.
+    pub is_null: bool,
+    /// Items that have an id and no name that can be read.
+    pub nameless: Vec<ParserId>,
+    /// How many items have not even an id that can be read.
+    pub unreadable: usize,
+    /// Which item was the first, and what is wrong with it.
+    pub first: Option<String>,
+}
+
+impl Flaws {
+    /// Notes an item, counted from 0, that cannot be read.
+    pub fn add(&mut self, index: usize, why: &str, id: Option<ParserId>) {
+        self.first
+            .get_or_insert_with(|| format!("item {index}: {why}"));
+        match id {
+            Some(id) => self.nameless.push(id),
+            None => self.unreadable += 1,
+        }
+    }
+
+    /// Why absences in the list prove nothing, if they do not: an item that cannot be read
+    /// hides what it is, unless its parser is a known one.
+    pub fn hide(&self, mut is_known: impl FnMut(&ParserId) -> bool) -> Option<String> {
+        let nameless = self.nameless.iter().filter(|id| !is_known(id)).count();
+        let count = nameless + self.unreadable;
+        let first = self.first.as_deref().unwrap_or_default();
+        (count > 0).then(|| format!("items that cannot be read: {count} ({first})"))
+    }
 }
 
 /// One item of the account's list.

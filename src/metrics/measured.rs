@@ -59,7 +59,7 @@ impl<S: Service> Service for Measured<S> {
         let request = self.metrics.begun();
         let outcome = self.service.list().await;
         let word = match &outcome {
-            ListOutcome::Listed(_) => "listed",
+            ListOutcome::Listed(..) => "listed",
             ListOutcome::Refused(refusal, _) => refused(refusal),
             ListOutcome::Trouble(_) => "trouble",
         };

@@ -3,6 +3,7 @@
 mod apply;
 mod backup;
 mod batch;
+mod blind;
 pub mod browse;
 mod courtesy;
 mod done;

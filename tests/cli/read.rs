@@ -65,6 +65,27 @@ async fn status_says_what_is_where_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_list_that_cannot_be_had_is_told_and_no_create_is_promised() {
+    let place = Place::new();
+    place.jobs(vec![("a", vec![])]).await;
+    place
+        .sql(
+            "INSERT INTO meta (key, value) VALUES ('no_list', \
+             '{\"since\":1700000000000,\"http_status\":200,\"why\":\"it is an object\"}')",
+        )
+        .await;
+    let told = place.run(&["status"]).is(0);
+    told.prints(&[
+        "No list of the account",
+        "since 2023-11-14T22:13:20",
+        "HTTP 200: it is an object",
+        "create as soon as the account's list can be had",
+    ]);
+    let status = place.run(&["status", "--json"]).is(0).json();
+    assert_eq!(status["no_list"]["why"], "it is an object");
+}
+
+#[tokio::test]
 async fn doubts_that_are_not_shown_are_counted() {
     let place = Place::new();
     let names: Vec<String> = (0..21).map(|n| format!("job-{n}")).collect();

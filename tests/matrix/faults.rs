@@ -19,7 +19,7 @@ macro_rules! kinds {
 kinds! {
     LostClosed, LostReset, Status, StatusBody, RetryAfterSeconds, RetryAfterDate, RetryAfterText,
     Redirect, Cut, Slow, Endless, GzipBomb, Delay, LandLate, ShowLate, Generation, Fail,
-    NameLower, NameTrim, NameCut, NameSlug, Drop, Rekey, Say, Limit, Unreadable,
+    NameLower, NameTrim, NameCut, NameSlug, Drop, Rekey, Say, Limit, Item, Raw, Unreadable,
     NotDone, DoneAllTheSame,
 }
 
@@ -68,6 +68,13 @@ const OTHERS: &[&str] = &[
     "say=GENERATING:WARMING_UP",
     "say=FINISHED:FINISED",
     "limit=0",
+    "item=null",
+    "item=NaN",
+    "item={'id':'x','name':'\\ud800'}",
+    "raw=name:null",
+    "raw=id:NaN",
+    "raw=status:NaN",
+    "raw=example_result:[NaN]",
     "land-late=50ms",
     "show-late=100ms",
     "generation=80ms",
@@ -162,6 +169,8 @@ pub fn kinds(effect: &Effect) -> Vec<Kind> {
         Edit::Rekey(..) => Kind::Rekey,
         Edit::Say(..) => Kind::Say,
         Edit::Limit(_) => Kind::Limit,
+        Edit::Item(_) => Kind::Item,
+        Edit::Raw(..) => Kind::Raw,
         Edit::Unreadable => Kind::Unreadable,
     }));
     kinds

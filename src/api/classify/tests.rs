@@ -181,10 +181,7 @@ fn a_cut_201_is_in_doubt_unless_its_json_was_whole() {
 #[test]
 fn a_2xx_without_an_id_says_what_is_wrong_with_it() {
     for (reply, message) in [
-        (
-            answer(204, ""),
-            "the answer cannot be read (EOF while parsing a value at line 1 column 0)",
-        ),
+        (answer(204, ""), "the answer cannot be read (it is empty)"),
         (
             answer(200, r#"{"ok":1}"#),
             r#"no id in the answer: {"ok":1}"#,

@@ -199,7 +199,10 @@ fn a_list_is_every_item_with_its_id_name_and_whether_it_failed() {
         {"id":"c","name":"books","error":null}
     ]"#;
     let listed = match list_of(answer(200, body)) {
-        ListOutcome::Listed(listed) => listed,
+        ListOutcome::Listed(listed, flaws) => {
+            assert_eq!(flaws, Flaws::default());
+            listed
+        }
         other => panic!("{other:?}"),
     };
     let parser = |id: &str, name: &str, version, failed, settled| ListedParser {
@@ -216,28 +219,55 @@ fn a_list_is_every_item_with_its_id_name_and_whether_it_failed() {
     ];
     assert_eq!(listed, expected);
     match list_of(answer(200, "[]")) {
-        ListOutcome::Listed(listed) => assert!(listed.is_empty()),
+        ListOutcome::Listed(listed, flaws) => {
+            assert!(listed.is_empty() && flaws == Flaws::default());
+        }
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_list_that_is_not_whole_is_trouble_and_names_the_bad_item() {
+fn an_item_that_cannot_be_read_hides_only_itself() {
+    let good = r#"{"id":"a","name":"n"}"#;
+    for (bad, nameless, first) in [
+        (r#"{"name":"n"}"#, false, "item 1: no usable id"),
+        (r#"{"id":"b"}"#, true, "item 1: no name"),
+        (r#"{"id":"b","name":null}"#, true, "item 1: no name"),
+        (r#"{"id":"b","name":"\ud800"}"#, true, "item 1: no name"),
+        ("null", false, "item 1: it is not a JSON object"),
+        (r#"["b","n"]"#, false, "item 1: it is not a JSON object"),
+        ("NaN", false, "item 1: it is not a JSON object"),
+        ("", false, "item 1: it is empty"),
+        (r#"{"id":NaN,"name":"n"}"#, false, "item 1: no usable id"),
+    ] {
+        let body =
+            format!("\u{feff}[{good},{bad},{{\"version\":NaN,\"id\":\"c\",\"name\":\"m\"}}]");
+        let ListOutcome::Listed(listed, flaws) = list_of(answer(200, &body)) else {
+            panic!("{bad}");
+        };
+        let ids: Vec<_> = listed.iter().map(|parser| parser.id.0.as_str()).collect();
+        assert_eq!(ids, ["a", "c"], "{bad}");
+        let ids: Vec<_> = flaws.nameless.iter().map(|id| id.0.as_str()).collect();
+        assert_eq!(ids, if nameless { vec!["b"] } else { vec![] }, "{bad}");
+        assert_eq!(flaws.unreadable, usize::from(!nameless), "{bad}");
+        assert_eq!(flaws.first.as_deref(), Some(first), "{bad}");
+        // A parser that is known hides nothing.
+        assert_eq!(flaws.hide(|_| true).is_none(), nameless, "{bad}");
+        assert!(flaws.hide(|_| false).is_some(), "{bad}");
+    }
+    let ListOutcome::Listed(listed, flaws) = list_of(answer(200, " null ")) else {
+        panic!("null");
+    };
+    assert!(listed.is_empty() && flaws.is_null);
+}
+
+#[test]
+fn a_list_that_is_not_whole_is_trouble() {
     for (reply, part) in [
         (
-            answer(200, r#"[{"id":"a","name":"n"},{"name":"n"}]"#),
-            "item 1: no usable id",
+            answer(200, r#"[{"id":"a","name":"n"}"#),
+            "EOF before the end of the list",
         ),
-        (answer(200, r#"[{"id":"a"}]"#), "item 0: no name"),
-        (
-            answer(200, r#"[{"id":"a","name":null}]"#),
-            "item 0: no name",
-        ),
-        (
-            answer(200, r#"[{"id":"a","name":"n"},["b","n"]]"#),
-            "item 1: invalid type",
-        ),
-        (answer(200, r#"[{"id":"a","name":"n"}"#), "item 1: EOF"),
         (
             answer(200, r#"{"parsers":[]}"#),
             "expected a JSON array of parsers",
