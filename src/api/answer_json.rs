@@ -7,14 +7,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::split::{self, Whole};
+use super::text::Quoter;
 use super::types::{Flaws, ListedParser};
 use crate::job::{ParserId, UnixMs};
 
 /// A longer item of a list is not read.
 const MAX_ITEM_BYTES: usize = 1024 * 1024;
-
-/// A longer id is taken for none: it would not fit into a URL.
-const MAX_ID_BYTES: usize = 1024;
 
 /// The status of a parser, as an answer tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,16 +66,21 @@ impl Raw<'_> {
 }
 
 impl<'a> Fields<'a> {
-    /// The id: a string, or a number as its text; nothing else, and not empty.
-    pub(super) fn id(&self) -> Option<ParserId> {
+    /// The id: a string, or a number as its text; nothing else, and none that could not be
+    /// kept as it is.
+    pub(super) fn id(&self, quoter: &Quoter) -> Option<ParserId> {
+        self.id_text().filter(|id| quoter.is_id(id)).map(ParserId)
+    }
+
+    /// The id as it stands there, if there is one that is not blank.
+    pub(super) fn id_text(&self) -> Option<String> {
         let raw = self.id?;
         let text = match raw.0.first() {
             Some(b'"') => raw.string()?,
             Some(b'-' | b'0'..=b'9') => raw.json().ok()?.get().to_owned(),
             _ => return None,
         };
-        let usable = !text.trim().is_empty() && text.len() <= MAX_ID_BYTES;
-        usable.then_some(ParserId(text))
+        (!text.trim().is_empty()).then_some(text)
     }
 
     /// The version: an integer, also as a string. 0 is a real one.
@@ -154,13 +157,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn listed(&self) -> Result<ListedParser, &'static str> {
-        let id = self.id().ok_or("no usable id")?;
+    fn listed(&self, quoter: &Quoter) -> Result<ListedParser, &'static str> {
+        let id = self.id(quoter).ok_or("no usable id")?;
         let name = self.name.and_then(Raw::string);
         let status = self.status();
         Ok(ListedParser {
             id,
-            name: name.ok_or("no name")?,
+            name: quoter.name(&name.ok_or("no name")?),
             version: self.version(),
             failed: status == ParserStatus::Failed,
             settled: matches!(status, ParserStatus::Finished | ParserStatus::Failed),
@@ -187,15 +190,15 @@ pub(super) fn object_as_far_as_read(bytes: &[u8]) -> (Fields<'_>, Result<(), Str
 pub(super) type ListRead = (Vec<ListedParser>, Flaws);
 
 /// The items of the bare JSON array that is read; else why it is none.
-pub(super) fn list(body: impl Read) -> Result<ListRead, String> {
+pub(super) fn list(body: impl Read, quoter: &Quoter) -> Result<ListRead, String> {
     let mut parsers = Vec::new();
     let mut flaws = Flaws::default();
     let mut index = 0;
     let whole = split::items(BufReader::new(body), MAX_ITEM_BYTES, |item| {
         match item.map(object) {
-            Some(Ok(fields)) => match fields.listed() {
+            Some(Ok(fields)) => match fields.listed(quoter) {
                 Ok(parser) => parsers.push(parser),
-                Err(why) => flaws.add(index, why, fields.id()),
+                Err(why) => flaws.add(index, why, fields.id(quoter)),
             },
             Some(Err(why)) => flaws.add(index, &why, None),
             None => flaws.add(index, "it is too long", None),

@@ -121,12 +121,15 @@ fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {
     // A JSON object closes itself: one that parses is whole, even where the
     // connection broke after it.
     let problem = match answer_json::object(&answer.body.bytes) {
-        Ok(fields) => match fields.id() {
+        Ok(fields) => match fields.id(quoter) {
             Some(parser_id) => {
                 return CreateOutcome::Created {
                     parser_id,
                     version: fields.version(),
                 };
+            }
+            None if fields.id_text().is_some() => {
+                "the id in the answer cannot be used as one".to_owned()
             }
             None => "no id in the answer".to_owned(),
         },
@@ -154,7 +157,7 @@ pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> 
 
 fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
     let (fields, end) = answer_json::object_as_far_as_read(&answer.body.bytes);
-    if let Some(other) = fields.id().filter(|id| id != asked) {
+    if let Some(other) = fields.id_text().filter(|id| *id != asked.0) {
         let problem = format!("the answer is about another parser, {other}");
         return PollOutcome::Trouble(doubted(answer, &problem, quoter));
     }
@@ -183,7 +186,7 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
             unknown_status: None,
         },
         ParserStatus::Unknown(text) => PollOutcome::Generating {
-            unknown_status: Some(quoter.quote(&text)),
+            unknown_status: Some(quoter.status(&text)),
         },
     }
 }
@@ -201,7 +204,7 @@ pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
     if !(200..=299).contains(&answer.status) {
         return ListOutcome::Trouble(told(&answer, quoter));
     }
-    let parsers = answer_json::list(answer.body.bytes.as_slice());
+    let parsers = answer_json::list(answer.body.bytes.as_slice(), quoter);
     listed(&answer, parsers, quoter)
 }
 

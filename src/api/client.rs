@@ -211,7 +211,8 @@ impl Service for Client {
             }
             match sent {
                 Ok(response) if response.status().is_success() => {
-                    let (answer, parsers) = read_list(response, cap_bytes).await;
+                    let (answer, parsers) =
+                        read_list(response, cap_bytes, self.quoter.clone()).await;
                     (Ok(answer), Some(parsers))
                 }
                 Ok(response) => (Ok(read(response, cap_bytes).await), None),
@@ -313,6 +314,7 @@ fn head(response: &reqwest::Response) -> (u16, Option<String>) {
 async fn read_list(
     mut response: reqwest::Response,
     cap_bytes: usize,
+    quoter: Quoter,
 ) -> (Answer, Result<(Vec<ListedParser>, Flaws), String>) {
     let (status, retry_after) = head(&response);
     let (chunks, inbox) = mpsc::channel(LIST_CHUNKS);
@@ -323,7 +325,7 @@ async fn read_list(
         .name("list".to_owned())
         .spawn(move || {
             // Nobody waits for it any more where the request was given up.
-            let _unwanted = done.send(answer_json::list(Chunks::new(inbox)));
+            let _unwanted = done.send(answer_json::list(Chunks::new(inbox), &quoter));
         });
     let mut bytes = Vec::new();
     let mut count = 0;

@@ -262,6 +262,26 @@ fn an_item_that_cannot_be_read_hides_only_itself() {
 }
 
 #[test]
+fn names_and_ids_of_a_list_pass_the_gate_that_every_text_from_outside_passes() {
+    let quoter = Quoter::hiding(&SecretString::from("SECRET0123"));
+    let long = "x".repeat(3_000_000);
+    let body = format!(
+        r#"[{{"id":"a","name":"SECRET0123\n2026 INFO forged\u001b[0m"}},
+            {{"id":"SECRET0123","name":"n"}}, {{"id":"b\n","name":"n"}},
+            {{"id":"c","name":"{}"}}, {{"id":"d","name":"{long}"}}]"#,
+        &long[..5_000]
+    );
+    let ListOutcome::Listed(listed, flaws) = list(answer(200, &body), NOW, &quoter) else {
+        panic!("no list");
+    };
+    let ids: Vec<_> = listed.iter().map(|parser| parser.id.0.as_str()).collect();
+    assert_eq!(ids, ["a", "c"]);
+    assert_eq!(listed[0].name, "[key]\\n2026 INFO forged\\u{1b}[0m");
+    assert!(listed[1].name.len() <= 1_000);
+    assert_eq!(flaws.unreadable, 3);
+}
+
+#[test]
 fn a_list_that_is_not_whole_is_trouble() {
     for (reply, part) in [
         (
