@@ -457,3 +457,41 @@ async fn a_list_that_cannot_be_read_is_told_with_its_cause_and_ends_a_run_until_
     assert_eq!(store.no_list().await.unwrap(), None);
     store.close().await;
 }
+
+#[tokio::test]
+async fn examples_that_cannot_be_kept_fail_no_job_and_spoil_no_report() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!("get name=job-1 raw=example_result:{deep}");
+    let harness = Harness::new(&[
+        "get name=job-0 raw=example_result:[NaN]",
+        &deep,
+        "get name=job-2 raw=example_result:'text'",
+        "get name=job-3 missing=example_result nth=1 per-name",
+    ])
+    .await;
+    harness.enqueue(5).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 5)]).await;
+    let kept = "SELECT name FROM jobs WHERE example_result IS NOT NULL ORDER BY name";
+    assert_eq!(
+        harness.sql(kept).await.unwrap(),
+        ["job-2", "job-3", "job-4"]
+    );
+    let told = "SELECT name FROM jobs JOIN job_events ON job_id = jobs.id \
+                WHERE detail ->> 'no_examples' <> '' ORDER BY name";
+    assert_eq!(harness.sql(told).await.unwrap(), ["job-0", "job-1"]);
+    // The report of the README stands them all, also what an earlier version kept.
+    let readme = include_str!("../README.md");
+    let report = readme
+        .split("\n\n")
+        .find(|text| text.contains("json_each("));
+    let spoilt = format!(
+        "UPDATE jobs SET example_result = '{}' WHERE name = 'job-0'",
+        "[".repeat(2_000)
+    );
+    let unguarded = "DROP TRIGGER jobs_columns_check";
+    harness.sql(unguarded).await.unwrap();
+    harness.sql(&spoilt).await.unwrap();
+    let rows = harness.sql(report.unwrap()).await.unwrap();
+    assert!(rows.contains(&"job-4".to_owned()), "{rows:?}");
+}

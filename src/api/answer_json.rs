@@ -114,13 +114,19 @@ impl<'a> Fields<'a> {
         Some(at.as_millisecond())
     }
 
-    /// `example_result`, or `example_results` where that is missing or null.
-    pub(super) fn example_result(&self) -> Option<Box<RawValue>> {
-        [self.example_result, self.example_results]
+    /// `example_result`, or `example_results` where that is missing or null; or why it is
+    /// not JSON.
+    pub(super) fn example_result(&self) -> Option<Result<Box<RawValue>, String>> {
+        let there = [self.example_result, self.example_results]
             .into_iter()
             .flatten()
-            .find(|raw| raw.0 != b"null")
-            .and_then(|raw| raw.json().ok())
+            .filter(|raw| raw.0 != b"null");
+        let mut there = there.map(Raw::json);
+        let first = there.next()?;
+        Some(match (first, there.next()) {
+            (Err(_), Some(Ok(second))) => Ok(second),
+            (first, _) => first,
+        })
     }
 
     fn slot(&mut self, key: &str) -> Option<&mut Option<Raw<'a>>> {

@@ -6,13 +6,12 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde_json::value::RawValue;
-
-use super::answer_json::{self, ParserStatus};
+use super::answer_json::{self, Fields, ParserStatus};
+use super::examples;
 use super::limit::Limit;
 use super::text::Quoter;
 use super::types::{
-    AccountOutcome, CreateOutcome, DoubtCause, Finished, Flaws, ListOutcome, ListedParser,
+    AccountOutcome, CreateOutcome, DoubtCause, Finished, Flaws, Lack, ListOutcome, ListedParser,
     PollOutcome, Refusal, Words,
 };
 use crate::job::{DurationMs, ParserId, UnixMs};
@@ -162,22 +161,20 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
         return PollOutcome::Trouble(doubted(answer, &problem, quoter));
     }
     let status = fields.status();
-    if let Err(error) = end {
-        // Examples too large to read must not hide for ever that a parser is ready.
-        let settled = matches!(status, ParserStatus::Finished | ParserStatus::Failed);
-        if !(settled && matches!(answer.body.end, BodyEnd::OverCap(_))) {
-            let problem = unreadable(answer, &error);
+    if let Err(error) = &end {
+        // What cannot be read of it must not hide for ever that a parser is ready.
+        let is_over = match status {
+            ParserStatus::Finished => true,
+            ParserStatus::Failed => matches!(answer.body.end, BodyEnd::OverCap(_)),
+            _ => false,
+        };
+        if !is_over {
+            let problem = unreadable(answer, error);
             return PollOutcome::Trouble(doubted(answer, &problem, quoter));
         }
     }
     match status {
-        ParserStatus::Finished => PollOutcome::Finished(Finished {
-            version: fields.version(),
-            generated_at: fields.generated_at(),
-            example_result: fields
-                .example_result()
-                .and_then(|result| without_key(result, quoter)),
-        }),
+        ParserStatus::Finished => PollOutcome::Finished(finished(answer, &fields, end, quoter)),
         ParserStatus::Failed => PollOutcome::Failed(Words {
             status: Some(answer.status),
             message: quoter.quote(&fields.error_text().unwrap_or_default()),
@@ -188,6 +185,33 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
         ParserStatus::Unknown(text) => PollOutcome::Generating {
             unknown_status: Some(quoter.status(&text)),
         },
+    }
+}
+
+fn finished(
+    answer: &Answer,
+    fields: &Fields<'_>,
+    end: Result<(), String>,
+    quoter: &Quoter,
+) -> Finished {
+    let found = fields.example_result();
+    let kept = match end {
+        // They may stand behind the place where reading ended.
+        Err(error) if found.is_none() => Err(Lack {
+            why: unreadable(answer, &error),
+            is_cut: matches!(answer.body.end, BodyEnd::Cut(_) | BodyEnd::TimedOut),
+        }),
+        Ok(()) | Err(_) => examples::kept(found, quoter),
+    };
+    let (example_result, lack) = match kept {
+        Ok(examples) => (Some(examples), None),
+        Err(lack) => (None, Some(lack)),
+    };
+    Finished {
+        version: fields.version(),
+        generated_at: fields.generated_at(),
+        example_result,
+        lack,
     }
 }
 
@@ -298,16 +322,6 @@ fn retry_after_ms(text: &str, now: UnixMs) -> Option<DurationMs> {
     let since_epoch: Duration = date.duration_since(UNIX_EPOCH).unwrap_or_default();
     let date_ms = UnixMs::try_from(since_epoch.as_millis()).unwrap_or(UnixMs::MAX);
     Some(date_ms.saturating_sub(now).clamp(0, MAX_RETRY_AFTER_MS))
-}
-
-/// An example result in which the key is not echoed. One that is no JSON
-/// without the key is left out.
-fn without_key(result: Box<RawValue>, quoter: &Quoter) -> Option<Box<RawValue>> {
-    if quoter.finds_key(result.get()) {
-        RawValue::from_string(quoter.redact(result.get())).ok()
-    } else {
-        Some(result)
-    }
 }
 
 fn unreadable(answer: &Answer, error: &str) -> String {

@@ -141,8 +141,19 @@ pub struct Finished {
     pub version: Option<i64>,
     /// `generated_at`, where it is there and can be read.
     pub generated_at: Option<UnixMs>,
-    /// `example_result` or `example_results`, any JSON, as it came.
+    /// `example_result` or `example_results`, any JSON that SQLite can read, as it came.
     pub example_result: Option<Box<RawValue>>,
+    /// Why there are no example results, where there are none.
+    pub lack: Option<Lack>,
+}
+
+/// Why a parser that is ready comes without example results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// In words, for a person.
+    pub why: String,
+    /// Only because this answer broke off: the next one may have them.
+    pub is_cut: bool,
 }
 
 /// What is known after a `GET /parsers`.

@@ -15,6 +15,12 @@ pub(crate) fn event(row: &EventRow) -> String {
     })
 }
 
+/// Why no example results are kept, if this event says so.
+pub(crate) fn no_examples(row: &EventRow) -> Option<String> {
+    let detail: Value = serde_json::from_str(row.detail.get()).ok()?;
+    Some(detail.get("no_examples")?.as_str()?.to_owned())
+}
+
 fn sentence(event: &str, detail: &Detail) -> Option<String> {
     let parser = detail.text("parser_id");
     Some(match event {
@@ -85,10 +91,20 @@ fn sentence(event: &str, detail: &Detail) -> Option<String> {
         }
         "changed" => "changed by an operator".to_owned(),
         "unknown_status" => format!("the service said something unknown{}", detail.words()),
-        "finished" => match detail.text("version").as_str() {
-            "" => "finished, the parser is ready".to_owned(),
-            version => format!("finished, version {version} of the parser is ready"),
-        },
+        "awaits_examples" => format!(
+            "the parser is ready and has no example results yet ({}); asked once more",
+            detail.text("why")
+        ),
+        "finished" => {
+            let ready = match detail.text("version").as_str() {
+                "" => "finished, the parser is ready".to_owned(),
+                version => format!("finished, version {version} of the parser is ready"),
+            };
+            match detail.text("no_examples").as_str() {
+                "" => ready,
+                why => format!("{ready}; no example results are kept: {why}"),
+            }
+        }
         "failed" => format!("failed, {}{}", detail.text("error_kind"), detail.words()),
         _ => return None,
     })

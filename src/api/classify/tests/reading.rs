@@ -1,5 +1,7 @@
 //! What polls and lists come to.
 
+use serde_json::value::RawValue;
+
 use super::*;
 use crate::api::types::ListedParser;
 
@@ -173,15 +175,56 @@ fn an_answer_about_another_parser_or_no_object_is_no_news() {
 }
 
 #[test]
-fn examples_too_large_to_read_do_not_hide_that_a_parser_is_ready() {
-    let body = r#"{"status":"FINISHED","version":2,"example_result":[{"url":"#;
-    let found = finished(ended(200, body, BodyEnd::OverCap(9)));
-    assert_eq!(found.version, Some(2));
-    assert!(found.example_result.is_none());
-
-    for end in [cut(), BodyEnd::TimedOut, BodyEnd::Complete] {
-        let outcome = details_of(ended(200, body, end));
-        assert!(matches!(outcome, PollOutcome::Trouble(_)), "{outcome:?}");
+fn examples_that_cannot_be_read_do_not_hide_that_a_parser_is_ready() {
+    let whole = |examples: &str| {
+        let body = format!(r#"{{"example_result":{examples},"version":2,"status":"FINISHED"}}"#);
+        answer(200, &body)
+    };
+    let behind = r#"{"status":"FINISHED","version":2,"example_result":[{"url":"#;
+    let latin1 = Ok(Answer {
+        status: 200,
+        retry_after: None,
+        body: Body {
+            bytes: b"{\"example_result\":[\"\xe9\"],\"version\":2,\"status\":\"FINISHED\"}"
+                .to_vec(),
+            end: BodyEnd::Complete,
+        },
+    });
+    for (reply, why, is_cut) in [
+        (whole("[NaN]"), "not JSON", false),
+        (whole("[1,2,]"), "not JSON", false),
+        (whole("[\"a\nb\"]"), "not JSON", false),
+        (latin1, "not JSON", false),
+        (
+            whole(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))),
+            "SQLite",
+            false,
+        ),
+        (whole("null"), "gave none", false),
+        (
+            answer(200, r#"{"status":"FINISHED","version":2}"#),
+            "gave none",
+            false,
+        ),
+        (
+            ended(200, behind, BodyEnd::OverCap(9)),
+            "longer than 9 bytes",
+            false,
+        ),
+        (answer(200, behind), "EOF", false),
+        (ended(200, behind, cut()), "was cut", true),
+        (
+            ended(200, behind, BodyEnd::TimedOut),
+            "not end in time",
+            true,
+        ),
+    ] {
+        let found = finished(reply);
+        assert_eq!(found.version, Some(2), "{why}");
+        assert!(found.example_result.is_none(), "{why}");
+        let lack = found.lack.expect(why);
+        assert!(lack.why.contains(why), "{lack:?} lacks {why}");
+        assert_eq!(lack.is_cut, is_cut, "{why}");
     }
     let pending = ended(
         200,
