@@ -1,5 +1,7 @@
 //! Lists of the account: before a create, for creates in doubt, and after a 404.
 
+mod sight;
+
 use std::{
     collections::HashSet,
     sync::{
@@ -14,7 +16,7 @@ use crate::{
     account::Pass,
     api::{
         Service,
-        types::{Flaws, ListOutcome, PollOutcome, Refusal, Words},
+        types::{ListOutcome, PollOutcome, Refusal, Words},
     },
     backoff::Schedule,
     blind::Blindness,
@@ -135,45 +137,6 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// A list came: if there was none for a while, that is over.
-    async fn see(&self) -> Result<(), StoreError> {
-        let mut blindness = self.lists.blindness.lock().await;
-        let was_blind = match &*blindness {
-            Some(known) => known.told().is_some(),
-            None => self.store.no_list().await?.is_some(),
-        };
-        if was_blind {
-            self.store.set_no_list(None).await?;
-            tracing::info!("the account's list can be had again");
-        }
-        *blindness = Some(Blindness::default());
-        Ok(())
-    }
-
-    /// An answer was no list: whoever looks is told since when, and why.
-    async fn go_blind(&self, words: &Words) -> Result<(), StoreError> {
-        let mut blindness = self.lists.blindness.lock().await;
-        let before = match blindness.take() {
-            Some(known) => known,
-            None => Blindness::left(self.store.no_list().await?),
-        };
-        let after = before.clone().after(words, self.clock.now());
-        let is_news = before.told() != after.told();
-        let after = blindness.insert(after);
-        if is_news {
-            self.store.set_no_list(after.told()).await?;
-        }
-        Ok(())
-    }
-
-    /// Whether the account's list cannot be had and only a person can change that.
-    pub async fn is_blind(&self) -> bool {
-        let blindness = self.lists.blindness.lock().await;
-        let patience_ms = self.policy.retry.max_interval_ms;
-        let now = self.clock.now();
-        (blindness.as_ref()).is_some_and(|known| known.is_lasting(now, patience_ms))
-    }
-
     async fn fetch(&self, pass: &mut Pass) -> Result<Result<Listing, NoList>, StoreError> {
         // Before the list is asked for: what is made meanwhile need not be in it.
         let known = self.store.known_parsers().await?;
@@ -219,36 +182,6 @@ impl<S: Service> Worker<S> {
             tracing::warn!(why, "the account's list cannot be trusted to be whole");
         }
         Ok(Ok(listing))
-    }
-
-    /// [`why_distrust`](Self::why_distrust), of a list of which not all can be read; the words
-    /// where it is none at all.
-    async fn why_distrust_flawed(
-        &self,
-        listing: &Listing,
-        flaws: &Flaws,
-        mut known: Vec<KnownParser>,
-    ) -> Result<Result<Option<String>, Words>, StoreError> {
-        let nameless: HashSet<_> = flaws.nameless.iter().collect();
-        let seen: HashSet<_> = known
-            .iter()
-            .filter(|parser| nameless.contains(&parser.id))
-            .map(|parser| parser.id.clone())
-            .collect();
-        if let Some(why) = flaws.hide(|id| seen.contains(id)) {
-            return Ok(Ok(Some(why)));
-        }
-        known.retain(|parser| !seen.contains(&parser.id));
-        let why = self.why_distrust(listing, known).await?;
-        Ok(match (flaws.is_null, why) {
-            (false, why) => Ok(why),
-            // Some services say so of an empty list.
-            (true, None) => Ok(Some("it is null where a list should be".to_owned())),
-            (true, Some(why)) => Err(Words {
-                status: Some(200),
-                message: format!("null in the place of the account's list: {why}"),
-            }),
-        })
     }
 
     async fn why_distrust(

@@ -66,7 +66,8 @@ fn sentence(event: &str, detail: &Detail) -> Option<String> {
         "throttled" => {
             let asked = detail.0.get("retry_after_ms").and_then(Value::as_i64);
             let wait = asked.map_or_else(String::new, |ms| format!(", to wait {}", span(ms)));
-            format!("the service asked to slow down (429){wait}; queued again")
+            let status = detail.text("http_status");
+            format!("the service asked to slow down (HTTP {status}){wait}; queued again")
         }
         "parked" => {
             let why = detail.text("why");
