@@ -4,13 +4,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    api::types::Refusal,
+    api::types::{CreateOutcome, Refusal},
     budget::{Budget, OverBudget},
     clock::iso,
     concurrency::Concurrency,
     gate::{Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, spares_canary},
-    job::{DurationMs, ParkReason, UnixMs},
+    job::{DurationMs, JobId, ParkReason, UnixMs},
     key::KeyProof,
+    rejections::Rejections,
     store::{Store, StoreError},
 };
 
@@ -106,6 +107,7 @@ pub struct Account {
     policy: GatePolicy,
     stored: tokio::sync::Mutex<Stored>,
     key: Arc<KeyProof>,
+    rejections: Mutex<Rejections>,
 }
 
 impl Account {
@@ -142,6 +144,7 @@ impl Account {
             policy,
             stored: tokio::sync::Mutex::new(stored),
             key: Arc::default(),
+            rejections: Mutex::new(Rejections::remembering(store.held_rejections().await?)),
         })
     }
 
@@ -210,6 +213,16 @@ impl Account {
             (Some(_), None) => tracing::info!(gate = %pass.scope, "gate opened"),
             (None, None) | (Some(_), Some(_)) => {}
         }
+    }
+
+    /// What to make of what came of a create: see [`Rejections::after`].
+    pub fn judge(&self, job: JobId, own: &[&str], outcome: CreateOutcome) -> CreateOutcome {
+        // No code that can panic runs under the lock.
+        let mut rejections = self
+            .rejections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        rejections.after(job, own, outcome)
     }
 
     /// What is known of the API key.

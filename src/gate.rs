@@ -14,7 +14,7 @@ named_enum! {
     GateReason {
         /// 401: the key is wrong.
         Unauthorized = "unauthorized",
-        /// 402 or 403: credits are exhausted.
+        /// 402 or 403: credits are exhausted. Or another limit of the account.
         Credits = "credits",
         /// 429: too many requests.
         Throttled = "throttled",
@@ -294,8 +294,8 @@ impl Gate {
         Self::Closed(Closure {
             reason,
             since: same.map_or(now, |closure| closure.since),
-            // Asked to come back at once, parserd still does not come back in a loop.
-            next_probe_at: now.saturating_add(hold.map_or(interval_ms, |ms| ms.max(first))),
+            // Asked to come back at once (0, or a date that is past), parserd still backs off.
+            next_probe_at: now.saturating_add(hold.unwrap_or(0).max(interval_ms)),
             interval_ms,
         })
     }
@@ -306,7 +306,9 @@ const fn verdict(signal: &Signal) -> Option<(GateReason, Option<DurationMs>)> {
     match signal {
         Signal::Accepted | Signal::Answered => None,
         Signal::Refused(Refusal::Unauthorized) => Some((GateReason::Unauthorized, None)),
-        Signal::Refused(Refusal::Credits) => Some((GateReason::Credits, None)),
+        Signal::Refused(Refusal::Credits | Refusal::AccountLimit) => {
+            Some((GateReason::Credits, None))
+        }
         Signal::Refused(Refusal::Throttled { retry_after_ms }) => {
             Some((GateReason::Throttled, *retry_after_ms))
         }

@@ -1,4 +1,6 @@
-//! PURE: what a person can do about a generation that FAILED.
+//! PURE: what a person can do about a create that was rejected, or a generation that FAILED.
+
+use crate::api::{limit::Limit, types::Words};
 
 /// One cause of FAILED that the service documents, how its text gives it away, and the cure.
 struct Cause {
@@ -46,6 +48,19 @@ const CAUSES: &[Cause] = &[
                or {\"ultra_premium\": true}",
     },
 ];
+
+/// The advice that fits what the service said to a create that it rejected.
+pub fn for_rejected_create(words: &Words) -> &'static str {
+    let limit = match words.status {
+        Some(402 | 403) => Limit::told_by(&words.message),
+        _ => None,
+    };
+    limit.map_or(
+        "the service refused the job as it is: correct name, urls, scraper_params \
+         or fields as its message says, then retry",
+        Limit::hint,
+    )
+}
 
 /// The advice that fits the service's error text.
 pub fn for_failed_generation(error: &str) -> &'static str {

@@ -233,7 +233,8 @@ pub struct Progress {
     pub creates: i64,
     /// Creates that reached the service and made nothing.
     pub attempts: i64,
-    /// Creates in a row that were held up: never connected, or throttled.
+    /// Creates in a row that were held up: never connected, throttled, or asked to come later.
+    /// In doubt, the last one was.
     pub holds: i64,
     /// Polls that brought no end, since the generation began.
     pub polls: i64,

@@ -5,7 +5,7 @@
 //! - [`cli`]: one file a command; [`telemetry`]: logs
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
 //! - pure decisions: [`lifecycle`], [`gate`], [`concurrency`], [`backoff`], [`pace`], [`listing`],
-//!   [`presence`], [`hint`], [`progress`], `api::classify`, `cure`, `nearest`
+//!   [`presence`], [`hint`], [`progress`], [`rejections`], [`blind`], `api::classify`, `api::limit`, `cure`, `nearest`
 //! - [`daemon`] claims and waits, [`worker`], [`reconcile`] and [`survey`] act on
 //!   one job or one list, [`account`] holds gates and budget, [`wiring`] puts them together
 //! - [`http`]: the page, metrics and health; [`metrics`]: what is counted for them
@@ -25,6 +25,7 @@
 pub mod account;
 pub mod api;
 pub mod backoff;
+pub mod blind;
 pub mod budget;
 pub mod cli;
 pub mod clock;
@@ -51,6 +52,7 @@ pub mod plan;
 pub mod presence;
 pub mod progress;
 pub mod reconcile;
+pub mod rejections;
 pub mod remote_name;
 pub mod retention;
 #[cfg(test)]

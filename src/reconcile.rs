@@ -1,5 +1,7 @@
 //! Lists of the account: before a create, for creates in doubt, and after a 404.
 
+mod sight;
+
 use std::{
     collections::HashSet,
     sync::{
@@ -17,6 +19,7 @@ use crate::{
         types::{ListOutcome, PollOutcome, Refusal, Words, is_gateways},
     },
     backoff::Schedule,
+    blind::Blindness,
     gate::Signal,
     job::{DurationMs, Job, ParserId, UnixMs},
     lifecycle::{Event, Sighting, TRUSTED_LISTS},
@@ -59,6 +62,8 @@ pub struct Lists {
     told: std::sync::Mutex<Option<(String, String)>>,
     failures: AtomicI64,
     retry_at: AtomicI64,
+    /// What is known of lists that cannot be used; none before the first one.
+    blindness: Mutex<Option<Blindness>>,
 }
 
 impl Lists {
@@ -97,6 +102,12 @@ impl Lists {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .forget_fresh();
+        // Its times are those of before; what is told stays told.
+        let mut blindness = self.blindness.lock().await;
+        *blindness = blindness
+            .take()
+            .map(|known| Blindness::left(known.told().cloned()));
+        drop(blindness);
         self.succeeded();
     }
 
@@ -154,11 +165,15 @@ impl<S: Service> Worker<S> {
         match self.fetch(pass).await? {
             Ok(listing) => {
                 self.lists.succeeded();
+                self.see().await?;
                 let listing = Arc::new(listing);
                 *newest = Some(Arc::clone(&listing));
                 Ok(Ok(listing))
             }
             Err(none) => {
+                if let NoList::Trouble(words) = &none {
+                    self.go_blind(words).await?;
+                }
                 self.lists.failed(&self.policy.retry, self.clock.now());
                 Ok(Err(none))
             }
@@ -171,10 +186,10 @@ impl<S: Service> Worker<S> {
         let listed_at = self.clock.now();
         let outcome = self.service.list().await;
         let now = self.clock.now();
-        let items = match outcome {
-            ListOutcome::Listed(items) => {
+        let (items, flaws) = match outcome {
+            ListOutcome::Listed(items, flaws) => {
                 self.account.report(pass, &Signal::Accepted, now);
-                items
+                (items, flaws)
             }
             ListOutcome::Refused(refusal, words) => {
                 self.account
@@ -202,7 +217,13 @@ impl<S: Service> Worker<S> {
                 self.store.mark_found(id).await?;
             }
         }
-        self.why_distrust(&mut listing, known).await?;
+        let listed_badly = self
+            .why_distrust_flawed(&mut listing, &flaws, known)
+            .await?;
+        listing.distrust = match listed_badly {
+            Ok(distrust) => distrust,
+            Err(words) => return Ok(Err(NoList::Trouble(words))),
+        };
         if let Some(why) = &listing.distrust {
             tracing::warn!(why, "the account's list cannot be trusted to be whole");
         }
@@ -296,22 +317,20 @@ impl<S: Service> Worker<S> {
         &self,
         listing: &mut Listing,
         known: Vec<KnownParser>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         #[cfg(test)]
         if crate::simulation::breaks(crate::simulation::Rule::TrustedList) {
-            return Ok(());
+            return Ok(None);
         }
-        let assessment = self.assess(listing, known);
-        listing.cut_to_chars = assessment.0.cut_to_chars;
-        if let Some(altered) = &assessment.0.altered
+        let (assessment, known) = self.assess(listing, known);
+        listing.cut_to_chars = assessment.cut_to_chars;
+        if let Some(altered) = &assessment.altered
             && self.lists.is_news(altered)
         {
             let (sent, listed) = altered;
             tracing::warn!(sent, listed, "the service alters names");
         }
-        let (assessment, known) = assessment;
-        listing.distrust = self.distrust_of(assessment, known).await?;
-        Ok(())
+        self.distrust_of(assessment, known).await
     }
 
     fn assess(

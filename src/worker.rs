@@ -287,6 +287,8 @@ impl<S: Service> Worker<S> {
         if let Some(id) = outcome.parser_id() {
             self.lag().made(id.clone(), self.clock.now());
         }
+        let own = texts_of(&request);
+        let outcome = self.account.judge(job.id, &own, outcome);
         if let Some(change) = self.decided(job, Event::CreateAnswered(outcome)) {
             self.report(&change, pass);
             self.apply_firmly(job, change).await?;
@@ -367,6 +369,12 @@ impl<S: Service> Worker<S> {
         }
         Ok(())
     }
+}
+
+/// What an answer repeats of a job that is about this job alone.
+fn texts_of(request: &CreateRequest) -> Vec<&str> {
+    let urls = request.urls.iter().map(String::as_str);
+    urls.chain([request.name.as_str()]).collect()
 }
 
 /// Canonical JSON of a checked specification, to be sent as it is.

@@ -379,3 +379,119 @@ async fn polls_stand_what_the_service_may_answer() {
         .unwrap();
     assert_eq!(results, vec!["array 0"; 4]);
 }
+
+#[tokio::test]
+async fn an_item_of_the_list_that_cannot_be_read_stops_no_create() {
+    for fault in [
+        "list item=null",
+        "list item={'id':'other','name':null}",
+        "list item={'id':'other','name':'\\ud800'}",
+        "list item={'name':NaN}",
+        // Its own parsers without a name: they are known all the same.
+        "list missing=name",
+    ] {
+        let harness = Harness::new(&[fault]).await;
+        harness.enqueue(6).await;
+        harness.run_until_done().await;
+        harness.await_states(&[(JobState::Finished, 6)]).await;
+        harness.assert_one_parser_each(6);
+    }
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_proves_no_absence() {
+    // The parser is there, and the item that hides it is no proof that it is not.
+    let faults = [
+        "create status=500 after first=1",
+        "list raw=name:null nth=2-",
+    ];
+    let harness = Harness::new(&faults).await;
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Parked, 1)]).await;
+    let why = harness.sql("SELECT park_reason FROM jobs").await.unwrap();
+    assert_eq!(why, ["ambiguous"]);
+    harness.assert_one_parser_each(1);
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
+#[tokio::test]
+async fn null_in_the_place_of_an_empty_list_lets_creates_through_until_a_parser_is_known() {
+    let harness = Harness::new(&["list status=200 body=null first=1"]).await;
+    harness.enqueue(3).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 3)]).await;
+    harness.assert_one_parser_each(3);
+
+    // With parsers known it is no list at all, and without a list nothing is created.
+    let rule = "list status=200 body=null".parse().unwrap();
+    harness.server.with(|simulator| simulator.faults.add(rule));
+    let later = "UPDATE creates SET settled_at = settled_at - 3600000";
+    harness.sql(later).await.unwrap();
+    harness
+        .sql("INSERT INTO jobs (name, urls) VALUES ('late', '[\"https://late.example/x\"]')")
+        .await
+        .unwrap();
+    harness.run_until_done().await;
+    harness
+        .await_states(&[(JobState::Finished, 3), (JobState::Queued, 1)])
+        .await;
+    assert_eq!(harness.requests(Endpoint::Create), 3);
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_is_told_with_its_cause_and_ends_a_run_until_done() {
+    let harness = Harness::new(&["list status=200 body={}"]).await;
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Queued, 2)]).await;
+    assert_eq!(harness.requests(Endpoint::Create), 0);
+    let store = harness.store().await;
+    let told = store.no_list().await.unwrap().unwrap();
+    assert_eq!(told.http_status, 200);
+    assert!(told.why.contains("expected a JSON array"), "{told:?}");
+
+    harness.server.with(|simulator| simulator.faults.clear());
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 2)]).await;
+    assert_eq!(store.no_list().await.unwrap(), None);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn examples_that_cannot_be_kept_fail_no_job_and_spoil_no_report() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!("get name=job-1 raw=example_result:{deep}");
+    let harness = Harness::new(&[
+        "get name=job-0 raw=example_result:[NaN]",
+        &deep,
+        "get name=job-2 raw=example_result:'text'",
+        "get name=job-3 missing=example_result nth=1 per-name",
+    ])
+    .await;
+    harness.enqueue(5).await;
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 5)]).await;
+    let kept = "SELECT name FROM jobs WHERE example_result IS NOT NULL ORDER BY name";
+    assert_eq!(
+        harness.sql(kept).await.unwrap(),
+        ["job-2", "job-3", "job-4"]
+    );
+    let told = "SELECT name FROM jobs JOIN job_events ON job_id = jobs.id \
+                WHERE detail ->> 'no_examples' <> '' ORDER BY name";
+    assert_eq!(harness.sql(told).await.unwrap(), ["job-0", "job-1"]);
+    // The report of the README stands them all, also what an earlier version kept.
+    let readme = include_str!("../README.md");
+    let report = readme
+        .split("\n\n")
+        .find(|text| text.contains("json_each("));
+    let spoilt = format!(
+        "UPDATE jobs SET example_result = '{}' WHERE name = 'job-0'",
+        "[".repeat(2_000)
+    );
+    let unguarded = "DROP TRIGGER jobs_columns_check";
+    harness.sql(unguarded).await.unwrap();
+    harness.sql(&spoilt).await.unwrap();
+    let rows = harness.sql(report.unwrap()).await.unwrap();
+    assert!(rows.contains(&"job-4".to_owned()), "{rows:?}");
+}

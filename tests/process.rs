@@ -92,6 +92,23 @@ async fn a_second_daemon_exits_75_and_names_the_database() {
 }
 
 #[tokio::test]
+async fn until_done_ends_with_4_where_the_list_cannot_be_read_and_status_says_why() {
+    let harness = Harness::new(&["list status=200 body={}"]).await;
+    harness.enqueue(2).await;
+    let output = Program::start(parserd(&harness, &["run", "--until-done"]))
+        .ended()
+        .await;
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(4), "{told}");
+    assert!(told.contains("expected a JSON array"), "{told}");
+    assert!(told.contains("jobs: 2 QUEUED"), "{told}");
+    let output = Program::start(parserd(&harness, &["status"])).ended().await;
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("No list of the account"), "{told}");
+    assert!(told.contains("expected a JSON array"), "{told}");
+}
+
+#[tokio::test]
 async fn until_done_tells_failed_and_parked_jobs_by_its_exit_code() {
     let world = WorldConfig {
         credits: Some(0),

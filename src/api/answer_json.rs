@@ -1,20 +1,18 @@
 //! The service's JSON, read leniently: what may be missing may be missing, what
 //! may be spelt in two ways is taken in both, unknown keys are passed over.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::io::{BufReader, Read};
-use std::ops::Deref;
 
 use serde::Deserialize;
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::types::ListedParser;
+use super::split::{self, Whole};
+use super::text::Quoter;
+use super::types::{Flaws, ListedParser};
 use crate::job::{ParserId, UnixMs};
 
-/// A longer id is taken for none: it would not fit into a URL.
-const MAX_ID_BYTES: usize = 1024;
+/// A longer item of a list is not read.
+const MAX_ITEM_BYTES: usize = 1024 * 1024;
 
 /// The status of a parser, as an answer tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,60 +29,68 @@ pub(super) enum ParserStatus {
     Missing,
 }
 
-/// The keys that any answer about a parser may carry, each value still raw.
-#[derive(Debug)]
-pub(super) struct Fields<R> {
-    id: Option<R>,
-    name: Option<R>,
-    version: Option<R>,
-    status: Option<R>,
-    error: Option<R>,
-    generated_at: Option<R>,
-    example_result: Option<R>,
-    example_results: Option<R>,
+/// The keys that any answer about a parser may carry, each value as it stands there.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a> {
+    id: Option<Raw<'a>>,
+    name: Option<Raw<'a>>,
+    version: Option<Raw<'a>>,
+    status: Option<Raw<'a>>,
+    error: Option<Raw<'a>>,
+    generated_at: Option<Raw<'a>>,
+    example_result: Option<Raw<'a>>,
+    example_results: Option<Raw<'a>>,
 }
 
-impl<R> Default for Fields<R> {
-    fn default() -> Self {
-        Self {
-            id: None,
-            name: None,
-            version: None,
-            status: None,
-            error: None,
-            generated_at: None,
-            example_result: None,
-            example_results: None,
-        }
+/// A value as it stands in an answer: JSON, or what should have been.
+#[derive(Debug, Clone, Copy)]
+struct Raw<'a>(&'a [u8]);
+
+impl Raw<'_> {
+    /// The content of a JSON string.
+    fn string(self) -> Option<String> {
+        serde_json::from_slice(self.0).ok()
+    }
+
+    /// A string's content, any other value as it stands there, nothing for null.
+    fn text(self) -> Option<String> {
+        let as_it_is = || String::from_utf8_lossy(self.0).into_owned();
+        (self.0 != b"null").then(|| self.string().unwrap_or_else(as_it_is))
+    }
+
+    fn json(self) -> Result<Box<RawValue>, String> {
+        let json: Result<&RawValue, _> = serde_json::from_slice(self.0);
+        json.map(ToOwned::to_owned)
+            .map_err(|error| error.to_string())
     }
 }
 
-impl<R: Deref<Target = RawValue>> Fields<R> {
-    /// The id: a string, or a number as its text; nothing else, and not empty.
-    pub(super) fn id(&self) -> Option<ParserId> {
-        let raw = self.id.as_deref()?.get();
-        let text = match raw.as_bytes().first() {
-            Some(b'"') => string(raw)?,
-            Some(b'-' | b'0'..=b'9') => raw.to_owned(),
+impl<'a> Fields<'a> {
+    /// The id: a string, or a number as its text; nothing else, and none that could not be
+    /// kept as it is.
+    pub(super) fn id(&self, quoter: &Quoter) -> Option<ParserId> {
+        self.id_text().filter(|id| quoter.is_id(id)).map(ParserId)
+    }
+
+    /// The id as it stands there, if there is one that is not blank.
+    pub(super) fn id_text(&self) -> Option<String> {
+        let raw = self.id?;
+        let text = match raw.0.first() {
+            Some(b'"') => raw.string()?,
+            Some(b'-' | b'0'..=b'9') => raw.json().ok()?.get().to_owned(),
             _ => return None,
         };
-        let usable = !text.trim().is_empty() && text.len() <= MAX_ID_BYTES;
-        usable.then_some(ParserId(text))
+        (!text.trim().is_empty()).then_some(text)
     }
 
     /// The version: an integer, also as a string. 0 is a real one.
     pub(super) fn version(&self) -> Option<i64> {
-        self.version
-            .as_deref()?
-            .get()
-            .trim_matches('"')
-            .parse()
-            .ok()
+        self.version?.text()?.parse().ok()
     }
 
     /// What the status says.
     pub(super) fn status(&self) -> ParserStatus {
-        let Some(text) = self.status.as_deref().and_then(text_of) else {
+        let Some(text) = self.status.and_then(Raw::text) else {
             return ParserStatus::Missing;
         };
         match text.trim().to_ascii_uppercase().as_str() {
@@ -98,26 +104,32 @@ impl<R: Deref<Target = RawValue>> Fields<R> {
 
     /// The text of `error`; one that is no string is given as JSON.
     pub(super) fn error_text(&self) -> Option<String> {
-        self.error.as_deref().and_then(text_of)
+        self.error.and_then(Raw::text)
     }
 
     /// `generated_at` (RFC 3339), where it can be read.
     pub(super) fn generated_at(&self) -> Option<UnixMs> {
-        let text = string(self.generated_at.as_deref()?.get())?;
+        let text = self.generated_at?.string()?;
         let at: jiff::Timestamp = text.trim().parse().ok()?;
         Some(at.as_millisecond())
     }
 
-    /// `example_result`, or `example_results` where that is missing or null.
-    pub(super) fn example_result(&self) -> Option<Box<RawValue>> {
-        [&self.example_result, &self.example_results]
+    /// `example_result`, or `example_results` where that is missing or null; or why it is
+    /// not JSON.
+    pub(super) fn example_result(&self) -> Option<Result<Box<RawValue>, String>> {
+        let there = [self.example_result, self.example_results]
             .into_iter()
-            .filter_map(Option::as_deref)
-            .find(|value| value.get() != "null")
-            .map(ToOwned::to_owned)
+            .flatten()
+            .filter(|raw| raw.0 != b"null");
+        let mut there = there.map(Raw::json);
+        let first = there.next()?;
+        Some(match (first, there.next()) {
+            (Err(_), Some(Ok(second))) => Ok(second),
+            (first, _) => first,
+        })
     }
 
-    fn slot(&mut self, key: &str) -> Option<&mut Option<R>> {
+    fn slot(&mut self, key: &str) -> Option<&mut Option<Raw<'a>>> {
         match key {
             "id" => Some(&mut self.id),
             "name" => Some(&mut self.name),
@@ -131,13 +143,33 @@ impl<R: Deref<Target = RawValue>> Fields<R> {
         }
     }
 
-    fn into_listed(self) -> Result<ListedParser, &'static str> {
-        let id = self.id().ok_or("no usable id")?;
-        let name = self.name.as_deref().and_then(|raw| string(raw.get()));
+    /// Takes in a member of an object: `"key": value`.
+    fn take(&mut self, member: &'a [u8]) {
+        let mut is_escaped = true;
+        let end = member.iter().position(|byte| {
+            let ends = *byte == b'"' && !is_escaped;
+            is_escaped = *byte == b'\\' && !is_escaped;
+            ends
+        });
+        let Some((key, rest)) = end.map(|end| member.split_at(end + 1)) else {
+            return;
+        };
+        let Some(value) = rest.trim_ascii_start().strip_prefix(b":") else {
+            return;
+        };
+        let key = Raw(key).string();
+        if let Some(slot) = key.and_then(|key| self.slot(&key)) {
+            *slot = Some(Raw(value.trim_ascii()));
+        }
+    }
+
+    fn listed(&self, quoter: &Quoter) -> Result<ListedParser, &'static str> {
+        let id = self.id(quoter).ok_or("no usable id")?;
+        let name = self.name.and_then(Raw::string);
         let status = self.status();
         Ok(ListedParser {
             id,
-            name: name.ok_or("no name")?,
+            name: quoter.name(&name.ok_or("no name")?),
             version: self.version(),
             failed: status == ParserStatus::Failed,
             settled: matches!(status, ParserStatus::Finished | ParserStatus::Failed),
@@ -146,30 +178,41 @@ impl<R: Deref<Target = RawValue>> Fields<R> {
 }
 
 /// The fields of the one JSON object that `bytes` are; else why they are none.
-pub(super) fn object(bytes: &[u8]) -> Result<Fields<&RawValue>, String> {
+pub(super) fn object(bytes: &[u8]) -> Result<Fields<'_>, String> {
     let (fields, end) = object_as_far_as_read(bytes);
     end.map(|()| fields)
 }
 
 /// The fields that stand before the place where `bytes` stop being one JSON
-/// object, and whether and why they do.
-pub(super) fn object_as_far_as_read(bytes: &[u8]) -> (Fields<&RawValue>, Result<(), String>) {
+/// object, and whether and why they do. What cannot be read hides only itself.
+pub(super) fn object_as_far_as_read(bytes: &[u8]) -> (Fields<'_>, Result<(), String>) {
+    let (members, end) = split::members(bytes);
     let mut fields = Fields::default();
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let end = Filling(&mut fields)
-        .deserialize(&mut json)
-        .and_then(|()| json.end())
-        .map_err(|error| error.to_string());
+    members.into_iter().for_each(|member| fields.take(member));
     (fields, end)
 }
 
-/// The items of the bare JSON array that is read; else why it is none, and which
-/// item, counted from 0, has no id or no name.
-pub(super) fn list(body: impl Read) -> Result<Vec<ListedParser>, String> {
-    let mut json = serde_json::Deserializer::from_reader(BufReader::new(body));
-    json.deserialize_seq(ListVisitor)
-        .and_then(|parsers| json.end().map(|()| parsers))
-        .map_err(|error| error.to_string())
+/// What is read of a list, and what of it cannot be.
+pub(super) type ListRead = (Vec<ListedParser>, Flaws);
+
+/// The items of the bare JSON array that is read; else why it is none.
+pub(super) fn list(body: impl Read, quoter: &Quoter) -> Result<ListRead, String> {
+    let mut parsers = Vec::new();
+    let mut flaws = Flaws::default();
+    let mut index = 0;
+    let whole = split::items(BufReader::new(body), MAX_ITEM_BYTES, |item| {
+        match item.map(object) {
+            Some(Ok(fields)) => match fields.listed(quoter) {
+                Ok(parser) => parsers.push(parser),
+                Err(why) => flaws.add(index, why, fields.id(quoter)),
+            },
+            Some(Err(why)) => flaws.add(index, &why, None),
+            None => flaws.add(index, "it is too long", None),
+        }
+        index += 1;
+    })?;
+    flaws.is_null = whole == Whole::Null;
+    Ok((parsers, flaws))
 }
 
 /// The first text under `error`, `message` or `detail` of a JSON object.
@@ -199,91 +242,4 @@ pub(super) fn credits_left(bytes: &[u8]) -> Result<i64, String> {
     }
     // More may be spent than the limit: the page says so itself.
     Ok((limit - count).max(0))
-}
-
-fn string(raw: &str) -> Option<String> {
-    serde_json::from_str(raw).ok()
-}
-
-/// A string's content, another value's JSON, nothing for null.
-fn text_of(raw: &RawValue) -> Option<String> {
-    match raw.get() {
-        "null" => None,
-        json => Some(string(json).unwrap_or_else(|| json.to_owned())),
-    }
-}
-
-/// Fills fields one by one, so that they are there when a later byte is bad.
-struct Filling<'f, R>(&'f mut Fields<R>);
-
-impl<'a, R> DeserializeSeed<'a> for Filling<'_, R>
-where
-    R: Deserialize<'a> + Deref<Target = RawValue>,
-{
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_map(self)
-    }
-}
-
-impl<'a, R> Visitor<'a> for Filling<'_, R>
-where
-    R: Deserialize<'a> + Deref<Target = RawValue>,
-{
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(key) = map.next_key::<Cow<'a, str>>()? {
-            match self.0.slot(&key) {
-                Some(slot) => *slot = Some(map.next_value()?),
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<'a, R> Deserialize<'a> for Fields<R>
-where
-    R: Deserialize<'a> + Deref<Target = RawValue>,
-{
-    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
-        let mut fields = Self::default();
-        Filling(&mut fields).deserialize(from)?;
-        Ok(fields)
-    }
-}
-
-/// Reads item by item: only what is kept of an item takes memory.
-struct ListVisitor;
-
-impl<'a> Visitor<'a> for ListVisitor {
-    type Value = Vec<ListedParser>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON array of parsers")
-    }
-
-    fn visit_seq<S: SeqAccess<'a>>(self, mut items: S) -> Result<Self::Value, S::Error> {
-        let at_item = |index: usize, why: &dyn fmt::Display| {
-            de::Error::custom(format_args!("item {index}: {why}"))
-        };
-        let mut parsers = Vec::new();
-        loop {
-            let index = parsers.len();
-            let item = items.next_element::<Fields<Box<RawValue>>>();
-            match item.map_err(|error| at_item(index, &error))? {
-                None => return Ok(parsers),
-                Some(fields) => match fields.into_listed() {
-                    Ok(parser) => parsers.push(parser),
-                    Err(why) => return Err(at_item(index, &why)),
-                },
-            }
-        }
-    }
 }

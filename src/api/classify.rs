@@ -6,13 +6,13 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde_json::value::RawValue;
-
-use super::answer_json::{self, ParserStatus};
+use super::answer_json::{self, Fields, ParserStatus};
+use super::examples;
+use super::limit::Limit;
 use super::text::Quoter;
 use super::types::{
-    AccountOutcome, CreateOutcome, DoubtCause, Finished, ListOutcome, ListedParser, PollOutcome,
-    Refusal, Words,
+    AccountOutcome, CreateOutcome, DoubtCause, Finished, Flaws, Lack, ListOutcome, ListedParser,
+    PollOutcome, Refusal, Words,
 };
 use crate::job::{DurationMs, ParserId, UnixMs};
 
@@ -84,18 +84,37 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
             return CreateOutcome::InDoubt(DoubtCause::AnswerLost, spoken(&text, quoter));
         }
     };
-    if let Some(refusal) = refusal(&answer, now) {
-        return CreateOutcome::Refused(refusal, told(&answer, quoter));
+    let outcome = answered(&answer, now, quoter);
+    match (outcome, asked_wait_ms(&answer, now)) {
+        (CreateOutcome::InDoubt(cause, words), Some(retry_after_ms)) => {
+            CreateOutcome::Unavailable {
+                cause,
+                retry_after_ms,
+                words,
+            }
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn answered(answer: &Answer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
+    if let Some(refusal) = refusal(answer, now) {
+        let words = told(answer, quoter);
+        // What this request may not have says nothing of any other.
+        if refusal == Refusal::Credits && Limit::told_by(&words.message).is_some() {
+            return CreateOutcome::Rejected(words);
+        }
+        return CreateOutcome::Refused(refusal, words);
     }
     match answer.status {
-        200..=299 => created(&answer, quoter),
+        200..=299 => created(answer, quoter),
         400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => {
-            CreateOutcome::Rejected(told(&answer, quoter))
+            CreateOutcome::Rejected(told(answer, quoter))
         }
         status if is_the_services_own(status) => {
-            CreateOutcome::InDoubt(DoubtCause::ServiceError, told(&answer, quoter))
+            CreateOutcome::InDoubt(DoubtCause::ServiceError, told(answer, quoter))
         }
-        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, told(&answer, quoter)),
+        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, told(answer, quoter)),
     }
 }
 
@@ -113,12 +132,15 @@ fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {
     // A JSON object closes itself: one that parses is whole, even where the
     // connection broke after it.
     let problem = match answer_json::object(&answer.body.bytes) {
-        Ok(fields) => match fields.id() {
+        Ok(fields) => match fields.id(quoter) {
             Some(parser_id) => {
                 return CreateOutcome::Created {
                     parser_id,
                     version: fields.version(),
                 };
+            }
+            None if fields.id_text().is_some() => {
+                "the id in the answer cannot be used as one".to_owned()
             }
             None => "no id in the answer".to_owned(),
         },
@@ -134,7 +156,7 @@ pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> 
         Ok(answer) => answer,
         Err(fault) => return PollOutcome::Trouble(silence(&fault, quoter)),
     };
-    if let Some(refusal) = refusal(&answer, now) {
+    if let Some(refusal) = refusal_of_read(&answer, now) {
         return PollOutcome::Refused(refusal, told(&answer, quoter));
     }
     match answer.status {
@@ -146,27 +168,25 @@ pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> 
 
 fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
     let (fields, end) = answer_json::object_as_far_as_read(&answer.body.bytes);
-    if let Some(other) = fields.id().filter(|id| id != asked) {
+    if let Some(other) = fields.id_text().filter(|id| *id != asked.0) {
         let problem = format!("the answer is about another parser, {other}");
         return PollOutcome::Trouble(doubted(answer, &problem, quoter));
     }
     let status = fields.status();
-    if let Err(error) = end {
-        // Examples too large to read must not hide for ever that a parser is ready.
-        let settled = matches!(status, ParserStatus::Finished | ParserStatus::Failed);
-        if !(settled && matches!(answer.body.end, BodyEnd::OverCap(_))) {
-            let problem = unreadable(answer, &error);
+    if let Err(error) = &end {
+        // What cannot be read of it must not hide for ever that a parser is ready.
+        let is_over = match status {
+            ParserStatus::Finished => true,
+            ParserStatus::Failed => matches!(answer.body.end, BodyEnd::OverCap(_)),
+            _ => false,
+        };
+        if !is_over {
+            let problem = unreadable(answer, error);
             return PollOutcome::Trouble(doubted(answer, &problem, quoter));
         }
     }
     match status {
-        ParserStatus::Finished => PollOutcome::Finished(Finished {
-            version: fields.version(),
-            generated_at: fields.generated_at(),
-            example_result: fields
-                .example_result()
-                .and_then(|result| without_key(result, quoter)),
-        }),
+        ParserStatus::Finished => PollOutcome::Finished(finished(answer, &fields, end, quoter)),
         ParserStatus::Failed => PollOutcome::Failed(Words {
             status: Some(answer.status),
             message: quoter.quote(&fields.error_text().unwrap_or_default()),
@@ -175,8 +195,35 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
             unknown_status: None,
         },
         ParserStatus::Unknown(text) => PollOutcome::Generating {
-            unknown_status: Some(quoter.quote(&text)),
+            unknown_status: Some(quoter.status(&text)),
         },
+    }
+}
+
+fn finished(
+    answer: &Answer,
+    fields: &Fields<'_>,
+    end: Result<(), String>,
+    quoter: &Quoter,
+) -> Finished {
+    let found = fields.example_result();
+    let kept = match end {
+        // They may stand behind the place where reading ended.
+        Err(error) if found.is_none() => Err(Lack {
+            why: unreadable(answer, &error),
+            is_cut: matches!(answer.body.end, BodyEnd::Cut(_) | BodyEnd::TimedOut),
+        }),
+        Ok(()) | Err(_) => examples::kept(found, quoter),
+    };
+    let (example_result, lack) = match kept {
+        Ok(examples) => (Some(examples), None),
+        Err(lack) => (None, Some(lack)),
+    };
+    Finished {
+        version: fields.version(),
+        generated_at: fields.generated_at(),
+        example_result,
+        lack,
     }
 }
 
@@ -187,13 +234,13 @@ pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
         Ok(answer) => answer,
         Err(fault) => return ListOutcome::Trouble(silence(&fault, quoter)),
     };
-    if let Some(refusal) = refusal(&answer, now) {
+    if let Some(refusal) = refusal_of_read(&answer, now) {
         return ListOutcome::Refused(refusal, told(&answer, quoter));
     }
     if !(200..=299).contains(&answer.status) {
         return ListOutcome::Trouble(told(&answer, quoter));
     }
-    let parsers = answer_json::list(answer.body.bytes.as_slice());
+    let parsers = answer_json::list(answer.body.bytes.as_slice(), quoter);
     listed(&answer, parsers, quoter)
 }
 
@@ -201,12 +248,14 @@ pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
 /// answer itself has its beginning.
 pub fn listed(
     answer: &Answer,
-    parsers: Result<Vec<ListedParser>, String>,
+    parsers: Result<(Vec<ListedParser>, Flaws), String>,
     quoter: &Quoter,
 ) -> ListOutcome {
     match parsers {
         // Absences in a list are believed, so its transfer must have ended well.
-        Ok(parsers) if answer.body.end == BodyEnd::Complete => ListOutcome::Listed(parsers),
+        Ok((parsers, flaws)) if answer.body.end == BodyEnd::Complete => {
+            ListOutcome::Listed(parsers, flaws)
+        }
         Ok(_) => {
             let problem = unreadable(answer, "its transfer did not end");
             ListOutcome::Trouble(doubted(answer, &problem, quoter))
@@ -255,6 +304,22 @@ fn refusal(answer: &Answer, now: UnixMs) -> Option<Refusal> {
     }
 }
 
+/// The same of a request that only reads: nothing is in doubt where a 5xx asks for a wait.
+fn refusal_of_read(answer: &Answer, now: UnixMs) -> Option<Refusal> {
+    let unavailable = || {
+        let retry_after_ms = Some(asked_wait_ms(answer, now)?);
+        Some(Refusal::Throttled { retry_after_ms })
+    };
+    refusal(answer, now).or_else(unavailable)
+}
+
+/// The wait that a 5xx asks for (maintenance), as a 429 may.
+fn asked_wait_ms(answer: &Answer, now: UnixMs) -> Option<DurationMs> {
+    let text = answer.retry_after.as_deref()?;
+    let asks = (500..=599).contains(&answer.status);
+    asks.then(|| retry_after_ms(text, now)).flatten()
+}
+
 /// The wait that a `Retry-After` asks for: seconds or an HTTP date (RFC 9110,
 /// 10.2.3), at most [`MAX_RETRY_AFTER_MS`], 0 for a date that is past, `None`
 /// for anything else.
@@ -269,16 +334,6 @@ fn retry_after_ms(text: &str, now: UnixMs) -> Option<DurationMs> {
     let since_epoch: Duration = date.duration_since(UNIX_EPOCH).unwrap_or_default();
     let date_ms = UnixMs::try_from(since_epoch.as_millis()).unwrap_or(UnixMs::MAX);
     Some(date_ms.saturating_sub(now).clamp(0, MAX_RETRY_AFTER_MS))
-}
-
-/// An example result in which the key is not echoed. One that is no JSON
-/// without the key is left out.
-fn without_key(result: Box<RawValue>, quoter: &Quoter) -> Option<Box<RawValue>> {
-    if quoter.finds_key(result.get()) {
-        RawValue::from_string(quoter.redact(result.get())).ok()
-    } else {
-        Some(result)
-    }
 }
 
 fn unreadable(answer: &Answer, error: &str) -> String {

@@ -22,7 +22,8 @@ use super::answer_json;
 use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
 use super::text::Quoter;
 use super::types::{
-    AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, ListedParser, PollOutcome, Words,
+    AccountOutcome, CreateOutcome, CreateRequest, Flaws, ListOutcome, ListedParser, PollOutcome,
+    Words,
 };
 use crate::job::{DurationMs, ParserId, UnixMs};
 
@@ -210,7 +211,8 @@ impl Service for Client {
             }
             match sent {
                 Ok(response) if response.status().is_success() => {
-                    let (answer, parsers) = read_list(response, cap_bytes).await;
+                    let (answer, parsers) =
+                        read_list(response, cap_bytes, self.quoter.clone()).await;
                     (Ok(answer), Some(parsers))
                 }
                 Ok(response) => (Ok(read(response, cap_bytes).await), None),
@@ -312,7 +314,8 @@ fn head(response: &reqwest::Response) -> (u16, Option<String>) {
 async fn read_list(
     mut response: reqwest::Response,
     cap_bytes: usize,
-) -> (Answer, Result<Vec<ListedParser>, String>) {
+    quoter: Quoter,
+) -> (Answer, Result<(Vec<ListedParser>, Flaws), String>) {
     let (status, retry_after) = head(&response);
     let (chunks, inbox) = mpsc::channel(LIST_CHUNKS);
     let (done, parsing) = oneshot::channel();
@@ -322,7 +325,7 @@ async fn read_list(
         .name("list".to_owned())
         .spawn(move || {
             // Nobody waits for it any more where the request was given up.
-            let _unwanted = done.send(answer_json::list(Chunks::new(inbox)));
+            let _unwanted = done.send(answer_json::list(Chunks::new(inbox), &quoter));
         });
     let mut bytes = Vec::new();
     let mut count = 0;

@@ -7,6 +7,9 @@
 mod answer_json;
 pub mod classify;
 pub mod client;
+mod examples;
+pub mod limit;
+mod split;
 pub mod text;
 pub mod types;
 

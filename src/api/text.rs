@@ -14,6 +14,19 @@ pub const CUT_MARK: &str = "… [cut]";
 /// Stands where the API key stood.
 pub const KEY_MARK: &str = "[key]";
 
+/// A longer id is none: it stands in paths, in logs and in every list.
+pub const MAX_ID_BYTES: usize = 200;
+
+/// Of a longer name the middle is left out, in bytes: what tells names apart often stands at
+/// their ends. parserd's own are shorter.
+pub const MAX_NAME_BYTES: usize = 1000;
+
+/// So much of the end of a longer name is kept, in bytes.
+const NAME_END_BYTES: usize = 200;
+
+/// Of a longer status only the beginning is kept, in bytes.
+const MAX_STATUS_BYTES: usize = 200;
+
 /// As much of a body as is looked at for a text of at most [`CAP_BYTES`].
 const WINDOW_BYTES: usize = 64 * 1024;
 
@@ -60,6 +73,44 @@ impl Quoter {
             text.truncate(self.end_without_partial_key(&text));
         }
         escape_capped(&text, cut)
+    }
+
+    /// A listed name without the key, control characters escaped, capped at
+    /// [`MAX_NAME_BYTES`]. What else is invisible stays: it may be as it was sent.
+    pub fn name(&self, text: &str) -> String {
+        let mut name = String::with_capacity(text.len().min(MAX_NAME_BYTES));
+        for c in self.redact(text).chars() {
+            if c.is_control() {
+                push_escaped(&mut name, c);
+            } else {
+                name.push(c);
+            }
+        }
+        if name.len() <= MAX_NAME_BYTES {
+            return name;
+        }
+        let head = MAX_NAME_BYTES - NAME_END_BYTES - CUT_MARK.len();
+        let head = name.floor_char_boundary(head);
+        let end = name.ceil_char_boundary(name.len() - NAME_END_BYTES);
+        format!("{}{CUT_MARK}{}", &name[..head], &name[end..])
+    }
+
+    /// An unknown status, as [`quote`](Self::quote) and short.
+    pub fn status(&self, text: &str) -> String {
+        let mut status = self.quote(text);
+        if status.len() > MAX_STATUS_BYTES {
+            status.truncate(status.floor_char_boundary(MAX_STATUS_BYTES - CUT_MARK.len()));
+            status.push_str(CUT_MARK);
+        }
+        status
+    }
+
+    /// Whether `text` can be kept as an id just as it is: altered, it would name no parser.
+    pub fn is_id(&self, text: &str) -> bool {
+        !text.trim().is_empty()
+            && text.len() <= MAX_ID_BYTES
+            && !text.contains(is_unfit)
+            && !self.finds_key(text)
     }
 
     /// `text` with [`KEY_MARK`] for every occurrence of the key.
@@ -220,6 +271,39 @@ mod tests {
 
     fn hiding(key: &str) -> Quoter {
         Quoter::hiding(&SecretString::from(key))
+    }
+
+    #[test]
+    fn an_id_is_kept_as_it_is_or_not_at_all() {
+        let quoter = hiding("SECRET0123");
+        for (text, expected) in [
+            ("9c0f-é/.. x", true),
+            (" ", false),
+            ("a\nb", false),
+            ("a\u{1b}[31m", false),
+            ("a\u{202e}b", false),
+            ("x-SECRET0123", false),
+            (&"x".repeat(200), true),
+            (&"x".repeat(201), false),
+        ] {
+            assert_eq!(quoter.is_id(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_capped_in_its_middle_and_holds_neither_controls_nor_the_key() {
+        let quoter = hiding("SECRET0123");
+        let forged = "a\n2026-01-01 INFO forged\u{1b}[0m SECRET0123";
+        let expected = "a\\n2026-01-01 INFO forged\\u{1b}[0m [key]";
+        assert_eq!(quoter.name(forged), expected);
+        let as_sent = "caf\u{e9}\u{200d} books_pd_abcdefgh";
+        assert_eq!(quoter.name(as_sent), as_sent);
+        let long = format!("{}_pd_abcdefgh", "é".repeat(1_000_000));
+        let capped = quoter.name(&long);
+        assert!(capped.len() <= MAX_NAME_BYTES && capped.contains(CUT_MARK));
+        assert!(capped.ends_with("é_pd_abcdefgh"));
+        let status = quoter.status(&"é\n".repeat(1_000));
+        assert!(status.len() <= MAX_STATUS_BYTES && status.ends_with(CUT_MARK));
     }
 
     #[test]

@@ -27,7 +27,10 @@ pub enum Refusal {
     Unauthorized,
     /// 402 or 403: credits are exhausted.
     Credits,
-    /// 429, with what `Retry-After` asks for, counted from now.
+    /// Several different jobs in a row were rejected in the same words: a limit of the
+    /// account, told as a 400 or the like.
+    AccountLimit,
+    /// 429, with what `Retry-After` asks for, counted from now; or a 5xx that asks for a wait.
     Throttled {
         /// How long to wait, if the service said so.
         retry_after_ms: Option<DurationMs>,
@@ -65,7 +68,8 @@ pub enum CreateOutcome {
         /// Its version; 0 is a real one.
         version: Option<i64>,
     },
-    /// 400, 404, 405, 409, 410, 413, 415 or 422: refused, nothing was made.
+    /// 400, 404, 405, 409, 410, 413, 415 or 422, or a 402 or 403 whose text is about this
+    /// request: refused, nothing was made.
     Rejected(Words),
     /// The gate closes; nothing was made.
     Refused(Refusal, Words),
@@ -73,6 +77,16 @@ pub enum CreateOutcome {
     NotSent(Words),
     /// Whether a parser was made is not known.
     InDoubt(DoubtCause, Words),
+    /// The same, and the service asks to be left alone (5xx with `Retry-After`): creates are
+    /// held as after a 429, and should this one have made nothing, it was no attempt.
+    Unavailable {
+        /// Why its outcome is not known.
+        cause: DoubtCause,
+        /// How long to wait.
+        retry_after_ms: DurationMs,
+        /// The service's text.
+        words: Words,
+    },
 }
 
 impl CreateOutcome {
@@ -84,6 +98,7 @@ impl CreateOutcome {
             Self::Refused(..) => "refused",
             Self::NotSent(_) => "not_sent",
             Self::InDoubt(..) => "in_doubt",
+            Self::Unavailable { .. } => "unavailable",
         }
     }
 
@@ -142,20 +157,64 @@ pub struct Finished {
     pub version: Option<i64>,
     /// `generated_at`, where it is there and can be read.
     pub generated_at: Option<UnixMs>,
-    /// `example_result` or `example_results`, any JSON, as it came.
+    /// `example_result` or `example_results`, any JSON that SQLite can read, as it came.
     pub example_result: Option<Box<RawValue>>,
+    /// Why there are no example results, where there are none.
+    pub lack: Option<Lack>,
+}
+
+/// Why a parser that is ready comes without example results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// In words, for a person.
+    pub why: String,
+    /// Only because this answer broke off: the next one may have them.
+    pub is_cut: bool,
 }
 
 /// What is known after a `GET /parsers`.
 #[derive(Debug, Clone)]
 pub enum ListOutcome {
-    /// The whole list, every item with an id and a name.
-    Listed(Vec<ListedParser>),
+    /// The whole list: every item with an id and a name, and what cannot be read of it.
+    Listed(Vec<ListedParser>, Flaws),
     /// The gate for reading closes.
     Refused(Refusal, Words),
-    /// No list that can be used: any other status, transport, unreadable, an
-    /// item without id or name.
+    /// No list that can be used: any other status, transport, unreadable.
     Trouble(Words),
+}
+
+/// What of a list cannot be read: parsers may hide there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flaws {
+    /// It is `null` in the place of a list.
+    pub is_null: bool,
+    /// Items that have an id and no name that can be read.
+    pub nameless: Vec<ParserId>,
+    /// How many items have not even an id that can be read.
+    pub unreadable: usize,
+    /// Which item was the first, and what is wrong with it.
+    pub first: Option<String>,
+}
+
+impl Flaws {
+    /// Notes an item, counted from 0, that cannot be read.
+    pub fn add(&mut self, index: usize, why: &str, id: Option<ParserId>) {
+        self.first
+            .get_or_insert_with(|| format!("item {index}: {why}"));
+        match id {
+            Some(id) => self.nameless.push(id),
+            None => self.unreadable += 1,
+        }
+    }
+
+    /// Why absences in the list prove nothing, if they do not: an item that cannot be read
+    /// hides what it is, unless its parser is a known one.
+    pub fn hide(&self, mut is_known: impl FnMut(&ParserId) -> bool) -> Option<String> {
+        let nameless = self.nameless.iter().filter(|id| !is_known(id)).count();
+        let count = nameless + self.unreadable;
+        let first = self.first.as_deref().unwrap_or_default();
+        (count > 0).then(|| format!("items that cannot be read: {count} ({first})"))
+    }
 }
 
 /// One item of the account's list.

@@ -15,6 +15,12 @@ pub(crate) fn event(row: &EventRow) -> String {
     })
 }
 
+/// Why no example results are kept, if this event says so.
+pub(crate) fn no_examples(row: &EventRow) -> Option<String> {
+    let detail: Value = serde_json::from_str(row.detail.get()).ok()?;
+    Some(detail.get("no_examples")?.as_str()?.to_owned())
+}
+
 fn sentence(event: &str, detail: &Detail) -> Option<String> {
     let parser = detail.text("parser_id");
     Some(match event {
@@ -60,7 +66,8 @@ fn sentence(event: &str, detail: &Detail) -> Option<String> {
         "throttled" => {
             let asked = detail.0.get("retry_after_ms").and_then(Value::as_i64);
             let wait = asked.map_or_else(String::new, |ms| format!(", to wait {}", span(ms)));
-            format!("the service asked to slow down (429){wait}; queued again")
+            let status = detail.text("http_status");
+            format!("the service asked to slow down (HTTP {status}){wait}; queued again")
         }
         "parked" => {
             let why = detail.text("why");
@@ -85,10 +92,20 @@ fn sentence(event: &str, detail: &Detail) -> Option<String> {
         }
         "changed" => "changed by an operator".to_owned(),
         "unknown_status" => format!("the service said something unknown{}", detail.words()),
-        "finished" => match detail.text("version").as_str() {
-            "" => "finished, the parser is ready".to_owned(),
-            version => format!("finished, version {version} of the parser is ready"),
-        },
+        "awaits_examples" => format!(
+            "the parser is ready and has no example results yet ({}); asked once more",
+            detail.text("why")
+        ),
+        "finished" => {
+            let ready = match detail.text("version").as_str() {
+                "" => "finished, the parser is ready".to_owned(),
+                version => format!("finished, version {version} of the parser is ready"),
+            };
+            match detail.text("no_examples").as_str() {
+                "" => ready,
+                why => format!("{ready}; no example results are kept: {why}"),
+            }
+        }
         "failed" => format!("failed, {}{}", detail.text("error_kind"), detail.words()),
         _ => return None,
     })

@@ -228,7 +228,7 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
         }
     };
     let why = match list {
-        ListOutcome::Listed(parsers) => {
+        ListOutcome::Listed(parsers, _) => {
             let answered = Answered {
                 parsers: Some(parsers.len()),
                 no_account,

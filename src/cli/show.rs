@@ -113,6 +113,11 @@ fn tell(story: &Story, job: &Job, now: UnixMs) -> Vec<String> {
     if let Some(result) = &story.example_result {
         lines.extend([String::new(), "example result".to_owned()]);
         lines.extend(pretty(result));
+    } else if job.progress.state == JobState::Finished {
+        let why = story.events.iter().rev().find_map(narrate::no_examples);
+        let why = why.unwrap_or_else(|| "none is kept".to_owned());
+        lines.extend([String::new(), "example result".to_owned()]);
+        lines.push(format!("  none: {}", escaped(&why)));
     }
     lines
 }

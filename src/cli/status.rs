@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::output::{Out, relative};
 use super::{Exit, budget, shutdown};
+use crate::blind::NoListSince;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -55,6 +56,8 @@ struct Known {
     in_doubt: i64,
     doubts: Vec<DoubtRow>,
     gates: Vec<ClosedGate>,
+    /// The service answers, and its list cannot be used: no create is sent without one.
+    no_list: Option<NoListSince>,
     credits: Credits,
 }
 
@@ -158,6 +161,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
             in_doubt: counts.in_doubt,
             doubts: store.doubts(DOUBTS_SHOWN).await?,
             gates: gates.iter().map(closed_gate).collect(),
+            no_list: store.no_list().await?,
             credits: Credits {
                 spent_today: budget.spent_today,
                 spent: budget.spent,
@@ -215,7 +219,9 @@ pub(crate) fn parked(
     let told = |reason: ParkReason| -> (String, String) {
         match reason {
             ParkReason::Credits => (
-                "the service says that the credits are exhausted (402 or 403)".to_owned(),
+                "the service says that the credits are exhausted (402 or 403), or refuses job after \
+                 job in the same words: `parserd jobs --state PARKED` shows them"
+                    .to_owned(),
                 format!(
                     "add credits; parserd probes by itself{probe}, `parserd resume` makes it try at once"
                 ),

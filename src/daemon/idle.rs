@@ -82,6 +82,7 @@ impl<S: Service> Daemon<S> {
             Until::NoProgress => {
                 let reads = !self.is_shut(Scope::Read);
                 let creates = reads
+                    && !self.worker.is_blind().await
                     && !self.is_shut(Scope::Create)
                     && self
                         .worker

@@ -37,6 +37,10 @@ fn an_open_gate_closes_for_each_refusal_and_for_nothing_else() {
             refused(Refusal::Credits),
             closed(GateReason::Credits, 100, 1_000, 900),
         ),
+        (
+            refused(Refusal::AccountLimit),
+            closed(GateReason::Credits, 100, 1_000, 900),
+        ),
         (throttled(None), closed(GateReason::Throttled, 100, 120, 20)),
         (
             throttled(Some(5_000)),
@@ -193,15 +197,6 @@ fn trouble_on_the_way_to_a_canarys_answer_leaves_the_graver_reason() {
 }
 
 #[test]
-fn a_service_that_asks_to_be_asked_again_at_once_is_not_asked_in_a_loop() {
-    let mut gate = Gate::Open;
-    for at in [0, 1_000, 2_000] {
-        gate = gate.after(&throttled(Some(0)), true, &POLICY, at);
-        assert_eq!(gate.admits(at), Admission::NoneUntil(Some(at + 20)));
-    }
-}
-
-#[test]
 fn a_closing_from_the_future_lets_one_canary_try_and_counts_from_then() {
     let gate = closed(GateReason::Credits, 10_000, 10_900, 900);
     let closure = *gate.closure().unwrap();
@@ -211,4 +206,28 @@ fn a_closing_from_the_future_lets_one_canary_try_and_counts_from_then() {
     let refused = Signal::Refused(Refusal::Credits);
     let again = read.with_canary().after(&refused, true, &POLICY, 500);
     assert_eq!(again.admits(501), Admission::NoneUntil(Some(2_300)));
+}
+
+#[test]
+fn asked_to_come_back_at_once_the_hold_grows_all_the_same() {
+    let mut gate = Gate::Open;
+    let mut now = 0;
+    let mut holds = Vec::new();
+    for retry_after_ms in [
+        Some(0),
+        None,
+        Some(1),
+        Some(0),
+        Some(0),
+        Some(5_000),
+        Some(0),
+    ] {
+        gate = gate
+            .with_canary()
+            .after(&throttled(retry_after_ms), true, &POLICY, now);
+        let next_probe_at = gate.closure().unwrap().next_probe_at;
+        holds.push(next_probe_at - now);
+        now = next_probe_at;
+    }
+    assert_eq!(holds, [20, 40, 80, 100, 100, 5_000, 100]);
 }

@@ -7,8 +7,12 @@ use tokio::time::timeout;
 
 use super::Vitals;
 use crate::{
-    cli::output::span, daemon::heartbeat::stuck_ms, gate::GateReason, job::DurationMs,
-    store::StoreError, worker::Stop,
+    cli::output::{iso, span},
+    daemon::heartbeat::stuck_ms,
+    gate::GateReason,
+    job::DurationMs,
+    store::StoreError,
+    worker::Stop,
 };
 
 /// A database that was written to so recently is taken for writable.
@@ -77,8 +81,20 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
             let refused = gates
                 .iter()
                 .any(|(_, closure)| closure.reason == GateReason::Unauthorized);
+            let no_list = match vitals.store.no_list().await {
+                Ok(no_list) => no_list,
+                Err(error) => return unwell(format!("{error}\n")),
+            };
             if refused {
                 unwell("the service refuses the API key: see `parserd check`\n".to_owned())
+            } else if let Some(no_list) = no_list.filter(|no_list| !no_list.may_pass()) {
+                unwell(format!(
+                    "no create is sent: the account's list cannot be had since {} (HTTP {}: {}): \
+                     see `parserd check`\n",
+                    iso(no_list.since),
+                    no_list.http_status,
+                    no_list.why
+                ))
             } else if vitals.key.is_accepted_within(KEY_PATIENCE).await {
                 well("ready\n".to_owned())
             } else {

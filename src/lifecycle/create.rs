@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::{Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
+use super::{Change, Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
 use crate::{
     api::types::{CreateOutcome, DoubtCause as Unknown, Refusal, Words},
     budget::OverBudget,
     gate::Signal,
-    job::{DoubtCause, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
+    hint,
+    job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
 };
 
 /// Never, until someone or something moves the job.
@@ -224,8 +225,7 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
             .failed(
                 ErrorKind::BadRequest,
                 &words,
-                "the service refused the job as it is: correct name, urls, scraper_params \
-                 or fields as its message says, then retry",
+                hint::for_rejected_create(&words),
                 at.now,
             )
             .done(),
@@ -247,18 +247,41 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
             change.done()
         }
         CreateOutcome::InDoubt(unknown, words) => {
-            let cause = match unknown {
-                Unknown::ServiceError => DoubtCause::ServiceError,
-                Unknown::AnswerLost => DoubtCause::AnswerLost,
-            };
-            let detail =
-                json!({"cause": cause, "http_status": words.status, "message": words.message});
-            doubt::enter(at, at.change().error(&words), cause)
-                .signal(Signal::Answered)
-                .note("in_doubt", detail)
+            let mut change = in_doubt(at, unknown, &words, None);
+            change.next.holds = 0;
+            change.signal(Signal::Answered).done()
+        }
+        CreateOutcome::Unavailable {
+            cause,
+            retry_after_ms,
+            words,
+        } => {
+            let mut change = in_doubt(at, cause, &words, Some(retry_after_ms));
+            // The mark of a create that was held up: see `doubt::refuted`.
+            change.next.holds += 1;
+            let retry_after_ms = Some(retry_after_ms);
+            change
+                .signal(Signal::Refused(Refusal::Throttled { retry_after_ms }))
                 .done()
         }
     }
+}
+
+fn in_doubt(
+    at: &Moment,
+    unknown: Unknown,
+    words: &Words,
+    retry_after_ms: Option<DurationMs>,
+) -> Change {
+    let cause = match unknown {
+        Unknown::ServiceError => DoubtCause::ServiceError,
+        Unknown::AnswerLost => DoubtCause::AnswerLost,
+    };
+    let mut detail = json!({"cause": cause, "http_status": words.status, "message": words.message});
+    if let Some(ms) = retry_after_ms {
+        detail["retry_after_ms"] = json!(ms);
+    }
+    doubt::enter(at, at.change().error(words), cause).note("in_doubt", detail)
 }
 
 /// The account was refused, by a create (with its ledger) or by the list before one.
@@ -283,9 +306,17 @@ pub(super) fn refused(
             "credits are exhausted: add some; parserd probes by itself, \
              and `parserd resume` makes it try at once",
         ),
+        Refusal::AccountLimit => (
+            ParkReason::Credits,
+            "several jobs in a row were refused in these words, so they are taken to be about the \
+             account: parserd tries one job at a time, and `parserd resume` makes it try at once. \
+             Lift the limit with the service; if the jobs are at fault, correct or cancel them. \
+             `parserd retry` takes up the first ones, which FAILED",
+        ),
         Refusal::Throttled { retry_after_ms } => {
             let n = change.next.holds;
-            let due_at = retry_after_ms.map_or_else(|| at.retry_at(n), |ms| at.in_ms(ms));
+            // Asked to come back at once, it still backs off.
+            let due_at = at.retry_at(n).max(at.in_ms(retry_after_ms.unwrap_or(0)));
             change = change.queued(due_at).note(
                 "throttled",
                 json!({"http_status": words.status, "retry_after_ms": retry_after_ms}),

@@ -175,7 +175,10 @@ fn look_again(at: &Moment, doubt: Doubt) -> Transition {
 
 /// It is known that the create made nothing: now, and only now, may another be sent.
 fn refuted(at: &Moment, doubt: Doubt) -> Transition {
+    // Told to come back later, it was held up rather than tried.
+    let is_held_up = at.job.progress.holds > 0;
     let counts = match doubt.cause {
+        DoubtCause::ServiceError | DoubtCause::AnswerLost if is_held_up => 0,
         DoubtCause::ServiceError | DoubtCause::AnswerLost => 1,
         // Nobody saw it reach the service, or it was another job's.
         DoubtCause::Interrupted => 0,
@@ -203,7 +206,7 @@ fn refuted(at: &Moment, doubt: Doubt) -> Transition {
             .done();
     }
     change
-        .queued(at.retry_at((attempts - 1).max(0)))
+        .queued(at.retry_at((attempts - 1).max(at.job.progress.holds - 1).max(0)))
         .note(
             "not_made",
             json!({"attempts": attempts, "trusted_lists": doubt.absent_lists}),

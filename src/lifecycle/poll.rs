@@ -4,24 +4,22 @@ use serde_json::json;
 
 use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition, doubt};
 use crate::{
-    api::types::{PollOutcome, Refusal, Words, is_gateways},
+    api::types::{Finished, PollOutcome, Refusal, Words, is_gateways},
     gate::Signal,
     hint,
     job::{DurationMs, ErrorKind, ParserId, UnixMs},
     pace,
 };
 
+/// What a job says whose parser is ready, and which is asked for once more.
+const AWAITS_EXAMPLES: &str = "the parser is ready; its example results are asked for once more";
+
+/// How often a parser that is ready is asked for again because the answer broke off.
+const MAX_ASKED_AFTER_CUTS: i64 = 5;
+
 pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
     match outcome {
-        PollOutcome::Finished(finished) => {
-            let detail =
-                json!({"version": finished.version, "generated_at": finished.generated_at});
-            at.change()
-                .finished(finished, at.now)
-                .shows_parser()
-                .note("finished", detail)
-                .done()
-        }
+        PollOutcome::Finished(finished) => finished_with(at, finished),
         PollOutcome::Failed(words) => {
             let hint = hint::for_failed_generation(&words.message);
             at.change()
@@ -42,12 +40,51 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
                     retry_after_ms: None,
                 }
                 | Refusal::Unauthorized
-                | Refusal::Credits => at.now,
+                | Refusal::Credits
+                | Refusal::AccountLimit => at.now,
             };
             change.signal(Signal::Refused(refusal)).done()
         }
         PollOutcome::Trouble(words) => no_news(at, at.change(), words),
     }
+}
+
+/// Ready; but where its examples are not there yet, it is asked once more a little later, and
+/// a few times where the answer broke off. For want of examples no job fails.
+fn finished_with(at: &Moment, finished: Finished) -> Transition {
+    let has_asked = at.job.progress.error_message.as_deref() == Some(AWAITS_EXAMPLES);
+    let asked = if has_asked {
+        at.job.progress.poll_errors
+    } else {
+        0
+    };
+    let most = match &finished.lack {
+        None => 0,
+        Some(lack) if lack.is_cut => MAX_ASKED_AFTER_CUTS,
+        Some(_) => 1,
+    };
+    if asked < most && !is_too_old(at) {
+        let mut change = at.change().shows_parser();
+        if !has_asked {
+            let why = finished.lack.map(|lack| lack.why);
+            change = change.note("awaits_examples", json!({"why": why}));
+        }
+        change.next.missing_lists = 0;
+        change.next.poll_errors = asked + 1;
+        change.next.error_status = None;
+        change.next.error_message = Some(AWAITS_EXAMPLES.to_owned());
+        change.next.due_at = at.in_ms(at.policy.poll.delay_ms(asked, at.jitter));
+        return change.done();
+    }
+    let mut detail = json!({"version": finished.version, "generated_at": finished.generated_at});
+    if let Some(lack) = &finished.lack {
+        detail["no_examples"] = json!(lack.why);
+    }
+    at.change()
+        .finished(finished, at.now)
+        .shows_parser()
+        .note("finished", detail)
+        .done()
 }
 
 fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {

@@ -211,6 +211,7 @@ fn told(transition: &Transition) -> String {
         Some(Signal::NotConnected) => "not connected",
         Some(Signal::Refused(Refusal::Unauthorized)) => "unauthorized",
         Some(Signal::Refused(Refusal::Credits)) => "credits",
+        Some(Signal::Refused(Refusal::AccountLimit)) => "account limit",
         Some(Signal::Refused(Refusal::Throttled { .. })) => "throttled",
     };
     format!("{line}, {ledger}, {signal}")

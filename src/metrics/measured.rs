@@ -34,7 +34,7 @@ impl<S: Service> Service for Measured<S> {
             CreateOutcome::Rejected(_) => "rejected",
             CreateOutcome::Refused(refusal, _) => refused(refusal),
             CreateOutcome::NotSent(_) => "not_sent",
-            CreateOutcome::InDoubt(..) => "in_doubt",
+            CreateOutcome::InDoubt(..) | CreateOutcome::Unavailable { .. } => "in_doubt",
         };
         request.answered("create", word);
         outcome
@@ -59,7 +59,7 @@ impl<S: Service> Service for Measured<S> {
         let request = self.metrics.begun();
         let outcome = self.service.list().await;
         let word = match &outcome {
-            ListOutcome::Listed(_) => "listed",
+            ListOutcome::Listed(..) => "listed",
             ListOutcome::Refused(refusal, _) => refused(refusal),
             ListOutcome::Trouble(_) => "trouble",
         };
@@ -83,7 +83,7 @@ impl<S: Service> Service for Measured<S> {
 const fn refused(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Unauthorized => ParkReason::Unauthorized.as_str(),
-        Refusal::Credits => ParkReason::Credits.as_str(),
+        Refusal::Credits | Refusal::AccountLimit => ParkReason::Credits.as_str(),
         Refusal::Throttled { .. } => "throttled",
     }
 }

@@ -65,7 +65,9 @@ impl GateWatch {
         let intent = self.intent_of.get(&job).copied().unwrap_or(0);
         let is_refused = matches!(
             outcome,
-            CreateOutcome::Refused(..) | CreateOutcome::NotSent(_)
+            CreateOutcome::Refused(..)
+                | CreateOutcome::NotSent(_)
+                | CreateOutcome::Unavailable { .. }
         );
         if intent <= self.opened_at_intent || is_refused && self.may_be_passed_over {
             if is_refused {
@@ -84,6 +86,9 @@ impl GateWatch {
                 true,
                 retry_after_ms.unwrap_or(0).max(plan.retry_interval_ms),
             ),
+            CreateOutcome::Unavailable { retry_after_ms, .. } => {
+                (true, (*retry_after_ms).max(plan.retry_interval_ms))
+            }
             CreateOutcome::NotSent(_) => (true, plan.retry_interval_ms),
             CreateOutcome::Created { .. } if is_canary => {
                 self.closed = None;

@@ -77,6 +77,9 @@ const CREATE: &[&str] = &[
     "create status=429 retry-after=30s p=0.4",
     "create status=400 nth=1",
     "create status=302 nth=1",
+    "create status=400 nth=2-9",
+    "create status=503 retry-after=30s p=0.4",
+    "create status=503 retry-after=30s after p=0.4",
     "create fail=boom p=0.4",
     "create generation=40m nth=1",
     "create generation=0ms",
@@ -96,6 +99,11 @@ const READ: &[&str] = &[
     "list delay=80s nth=1-2",
     "list status=404 p=0.3",
     "any status=503 from=0s until=5m",
+    "any status=503 retry-after=1m from=0s until=5m",
+    "list item=null p=0.4",
+    "list missing=name p=0.4",
+    "list status=200 body=null p=0.4",
+    "get missing=example_result nth=1-3",
 ];
 
 #[derive(Debug)]

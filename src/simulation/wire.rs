@@ -13,7 +13,7 @@ use crate::{
         Service,
         classify::{self, Answer, Body, BodyEnd, Reply, TransportFault},
         text::Quoter,
-        types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome},
+        types::{CreateOutcome, CreateRequest, Flaws, ListOutcome, PollOutcome},
     },
     job::{ParserId, UnixMs},
     simulator::{self, Delivery, Endpoint, Request},
@@ -108,9 +108,11 @@ impl Service for Wire {
         with(|sim| {
             let outcome = classify::list(reply, sim.now(), &quoter());
             sim.note(|| format!("LIST answered: {outcome:?}"));
-            if let ListOutcome::Trouble(words) = &outcome {
-                sim.books.had_no_list |= words.status.is_some();
-            }
+            sim.books.had_no_list |= match &outcome {
+                ListOutcome::Listed(_, flaws) => *flaws != Flaws::default(),
+                ListOutcome::Trouble(words) => words.status.is_some(),
+                ListOutcome::Refused(..) => false,
+            };
             outcome
         })
     }

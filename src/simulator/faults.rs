@@ -164,9 +164,16 @@ pub enum Edit {
     Say(String, String),
     /// Leaves only the first so many items of the array.
     Limit(usize),
+    /// Puts this text before the first item of the array, be it JSON or not.
+    Item(String),
+    /// Puts this text in place of a key's value, be it JSON or not.
+    Raw(String, String),
     /// Puts something that is no JSON in place of the body.
     Unreadable,
 }
+
+/// Stands for what need not be JSON until the rest is written.
+const PLACEHOLDER: &str = "a text that is put in place of this one";
 
 impl Edit {
     pub(super) fn apply(&self, answer: &mut Answer) {
@@ -185,7 +192,14 @@ impl Edit {
             }
             object => self.apply_to_object(object),
         }
-        answer.body = value.to_string().into_bytes();
+        let mut body = value.to_string();
+        match self {
+            Self::Item(item) if body == "[]" => body = format!("[{item}]"),
+            Self::Item(item) if body.starts_with('[') => body.insert_str(1, &format!("{item},")),
+            Self::Raw(_, text) => body = body.replace(&format!("\"{PLACEHOLDER}\""), text),
+            _ => {}
+        }
+        answer.body = body.into_bytes();
     }
 
     fn apply_to_object(&self, value: &mut Value) {
@@ -205,7 +219,12 @@ impl Edit {
                 let texts = object.values_mut().filter(|value| *value == from);
                 texts.for_each(|value| *value = Value::from(to.as_str()));
             }
-            Self::Limit(_) | Self::Unreadable => {}
+            Self::Raw(key, _) => {
+                if let Some(value) = object.get_mut(key) {
+                    *value = Value::from(PLACEHOLDER);
+                }
+            }
+            Self::Limit(_) | Self::Item(_) | Self::Unreadable => {}
         }
     }
 }

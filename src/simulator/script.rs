@@ -35,6 +35,8 @@
 //! | `rekey=OLD:NEW` | the key is spelt otherwise |
 //! | `say=OLD:NEW` | a value that is this text is another |
 //! | `limit=N` | only the first N items of the list |
+//! | `item=TEXT` | the list begins with this item as it stands here, JSON or not; `'` is a double quote |
+//! | `raw=KEY:TEXT` | the key's value is this as it stands here, JSON or not; `'` is a double quote |
 //!
 //! | of a create | |
 //! |---|---|
@@ -226,7 +228,7 @@ impl Words {
             (endpoint != Some(of)).then(|| format!("{word} is for {of} only"))
         };
         let misplaced = misplaced(&of_create, Endpoint::Create)
-            .or_else(|| misplaced(&["limit"], Endpoint::List));
+            .or_else(|| misplaced(&["limit", "item"], Endpoint::List));
         misplaced.map_or(Ok(()), Err)
     }
 
@@ -290,10 +292,18 @@ impl Words {
             self.pair("say")?.map(|(old, new)| Edit::Say(old, new)),
             self.pair("rekey")?.map(|(old, new)| Edit::Rekey(old, new)),
             self.text_owned("missing").map(Edit::Drop),
+            self.text("item").map(|text| Edit::Item(quoted(text))),
+            self.pair("raw")?
+                .map(|(key, text)| Edit::Raw(key, quoted(&text))),
             self.has("unreadable").then_some(Edit::Unreadable),
         ];
         Ok(edits.into_iter().flatten().collect())
     }
+}
+
+/// A text with the double quotes that a word cannot hold.
+fn quoted(text: &str) -> String {
+    text.replace('\'', "\"")
 }
 
 fn endpoint_named(text: &str) -> Result<Endpoint, String> {

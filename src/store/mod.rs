@@ -3,12 +3,14 @@
 mod apply;
 mod backup;
 mod batch;
+mod blind;
 pub mod browse;
 mod courtesy;
 mod done;
 mod epochs;
 pub mod figures;
 mod file;
+mod held;
 mod lookup;
 mod mend;
 mod names;

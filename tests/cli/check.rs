@@ -95,6 +95,11 @@ async fn what_the_service_refuses_is_told_with_its_cure() {
             KEY,
             &["does not answer as the AI Parser API", "api.base_url"],
         ),
+        (
+            Some("list status=200 body={}"),
+            KEY,
+            &["expected a JSON array", "no create is sent", "support"],
+        ),
     ] {
         let server = simulator(rule.as_slice()).await;
         let place = Place::new();
@@ -104,6 +109,26 @@ async fn what_the_service_refuses_is_told_with_its_cure() {
             .is(1)
             .prints(&["FAIL service"]);
         ended.prints(parts).says(&["1 fault"]);
+        server.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_of_the_list_is_a_warning() {
+    for (rule, expected) in [
+        ("list item=null", "items that cannot be read: 1 (item 0"),
+        (
+            "list status=200 body=null",
+            "it is null where a list should be",
+        ),
+    ] {
+        let server = simulator(&[rule]).await;
+        let place = Place::new();
+        let env = [(URL, &*server.base_url()), (KEY_VARIABLE, KEY)];
+        place
+            .run_with(&env, &["check"])
+            .is(0)
+            .prints(&["ok   service", "warn list", expected]);
         server.shutdown().await;
     }
 }

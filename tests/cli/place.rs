@@ -217,6 +217,7 @@ pub fn finished(name: &str) -> Vec<Event> {
         version: Some(0),
         generated_at: None,
         example_result: serde_json::value::RawValue::from_string(result.to_owned()).ok(),
+        lack: None,
     };
     let mut events = generating(name);
     events.push(Event::Polled(PollOutcome::Finished(finished)));

@@ -3,7 +3,11 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
-use parserd::gate::{Closure, GateReason, Scope};
+use parserd::{
+    api::types::{Finished, Lack, PollOutcome},
+    gate::{Closure, GateReason, Scope},
+    lifecycle::Event,
+};
 
 use crate::place::{
     Place, ambiguous, finished, generating, generation_failed, in_doubt, job_line, out_of_credits,
@@ -62,6 +66,49 @@ async fn status_says_what_is_where_and_what_to_do() {
     assert_eq!(status["credits"]["to_come"], 3 * 30_000);
     assert!(status["next"]["poll"].as_i64().unwrap() > now);
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_had_is_told_and_no_create_is_promised() {
+    let place = Place::new();
+    place.jobs(vec![("a", vec![])]).await;
+    place
+        .sql(
+            "INSERT INTO meta (key, value) VALUES ('no_list', \
+             '{\"since\":1700000000000,\"http_status\":200,\"why\":\"it is an object\"}')",
+        )
+        .await;
+    let told = place.run(&["status"]).is(0);
+    told.prints(&[
+        "No list of the account",
+        "since 2023-11-14T22:13:20",
+        "HTTP 200: it is an object",
+        "create as soon as the account's list can be had",
+    ]);
+    let status = place.run(&["status", "--json"]).is(0).json();
+    assert_eq!(status["no_list"]["why"], "it is an object");
+}
+
+#[tokio::test]
+async fn a_parser_without_examples_says_why() {
+    let place = Place::new();
+    let bare = || {
+        Event::Polled(PollOutcome::Finished(Finished {
+            lack: Some(Lack {
+                why: "they are not JSON".to_owned(),
+                is_cut: false,
+            }),
+            ..Finished::default()
+        }))
+    };
+    let mut events = generating("books");
+    events.extend([bare(), bare()]);
+    place.jobs(vec![("books", events)]).await;
+    place.run(&["show", "books"]).is(0).prints(&[
+        "has no example results yet (they are not JSON); asked once more",
+        "no example results are kept: they are not JSON",
+        "  none: they are not JSON",
+    ]);
 }
 
 #[tokio::test]

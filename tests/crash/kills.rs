@@ -105,7 +105,7 @@ async fn list(harness: &Harness) -> Vec<Made> {
     let client = harness.client();
     for _ in 0..20 {
         match client.list().await {
-            ListOutcome::Listed(parsers) => {
+            ListOutcome::Listed(parsers, _) => {
                 return parsers
                     .into_iter()
                     .map(|parser| Made {

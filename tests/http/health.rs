@@ -56,6 +56,20 @@ async fn a_refused_key_is_not_ready() {
 }
 
 #[tokio::test]
+async fn a_list_that_cannot_be_read_is_not_blamed_on_the_key() {
+    let harness = Harness::new(&["list status=200 body={}"]).await;
+    harness.enqueue(1).await;
+    let site = Site::new(harness).await;
+    site.harness
+        .wait_until("the list is told of", async || {
+            let (status, words) = site.get("/readyz").await;
+            status == 503 && words.contains("list cannot be had since") && !words.contains("key")
+        })
+        .await;
+    site.closed().await;
+}
+
+#[tokio::test]
 async fn without_a_job_the_service_is_asked_once_whether_it_accepts_the_key() {
     let site = Site::new(Harness::new(&[]).await).await;
     site.harness

@@ -20,7 +20,7 @@ kinds! {
     LostClosed, LostReset, Status, StatusBody, RetryAfterSeconds, RetryAfterDate, RetryAfterText,
     Redirect, Cut, Slow, Endless, GzipBomb, Delay, LandLate, ShowLate, Generation, Fail,
     NameLower, NameTrim, NameCut, NameSlug, NameEscape, NameCollapse, NameNfc, NameAscii,
-    NameSuffix, Drop, Rekey, Say, Limit, Unreadable,
+    NameSuffix, Drop, Rekey, Say, Limit, Item, Raw, Unreadable,
     NotDone, DoneAllTheSame,
 }
 
@@ -69,6 +69,13 @@ const OTHERS: &[&str] = &[
     "say=GENERATING:WARMING_UP",
     "say=FINISHED:FINISED",
     "limit=0",
+    "item=null",
+    "item=NaN",
+    "item={'id':'x','name':'\\ud800'}",
+    "raw=name:null",
+    "raw=id:NaN",
+    "raw=status:NaN",
+    "raw=example_result:[NaN]",
     "land-late=50ms",
     "show-late=100ms",
     "generation=80ms",
@@ -178,6 +185,8 @@ pub fn kinds(effect: &Effect) -> Vec<Kind> {
         Edit::Rekey(..) => Kind::Rekey,
         Edit::Say(..) => Kind::Say,
         Edit::Limit(_) => Kind::Limit,
+        Edit::Item(_) => Kind::Item,
+        Edit::Raw(..) => Kind::Raw,
         Edit::Unreadable => Kind::Unreadable,
     }));
     kinds

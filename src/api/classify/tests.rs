@@ -68,12 +68,13 @@ fn every_status_of_a_create_has_the_outcome_of_the_table() {
             let found = match &outcome {
                 CreateOutcome::Rejected(_) => "rejected",
                 CreateOutcome::Refused(Refusal::Unauthorized, _) => "unauthorized",
-                CreateOutcome::Refused(Refusal::Credits, _) => "credits",
+                CreateOutcome::Refused(Refusal::Credits | Refusal::AccountLimit, _) => "credits",
                 CreateOutcome::Refused(Refusal::Throttled { .. }, _) => "throttled",
                 CreateOutcome::InDoubt(DoubtCause::ServiceError, _) => "service error",
                 CreateOutcome::InDoubt(DoubtCause::AnswerLost, _) => "lost",
                 CreateOutcome::NotSent(_) => "not sent",
                 CreateOutcome::Created { .. } => "created",
+                CreateOutcome::Unavailable { .. } => "unavailable",
             };
             assert_eq!(found, expected, "{status}");
             let (CreateOutcome::Rejected(words)
@@ -128,6 +129,9 @@ fn an_id_is_a_string_or_a_number_and_otherwise_missing() {
         ),
         (r#"{"id":0}"#, Some("0")),
         (r#" {"version":1,"id":"late"} "#, Some("late")),
+        (r#"{"id":"a\nb"}"#, None),
+        (r#"{"id":"a\u001b[2J"}"#, None),
+        (r#"{"id":"a\u202eb"}"#, None),
         (r#"{"id":""}"#, None),
         (r#"{"id":"  "}"#, None),
         (r#"{"id":null}"#, None),
@@ -144,7 +148,7 @@ fn an_id_is_a_string_or_a_number_and_otherwise_missing() {
     ] {
         assert_eq!(id_of(create_of(answer(201, body))).as_deref(), id, "{body}");
     }
-    let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(5000));
+    let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(201));
     assert_eq!(id_of(create_of(answer(201, &long))), None);
 }
 
@@ -180,10 +184,7 @@ fn a_cut_201_is_in_doubt_unless_its_json_was_whole() {
 #[test]
 fn a_2xx_without_an_id_says_what_is_wrong_with_it() {
     for (reply, message) in [
-        (
-            answer(204, ""),
-            "the answer cannot be read (EOF while parsing a value at line 1 column 0)",
-        ),
+        (answer(204, ""), "the answer cannot be read (it is empty)"),
         (
             answer(200, r#"{"ok":1}"#),
             r#"no id in the answer: {"ok":1}"#,
@@ -283,6 +284,50 @@ fn retry_after_is_seconds_or_a_date_and_nonsense_is_none() {
             CreateOutcome::Refused(refusal, _) => assert_eq!(refusal, expected, "{header}"),
             other => panic!("{header}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_5xx_that_asks_for_a_wait_is_told_from_one_that_does_not() {
+    for (status, header, expected) in [
+        (503, Some("7"), Some(7_000)),
+        (500, Some("7"), Some(7_000)),
+        (599, Some("Tue, 14 Nov 2023 22:13:50 GMT"), Some(30_000)),
+        (503, Some("soon"), None),
+        (503, None, None),
+        (408, Some("7"), None),
+        (301, Some("7"), None),
+    ] {
+        let reply = |header: Option<&str>| {
+            answer(status, "later").map(|answer| Answer {
+                retry_after: header.map(ToOwned::to_owned),
+                ..answer
+            })
+        };
+        let wait_ms = match create_of(reply(header)) {
+            CreateOutcome::Unavailable { retry_after_ms, .. } => Some(retry_after_ms),
+            CreateOutcome::InDoubt(..) => None,
+            other => panic!("{status}: {other:?}"),
+        };
+        assert_eq!(wait_ms, expected, "{status} {header:?}");
+        let asked = ParserId("p1".to_owned());
+        let refusals = [
+            match list(reply(header), NOW, &Quoter::default()) {
+                ListOutcome::Refused(refusal, _) => Some(refusal),
+                _ => None,
+            },
+            match details(&asked, reply(header), NOW, &Quoter::default()) {
+                PollOutcome::Refused(refusal, _) => Some(refusal),
+                _ => None,
+            },
+        ];
+        let retry_after_ms = expected;
+        let throttled = expected.map(|_| Refusal::Throttled { retry_after_ms });
+        assert_eq!(
+            refusals,
+            [throttled.clone(), throttled],
+            "{status} {header:?}"
+        );
     }
 }
 

@@ -99,7 +99,7 @@ async fn a_poll_and_a_list_carry_the_key_in_the_query() {
     let details = client.details(&id("p1")).await;
     assert!(matches!(details, PollOutcome::Finished(_)));
     let list = client.list().await;
-    assert!(matches!(list, ListOutcome::Listed(listed) if listed.len() == 1));
+    assert!(matches!(list, ListOutcome::Listed(listed, _) if listed.len() == 1));
 
     let [details, list] = server.seen().try_into().unwrap();
     let expected = format!("GET /parsers/p1?api_key={KEY_IN_QUERY} HTTP/1.1");

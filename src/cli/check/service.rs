@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::findings::Checker;
 use crate::api::Service as _;
 use crate::api::client::{Client, ClientConfig};
-use crate::api::types::{AccountOutcome, ListOutcome, Refusal, Words};
+use crate::api::types::{AccountOutcome, Flaws, ListOutcome, Refusal, Words};
 use crate::cli::output::{count, grouped, span};
 use crate::config::Settings;
 use crate::job::DurationMs;
@@ -58,12 +58,13 @@ impl Checker {
         let listed = client.list().await;
         self.clock(&client)?;
         match listed {
-            ListOutcome::Listed(parsers) => {
+            ListOutcome::Listed(parsers, flaws) => {
                 let parsers = count(parsers.len(), "parser");
                 self.ok(
                     NAME,
                     format!("{url} answers, the key is accepted; {parsers} there"),
-                )
+                )?;
+                self.flaws(&flaws)
             }
             ListOutcome::Refused(refusal, words) => self.refused(NAME, &refusal, &words),
             ListOutcome::Trouble(words) => match words.status {
@@ -91,13 +92,34 @@ impl Checker {
                 Some(_) => self.fail(
                     NAME,
                     format!(
-                        "{url} does not answer as the AI Parser API: {}",
+                        "{url} does not answer as the AI Parser API: {}; without the account's \
+                         list no create is sent",
                         said(&words)
                     ),
-                    "correct api.base_url",
+                    "correct api.base_url; if it is right, tell the service's support",
                 ),
             },
         }
+    }
+
+    /// What cannot be read of the account's list.
+    fn flaws(&mut self, flaws: &Flaws) -> anyhow::Result<()> {
+        const NAME: &str = "list";
+        if flaws.is_null {
+            return self.warn(
+                NAME,
+                "it is null where a list should be: taken for empty, and not trusted",
+                "none is needed if the account has no parser; else tell the service's support",
+            );
+        }
+        let Some(why) = flaws.hide(|_| false) else {
+            return Ok(());
+        };
+        self.warn(
+            NAME,
+            format!("it has {why}: a parser may hide there, so an absence proves nothing"),
+            "give these parsers a name, or delete them; else tell the service's support",
+        )
     }
 
     fn account(&mut self, settings: &Settings, account: AccountOutcome) -> anyhow::Result<()> {
@@ -136,7 +158,7 @@ impl Checker {
                 format!("it does not accept the key: {}", said(words)),
                 "take the key from the dashboard, and put it where api.key or api.key_file says",
             ),
-            Refusal::Credits => self.fail(
+            Refusal::Credits | Refusal::AccountLimit => self.fail(
                 name,
                 format!("it says that the credits are exhausted: {}", said(words)),
                 "add credits, then `parserd resume`; if these are not the API's own words, see to a \

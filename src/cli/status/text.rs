@@ -3,7 +3,7 @@
 use super::{ClosedGate, Credits, Known, Next, Parked, Status};
 use crate::api::text::escaped;
 use crate::cli::fold;
-use crate::cli::output::{Columns, grouped, lasting, quoted, relative};
+use crate::cli::output::{Columns, grouped, iso, lasting, quoted, relative};
 use crate::gate::Scope;
 use crate::job::{JobState, ParkReason, UnixMs};
 
@@ -22,6 +22,7 @@ impl Status {
         lines.extend(self.known.parked_lines());
         lines.extend(self.known.doubt_lines(self.now));
         lines.extend(self.known.gate_lines(self.now));
+        lines.extend(self.known.no_list_lines(self.now));
         lines.extend(self.known.credits.lines());
         lines.extend(self.next_lines());
         lines.push(String::new());
@@ -51,7 +52,10 @@ impl Status {
             poll,
         } = self.next;
         let lines: Vec<_> = [
-            line("create", held(create, true)),
+            line("create", held(create, true)).map(|line| match &self.known.no_list {
+                Some(_) => "  create as soon as the account's list can be had".to_owned(),
+                None => line,
+            }),
             line(
                 "look for creates in doubt",
                 held(look_for_creates_in_doubt, false),
@@ -148,6 +152,25 @@ impl Known {
         let parked = self.parked.iter().find(ambiguous);
         self.in_doubt
             .saturating_add(parked.map_or(0, |parked| parked.jobs))
+    }
+
+    fn no_list_lines(&self, now: UnixMs) -> Vec<String> {
+        let Some(no_list) = &self.no_list else {
+            return Vec::new();
+        };
+        let lines = vec![
+            format!(
+                "  {}, since {}: HTTP {}: {}",
+                lasting(no_list.since, now),
+                iso(no_list.since),
+                no_list.http_status,
+                no_list.why
+            ),
+            "    what to do: nothing is created without a list; see `parserd check`, correct \
+             api.base_url, or tell the service's support"
+                .to_owned(),
+        ];
+        titled("No list of the account", lines)
     }
 
     fn gate_lines(&self, now: UnixMs) -> Vec<String> {

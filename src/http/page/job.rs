@@ -163,7 +163,12 @@ fn asked(story: &Story) -> Markup {
 
 fn result(story: &Story) -> Markup {
     let Some(json) = &story.example_result else {
-        return html! {};
+        let why = story.events.iter().rev().find_map(narrate::no_examples);
+        return html! {
+            @if let Some(why) = why {
+                section { h2 { "What it found" } p { "Nothing is kept of it: " (outside(&why)) } }
+            }
+        };
     };
     html! {
         section {

@@ -20,6 +20,9 @@ fn status(status: &str) -> Reply {
     http(200, &format!(r#"{{"status":{status}}}"#))
 }
 
+/// With examples; without them it is asked for once more.
+const READY: &str = r#"{"status":"FINISHED","example_result":[]}"#;
+
 const FINISHED: &str = "FINISHED, -, accepted";
 const FAILED: &str = "FAILED generation_failed, -, accepted";
 const STILL: &str = "GENERATING, -, accepted";
@@ -29,18 +32,24 @@ const SILENT: &str = "GENERATING, -, not connected";
 #[test]
 fn every_answer_to_a_poll_leads_where_the_design_says() {
     let rows = [
-        (status(r#""FINISHED""#), FINISHED),
-        (status(r#""FINISED""#), FINISHED),
-        (status(r#"" finished ""#), FINISHED),
-        (http(204, r#"{"status":"FINISHED"}"#), FINISHED),
-        (cut(200, r#"{"status":"FINISHED"}"#), FINISHED),
+        (http(200, READY), FINISHED),
+        (http(200, &READY.replace("FINISHED", "FINISED")), FINISHED),
+        (
+            http(200, &READY.replace("FINISHED", " finished ")),
+            FINISHED,
+        ),
+        (http(204, READY), FINISHED),
+        (cut(200, READY), FINISHED),
+        // Asked once more for its examples.
+        (status(r#""FINISHED""#), STILL),
+        (cut(200, r#"{"status":"FINISHED","big":"..."#), STILL),
         (
             ended(
                 200,
                 r#"{"status":"FINISHED","big":"..."#,
                 BodyEnd::OverCap(9),
             ),
-            FINISHED,
+            STILL,
         ),
         (status(r#""FAILED""#), FAILED),
         (
@@ -139,9 +148,9 @@ fn the_timeout_passes_to_the_millisecond_and_a_clock_set_back_gives_none_up() {
 fn a_finished_parser_brings_its_version_date_and_examples() {
     let body = |rest: &str| http(200, &format!(r#"{{"status":"FINISHED"{rest}}}"#));
     for (rest, version, example) in [
-        ("", Some(0), None),
-        (r#","version":0"#, Some(0), None),
-        (r#","version":2"#, Some(2), None),
+        (r#","example_result":{}"#, Some(0), Some("{}")),
+        (r#","version":0,"example_result":1"#, Some(0), Some("1")),
+        (r#","version":2,"example_result":1"#, Some(2), Some("1")),
         (r#","example_result":[{"url":"u"}]"#, Some(0), Some("u")),
         (r#","example_results":[{"url":"v"}]"#, Some(0), Some("v")),
         (
@@ -157,7 +166,7 @@ fn a_finished_parser_brings_its_version_date_and_examples() {
         assert_eq!(found.is_some(), example.is_some(), "{rest}");
         assert!(found.unwrap_or("").contains(example.unwrap_or("")));
     }
-    let dated = body(r#","generated_at":"2027-01-15T08:00:00.123Z""#);
+    let dated = body(r#","generated_at":"2027-01-15T08:00:00.123Z","example_result":[]"#);
     let next = change(&generating(), polled(dated), NOW).next;
     assert_eq!(next.generated_at, Some(NOW + 123));
 }
@@ -167,7 +176,7 @@ fn finishing_clears_what_went_wrong_on_the_way() {
     let mut troubled = generating();
     happen(&mut troubled, polled(http(500, "boom")), NOW);
     assert_eq!(troubled.progress.error_message.as_deref(), Some("boom"));
-    happen(&mut troubled, polled(status(r#""FINISHED""#)), NOW);
+    happen(&mut troubled, polled(http(200, READY)), NOW);
     let next = troubled.progress;
     assert_eq!(
         (next.error_status, next.error_message, next.error_hint),
@@ -304,4 +313,45 @@ fn a_parser_just_made_is_not_missed_yet() {
     }
     happen(&mut job, missing(Sighting::Absent), NOW + 30_000);
     assert_eq!(job.progress.error_kind, Some(ErrorKind::NotFound));
+}
+
+#[test]
+fn a_parser_that_is_ready_without_examples_is_asked_once_more_and_then_finished() {
+    let bare = || status(r#""FINISHED""#);
+    let cut = || cut(200, r#"{"status":"FINISHED","example_result":["#);
+    for (answers, waits) in [
+        (vec![bare(), bare()], vec![10_000]),
+        (vec![http(500, "boom"), bare(), bare()], vec![2_000, 10_000]),
+        (
+            vec![bare(), http(500, "boom"), bare(), bare()],
+            vec![10_000, 4_000, 10_000],
+        ),
+        (vec![bare(), http(200, READY)], vec![10_000]),
+        (vec![cut(), http(200, READY)], vec![10_000]),
+        (
+            std::iter::repeat_with(cut).take(6).collect(),
+            vec![10_000, 15_000, 22_500, 30_000, 30_000],
+        ),
+    ] {
+        let mut job = generating();
+        let mut found = Vec::new();
+        let mut told = None;
+        for reply in answers.clone() {
+            assert_eq!(job.progress.state, JobState::Generating, "{answers:?}");
+            let change = change(&job, polled(reply), NOW);
+            job.progress = change.next;
+            told = change.note;
+            found.push(job.progress.due_at - NOW);
+        }
+        assert_eq!(job.progress.state, JobState::Finished, "{answers:?}");
+        assert_eq!(found[..found.len() - 1], waits, "{answers:?}");
+        let told = told.unwrap().detail;
+        let is_bare =
+            !matches!(answers.last(), Some(Ok(answer)) if answer.body.bytes == READY.as_bytes());
+        assert_eq!(told.get("no_examples").is_some(), is_bare, "{told}");
+        assert_eq!(job.progress.error_message, None);
+    }
+    // Nor does age make it FAILED.
+    let transition = decided(&generating(), polled(cut()), LATE);
+    assert_eq!(told(&transition), FINISHED);
 }

@@ -18,8 +18,10 @@ fn changed(reply: Reply) -> Change {
 const WITH_ID: &str = r#"{"id":"p1","version":0}"#;
 const GENERATING: &str = "GENERATING, made p1, accepted";
 const REJECTED: &str = "FAILED bad_request, not made, answered";
+const OVER_COST: &str = r#"{"error":"This request exceeds your max_cost"}"#;
 const LOST: &str = "CREATING in doubt (answer_lost), -, answered";
 const SERVICE_ERROR: &str = "CREATING in doubt (service_error), -, answered";
+const UNAVAILABLE: &str = "CREATING in doubt (service_error), -, throttled";
 const NOT_SENT: &str = "QUEUED, not made, not connected";
 const THROTTLED: &str = "QUEUED, not made, throttled";
 const UNAUTHORIZED: &str = "PARKED unauthorized, not made, unauthorized";
@@ -56,6 +58,8 @@ fn every_answer_to_a_create_leads_where_the_design_says() {
         (http(401, ""), UNAUTHORIZED),
         (http(402, ""), CREDITS),
         (http(403, "<html>quota</html>"), CREDITS),
+        (http(403, OVER_COST), REJECTED),
+        (http(402, OVER_COST), REJECTED),
         (http(429, ""), THROTTLED),
         (http_later(429, "7"), THROTTLED),
         (http_later(429, "soon"), THROTTLED),
@@ -72,6 +76,8 @@ fn every_answer_to_a_create_leads_where_the_design_says() {
         (http(524, ""), LOST),
         (cut(503, "half"), LOST),
         (http(499, ""), LOST),
+        (http_later(500, "7"), UNAVAILABLE),
+        (http_later(500, "soon"), SERVICE_ERROR),
         (http(408, ""), LOST),
         (http(425, ""), LOST),
         (http(418, ""), LOST),
@@ -135,7 +141,7 @@ fn the_words_of_the_service_are_kept_with_its_status() {
 
 #[test]
 fn what_was_throttled_or_never_sent_is_no_attempt_and_waits_longer_each_time() {
-    for reply in [http(429, ""), connection_refused()] {
+    for reply in [http(429, ""), http_later(429, "0"), connection_refused()] {
         let mut held = creating();
         for expected in [2_000, 4_000, 8_000, 16_000] {
             let event = Event::CreateAnswered(outcome(reply.clone()));
@@ -163,7 +169,9 @@ fn an_outage_fails_no_job_however_long() {
 fn retry_after_says_when_the_job_is_due_again() {
     for (header, waits) in [
         ("7", 7_000),
-        ("0", 0),
+        ("1", 2_000),
+        ("0", 2_000),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 2_000),
         ("86401", 86_400_000),
         ("soon", 2_000),
     ] {
@@ -197,6 +205,32 @@ fn a_parked_job_says_what_a_person_can_do() {
         assert_eq!(next.due_at, NOW, "the last to be a canary again");
         assert_eq!(next.attempts, 0);
     }
+}
+
+#[test]
+fn a_rejected_job_says_what_fits_the_services_words() {
+    let no_premium = "Your current plan does not allow you to use our premium proxies";
+    for (reply, hint) in [
+        (http(400, "urls: at most 3"), "correct name"),
+        (http(400, no_premium), "correct name"),
+        (http(403, no_premium), "take premium"),
+        (http(403, OVER_COST), "raise max_cost"),
+    ] {
+        let label = format!("{reply:?}");
+        let next = changed(reply).next;
+        assert!(next.error_hint.unwrap().contains(hint), "{label}");
+    }
+}
+
+#[test]
+fn a_limit_of_the_account_parks_the_job_and_keeps_the_services_text() {
+    let refused = CreateOutcome::Refused(Refusal::AccountLimit, words(Some(400)));
+    let change = change(&creating(), Event::CreateAnswered(refused), NOW);
+    let told = told(&Transition::Change(Box::new(change.clone())));
+    assert_eq!(told, "PARKED credits, not made, account limit");
+    let next = change.next;
+    assert_eq!(next.error_message.as_deref(), Some("the words"));
+    assert!(next.error_hint.unwrap().contains("about the account"));
 }
 
 #[test]

@@ -105,6 +105,14 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
             )),
         ),
         (
+            "create 503, later",
+            answered(CreateOutcome::Unavailable {
+                cause: Unknown::AnswerLost,
+                retry_after_ms: 5_000,
+                words: words(Some(503)),
+            }),
+        ),
+        (
             "answer lost",
             answered(CreateOutcome::InDoubt(Unknown::AnswerLost, words(None))),
         ),
@@ -166,6 +174,7 @@ fn examples() -> Finished {
         version: Some(0),
         generated_at: Some(NOW - 1),
         example_result: serde_json::value::RawValue::from_string("[{}]".to_owned()).ok(),
+        lack: None,
     }
 }
 
@@ -197,6 +206,7 @@ const TABLE: &[(&str, [&str; 5])] = &[
     ("create 429",            [I, "QUEUED, not made, throttled", I, I, I]),
     ("not sent",              [I, "QUEUED, not made, not connected", I, I, I]),
     ("create 500",            [I, "CREATING in doubt, -, answered", I, I, I]),
+    ("create 503, later",     [I, "CREATING in doubt, -, throttled", I, I, I]),
     ("answer lost",           [I, "CREATING in doubt, -, answered", I, I, I]),
     ("interrupted",           [I, "CREATING in doubt, -, -", I, I, I]),
     ("seen one",              [I, I, "GENERATING, made p1, -", I, I]),

@@ -20,11 +20,12 @@ fn items(named: &[(&str, &str, &str)]) -> Reply {
 /// What a list shows of the create in doubt, given the parsers known to be there,
 /// those that bore its name before, and those that other jobs hold.
 fn sighting(reply: Reply, known: &[&str], before: &[&str], held: &[&str]) -> Sighting {
-    let listed = match classify::list(reply, NOW, &Quoter::default()) {
-        ListOutcome::Listed(listed) => listed,
+    let (listed, flaws) = match classify::list(reply, NOW, &Quoter::default()) {
+        ListOutcome::Listed(listed, flaws) => (listed, flaws),
         ListOutcome::Refused(..) | ListOutcome::Trouble(_) => return Sighting::NoList,
     };
     let mut listing = Listing::new(listed, NOW);
+    listing.distrust = flaws.hide(|id| known.contains(&id.0.as_str()));
     let known: Vec<_> = known
         .iter()
         .map(|text| KnownParser {
@@ -105,13 +106,15 @@ fn a_list_proves_an_absence_only_if_it_is_whole_and_holds_what_is_known() {
         (items(&[other]), vec!["k1"], Sighting::Absent),
         (items(&[]), vec![], Sighting::Absent),
         (cut(200, "[]"), vec![], Sighting::NoList),
-        (http(200, r#"[{"name":"x"}]"#), vec![], Sighting::NoList),
+        (http(200, r#"[{"name":"x"},"#), vec![], Sighting::NoList),
     ] {
         assert_eq!(sighting(reply, &known, &[], &[]), expected);
     }
     for (reply, known) in [
         (items(&[]), vec!["k1"]),
         (items(&[("k1", "another", "FINISHED")]), vec!["k1"]),
+        (http(200, r#"[{"name":"x"}]"#), vec![]),
+        (http(200, r#"[{"id":"x"}]"#), vec![]),
     ] {
         let found = sighting(reply, &known, &[], &[]);
         assert!(matches!(found, Sighting::Unproven(_)), "{found:?}");

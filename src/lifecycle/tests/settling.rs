@@ -226,3 +226,38 @@ fn the_first_look_of_a_new_process_is_at_once() {
     assert_eq!(change.next.doubt, Some(Doubt::new(Interrupted, NOW)));
     assert_eq!(change.ledger, None);
 }
+
+#[test]
+fn a_create_that_was_asked_to_come_later_is_no_attempt_unless_another_was_made_since() {
+    let later = || CreateOutcome::Unavailable {
+        cause: Unknown::AnswerLost,
+        retry_after_ms: 60_000,
+        words: words(Some(503)),
+    };
+    let lost = || CreateOutcome::InDoubt(Unknown::AnswerLost, words(Some(503)));
+    for (answers, attempts) in [
+        (vec![later()], 0),
+        (
+            vec![later(), later(), later(), later(), later(), later()],
+            0,
+        ),
+        (vec![lost()], 1),
+        (vec![later(), lost()], 1),
+        (vec![lost(), later()], 1),
+    ] {
+        let mut job = creating();
+        for outcome in answers.clone() {
+            job.progress.state = JobState::Creating;
+            happen(&mut job, Event::CreateAnswered(outcome), NOW);
+            assert!(
+                job.progress.doubt.is_some(),
+                "it may have been made: {answers:?}"
+            );
+            for at in [NOW, NOW + 450_000, NOW + 900_000] {
+                happen(&mut job, reconciled(ABSENT, at), at);
+            }
+            assert_eq!(job.progress.state, JobState::Queued, "{answers:?}");
+        }
+        assert_eq!(job.progress.attempts, attempts, "{answers:?}");
+    }
+}

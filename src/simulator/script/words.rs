@@ -34,6 +34,8 @@ const WORDS: &[(&str, bool)] = &[
     ("rekey", true),
     ("say", true),
     ("limit", true),
+    ("item", true),
+    ("raw", true),
     ("land-late", true),
     ("show-late", true),
     ("generation", true),

@@ -50,7 +50,7 @@ fn every_other_answer_of_an_account_page_is_no_news() {
         let found = match account_of(answer(status, good)) {
             AccountOutcome::Left { .. } => "left",
             AccountOutcome::Refused(Refusal::Unauthorized, _) => "unauthorized",
-            AccountOutcome::Refused(Refusal::Credits, _) => "credits",
+            AccountOutcome::Refused(Refusal::Credits | Refusal::AccountLimit, _) => "credits",
             AccountOutcome::Refused(Refusal::Throttled { .. }, _) => "throttled",
             AccountOutcome::Unknown(_) => "unknown",
         };

@@ -1,5 +1,7 @@
 //! What polls and lists come to.
 
+use serde_json::value::RawValue;
+
 use super::*;
 use crate::api::types::ListedParser;
 
@@ -173,15 +175,56 @@ fn an_answer_about_another_parser_or_no_object_is_no_news() {
 }
 
 #[test]
-fn examples_too_large_to_read_do_not_hide_that_a_parser_is_ready() {
-    let body = r#"{"status":"FINISHED","version":2,"example_result":[{"url":"#;
-    let found = finished(ended(200, body, BodyEnd::OverCap(9)));
-    assert_eq!(found.version, Some(2));
-    assert!(found.example_result.is_none());
-
-    for end in [cut(), BodyEnd::TimedOut, BodyEnd::Complete] {
-        let outcome = details_of(ended(200, body, end));
-        assert!(matches!(outcome, PollOutcome::Trouble(_)), "{outcome:?}");
+fn examples_that_cannot_be_read_do_not_hide_that_a_parser_is_ready() {
+    let whole = |examples: &str| {
+        let body = format!(r#"{{"example_result":{examples},"version":2,"status":"FINISHED"}}"#);
+        answer(200, &body)
+    };
+    let behind = r#"{"status":"FINISHED","version":2,"example_result":[{"url":"#;
+    let latin1 = Ok(Answer {
+        status: 200,
+        retry_after: None,
+        body: Body {
+            bytes: b"{\"example_result\":[\"\xe9\"],\"version\":2,\"status\":\"FINISHED\"}"
+                .to_vec(),
+            end: BodyEnd::Complete,
+        },
+    });
+    for (reply, why, is_cut) in [
+        (whole("[NaN]"), "not JSON", false),
+        (whole("[1,2,]"), "not JSON", false),
+        (whole("[\"a\nb\"]"), "not JSON", false),
+        (latin1, "not JSON", false),
+        (
+            whole(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))),
+            "SQLite",
+            false,
+        ),
+        (whole("null"), "gave none", false),
+        (
+            answer(200, r#"{"status":"FINISHED","version":2}"#),
+            "gave none",
+            false,
+        ),
+        (
+            ended(200, behind, BodyEnd::OverCap(9)),
+            "longer than 9 bytes",
+            false,
+        ),
+        (answer(200, behind), "EOF", false),
+        (ended(200, behind, cut()), "was cut", true),
+        (
+            ended(200, behind, BodyEnd::TimedOut),
+            "not end in time",
+            true,
+        ),
+    ] {
+        let found = finished(reply);
+        assert_eq!(found.version, Some(2), "{why}");
+        assert!(found.example_result.is_none(), "{why}");
+        let lack = found.lack.expect(why);
+        assert!(lack.why.contains(why), "{lack:?} lacks {why}");
+        assert_eq!(lack.is_cut, is_cut, "{why}");
     }
     let pending = ended(
         200,
@@ -199,7 +242,10 @@ fn a_list_is_every_item_with_its_id_name_and_whether_it_failed() {
         {"id":"c","name":"books","error":null}
     ]"#;
     let listed = match list_of(answer(200, body)) {
-        ListOutcome::Listed(listed) => listed,
+        ListOutcome::Listed(listed, flaws) => {
+            assert_eq!(flaws, Flaws::default());
+            listed
+        }
         other => panic!("{other:?}"),
     };
     let parser = |id: &str, name: &str, version, failed, settled| ListedParser {
@@ -216,28 +262,75 @@ fn a_list_is_every_item_with_its_id_name_and_whether_it_failed() {
     ];
     assert_eq!(listed, expected);
     match list_of(answer(200, "[]")) {
-        ListOutcome::Listed(listed) => assert!(listed.is_empty()),
+        ListOutcome::Listed(listed, flaws) => {
+            assert!(listed.is_empty() && flaws == Flaws::default());
+        }
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_list_that_is_not_whole_is_trouble_and_names_the_bad_item() {
+fn an_item_that_cannot_be_read_hides_only_itself() {
+    let good = r#"{"id":"a","name":"n"}"#;
+    for (bad, nameless, first) in [
+        (r#"{"name":"n"}"#, false, "item 1: no usable id"),
+        (r#"{"id":"b"}"#, true, "item 1: no name"),
+        (r#"{"id":"b","name":null}"#, true, "item 1: no name"),
+        (r#"{"id":"b","name":"\ud800"}"#, true, "item 1: no name"),
+        ("null", false, "item 1: it is not a JSON object"),
+        (r#"["b","n"]"#, false, "item 1: it is not a JSON object"),
+        ("NaN", false, "item 1: it is not a JSON object"),
+        ("", false, "item 1: it is empty"),
+        (r#"{"id":NaN,"name":"n"}"#, false, "item 1: no usable id"),
+    ] {
+        let body =
+            format!("\u{feff}[{good},{bad},{{\"version\":NaN,\"id\":\"c\",\"name\":\"m\"}}]");
+        let ListOutcome::Listed(listed, flaws) = list_of(answer(200, &body)) else {
+            panic!("{bad}");
+        };
+        let ids: Vec<_> = listed.iter().map(|parser| parser.id.0.as_str()).collect();
+        assert_eq!(ids, ["a", "c"], "{bad}");
+        let ids: Vec<_> = flaws.nameless.iter().map(|id| id.0.as_str()).collect();
+        assert_eq!(ids, if nameless { vec!["b"] } else { vec![] }, "{bad}");
+        assert_eq!(flaws.unreadable, usize::from(!nameless), "{bad}");
+        assert_eq!(flaws.first.as_deref(), Some(first), "{bad}");
+        // A parser that is known hides nothing.
+        assert_eq!(flaws.hide(|_| true).is_none(), nameless, "{bad}");
+        assert!(flaws.hide(|_| false).is_some(), "{bad}");
+    }
+    let ListOutcome::Listed(listed, flaws) = list_of(answer(200, " null ")) else {
+        panic!("null");
+    };
+    assert!(listed.is_empty() && flaws.is_null);
+}
+
+#[test]
+fn names_and_ids_of_a_list_pass_the_gate_that_every_text_from_outside_passes() {
+    let quoter = Quoter::hiding(&SecretString::from("SECRET0123"));
+    let long = "x".repeat(3_000_000);
+    let body = format!(
+        r#"[{{"id":"a","name":"SECRET0123\n2026 INFO forged\u001b[0m"}},
+            {{"id":"SECRET0123","name":"n"}}, {{"id":"b\n","name":"n"}},
+            {{"id":"c","name":"{}"}}, {{"id":"d","name":"{long}"}}]"#,
+        &long[..5_000]
+    );
+    let ListOutcome::Listed(listed, flaws) = list(answer(200, &body), NOW, &quoter) else {
+        panic!("no list");
+    };
+    let ids: Vec<_> = listed.iter().map(|parser| parser.id.0.as_str()).collect();
+    assert_eq!(ids, ["a", "c"]);
+    assert_eq!(listed[0].name, "[key]\\n2026 INFO forged\\u{1b}[0m");
+    assert!(listed[1].name.len() <= 1_000);
+    assert_eq!(flaws.unreadable, 3);
+}
+
+#[test]
+fn a_list_that_is_not_whole_is_trouble() {
     for (reply, part) in [
         (
-            answer(200, r#"[{"id":"a","name":"n"},{"name":"n"}]"#),
-            "item 1: no usable id",
+            answer(200, r#"[{"id":"a","name":"n"}"#),
+            "EOF before the end of the list",
         ),
-        (answer(200, r#"[{"id":"a"}]"#), "item 0: no name"),
-        (
-            answer(200, r#"[{"id":"a","name":null}]"#),
-            "item 0: no name",
-        ),
-        (
-            answer(200, r#"[{"id":"a","name":"n"},["b","n"]]"#),
-            "item 1: invalid type",
-        ),
-        (answer(200, r#"[{"id":"a","name":"n"}"#), "item 1: EOF"),
         (
             answer(200, r#"{"parsers":[]}"#),
             "expected a JSON array of parsers",
