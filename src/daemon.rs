@@ -192,7 +192,8 @@ impl<S: Service> Daemon<S> {
     /// the next process can take it up.
     ///
     /// # Errors
-    /// If the database cannot be read at the start. Later errors are told and waited out.
+    /// If the database cannot be read at the start, and as soon as its file is not the one
+    /// that was opened. Other errors are told and waited out.
     pub async fn run(self) -> Result<(), StoreError> {
         let wake = self.worker.store.wake().await?;
         // A set ends its tasks when it is dropped, however this future ends.
@@ -228,6 +229,12 @@ impl<S: Service> Daemon<S> {
             let pause = match self.round().await {
                 Ok(None) => return Ok(()),
                 Ok(Some(pause)) => pause,
+                // Nobody sees what is stored now, and another daemon may have the new file.
+                Err(error @ StoreError::Replaced { .. }) => {
+                    tracing::error!(%error, "stopping");
+                    self.drain(stop).await;
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::error!(%error, "the database cannot be used; waiting");
                     // A change that was reported lost may have been stored.
@@ -257,6 +264,7 @@ impl<S: Service> Daemon<S> {
     async fn round(&mut self) -> Result<Option<Duration>, StoreError> {
         self.heartbeat
             .store(self.worker.clock.now(), Ordering::Relaxed);
+        self.worker.store.still_has_its_file()?;
         if let Some(resume_at) = self.resume_at {
             let left_ms = resume_at.saturating_sub(self.worker.clock.now());
             if left_ms > 0 {
@@ -477,6 +485,8 @@ async fn watch_commits(mut wake: Wake, nudge: Arc<Notify>) {
     loop {
         match wake.committed().await {
             Ok(()) => nudge.notify_one(),
+            // The next round says so, and is the last.
+            Err(StoreError::Replaced { .. }) => return nudge.notify_one(),
             Err(error) => {
                 tracing::error!(%error, "cannot look for other programs' commits");
                 tokio::time::sleep(STORE_PAUSE).await;

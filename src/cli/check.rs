@@ -12,7 +12,9 @@ use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::Tally;
-use crate::store::{Role, Store, StoreError, check_access, folder_of, has_content, has_daemon};
+use crate::store::{
+    Role, Store, StoreError, check_access, folder_of, has_content, has_daemon, resolved,
+};
 use findings::{Checker, Level};
 
 /// Checks configuration, key, database and service; creates nothing.
@@ -137,8 +139,10 @@ impl Checker {
             self.fail(NAME, detail, cure)?;
             return Ok(None);
         }
-        if !has_content(path) {
-            match writable(folder_of(path)) {
+        // Where a link leads to, the file would be made.
+        let target = resolved(path);
+        if !has_content(&target) {
+            match writable(folder_of(&target)) {
                 Ok(()) => self.ok(NAME, format!("{shown} is not there yet, and can be made"))?,
                 Err(error) => self.fail(
                     NAME,

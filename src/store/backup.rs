@@ -105,7 +105,7 @@ pub async fn backup(database: &Path, target: &Path) -> Result<Backup, BackupErro
             path: database.to_owned(),
         });
     }
-    file::refuse_hard_links(&file::resolved(database)).map_err(BackupError::Refused)?;
+    file::refuse_doubles(&file::resolved(database)).map_err(BackupError::Refused)?;
     refuse_existing(target)?;
     let (folder, temporary) = temporary_beside(target)?;
     let is_copied = copy(database, &temporary)

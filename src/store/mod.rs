@@ -8,9 +8,11 @@ mod courtesy;
 mod done;
 pub mod figures;
 mod file;
+mod hold;
 mod lookup;
 mod mend;
 mod open;
+mod place;
 mod queue;
 pub mod report;
 mod rows;
@@ -21,9 +23,9 @@ pub mod wake;
 mod writer;
 
 use std::{
-    fs::File,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 #[cfg(not(test))]
@@ -32,14 +34,16 @@ use sqlx::{migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
 pub use backup::{Backup, BackupError, backup};
-pub use file::{beside, check_access, folder_of, has_content};
+pub use file::{beside, check_access, folder_of, has_content, resolved};
+pub use hold::has_daemon;
 pub use lookup::{Holder, KnownParser, LedgerFacts};
-pub use open::has_daemon;
+pub use place::shared_file_system;
 pub use queue::{Lane, QueuedJob};
 pub use submit::{Conflict, OperatorAction, Selection, Submitted};
 
 #[cfg(test)]
 use crate::simulation::Readers;
+use hold::Hold;
 use writer::Writer;
 
 /// Readers of reports and of the scheduler; the writer is apart.
@@ -94,6 +98,31 @@ pub enum StoreError {
         path: PathBuf,
         /// How many names it has.
         links: u64,
+    },
+    /// Its file is a mount of its own.
+    #[error(
+        "{} is a mount point of its own, as `docker run -v FILE:FILE` makes one: what SQLite and the \
+         daemon keep beside it (-wal, -shm, .lock) would be another's than that of who uses the same \
+         file elsewhere; {}",
+        path.display(),
+        trouble::MOUNT_THE_FOLDER
+    )]
+    MountPoint {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A file that this daemon opened is not the one that its name leads to now.
+    #[error(
+        "{} is not the one that was opened: {how}; nothing more is sent, since what is stored now is \
+         seen by nobody: stop every parserd of this database, put its files back in their place, or a \
+         backup (README, Backup and restore), and start it again",
+        path.display()
+    )]
+    Replaced {
+        /// The database, or a file beside it.
+        path: PathBuf,
+        /// What became of it.
+        how: String,
     },
     /// There is no database, and a command that only reads makes none.
     #[error("there is no database {}: `parserd enqueue` or `parserd run` makes one", path.display())]
@@ -189,8 +218,8 @@ pub struct Store {
     path: PathBuf,
     writer: Writer,
     readers: Readers,
-    // Held for its lock, as long as any clone lives.
-    _lock: Option<std::sync::Arc<File>>,
+    // A daemon's locks, held as long as any clone lives.
+    hold: Option<Arc<Hold>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -216,23 +245,23 @@ impl Store {
                 path: path.to_owned(),
             });
         }
-        file::refuse_hard_links(path)?;
-        let lock = match role {
-            Role::Daemon => Some(std::sync::Arc::new(open::lock_patiently(path).await?)),
+        let mut hold = match role {
+            Role::Daemon => Some(Hold::take(path).await?),
             Role::Tool | Role::Reader => None,
         };
         let opening = |source| StoreError::Open {
             path: path.to_owned(),
             source,
         };
-        if role != Role::Reader {
+        if role == Role::Tool {
             file::make(path).map_err(|source| opening(sqlx::Error::Io(source)))?;
         }
         let options = open::options(path).map_err(opening)?;
         let mut connection = open::connect_patiently(&options).await.map_err(opening)?;
         open::refuse_old_sqlite(&mut connection).await?;
         open::migrate(&mut connection, path).await?;
-        if role == Role::Daemon {
+        if let Some(hold) = &mut hold {
+            hold.opened()?;
             let ended = mend::broken_rows(&mut connection)
                 .await
                 .trying("look for rows that were changed past the rules")?;
@@ -258,7 +287,7 @@ impl Store {
             path: path.to_owned(),
             writer: Writer::start(connection),
             readers,
-            _lock: lock,
+            hold: hold.map(Arc::new),
         })
     }
 
@@ -271,6 +300,19 @@ impl Store {
     pub async fn close(self) {
         self.readers.close().await;
         self.writer.stop().await;
+        if let Some(hold) = &self.hold {
+            hold.database_closed();
+        }
+    }
+
+    /// Whether the names of the database and of what lies beside it still lead to the files
+    /// that a daemon opened: SQLite goes on with files that were deleted or replaced, and
+    /// another daemon may have the new ones. Cheap: it asks for names, and opens nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Replaced`], which does not pass by itself.
+    pub fn still_has_its_file(&self) -> Result<(), StoreError> {
+        self.hold.as_ref().map_or(Ok(()), |hold| hold.verify())
     }
 
     /// The value of a key of the daemon's own.

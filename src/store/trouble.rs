@@ -6,6 +6,9 @@ use sqlx::migrate::MigrateError;
 
 use super::StoreError;
 
+/// The cure for a database file that is mounted by itself.
+pub(super) const MOUNT_THE_FOLDER: &str = "mount its folder instead (`-v FOLDER:FOLDER`), everywhere, and set database.url to the file in it";
+
 /// The cure for an error of SQLite's, by its primary result code
 /// (<https://sqlite.org/rescode.html>).
 pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
@@ -57,8 +60,10 @@ impl StoreError {
             Self::Access { source, .. } | Self::Lock { source, .. } => Some(cure_of_io(source)),
             Self::Open { source, .. } => Some(cure_of(source)),
             Self::Migrate { source, .. } => cure_of_migration(source),
+            Self::MountPoint { .. } => Some(MOUNT_THE_FOLDER),
             Self::Locked { .. }
             | Self::HardLinks { .. }
+            | Self::Replaced { .. }
             | Self::Missing { .. }
             | Self::TooOld { .. }
             | Self::Foreign { .. }

@@ -233,3 +233,47 @@ async fn a_database_with_two_names_is_refused_by_both() {
     let program = Program::start(parserd(&harness, &["run", "--until-done"]));
     assert_finishes_without_another_create(&harness, program).await;
 }
+
+#[tokio::test]
+async fn a_database_file_that_is_a_mount_is_refused_with_the_cure() {
+    if !is_inside("a_database_file_that_is_a_mount_is_refused_with_the_cure") {
+        return;
+    }
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
+    let folder = harness.folder.path().join("container");
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("parserd.db");
+    std::fs::write(&file, "").unwrap();
+    let jobs = "{\"name\": \"other\", \"urls\": [\"https://other.example/\"]}";
+    std::fs::write(harness.folder.path().join("jobs.jsonl"), jobs).unwrap();
+    let mut mount = Command::new("mount");
+    mount.arg("--bind").arg(harness.database()).arg(&file);
+    assert!(mount.status().unwrap().success());
+    for args in [
+        &["run", "--until-done"][..],
+        &["enqueue", "jobs.jsonl"],
+        &["check"],
+        &["status"],
+        &["backup", "copy.db"],
+    ] {
+        let mut command = parserd(&harness, args);
+        command.env(
+            "PARSERD__DATABASE__URL",
+            format!("sqlite://{}", file.display()),
+        );
+        let output = Program::start(command).ended().await;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {told}");
+        for words in ["mount point", "mount its folder instead"] {
+            assert!(told.contains(words), "{args:?}: {told}");
+        }
+    }
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(harness.requests(Endpoint::Create), 0);
+    let unmounted = Command::new("umount").arg(&file).status().unwrap();
+    assert!(unmounted.success());
+    let program = Program::start(parserd(&harness, &["run", "--until-done"]));
+    assert_finishes_without_another_create(&harness, program).await;
+}
