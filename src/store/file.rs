@@ -28,10 +28,35 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, MODE);
     match options.open(path) {
-        Ok(file) => share(&file, path),
+        Ok(file) => {
+            refuse_shut_out(&file, path)?;
+            share(&file, path)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// A umask such as 0777 makes files that their owner may not open: nobody could use the
+/// database that begins so, save root.
+#[derive(Debug, thiserror::Error)]
+#[error("the umask takes from the owner of a new file the right to read and write it")]
+pub(super) struct ShutOut;
+
+#[cfg(unix)]
+fn refuse_shut_out(file: &File, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    const OWNERS: u32 = 0o600;
+    if file.metadata()?.permissions().mode() & OWNERS == OWNERS {
+        return Ok(());
+    }
+    std::fs::remove_file(path)?;
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, ShutOut))
+}
+
+#[cfg(not(unix))]
+fn refuse_shut_out(_file: &File, _path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -33,7 +33,7 @@ use sqlx::SqlitePool as Readers;
 use sqlx::{migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
-pub use backup::{Backup, BackupError, backup};
+pub use backup::{Backup, BackupError, backup, leftovers};
 pub use file::{beside, check_access, folder_of, has_content, resolved};
 pub use hold::has_daemon;
 pub use lookup::{Holder, KnownParser, LedgerFacts};

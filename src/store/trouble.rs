@@ -4,7 +4,7 @@ use std::io;
 
 use sqlx::migrate::MigrateError;
 
-use super::StoreError;
+use super::{StoreError, file::ShutOut};
 
 /// The cure for a database file that is mounted by itself.
 pub(super) const MOUNT_THE_FOLDER: &str = "mount its folder instead (`-v FOLDER:FOLDER`), everywhere, and set database.url to the file in it";
@@ -26,6 +26,9 @@ pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
 
 /// The cure for an error of the file system's.
 pub(super) fn cure_of_io(error: &io::Error) -> &'static str {
+    if error.get_ref().is_some_and(|inner| inner.is::<ShutOut>()) {
+        return "start parserd with a umask that leaves the owner both, such as `umask 027` (under systemd: UMask=0027)";
+    }
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
             "set database.url to a place where parserd may write; under systemd, name the folder in \

@@ -162,6 +162,36 @@ async fn a_read_only_database_is_told_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_backup_to_a_full_disk_leaves_nothing() {
+    if !is_inside("a_backup_to_a_full_disk_leaves_nothing") {
+        return;
+    }
+    let mut harness = Harness::new(&[]).await;
+    let database = harness.database();
+    harness.enqueue(1).await;
+    harness
+        .sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+             INSERT INTO job_events (job_id, event, detail) \
+             SELECT 1, 'note', json_object('x', hex(randomblob(100))) FROM n",
+        )
+        .await
+        .unwrap();
+    let disk = Disk::under(&mut harness);
+    let mut command = parserd(&harness, &["backup", "disk/copy.db"]);
+    command.env(
+        "PARSERD__DATABASE__URL",
+        format!("sqlite://{}", database.display()),
+    );
+    let output = Program::start(command).ended().await;
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("full"), "{told}");
+    let left: Vec<_> = std::fs::read_dir(&disk.folder).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
 async fn a_sync_that_fails_at_any_point_doubles_and_loses_nothing() {
     const JOBS: usize = 3;
     let is_there = Command::new("strace")

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::findings::Checker;
+use crate::api::text::escaped;
 use crate::cli::output::grouped;
-use crate::store::{beside, folder_of, shared_file_system};
+use crate::store::{beside, folder_of, leftovers, shared_file_system};
 
 /// With less room than this a batch may not fit: a job and its history take about 2 kB.
 const LITTLE_ROOM_BYTES: u64 = 256 << 20;
@@ -24,6 +25,7 @@ impl Checker {
         #[cfg(unix)]
         self.room(folder)?;
         self.log(database)?;
+        self.leftovers(folder)?;
         if database.exists()
             && let Some(owners) = owners(database)
         {
@@ -90,6 +92,29 @@ impl Checker {
             ),
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    /// Backups go anywhere; those beside the database can be found.
+    fn leftovers(&mut self, folder: &Path) -> anyhow::Result<()> {
+        // That the folder cannot be read is told with the database.
+        let Ok(found) = leftovers(folder) else {
+            return Ok(());
+        };
+        if found.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = found
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        self.warn(
+            "backup",
+            format!(
+                "a backup that was killed left {}",
+                escaped(&names.join(", "))
+            ),
+            "remove it, or run `parserd backup` to that folder once more: that removes it",
+        )
     }
 
     /// parserd has its own SQLite; the `sqlite3` of the recipes has another.
