@@ -14,6 +14,7 @@ use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::Tally;
 use crate::store::{
     Role, Store, StoreError, check_access, folder_of, has_content, has_daemon, resolved,
+    schema::{self, Fault},
 };
 use findings::{Checker, Level};
 
@@ -163,6 +164,7 @@ impl Checker {
                     NAME,
                     format!("{shown}, schema {schema}, SQLite {sqlite}; {daemon}"),
                 )?;
+                self.schema(&store).await?;
                 Ok(Some(store))
             }
             Err(error) => {
@@ -171,6 +173,31 @@ impl Checker {
                 Ok(None)
             }
         }
+    }
+
+    /// What an outsider dropped: queries fail, or rules do not hold, until it is there again.
+    async fn schema(&mut self, store: &Store) -> anyhow::Result<()> {
+        const NAME: &str = "schema";
+        let (mended, lost): (Vec<_>, Vec<_>) = store
+            .schema_faults()
+            .await?
+            .into_iter()
+            .partition(Fault::is_mended_at_start);
+        if !mended.is_empty() {
+            self.fail(
+                NAME,
+                schema::told(&mended),
+                "restart parserd: its start makes these anew",
+            )?;
+        }
+        if !lost.is_empty() {
+            self.fail(
+                NAME,
+                schema::told(&lost),
+                "put a backup in its place (README, Backup and restore)",
+            )?;
+        }
+        Ok(())
     }
 
     async fn gates(&mut self, store: &Store) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ mod place;
 mod queue;
 pub mod report;
 mod rows;
+pub mod schema;
 mod submit;
 mod times;
 mod trouble;
@@ -147,6 +148,24 @@ pub enum StoreError {
         /// Why not.
         source: MigrateError,
     },
+    /// Tables were dropped, or their columns, and what was in them is gone.
+    #[error("the database is damaged: {what}; {}", trouble::PUT_A_BACKUP)]
+    Damaged {
+        /// What is missing.
+        what: String,
+    },
+    /// An index, a trigger or a view that is missing cannot be made anew.
+    #[error(
+        "the database is damaged: {fault}, and cannot be made anew: {source}; where two rows are of \
+         one name, cancel or delete all but one of them and start again; else {}",
+        trouble::PUT_A_BACKUP
+    )]
+    Unmendable {
+        /// What is wrong.
+        fault: Box<schema::Fault>,
+        /// Why it stays so.
+        source: sqlx::Error,
+    },
     /// Another program's tables are in it.
     #[error(
         "{} is a database of another program: set database.url to one of parserd's own",
@@ -262,6 +281,14 @@ impl Store {
         open::migrate(&mut connection, path).await?;
         if let Some(hold) = &mut hold {
             hold.opened()?;
+            let mended = schema::mend(&mut connection).await?;
+            if !mended.is_empty() {
+                let parts = schema::told(&mended);
+                tracing::warn!(
+                    parts,
+                    "the schema was changed by another program: these are made anew"
+                );
+            }
             let ended = mend::broken_rows(&mut connection)
                 .await
                 .trying("look for rows that were changed past the rules")?;

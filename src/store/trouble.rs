@@ -6,6 +6,9 @@ use sqlx::migrate::MigrateError;
 
 use super::{StoreError, file::ShutOut};
 
+/// The cure for a database of which a part is lost.
+pub(super) const PUT_A_BACKUP: &str = "put a backup in its place (README, Backup and restore)";
+
 /// The cure for a database file that is mounted by itself.
 pub(super) const MOUNT_THE_FOLDER: &str = "mount its folder instead (`-v FOLDER:FOLDER`), everywhere, and set database.url to the file in it";
 
@@ -18,7 +21,7 @@ pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
     match primary_code(error) {
         Some(5 | 6) => "another program holds it: end that one (`fuser -v FILE` names it)",
         Some(10 | 13) => "see to the disk: is it full, or failing?",
-        Some(11) => "put a backup in its place (README, Backup and restore)",
+        Some(11) => PUT_A_BACKUP,
         Some(26) => "set database.url to a database of parserd's",
         _ => "its folder must exist, and this user must be able to write there",
     }
@@ -64,6 +67,7 @@ impl StoreError {
             Self::Open { source, .. } => Some(cure_of(source)),
             Self::Migrate { source, .. } => cure_of_migration(source),
             Self::MountPoint { .. } => Some(MOUNT_THE_FOLDER),
+            Self::Damaged { .. } | Self::Unmendable { .. } => Some(PUT_A_BACKUP),
             Self::Locked { .. }
             | Self::HardLinks { .. }
             | Self::Replaced { .. }

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::findings::Checker;
-use crate::api::text::escaped;
 use crate::cli::output::grouped;
 use crate::store::{beside, folder_of, leftovers, shared_file_system};
 
@@ -109,10 +108,7 @@ impl Checker {
             .collect();
         self.warn(
             "backup",
-            format!(
-                "a backup that was killed left {}",
-                escaped(&names.join(", "))
-            ),
+            format!("a backup that was killed left {}", names.join(", ")),
             "remove it, or run `parserd backup` to that folder once more: that removes it",
         )
     }
