@@ -123,6 +123,8 @@ pub struct Daemon<S> {
     /// Somebody else committed. True at first: that may have been just before the
     /// watch began.
     is_nudged: bool,
+    /// No create is sent before: the database is not the one that was written last.
+    creates_held_until: UnixMs,
     /// Nothing is claimed before, after an error of the database.
     resume_at: Option<UnixMs>,
     /// Tells this process's steps of the clock from any other's.
@@ -154,6 +156,7 @@ impl<S: Service> Daemon<S> {
             is_full: false,
             lacks_canary: false,
             is_nudged: true,
+            creates_held_until: 0,
             resume_at: None,
             nonce: fastrand::u64(..),
             steps_taken: 0,
@@ -161,6 +164,13 @@ impl<S: Service> Daemon<S> {
             heartbeat: Arc::new(AtomicI64::new(0)),
             stop,
         }
+    }
+
+    /// The same, which sends no create before a time.
+    #[must_use]
+    pub fn holding_creates_until(mut self, at: UnixMs) -> Self {
+        self.creates_held_until = at;
+        self
     }
 
     /// Notify it to make the daemon look for new jobs at once.

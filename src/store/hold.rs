@@ -16,13 +16,13 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use super::{StoreError, file, place};
+use super::{StoreError, file, mark::Mark, place};
 
 /// How often, and how far apart, a daemon tries for a lock: a command that looks whether a
 /// daemon is there has it for a moment.
@@ -49,7 +49,8 @@ pub(super) struct Hold {
     database: PathBuf,
     opened: Vec<(PathBuf, Identity)>,
     // Locked as long as it is open.
-    _beside: File,
+    beside: File,
+    mark: Mutex<Option<Mark>>,
     own: Option<File>,
     is_database_closed: AtomicBool,
 }
@@ -67,7 +68,8 @@ impl Hold {
         let mut hold = Self {
             database: path.to_owned(),
             opened: Vec::new(),
-            _beside: beside,
+            beside,
+            mark: Mutex::new(None),
             own,
             is_database_closed: AtomicBool::new(false),
         };
@@ -77,7 +79,7 @@ impl Hold {
             Some(found) => hold.opened.push((path.to_owned(), identity(&found))),
             None => hold.remember(""),
         }
-        let found = hold._beside.metadata();
+        let found = hold.beside.metadata();
         let found = found.map_err(|source| unmade(path, source))?;
         hold.opened.push((lock_path(path), identity(&found)));
         hold.verify()?;
@@ -118,6 +120,39 @@ impl Hold {
             });
         }
         Ok(())
+    }
+
+    /// What the last daemon told beside the database.
+    pub(super) fn told(&self) -> Option<Mark> {
+        Mark::read(&self.beside)
+    }
+
+    /// Tells it, and from here on with each create.
+    pub(super) fn tell(&self, mark: Mark) {
+        *self.marked() = Some(mark);
+        self.write(mark);
+    }
+
+    /// One more create is on record.
+    pub(super) fn count_create(&self) {
+        let mark = self.marked().as_mut().map(|mark| {
+            mark.creates += 1;
+            *mark
+        });
+        if let Some(mark) = mark {
+            self.write(mark);
+        }
+    }
+
+    fn marked(&self) -> MutexGuard<'_, Option<Mark>> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, mark: Mark) {
+        // What it tells too little only makes a copy look like the original.
+        if let Err(error) = mark.write(&self.beside) {
+            tracing::warn!(%error, "cannot tell beside the database how far it has come");
+        }
     }
 
     /// Every connection to the database is closed: its descriptor may be closed too.
@@ -176,7 +211,8 @@ fn lock_beside(path: &Path) -> Result<Option<File>, StoreError> {
         source,
     };
     file::make(&path).map_err(failed)?;
-    let file = File::options().write(true).open(&path).map_err(failed)?;
+    let opened = File::options().read(true).write(true).open(&path);
+    let file = opened.map_err(failed)?;
     Ok(is_locked(file.try_lock()).map_err(failed)?.then_some(file))
 }
 

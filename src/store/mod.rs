@@ -10,6 +10,7 @@ pub mod figures;
 mod file;
 mod hold;
 mod lookup;
+mod mark;
 mod mend;
 mod open;
 mod place;
@@ -31,7 +32,7 @@ use std::{
 
 #[cfg(not(test))]
 use sqlx::SqlitePool as Readers;
-use sqlx::{migrate::MigrateError, sqlite::SqlitePoolOptions};
+use sqlx::{SqliteConnection, migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
 pub use backup::{Backup, BackupError, backup, leftovers};
@@ -45,6 +46,7 @@ pub use submit::{Conflict, OperatorAction, Selection, Submitted};
 #[cfg(test)]
 use crate::simulation::Readers;
 use hold::Hold;
+use mark::Mark;
 use writer::Writer;
 
 /// Readers of reports and of the scheduler; the writer is apart.
@@ -239,6 +241,7 @@ pub struct Store {
     readers: Readers,
     // A daemon's locks, held as long as any clone lives.
     hold: Option<Arc<Hold>>,
+    is_another: bool,
 }
 
 impl std::fmt::Debug for Store {
@@ -279,6 +282,7 @@ impl Store {
         let mut connection = open::connect_patiently(&options).await.map_err(opening)?;
         open::refuse_old_sqlite(&mut connection).await?;
         open::migrate(&mut connection, path).await?;
+        let mut is_another = false;
         if let Some(hold) = &mut hold {
             hold.opened()?;
             let mended = schema::mend(&mut connection).await?;
@@ -299,6 +303,12 @@ impl Store {
                 );
             }
         }
+        if let Some(hold) = &hold {
+            let (nonce, creates) = identity(&mut connection)
+                .await
+                .trying("read which database it is")?;
+            is_another = mark::is_another(nonce, creates, hold.told());
+        }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .idle_timeout(None)
@@ -315,6 +325,7 @@ impl Store {
             writer: Writer::start(connection),
             readers,
             hold: hold.map(Arc::new),
+            is_another,
         })
     }
 
@@ -340,6 +351,48 @@ impl Store {
     /// [`StoreError::Replaced`], which does not pass by itself.
     pub fn still_has_its_file(&self) -> Result<(), StoreError> {
         self.hold.as_ref().map_or(Ok(()), |hold| hold.verify())
+    }
+
+    /// Whether this is not the database that a daemon wrote last at this place: a copy from
+    /// before its last creates, one from elsewhere, or a new one in its stead.
+    pub fn is_another(&self) -> bool {
+        self.is_another
+    }
+
+    /// Takes it for that one, on a person's word.
+    pub fn trust(&mut self) {
+        self.is_another = false;
+    }
+
+    /// Makes it the one that the daemon writes here: from now on a copy from before is told
+    /// from it.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn take_over(&self) -> Result<(), StoreError> {
+        let Some(hold) = &self.hold else {
+            return Ok(());
+        };
+        let drawn = fastrand::u64(..);
+        let what = "make it known again";
+        let (nonce, creates) = self
+            .writer
+            .run(what, move |connection| {
+                Box::pin(async move {
+                    let (nonce, creates) = identity(connection).await?;
+                    if nonce.is_none() {
+                        sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")
+                            .bind(NONCE)
+                            .bind(drawn.to_string())
+                            .execute(connection)
+                            .await?;
+                    }
+                    Ok((nonce.unwrap_or(drawn), creates))
+                })
+            })
+            .await?;
+        hold.tell(Mark { nonce, creates });
+        Ok(())
     }
 
     /// The value of a key of the daemon's own.
@@ -372,6 +425,20 @@ impl Store {
             })
             .await
     }
+}
+
+/// The key of the number that is drawn for each database.
+const NONCE: &str = "database_nonce";
+
+/// The database's own number, if one was drawn, and how many creates it knows.
+async fn identity(connection: &mut SqliteConnection) -> Result<(Option<u64>, i64), sqlx::Error> {
+    let (nonce, creates): (Option<String>, i64) = sqlx::query_as(
+        "SELECT (SELECT value FROM meta WHERE key = ?1), (SELECT coalesce(max(id), 0) FROM creates)",
+    )
+    .bind(NONCE)
+    .fetch_one(connection)
+    .await?;
+    Ok((nonce.and_then(|nonce| nonce.parse().ok()), creates))
 }
 
 #[cfg(test)]
