@@ -124,6 +124,8 @@ pub struct Daemon<S> {
     /// Somebody else committed. True at first: that may have been just before the
     /// watch began.
     is_nudged: bool,
+    /// No create is sent before: the database is not the one that was written last.
+    creates_held_until: UnixMs,
     /// Nothing is claimed before, after an error of the database.
     resume_at: Option<UnixMs>,
     /// Tells this process's steps of the clock from any other's.
@@ -157,6 +159,7 @@ impl<S: Service> Daemon<S> {
             is_full: false,
             lacks_canary: false,
             is_nudged: true,
+            creates_held_until: 0,
             resume_at: None,
             nonce: fastrand::u64(..),
             steps_taken: 0,
@@ -165,6 +168,13 @@ impl<S: Service> Daemon<S> {
             heartbeat: Arc::new(AtomicI64::new(0)),
             stop,
         }
+    }
+
+    /// The same, which sends no create before a time.
+    #[must_use]
+    pub fn holding_creates_until(mut self, at: UnixMs) -> Self {
+        self.creates_held_until = at;
+        self
     }
 
     /// Notify it to make the daemon look for new jobs at once.
@@ -201,7 +211,8 @@ impl<S: Service> Daemon<S> {
     /// the next process can take it up.
     ///
     /// # Errors
-    /// If the database cannot be read at the start. Later errors are told and waited out.
+    /// If the database cannot be read at the start, and as soon as its file is not the one
+    /// that was opened. Other errors are told and waited out.
     pub async fn run(self) -> Result<(), StoreError> {
         let wake = self.worker.store.wake().await?;
         // A set ends its tasks when it is dropped, however this future ends.
@@ -237,6 +248,12 @@ impl<S: Service> Daemon<S> {
             let pause = match self.round().await {
                 Ok(None) => return Ok(()),
                 Ok(Some(pause)) => pause,
+                // Nobody sees what is stored now, and another daemon may have the new file.
+                Err(error @ StoreError::Replaced { .. }) => {
+                    tracing::error!(%error, "stopping");
+                    self.drain(stop).await;
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::error!(%error, "the database cannot be used; waiting");
                     // A change that was reported lost may have been stored.
@@ -266,6 +283,7 @@ impl<S: Service> Daemon<S> {
     async fn round(&mut self) -> Result<Option<Duration>, StoreError> {
         self.heartbeat
             .store(self.worker.clock.now(), Ordering::Relaxed);
+        self.worker.store.still_has_its_file()?;
         if let Some(resume_at) = self.resume_at {
             let left_ms = resume_at.saturating_sub(self.worker.clock.now());
             if left_ms > 0 {
@@ -488,6 +506,8 @@ async fn watch_commits(mut wake: Wake, nudge: Arc<Notify>) {
     loop {
         match wake.committed().await {
             Ok(()) => nudge.notify_one(),
+            // The next round says so, and is the last.
+            Err(StoreError::Replaced { .. }) => return nudge.notify_one(),
             Err(error) => {
                 tracing::error!(%error, "cannot look for other programs' commits");
                 tokio::time::sleep(STORE_PAUSE).await;

@@ -5,7 +5,6 @@ mod connections;
 mod exposition;
 mod guard;
 mod health;
-mod opened;
 mod page;
 mod reply;
 mod session;
@@ -50,7 +49,6 @@ use crate::{
     worker::Stop,
 };
 use connections::{Connections, Impatient};
-use opened::OpenedFile;
 use reply::Reply;
 use session::Sessions;
 use snapshot::Looks;
@@ -63,9 +61,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a connection may last.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How often the database's file is looked for.
-const FILE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How many pages read the database at once: the daemon needs its readers, too.
 const MAX_PAGES: usize = 2;
@@ -85,7 +80,6 @@ pub struct Vitals {
     /// Makes the daemon look at what was changed here.
     nudge: Arc<Notify>,
     looks: Looks,
-    file: OpenedFile,
     /// When the database last took a write for the sake of `/readyz`.
     proved_at: Mutex<Option<UnixMs>>,
     sessions: Sessions,
@@ -105,7 +99,6 @@ impl Vitals {
         token: Option<SecretString>,
     ) -> Self {
         Self {
-            file: OpenedFile::new(store.path()),
             looks: Looks::new(store.clone(), clock.clone()),
             store,
             clock,
@@ -151,14 +144,6 @@ impl Listener {
         let sampled = Arc::clone(&vitals);
         let mut sampling = JoinSet::new();
         sampling.spawn(async move { sampled.looks.sample().await });
-        let watched = Arc::clone(&vitals);
-        sampling.spawn(async move {
-            loop {
-                // To the log; `/readyz` says it to who asks.
-                let _told = watched.file.trouble();
-                tokio::time::sleep(FILE_INTERVAL).await;
-            }
-        });
         loop {
             let (stream, peer) = match self.0.accept().await {
                 Ok(accepted) => accepted,

@@ -33,6 +33,10 @@ use crate::{
 /// The key under which the database keeps the fingerprint of the last API key.
 const FINGERPRINT: &str = "api_key_fingerprint";
 
+/// The key under which it keeps until when creates wait, in a database that is not the one
+/// that was written last.
+const CREATES_HELD_UNTIL: &str = "creates_held_until";
+
 /// Bytes of salt, and of the fingerprint: enough to tell keys apart, and with a
 /// salt of the database's own, of no use for finding one.
 const SALT_BYTES: usize = 8;
@@ -114,6 +118,7 @@ pub async fn daemon<S: Service>(
         clock.now(),
     )
     .await?;
+    let creates_held_until = hold_another(settings, &store, clock.now()).await?;
     let metrics = Arc::new(Metrics::default());
     let mut pace = Pace::default();
     for job in store.last_finished(pace::SAMPLES).await? {
@@ -139,7 +144,48 @@ pub async fn daemon<S: Service>(
         max_generating: settings.workers.max_generating,
         single_polls: survey::SINGLE_POLLS,
     };
-    Ok(Daemon::new(worker, limits, until))
+    Ok(Daemon::new(worker, limits, until).holding_creates_until(creates_held_until))
+}
+
+/// Until when creates wait, because the database is not the one that was written last here:
+/// what was sent since, and is not in it, may land as late as any create in doubt.
+async fn hold_another(
+    settings: &Settings,
+    store: &Store,
+    now: UnixMs,
+) -> Result<UnixMs, StoreError> {
+    let held = store.meta(CREATES_HELD_UNTIL).await?;
+    let mut held_until = held.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let settle_ms = millis(settings.reconcile.settle);
+    if store.is_another() {
+        held_until = now.saturating_add(settle_ms);
+        store
+            .set_meta(CREATES_HELD_UNTIL, held_until.to_string())
+            .await?;
+    }
+    // A clock that was set back makes no hold longer.
+    held_until = held_until.min(now.saturating_add(settle_ms));
+    if held_until > now {
+        tracing::warn!(
+            database = %store.path().display(),
+            wait_ms = held_until - now,
+            "the database is not the one that parserd wrote last here: creates wait for \
+             reconcile.settle, until what was sent since has landed; `parserd run \
+             --trust-database` does not wait"
+        );
+    }
+    store.take_over().await?;
+    Ok(held_until)
+}
+
+/// Takes the database for the one that was written last: no create waits.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn trust(store: &mut Store) -> Result<(), StoreError> {
+    store.set_meta(CREATES_HELD_UNTIL, "0".to_owned()).await?;
+    store.trust();
+    Ok(())
 }
 
 /// What is new about the service since the last time.

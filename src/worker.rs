@@ -5,6 +5,7 @@
 //! - before the intent is durable: a QUEUED job; nothing was sent
 //! - after it, before, during or after the request: a CREATING job, which the next
 //!   process reconciles; nothing is sent again before it is known that nothing was made
+//! - where the database's file is not the one that was opened, nothing is sent any more
 //! - after the answer's transition is durable: the job where the answer put it
 
 mod apply;
@@ -187,6 +188,7 @@ impl<S: Service> Worker<S> {
             }
             return Ok(Done::of(&job));
         }
+        self.store.still_has_its_file()?;
         // No await between the reserving and the intent's own handling of failure.
         let sent_at = self.clock.now();
         if let Err(over) = self.account.reserve(sent_at) {
@@ -274,6 +276,8 @@ impl<S: Service> Worker<S> {
             scraper_params: raw(spec.scraper_params_json()),
             fields: raw(spec.fields_json()),
         };
+        // An intent that is in a file which nobody will read is none.
+        self.store.still_has_its_file()?;
         let sent_at = self.clock.now();
         let outcome = self.service.create(&request).await;
         tracing::debug!(

@@ -1,11 +1,12 @@
 //! `parserd backup`: a sound copy of the database, while the daemon works on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::exit::Usage;
 use super::output::{Out, count, grouped, say};
-use super::{Exit, shutdown};
+use super::{Exit, hangup, shutdown};
 use crate::api::text::escaped;
 use crate::config::Settings;
 use crate::store;
@@ -30,15 +31,30 @@ struct Made {
 }
 
 pub(super) async fn backup(settings: &Settings, args: BackupArgs) -> anyhow::Result<Exit> {
-    let copying = store::backup(settings.database_path(), &args.file);
-    let copied = tokio::select! {
-        // Dropped half-way, a copy removes its file.
-        () = shutdown() => {
-            say("error: stopped before the backup was done: nothing was written, run it again");
-            return Ok(Exit::Failed);
+    if args.file == Path::new("-") {
+        let usage = "a backup is a file that SQLite writes, reads back and checks, and cannot go to \
+                     standard output: name a file (./- for one named -)";
+        return Err(Usage(usage.to_owned()).into());
+    }
+    let (asked, hung_up) = (shutdown(), hangup());
+    let stopped = async {
+        tokio::select! {
+            () = asked => {}
+            () = hung_up => {}
         }
-        copied = copying => copied?,
     };
+    let copied = store::backup(settings.database_path(), &args.file, stopped).await?;
+    if !copied.removed.is_empty() {
+        let names: Vec<_> = copied
+            .removed
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        say(&format!(
+            "removed what an earlier backup left when it was killed: {}",
+            escaped(&names.join(", "))
+        ));
+    }
     let file = args.file.display().to_string();
     let jobs = usize::try_from(copied.jobs).unwrap_or(usize::MAX);
     let bytes = i64::try_from(copied.bytes).unwrap_or(i64::MAX);

@@ -12,7 +12,10 @@ use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{Kinds, Tally, source_name};
-use crate::store::{Role, Store, StoreError, check_access, folder_of, has_content, has_daemon};
+use crate::store::{
+    Role, Store, StoreError, check_access, folder_of, has_content, has_daemon, resolved,
+    schema::{self, Fault},
+};
 use findings::{Checker, Level};
 
 /// Checks configuration, key, database and service; creates nothing.
@@ -137,8 +140,10 @@ impl Checker {
             self.fail(NAME, detail, cure)?;
             return Ok(None);
         }
-        if !has_content(path) {
-            match writable(folder_of(path)) {
+        // Where a link leads to, the file would be made.
+        let target = resolved(path);
+        if !has_content(&target) {
+            match writable(folder_of(&target)) {
                 Ok(()) => self.ok(NAME, format!("{shown} is not there yet, and can be made"))?,
                 Err(error) => self.fail(
                     NAME,
@@ -159,6 +164,7 @@ impl Checker {
                     NAME,
                     format!("{shown}, schema {schema}, SQLite {sqlite}; {daemon}"),
                 )?;
+                self.schema(&store).await?;
                 Ok(Some(store))
             }
             Err(error) => {
@@ -167,6 +173,31 @@ impl Checker {
                 Ok(None)
             }
         }
+    }
+
+    /// What an outsider dropped: queries fail, or rules do not hold, until it is there again.
+    async fn schema(&mut self, store: &Store) -> anyhow::Result<()> {
+        const NAME: &str = "schema";
+        let (mended, lost): (Vec<_>, Vec<_>) = store
+            .schema_faults()
+            .await?
+            .into_iter()
+            .partition(Fault::is_mended_at_start);
+        if !mended.is_empty() {
+            self.fail(
+                NAME,
+                schema::told(&mended),
+                "restart parserd: its start makes these anew",
+            )?;
+        }
+        if !lost.is_empty() {
+            self.fail(
+                NAME,
+                schema::told(&lost),
+                "put a backup in its place (README, Backup and restore)",
+            )?;
+        }
+        Ok(())
     }
 
     async fn gates(&mut self, store: &Store) -> anyhow::Result<()> {

@@ -227,6 +227,41 @@ fn shutdown() -> impl Future<Output = ()> {
     }
 }
 
+/// Done when the terminal is closed, unless that is to be ignored (`nohup`).
+#[cfg(unix)]
+fn hangup() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let is_ignored =
+        ignores_hangup(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+    // Where one cannot be had, there is nothing to wait for.
+    let signal = (!is_ignored)
+        .then(|| signal(SignalKind::hangup()).ok())
+        .flatten();
+    async {
+        match signal {
+            Some(mut signal) => {
+                signal.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether a process's status (proc(5)) says that it ignores SIGHUP, the lowest bit of the
+/// mask. Where nothing is told, it is taken to.
+#[cfg(unix)]
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_none_or(|mask| mask & 1 != 0)
+}
+
+/// Done when the terminal is closed.
+#[cfg(not(unix))]
+async fn hangup() {
+    std::future::pending::<()>().await;
+}
+
 /// Done when the process is asked to end.
 #[cfg(not(unix))]
 async fn shutdown() {

@@ -37,6 +37,11 @@ pub struct RunArgs {
     /// jobs, 4 with PARKED ones
     #[arg(long)]
     pub until_done: bool,
+
+    /// Take the database for the one that was written last here, and send creates at once:
+    /// for a copy that was put in its place when nothing was sent since, or one that was moved
+    #[arg(long)]
+    pub trust_database: bool,
 }
 
 /// Runs the daemon until a signal, or until nothing is left to do.
@@ -45,8 +50,11 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     let token = settings.page_token()?.cloned();
     telemetry::init(&settings.log)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
-    let store = Store::open(settings.database_path(), Role::Daemon).await?;
+    let mut store = Store::open(settings.database_path(), Role::Daemon).await?;
     let clock = Clock::system();
+    if args.trust_database {
+        wiring::trust(&mut store).await?;
+    }
     let base_url = &settings.api.base_url;
     let changes = wiring::take_in_service(&store, base_url, &key, clock.now()).await?;
     if changes.key {

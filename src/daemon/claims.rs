@@ -41,7 +41,10 @@ impl<S: Service> Daemon<S> {
 
     pub(super) async fn start_create(&mut self) -> Result<bool, StoreError> {
         let now = self.worker.clock.now();
-        if now < self.worker.lists.retry_at() || self.worker.account.budget_hold(now).is_some() {
+        if now < self.worker.lists.retry_at()
+            || now < self.creates_held_until
+            || self.worker.account.budget_hold(now).is_some()
+        {
             return Ok(false);
         }
         if self.creates.jobs.is_empty() && now >= self.creates.look_at && !self.is_full {

@@ -58,8 +58,8 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
     if is_stopping(vitals) {
         return unwell("parserd stops and claims nothing more\n".to_owned());
     }
-    if let Some(trouble) = vitals.file.trouble() {
-        return unwell(format!("{trouble}\n"));
+    if let Err(error) = vitals.store.still_has_its_file() {
+        return unwell(format!("{error}\n"));
     }
     match timeout(WRITE_TIMEOUT, prove_writable(vitals)).await {
         Err(_) => {

@@ -175,8 +175,12 @@ fn change(job: &Job, event: Event, at: UnixMs) -> Change {
     }
 }
 
-/// Lets the event happen to the job; returns how long it then waits.
+/// Lets the event happen to the job; returns how long it then waits. Lists come when they
+/// were planned.
 fn happen(job: &mut Job, event: Event, at: UnixMs) -> DurationMs {
+    if let Event::Reconciled { listed_at, .. } = &event {
+        job.progress.due_at = *listed_at;
+    }
     job.progress = change(job, event, at).next;
     job.progress.due_at.saturating_sub(at)
 }

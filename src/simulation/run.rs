@@ -62,7 +62,7 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// A database with the schema, whose triggers ask the simulated clock.
+/// A database with the schema, in one file.
 fn template(folder: &Path) -> PathBuf {
     let path = folder.join("template.db");
     runtime().block_on(async {
@@ -70,8 +70,19 @@ fn template(folder: &Path) -> PathBuf {
     });
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection
+        .execute_batch("PRAGMA journal_mode = DELETE;")
+        .unwrap();
+    connection.close().unwrap();
+    path
+}
+
+/// Has the database's triggers ask the simulated clock. Only once it is open: a start would
+/// make them anew.
+fn simulate_clock(path: &Path) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection
         .execute_batch(
-            "PRAGMA journal_mode = DELETE; CREATE TABLE simulated_clock (at INTEGER NOT NULL); \
+            "CREATE TABLE simulated_clock (at INTEGER NOT NULL); \
              INSERT INTO simulated_clock VALUES (0);",
         )
         .unwrap();
@@ -101,7 +112,6 @@ fn template(folder: &Path) -> PathBuf {
             .unwrap();
     }
     connection.close().unwrap();
-    path
 }
 
 /// A database and a thread's runtime, for one run after another: opening one is most of
@@ -122,6 +132,7 @@ impl Stage {
         std::fs::copy(template, &path).unwrap();
         let runtime = runtime();
         let store = runtime.block_on(Store::open(&path, Role::Daemon)).unwrap();
+        simulate_clock(&path);
         Self {
             runtime,
             store: Some(store),

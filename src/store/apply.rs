@@ -118,7 +118,15 @@ impl Store {
             Some(record) => record,
             None => return Ok(Applied::Durable { refund: None }),
         };
-        self.writer.apply(record).await
+        let is_intent = record.ledger == Some(Ledger::Intent);
+        let applied = self.writer.apply(record).await?;
+        if is_intent
+            && matches!(applied, Applied::Durable { .. })
+            && let Some(hold) = &self.hold
+        {
+            hold.count_create();
+        }
+        Ok(applied)
     }
 
     /// As if the rules on intents and on revisions were not there.

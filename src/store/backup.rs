@@ -1,15 +1,23 @@
 //! A copy of a database that is in use, made by SQLite itself.
 
+mod draft;
+
 use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
-use super::{StoreError, file, open};
+use self::draft::Draft;
+pub use self::draft::leftovers;
+use super::{StoreError, file, open, trouble};
 
 /// What a copy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +26,8 @@ pub struct Backup {
     pub bytes: u64,
     /// How many jobs it holds, in any state.
     pub jobs: i64,
+    /// What backups that were killed had left in its folder; it is removed.
+    pub removed: Vec<PathBuf>,
 }
 
 /// Why there is no copy. Nothing of one is left behind.
@@ -32,6 +42,9 @@ pub enum BackupError {
         /// The file in the way.
         path: PathBuf,
     },
+    /// It was told to stop.
+    #[error("stopped before the backup was done: nothing was written, run it again")]
+    Stopped,
     /// There is nothing to copy.
     #[error("there is no database {}: set database.url to the one that is meant", path.display())]
     Missing {
@@ -44,8 +57,9 @@ pub enum BackupError {
     Refused(StoreError),
     /// The folder takes no new file, or its name is not UTF-8.
     #[error(
-        "cannot make a file in {}: {source}; the folder must exist, and this user must be able to write there",
-        folder.display()
+        "cannot make a file in {}: {source}; {}",
+        folder.display(),
+        trouble::cure_of_io(source)
     )]
     Folder {
         /// The folder of the copy.
@@ -92,23 +106,68 @@ pub enum BackupError {
 }
 
 /// Copies the database at `database`, whether or not a daemon uses it, to the new file
-/// `target`. The copy is checked, and on disk with its name, when this returns. Ended
-/// before, it leaves nothing.
+/// `target`. The copy is checked, and on disk with its name, when this returns. If `stopped`
+/// is done before, it leaves nothing; what a killed backup left in that folder is removed.
 ///
 /// # Errors
 /// Where `target` is there, where the database cannot be read or the copy not be
-/// written, and where the copy is not sound.
-pub async fn backup(database: &Path, target: &Path) -> Result<Backup, BackupError> {
+/// written, where the copy is not sound, and where it was stopped.
+pub async fn backup(
+    database: &Path,
+    target: &Path,
+    stopped: impl Future<Output = ()>,
+) -> Result<Backup, BackupError> {
+    let stop = Stop::default();
+    let mut making = std::pin::pin!(make(database, target, &stop));
+    tokio::select! {
+        made = &mut making => made,
+        () = stopped => {
+            stop.0.store(true, Ordering::Relaxed);
+            // Waited for: SQLite would go on, and make its files anew after they are removed.
+            making.await.map_err(|_| BackupError::Stopped)
+        }
+    }
+}
+
+async fn make(database: &Path, target: &Path, stop: &Stop) -> Result<Backup, BackupError> {
     file::refuse_hidden(database).map_err(BackupError::Refused)?;
     if database.is_dir() || !file::has_content(&file::resolved(database)) {
         return Err(BackupError::Missing {
             path: database.to_owned(),
         });
     }
-    file::refuse_hard_links(&file::resolved(database)).map_err(BackupError::Refused)?;
+    file::refuse_doubles(&file::resolved(database)).map_err(BackupError::Refused)?;
     refuse_existing(target)?;
-    let (folder, temporary) = temporary_beside(target)?;
-    let is_copied = copy(database, &temporary)
+    let folder = file::folder_of(target);
+    let in_folder = |source| BackupError::Folder {
+        folder: folder.to_owned(),
+        source,
+    };
+    // In full, so that SQLite takes no name for a URI.
+    let full = folder.canonicalize().map_err(in_folder)?;
+    let removed = draft::remove_leftovers(&full).map_err(in_folder)?;
+    let draft = Draft::new(&full).map_err(in_folder)?;
+    let (bytes, jobs) = write(database, &draft.copy(), stop).await?;
+    let whole = TempPath::try_from_path(draft.copy()).map_err(in_folder)?;
+    whole.persist_noclobber(target).map_err(|error| {
+        if error.error.kind() == io::ErrorKind::AlreadyExists {
+            exists(target)
+        } else {
+            in_folder(error.error)
+        }
+    })?;
+    sync_folder(&full).map_err(|source| syncing(target, source))?;
+    draft.close().map_err(in_folder)?;
+    Ok(Backup {
+        bytes,
+        jobs,
+        removed,
+    })
+}
+
+/// Writes the copy, checks it and has it on disk; returns its size and how many jobs it holds.
+async fn write(database: &Path, copy: &Path, stop: &Stop) -> Result<(u64, i64), BackupError> {
+    let is_copied = copy_to(database, copy, stop)
         .await
         .map_err(|source| BackupError::Copy {
             path: database.to_owned(),
@@ -123,30 +182,38 @@ pub async fn backup(database: &Path, target: &Path) -> Result<Backup, BackupErro
         path: database.to_owned(),
         problem,
     };
-    let jobs = check(&temporary)
+    let jobs = check(copy, stop)
         .await
         .map_err(|error| unsound(error.to_string()))?
         .map_err(unsound)?;
-    let syncing = |source| BackupError::Sync {
-        path: target.to_owned(),
-        source,
-    };
     // SQLite does not sync what `VACUUM INTO` writes.
-    let file = File::open(&temporary).map_err(syncing)?;
-    file.sync_all().map_err(syncing)?;
-    let bytes = file.metadata().map_err(syncing)?.len();
-    temporary.persist_noclobber(target).map_err(|error| {
-        if error.error.kind() == io::ErrorKind::AlreadyExists {
-            exists(target)
-        } else {
-            BackupError::Folder {
-                folder: folder.clone(),
-                source: error.error,
-            }
-        }
-    })?;
-    sync_folder(&folder).map_err(syncing)?;
-    Ok(Backup { bytes, jobs })
+    let file = File::open(copy).map_err(|source| syncing(copy, source))?;
+    file.sync_all().map_err(|source| syncing(copy, source))?;
+    let size = file.metadata().map_err(|source| syncing(copy, source))?;
+    Ok((size.len(), jobs))
+}
+
+fn syncing(path: &Path, source: io::Error) -> BackupError {
+    BackupError::Sync {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Ends SQLite's work, once it is set.
+#[derive(Debug, Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// How many of SQLite's steps pass between two looks. A row takes a few, however long.
+    const STEPS: i32 = 500;
+
+    async fn applies_to(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let stop = Arc::clone(&self.0);
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(Self::STEPS, move || !stop.load(Ordering::Relaxed));
+        Ok(())
+    }
 }
 
 /// A file of that name, or one that SQLite would take for a part of it: a log that an
@@ -168,63 +235,63 @@ fn exists(path: &Path) -> BackupError {
     }
 }
 
-/// An empty file in the folder of `target`, which goes when it is dropped. The umask
-/// decides who may read it, as with a new database.
-fn temporary_beside(target: &Path) -> Result<(PathBuf, TempPath), BackupError> {
-    let folder = file::folder_of(target);
-    let failed = |source| BackupError::Folder {
-        folder: folder.to_owned(),
-        source,
-    };
-    // In full, so that SQLite takes no name for a URI.
-    let full = folder.canonicalize().map_err(failed)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".parserd-backup-").suffix(".tmp");
-    #[cfg(unix)]
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o660);
-    #[cfg(unix)]
-    builder.permissions(mode);
-    let file: NamedTempFile = builder.tempfile_in(&full).map_err(failed)?;
-    Ok((full, file.into_temp_path()))
-}
-
 /// On a connection of its own that reads, so that a daemon's writer is not held up.
 /// False, and nothing copied, where the database is not parserd's.
-async fn copy(database: &Path, target: &Path) -> Result<bool, sqlx::Error> {
+async fn copy_to(database: &Path, target: &Path, stop: &Stop) -> Result<bool, sqlx::Error> {
     // As it is: another program's is not brought to WAL mode.
     let options = SqliteConnectOptions::new()
         .filename(file::resolved(database))
         .read_only(true)
         .busy_timeout(open::BUSY_TIMEOUT);
     let mut connection = open::connect_patiently(&options).await?;
+    let copied = vacuum_into(&mut connection, target, stop).await;
+    // In any case, before its files are removed.
+    connection.close().await?;
+    copied
+}
+
+async fn vacuum_into(
+    connection: &mut SqliteConnection,
+    target: &Path,
+    stop: &Stop,
+) -> Result<bool, sqlx::Error> {
     let target = target
         .to_str()
         .ok_or_else(|| sqlx::Error::Configuration("the folder's name is not UTF-8".into()))?;
-    if !open::is_own(&mut connection).await? {
+    if !open::is_own(connection).await? {
         return Ok(false);
     }
+    stop.applies_to(connection).await?;
     sqlx::query("VACUUM INTO ?1")
         .bind(target)
-        .execute(&mut connection)
+        .execute(connection)
         .await?;
-    connection.close().await?;
     Ok(true)
 }
 
 /// How many jobs the copy holds; else what SQLite finds wrong with it.
-async fn check(copy: &Path) -> Result<Result<i64, String>, sqlx::Error> {
+async fn check(copy: &Path, stop: &Stop) -> Result<Result<i64, String>, sqlx::Error> {
     let options = SqliteConnectOptions::new().filename(copy).read_only(true);
     let mut connection = SqliteConnection::connect_with(&options).await?;
+    let checked = integrity(&mut connection, stop).await;
+    connection.close().await?;
+    checked
+}
+
+async fn integrity(
+    connection: &mut SqliteConnection,
+    stop: &Stop,
+) -> Result<Result<i64, String>, sqlx::Error> {
+    stop.applies_to(connection).await?;
     let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(3)")
-        .fetch_all(&mut connection)
+        .fetch_all(&mut *connection)
         .await?;
     if found != ["ok"] {
         return Ok(Err(found.join("; ")));
     }
     let jobs = sqlx::query_scalar("SELECT count(*) FROM jobs")
-        .fetch_one(&mut connection)
+        .fetch_one(connection)
         .await?;
-    connection.close().await?;
     Ok(Ok(jobs))
 }
 
@@ -241,6 +308,8 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use super::*;
     use crate::store::{Role, Store};
 
@@ -251,7 +320,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let store = Store::open(&path("p.db"), Role::Tool).await.unwrap();
         std::fs::hard_link(path("p.db"), path("other.db")).unwrap();
-        let copied = backup(&path("other.db"), &path("copy.db")).await;
+        let copied = backup(&path("other.db"), &path("copy.db"), pending()).await;
         assert!(matches!(copied, Err(BackupError::Refused(_))), "{copied:?}");
         assert!(!path("copy.db").exists() && !path("other.db-wal").exists());
         store.close().await;
@@ -262,16 +331,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("no.db"), "this is no database, whatever its name says").unwrap();
-        let copied = backup(&path("no.db"), &path("copy.db")).await;
+        let copied = backup(&path("no.db"), &path("copy.db"), pending()).await;
         assert!(
             matches!(copied, Err(BackupError::Copy { .. })),
             "{copied:?}"
         );
-        let copied = backup(&path("none.db"), &path("copy.db")).await;
+        let copied = backup(&path("none.db"), &path("copy.db"), pending()).await;
         assert!(matches!(copied, Err(BackupError::Missing { .. })));
         std::fs::write(path("no.db"), "").unwrap();
         for nothing in [path("no.db"), folder.path().to_owned()] {
-            let copied = backup(&nothing, &path("copy.db")).await;
+            let copied = backup(&nothing, &path("copy.db"), pending()).await;
             assert!(matches!(copied, Err(BackupError::Missing { .. })));
         }
         let names: Vec<_> = std::fs::read_dir(folder.path())
@@ -287,7 +356,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let theirs = rusqlite::Connection::open(path("no.db")).unwrap();
         theirs.execute_batch("CREATE TABLE theirs (a)").unwrap();
-        let copied = backup(&path("no.db"), &path("copy.db")).await;
+        let copied = backup(&path("no.db"), &path("copy.db"), pending()).await;
         assert!(matches!(copied, Err(BackupError::Foreign { .. })));
         assert!(!path("copy.db").exists());
     }
@@ -298,13 +367,15 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let store = Store::open(&path("p.db"), Role::Daemon).await.unwrap();
         std::fs::write(path("copy.db-wal"), "").unwrap();
-        let copied = backup(store.path(), &path("copy.db")).await;
+        let copied = backup(store.path(), &path("copy.db"), pending()).await;
         let Err(BackupError::Exists { path: found }) = copied else {
             panic!("{copied:?}");
         };
         assert_eq!(found, path("copy.db-wal"));
         std::fs::remove_file(found).unwrap();
-        let copied = backup(store.path(), &path("copy.db")).await.unwrap();
+        let copied = backup(store.path(), &path("copy.db"), pending())
+            .await
+            .unwrap();
         assert_eq!(copied.jobs, 0);
         assert_eq!(copied.bytes, path("copy.db").metadata().unwrap().len());
     }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Role, StoreError};
+use super::{Role, StoreError, place};
 
 /// Of a new database, before the umask.
 #[cfg(unix)]
@@ -28,10 +28,35 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, MODE);
     match options.open(path) {
-        Ok(file) => share(&file, path),
+        Ok(file) => {
+            refuse_shut_out(&file, path)?;
+            share(&file, path)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// A umask such as 0777 makes files that their owner may not open: nobody could use the
+/// database that begins so, save root.
+#[derive(Debug, thiserror::Error)]
+#[error("the umask takes from the owner of a new file the right to read and write it")]
+pub(super) struct ShutOut;
+
+#[cfg(unix)]
+fn refuse_shut_out(file: &File, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    const OWNERS: u32 = 0o600;
+    if file.metadata()?.permissions().mode() & OWNERS == OWNERS {
+        return Ok(());
+    }
+    std::fs::remove_file(path)?;
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, ShutOut))
+}
+
+#[cfg(not(unix))]
+fn refuse_shut_out(_file: &File, _path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -51,12 +76,20 @@ fn share(_file: &File, _path: &Path) -> io::Result<()> {
 
 /// The file that symbolic links lead to, since SQLite names its own files after it:
 /// two daemons that come by different names must meet at one lock.
-pub(super) fn resolved(path: &Path) -> PathBuf {
-    match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_symlink() => path.canonicalize(),
-        _ => return path.to_owned(),
+///
+/// Also where the last of them leads to a file that is not there yet: SQLite makes it there.
+pub fn resolved(path: &Path) -> PathBuf {
+    /// More than any system follows: they lead in a circle, and opening says so.
+    const MOST_LINKS: usize = 40;
+    let mut found = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match found.read_link() {
+            Ok(target) => found = folder_of(&found).join(target),
+            // No link, not there, or not to be looked at: the end of the way.
+            Err(_) => return found,
+        }
     }
-    .unwrap_or_else(|_| path.to_owned())
+    path.to_owned()
 }
 
 /// Whether this user may work in a role with a database that is at `path`, and with what
@@ -66,6 +99,7 @@ pub(super) fn resolved(path: &Path) -> PathBuf {
 /// [`StoreError::Access`], for the first file that it may not read and write.
 pub fn check_access(path: &Path, role: Role) -> Result<(), StoreError> {
     let path = resolved(path);
+    refuse_doubles(&path)?;
     let ends: &[_] = match role {
         Role::Daemon => &["", "-wal", "-shm", ".lock"],
         Role::Tool => &["", "-wal", "-shm"],
@@ -130,10 +164,22 @@ pub fn has_content(path: &Path) -> bool {
     size(path) > 0 || size(&beside(path, "-wal")) > 0
 }
 
+/// A file that is reached in two ways has two sets of files beside it, each with a lock and
+/// a log of its own.
+pub(super) fn refuse_doubles(path: &Path) -> Result<(), StoreError> {
+    refuse_hard_links(path)?;
+    if place::is_mount_point(path) {
+        return Err(StoreError::MountPoint {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// Two names of one file have two locks and two write-ahead logs. A symbolic link is
 /// no such name: see [`resolved`].
 #[cfg(unix)]
-pub(super) fn refuse_hard_links(path: &Path) -> Result<(), StoreError> {
+fn refuse_hard_links(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::MetadataExt as _;
     match path.metadata() {
         Ok(file) if file.is_file() && file.nlink() > 1 => Err(StoreError::HardLinks {
@@ -147,7 +193,7 @@ pub(super) fn refuse_hard_links(path: &Path) -> Result<(), StoreError> {
 
 /// Elsewhere the standard library does not tell how many names a file has.
 #[cfg(not(unix))]
-pub(super) fn refuse_hard_links(_path: &Path) -> Result<(), StoreError> {
+fn refuse_hard_links(_path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 

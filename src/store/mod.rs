@@ -11,13 +11,17 @@ mod epochs;
 pub mod figures;
 mod file;
 mod held;
+mod hold;
 mod lookup;
+mod mark;
 mod mend;
 mod names;
 mod open;
+mod place;
 mod queue;
 pub mod report;
 mod rows;
+pub mod schema;
 mod strangers;
 mod submit;
 mod times;
@@ -26,27 +30,30 @@ pub mod wake;
 mod writer;
 
 use std::{
-    fs::File,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 #[cfg(not(test))]
 use sqlx::SqlitePool as Readers;
-use sqlx::{migrate::MigrateError, sqlite::SqlitePoolOptions};
+use sqlx::{SqliteConnection, migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Intent};
-pub use backup::{Backup, BackupError, backup};
+pub use backup::{Backup, BackupError, backup, leftovers};
 pub use epochs::Elsewhere;
-pub use file::{beside, check_access, folder_of, has_content};
+pub use file::{beside, check_access, folder_of, has_content, resolved};
+pub use hold::has_daemon;
 pub use lookup::{Holder, KnownParser, LedgerFacts};
-pub use open::has_daemon;
+pub use place::shared_file_system;
 pub use queue::{Lane, QueuedJob};
 pub use strangers::Stranger;
 pub use submit::{Conflict, OperatorAction, Selection, Submitted};
 
 #[cfg(test)]
 use crate::simulation::Readers;
+use hold::Hold;
+use mark::Mark;
 use writer::Writer;
 
 /// Readers of reports and of the scheduler; the writer is apart.
@@ -102,6 +109,31 @@ pub enum StoreError {
         /// How many names it has.
         links: u64,
     },
+    /// Its file is a mount of its own.
+    #[error(
+        "{} is a mount point of its own, as `docker run -v FILE:FILE` makes one: what SQLite and the \
+         daemon keep beside it (-wal, -shm, .lock) would be another's than that of who uses the same \
+         file elsewhere; {}",
+        path.display(),
+        trouble::MOUNT_THE_FOLDER
+    )]
+    MountPoint {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A file that this daemon opened is not the one that its name leads to now.
+    #[error(
+        "{} is not the one that was opened: {how}; nothing more is sent, since what is stored now is \
+         seen by nobody: stop every parserd of this database, put its files back in their place, or a \
+         backup (README, Backup and restore), and start it again",
+        path.display()
+    )]
+    Replaced {
+        /// The database, or a file beside it.
+        path: PathBuf,
+        /// What became of it.
+        how: String,
+    },
     /// There is no database, and a command that only reads makes none.
     #[error("there is no database {}: `parserd enqueue` or `parserd run` makes one", path.display())]
     Missing {
@@ -124,6 +156,24 @@ pub enum StoreError {
         path: PathBuf,
         /// Why not.
         source: MigrateError,
+    },
+    /// Tables were dropped, or their columns, and what was in them is gone.
+    #[error("the database is damaged: {what}; {}", trouble::PUT_A_BACKUP)]
+    Damaged {
+        /// What is missing.
+        what: String,
+    },
+    /// An index, a trigger or a view that is missing cannot be made anew.
+    #[error(
+        "the database is damaged: {fault}, and cannot be made anew: {source}; where two rows are of \
+         one name, cancel or delete all but one of them and start again; else {}",
+        trouble::PUT_A_BACKUP
+    )]
+    Unmendable {
+        /// What is wrong.
+        fault: Box<schema::Fault>,
+        /// Why it stays so.
+        source: sqlx::Error,
     },
     /// Another program's tables are in it.
     #[error(
@@ -196,8 +246,9 @@ pub struct Store {
     path: PathBuf,
     writer: Writer,
     readers: Readers,
-    // Held for its lock, as long as any clone lives.
-    _lock: Option<std::sync::Arc<File>>,
+    // A daemon's locks, held as long as any clone lives.
+    hold: Option<Arc<Hold>>,
+    is_another: bool,
 }
 
 impl std::fmt::Debug for Store {
@@ -223,23 +274,32 @@ impl Store {
                 path: path.to_owned(),
             });
         }
-        file::refuse_hard_links(path)?;
-        let lock = match role {
-            Role::Daemon => Some(std::sync::Arc::new(open::lock_patiently(path).await?)),
+        let mut hold = match role {
+            Role::Daemon => Some(Hold::take(path).await?),
             Role::Tool | Role::Reader => None,
         };
         let opening = |source| StoreError::Open {
             path: path.to_owned(),
             source,
         };
-        if role != Role::Reader {
+        if role == Role::Tool {
             file::make(path).map_err(|source| opening(sqlx::Error::Io(source)))?;
         }
         let options = open::options(path).map_err(opening)?;
         let mut connection = open::connect_patiently(&options).await.map_err(opening)?;
         open::refuse_old_sqlite(&mut connection).await?;
         open::migrate(&mut connection, path).await?;
-        if role == Role::Daemon {
+        let mut is_another = false;
+        if let Some(hold) = &mut hold {
+            hold.opened()?;
+            let mended = schema::mend(&mut connection).await?;
+            if !mended.is_empty() {
+                let parts = schema::told(&mended);
+                tracing::warn!(
+                    parts,
+                    "the schema was changed by another program: these are made anew"
+                );
+            }
             let ended = mend::broken_rows(&mut connection)
                 .await
                 .trying("look for rows that were changed past the rules")?;
@@ -249,6 +309,12 @@ impl Store {
                     "rows were changed past the database's rules: they are FAILED now"
                 );
             }
+        }
+        if let Some(hold) = &hold {
+            let (nonce, creates) = identity(&mut connection)
+                .await
+                .trying("read which database it is")?;
+            is_another = mark::is_another(nonce, creates, hold.told());
         }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -265,7 +331,8 @@ impl Store {
             path: path.to_owned(),
             writer: Writer::start(connection),
             readers,
-            _lock: lock,
+            hold: hold.map(Arc::new),
+            is_another,
         })
     }
 
@@ -278,6 +345,61 @@ impl Store {
     pub async fn close(self) {
         self.readers.close().await;
         self.writer.stop().await;
+        if let Some(hold) = &self.hold {
+            hold.database_closed();
+        }
+    }
+
+    /// Whether the names of the database and of what lies beside it still lead to the files
+    /// that a daemon opened: SQLite goes on with files that were deleted or replaced, and
+    /// another daemon may have the new ones. Cheap: it asks for names, and opens nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Replaced`], which does not pass by itself.
+    pub fn still_has_its_file(&self) -> Result<(), StoreError> {
+        self.hold.as_ref().map_or(Ok(()), |hold| hold.verify())
+    }
+
+    /// Whether this is not the database that a daemon wrote last at this place: a copy from
+    /// before its last creates, one from elsewhere, or a new one in its stead.
+    pub fn is_another(&self) -> bool {
+        self.is_another
+    }
+
+    /// Takes it for that one, on a person's word.
+    pub fn trust(&mut self) {
+        self.is_another = false;
+    }
+
+    /// Makes it the one that the daemon writes here: from now on a copy from before is told
+    /// from it.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn take_over(&self) -> Result<(), StoreError> {
+        let Some(hold) = &self.hold else {
+            return Ok(());
+        };
+        let drawn = fastrand::u64(..);
+        let what = "make it known again";
+        let (nonce, creates) = self
+            .writer
+            .run(what, move |connection| {
+                Box::pin(async move {
+                    let (nonce, creates) = identity(connection).await?;
+                    if nonce.is_none() {
+                        sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")
+                            .bind(NONCE)
+                            .bind(drawn.to_string())
+                            .execute(connection)
+                            .await?;
+                    }
+                    Ok((nonce.unwrap_or(drawn), creates))
+                })
+            })
+            .await?;
+        hold.tell(Mark { nonce, creates });
+        Ok(())
     }
 
     /// The value of a key of the daemon's own.
@@ -310,6 +432,20 @@ impl Store {
             })
             .await
     }
+}
+
+/// The key of the number that is drawn for each database.
+const NONCE: &str = "database_nonce";
+
+/// The database's own number, if one was drawn, and how many creates it knows.
+async fn identity(connection: &mut SqliteConnection) -> Result<(Option<u64>, i64), sqlx::Error> {
+    let (nonce, creates): (Option<String>, i64) = sqlx::query_as(
+        "SELECT (SELECT value FROM meta WHERE key = ?1), (SELECT coalesce(max(id), 0) FROM creates)",
+    )
+    .bind(NONCE)
+    .fetch_one(connection)
+    .await?;
+    Ok((nonce.and_then(|nonce| nonce.parse().ok()), creates))
 }
 
 #[cfg(test)]

@@ -1,12 +1,6 @@
-//! Opening: the lock of the one daemon, the file, SQLite's version, the schema.
+//! Opening: SQLite's version, the schema.
 
-use std::{
-    fs::{File, TryLockError},
-    io,
-    path::{Path, PathBuf},
-    str::FromStr as _,
-    time::Duration,
-};
+use std::{path::Path, str::FromStr as _, time::Duration};
 
 use sqlx::{
     ConnectOptions as _, Connection as _, SqliteConnection,
@@ -14,7 +8,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{StoreError, Trying as _, file};
+use super::{StoreError, Trying as _};
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode.
 const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -22,13 +16,10 @@ const OLDEST_SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// How long a statement waits for another program's write lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often, and how far apart, a daemon tries for the lock: a command that looks
-/// whether a daemon is there has it for a moment.
-const LOCK_TRIES: u32 = 5;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
-
-/// How often a database is opened that another program is making at this moment.
+/// How often, and how far apart, a database is opened that another program is making at
+/// this moment.
 const BUSY_TRIES: u32 = 20;
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) fn options(path: &Path) -> Result<SqliteConnectOptions, sqlx::Error> {
     Ok(SqliteConnectOptions::from_str("sqlite:")?
@@ -48,62 +39,12 @@ pub(super) async fn connect_patiently(
     for _ in 1..BUSY_TRIES {
         match options.connect().await {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("5") => {
-                tokio::time::sleep(LOCK_PAUSE).await;
+                tokio::time::sleep(BUSY_PAUSE).await;
             }
             result => return result,
         }
     }
     options.connect().await
-}
-
-fn lock_path(path: &Path) -> PathBuf {
-    file::beside(path, ".lock")
-}
-
-/// Whether a daemon has the database at `path`; None where that cannot be told.
-/// Makes no file.
-pub fn has_daemon(path: &Path) -> Option<bool> {
-    match File::open(lock_path(&file::resolved(path))) {
-        Ok(file) => match file.try_lock_shared() {
-            Ok(()) => Some(false),
-            Err(TryLockError::WouldBlock) => Some(true),
-            Err(TryLockError::Error(_)) => None,
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
-        Err(_) => None,
-    }
-}
-
-pub(super) async fn lock_patiently(path: &Path) -> Result<File, StoreError> {
-    for _ in 1..LOCK_TRIES {
-        match lock(path) {
-            Err(StoreError::Locked { .. }) => tokio::time::sleep(LOCK_PAUSE).await,
-            result => return result,
-        }
-    }
-    lock(path)
-}
-
-/// One daemon per database, by a lock on a file beside it: the database's own file
-/// must not be opened by other means, since closing it would drop SQLite's locks.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let lock_path = lock_path(path);
-    let failed = |source| StoreError::Lock {
-        path: lock_path.clone(),
-        source,
-    };
-    file::make(&lock_path).map_err(failed)?;
-    let file = File::options()
-        .write(true)
-        .open(&lock_path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
 }
 
 /// Brings the schema up to date in one transaction: of two programs that open a new
@@ -208,24 +149,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_second_daemon_is_refused_and_a_tool_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
-        let first = Store::open(&path, Role::Daemon).await.unwrap();
-        let second = Store::open(&path, Role::Daemon).await;
-        assert!(matches!(second, Err(StoreError::Locked { .. })));
-        assert_eq!(has_daemon(&path), Some(true));
-        Store::open(&path, Role::Tool).await.unwrap().close().await;
-        first.close().await;
-        assert_eq!(has_daemon(&path), Some(false));
-        Store::open(&path, Role::Daemon)
-            .await
-            .unwrap()
-            .close()
-            .await;
-    }
-
-    #[tokio::test]
     async fn the_writer_is_fully_synchronous_and_in_wal_mode() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("p.db"), Role::Daemon)
@@ -261,18 +184,6 @@ mod tests {
         for opened in futures_util::future::join_all(opening).await {
             opened.unwrap().unwrap().close().await;
         }
-    }
-
-    #[cfg(unix)]
-    #[tokio::test]
-    async fn a_second_daemon_is_refused_by_whatever_name_it_comes() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, link) = (folder.path().join("p.db"), folder.path().join("link.db"));
-        let _first = Store::open(&path, Role::Daemon).await.unwrap();
-        std::os::unix::fs::symlink("p.db", &link).unwrap();
-        let second = Store::open(&link, Role::Daemon).await;
-        assert!(matches!(second, Err(StoreError::Locked { .. })));
-        assert_eq!(has_daemon(&link), Some(true));
     }
 
     async fn sql(path: &Path, statement: &'static str) {

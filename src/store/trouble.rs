@@ -4,7 +4,13 @@ use std::io;
 
 use sqlx::migrate::MigrateError;
 
-use super::StoreError;
+use super::{StoreError, file::ShutOut};
+
+/// The cure for a database of which a part is lost.
+pub(super) const PUT_A_BACKUP: &str = "put a backup in its place (README, Backup and restore)";
+
+/// The cure for a database file that is mounted by itself.
+pub(super) const MOUNT_THE_FOLDER: &str = "mount its folder instead (`-v FOLDER:FOLDER`), everywhere, and set database.url to the file in it";
 
 /// The cure for an error of SQLite's, by its primary result code
 /// (<https://sqlite.org/rescode.html>).
@@ -15,7 +21,7 @@ pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
     match primary_code(error) {
         Some(5 | 6) => "another program holds it: end that one (`fuser -v FILE` names it)",
         Some(10 | 13) => "see to the disk: is it full, or failing?",
-        Some(11) => "put a backup in its place (README, Backup and restore)",
+        Some(11) => PUT_A_BACKUP,
         Some(26) => "set database.url to a database of parserd's",
         _ => "its folder must exist, and this user must be able to write there",
     }
@@ -23,6 +29,9 @@ pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
 
 /// The cure for an error of the file system's.
 pub(super) fn cure_of_io(error: &io::Error) -> &'static str {
+    if error.get_ref().is_some_and(|inner| inner.is::<ShutOut>()) {
+        return "start parserd with a umask that leaves the owner both, such as `umask 027` (under systemd: UMask=0027)";
+    }
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
             "set database.url to a place where parserd may write; under systemd, name the folder in \
@@ -57,8 +66,11 @@ impl StoreError {
             Self::Access { source, .. } | Self::Lock { source, .. } => Some(cure_of_io(source)),
             Self::Open { source, .. } => Some(cure_of(source)),
             Self::Migrate { source, .. } => cure_of_migration(source),
+            Self::MountPoint { .. } => Some(MOUNT_THE_FOLDER),
+            Self::Damaged { .. } | Self::Unmendable { .. } => Some(PUT_A_BACKUP),
             Self::Locked { .. }
             | Self::HardLinks { .. }
+            | Self::Replaced { .. }
             | Self::Missing { .. }
             | Self::TooOld { .. }
             | Self::Foreign { .. }

@@ -56,10 +56,12 @@ impl Wake {
     /// Waits until something was committed since the last call by anyone but this store.
     ///
     /// # Errors
-    /// Whatever SQLite says.
+    /// Whatever SQLite says; [`StoreError::Replaced`] as soon as that is noticed.
     pub async fn committed(&mut self) -> Result<(), StoreError> {
         let mut pause = SLOW_LOOK;
         loop {
+            // A connection to a file that was deleted or replaced sees no commit any more.
+            self.store.still_has_its_file()?;
             let version = data_version(&mut self.connection).await?;
             if version != self.version {
                 self.version = version;

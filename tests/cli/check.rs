@@ -148,7 +148,7 @@ async fn with_nothing_listening_database_gates_budget_and_files_are_told_all_the
     );
     let ended = place.run(&["--config", "my.toml", "check"]).is(1).prints(&[
         "ok   configuration: my.toml",
-        "schema 5, SQLite 3.",
+        ", schema ",
         "no daemon is running",
         "warn budget: budget.max_credits is 1",
         "ok   enqueue.files: good.jsonl, 1 job",
@@ -283,4 +283,31 @@ fn flags_stand_before_the_command_and_show_no_key() {
         .is(0)
         .prints(&["Exit codes", "enqueue"]);
     place.run(&["--version"]).is(0).prints(&["parserd "]);
+}
+
+#[tokio::test]
+async fn what_an_outsider_dropped_is_named_and_a_start_makes_it_anew() {
+    let place = Place::new();
+    place.jobs(vec![("a", vec![])]).await;
+    place
+        .sql("DROP INDEX jobs_queued; DROP TRIGGER jobs_delete_check;")
+        .await;
+    let own = [
+        ("PARSERD__API__KEY", KEY),
+        ("PARSERD__API__BASE_URL", "http://127.0.0.1:1"),
+    ];
+    let words = [
+        "FAIL schema: the index jobs_queued is missing, the trigger jobs_delete_check is missing",
+        "cure: restart parserd",
+    ];
+    place.run_with(&own, &["check"]).is(1).prints(&words);
+    // A daemon's own start, without its work.
+    let role = parserd::store::Role::Daemon;
+    let daemon = parserd::store::Store::open(&place.path("parserd.db"), role).await;
+    daemon.unwrap().close().await;
+    let checked = place.run_with(&own, &["check"]);
+    assert!(!checked.out.contains("schema: "), "{}", checked.out);
+    let deleting = rusqlite::Connection::open(place.path("parserd.db")).unwrap();
+    let refused = deleting.execute_batch("DELETE FROM jobs").unwrap_err();
+    assert!(refused.to_string().contains("not done"), "{refused}");
 }

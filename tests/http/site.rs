@@ -6,7 +6,7 @@ use parserd::{
     clock::Clock,
     daemon::Until,
     http::{Listener, Vitals},
-    store::{Role, Store},
+    store::{Role, Store, StoreError},
     wiring,
     worker::Stop,
 };
@@ -23,7 +23,7 @@ pub struct Site {
     pub base: String,
     client: Client,
     stop: watch::Sender<Stop>,
-    daemon: JoinHandle<()>,
+    daemon: JoinHandle<Result<(), StoreError>>,
     listener: JoinHandle<()>,
 }
 
@@ -78,8 +78,9 @@ impl Site {
         let base = format!("http://{}", listener.address().unwrap());
         let listener = tokio::spawn(listener.serve(vitals));
         let daemon = tokio::spawn(async move {
-            daemon.run().await.unwrap();
+            let ended = daemon.run().await;
             store.close().await;
+            ended
         });
         let client = Client::builder()
             .redirect(Policy::none())
@@ -149,11 +150,18 @@ impl Site {
         self.stop.send_replace(Stop::Drain);
     }
 
+    /// Waits for the daemon to end by itself.
+    pub async fn ended(self) -> Result<(), StoreError> {
+        let ended = self.daemon.await.unwrap();
+        self.listener.abort();
+        ended
+    }
+
     /// Stops the listener and the daemon.
     pub async fn closed(self) -> Harness {
         self.listener.abort();
         self.stop.send_replace(Stop::Drain);
-        self.daemon.await.unwrap();
+        self.daemon.await.unwrap().unwrap();
         self.harness
     }
 }

@@ -162,6 +162,36 @@ async fn a_read_only_database_is_told_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_backup_to_a_full_disk_leaves_nothing() {
+    if !is_inside("a_backup_to_a_full_disk_leaves_nothing") {
+        return;
+    }
+    let mut harness = Harness::new(&[]).await;
+    let database = harness.database();
+    harness.enqueue(1).await;
+    harness
+        .sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+             INSERT INTO job_events (job_id, event, detail) \
+             SELECT 1, 'note', json_object('x', hex(randomblob(100))) FROM n",
+        )
+        .await
+        .unwrap();
+    let disk = Disk::under(&mut harness);
+    let mut command = parserd(&harness, &["backup", "disk/copy.db"]);
+    command.env(
+        "PARSERD__DATABASE__URL",
+        format!("sqlite://{}", database.display()),
+    );
+    let output = Program::start(command).ended().await;
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("full"), "{told}");
+    let left: Vec<_> = std::fs::read_dir(&disk.folder).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
 async fn a_sync_that_fails_at_any_point_doubles_and_loses_nothing() {
     const JOBS: usize = 3;
     let is_there = Command::new("strace")
@@ -230,6 +260,50 @@ async fn a_database_with_two_names_is_refused_by_both() {
     }
     assert_eq!(harness.requests(Endpoint::Create), 0);
     std::fs::remove_file(other).unwrap();
+    let program = Program::start(parserd(&harness, &["run", "--until-done"]));
+    assert_finishes_without_another_create(&harness, program).await;
+}
+
+#[tokio::test]
+async fn a_database_file_that_is_a_mount_is_refused_with_the_cure() {
+    if !is_inside("a_database_file_that_is_a_mount_is_refused_with_the_cure") {
+        return;
+    }
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
+    let folder = harness.folder.path().join("container");
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("parserd.db");
+    std::fs::write(&file, "").unwrap();
+    let jobs = "{\"name\": \"other\", \"urls\": [\"https://other.example/\"]}";
+    std::fs::write(harness.folder.path().join("jobs.jsonl"), jobs).unwrap();
+    let mut mount = Command::new("mount");
+    mount.arg("--bind").arg(harness.database()).arg(&file);
+    assert!(mount.status().unwrap().success());
+    for args in [
+        &["run", "--until-done"][..],
+        &["enqueue", "jobs.jsonl"],
+        &["check"],
+        &["status"],
+        &["backup", "copy.db"],
+    ] {
+        let mut command = parserd(&harness, args);
+        command.env(
+            "PARSERD__DATABASE__URL",
+            format!("sqlite://{}", file.display()),
+        );
+        let output = Program::start(command).ended().await;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {told}");
+        for words in ["mount point", "mount its folder instead"] {
+            assert!(told.contains(words), "{args:?}: {told}");
+        }
+    }
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(harness.requests(Endpoint::Create), 0);
+    let unmounted = Command::new("umount").arg(&file).status().unwrap();
+    assert!(unmounted.success());
     let program = Program::start(parserd(&harness, &["run", "--until-done"]));
     assert_finishes_without_another_create(&harness, program).await;
 }

@@ -10,5 +10,7 @@ mod account;
 mod disk;
 #[cfg(target_os = "linux")]
 mod giant;
+#[cfg(target_os = "linux")]
+mod replaced;
 mod restored;
 mod rows;

@@ -58,3 +58,75 @@ async fn a_backup_taken_with_creates_under_way_adopts_what_they_made() {
     assert_eq!(harness.requests(Endpoint::Create), 6);
     harness.assert_one_parser_each(6);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_restored_database_holds_creates_until_a_person_trusts_it() {
+    use crate::common::program::{Program, parserd, stderr, written};
+    const WORDS: &str = "is not the one that parserd wrote last";
+    let mut harness = Harness::new(&[]).await;
+    harness.enqueue(4).await;
+    harness.run_until_done().await;
+    let backup = back_up(&harness).await;
+    harness.enqueue(8).await;
+    let program = Program::start(parserd(&harness, &["run", "--until-done"]));
+    let output = program.ended().await;
+    assert!(!stderr(&output).contains(WORDS), "{}", stderr(&output));
+    assert_eq!(harness.requests(Endpoint::Create), 8);
+    restore(&harness, &backup);
+    // Four that are not in the copy, and two that were never sent.
+    harness.enqueue(10).await;
+    harness.set("reconcile.settle", "1h");
+    // The second one knows it from the database alone.
+    for _ in 0..2 {
+        let program = Program::start(parserd(&harness, &["run"]));
+        harness
+            .wait_until("its word", async || {
+                String::from_utf8_lossy(&written(&program.stderr)).contains("parserd is up")
+            })
+            .await;
+        program.signal(rustix::process::Signal::TERM);
+        let output = program.ended().await;
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains(WORDS), "{}", stderr(&output));
+        assert!(stderr(&output).contains("--trust-database"));
+        harness
+            .await_states(&[(JobState::Finished, 4), (JobState::Queued, 6)])
+            .await;
+        assert_eq!(harness.requests(Endpoint::Create), 8);
+    }
+    let trusting = ["run", "--until-done", "--trust-database"];
+    for args in [&trusting[..], &["run", "--until-done"]] {
+        let output = Program::start(parserd(&harness, args)).ended().await;
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(!stderr(&output).contains(WORDS), "{}", stderr(&output));
+        harness.await_states(&[(JobState::Finished, 10)]).await;
+        assert_eq!(harness.requests(Endpoint::Create), 10);
+    }
+    harness.assert_one_parser_each(10);
+}
+
+#[tokio::test]
+async fn after_a_restore_no_create_is_looked_into_before_the_settling_time_is_over() {
+    let mut harness = Harness::new(&[]).await;
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    let backup = back_up(&harness).await;
+    harness.enqueue(4).await;
+    harness.run_until_done().await;
+    restore(&harness, &backup);
+    harness.enqueue(6).await;
+    harness.set("reconcile.settle", "700ms");
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 6)]).await;
+    harness.assert_one_parser_each(6);
+    let waited = harness
+        .sql(
+            "SELECT min(at) >= (SELECT CAST(value AS INTEGER) FROM meta \
+                 WHERE key = 'creates_held_until') \
+             FROM job_events WHERE job_id > 2 AND event <> 'queued'",
+        )
+        .await
+        .unwrap();
+    assert_eq!(waited, ["1"]);
+}

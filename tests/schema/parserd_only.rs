@@ -8,7 +8,6 @@ const QUEUED: &str = "INSERT INTO jobs (name, urls) VALUES ('books', '[\"https:/
 async fn parserds_columns_are_refused() {
     let mut database = Database::new().await;
     for change in [
-        "id = 7",
         "park_reason = 'credits'",
         "parser_id = 'p'",
         "parser_version = 1",
@@ -157,4 +156,113 @@ async fn what_was_paid_for_stays_and_one_name_is_created_once_at_a_time() {
             .refuses(CREATE, bad, "CHECK constraint failed")
             .await;
     }
+}
+
+#[tokio::test]
+async fn no_name_of_the_id_and_no_conflict_policy_gets_past_the_rules() {
+    const TWO: &str = "INSERT INTO jobs (name, urls) VALUES ('a', '[\"https://a.example/\"]'); \
+        INSERT INTO jobs (name, urls) VALUES ('b', '[\"https://b.example/\"]'); \
+        UPDATE jobs SET state = 'GENERATING', parser_id = 'p', generating_since = 1, \
+            revision = revision + 1 WHERE id = 1;";
+    let mut database = Database::new().await;
+    for id in ["id", "rowid", "oid", "_rowid_", "\"ROWID\""] {
+        for policy in ["", "OR REPLACE", "OR IGNORE", "OR FAIL"] {
+            for more in ["", ", revision = revision + 1", ", priority = 7"] {
+                let update = format!("UPDATE {policy} jobs SET {id} = 1{more} WHERE name = 'b';");
+                database
+                    .refuses(TWO, &update, "the id of a job stays")
+                    .await;
+            }
+            let moved = format!("UPDATE {policy} jobs SET {id} = 7 WHERE name = 'a';");
+            database.refuses(TWO, &moved, "the id of a job stays").await;
+        }
+        let replaced = format!(
+            "INSERT OR REPLACE INTO jobs ({id}, name, urls) VALUES (1, 'c', '[\"https://c.example/\"]');"
+        );
+        database
+            .refuses(TWO, &replaced, "REPLACE would delete")
+            .await;
+        let upsert = format!(
+            "INSERT INTO jobs (name, urls) VALUES ('b', '[\"https://b.example/\"]') \
+             ON CONFLICT DO UPDATE SET {id} = 1;"
+        );
+        database
+            .refuses(TWO, &upsert, "the id of a job stays")
+            .await;
+        for (policy, words) in [
+            ("", "job_events is append-only"),
+            ("OR REPLACE", "job_events is append-only"),
+        ] {
+            let event = format!(
+                "INSERT {policy} INTO job_events ({id}, job_id, event) VALUES (1, 1, 'never');"
+            );
+            database.refuses(TWO, &event, words).await;
+        }
+    }
+    // What is the same stays allowed, and so is what a program may write.
+    let same = "UPDATE OR REPLACE jobs SET rowid = id, priority = 3 WHERE name = 'b'; \
+        SELECT group_concat(id || name || priority) FROM (SELECT * FROM jobs ORDER BY id);";
+    database.prints(&format!("{TWO}{same}"), &["1a0,2b3"]).await;
+}
+
+#[tokio::test]
+async fn the_ledger_is_append_only_and_a_create_is_settled_once() {
+    const CREATES: &str = "INSERT INTO creates (job_id, remote_name, sent_at, credits) VALUES (1, 'n_pd_1', 1, 30000); \
+        INSERT INTO creates (job_id, remote_name, sent_at, credits) VALUES (1, 'n_pd_2', 1, 30000);";
+    let mut database = Database::new().await;
+    for change in [
+        "id = 7",
+        "rowid = 7",
+        "job_id = 7",
+        "remote_name = 'other'",
+        "sent_at = 7",
+        "credits = 0",
+        "baseline = '[\"p\"]'",
+        "oid = 7, outcome = 'made', parser_id = 'p', settled_at = 2",
+    ] {
+        for policy in ["", "OR REPLACE"] {
+            let update = format!("UPDATE {policy} creates SET {change} WHERE id = 1;");
+            database
+                .refuses(CREATES, &update, "creates is append-only")
+                .await;
+        }
+    }
+    for (insert, words) in [
+        (
+            "(rowid, job_id, remote_name, sent_at, credits) VALUES (1, 1, 'n_pd_3', 1, 0);",
+            "leave out id",
+        ),
+        (
+            "(job_id, remote_name, sent_at, credits) VALUES (1, 'n_pd_1', 1, 0);",
+            "create in doubt",
+        ),
+    ] {
+        let replace = format!("INSERT OR REPLACE INTO creates {insert}");
+        database.refuses(CREATES, &replace, words).await;
+    }
+    let made = "UPDATE creates SET outcome = 'made', parser_id = 'p', settled_at = 2 WHERE id = 1;";
+    let not_made = "UPDATE creates SET outcome = 'not_made', settled_at = 2 WHERE id = 1;";
+    for (settled, change) in [
+        (made, "outcome = 'not_made', parser_id = NULL"),
+        (
+            made,
+            "outcome = 'pending', parser_id = NULL, settled_at = NULL",
+        ),
+        (made, "parser_id = 'q'"),
+        (made, "settled_at = 3"),
+        (not_made, "outcome = 'pending', settled_at = NULL"),
+        (not_made, "settled_at = 3"),
+    ] {
+        let update = format!("UPDATE OR REPLACE creates SET {change} WHERE id = 1;");
+        database
+            .refuses(&[CREATES, settled].concat(), &update, "is settled")
+            .await;
+    }
+    let show = "SELECT outcome || ' ' || coalesce(parser_id, '-') FROM creates;";
+    database
+        .prints(
+            &[CREATES, not_made, made, made, show].concat(),
+            &["made p", "pending -"],
+        )
+        .await;
 }

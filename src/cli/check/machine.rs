@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::findings::Checker;
 use crate::cli::output::grouped;
-use crate::store::{beside, folder_of};
+use crate::store::{beside, folder_of, leftovers, shared_file_system};
 
 /// With less room than this a batch may not fit: a job and its history take about 2 kB.
 const LITTLE_ROOM_BYTES: u64 = 256 << 20;
@@ -20,11 +20,11 @@ const MEGABYTE: u64 = 1_000_000;
 impl Checker {
     pub(super) fn machine(&mut self, database: &Path) -> anyhow::Result<()> {
         let folder = folder_of(database);
-        #[cfg(target_os = "linux")]
         self.file_system(folder)?;
         #[cfg(unix)]
         self.room(folder)?;
         self.log(database)?;
+        self.leftovers(folder)?;
         if database.exists()
             && let Some(owners) = owners(database)
         {
@@ -37,27 +37,20 @@ impl Checker {
         self.other_sqlite()
     }
 
-    #[cfg(target_os = "linux")]
     fn file_system(&mut self, folder: &Path) -> anyhow::Result<()> {
-        let Ok(found) = rustix::fs::statfs(folder) else {
-            // That it cannot be looked at is told with the database.
+        // That it cannot be looked at is told with the database.
+        let Some(name) = shared_file_system(folder) else {
             return Ok(());
         };
-        #[allow(
-            clippy::cast_sign_loss,
-            reason = "the kernel's magic numbers are 32 bits"
-        )]
-        match shared_file_system(found.f_type as u32) {
-            None => Ok(()),
-            Some(name) => self.warn(
-                "file system",
-                format!(
-                    "{} is on {name}: its locks and syncs may not hold what SQLite needs",
-                    folder.display()
-                ),
-                "put the database on a disk of this machine (database.url)",
+        self.warn(
+            "file system",
+            format!(
+                "{} is on {name}: its locks and syncs may not hold what SQLite needs, and the daemon \
+                 can lock only the file beside the database, which must not be removed",
+                folder.display()
             ),
-        }
+            "put the database on a disk of this machine (database.url)",
+        )
     }
 
     #[cfg(unix)]
@@ -98,6 +91,26 @@ impl Checker {
             ),
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    /// Backups go anywhere; those beside the database can be found.
+    fn leftovers(&mut self, folder: &Path) -> anyhow::Result<()> {
+        // That the folder cannot be read is told with the database.
+        let Ok(found) = leftovers(folder) else {
+            return Ok(());
+        };
+        if found.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = found
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        self.warn(
+            "backup",
+            format!("a backup that was killed left {}", names.join(", ")),
+            "remove it, or run `parserd backup` to that folder once more: that removes it",
+        )
     }
 
     /// parserd has its own SQLite; the `sqlite3` of the recipes has another.
@@ -157,23 +170,6 @@ fn strangers(found: &[(&str, u32)], own: u32) -> Option<String> {
     Some(format!("{}, and this is user {own}", told.join(", ")))
 }
 
-/// The name of a file system that several machines may share, by its magic number
-/// (statfs(2)).
-const fn shared_file_system(magic: u32) -> Option<&'static str> {
-    Some(match magic {
-        0x6969 => "NFS",
-        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
-        0x00c3_6400 => "Ceph",
-        0x0102_1997 => "9P",
-        0x6573_5546 => "FUSE",
-        0x5346_414f | 0x6b41_4653 => "AFS",
-        0x0116_1970 => "GFS2",
-        0x7461_636f => "OCFS2",
-        0x0bd0_0bd0 => "Lustre",
-        _ => return None,
-    })
-}
-
 /// The first two numbers of what `sqlite3 --version` prints.
 fn version(told: &str) -> Option<(u32, u32)> {
     let mut numbers = told.split_whitespace().next()?.split('.');
@@ -199,22 +195,6 @@ mod tests {
         }
         let told = strangers(&[("", 7), ("-wal", 0)], 7).unwrap();
         assert!(told.contains("-wal to user 0"), "{told}");
-    }
-
-    #[test]
-    fn file_systems_of_this_machine_are_none_that_is_shared() {
-        // ext4, xfs, btrfs, tmpfs, overlayfs, zfs.
-        for magic in [
-            0xef53,
-            0x5846_5342,
-            0x9123_683e,
-            0x0102_1994,
-            0x794c_7630,
-            0x2fc1_2fc1,
-        ] {
-            assert_eq!(shared_file_system(magic), None);
-        }
-        assert_eq!(shared_file_system(0x6969), Some("NFS"));
     }
 
     #[test]

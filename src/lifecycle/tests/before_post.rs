@@ -110,6 +110,7 @@ fn settling_another_jobs_create_is_no_attempt_of_this_one() {
     assert_eq!((job.progress.creates, job.progress.attempts), (0, 0));
     for listed_at in [NOW + 1, NOW + 450_000, NOW + 900_001] {
         let event = reconciled(Sighting::Absent, listed_at);
+        job.progress.due_at = listed_at;
         let Transition::Change(change) = decide(&job, event, &policy, listed_at, 0.0) else {
             panic!("ignored");
         };

@@ -46,6 +46,40 @@ fn an_absence_counts_after_three_lists_and_the_settling_time_of_its_cause() {
 }
 
 #[test]
+fn time_in_which_nobody_looked_as_planned_counts_for_nothing() {
+    // Frozen from the second look on, for an hour; then as planned.
+    for frozen_before in [1, 2] {
+        let mut job = in_doubt(AnswerLost);
+        let mut at = NOW;
+        let mut looks = 0;
+        let mut counted_ms = 0;
+        while job.progress.state == JobState::Creating {
+            if looks == frozen_before {
+                at += 3_600_000;
+            }
+            let change = change(&job, reconciled(ABSENT, at), at);
+            job.progress = change.next;
+            looks += 1;
+            let wait_ms = (job.progress.due_at - at).max(0);
+            counted_ms += if job.progress.state == JobState::Creating {
+                wait_ms
+            } else {
+                0
+            };
+            at += wait_ms;
+        }
+        assert!(counted_ms >= 900_000, "{counted_ms}");
+        assert!(looks > 3, "{looks}");
+    }
+    // Nor does it bring a person in.
+    let mut job = in_doubt(AnswerLost);
+    job.progress = change(&job, reconciled(unproven(), NOW), NOW).next;
+    let frozen_until = NOW + 100 * 3_600_000;
+    job.progress = change(&job, reconciled(unproven(), frozen_until), frozen_until).next;
+    assert_eq!(job.progress.state, JobState::Creating);
+}
+
+#[test]
 fn the_daemons_own_looks_settle_a_doubt_no_sooner_and_not_much_later() {
     for (cause, settle_ms) in [
         (ServiceError, 30_000),
