@@ -28,6 +28,11 @@ impl Books {
 impl Sim {
     /// One of the things that go wrong.
     pub fn wreak(&mut self) {
+        // Where it matters most.
+        if self.has_late_create() && self.chance.once_in(3) {
+            self.freeze();
+            return;
+        }
         match self.chance.below(18) {
             0..=3 => {
                 self.note(|| "crash".to_owned());
@@ -69,6 +74,13 @@ impl Sim {
             15 => self.freeze(),
             _ => self.operate(),
         }
+    }
+
+    /// A create that nobody waits for any more is still to arrive.
+    fn has_late_create(&self) -> bool {
+        self.packets
+            .iter()
+            .any(|packet| packet.is_late_create(self.time))
     }
 
     /// The machine stands still, with all that it was about to send.
@@ -176,9 +188,17 @@ impl Sim {
         if count == 0 {
             return;
         }
-        let job = self.books.jobs[self.chance.index(count)].clone();
+        let mut job = self.books.jobs[self.chance.index(count)].clone();
+        let mut what = self.chance.below(6);
+        let failed = self.books.jobs.iter().find(|job| job.state == "FAILED");
+        if let Some(failed) = failed
+            && self.chance.once_in(2)
+        {
+            // What people do most with one that FAILED.
+            (job, what) = (failed.clone(), 2);
+        }
         let id = job.id;
-        let changed = match self.chance.below(6) {
+        let changed = match what {
             0 if self.new_jobs < MOST_NEW_JOBS => {
                 self.new_jobs += 1;
                 let name = format!("new{}", self.new_jobs);

@@ -89,6 +89,8 @@ const READ: &[&str] = &[
     "get status=500 p=0.4",
     "get lose p=0.4",
     "get status=404 nth=1-2",
+    "get say=FINISHED:FAILED nth=1",
+    "get say=GENERATING:FAILED nth=1",
     "get unreadable p=0.3",
     "get status=402 nth=1-2",
     "get status=429 p=0.3",

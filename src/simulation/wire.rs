@@ -37,6 +37,11 @@ pub(super) struct Packet {
 }
 
 impl Packet {
+    /// Whether it is a create that was given up and is still to arrive.
+    pub const fn is_late_create(&self, time: UnixMs) -> bool {
+        self.post.is_some() && self.reply.is_none() && self.deadline < time
+    }
+
     /// What was not sent yet is sent only now.
     pub const fn thaw(&mut self, pause_ms: i64) {
         if self.reply.is_none() {

@@ -128,6 +128,7 @@ fn what_is_known_to_have_made_nothing_is_sent_again_and_then_given_up() {
             ..Doubt::new(cause, NOW)
         });
         let at = NOW + 900_000;
+        job.progress.due_at = at;
         let transition = decided(&job, reconciled(ABSENT, at), at);
         assert_eq!(told(&transition), told_after, "{cause} {attempts}");
         let Transition::Change(change) = transition else {
