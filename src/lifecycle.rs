@@ -115,6 +115,8 @@ pub enum Event {
     Polled(PollOutcome),
     /// A poll was answered 404 and a list was searched for the parser's id.
     Missing(Words, Sighting),
+    /// A poll was answered 404, and the parser is known from another address or API key.
+    Elsewhere(Words),
     /// An operator says that this parser is the one.
     Adopt(ParserId),
     /// An operator says that the create made nothing.
@@ -232,6 +234,10 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         },
         Event::Missing(words, sighting) => match job.progress.state {
             Generating => poll::missing(&at, words, sighting),
+            Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
+        },
+        Event::Elsewhere(words) => match job.progress.state {
+            Generating => poll::elsewhere(&at, words),
             Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
         },
         Event::Adopt(parser_id) => match job.progress.state {

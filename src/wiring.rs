@@ -135,6 +135,7 @@ pub async fn daemon<S: Service>(
         account,
         lists,
         pace: Mutex::new(pace),
+        in_hand: Mutex::default(),
         clock,
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,

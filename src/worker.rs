@@ -11,7 +11,10 @@
 mod apply;
 mod plan;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -20,11 +23,13 @@ use crate::{
     account::{Account, Pass},
     api::{
         Service,
-        types::{AccountOutcome, CreateRequest, PollOutcome, Refusal, Words},
+        types::{
+            AccountOutcome, CreateOutcome, CreateRequest, DoubtCause, PollOutcome, Refusal, Words,
+        },
     },
     clock::Clock,
     gate::Signal,
-    job::{Job, JobId, JobState, ParkReason, UnixMs},
+    job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     lifecycle::{Event, Ledger, Policy},
     metrics::Metrics,
     pace::Pace,
@@ -54,6 +59,8 @@ pub struct Worker<S> {
     pub lists: Lists,
     /// How long the account's last generations took.
     pub pace: Mutex<Pace>,
+    /// Parsers that creates were answered with, until that is on record.
+    pub in_hand: Mutex<HashMap<ParserId, JobId>>,
     /// The time.
     pub clock: Clock,
     /// Whether the remote name carries the tag.
@@ -291,13 +298,58 @@ impl<S: Service> Worker<S> {
         if let Some(id) = outcome.parser_id() {
             self.lag().made(id.clone(), self.clock.now());
         }
+        let outcome = self.unless_shared(job, outcome).await;
         let own = texts_of(&request);
         let outcome = self.account.judge(job.id, &own, outcome);
         if let Some(change) = self.decided(job, Event::CreateAnswered(outcome)) {
             self.report(&change, pass);
             self.apply_firmly(job, change).await?;
         }
+        self.in_hand().retain(|_, holder| *holder != job.id);
         Ok(Done::of(job))
+    }
+
+    /// An answer with a parser that another create made, or another job holds, says nothing
+    /// of this create: its own parser, if there is one, is in the list.
+    async fn unless_shared(&self, job: &Job, outcome: CreateOutcome) -> CreateOutcome {
+        let CreateOutcome::Created { parser_id, .. } = &outcome else {
+            return outcome;
+        };
+        let in_hand = self.in_hand().insert(parser_id.clone(), job.id);
+        let is_shared = match in_hand.filter(|holder| *holder != job.id) {
+            Some(first) => {
+                self.in_hand().insert(parser_id.clone(), first);
+                true
+            }
+            None => {
+                let name = job.progress.remote_name.as_deref().unwrap_or_default();
+                match self.store.is_anothers(parser_id, job.id, name).await {
+                    Ok(is_anothers) => is_anothers,
+                    // What was paid for is kept, whoever else may hold it.
+                    Err(error) => {
+                        tracing::error!(%error, %parser_id, "cannot look up who holds a parser");
+                        false
+                    }
+                }
+            }
+        };
+        if !is_shared {
+            return outcome;
+        }
+        CreateOutcome::InDoubt(
+            DoubtCause::AnswerLost,
+            Words {
+                status: None,
+                message: format!(
+                    "the create was answered with parser {parser_id}, which another create made"
+                ),
+            },
+        )
+    }
+
+    fn in_hand(&self) -> MutexGuard<'_, HashMap<ParserId, JobId>> {
+        // No code that can panic runs under the lock.
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for a list, only to learn whether the key is accepted: the gate takes it in.
@@ -338,15 +390,7 @@ impl<S: Service> Worker<S> {
             PollOutcome::NotFound(words) if self.is_foreign(&parser_id).await? => {
                 self.account
                     .report(pass, &Signal::Answered, self.clock.now());
-                // Without a status: it ends as little as an outage does.
-                Event::Polled(PollOutcome::Trouble(Words {
-                    status: None,
-                    message: format!(
-                        "the parser is known from another address or API key, and the service \
-                         that is asked now does not have it: {}",
-                        words.message
-                    ),
-                }))
+                Event::Elsewhere(words)
             }
             PollOutcome::NotFound(words) => {
                 self.account

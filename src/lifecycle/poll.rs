@@ -181,6 +181,22 @@ pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transiti
     }
 }
 
+/// The service that is asked now need not know it: as an outage, this ends no job.
+pub(super) fn elsewhere(at: &Moment, words: Words) -> Transition {
+    let n = at.job.progress.poll_errors;
+    let mut change = at.change().signal(Signal::Answered).error(&Words {
+        message: format!(
+            "the parser is known from another address or API key, and the service that is asked \
+             now does not have it: {}",
+            words.message
+        ),
+        ..words
+    });
+    change.next.poll_errors = n + 1;
+    change.next.due_at = at.retry_at(n);
+    change.done()
+}
+
 /// The list lacks it too: after some of those, it is gone.
 fn lost(at: &Moment, words: Words, hint: &str) -> Transition {
     let lists = at.job.progress.missing_lists + 1;

@@ -241,6 +241,7 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         account,
         lists,
         pace: Mutex::new(Pace::default()),
+        in_hand: Mutex::default(),
         clock,
         name_tag: true,
         credits_per_create,

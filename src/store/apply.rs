@@ -353,9 +353,29 @@ async fn settle_made(
     {
         return Ok(None);
     }
+    if is_on_record(connection, record, parser_id).await? {
+        // The service answered once more with what an earlier create of the name made.
+        return settle(connection, record, "pending", "not_made", None).await;
+    }
     // One that lands later than anyone waits is spent after all.
     let landed = settle(connection, record, "not_made", "made", Some(parser_id)).await?;
     Ok(landed.map(|(credits, sent_at)| (-credits, sent_at)))
+}
+
+/// Whether an earlier create of the record's name made this parser.
+async fn is_on_record(
+    connection: &mut SqliteConnection,
+    record: &Record,
+    parser_id: &ParserId,
+) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?2 AND remote_name = ?1)",
+    )
+    .bind(record.remote_name.as_deref())
+    .bind(&parser_id.0)
+    .fetch_one(connection)
+    .await
+    .trying("look up what a create made")
 }
 
 /// Settles the newest create of the record's name that is as `from` says; nothing is

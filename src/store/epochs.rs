@@ -160,7 +160,7 @@ impl Store {
             .await
     }
 
-    /// What belongs to accounts that are not asked now; none where there are none.
+    /// What belongs to accounts that are not asked now; none where nothing does.
     ///
     /// # Errors
     /// Whatever SQLite says.
@@ -183,11 +183,13 @@ impl Store {
             .await
             .trying("look up what belongs to other accounts")?;
         let read = |column| row.try_get(column).trying("read what belongs to others");
-        Ok(Some(Elsewhere {
+        let found = Elsewhere {
             generating: read("generating")?,
             in_doubt: read("in_doubt")?,
             made: read("made")?,
             since: read("since")?,
-        }))
+        };
+        let is_any = found.generating + found.in_doubt + found.made > 0;
+        Ok(is_any.then_some(found))
     }
 }

@@ -129,6 +129,30 @@ impl Store {
         Ok(claimed.into_iter().map(ParserId).collect())
     }
 
+    /// Whether another job than `job` holds this parser, or a create of another name than
+    /// `remote_name` made it.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn is_anothers(
+        &self,
+        id: &ParserId,
+        job: JobId,
+        remote_name: &str,
+    ) -> Result<bool, StoreError> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM jobs \
+                 WHERE parser_id = ?1 AND id <> ?2 AND state <> 'CANCELLED') \
+             OR EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1 AND remote_name <> ?3)",
+        )
+        .bind(&id.0)
+        .bind(job.0)
+        .bind(remote_name)
+        .fetch_one(&self.readers)
+        .await
+        .trying("look up whose a parser is")
+    }
+
     /// Which jobs hold these parsers. A CANCELLED job holds none.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ async fn error_bodies_of_two_gigabytes_take_no_memory_and_fail_no_job() {
         }
     });
     harness.set("api.base_url", &format!("http://{address}"));
-    harness.set("reconcile.settle", "1h");
+    harness.set("reconcile.settle", "20s");
     harness.enqueue(8).await;
     let program = Program::start(parserd(&harness, &["run"]));
     // Eight creates at once, and some lists after them.

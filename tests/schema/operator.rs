@@ -69,7 +69,7 @@ async fn a_generation_that_failed_is_made_anew_under_the_next_name() {
         let script = [QUEUED, CREATING, GENERATING, &failed(kind), REQUEUE, SEEN].concat();
         let event = format!("requeued operator FAILED - {kind}");
         database
-            .prints(&script, &["QUEUED - - ---- 1 0 - 1", &event])
+            .prints(&script, &["QUEUED p1 - ---- 1 0 - 1", &event])
             .await;
         let ledger = "SELECT outcome || ' ' || parser_id FROM creates;
             SELECT json_extract(detail, '$.parser_id') FROM job_events WHERE event = 'requeued';";

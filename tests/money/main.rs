@@ -3,7 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod altered;
+mod elsewhere;
+mod former;
+mod late;
 
 use std::{
     future::Future,
@@ -27,6 +33,15 @@ use parserd::{
     job::{JobState, ParserId},
     simulator::{Endpoint, WorldConfig},
 };
+
+/// Removes the database, as a careless hand would.
+fn lose_database(harness: &Harness) {
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let mut path = harness.database().into_os_string();
+        path.push(suffix);
+        let _not_there = std::fs::remove_file(path);
+    }
+}
 
 /// Looks into the database at the moment of each create, as a crash would leave it.
 struct Witness {
@@ -90,11 +105,7 @@ async fn a_lost_database_finds_its_own_parsers_again_and_pays_nothing() {
     let harness = Harness::new(&[]).await;
     harness.enqueue(12).await;
     harness.run_until_done().await;
-    for suffix in ["", "-wal", "-shm", ".lock"] {
-        let mut path = harness.database().into_os_string();
-        path.push(suffix);
-        let _not_there = std::fs::remove_file(path);
-    }
+    lose_database(&harness);
     harness.enqueue(12).await;
     harness.run_until_done().await;
     harness.await_states(&[(JobState::Finished, 12)]).await;
