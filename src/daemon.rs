@@ -110,6 +110,8 @@ pub struct Daemon<S> {
     polls: Claimed<Job>,
     surveys: Surveys,
     doubts: Claimed<()>,
+    /// When the next list for them may be asked for.
+    doubts_list_at: UnixMs,
     leased: HashSet<JobId>,
     tasks: JoinSet<Outcome>,
     running: HashMap<Id, Task>,
@@ -150,6 +152,7 @@ impl<S: Service> Daemon<S> {
             polls: Claimed::default(),
             surveys: Surveys::default(),
             doubts: Claimed::default(),
+            doubts_list_at: 0,
             leased: HashSet::new(),
             tasks: JoinSet::new(),
             running: HashMap::new(),
@@ -373,8 +376,7 @@ impl<S: Service> Daemon<S> {
         };
         self.is_full = false;
         if task.lane == Lane::Reconcile {
-            // One batch at a time: there may be more.
-            self.doubts.look_at = 0;
+            self.reconciled();
         }
         if task.is_overtaken {
             self.look_at_all();
@@ -387,6 +389,7 @@ impl<S: Service> Daemon<S> {
                     self.leased.remove(id);
                 }
                 for done in done {
+                    self.probed(done);
                     self.note(done);
                 }
             }

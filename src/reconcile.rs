@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -37,6 +38,9 @@ const MAX_ASKED_PER_LIST: usize = 32;
 /// How long the asking may take: others wait for the list.
 const MAX_ASKING_MS: DurationMs = 60_000;
 
+/// How many creates in doubt are looked up in a list at once.
+const SIGHTS_AT_ONCE: usize = 32;
+
 /// Why the list says nothing of a create.
 const ELSEWHERE: &str = "the create was sent at another address or with another API key, and \
     no parser of that account was seen here";
@@ -61,6 +65,8 @@ pub struct Lists {
     /// The last altered name that was told.
     told: std::sync::Mutex<Option<(String, String)>>,
     failures: AtomicI64,
+    /// How long the service took for the last one.
+    took_ms: AtomicI64,
     retry_at: AtomicI64,
     /// What is known of lists that cannot be used; none before the first one.
     blindness: Mutex<Option<Blindness>>,
@@ -86,6 +92,11 @@ impl Lists {
     /// Before this time no list is asked for, since the last ones could not be had.
     pub fn retry_at(&self) -> UnixMs {
         self.retry_at.load(Ordering::Relaxed)
+    }
+
+    /// How long the service took for the last list.
+    pub fn took_ms(&self) -> DurationMs {
+        self.took_ms.load(Ordering::Relaxed)
     }
 
     fn failed(&self, retry: &Schedule, now: UnixMs) {
@@ -186,6 +197,7 @@ impl<S: Service> Worker<S> {
         let listed_at = self.clock.now();
         let outcome = self.service.list().await;
         let now = self.clock.now();
+        self.lists.took_ms.store(now - listed_at, Ordering::Relaxed);
         let (items, flaws) = match outcome {
             ListOutcome::Listed(items, flaws) => {
                 self.account.report(pass, &Signal::Accepted, now);
@@ -413,12 +425,8 @@ impl<S: Service> Worker<S> {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn reconcile(
-        &self,
-        mut jobs: Vec<Job>,
-        mut pass: Pass,
-    ) -> Result<Vec<Done>, StoreError> {
-        let result = self.reconcile_with(&mut jobs, &mut pass).await;
+    pub async fn reconcile(&self, jobs: Vec<Job>, mut pass: Pass) -> Result<Vec<Done>, StoreError> {
+        let result = self.reconcile_with(jobs, &mut pass).await;
         drop(pass);
         self.after_report().await;
         result
@@ -426,39 +434,47 @@ impl<S: Service> Worker<S> {
 
     async fn reconcile_with(
         &self,
-        jobs: &mut [Job],
+        jobs: Vec<Job>,
         pass: &mut Pass,
     ) -> Result<Vec<Done>, StoreError> {
         let asked_at = self.clock.now();
         let listing = self.listing(asked_at, pass).await?;
-        let mut done = Vec::with_capacity(jobs.len());
-        let mut failure = None;
-        for job in jobs {
-            let (sighting, listed_at) = match &listing {
-                Ok(listing) => (self.sight(job, listing).await?, listing.listed_at),
-                Err(NoList::Refused(..)) => (Sighting::NoList, asked_at),
-                // An answer that is no list is a list that cannot be trusted; an
-                // outage is waited out.
-                Err(NoList::Trouble(words)) => match words.status {
-                    Some(status) if is_gateways(status) => (Sighting::NoList, asked_at),
-                    Some(_) => (Sighting::Unproven(words.message.clone()), asked_at),
-                    // Nor does one that was not asked for say anything.
-                    None => (Sighting::NoList, asked_at),
-                },
-            };
-            let event = Event::Reconciled {
-                sighting,
-                listed_at,
-            };
-            if let Some(change) = self.decided(job, event)
-                && let Err(error) = self.apply(job, change, Intent::default()).await
-            {
-                // A row that cannot be stored must not stand in the way of the others.
-                failure.get_or_insert(error);
-            }
-            done.push(Done::of(job));
+        // Without tags two jobs may take one parser for theirs: one after the other.
+        let at_once = if self.name_tag { SIGHTS_AT_ONCE } else { 1 };
+        let settling = stream::iter(jobs)
+            .map(|job| self.reconcile_one(job, &listing, asked_at))
+            .buffer_unordered(at_once);
+        let settled: Vec<_> = settling.collect().await;
+        // A row that cannot be stored must not stand in the way of the others.
+        settled.into_iter().collect()
+    }
+
+    async fn reconcile_one(
+        &self,
+        mut job: Job,
+        listing: &Result<Arc<Listing>, NoList>,
+        asked_at: UnixMs,
+    ) -> Result<Done, StoreError> {
+        let (sighting, listed_at) = match listing {
+            Ok(listing) => (self.sight(&job, listing).await?, listing.listed_at),
+            Err(NoList::Refused(..)) => (Sighting::NoList, asked_at),
+            // An answer that is no list is a list that cannot be trusted; an
+            // outage is waited out.
+            Err(NoList::Trouble(words)) => match words.status {
+                Some(status) if is_gateways(status) => (Sighting::NoList, asked_at),
+                Some(_) => (Sighting::Unproven(words.message.clone()), asked_at),
+                // Nor does one that was not asked for say anything.
+                None => (Sighting::NoList, asked_at),
+            },
+        };
+        let event = Event::Reconciled {
+            sighting,
+            listed_at,
+        };
+        if let Some(change) = self.decided(&job, event) {
+            self.apply(&mut job, change, Intent::default()).await?;
         }
-        failure.map_or(Ok(done), Err)
+        Ok(Done::of(&job))
     }
 
     async fn sight(&self, job: &Job, listing: &Listing) -> Result<Sighting, StoreError> {

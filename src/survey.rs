@@ -27,6 +27,9 @@ const MIN_PAUSE_MS: DurationMs = 4_000;
 /// time goes by with them.
 const PAUSE_FACTOR: DurationMs = 4;
 
+/// So many lists may fall into the shortest settling time.
+const LISTS_PER_SETTLE: DurationMs = 30;
+
 /// For how long a parser that was looked up is not looked up again, and how long one that
 /// is due is left to the lists.
 pub const TRUST_MS: DurationMs = 300_000;
@@ -38,6 +41,13 @@ const LOOK_UP_STEP: usize = 2_000;
 /// account: with more of them a list of so many `items` costs less.
 pub const fn most_single_polls(single_polls: usize, items: usize) -> usize {
     single_polls.saturating_add(items / ITEMS_PER_REQUEST)
+}
+
+/// How long after a list for creates in doubt the next one is asked for: as for polls, and
+/// often enough for the shortest settling time.
+pub fn doubts_pause_ms(took_ms: DurationMs, shortest_settle_ms: DurationMs) -> DurationMs {
+    let least_ms = MIN_PAUSE_MS.min(shortest_settle_ms / LISTS_PER_SETTLE);
+    took_ms.saturating_mul(PAUSE_FACTOR).max(least_ms)
 }
 
 /// How long after a list that took `took_ms` the next one is asked for.
@@ -145,5 +155,13 @@ mod tests {
             assert_eq!(pause_ms(took_ms), expected);
         }
         assert_eq!(pause_ms(i64::MAX), i64::MAX);
+        for (took_ms, settle_ms, expected) in [
+            (0, 900_000, 4_000),
+            (200, 120_000, 4_000),
+            (5_000, 120_000, 20_000),
+            (0, 300, 10),
+        ] {
+            assert_eq!(doubts_pause_ms(took_ms, settle_ms), expected);
+        }
     }
 }

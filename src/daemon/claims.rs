@@ -10,18 +10,40 @@ use crate::{
     gate::{Gate, Scope},
     job::{JobId, ParkReason, UnixMs},
     store::{Lane, StoreError},
+    survey,
+    worker::Worker,
 };
 
+/// How many creates in doubt one list settles at the most.
+const MAX_DOUBTS: usize = 5_000;
+
 impl<S: Service> Daemon<S> {
+    /// The list for creates in doubt ended: the next one is away for a while.
+    pub(super) fn reconciled(&mut self) {
+        let Worker {
+            clock,
+            policy,
+            lists,
+            ..
+        } = &*self.worker;
+        let now = clock.now();
+        let shortest_ms = policy.settle_ms.min(policy.settle_after_error_ms);
+        let pause_ms = survey::doubts_pause_ms(lists.took_ms(), shortest_ms);
+        self.doubts_list_at = now.saturating_add(pause_ms);
+        // There may be more than one list could take.
+        self.doubts.look_at = 0;
+    }
+
     pub(super) async fn start_reconcile(&mut self) -> Result<bool, StoreError> {
         let now = self.worker.clock.now();
         if self.running_in(Lane::Reconcile) > 0
-            || now < self.doubts.look_at
+            || now < self.doubts.look_at.max(self.doubts_list_at)
             || now < self.worker.lists.retry_at()
         {
             return Ok(false);
         }
-        let mut jobs = self.worker.store.due_doubts(now, BATCH).await?;
+        // One list serves all that are due.
+        let mut jobs = self.worker.store.due_doubts(now, MAX_DOUBTS).await?;
         jobs.retain(|job| !self.leased.contains(&job.id));
         if jobs.is_empty() {
             let next = self.worker.store.next_due(Lane::Reconcile, now).await?;

@@ -28,6 +28,7 @@ impl<S: Service> Daemon<S> {
         self.unclaim_creates();
         self.unclaim_polls();
         self.surveys = Surveys::default();
+        self.doubts_list_at = 0;
         self.look_at_all();
         Ok(())
     }

@@ -42,7 +42,7 @@ impl<S: Service> Daemon<S> {
         let doubts_at = if reconciling {
             UnixMs::MAX
         } else {
-            self.doubts.look_at
+            self.doubts.look_at.max(self.doubts_list_at)
         };
         let next = (polls_at.max(reads_at)).min(doubts_at.max(lists_at)).min(
             creates_at

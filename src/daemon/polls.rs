@@ -11,7 +11,12 @@ use crate::{
     job::{Job, JobId, UnixMs},
     store::{Lane, StoreError},
     survey::{self, Seen, Survey},
+    worker::Done,
 };
+
+/// So many parsers in a row that were done, and that the list just before did not show so,
+/// are no chance.
+const CONTRADICTIONS: u32 = 2;
 
 /// Where the lists stand.
 #[derive(Debug, Default)]
@@ -26,6 +31,12 @@ pub(super) struct Surveys {
     useless_until: UnixMs,
     /// How many parsers the last one showed.
     items: usize,
+    /// A job that the last one showed as being generated is to be asked for by itself.
+    wants_probe: bool,
+    /// The job that is asked for by itself, to see whether lists tell the truth.
+    probe: Option<JobId>,
+    /// How many probes in a row found what the list before them did not show.
+    contradicted: u32,
     /// Jobs to be polled now: a list showed news of them.
     found: VecDeque<JobId>,
     seen: Seen,
@@ -38,6 +49,7 @@ impl<S: Service> Daemon<S> {
             self.claim_found().await?;
         }
         if self.polls.jobs.is_empty() && now >= self.polls.look_at {
+            self.claim_probe(now).await?;
             self.claim_polls(now).await?;
             if self.start_survey(now) {
                 return Ok(true);
@@ -69,6 +81,23 @@ impl<S: Service> Daemon<S> {
             self.surveys.found.drain(..ids.len());
             self.lease_polls(jobs);
         }
+        Ok(())
+    }
+
+    /// Right after a list: a due parser that it showed as being generated is asked for by
+    /// itself.
+    async fn claim_probe(&mut self, now: UnixMs) -> Result<(), StoreError> {
+        let surveys = &mut self.surveys;
+        if !std::mem::take(&mut surveys.wants_probe) || !surveys.is_on {
+            return Ok(());
+        }
+        let limit = 1 + self.leased.len() + surveys.found.len();
+        let due = self.worker.store.due_polls(now, limit).await?;
+        let is_free =
+            |job: &Job| !self.leased.contains(&job.id) && !self.surveys.found.contains(&job.id);
+        let probe = due.into_iter().find(is_free);
+        self.surveys.probe = probe.as_ref().map(|job| job.id);
+        self.lease_polls(probe.into_iter().collect());
         Ok(())
     }
 
@@ -134,6 +163,31 @@ impl<S: Service> Daemon<S> {
         true
     }
 
+    /// A job was polled: maybe the one that lists are held against.
+    pub(super) fn probed(&mut self, done: Done) {
+        let surveys = &mut self.surveys;
+        if surveys.probe != Some(done.id) {
+            return;
+        }
+        surveys.probe = None;
+        let still_generating = matches!(done.waits, Some((Lane::Poll, _)));
+        surveys.contradicted = if still_generating {
+            0
+        } else {
+            surveys.contradicted + 1
+        };
+        if surveys.contradicted >= CONTRADICTIONS {
+            tracing::warn!(
+                "lists show parsers as being generated that are not: each is asked for by itself"
+            );
+            surveys.contradicted = 0;
+            surveys.is_on = false;
+            let now = self.worker.clock.now();
+            surveys.useless_until = now.saturating_add(survey::TRUST_MS);
+            self.polls.look_at = 0;
+        }
+    }
+
     /// A task ended, however it did: maybe the one that asked for a list.
     pub(super) fn survey_ended(&mut self, task: Id) {
         if self.surveys.task == Some(task) {
@@ -161,6 +215,7 @@ impl<S: Service> Daemon<S> {
             // Parsers are due and it shows none: it is partial, or another account's.
             surveys.useless_until = now.saturating_add(survey::TRUST_MS);
         }
+        surveys.wants_probe = true;
         surveys.items = survey.items;
         surveys.seen = survey.seen;
         surveys.found.extend(survey.found);

@@ -10,6 +10,7 @@ mod altered;
 mod elsewhere;
 mod former;
 mod late;
+mod lists;
 
 use std::{
     future::Future,
