@@ -29,8 +29,14 @@ impl Sim {
     /// One of the things that go wrong.
     pub fn wreak(&mut self) {
         // Where it matters most.
-        if self.has_late_create() && self.chance.once_in(3) {
+        if self.has_late_create() && self.chance.once_in(2) {
             self.freeze();
+            return;
+        }
+        let jobs = self.books.jobs.iter();
+        let in_doubt = |job: &&JobRow| self.books.is_in_doubt_for_nothing(job);
+        if jobs.filter(in_doubt).count() > 0 && self.chance.once_in(3) {
+            self.insert_a_parser();
             return;
         }
         match self.chance.below(18) {
@@ -77,7 +83,7 @@ impl Sim {
     }
 
     /// A create that nobody waits for any more is still to arrive.
-    fn has_late_create(&self) -> bool {
+    pub fn has_late_create(&self) -> bool {
         self.packets
             .iter()
             .any(|packet| packet.is_late_create(self.time))

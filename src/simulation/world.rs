@@ -277,7 +277,7 @@ impl Sim {
             if !self.is_calm {
                 if self.steps > self.plan.calm_after {
                     self.calm();
-                } else if self.chaos_left > 0 && self.chance.once_in(self.plan.chaos_once_in) {
+                } else if self.chaos_left > 0 && self.chance.once_in(self.wreaks_once_in()) {
                     self.chaos_left -= 1;
                     self.wreak();
                     continue;
@@ -286,6 +286,15 @@ impl Sim {
             if self.step() {
                 return;
             }
+        }
+    }
+
+    /// Most often where it matters most.
+    fn wreaks_once_in(&self) -> u32 {
+        if self.has_late_create() {
+            self.plan.chaos_once_in.min(8)
+        } else {
+            self.plan.chaos_once_in
         }
     }
 
