@@ -128,6 +128,8 @@ pub struct Daemon<S> {
     creates_held_until: UnixMs,
     /// Nothing is claimed before, after an error of the database.
     resume_at: Option<UnixMs>,
+    /// What was spent on later days when it was last looked whose clock was wrong then.
+    redated_at_later: i64,
     /// Tells this process's steps of the clock from any other's.
     nonce: u64,
     steps_taken: u64,
@@ -161,6 +163,7 @@ impl<S: Service> Daemon<S> {
             is_nudged: true,
             creates_held_until: 0,
             resume_at: None,
+            redated_at_later: 0,
             nonce: fastrand::u64(..),
             steps_taken: 0,
             holds: Holds::new(Arc::clone(&nudge)),
@@ -305,6 +308,7 @@ impl<S: Service> Daemon<S> {
             self.is_nudged = false;
         }
         self.adopt_orphans().await?;
+        self.redate_creates().await?;
         if self.worker.account.miscounts(self.worker.clock.now()) {
             self.recount().await?;
         }

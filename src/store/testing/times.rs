@@ -44,3 +44,44 @@ async fn a_time_that_a_person_wrote_stands_and_so_does_what_came_after_the_step(
     assert_eq!(due(&mut f, "late").await, run_at);
     assert_eq!(due(&mut f, "new").await, created);
 }
+
+const YEAR_MS: i64 = 365 * 24 * HOUR_MS;
+
+#[tokio::test]
+async fn a_create_that_is_dated_ahead_counts_on_the_day_that_it_is_found_and_on_no_other() {
+    let mut f = Fixture::new().await;
+    f.job_after("books", [listed("n_pd_1")]).await;
+    // It was sent at NOW, by a clock that was a year ahead.
+    let now = NOW - YEAR_MS;
+    let spent = |today, later, redated| crate::budget::Spent {
+        in_all: 30_000,
+        today,
+        later,
+        redated,
+    };
+    let day_after = now + 24 * HOUR_MS;
+    for at in [now, day_after] {
+        let counted = f.store.spent(at).await.unwrap();
+        assert_eq!(counted, spent(30_000, 30_000, 0));
+    }
+    let redated = crate::budget::Redated {
+        creates: 1,
+        credits: 30_000,
+    };
+    let found = f.store.count_redated(now, now + 1).await.unwrap();
+    assert_eq!(found, redated);
+    assert_eq!(f.store.spent(now).await.unwrap(), spent(30_000, 0, 30_000));
+    assert_eq!(f.store.spent(day_after).await.unwrap(), spent(0, 0, 0));
+    assert_eq!(f.store.spent(NOW).await.unwrap(), spent(0, 0, 0));
+    // Once, and not by others.
+    let found = f.store.count_redated(now, now + 1).await.unwrap();
+    assert_eq!(found.creates, 0);
+    let again = f.try_sql("UPDATE creates SET counted_at = 5").await;
+    assert!(again.is_err());
+    // What it made nothing of is given back to the day on which it counts.
+    let job = f.job(JobId(1)).await;
+    let change = decided(&job, out_of_credits());
+    let refund = Some((30_000, now));
+    let applied = f.apply(&job, &change).await.unwrap();
+    assert_eq!(applied, Applied::Durable { refund });
+}
