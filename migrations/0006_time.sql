@@ -10,3 +10,7 @@ WHEN NEW.counted_at IS NOT OLD.counted_at
 BEGIN
     SELECT RAISE(ABORT, 'creates is append-only, the record of what was paid for: counted_at is parserd''s to set, once');
 END;
+
+-- QUEUED jobs that wait for something else than their `run_at`: for a second try, or because
+-- a clock that was ahead dated them.
+CREATE INDEX jobs_unscheduled ON jobs (due_at) WHERE state = 'QUEUED' AND due_at IS NOT run_at;

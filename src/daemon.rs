@@ -451,6 +451,14 @@ impl<S: Service> Daemon<S> {
         for task in self.running.values_mut() {
             task.is_overtaken = true;
         }
+        let dated = self.worker.store.date_now(self.worker.clock.now()).await?;
+        if dated > 0 {
+            tracing::warn!(
+                jobs = dated,
+                "jobs are dated later than now, by a clock that is or was ahead, and wait for no \
+                 run_at: they are due at once"
+            );
+        }
         // Claimed ones wait behind new ones of a higher priority.
         self.unclaim_creates();
         self.worker.account.others_committed();

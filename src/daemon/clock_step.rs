@@ -34,7 +34,8 @@ impl<S: Service> Daemon<S> {
         self.unclaim_creates();
         self.unclaim_polls();
         self.surveys = Surveys::default();
-        self.look_at_all();
+        // Others may have added jobs by the clock as it was for a while.
+        self.is_nudged = true;
         Ok(())
     }
 

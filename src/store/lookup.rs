@@ -162,7 +162,8 @@ impl Store {
         // name is the job's matter: an operator may have given it any parser.
         // One of another account need not be in this one's list.
         let sql = format!(
-            "SELECT parser_id, remote_name, coalesce(generating_since, created_at) AS since FROM jobs
+            "SELECT parser_id, remote_name, coalesce((SELECT max(settled_at) FROM creates
+                 WHERE creates.parser_id = jobs.parser_id), generating_since, created_at) AS since FROM jobs
              WHERE epoch NOT IN {FOREIGN} AND (id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
                 OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2))
              UNION ALL

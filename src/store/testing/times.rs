@@ -85,3 +85,88 @@ async fn a_create_that_is_dated_ahead_counts_on_the_day_that_it_is_found_and_on_
     let applied = f.apply(&job, &change).await.unwrap();
     assert_eq!(applied, Applied::Durable { refund });
 }
+
+#[tokio::test]
+async fn without_run_at_a_job_is_due_at_once_whatever_clock_dated_it() {
+    let mut f = Fixture::new().await;
+    let year = NOW + YEAR_MS;
+    f.sql(&format!(
+        "INSERT INTO jobs (name, urls, run_at, created_at, updated_at, due_at) VALUES
+            ('ahead', '[\"http://a/\"]', NULL, {year}, {year}, {year}),
+            ('scheduled', '[\"http://a/\"]', {year}, {NOW}, {NOW}, {NOW}),
+            ('scheduled ahead', '[\"http://a/\"]', {NOW} + 5000, {year}, {year}, {year}),
+            ('in a moment', '[\"http://a/\"]', NULL, {NOW} + 900, {NOW} + 900, {NOW} + 900)"
+    ))
+    .await;
+    // Tried again by the clock of a machine that is ahead, after its `run_at`.
+    let run_at = NOW - HOUR_MS;
+    let tried = f
+        .job_after("tried", [listed("n_pd_1"), out_of_credits()])
+        .await;
+    f.sql(&format!(
+        "UPDATE jobs SET run_at = {run_at} WHERE id = {}",
+        tried.id.0
+    ))
+    .await;
+    f.sql(&format!(
+        "UPDATE jobs SET revision = revision + 1, state = 'QUEUED', park_reason = NULL, \
+         due_at = {year}, updated_at = {year} WHERE id = {}",
+        tried.id.0
+    ))
+    .await;
+    // parserd's own second try, later.
+    let waits = f.job_after("waits", []).await;
+    f.sql(&format!(
+        "UPDATE jobs SET revision = revision + 1, due_at = {NOW} + 60000, updated_at = {NOW} \
+         WHERE id = {}",
+        waits.id.0
+    ))
+    .await;
+    assert_eq!(f.store.date_now(NOW).await.unwrap(), 2);
+    let dated = "SELECT name FROM jobs WHERE due_at = 4000000000000 ORDER BY id";
+    assert_eq!(f.column(dated).await, ["ahead", "tried"]);
+    assert_eq!(due(&mut f, "scheduled").await, year);
+    assert_eq!(due(&mut f, "waits").await, NOW + 60_000);
+    assert_eq!(f.store.date_now(NOW).await.unwrap(), 0);
+    // Held back and set free again, it is dated by its creation.
+    f.sql("UPDATE jobs SET run_at = 4000000000001 WHERE name = 'ahead'")
+        .await;
+    f.sql("UPDATE jobs SET run_at = NULL WHERE name = 'ahead'")
+        .await;
+    assert_eq!(due(&mut f, "ahead").await, year);
+    assert_eq!(f.store.date_now(NOW).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_parser_is_polled_soon_that_a_clock_dated_which_was_ahead() {
+    let mut f = Fixture::new().await;
+    let job = f
+        .job_after("books", [listed("n_pd_1"), created("p1")])
+        .await;
+    f.sql(&format!(
+        "UPDATE jobs SET revision = revision + 1, updated_at = updated_at + {YEAR_MS}, \
+         due_at = due_at + {YEAR_MS}, generating_since = generating_since + {YEAR_MS}"
+    ))
+    .await;
+    assert_eq!(f.store.date_now(NOW).await.unwrap(), 1);
+    let moved = f.job(job.id).await.progress;
+    assert_eq!(moved.due_at, job.progress.due_at);
+    assert_eq!(moved.generating_since, job.progress.generating_since);
+}
+
+#[tokio::test]
+async fn the_time_in_which_nobody_looked_makes_no_generation_older() {
+    let mut f = Fixture::new().await;
+    let job = f
+        .job_after("books", [listed("n_pd_1"), created("p1")])
+        .await;
+    // The next start comes by a clock that is ahead, or after a day.
+    for later in [NOW + HOUR_MS, NOW + HOUR_MS, NOW + 24 * HOUR_MS] {
+        f.store.resume_times(later).await.unwrap();
+        let since = f.job(job.id).await.progress.generating_since;
+        assert_eq!(since, Some(later));
+    }
+    // What makes it known to be there, and no list may lack it, is from before.
+    let known = f.store.known_parsers().await.unwrap();
+    assert_eq!(known[0].known_since, NOW);
+}
