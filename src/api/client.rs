@@ -1,6 +1,7 @@
 //! The service over HTTP: the only place that knows URLs, `reqwest` and the key.
 
 mod chunks;
+mod punctual;
 mod setup;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use self::chunks::Chunks;
+use self::punctual::{Punctual, is_withheld};
 pub use self::setup::{ClientConfig, ClientError};
 use self::setup::{builder, check_account_url, check_base_url, check_key};
 use super::Service;
@@ -187,7 +189,7 @@ impl Service for Client {
             .creating
             .post(self.url(&["parsers"]))
             .header(CONTENT_TYPE, "application/json")
-            .body(body);
+            .body(reqwest::Body::wrap(Punctual::new(body, request.not_after)));
         let reply = exchange("create", request, self.max_body_bytes).await;
         classify::create(reply, now_ms(), &self.quoter)
     }
@@ -411,8 +413,8 @@ async fn read(mut response: reqwest::Response, cap_bytes: usize) -> Answer {
 fn fault(error: reqwest::Error) -> TransportFault {
     let error = error.without_url();
     let text = chain(&error);
-    // A connect timeout is both, and nothing was sent.
-    if error.is_connect() || error.is_builder() {
+    // A connect timeout is both, and nothing was sent; no more was of a body that was withheld.
+    if error.is_connect() || error.is_builder() || is_withheld(&error) {
         TransportFault::NotConnected(text)
     } else if error.is_timeout() {
         TransportFault::TimedOut(text)
