@@ -3,6 +3,8 @@
 mod ending;
 mod loading;
 #[cfg(unix)]
+mod notify;
+#[cfg(unix)]
 mod supervisor;
 #[cfg(unix)]
 mod words;
