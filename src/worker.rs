@@ -192,7 +192,8 @@ impl<S: Service> Worker<S> {
         self.store.still_has_its_file()?;
         // No await between the reserving and the intent's own handling of failure.
         let sent_at = self.clock.now();
-        let not_after = self.clock.lasting_ms() + self.request_timeout_ms;
+        let lasting_ms = self.clock.lasting_ms();
+        let not_after = lasting_ms.saturating_add(self.request_timeout_ms);
         if let Err(over) = self.account.reserve(sent_at) {
             let done = self.happen(&mut job, Event::OverBudget(over)).await?;
             if done.parked != Some(ParkReason::Budget) {

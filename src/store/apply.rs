@@ -355,7 +355,7 @@ async fn settle_made(
     }
     // One that lands later than anyone waits is spent after all.
     let landed = settle(connection, record, "not_made", "made", Some(parser_id)).await?;
-    Ok(landed.map(|(credits, sent_at)| (-credits, sent_at)))
+    Ok(landed.map(|(credits, sent_at)| (credits.saturating_neg(), sent_at)))
 }
 
 /// Settles the newest create of the record's name that is as `from` says; nothing is

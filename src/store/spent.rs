@@ -1,6 +1,6 @@
 //! What was spent, and on which day.
 
-use sqlx::{Row as _, SqliteExecutor};
+use sqlx::{AssertSqlSafe, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
 use super::{Store, StoreError, Trying as _};
 use crate::{
@@ -49,24 +49,45 @@ pub(super) async fn spent(
     readers: impl SqliteExecutor<'_>,
     now: UnixMs,
 ) -> Result<Spent, StoreError> {
-    let row = sqlx::query(
-        "SELECT coalesce(sum(credits), 0) AS in_all, \
-                coalesce(sum(credits) FILTER (WHERE at >= ?1), 0) AS today, \
-                coalesce(sum(credits) FILTER (WHERE at >= ?2), 0) AS later, \
-                coalesce(sum(credits) FILTER (WHERE at >= ?1 AND at < sent_at), 0) AS redated \
+    let row = sqlx::query(AssertSqlSafe(format!(
+        "SELECT {}, {}, {}, {} \
          FROM (SELECT credits, sent_at, coalesce(counted_at, sent_at) AS at \
                FROM creates WHERE outcome <> 'not_made')",
-    )
+        sum("true", "in_all"),
+        sum("at >= ?1", "today"),
+        sum("at >= ?2", "later"),
+        sum("at >= ?1 AND at < sent_at", "redated"),
+    )))
     .bind(utc_day(now) * DAY_MS)
     .bind((utc_day(now) + 1) * DAY_MS)
     .fetch_one(readers)
     .await
     .trying("add up what was spent")?;
-    let read = |column| row.try_get(column).trying("read what was spent");
+    let read = |name| total(&row, name).trying("read what was spent");
     Ok(Spent {
         in_all: read("in_all")?,
         today: read("today")?,
         later: read("later")?,
         redated: read("redated")?,
     })
+}
+
+/// Bits of the lower half of a sum.
+const LOW_BITS: u32 = 32;
+
+/// The credits of the rows for which `condition` holds, in two columns: a sum of SQLite's that
+/// overflows is an error, and the halves of two thousand million numbers do not.
+fn sum(condition: &str, name: &str) -> String {
+    let low = u32::MAX;
+    format!(
+        "coalesce(sum(credits >> {LOW_BITS}) FILTER (WHERE {condition}), 0) AS {name}_high, \
+         coalesce(sum(credits & {low}) FILTER (WHERE {condition}), 0) AS {name}_low"
+    )
+}
+
+/// The two put together; the most that a number holds where it is more.
+fn total(row: &SqliteRow, name: &str) -> Result<i64, sqlx::Error> {
+    let half = |which: &str| row.try_get::<i64, _>(format!("{name}_{which}").as_str());
+    let total = (i128::from(half("high")?) << LOW_BITS) + i128::from(half("low")?);
+    Ok(i64::try_from(total).unwrap_or(if total < 0 { i64::MIN } else { i64::MAX }))
 }

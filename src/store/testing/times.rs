@@ -170,3 +170,29 @@ async fn the_time_in_which_nobody_looked_makes_no_generation_older() {
     let known = f.store.known_parsers().await.unwrap();
     assert_eq!(known[0].known_since, NOW);
 }
+
+#[tokio::test]
+async fn what_was_spent_adds_up_however_much_it_was() {
+    let mut f = Fixture::new().await;
+    let insert = |id: i64, credits: i64| {
+        format!(
+            "INSERT INTO creates (id, job_id, remote_name, sent_at, credits) \
+             VALUES ({id}, 1, 'n{id}', {NOW}, {credits})"
+        )
+    };
+    let mut id = 0;
+    for (credits, in_all) in [
+        (i64::from(u32::MAX) + 7, 4_294_967_302),
+        (-9, 4_294_967_293),
+        (1 << 62, (1 << 62) + 4_294_967_293),
+        (i64::MAX, i64::MAX),
+        (i64::MAX, i64::MAX),
+    ] {
+        id += 1;
+        f.sql(&insert(id, credits)).await;
+        let spent = f.store.spent(NOW).await.unwrap();
+        assert_eq!((spent.in_all, spent.today), (in_all, in_all), "{id}");
+    }
+    let redated = f.store.count_redated(NOW - YEAR_MS, NOW - 1).await.unwrap();
+    assert_eq!((redated.creates, redated.credits), (5, i64::MAX));
+}
