@@ -304,6 +304,11 @@ impl Account {
         state.miscounts || state.budget.is_outdated(now)
     }
 
+    /// What counts as spent on later days: the clock was ahead when it was.
+    pub fn spent_later(&self) -> i64 {
+        self.lock().budget.spent_later
+    }
+
     /// Counts what was spent anew from the database. Only while nothing is reserved
     /// that is not on record.
     ///

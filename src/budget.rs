@@ -33,6 +33,26 @@ pub struct Spent {
     pub today: i64,
     /// Later than that day: the clock was set back since.
     pub later: i64,
+    /// Of `today`, what is dated later, by a clock that was ahead, and was found today.
+    pub redated: i64,
+}
+
+/// Creates that were dated ahead and count as of now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redated {
+    /// How many.
+    pub creates: usize,
+    /// Their credits, as far as they count as spent.
+    pub credits: i64,
+}
+
+/// Clocks that are no further apart agree.
+pub const AGREED_MS: DurationMs = 60_000;
+
+/// Whether creates that are dated later than `now` were dated by a clock that was ahead: the
+/// service's agrees with this machine's.
+pub const fn is_corroborated(now: UnixMs, service: UnixMs) -> bool {
+    now.saturating_sub(service).saturating_abs() <= AGREED_MS
 }
 
 /// A create that would exceed the budget.
@@ -140,6 +160,7 @@ mod tests {
             in_all: 30_000,
             today: 30_000,
             later: 30_000,
+            redated: 0,
         };
         let budget = budget(Some(30_000), None).having(spent, DAY_MS);
         assert!(budget.admits(DAY_MS).is_err());

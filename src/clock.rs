@@ -65,6 +65,16 @@ impl Clock {
         }
     }
 
+    /// The time that passed since some moment before this process began, suspended time
+    /// included: what lies between two looks passed, whatever the wall clock says.
+    pub fn lasting_ms(&self) -> DurationMs {
+        match self {
+            Self::System(_) | Self::Manual(_) => lasting_ms(),
+            #[cfg(test)]
+            Self::Simulated => crate::simulation::time(),
+        }
+    }
+
     /// By how much the wall clock stepped since the last step was taken, if it did.
     /// A machine that slept looks the same: the time asleep passed for nobody here.
     pub fn step(&self) -> Option<DurationMs> {
@@ -108,6 +118,23 @@ impl Steady {
             .load(Ordering::SeqCst)
             .saturating_add(passed_ms)
     }
+}
+
+/// See [`Clock::lasting_ms`].
+#[cfg(target_os = "linux")]
+pub fn lasting_ms() -> DurationMs {
+    use rustix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(ClockId::Boottime);
+    time.tv_sec
+        .saturating_mul(1000)
+        .saturating_add(time.tv_nsec / 1_000_000)
+}
+
+/// See [`Clock::lasting_ms`]; whether it counts suspended time is the system's choice here.
+#[cfg(not(target_os = "linux"))]
+pub fn lasting_ms() -> DurationMs {
+    static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    i64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(i64::MAX)
 }
 
 fn wall_clock() -> UnixMs {

@@ -130,6 +130,8 @@ pub struct Daemon<S> {
     creates_held_until: UnixMs,
     /// Nothing is claimed before, after an error of the database.
     resume_at: Option<UnixMs>,
+    /// What was spent on later days when it was last looked whose clock was wrong then.
+    redated_at_later: i64,
     /// Tells this process's steps of the clock from any other's.
     nonce: u64,
     steps_taken: u64,
@@ -164,6 +166,7 @@ impl<S: Service> Daemon<S> {
             is_nudged: true,
             creates_held_until: 0,
             resume_at: None,
+            redated_at_later: 0,
             nonce: fastrand::u64(..),
             steps_taken: 0,
             holds: Holds::new(Arc::clone(&nudge)),
@@ -308,6 +311,7 @@ impl<S: Service> Daemon<S> {
             self.is_nudged = false;
         }
         self.adopt_orphans().await?;
+        self.redate_creates().await?;
         if self.worker.account.miscounts(self.worker.clock.now()) {
             self.recount().await?;
         }
@@ -449,6 +453,14 @@ impl<S: Service> Daemon<S> {
         self.look_at_all();
         for task in self.running.values_mut() {
             task.is_overtaken = true;
+        }
+        let dated = self.worker.store.date_now(self.worker.clock.now()).await?;
+        if dated > 0 {
+            tracing::warn!(
+                jobs = dated,
+                "jobs are dated later than now, by a clock that is or was ahead, and wait for no \
+                 run_at: they are due at once"
+            );
         }
         // Claimed ones wait behind new ones of a higher priority.
         self.unclaim_creates();

@@ -139,6 +139,7 @@ pub async fn daemon<S: Service>(
         clock,
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
+        request_timeout_ms: millis(settings.api.request_timeout),
         stop,
     };
     let limits = Limits {

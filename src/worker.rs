@@ -29,12 +29,11 @@ use crate::{
     },
     clock::Clock,
     gate::Signal,
-    job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
+    job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     lifecycle::{Event, Ledger, Policy},
     metrics::Metrics,
     pace::Pace,
     reconcile::{Lists, NoList},
-    spec::JobSpec,
     store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
 };
 
@@ -67,6 +66,8 @@ pub struct Worker<S> {
     pub name_tag: bool,
     /// What one create is taken to cost.
     pub credits_per_create: i64,
+    /// A create is sent within this time of its intent, or not at all.
+    pub request_timeout_ms: DurationMs,
     /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.
     pub stop: watch::Receiver<Stop>,
 }
@@ -198,6 +199,8 @@ impl<S: Service> Worker<S> {
         self.store.still_has_its_file()?;
         // No await between the reserving and the intent's own handling of failure.
         let sent_at = self.clock.now();
+        let lasting_ms = self.clock.lasting_ms();
+        let not_after = lasting_ms.saturating_add(self.request_timeout_ms);
         if let Err(over) = self.account.reserve(sent_at) {
             let done = self.happen(&mut job, Event::OverBudget(over)).await?;
             if done.parked != Some(ParkReason::Budget) {
@@ -228,7 +231,14 @@ impl<S: Service> Worker<S> {
             // counts anew.
             Err(error) => return Err(error),
         }
-        self.send(&mut job, &spec, remote_name, pass).await
+        let request = CreateRequest {
+            name: remote_name,
+            urls: spec.urls.clone(),
+            scraper_params: raw(spec.scraper_params_json()),
+            fields: raw(spec.fields_json()),
+            not_after: Some(not_after),
+        };
+        self.send(&mut job, request, pass).await
     }
 
     /// Before a canary tries whether credits are back: what the account page says, where
@@ -273,16 +283,9 @@ impl<S: Service> Worker<S> {
     async fn send(
         &self,
         job: &mut Job,
-        spec: &JobSpec,
-        name: String,
+        request: CreateRequest,
         pass: &mut Pass,
     ) -> Result<Done, StoreError> {
-        let request = CreateRequest {
-            name,
-            urls: spec.urls.clone(),
-            scraper_params: raw(spec.scraper_params_json()),
-            fields: raw(spec.fields_json()),
-        };
         // An intent that is in a file which nobody will read is none.
         self.store.still_has_its_file()?;
         let sent_at = self.clock.now();

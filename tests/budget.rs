@@ -107,6 +107,42 @@ async fn what_the_budget_held_goes_on_when_the_utc_day_turns() {
     assert_eq!(days, ["2", "2", "2"]);
 }
 
+#[tokio::test]
+async fn what_a_clock_that_was_ahead_dated_counts_once_when_the_service_agrees_with_the_clock() {
+    const YEAR_MS: i64 = 365 * DAY_MS;
+    let mut harness = Harness::new(&[]).await;
+    harness.set("budget.max_credits_per_day", "60000");
+    harness.enqueue(1).await;
+    let ahead = Clock::system().now() + YEAR_MS;
+    let clock = Clock::Manual(Arc::new(AtomicI64::new(ahead)));
+    let running = harness.start_at(clock, Until::Stopped).await;
+    harness
+        .wait_until("it is sent", async || {
+            harness.states().await.contains_key(&JobState::Generating)
+        })
+        .await;
+    running.stopped().await;
+    add(&harness, 1).await;
+    add(&harness, 2).await;
+    let running = harness.start(Until::Stopped).await;
+    harness
+        .await_states(&[(JobState::Finished, 2), (JobState::Parked, 1)])
+        .await;
+    running.stopped().await;
+    let store = harness.store().await;
+    let now = Clock::system().now();
+    let spent = store.spent(now).await.unwrap();
+    assert_eq!(
+        (spent.today, spent.later, spent.redated),
+        (60_000, 0, 30_000)
+    );
+    for days in [1, 365] {
+        let spent = store.spent(now + days * DAY_MS).await.unwrap();
+        assert_eq!((spent.in_all, spent.today), (60_000, 0), "in {days} days");
+    }
+    store.close().await;
+}
+
 async fn add(harness: &Harness, number: i64) {
     let spec = JobSpec {
         name: format!("later-{number}"),

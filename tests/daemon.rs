@@ -495,3 +495,19 @@ async fn examples_that_cannot_be_kept_fail_no_job_and_spoil_no_report() {
     let rows = harness.sql(report.unwrap()).await.unwrap();
     assert!(rows.contains(&"job-4".to_owned()), "{rows:?}");
 }
+
+#[tokio::test]
+async fn a_job_that_another_clock_dated_a_year_ahead_goes_at_once() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
+    let running = harness.start(Until::Stopped).await;
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    let year = Clock::system().now() + 365 * 86_400_000;
+    let insert = format!(
+        "INSERT INTO jobs (name, urls, created_at, updated_at, due_at) \
+         VALUES ('ahead', '[\"https://a.example/\"]', {year}, {year}, {year})"
+    );
+    harness.sql(&insert).await.unwrap();
+    harness.await_states(&[(JobState::Finished, 2)]).await;
+    running.stopped().await;
+}

@@ -36,7 +36,7 @@ impl Systemd {
         let address = harness.folder.path().join("notify");
         let socket = UnixDatagram::bind(&address).unwrap();
         let (send, arrived) = mpsc::channel();
-        // It always reads: a full socket would stop the program.
+        // It always reads: what does not fit is given up.
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length) = socket.recv(&mut buffer) {
@@ -273,4 +273,25 @@ async fn a_start_that_fails_was_never_ready() {
     program.signal(Signal::TERM);
     assert_eq!(program.ended().await.status.code(), Some(0));
     assert_eq!(count(&systemd.rest(), "READY=1"), 1);
+}
+
+#[tokio::test]
+async fn a_notify_socket_that_nobody_reads_holds_up_neither_the_work_nor_the_stop() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
+    let address = harness.folder.path().join("notify");
+    let unread = UnixDatagram::bind(&address).unwrap();
+    let filling = UnixDatagram::unbound().unwrap();
+    filling.set_nonblocking(true).unwrap();
+    while filling.send_to(b"STATUS=full", &address).is_ok() {}
+    let mut command = parserd(&harness, &["run"]);
+    command.env("NOTIFY_SOCKET", &address);
+    let program = Program::start(command);
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    program.signal(Signal::TERM);
+    let output = program.ended().await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert_eq!(told.matches("notices are given up").count(), 1, "{told}");
+    drop(unread);
 }

@@ -1,10 +1,10 @@
 //! The service over HTTP: the only place that knows URLs, `reqwest` and the key.
 
 mod chunks;
+mod punctual;
 mod setup;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::body::Bytes;
@@ -15,16 +15,19 @@ use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use self::chunks::Chunks;
+use self::punctual::{Punctual, is_withheld};
 pub use self::setup::{ClientConfig, ClientError};
 use self::setup::{builder, check_account_url, check_base_url, check_key};
 use super::Service;
 use super::answer_json;
 use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
+use super::service_clock::ServiceClock;
 use super::text::Quoter;
 use super::types::{
     AccountOutcome, CreateOutcome, CreateRequest, Flaws, ListOutcome, ListedParser, PollOutcome,
     Words,
 };
+use crate::clock::lasting_ms;
 use crate::job::{DurationMs, ParserId, UnixMs};
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
@@ -75,8 +78,7 @@ pub struct Client {
     /// Where the credits left are looked up: another host, maybe otherwise encrypted.
     account: Option<(Url, reqwest::Client)>,
     account_timeout: Duration,
-    /// How far the service's clock was ahead of this machine's at the first list.
-    clock_ahead_ms: Arc<OnceLock<DurationMs>>,
+    clock: ServiceClock,
 }
 
 impl fmt::Debug for Client {
@@ -121,14 +123,19 @@ impl Client {
             creating: build(builder(&config, encrypted).pool_max_idle_per_host(0))?,
             base_url: config.base_url,
             key: config.key,
-            clock_ahead_ms: Arc::default(),
+            clock: ServiceClock::default(),
         })
     }
 
-    /// How far the service's clock was ahead of this machine's when it first listed its
-    /// parsers, to a second or so; negative where it was behind.
+    /// How far the service's clock is ahead of this machine's by its last list, to a second
+    /// or so; negative where it is behind.
     pub fn clock_ahead_ms(&self) -> Option<DurationMs> {
-        self.clock_ahead_ms.get().copied()
+        Some(self.clock.now(lasting_ms())? - now_ms())
+    }
+
+    /// The service's clock, as far as its lists tell.
+    pub fn clock(&self) -> ServiceClock {
+        self.clock.clone()
     }
 
     fn look_at_clock(&self, response: &reqwest::Response) {
@@ -136,7 +143,7 @@ impl Client {
         let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
         let date = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
         if let Some(date_ms) = date.and_then(|date| DurationMs::try_from(date.as_millis()).ok()) {
-            self.clock_ahead_ms.get_or_init(|| date_ms - now_ms());
+            self.clock.saw(date_ms, lasting_ms());
         }
     }
 
@@ -182,7 +189,7 @@ impl Service for Client {
             .creating
             .post(self.url(&["parsers"]))
             .header(CONTENT_TYPE, "application/json")
-            .body(body);
+            .body(reqwest::Body::wrap(Punctual::new(body, request.not_after)));
         let reply = exchange("create", request, self.max_body_bytes).await;
         classify::create(reply, now_ms(), &self.quoter)
     }
@@ -233,6 +240,10 @@ impl Service for Client {
         let request = request.timeout(self.account_timeout);
         let reply = exchange("account", request, MAX_ERROR_BODY_BYTES).await;
         Some(classify::account(reply, now_ms(), &self.quoter))
+    }
+
+    fn time(&self, lasting_ms: DurationMs) -> Option<UnixMs> {
+        self.clock.now(lasting_ms)
     }
 }
 
@@ -402,8 +413,8 @@ async fn read(mut response: reqwest::Response, cap_bytes: usize) -> Answer {
 fn fault(error: reqwest::Error) -> TransportFault {
     let error = error.without_url();
     let text = chain(&error);
-    // A connect timeout is both, and nothing was sent.
-    if error.is_connect() || error.is_builder() {
+    // A connect timeout is both, and nothing was sent; no more was of a body that was withheld.
+    if error.is_connect() || error.is_builder() || is_withheld(&error) {
         TransportFault::NotConnected(text)
     } else if error.is_timeout() {
         TransportFault::TimedOut(text)

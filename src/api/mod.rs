@@ -9,13 +9,14 @@ pub mod classify;
 pub mod client;
 mod examples;
 pub mod limit;
+pub mod service_clock;
 mod split;
 pub mod text;
 pub mod types;
 
 use std::future::Future;
 
-use crate::job::ParserId;
+use crate::job::{DurationMs, ParserId, UnixMs};
 use types::{AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, PollOutcome};
 
 /// The service that makes parsers: the real one over HTTP, or a world in process.
@@ -32,5 +33,11 @@ pub trait Service: Send + Sync + 'static {
     /// Looks up the credits left; None where it is not known where to look.
     fn account(&self) -> impl Future<Output = Option<AccountOutcome>> + Send {
         async { None }
+    }
+
+    /// The service's time at `lasting_ms` of [`crate::clock::lasting_ms`], to a second; None
+    /// where it never told.
+    fn time(&self, _lasting_ms: DurationMs) -> Option<UnixMs> {
+        None
     }
 }

@@ -18,6 +18,10 @@ pub struct CreateRequest {
     /// The fields to extract, sent as they are; left out, the service infers them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Box<RawValue>>,
+    /// It is not sent after this time of [`crate::clock::lasting_ms`]: what is looked for and
+    /// not found is believed to have been sent before. None: whenever.
+    #[serde(skip)]
+    pub not_after: Option<DurationMs>,
 }
 
 /// An answer that closes the account's gate, whatever was asked.

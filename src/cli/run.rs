@@ -3,6 +3,8 @@
 mod ending;
 mod loading;
 #[cfg(unix)]
+mod notify;
+#[cfg(unix)]
 mod supervisor;
 #[cfg(unix)]
 mod words;
@@ -84,6 +86,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     } else {
         Until::Stopped
     };
+    let service_clock = client.clock();
     let daemon = wiring::daemon(
         settings,
         store.clone(),
@@ -108,8 +111,14 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         stop: stopped,
     }));
     if let Some(max_age) = settings.retention.max_age {
-        let max_age_ms = config::millis(max_age);
-        beside.spawn(retention::keep(store.clone(), clock.clone(), max_age_ms));
+        retention::ask_for_time(&daemon.key(), &daemon.holds(), clock.now());
+        let keeper = retention::Keeper {
+            store: store.clone(),
+            clock: clock.clone(),
+            service: service_clock,
+            max_age_ms: config::millis(max_age),
+        };
+        beside.spawn(keeper.keep());
     }
     let loading = Loading::of(settings, &store, &daemon);
     let (asking, all_good) = loading.handles();

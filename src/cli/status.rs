@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::output::{Out, relative};
-use super::{Exit, budget, shutdown};
+use super::{Exit, shutdown};
 use crate::blind::NoListSince;
 use crate::budget::Budget;
 use crate::clock::Clock;
@@ -16,6 +16,7 @@ use crate::gate::{Closure, GateReason, Scope};
 use crate::job::{Job, JobState, ParkReason, UnixMs};
 use crate::store::report::{Counts, DoubtRow};
 use crate::store::{Lane, Role, Store, StoreError, has_daemon};
+use crate::wiring;
 
 /// How often `--watch` looks.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -80,6 +81,11 @@ struct ClosedGate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Credits {
     spent_today: i64,
+    /// Of that, dated later, by a clock that was ahead: it counts on each day up to then,
+    /// until the service's clock agrees with this machine's.
+    dated_ahead: i64,
+    /// Of that, dated later, found today, and counted today alone.
+    redated: i64,
     spent: i64,
     per_create: i64,
     max_per_day: Option<i64>,
@@ -148,7 +154,8 @@ async fn watch(
 
 async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> {
     let now = Clock::system().now();
-    let budget = budget(settings, store, now).await?;
+    let spent = store.spent(now).await?;
+    let budget = wiring::budget(settings).having(spent, now);
     let counts = store.counts().await?;
     let gates = store.gates().await?;
     Ok(Status {
@@ -164,6 +171,8 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
             no_list: store.no_list().await?,
             credits: Credits {
                 spent_today: budget.spent_today,
+                dated_ahead: spent.later,
+                redated: spent.redated,
                 spent: budget.spent,
                 per_create: budget.credits_per_create,
                 max_per_day: budget.max_credits_per_day,

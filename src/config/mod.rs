@@ -361,10 +361,14 @@ fn reconcile(r: &mut Reader) -> Reconcile {
     }
 }
 
+/// The most credits that a setting takes: more than a service sells, and far from what a
+/// number can hold.
+const MAX_CREDITS: i64 = 1_000_000_000_000;
+
 fn budget(r: &mut Reader) -> Budget {
-    let credits = |text: &str| read::integer(text, &(0..=i64::MAX));
+    let credits = |text: &str| read::integer(text, &(0..=MAX_CREDITS));
     Budget {
-        credits_per_create: r.integer("budget.credits_per_create", 0..=i64::MAX),
+        credits_per_create: r.integer("budget.credits_per_create", 0..=MAX_CREDITS),
         max_credits_per_day: r.optional("budget.max_credits_per_day", credits),
         max_credits: r.optional("budget.max_credits", credits),
     }

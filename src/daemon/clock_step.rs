@@ -1,7 +1,13 @@
 //! The clock was set: all that waits goes on waiting as long as it would have.
 
 use super::{Daemon, polls::Surveys};
-use crate::{api::Service, job::DurationMs, store::StoreError, worker::Worker};
+use crate::{
+    api::Service,
+    budget::{AGREED_MS, is_corroborated},
+    job::DurationMs,
+    store::StoreError,
+    worker::Worker,
+};
 
 impl<S: Service> Daemon<S> {
     /// Takes a step of the clock by `step_ms`. Only while no task runs: each holds times
@@ -29,7 +35,43 @@ impl<S: Service> Daemon<S> {
         self.unclaim_polls();
         self.surveys = Surveys::default();
         self.doubts_list_at = 0;
-        self.look_at_all();
+        // Others may have added jobs by the clock as it was for a while.
+        self.is_nudged = true;
+        Ok(())
+    }
+
+    /// Creates that a clock dated ahead count once, today, as soon as the service's clock
+    /// agrees with this one. Until then they count on each day up to their own.
+    pub(super) async fn redate_creates(&mut self) -> Result<(), StoreError> {
+        let Worker {
+            store,
+            service,
+            clock,
+            account,
+            ..
+        } = &*self.worker;
+        let later = account.spent_later();
+        if later == self.redated_at_later {
+            return Ok(());
+        }
+        let now = clock.now();
+        let service_now = service.time(clock.lasting_ms());
+        if later > 0 {
+            if !service_now.is_some_and(|service_now| is_corroborated(now, service_now)) {
+                return Ok(());
+            }
+            let redated = store.count_redated(now, now + AGREED_MS).await?;
+            if redated.creates > 0 {
+                tracing::warn!(
+                    creates = redated.creates,
+                    credits = redated.credits,
+                    "creates are dated later than now: the clock was ahead when they were sent; \
+                     they count as spent today, and not on the days to come"
+                );
+                account.distrust_count();
+            }
+        }
+        self.redated_at_later = later;
         Ok(())
     }
 }

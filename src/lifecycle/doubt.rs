@@ -85,7 +85,7 @@ pub(super) fn reconciled(
         Sighting::Absent | Sighting::Unproven(_) | Sighting::Suspects(..)
             if listed_at < doubt.since =>
         {
-            look_again(at, doubt)
+            look_again(at, doubt.skipping(looked_ms(at, listed_at)))
         }
         Sighting::Absent => absent(at, doubt, listed_at),
         Sighting::Suspects(ids, why) => {
@@ -101,7 +101,7 @@ pub(super) fn reconciled(
             let why = format!("no list that can be trusted: {why}");
             unproven(at, doubt, listed_at, patience_ms, &why, Vec::new())
         }
-        Sighting::NoList => look_again(at, doubt),
+        Sighting::NoList => look_again(at, doubt.skipping(looked_ms(at, listed_at))),
     }
 }
 
@@ -113,6 +113,15 @@ fn unplanned_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
         return 0;
     }
     listed_at.saturating_sub(at.job.progress.due_at).max(0)
+}
+
+/// How long the look itself took, which proves nothing either: it, too, may have been frozen.
+fn looked_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
+    #[cfg(test)]
+    if crate::simulation::breaks(crate::simulation::Rule::FrozenTime) {
+        return 0;
+    }
+    at.now.saturating_sub(listed_at).max(0)
 }
 
 fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {
@@ -128,6 +137,9 @@ fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {
     if doubt.absent_lists >= TRUSTED_LISTS && listed_at - absent_since >= settle_ms {
         return refuted(at, doubt);
     }
+    let looked_ms = looked_ms(at, listed_at);
+    let doubt = doubt.skipping(looked_ms);
+    let absent_since = absent_since.saturating_add(looked_ms);
     let mut change = at.change();
     change.next.doubt = Some(doubt);
     let look_ms = look_interval_ms(at, doubt.cause, doubt.absent_lists);
@@ -158,7 +170,8 @@ fn unproven(
         Doubt {
             untrusted_since: Some(untrusted_since),
             ..doubt
-        },
+        }
+        .skipping(looked_ms(at, listed_at)),
     )
 }
 

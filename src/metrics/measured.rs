@@ -8,7 +8,7 @@ use crate::{
         Service,
         types::{AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, PollOutcome, Refusal},
     },
-    job::{ParkReason, ParserId},
+    job::{DurationMs, ParkReason, ParserId, UnixMs},
 };
 
 /// A service whose requests are counted.
@@ -77,6 +77,10 @@ impl<S: Service> Service for Measured<S> {
         };
         request.answered("account", word);
         Some(outcome)
+    }
+
+    fn time(&self, lasting_ms: DurationMs) -> Option<UnixMs> {
+        self.service.time(lasting_ms)
     }
 }
 

@@ -17,4 +17,4 @@ mod world;
 mod run;
 
 pub(crate) use rules::{Rule, breaks};
-pub(crate) use seam::{Readers, clock_step_ms, commit, now, sleep, take_clock_step};
+pub(crate) use seam::{Readers, clock_step_ms, commit, now, sleep, take_clock_step, time};

@@ -15,6 +15,7 @@ use super::{
     books::Books,
     chance::{Chance, shortened},
     rules::{Rule, set_broken},
+    scenario::REQUEST_TIMEOUT_MS,
     wire::Wire,
     world::{self, Order, Sim, with},
 };
@@ -245,6 +246,7 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         clock,
         name_tag: true,
         credits_per_create,
+        request_timeout_ms: REQUEST_TIMEOUT_MS,
         stop,
     };
     let daemon = Daemon::new(worker, limits, Until::Stopped);

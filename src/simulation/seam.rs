@@ -20,6 +20,11 @@ pub(crate) fn now() -> UnixMs {
     with(|sim| sim.now())
 }
 
+/// Time as it passes, whatever clocks say.
+pub(crate) fn time() -> DurationMs {
+    with(|sim| sim.time)
+}
+
 pub(crate) fn clock_step_ms() -> DurationMs {
     with(|sim| sim.clock_step_ms)
 }

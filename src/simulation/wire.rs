@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::{
     scenario::{LATEST_ARRIVAL_MS, REQUEST_TIMEOUT_MS},
-    seam::point,
+    seam::{now, point},
     world::{Sim, What, with},
 };
 use crate::{
@@ -69,6 +69,12 @@ pub(super) struct Wire;
 impl Service for Wire {
     async fn create(&self, request: &CreateRequest) -> CreateOutcome {
         point(What::Send).await;
+        if let Some(late_ms) = with(|sim| Some(sim.time - request.not_after?)).filter(|ms| *ms > 0)
+        {
+            with(|sim| sim.note(|| format!("POST {} withheld", request.name)));
+            let fault = TransportFault::NotConnected(format!("withheld: {late_ms} ms late"));
+            return classify::create(Err(fault), now(), &quoter());
+        }
         let post = with(|sim| {
             let time = sim.time;
             sim.note(|| format!("POST {}", request.name));

@@ -35,8 +35,8 @@ pub struct Intent {
 pub enum Applied {
     /// It is durable.
     Durable {
-        /// A create that turned out to have made nothing: its credits and when it was sent.
-        /// Negative credits where one that counted as such made a parser after all.
+        /// A create that turned out to have made nothing: its credits and when they count
+        /// as spent. Negative credits where one that counted as such made a parser after all.
         refund: Option<(i64, UnixMs)>,
     },
     /// The job moved on meanwhile; nothing was changed. An outcome, not an error.
@@ -359,7 +359,7 @@ async fn settle_made(
     }
     // One that lands later than anyone waits is spent after all.
     let landed = settle(connection, record, "not_made", "made", Some(parser_id)).await?;
-    Ok(landed.map(|(credits, sent_at)| (-credits, sent_at)))
+    Ok(landed.map(|(credits, sent_at)| (credits.saturating_neg(), sent_at)))
 }
 
 /// Whether an earlier create of the record's name made this parser.
@@ -379,7 +379,7 @@ async fn is_on_record(
 }
 
 /// Settles the newest create of the record's name that is as `from` says; nothing is
-/// written twice. Returns its credits and when it was sent.
+/// written twice. Returns its credits and when they count as spent.
 async fn settle(
     connection: &mut SqliteConnection,
     record: &Record,
@@ -394,7 +394,7 @@ async fn settle(
          WHERE id = (SELECT id FROM creates WHERE remote_name = ?1 AND outcome = '{from}' \
                 ORDER BY id DESC LIMIT 1) \
            AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?2) \
-         RETURNING credits, sent_at"
+         RETURNING credits, coalesce(counted_at, sent_at) AS at"
     );
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind(record.remote_name.as_deref())
@@ -403,7 +403,7 @@ async fn settle(
         .fetch_optional(connection)
         .await
         .trying("settle a create")?;
-    row.map(|row| Ok((row.try_get("credits")?, row.try_get("sent_at")?)))
+    row.map(|row| Ok((row.try_get("credits")?, row.try_get("at")?)))
         .transpose()
         .trying("read a settled create")
 }

@@ -9,24 +9,43 @@ use crate::job::{JobId, UnixMs};
 const IS_DONE: &str = "state IN ('FINISHED', 'CANCELLED') AND doubt_since IS NULL";
 
 impl Store {
-    /// Jobs FINISHED or CANCELLED before `before`, by id, those after `after`.
+    /// When the last job that may go ended, by the clock of then.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn last_end(&self) -> Result<Option<UnixMs>, StoreError> {
+        let sql = format!("SELECT max(finished_at) FROM jobs WHERE {IS_DONE}");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .fetch_one(&self.readers)
+            .await
+            .trying("look for the last end of a job")
+    }
+
+    /// Jobs FINISHED or CANCELLED before `before`, and not within the times of `spared`, by
+    /// id, those after `after`.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub async fn jobs_done_before(
         &self,
         before: UnixMs,
+        spared: Option<(UnixMs, UnixMs)>,
         after: JobId,
         limit: usize,
     ) -> Result<Vec<JobId>, StoreError> {
         let sql = format!(
             "SELECT id FROM jobs WHERE id > ?1 AND finished_at < ?2 AND {IS_DONE} \
+             AND NOT (finished_at BETWEEN ?4 AND ?5) \
              ORDER BY id LIMIT ?3"
         );
+        // Between a time and one before it lies none.
+        let (from, to) = spared.unwrap_or((0, -1));
         let ids: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .bind(after.0)
             .bind(before)
             .bind(bounded(limit))
+            .bind(from)
+            .bind(to)
             .fetch_all(&self.readers)
             .await
             .trying("look for old jobs")?;

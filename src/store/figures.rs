@@ -8,7 +8,7 @@ use sqlx::{FromRow, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 use super::{
     Store, StoreError, Trying as _, lookup,
     report::{self, Counts},
-    rows,
+    rows, spent,
 };
 use crate::{
     budget::Spent,
@@ -87,7 +87,7 @@ impl Reading {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn spent(&mut self, now: UnixMs) -> Result<Spent, StoreError> {
-        lookup::spent(&mut *self.0, now).await
+        spent::spent(&mut *self.0, now).await
     }
 
     /// The closed gates.

@@ -7,7 +7,6 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, SqliteExecutor};
 
 use super::{Store, StoreError, Trying as _, epochs::FOREIGN, rows};
 use crate::{
-    budget::{DAY_MS, Spent, utc_day},
     gate::{Closure, Scope},
     job::{JobId, ParkReason, ParserId, UnixMs},
     list_lag::Evidence,
@@ -187,7 +186,8 @@ impl Store {
         // name is the job's matter: an operator may have given it any parser.
         // One of another account need not be in this one's list.
         let sql = format!(
-            "SELECT parser_id, remote_name, coalesce(generating_since, created_at) AS since FROM jobs
+            "SELECT parser_id, remote_name, coalesce((SELECT max(settled_at) FROM creates
+                 WHERE creates.parser_id = jobs.parser_id), generating_since, created_at) AS since FROM jobs
              WHERE epoch NOT IN {FOREIGN} AND (id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
                 OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2))
              UNION ALL
@@ -401,14 +401,6 @@ impl Store {
             }
         }
     }
-
-    /// The credits of every create not known to have made nothing, by the UTC day of `now`.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn spent(&self, now: UnixMs) -> Result<Spent, StoreError> {
-        spent(&self.readers, now).await
-    }
 }
 
 pub(super) async fn gates(
@@ -436,29 +428,6 @@ pub(super) async fn gates(
         })
         .collect::<Result<_, sqlx::Error>>()
         .trying("read the gates")
-}
-
-pub(super) async fn spent(
-    readers: impl SqliteExecutor<'_>,
-    now: UnixMs,
-) -> Result<Spent, StoreError> {
-    let row = sqlx::query(
-        "SELECT coalesce(sum(credits), 0) AS in_all, \
-                coalesce(sum(credits) FILTER (WHERE sent_at >= ?1), 0) AS today, \
-                coalesce(sum(credits) FILTER (WHERE sent_at >= ?1 + ?2), 0) AS later \
-         FROM creates WHERE outcome <> 'not_made'",
-    )
-    .bind(utc_day(now) * DAY_MS)
-    .bind(DAY_MS)
-    .fetch_one(readers)
-    .await
-    .trying("add up what was spent")?;
-    let read = |column| row.try_get(column).trying("read what was spent");
-    Ok(Spent {
-        in_all: read("in_all")?,
-        today: read("today")?,
-        later: read("later")?,
-    })
 }
 
 /// Takes parsers out of the record of those that are gone.

@@ -3,7 +3,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, Trying as _};
 use crate::job::{DurationMs, UnixMs};
 
 /// The start of the key under which the database keeps the last step that was taken.
@@ -34,6 +34,49 @@ const WAITING: &str = "state IN ('CREATING', 'GENERATING') \
 const FROM_THE_FUTURE: &str = "updated_at > ?1 AND (state IN ('CREATING', 'GENERATING') \
      OR (state = 'QUEUED' AND due_at > ?1) \
      OR (state = 'PARKED' AND doubt_since IS NOT NULL))";
+
+/// This process's clock and the one that other programs go by may differ by so much: see
+/// [`crate::clock`].
+const MOMENT_MS: DurationMs = 2_000;
+
+/// What waits for a list or a poll is looked at anew within this time, unless the service
+/// asks for more.
+const LONG_WAIT_MS: DurationMs = 600_000;
+
+/// QUEUED jobs that a clock dated which is or was ahead of this one: they wait neither for a
+/// `run_at` nor for a second try, whose time is later than what touched them last. `?1` is
+/// now and `?2` a moment later.
+const MISDATED: &str = "state = 'QUEUED' AND due_at IS NOT run_at AND due_at > ?2 \
+     AND (updated_at > ?1 OR due_at = created_at)";
+
+/// The same of what is in doubt or being generated; `?3` is long after now.
+const MISDATED_LATER: &str = "due_at > ?3 AND updated_at > ?2 \
+     AND (state = 'GENERATING' OR (state = 'CREATING' AND doubt_since IS NOT NULL))";
+
+/// PURE: whether there is any of them, each looked for in an index in which few jobs are due
+/// so late.
+pub(super) fn misdated_sql() -> String {
+    format!(
+        "SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_unscheduled WHERE {MISDATED}) \
+         OR EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_generating \
+                    WHERE state = 'GENERATING' AND {MISDATED_LATER}) \
+         OR EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_creating \
+                    WHERE state = 'CREATING' AND {MISDATED_LATER})"
+    )
+}
+
+/// Makes a QUEUED one due.
+fn date_now_sql() -> String {
+    format!(
+        "UPDATE jobs INDEXED BY jobs_unscheduled SET revision = revision + 1, \
+         due_at = max(?1, coalesce(run_at, 0)), updated_at = ?1 WHERE {MISDATED}"
+    )
+}
+
+/// Of parsers being generated: the time since somebody looked. It may not have passed.
+const SKIP_UNSEEN: &str = "UPDATE jobs SET revision = revision + 1, \
+     generating_since = generating_since + ?1 - updated_at, updated_at = ?1 \
+     WHERE state = 'GENERATING' AND updated_at < ?1";
 
 /// Of creates in doubt: the time since the last look.
 const SKIP: &str = "UPDATE jobs SET revision = revision + 1, \
@@ -88,7 +131,8 @@ impl Store {
 
     /// At the start of a process: nobody knows what the clock did since the last one.
     /// What a clock ahead of this one touched is moved back to `now`, and the time in
-    /// which nobody looked does not count as time in which a create was absent.
+    /// which nobody looked does not count as time in which a create was absent, or a parser
+    /// was generated.
     ///
     /// # Errors
     /// Whatever SQLite says; then nothing was moved.
@@ -100,8 +144,54 @@ impl Store {
                         .bind(now)
                         .execute(&mut *connection)
                         .await?;
-                    sqlx::query(SKIP).bind(now).execute(connection).await?;
+                    for skip in [SKIP, SKIP_UNSEEN] {
+                        sqlx::query(skip)
+                            .bind(now)
+                            .execute(&mut *connection)
+                            .await?;
+                    }
                     Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Makes due what a clock dated which is or was ahead of this one, another machine's or
+    /// this one's: QUEUED jobs that wait for no `run_at`, and what waits for a list or a poll.
+    /// Returns how many jobs it was.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; then none was changed.
+    pub async fn date_now(&self, now: UnixMs) -> Result<u64, StoreError> {
+        let moment = now.saturating_add(MOMENT_MS);
+        let long_after = now.saturating_add(LONG_WAIT_MS);
+        let is_any: bool = sqlx::query_scalar(AssertSqlSafe(misdated_sql()))
+            .bind(now)
+            .bind(moment)
+            .bind(long_after)
+            .fetch_one(&self.readers)
+            .await
+            .trying("look for jobs that are dated ahead")?;
+        if !is_any {
+            return Ok(0);
+        }
+        self.writer
+            .run("make jobs due that are dated ahead", move |connection| {
+                Box::pin(async move {
+                    let mut dated = 0;
+                    for update in [
+                        AssertSqlSafe(date_now_sql()),
+                        moving("(?1 - updated_at)", MISDATED_LATER),
+                    ] {
+                        dated += sqlx::query(update)
+                            .bind(now)
+                            .bind(moment)
+                            .bind(long_after)
+                            .execute(&mut *connection)
+                            .await?
+                            .rows_affected();
+                    }
+                    Ok(dated)
                 })
             })
             .await

@@ -223,6 +223,7 @@ async fn a_create_without_an_intent_is_found() {
             urls: vec!["https://a.example/".to_owned()],
             scraper_params: None,
             fields: None,
+            not_after: None,
         };
         client.create(&request).await;
     })

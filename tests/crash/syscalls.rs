@@ -312,3 +312,26 @@ fn has_struck(log: &Path) -> bool {
     let trace = std::fs::read_to_string(log).unwrap();
     trace.contains("(INJECTED)")
 }
+
+/// What is given up must not be sent for much longer.
+#[tokio::test]
+async fn the_kernel_gives_up_unacknowledged_bytes_when_a_request_is_given_up() {
+    if !can_trace().await {
+        return;
+    }
+    let mut harness = Harness::new(&[]).await;
+    harness.set("api.request_timeout", "7s");
+    harness.enqueue(1).await;
+    let log = harness.folder.path().join("options.txt");
+    let strace_args = ["-e", "trace=setsockopt,connect"];
+    let child = traced(&harness, &log, &strace_args, &["run", "--until-done"])
+        .spawn()
+        .unwrap();
+    let status = ended(child).await.expect("it ends");
+    assert_eq!(status.code(), Some(0), "{}", said(&harness));
+    let trace = std::fs::read_to_string(&log).unwrap();
+    let pinned = trace.matches("TCP_USER_TIMEOUT, [7000]").count();
+    let connected = trace.matches("sa_family=AF_INET").count();
+    assert!(connected >= 2, "{trace}");
+    assert_eq!(pinned, connected, "{trace}");
+}

@@ -10,6 +10,9 @@ use url::{Host, Url};
 /// Well below what load balancers allow, so that a reused connection is live.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Bytes that the other side does not acknowledge for so long end the connection (Linux).
+const MAX_UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
 /// What a [`Client`](super::Client) is made from. `Debug` prints no key.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
@@ -128,6 +131,9 @@ pub(super) fn builder(config: &ClientConfig, encrypted: bool) -> reqwest::Client
         .retry(reqwest::retry::never())
         .connect_timeout(connect_timeout)
         .timeout(config.request_timeout)
+        // What was not acknowledged when the request is given up must not be sent for much
+        // longer: it would land when nobody looks for it any more.
+        .tcp_user_timeout(config.request_timeout.min(MAX_UNACKNOWLEDGED))
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .https_only(encrypted);
     if !(config.proxy && encrypted) {

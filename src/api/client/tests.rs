@@ -30,6 +30,7 @@ fn request() -> CreateRequest {
         urls: vec!["https://books.toscrape.com/".to_owned()],
         scraper_params: None,
         fields: None,
+        not_after: None,
     }
 }
 

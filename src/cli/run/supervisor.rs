@@ -3,6 +3,8 @@
 //! nothing is looked at and nothing told.
 
 use std::{
+    ffi::OsStr,
+    io::ErrorKind,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -13,7 +15,7 @@ use std::{
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 
-use super::words;
+use super::{notify, words};
 use crate::{
     clock::Clock,
     daemon::heartbeat::stuck_ms,
@@ -42,10 +44,12 @@ const STOP_RESERVE: Duration = Duration::from_secs(30);
 /// A line to systemd. Cloning it shares what was told.
 #[derive(Debug, Clone)]
 pub(super) struct Supervisor {
-    is_there: bool,
+    socket: Option<Arc<OsStr>>,
     watchdog: Option<Duration>,
     request_timeout: Duration,
     is_ready: Arc<AtomicBool>,
+    /// It was logged that nobody reads.
+    is_unread: Arc<AtomicBool>,
 }
 
 /// What tells whether a daemon makes progress.
@@ -61,17 +65,19 @@ impl Supervisor {
     /// `request_timeout`.
     pub(super) fn from_env(request_timeout: Duration) -> Self {
         Self {
-            is_there: std::env::var_os("NOTIFY_SOCKET").is_some(),
+            socket: notify::socket().map(Arc::from),
             watchdog: sd_notify::watchdog_enabled(),
             request_timeout,
             is_ready: Arc::default(),
+            is_unread: Arc::default(),
         }
     }
 
-    /// The store is open and the first job can be claimed. Told once.
+    /// The store is open and the first job can be claimed. Told once; where that was given
+    /// up, the next call tells it.
     pub(super) fn ready(&self) {
-        if !self.is_ready.swap(true, Ordering::Relaxed) {
-            self.tell(&[NotifyState::Ready]);
+        if !self.is_ready.swap(true, Ordering::Relaxed) && !self.tell(&[NotifyState::Ready]) {
+            self.is_ready.store(false, Ordering::Relaxed);
         }
     }
 
@@ -80,7 +86,7 @@ impl Supervisor {
         if self.is_ready.load(Ordering::Relaxed) {
             // systemd 253 and newer want the time with it.
             match NotifyState::monotonic_usec_now() {
-                Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+                Ok(now) => drop(self.tell(&[NotifyState::Reloading, now])),
                 Err(error) => tracing::warn!(%error, "cannot read the monotonic clock"),
             }
         }
@@ -108,18 +114,35 @@ impl Supervisor {
         ]);
     }
 
-    fn tell(&self, messages: &[NotifyState<'_>]) {
-        if !self.is_there {
-            return;
-        }
-        if let Err(error) = sd_notify::notify(messages) {
-            tracing::warn!(%error, "systemd cannot be told (NOTIFY_SOCKET)");
+    /// Returns false where nobody reads: a later try may do better.
+    fn tell(&self, messages: &[NotifyState<'_>]) -> bool {
+        let Some(socket) = &self.socket else {
+            return true;
+        };
+        match notify::notify(socket, messages) {
+            Ok(()) => {
+                self.is_unread.store(false, Ordering::Relaxed);
+                true
+            }
+            // It would go on for as long as nobody reads.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if !self.is_unread.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "nobody reads what systemd is told (NOTIFY_SOCKET): notices are given up"
+                    );
+                }
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "systemd cannot be told (NOTIFY_SOCKET)");
+                true
+            }
         }
     }
 
     /// Tells what goes on, and that there is progress, until it is dropped.
     pub(super) async fn watch(self, mut vitals: Vitals) {
-        if !self.is_there {
+        if self.socket.is_none() {
             return;
         }
         while vitals.heartbeat.load(Ordering::Relaxed) == 0 {
@@ -129,6 +152,7 @@ impl Supervisor {
         let mut told = String::new();
         let mut watchdog_at = Instant::now();
         loop {
+            self.ready();
             let began = Instant::now();
             let mut status = self.status(&vitals, &mut told).await;
             let looked = began.elapsed();

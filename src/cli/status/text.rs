@@ -204,6 +204,21 @@ impl Credits {
             ),
             format!("  in all {} {}", grouped(self.spent), limit(self.max)),
         ];
+        if self.dated_ahead > 0 {
+            lines.push(format!(
+                "  of today's, {} are dated later: the clock was ahead, or is behind now; they count \
+                 on each day up to then, until a running parserd finds the clock to agree with the \
+                 service's",
+                grouped(self.dated_ahead)
+            ));
+        }
+        if self.redated > 0 {
+            lines.push(format!(
+                "  of today's, {} are dated later: the clock was ahead when they were spent; they \
+                 count today, when it was found, and on no other day",
+                grouped(self.redated)
+            ));
+        }
         if self.to_come > 0 {
             let to_come = grouped(self.to_come);
             lines.push(format!(

@@ -280,6 +280,21 @@ fn a_value_out_of_bounds_is_refused_with_what_to_write() {
             "write a whole number from 0",
         ),
         (
+            "budget.credits_per_create",
+            "4611686018427387904",
+            "from 0 to 1000000000000",
+        ),
+        (
+            "budget.max_credits_per_day",
+            "1000000000001",
+            "from 0 to 1000000000000",
+        ),
+        (
+            "budget.max_credits",
+            "9223372036854775807",
+            "from 0 to 1000000000000",
+        ),
+        (
             "budget.max_credits",
             "-30000",
             "write a whole number from 0",

@@ -79,6 +79,21 @@ fn time_in_which_nobody_looked_as_planned_counts_for_nothing() {
     assert_eq!(job.progress.state, JobState::Creating);
 }
 
+/// A list may be asked for before the machine stands still, and be answered after it.
+#[test]
+fn time_in_which_a_look_was_frozen_does_not_count_towards_settling() {
+    let hour_ms = 3_600_000;
+    let mut job = in_doubt(AnswerLost);
+    let mut at = NOW;
+    for _ in 0..4 {
+        let asked_at = at;
+        at += hour_ms;
+        job.progress = change(&job, reconciled(ABSENT, asked_at), at).next;
+        assert_eq!(job.progress.state, JobState::Creating, "at {at}");
+        at = job.progress.due_at;
+    }
+}
+
 #[test]
 fn the_daemons_own_looks_settle_a_doubt_no_sooner_and_not_much_later() {
     for (cause, settle_ms) in [

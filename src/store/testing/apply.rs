@@ -60,7 +60,8 @@ async fn an_intent_is_state_ledger_and_history_at_once() {
         crate::budget::Spent {
             in_all: 30_000,
             today: 30_000,
-            later: 0
+            later: 0,
+            redated: 0
         }
     );
 }
@@ -216,7 +217,8 @@ async fn a_create_that_made_nothing_gives_its_credits_back() {
         crate::budget::Spent {
             in_all: 0,
             today: 0,
-            later: 0
+            later: 0,
+            redated: 0
         }
     );
     let facts = f.store.ledger("n_pd_1").await.unwrap();

@@ -52,6 +52,25 @@ async fn many_levels_of_priority_are_gone_through_in_order() {
 }
 
 /// Counted in steps of SQLite's machine: seconds would depend on the tester's.
+async fn steps_of(f: &mut Fixture, sql: String) -> u32 {
+    let ticks = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = std::sync::Arc::clone(&ticks);
+    let mut handle = f.other.lock_handle().await.unwrap();
+    handle.set_progress_handler(1, move || {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        true
+    });
+    drop(handle);
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(NOW)
+        .bind(NOW + 10)
+        .bind(NOW + 20)
+        .fetch_all(&mut f.other)
+        .await
+        .unwrap();
+    ticks.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 #[tokio::test]
 async fn jobs_that_are_not_due_are_not_walked_over() {
     async fn steps(not_due: u32) -> u32 {
@@ -59,30 +78,20 @@ async fn jobs_that_are_not_due_are_not_walked_over() {
         f.sql(&format!(
             "DROP TRIGGER jobs_insert_check; DROP TRIGGER jobs_inserted;
              WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {not_due})
-             INSERT INTO jobs (name, urls, priority, due_at) SELECT 'job-' || i, '[\"http://a/\"]',
-                 i % 3, 5000000000000 FROM n;
+             INSERT INTO jobs (name, urls, priority, due_at, run_at) SELECT 'job-' || i,
+                 '[\"http://a/\"]', i % 3, 5000000000000, 5000000000000 FROM n;
              INSERT INTO jobs (name, urls, priority) VALUES ('due', '[\"http://a/\"]', -1);"
         ))
         .await;
         assert_eq!(due_names(&f, NOW, 10).await, ["due"]);
-        let sql = crate::store::queue::due_creates_sql();
-        let ticks = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
-        let counter = std::sync::Arc::clone(&ticks);
-        f.other
-            .lock_handle()
-            .await
-            .unwrap()
-            .set_progress_handler(1, move || {
-                counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                true
-            });
-        sqlx::query(AssertSqlSafe(sql))
-            .bind(NOW)
-            .bind(10)
-            .fetch_all(&mut f.other)
-            .await
-            .unwrap();
-        ticks.load(std::sync::atomic::Ordering::Relaxed)
+        let mut steps = 0;
+        for sql in [
+            crate::store::queue::due_creates_sql(),
+            crate::store::times::misdated_sql(),
+        ] {
+            steps += steps_of(&mut f, sql).await;
+        }
+        steps
     }
     let (few, many) = (steps(30).await, steps(30_000).await);
     assert!(

@@ -170,3 +170,47 @@ async fn a_client_with_an_encrypted_base_url_refuses_any_other() {
     not_sent(client.create(&request()).await);
     assert!(server.seen().is_empty());
 }
+
+#[tokio::test]
+async fn a_create_whose_time_is_over_sends_nothing_of_its_body_however_late_that_shows() {
+    // Over before it connects, and over by the time that it is connected.
+    for connecting_ms in [0, 300] {
+        let server =
+            Server::playing([Act::Answer(http("201 Created", "", r#"{"id":"p1"}"#))]).await;
+        let mut client = client(&server.url);
+        let slow = Slow(Duration::from_millis(connecting_ms));
+        let builder = builder(&config(&server.url), false).dns_resolver(slow);
+        client.creating = builder.build().unwrap();
+        client.base_url.set_host(Some("localhost")).unwrap();
+        let late = CreateRequest {
+            not_after: Some(lasting_ms() - 1 + i64::try_from(connecting_ms).unwrap() / 3),
+            ..request()
+        };
+        let message = not_sent(client.create(&late).await);
+        assert!(message.contains("withheld"), "{message}");
+        assert!(server.seen().is_empty());
+        let in_time = CreateRequest {
+            not_after: Some(lasting_ms() + 60_000),
+            ..request()
+        };
+        let outcome = client.create(&in_time).await;
+        assert!(matches!(outcome, CreateOutcome::Created { .. }));
+        let [seen] = server.seen().try_into().unwrap();
+        let length = format!("content-length: {}\r\n", seen.body.len());
+        assert!(seen.head.to_lowercase().contains(&length), "{}", seen.head);
+    }
+}
+
+/// Finds every host on this machine, after a while.
+struct Slow(Duration);
+
+impl reqwest::dns::Resolve for Slow {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let pause = self.0;
+        Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            let found: reqwest::dns::Addrs = Box::new(std::iter::once(([127, 0, 0, 1], 0).into()));
+            Ok(found)
+        })
+    }
+}
