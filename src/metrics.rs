@@ -219,6 +219,15 @@ impl Metrics {
         }
     }
 
+    /// How many jobs this process brought to FINISHED.
+    pub fn finished(&self) -> i64 {
+        let from = |from: &JobState| {
+            let labels = [from.as_str(), JobState::Finished.as_str()];
+            self.transitions.with_label_values(&labels).get()
+        };
+        i64::try_from(JobState::ALL.iter().map(from).sum::<u64>()).unwrap_or(i64::MAX)
+    }
+
     /// When this process last stored a change of a job; none where it did not yet.
     pub fn progressed_at(&self) -> Option<UnixMs> {
         Some(self.progressed_at.load(Ordering::Relaxed)).filter(|at| *at > 0)
@@ -310,6 +319,7 @@ mod tests {
         metrics.unparked(0, 99_000);
         metrics.unparked(3, 40_000);
         assert_eq!(metrics.progressed_at(), Some(40_000));
+        assert_eq!(metrics.finished(), 1);
         let text = metrics.text().unwrap();
         for line in [
             "parserd_transitions_total{from=\"GENERATING\",to=\"FINISHED\"} 1",

@@ -137,8 +137,44 @@ async fn until_done_tells_failed_and_parked_jobs_by_its_exit_code() {
         .await;
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(4), "{told}");
-    assert!(told.contains("jobs: 1 PARKED, 1 CANCELLED"), "{told}");
+    assert!(told.contains("jobs: 1 PARKED"), "{told}");
+    assert!(told.contains("not of this run: 1 CANCELLED"), "{told}");
     assert!(told.contains("next: `parserd status`"), "{told}");
+}
+
+#[tokio::test]
+async fn until_done_counts_the_failures_of_its_own_run_only() {
+    let harness = Harness::new(&["create fail=\"blocked\" name=job-0"]).await;
+    harness.enqueue(1).await;
+    let night = async || {
+        let program = Program::start(parserd(&harness, &["run", "--until-done"]));
+        let output = program.ended().await;
+        let told = stderr(&output);
+        let (_, end) = told.split_once("parserd has stopped").unwrap();
+        (output.status.code(), end.to_owned())
+    };
+    let (code, end) = night().await;
+    assert_eq!(code, Some(3), "{end}");
+    // The nights after: nothing new, then a job that goes well, then the old one again.
+    let (code, end) = night().await;
+    assert_eq!(code, Some(0), "{end}");
+    assert!(end.contains("not of this run: 1 FAILED"), "{end}");
+    harness
+        .sql("INSERT INTO jobs (name, urls) VALUES ('x', '[\"https://x.example/\"]')")
+        .await
+        .unwrap();
+    let (code, end) = night().await;
+    assert_eq!(code, Some(0), "{end}");
+    assert!(end.contains("jobs: 1 FINISHED"), "{end}");
+    assert!(end.contains("not of this run: 1 FAILED"), "{end}");
+    harness
+        .sql("UPDATE jobs SET state = 'QUEUED' WHERE state = 'FAILED'")
+        .await
+        .unwrap();
+    let (code, end) = night().await;
+    assert_eq!(code, Some(3), "{end}");
+    assert!(end.contains("jobs: 1 FAILED"), "{end}");
+    assert!(end.contains("not of this run: 1 FINISHED"), "{end}");
 }
 
 #[tokio::test]

@@ -21,11 +21,17 @@ fn shown(command: Command) -> String {
 }
 
 fn shown_at(width: u16, command: Command) -> String {
-    let (mut child, mut terminal) = begun(width, command);
+    let (mut child, terminal) = begun(width, command);
+    let shown = read_all(terminal);
+    child.wait().unwrap();
+    shown
+}
+
+/// Everything that is shown until the command ends.
+fn read_all(mut terminal: File) -> String {
     let mut shown = Vec::new();
     // A terminal that nobody has open any more cannot be read.
     let _ends_with_an_error = terminal.read_to_end(&mut shown);
-    child.wait().unwrap();
     String::from_utf8(shown).unwrap()
 }
 
@@ -170,9 +176,15 @@ fn a_long_file_has_a_bar_and_in_a_pipe_none() {
 }
 
 #[test]
-fn the_demo_shows_a_bar_under_its_lines() {
+fn the_demo_shows_a_bar_under_its_lines_and_ends_with_0() {
     let place = Place::new();
-    let told = on_terminal(&place, &["demo"]);
+    let mut command = place.command(&["demo"]);
+    command.env("TERM", "xterm-256color");
+    let (mut child, terminal) = begun(60, command);
+    let told = read_all(terminal);
     assert!(told.contains(" done  "), "{told}");
     assert!(told.contains("0 jobs were paid twice"), "{told}");
+    // One job is bound to fail: that is no fault of the demo.
+    assert!(told.contains("FAILED"), "{told}");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{told}");
 }
