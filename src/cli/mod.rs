@@ -1,5 +1,6 @@
 //! The commands: one file each, the arguments here.
 
+mod ask;
 mod backup;
 mod bar;
 mod check;
@@ -79,12 +80,12 @@ pub enum Command {
     /// One job with its whole history
     Show(show::ShowArgs),
     /// Take up FAILED and PARKED jobs again
-    Retry(operate::SelectArgs),
+    Retry(operate::OperateArgs),
     /// Call off jobs that are QUEUED, PARKED or FAILED
-    Cancel(operate::SelectArgs),
+    Cancel(operate::OperateArgs),
     /// Open closed gates and un-park jobs: without arguments, all that credits, key or
     /// budget held
-    Resume(operate::SelectArgs),
+    Resume(operate::OperateArgs),
     /// Say what became of a create in doubt
     Resolve(resolve::ResolveArgs),
     /// Check configuration, key, database and service; nothing is created

@@ -248,10 +248,10 @@ async fn operate(
         .store
         .operate(action, Selection::Ids(vec![id]))
         .await?;
-    Ok(if changed > 0 {
-        Ok(())
-    } else {
+    Ok(if changed.is_empty() {
         Err("it is in another state by now".to_owned())
+    } else {
+        Ok(())
     })
 }
 
