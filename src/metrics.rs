@@ -2,6 +2,7 @@
 //! database knows better are no business of this module; see `http::exposition`.
 
 mod measured;
+mod refusal;
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -14,6 +15,7 @@ use prometheus::{
 
 use crate::job::{JobState, Progress, UnixMs};
 pub use measured::Measured;
+pub use refusal::Refusal;
 
 /// Upper bounds of the buckets of a request's time, in seconds: the service retries
 /// inside for 70 s.
@@ -103,6 +105,7 @@ pub struct Metrics {
     request_seconds: HistogramVec,
     transitions: IntCounterVec,
     generation_seconds: HistogramVec,
+    refusals: IntCounterVec,
     in_flight: IntGauge,
     limit: IntGauge,
     progressed_at: AtomicI64,
@@ -150,6 +153,11 @@ impl Default for Metrics {
                 "state",
                 GENERATION_SECONDS,
             ),
+            refusals: counter(
+                "parserd_page_refusals_total",
+                "Requests that the page refused, by why.",
+                &["reason"],
+            ),
             in_flight: gauge(
                 "parserd_requests_in_flight",
                 "Requests to the service that are under way.",
@@ -185,9 +193,17 @@ impl Metrics {
                 self.transition(*from, *to, 0);
             }
         }
+        for refusal in Refusal::ALL {
+            self.refusals.with_label_values(&[refusal.as_str()]);
+        }
         for end in [JobState::Finished, JobState::Failed] {
             self.generation_seconds.with_label_values(&[end.as_str()]);
         }
+    }
+
+    /// Notes that the page refused a request.
+    pub fn refused(&self, refusal: Refusal) {
+        self.refusals.with_label_values(&[refusal.as_str()]).inc();
     }
 
     /// Notes how many requests may be under way at once.

@@ -7,14 +7,13 @@ use std::path::Path;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Bad, ConfigError};
+use super::guessable::{CURE, guessable};
 use super::layers::{CREDENTIALS_DIRECTORY, Sources};
 use super::read::Reader;
 
 /// The names of systemd's credentials.
 const CREDENTIAL: &str = "api_key";
 const TOKEN_CREDENTIAL: &str = "http_token";
-/// A token that is shorter could be guessed.
-const LEAST_TOKEN_CHARS: usize = 16;
 /// The longest key file that is read, in bytes.
 const MAX_BYTES: u64 = 4096;
 const KEY_CURE: &str = "the key alone, on one line";
@@ -75,13 +74,14 @@ pub(super) fn token(reader: &mut Reader, sources: &Sources) -> Key {
         (None, _) => return Key::Absent,
     };
     let read = key_file(&path, exempt).and_then(|token| {
-        if token.expose_secret().len() >= LEAST_TOKEN_CHARS {
+        let Some(why) = guessable(token.expose_secret()) else {
             return Ok(token);
-        }
-        Err(Fault::Bad(Bad::new(
-            format!("{} holds a token that could be guessed", path.display()),
-            format!("{LEAST_TOKEN_CHARS} characters or more there: openssl rand -hex 24"),
-        )))
+        };
+        let problem = format!(
+            "{} holds a token that could be guessed: it {why}",
+            path.display()
+        );
+        Err(Fault::Bad(Bad::new(problem, CURE)))
     });
     settle(reader, "http.token_file", &origin, read)
 }
