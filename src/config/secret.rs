@@ -30,8 +30,17 @@ pub(super) enum Key {
 
 /// `api.key`, else `api.key_file`, else systemd's credential.
 pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
-    let inline = reader.text("api.key");
-    let file = reader.text("api.key_file");
+    let is_given = |(text, _): &(String, String)| !text.trim().is_empty();
+    let file = reader.text("api.key_file").filter(is_given);
+    let credential = credentials(sources)
+        .map(|folder| folder.join(CREDENTIAL))
+        // One that may be there and cannot be looked at is told, not passed over.
+        .filter(|path| path.try_exists().unwrap_or(true));
+    // A blank one is no key; it is told only where there is no other.
+    let has_other = file.is_some() || credential.is_some();
+    let inline = reader
+        .text("api.key")
+        .filter(|found| is_given(found) || !has_other);
     match (inline, file) {
         (Some((_, key_origin)), Some((_, file_origin))) => {
             let problem = format!("is given, and so is api.key_file ({file_origin})");
@@ -45,13 +54,12 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
             let exempt = credentials(sources).is_some_and(|folder| path.starts_with(folder));
             settle(reader, "api.key_file", &origin, key_file(&path, exempt))
         }
-        (None, None) => match credentials(sources).map(|folder| folder.join(CREDENTIAL)) {
-            // One that may be there and cannot be looked at is told, not passed over.
-            Some(path) if path.try_exists().unwrap_or(true) => {
+        (None, None) => match credential {
+            Some(path) => {
                 let origin = format!("systemd credential {CREDENTIAL}");
                 settle(reader, "api.key", &origin, key_file(&path, true))
             }
-            _ => Key::Absent,
+            None => Key::Absent,
         },
     }
 }

@@ -202,7 +202,7 @@ pub enum StoreError {
         known: i64,
     },
     /// A statement failed.
-    #[error("database: cannot {what}: {source}")]
+    #[error("database: cannot {what}: {source}{}", trouble::and_cure(source))]
     Sql {
         /// What was tried.
         what: &'static str,
