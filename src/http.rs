@@ -3,12 +3,14 @@
 mod act;
 mod connections;
 mod exposition;
+mod fold;
 mod guard;
 mod health;
 mod page;
 mod reply;
 mod session;
 mod snapshot;
+mod turnstile;
 
 use std::{
     convert::Infallible,
@@ -43,12 +45,13 @@ use crate::{
     job::UnixMs,
     key::KeyProof,
     lifecycle::Policy,
-    metrics::Metrics,
+    metrics::{Metrics, Refusal},
     store::{Store, StoreError},
     wiring,
     worker::Stop,
 };
 use connections::{Connections, Impatient};
+use fold::{Folds, Kind};
 use reply::Reply;
 use session::Sessions;
 use snapshot::Looks;
@@ -87,6 +90,7 @@ pub struct Vitals {
     budget: Budget,
     policy: Policy,
     pages: Semaphore,
+    folds: Folds,
 }
 
 impl Vitals {
@@ -112,6 +116,7 @@ impl Vitals {
             budget: wiring::budget(settings),
             policy: wiring::policy(settings),
             pages: Semaphore::new(MAX_PAGES),
+            folds: Folds::default(),
         }
     }
 }
@@ -144,20 +149,24 @@ impl Listener {
         let sampled = Arc::clone(&vitals);
         let mut sampling = JoinSet::new();
         sampling.spawn(async move { sampled.looks.sample().await });
+        let folded = Arc::clone(&vitals);
+        sampling.spawn(async move { folded.folds.keep().await });
         loop {
             let (stream, peer) = match self.0.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "http.listen: cannot take a connection");
+                    vitals
+                        .folds
+                        .came(Kind::NoConnection, Some(error.to_string()));
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
                 }
             };
-            let vitals = Arc::clone(&vitals);
-            connections.spawn(async move {
+            let told = Arc::clone(&vitals);
+            let serving = async move {
                 let is_near = peer.ip().to_canonical().is_loopback();
                 let service =
-                    service_fn(move |request| answer(Arc::clone(&vitals), is_near, request));
+                    service_fn(move |request| answer(Arc::clone(&told), is_near, request));
                 let serving = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIMEOUT)
@@ -167,7 +176,10 @@ impl Listener {
                     Ok(Err(error)) => tracing::debug!(%error, "http.listen: a connection broke"),
                     Err(_) => tracing::debug!("http.listen: a connection took too long"),
                 }
-            });
+            };
+            if connections.spawn(serving) {
+                vitals.folds.came(Kind::Connections, None);
+            }
         }
     }
 }
@@ -184,19 +196,21 @@ async fn answer(
         "/readyz" => Reply::plain(health::ready(&vitals).await),
         "/metrics" => match exposition::page(&vitals).await {
             Ok(text) => Reply::metrics(text),
-            Err(error) => unavailable(&error),
+            Err(error) => unavailable(&vitals, &error),
         },
         // Unencrypted, it is nothing for a network.
-        _ if !is_near => Reply::plain((
-            StatusCode::FORBIDDEN,
-            "the page is for this machine only: come through a tunnel, such as ssh -L\n".to_owned(),
-        )),
+        _ if !is_near => {
+            vitals.metrics.refused(Refusal::OtherMachine);
+            let words =
+                "the page is for this machine only: come through a tunnel, such as ssh -L\n";
+            Reply::plain((StatusCode::FORBIDDEN, words.to_owned()))
+        }
         _ => page::answer(&vitals, request).await,
     };
     Ok(reply.into_response())
 }
 
-fn unavailable(error: &StoreError) -> Reply {
-    tracing::warn!(%error, "http.listen: the database does not answer");
+fn unavailable(vitals: &Vitals, error: &StoreError) -> Reply {
+    vitals.folds.came(Kind::Database, Some(error.to_string()));
     Reply::plain((StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")))
 }

@@ -2,6 +2,7 @@
 //! database knows better are no business of this module; see `http::exposition`.
 
 mod measured;
+mod refusal;
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -14,6 +15,7 @@ use prometheus::{
 
 use crate::job::{JobState, Progress, UnixMs};
 pub use measured::Measured;
+pub use refusal::Refusal;
 
 /// Upper bounds of the buckets of a request's time, in seconds: the service retries
 /// inside for 70 s.
@@ -103,6 +105,7 @@ pub struct Metrics {
     request_seconds: HistogramVec,
     transitions: IntCounterVec,
     generation_seconds: HistogramVec,
+    refusals: IntCounterVec,
     in_flight: IntGauge,
     limit: IntGauge,
     progressed_at: AtomicI64,
@@ -150,6 +153,11 @@ impl Default for Metrics {
                 "state",
                 GENERATION_SECONDS,
             ),
+            refusals: counter(
+                "parserd_page_refusals_total",
+                "Requests that the page refused, by why.",
+                &["reason"],
+            ),
             in_flight: gauge(
                 "parserd_requests_in_flight",
                 "Requests to the service that are under way.",
@@ -185,9 +193,17 @@ impl Metrics {
                 self.transition(*from, *to, 0);
             }
         }
+        for refusal in Refusal::ALL {
+            self.refusals.with_label_values(&[refusal.as_str()]);
+        }
         for end in [JobState::Finished, JobState::Failed] {
             self.generation_seconds.with_label_values(&[end.as_str()]);
         }
+    }
+
+    /// Notes that the page refused a request.
+    pub fn refused(&self, refusal: Refusal) {
+        self.refusals.with_label_values(&[refusal.as_str()]).inc();
     }
 
     /// Notes how many requests may be under way at once.
@@ -217,6 +233,15 @@ impl Metrics {
             self.progressed_at.store(now, Ordering::Relaxed);
             self.transition(JobState::Parked, JobState::Queued, jobs);
         }
+    }
+
+    /// How many jobs this process brought to FINISHED.
+    pub fn finished(&self) -> i64 {
+        let from = |from: &JobState| {
+            let labels = [from.as_str(), JobState::Finished.as_str()];
+            self.transitions.with_label_values(&labels).get()
+        };
+        i64::try_from(JobState::ALL.iter().map(from).sum::<u64>()).unwrap_or(i64::MAX)
     }
 
     /// When this process last stored a change of a job; none where it did not yet.
@@ -310,6 +335,7 @@ mod tests {
         metrics.unparked(0, 99_000);
         metrics.unparked(3, 40_000);
         assert_eq!(metrics.progressed_at(), Some(40_000));
+        assert_eq!(metrics.finished(), 1);
         let text = metrics.text().unwrap();
         for line in [
             "parserd_transitions_total{from=\"GENERATING\",to=\"FINISHED\"} 1",

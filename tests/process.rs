@@ -6,6 +6,7 @@
 mod common;
 
 use std::{
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -137,8 +138,44 @@ async fn until_done_tells_failed_and_parked_jobs_by_its_exit_code() {
         .await;
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(4), "{told}");
-    assert!(told.contains("jobs: 1 PARKED, 1 CANCELLED"), "{told}");
+    assert!(told.contains("jobs: 1 PARKED"), "{told}");
+    assert!(told.contains("not of this run: 1 CANCELLED"), "{told}");
     assert!(told.contains("next: `parserd status`"), "{told}");
+}
+
+#[tokio::test]
+async fn until_done_counts_the_failures_of_its_own_run_only() {
+    let harness = Harness::new(&["create fail=\"blocked\" name=job-0"]).await;
+    harness.enqueue(1).await;
+    let night = async || {
+        let program = Program::start(parserd(&harness, &["run", "--until-done"]));
+        let output = program.ended().await;
+        let told = stderr(&output);
+        let (_, end) = told.split_once("parserd has stopped").unwrap();
+        (output.status.code(), end.to_owned())
+    };
+    let (code, end) = night().await;
+    assert_eq!(code, Some(3), "{end}");
+    // The nights after: nothing new, then a job that goes well, then the old one again.
+    let (code, end) = night().await;
+    assert_eq!(code, Some(0), "{end}");
+    assert!(end.contains("not of this run: 1 FAILED"), "{end}");
+    harness
+        .sql("INSERT INTO jobs (name, urls) VALUES ('x', '[\"https://x.example/\"]')")
+        .await
+        .unwrap();
+    let (code, end) = night().await;
+    assert_eq!(code, Some(0), "{end}");
+    assert!(end.contains("jobs: 1 FINISHED"), "{end}");
+    assert!(end.contains("not of this run: 1 FAILED"), "{end}");
+    harness
+        .sql("UPDATE jobs SET state = 'QUEUED' WHERE state = 'FAILED'")
+        .await
+        .unwrap();
+    let (code, end) = night().await;
+    assert_eq!(code, Some(3), "{end}");
+    assert!(end.contains("jobs: 1 FAILED"), "{end}");
+    assert!(end.contains("not of this run: 1 FINISHED"), "{end}");
 }
 
 #[tokio::test]
@@ -270,6 +307,55 @@ fn assert_without_key(bytes: &[u8], place: &str) {
     }
 }
 
+/// Where the program listens, as its log says.
+fn address_of(program: &Program) -> String {
+    let said = String::from_utf8(written(&program.stderr)).unwrap();
+    said.split("address=")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn what_others_bring_about_is_one_log_line_a_minute_with_its_count() {
+    let _installed_before = rustls::crypto::ring::default_provider().install_default();
+    let mut harness = Harness::new(&["create generation=1h"]).await;
+    let token = harness.folder.path().join("token");
+    std::fs::write(&token, "a-token-for-tests-only").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    harness.set("http.listen", "127.0.0.1:0");
+    harness.set("http.actions", "true");
+    harness.set("http.token_file", token.to_str().unwrap());
+    harness.enqueue(1).await;
+    let program = Program::start(parserd(&harness, &["run"]));
+    harness.await_states(&[(JobState::Generating, 1)]).await;
+    let base = format!("http://{}", address_of(&program));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut statuses = Vec::new();
+    for (origin, posts) in [("https://evil.example", 9), (base.as_str(), 2)] {
+        for _ in 0..posts {
+            let request = client.post(format!("{base}/login"));
+            let request = request.header("origin", origin).body("token=a-guess");
+            statuses.push(request.send().await.unwrap().status().as_u16());
+        }
+    }
+    assert_eq!(statuses, [403; 11]);
+    program.signal(Signal::TERM);
+    let told = stderr(&program.ended().await);
+    let times = |words: &str| -> Vec<String> {
+        let lines = told.lines().filter(|line| line.contains(words));
+        let times = lines.map(|line| line.split("times=").nth(1).unwrap());
+        times
+            .map(|rest| rest.split_whitespace().next().unwrap().to_owned())
+            .collect()
+    };
+    // The first at once, the rest in the end, which comes before the minute is over.
+    assert_eq!(times("does not come from the page"), ["1", "8"], "{told}");
+    assert_eq!(times("a wrong token"), ["1", "1"], "{told}");
+    assert!(!told.contains("a-guess"), "{told}");
+}
+
 #[tokio::test]
 async fn metrics_and_health_are_served_on_loopback() {
     let _installed_before = rustls::crypto::ring::default_provider().install_default();
@@ -279,13 +365,7 @@ async fn metrics_and_health_are_served_on_loopback() {
     harness.enqueue(3).await;
     let program = Program::start(parserd(&harness, &["run"]));
     harness.await_states(&[(JobState::Generating, 3)]).await;
-    let said = String::from_utf8(written(&program.stderr)).unwrap();
-    let address = said
-        .split("address=")
-        .nth(1)
-        .and_then(|rest| rest.split_whitespace().next())
-        .unwrap()
-        .to_owned();
+    let address = address_of(&program);
     let get = async |path: &str| {
         let answer = reqwest::get(format!("http://{address}{path}"))
             .await

@@ -1,5 +1,7 @@
 //! `parserd demo`: the whole system end to end, on a simulator of the service.
 
+mod script;
+
 use std::{
     collections::HashSet, io::IsTerminal as _, net::Ipv4Addr, path::PathBuf, time::Duration,
 };
@@ -28,9 +30,9 @@ use super::{
     Exit,
     bar::JobsBar,
     narrate,
-    output::{Columns, Out, grouped, say, span},
-    run,
+    output::{Columns, Out, grouped, say, say_error, span},
 };
+use script::{End, FAULTS};
 
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
@@ -45,17 +47,6 @@ const JOBS: &str = include_str!("../../config/jobs.example.toml");
 
 /// The simulator's key.
 const KEY: &str = "demo-key";
-
-/// What goes wrong in the demo, and for whom.
-const FAULTS: &[&str] = &[
-    // The page needs JavaScript, and the job does not say so.
-    "create fail=\"ExtractionError: No data could be extracted, the page may need JavaScript\" \
-     name=quotes-js-delayed-no-render",
-    // An error that made nothing: found out, then tried again.
-    "create status=500 before nth=1 name=books-category",
-    // An answer lost on its way: the parser is found, not paid for again.
-    "create lose after nth=1 name=quotes-author",
-];
 
 /// A minute of the service passes in a second.
 const GENERATION_SCALE: f64 = 1.0 / 45.0;
@@ -142,11 +133,18 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
         }
     }
     show.end().await?;
-    result(&store, &server, args.keep.as_deref()).await?;
-    let exit = run::verdict(&store, true).await?;
+    let end = result(&store, &server, args.keep.as_deref()).await?;
     store.close().await;
     server.shutdown().await;
-    Ok(exit)
+    let departures = script::departures(&end);
+    for departure in &departures {
+        say_error(&format!("error: {departure}"));
+    }
+    Ok(if departures.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 async fn simulator() -> anyhow::Result<ServerHandle> {
@@ -266,7 +264,7 @@ async fn result(
     store: &Store,
     server: &ServerHandle,
     kept: Option<&std::path::Path>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<End> {
     let mut out = Out::default();
     let mut table = Columns::new(&[
         "ID",
@@ -277,7 +275,9 @@ async fn result(
         "WHY, AND WHAT TO DO",
     ]);
     let mut rows = store.rows(&[]);
+    let mut jobs = Vec::new();
     while let Some(row) = rows.try_next().await? {
+        jobs.push((row.name.clone(), row.state.clone()));
         let why = match (row.error_kind, row.error_message, row.error_hint) {
             (Some(kind), Some(message), Some(hint)) => format!("{kind}: {message}. Hint: {hint}"),
             (kind, ..) => kind.unwrap_or_default(),
@@ -328,5 +328,9 @@ async fn result(
     )?;
     out.line("  parserd check                   with PARSERD__API__KEY set: is everything ready for a real run?")?;
     out.line("  parserd enqueue --dry-run config/jobs.example.toml   what a job file would add")?;
-    out.flush()
+    out.flush()?;
+    Ok(End {
+        jobs,
+        paid_twice: twice,
+    })
 }

@@ -17,9 +17,9 @@ pub enum Exit {
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// `run --until-done` or `demo` ended with FAILED jobs.
+    /// `run --until-done` ended with jobs that became FAILED meanwhile.
     FailedJobs = 3,
-    /// It ended with PARKED jobs and none FAILED.
+    /// It ended with PARKED jobs and none that became FAILED.
     ParkedJobs = 4,
     /// A job file is bad.
     BadFile = 65,

@@ -1,5 +1,6 @@
 //! The commands: one file each, the arguments here.
 
+mod ask;
 mod backup;
 mod bar;
 mod check;
@@ -57,8 +58,8 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 --config and --set stand before the command: parserd --config my.toml status
 
-Exit codes: 0 done; 1 failed; 2 usage; 3 run --until-done or demo ended with FAILED
-jobs; 4 it ended with PARKED jobs and none FAILED; 65 a job file is bad; 75 another
+Exit codes: 0 done; 1 failed; 2 usage; 3 run --until-done ended with jobs that FAILED
+meanwhile; 4 it ended with PARKED jobs and none FAILED; 65 a job file is bad; 75 another
 daemon has this database; 78 the configuration is bad.";
 
 /// What to do.
@@ -79,12 +80,12 @@ pub enum Command {
     /// One job with its whole history
     Show(show::ShowArgs),
     /// Take up FAILED and PARKED jobs again
-    Retry(operate::SelectArgs),
+    Retry(operate::OperateArgs),
     /// Call off jobs that are QUEUED, PARKED or FAILED
-    Cancel(operate::SelectArgs),
+    Cancel(operate::OperateArgs),
     /// Open closed gates and un-park jobs: without arguments, all that credits, key or
     /// budget held
-    Resume(operate::SelectArgs),
+    Resume(operate::OperateArgs),
     /// Say what became of a create in doubt
     Resolve(resolve::ResolveArgs),
     /// Check configuration, key, database and service; nothing is created

@@ -1,18 +1,29 @@
 //! `parserd retry`, `parserd cancel`, `parserd resume`: an operator's word on jobs.
 
+mod gates;
+mod price;
+
+use std::collections::HashSet;
+
 use futures_util::TryStreamExt as _;
 
-use super::output::{cost, count, lasting, quoted, say};
-use super::{Exit, Usage, budget, jobs::state, show::unknown};
+use super::output::{count, grouped, quoted, say};
+use super::{Exit, Usage, ask, budget, jobs::state, show::unknown};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::gate::Scope;
-use crate::job::{ErrorKind, JobId, JobState, ParkReason};
+use crate::job::{JobId, JobState, ParkReason};
 use crate::store::report::JobRow;
 use crate::store::{OperatorAction, Role, Selection, Store, StoreError};
+use gates::Gates;
+pub(crate) use price::is_created_anew;
+use price::{Price, is_parked_for};
 
 /// How many jobs one transaction changes, to bound how long it holds the write lock.
 const STEP_JOBS: usize = 1000;
+
+/// So many jobs to be paid for are asked about on a terminal.
+const ASKED_FROM: usize = 2;
 
 /// What `resume` without arguments un-parks: what a closed gate or the budget held.
 const HELD: &[ParkReason] = &[
@@ -37,35 +48,62 @@ pub struct SelectArgs {
     all: bool,
 }
 
+/// Which jobs, and how sure.
+#[derive(Debug, clap::Args)]
+pub struct OperateArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+
+    /// Do not ask on a terminal
+    #[arg(long)]
+    yes: bool,
+
+    /// Say what would be done and what it may cost, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
 pub(super) async fn operate(
     settings: &Settings,
     action: OperatorAction,
-    args: SelectArgs,
+    args: OperateArgs,
 ) -> anyhow::Result<Exit> {
+    let OperateArgs {
+        select,
+        yes,
+        dry_run,
+    } = args;
     let words = Words::of(action);
-    check_usage(&words, action, &args)?;
+    check_usage(&words, action, &select)?;
     // As a reader: where there is no database, there is none to make.
     let store = Store::open(settings.database_path(), Role::Reader).await?;
-    let mut chosen = if args.jobs.is_empty() {
-        by_state(&store, action, &args.states).await?
-    } else {
-        by_key(&store, action, &words, &args.jobs).await?
+    let chosen = chosen(&store, action, &words, &select).await?;
+    let budget = budget(settings, &store, Clock::system().now()).await?;
+    let gates = Gates::of(&store, action, &select, &chosen.rows).await?;
+    let given_up = given_up(&store, action, &chosen.rows).await?;
+    let price = Price::of(&chosen.rows);
+    let (lines, must_ask) = match action {
+        OperatorAction::Cancel => (&given_up, !given_up.is_empty()),
+        OperatorAction::Retry | OperatorAction::Resume => (
+            &before_spending(price, &gates, &budget, &chosen.rows),
+            chosen.rows.len() >= ASKED_FROM && price.creates() > 0,
+        ),
     };
-    chosen.rows.dedup_by_key(|row| row.id);
-    let changed = change(&store, action, &chosen.rows).await?;
-    say(&format!("{} {}", count(changed, "job"), words.done));
-    if changed < chosen.rows.len() {
-        let moved = count(chosen.rows.len() - changed, "job");
+    lines.iter().for_each(|line| say(line));
+    let jobs = count(chosen.rows.len(), "job");
+    let cost = words.price(price, &budget);
+    if dry_run {
+        let done = words.done;
         say(&format!(
-            "{moved} moved on meanwhile and stayed as they are"
+            "{jobs} would be {done}{cost}; dry run, nothing was changed"
         ));
-    }
-    if action == OperatorAction::Retry {
-        tell_cost(settings, &store, &chosen.rows).await?;
-    }
-    if action == OperatorAction::Resume {
-        open_gates(&store, &args, &chosen.rows).await?;
-        tell_budget(settings, &store, &chosen.rows).await?;
+        gates.tell("would open", Clock::system().now());
+    } else if must_ask && !yes && ask::is_possible() && !words.agreed(&jobs, &cost).await? {
+        say("nothing was changed");
+        return Ok(Exit::Failed);
+    } else {
+        change(&store, action, &words, &chosen.rows, &budget).await?;
+        gates.open(&store).await?;
     }
     store.close().await;
     Ok(if chosen.missed == 0 {
@@ -78,16 +116,36 @@ pub(super) async fn operate(
 struct Words {
     verb: &'static str,
     done: &'static str,
+    question: &'static str,
+    has_price: bool,
 }
 
 impl Words {
     const fn of(action: OperatorAction) -> Self {
-        let (verb, done) = match action {
-            OperatorAction::Retry => ("retry", "taken up again"),
-            OperatorAction::Cancel => ("cancel", "called off"),
-            OperatorAction::Resume => ("resume", "un-parked"),
+        let (verb, done, question) = match action {
+            OperatorAction::Retry => ("retry", "taken up again", "take up"),
+            OperatorAction::Cancel => ("cancel", "called off", "call off"),
+            OperatorAction::Resume => ("resume", "un-parked", "un-park"),
         };
-        Self { verb, done }
+        Self {
+            verb,
+            done,
+            question,
+            has_price: !matches!(action, OperatorAction::Cancel),
+        }
+    }
+
+    async fn agreed(&self, jobs: &str, cost: &str) -> anyhow::Result<bool> {
+        ask::agreed(&format!("{} {jobs}{cost}?", self.question)).await
+    }
+
+    /// `, for up to 2 x 30,000 = 60,000 credits`
+    fn price(&self, price: Price, budget: &Budget) -> String {
+        if self.has_price && price != Price::default() {
+            format!(", {}", price.in_all(budget))
+        } else {
+            String::new()
+        }
     }
 }
 
@@ -119,6 +177,21 @@ fn listed(states: &[JobState]) -> String {
 struct Chosen {
     rows: Vec<JobRow>,
     missed: usize,
+}
+
+async fn chosen(
+    store: &Store,
+    action: OperatorAction,
+    words: &Words,
+    select: &SelectArgs,
+) -> Result<Chosen, StoreError> {
+    let mut chosen = if select.jobs.is_empty() {
+        by_state(store, action, &select.states).await?
+    } else {
+        by_key(store, action, words, &select.jobs).await?
+    };
+    chosen.rows.dedup_by_key(|row| row.id);
+    Ok(chosen)
 }
 
 /// Without states, `resume` takes what a gate or the budget held.
@@ -200,91 +273,71 @@ fn instead(row: &JobRow) -> String {
     }
 }
 
-fn is_parked_for(row: &JobRow, reasons: &[ParkReason]) -> bool {
-    let named = |reason: &ParkReason| row.park_reason.as_deref() == Some(reason.as_str());
-    row.state == JobState::Parked.as_str() && reasons.iter().any(named)
+/// What `retry` and `resume` lead to, before anything is spent.
+fn before_spending(price: Price, gates: &Gates, budget: &Budget, rows: &[JobRow]) -> Vec<String> {
+    let mut lines = price.lines(budget);
+    lines.extend(gates.others_line(budget));
+    if !rows.is_empty()
+        && let Err(over) = budget.admits(Clock::system().now())
+    {
+        lines.push(format!(
+            "note: the jobs will be parked again: {}",
+            over.message
+        ));
+    }
+    lines
 }
 
-async fn change(
+/// What a cancellation gives up: creates of which it is not known whether they made a parser.
+async fn given_up(
     store: &Store,
     action: OperatorAction,
     rows: &[JobRow],
-) -> Result<usize, StoreError> {
-    let mut changed = 0;
+) -> Result<Vec<String>, StoreError> {
+    if action != OperatorAction::Cancel {
+        return Ok(Vec::new());
+    }
+    let mut lines = Vec::new();
+    for step in rows.chunks(STEP_JOBS) {
+        let ids: Vec<_> = step.iter().map(|row| JobId(row.id)).collect();
+        for create in store.pending_creates(&ids).await? {
+            let id = create.job_id;
+            lines.push(format!(
+                "job {id}: a create is in doubt, sent as {}: if it made a parser, {} credits are \
+                 paid for it, and calling the job off gives it up; `parserd resolve {id}` looks \
+                 for it, and enqueued again the same job looks for it before anything is paid",
+                quoted(&create.remote_name),
+                grouped(create.credits)
+            ));
+        }
+    }
+    Ok(lines)
+}
+
+/// Changes the jobs, and tells of those that were: others moved on meanwhile.
+async fn change(
+    store: &Store,
+    action: OperatorAction,
+    words: &Words,
+    rows: &[JobRow],
+    budget: &Budget,
+) -> Result<(), StoreError> {
+    let mut changed = HashSet::new();
     for step in rows.chunks(STEP_JOBS) {
         let ids = step.iter().map(|row| JobId(row.id)).collect();
-        changed += store.operate(action, Selection::Ids(ids)).await?;
+        changed.extend(store.operate(action, Selection::Ids(ids)).await?);
     }
-    Ok(usize::try_from(changed).unwrap_or(usize::MAX))
-}
-
-/// Whether a retry sends a new create; else the parser is polled, or a create in
-/// doubt is settled, before anything is sent.
-pub(crate) fn is_created_anew(row: &JobRow) -> bool {
-    let may_still_finish = [ErrorKind::GenerationTimeout, ErrorKind::UnexpectedResponse];
-    let kind = row.error_kind.as_deref();
-    let polled = row.parser_id.is_some()
-        && may_still_finish
-            .iter()
-            .any(|still| kind == Some(still.as_str()));
-    !polled && !is_parked_for(row, &[ParkReason::Ambiguous])
-}
-
-async fn tell_cost(settings: &Settings, store: &Store, rows: &[JobRow]) -> Result<(), StoreError> {
-    let anew = rows.iter().filter(|row| is_created_anew(row)).count();
-    let budget = budget(settings, store, Clock::system().now()).await?;
-    if anew > 0 {
-        let jobs = count(anew, "job");
+    let mine = rows.iter().filter(|row| changed.contains(&JobId(row.id)));
+    let price = words.price(Price::of(mine), budget);
+    say(&format!(
+        "{} {}{price}",
+        count(changed.len(), "job"),
+        words.done
+    ));
+    if changed.len() < rows.len() {
+        let moved = count(rows.len() - changed.len(), "job");
         say(&format!(
-            "{jobs} will be created anew: {}",
-            cost(anew, &budget)
-        ));
-    }
-    if anew < rows.len() {
-        let jobs = count(rows.len() - anew, "job");
-        say(&format!(
-            "{jobs} may have a parser: that is looked for first, and paid nothing for"
-        ));
-    }
-    Ok(())
-}
-
-/// `resume` opens the gates, after the jobs: a daemon that saw them open would un-park
-/// the jobs itself, and their number could not be told.
-async fn open_gates(store: &Store, args: &SelectArgs, rows: &[JobRow]) -> Result<(), StoreError> {
-    let gated = [ParkReason::Credits, ParkReason::Unauthorized];
-    let asked = args.jobs.is_empty() || rows.iter().any(|row| is_parked_for(row, &gated));
-    if !asked {
-        return Ok(());
-    }
-    let now = Clock::system().now();
-    for (scope, closure) in store.gates().await? {
-        store.set_gate(scope, None).await?;
-        let before = match scope {
-            Scope::Create => "creates",
-            Scope::Read => "polls and lists",
-        };
-        say(&format!(
-            "opened the gate that held {before}: {}, closed {}",
-            closure.reason,
-            lasting(closure.since, now)
-        ));
-    }
-    Ok(())
-}
-
-async fn tell_budget(
-    settings: &Settings,
-    store: &Store,
-    rows: &[JobRow],
-) -> Result<(), StoreError> {
-    let now = Clock::system().now();
-    if !rows.is_empty()
-        && let Err(over) = budget(settings, store, now).await?.admits(now)
-    {
-        say(&format!(
-            "note: the jobs will be parked again: {}",
-            over.message
+            "{moved} moved on meanwhile and stayed as they are"
         ));
     }
     Ok(())

@@ -20,14 +20,16 @@ use crate::{
     cure,
     daemon::Until,
     http::{Listener, Vitals},
-    job::JobState,
     retention,
-    store::{Role, Store, StoreError, report::Counts},
+    store::{Role, Store},
     telemetry, wiring,
     worker::Stop,
 };
 
-use self::loading::{Asking, Loading};
+use self::{
+    ending::Ended,
+    loading::{Asking, Loading},
+};
 use super::{Exit, bar};
 #[cfg(unix)]
 use supervisor::Supervisor;
@@ -35,8 +37,8 @@ use supervisor::Supervisor;
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Exit when no job can make progress any more: 0 if all is well, 3 with FAILED
-    /// jobs, 4 with PARKED ones
+    /// Exit when no job can make progress any more: 0 if all is well, 3 where jobs became
+    /// FAILED meanwhile, 4 where none did and some are PARKED
     #[arg(long)]
     pub until_done: bool,
 
@@ -53,6 +55,8 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     telemetry::init(&settings.log)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let mut store = Store::open(settings.database_path(), Role::Daemon).await?;
+    // Before anything moves: these are no failures of this run.
+    let failed_before = store.failures().await?;
     let clock = Clock::system();
     if args.trust_database {
         wiring::trust(&mut store).await?;
@@ -139,6 +143,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     if args.until_done && std::io::stderr().is_terminal() {
         beside.spawn(bar::watch(store.clone()));
     }
+    let metrics = daemon.metrics();
     daemon.run().await?;
     beside.shutdown().await;
     #[cfg(unix)]
@@ -149,42 +154,30 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     }
     let files_ok = all_good.load(Ordering::Acquire);
     let ended = if args.until_done {
-        Some((store.counts().await?, verdict(&store, files_ok).await?))
+        Some(Ended {
+            counts: store.counts().await?,
+            finished: metrics.finished(),
+            failed: store.failures().await?.since(&failed_before),
+            files_ok,
+        })
     } else {
         None
     };
     store.close().await;
     tracing::info!("parserd has stopped");
-    Ok(ended.map_or(Exit::Done, |(counts, exit)| {
-        tell_end(&counts, files_ok, exit);
-        exit
-    }))
+    Ok(ended.map_or(Exit::Done, |ended| tell_end(&ended)))
 }
 
 /// Tells what a run came to, as part of the log: it may be JSON, or the journal's.
-fn tell_end(counts: &Counts, files_ok: bool, exit: Exit) {
-    for line in ending::lines(counts, files_ok) {
+fn tell_end(ended: &Ended) -> Exit {
+    let exit = ended.exit();
+    for line in ended.lines() {
         match exit {
             Exit::Done => tracing::info!("{line}"),
             _ => tracing::warn!("{line}"),
         }
     }
-}
-
-/// How a run until nothing is left to do ended.
-pub(super) async fn verdict(store: &Store, files_ok: bool) -> Result<Exit, StoreError> {
-    let counts = store.counts().await?;
-    let open = [JobState::Queued, JobState::Creating, JobState::Generating];
-    let is_held = counts.of(JobState::Parked) > 0 || open.iter().any(|state| counts.of(*state) > 0);
-    Ok(if counts.of(JobState::Failed) > 0 {
-        Exit::FailedJobs
-    } else if is_held {
-        Exit::ParkedJobs
-    } else if files_ok {
-        Exit::Done
-    } else {
-        Exit::BadFile
-    })
+    exit
 }
 
 /// TERM and INT stop the daemon, a second one at once; HUP loads the job files.

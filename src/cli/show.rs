@@ -142,6 +142,10 @@ pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
         JobState::Creating => "nothing: the create is under way".to_owned(),
         JobState::Generating => format!("nothing: it is being generated, the next poll is {due}"),
         JobState::Finished => "nothing: the parser is ready".to_owned(),
+        JobState::Cancelled if job.progress.doubt.is_some() => format!(
+            "it was called off with a create in doubt, which counts as spent: `parserd resolve \
+             {id}` looks for what was made, and the same job enqueued again takes it for nothing"
+        ),
         JobState::Cancelled => "nothing: it was called off".to_owned(),
         JobState::Parked => hint.replace("resolve ID", &format!("resolve {id}")),
         JobState::Failed => {

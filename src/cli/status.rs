@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::gate::{Closure, GateReason, Scope};
 use crate::job::{Job, JobState, ParkReason, UnixMs};
 use crate::store::report::{Counts, DoubtRow};
-use crate::store::{Lane, Role, Store, StoreError, has_daemon};
+use crate::store::{GivenUp, Lane, Role, Store, StoreError, has_daemon};
 use crate::wiring;
 
 /// How often `--watch` looks.
@@ -60,6 +60,8 @@ struct Known {
     /// The service answers, and its list cannot be used: no create is sent without one.
     no_list: Option<NoListSince>,
     credits: Credits,
+    /// Creates in doubt of CANCELLED jobs.
+    given_up: GivenUp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -180,6 +182,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
                 to_come: to_come(&counts, &budget),
             },
             states: counts.states,
+            given_up: store.given_up().await?,
         },
     })
 }

@@ -23,6 +23,9 @@ pub(super) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 const SYNTAX_CURE: &str =
     "correct the line; config/parserd.toml shows how sections, keys and values are written";
 
+/// Keys that say where the API key is.
+const SECRETS: &[&str] = &["api.key", "api.key_file"];
+
 const PREFIX: &str = "PARSERD";
 /// What the `config` crate calls the origin of what its `Environment` holds.
 const FROM_ENVIRONMENT: &str = "the environment";
@@ -130,9 +133,11 @@ pub(super) fn layered(sources: &Sources) -> (BTreeMap<&'static str, Found>, Vec<
             }
         }
     });
-    let env = known_variables(&sources.env, &mut problems);
+    let mut env = known_variables(&sources.env, &mut problems);
+    let blank = blank_secrets(&mut env);
     let mut builder = Config::builder()
         .add_source(default_layer())
+        .add_source(blank)
         .add_source(file)
         .add_source(
             Environment::with_prefix(PREFIX)
@@ -240,6 +245,23 @@ fn known_variables(
         }
     }
     known
+}
+
+/// A variable for the key that is set and blank, as a template leaves it whose value is
+/// missing, must not take the place of the key that a file gives: it goes below all others.
+fn blank_secrets(env: &mut Map<String, String>) -> Layer {
+    let mut blank = Layer::default();
+    for key in KEYS.iter().filter(|key| SECRETS.contains(&key.name)) {
+        if let Some(text) = env.remove(&key.variable()) {
+            if text.trim().is_empty() {
+                let value = Value::new(Some(&FROM_ENVIRONMENT.to_owned()), text);
+                blank.0.insert(key.name.to_owned(), value);
+            } else {
+                env.insert(key.variable(), text);
+            }
+        }
+    }
+    blank
 }
 
 fn file_layer(path: &Path, bytes: &[u8], problems: &mut Vec<ConfigError>) -> Layer {

@@ -3,6 +3,7 @@
 //! [`keys`] is the table of what there is; `config/parserd.toml` says it to users.
 
 mod error;
+mod guessable;
 pub mod keys;
 mod layers;
 mod read;

@@ -13,6 +13,7 @@ use url::{Host, Url};
 
 use super::error::{Bad, ConfigError};
 use super::layers::Found;
+use crate::duration::{self, NoDuration};
 use crate::nearest::did_you_mean;
 use crate::spec::shown;
 
@@ -145,7 +146,11 @@ fn array(text: &str) -> Option<Vec<String>> {
 
 pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
     let cure = "a duration such as 250ms, 5s, 15m or 24h";
-    match humantime::parse_duration(text) {
+    match duration::parse(text) {
+        Err(NoDuration::Months { minutes }) => Err(Bad::new(
+            format!("{} is no duration (M would be months)", shown(text)),
+            format!("{} for minutes, or {cure}", shown(&minutes)),
+        )),
         Err(error) => Err(Bad::new(
             format!("{} is no duration ({error})", shown(text)),
             cure,
@@ -292,7 +297,41 @@ pub(super) fn database_path(text: &str, base: &Path) -> Result<PathBuf, Bad> {
     if path.is_empty() || path.ends_with('/') {
         return Err(Bad::new(format!("{} names no file", shown(text)), cure));
     }
-    Ok(base.join(path))
+    let file = base.join(path);
+    match special(&file) {
+        Some(what) => Err(Bad::new(
+            format!(
+                "{} is {what}, and a database is a regular file",
+                shown(text)
+            ),
+            cure,
+        )),
+        None => Ok(file),
+    }
+}
+
+/// What is at a path, if it is something that SQLite must not even open: a FIFO would wait
+/// for a writer, and jobs written to `/dev/null` are gone.
+#[cfg(unix)]
+fn special(path: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt as _;
+    // That it is not there, or not to be looked at, is told by opening it.
+    let kind = path.metadata().ok()?.file_type();
+    if kind.is_char_device() || kind.is_block_device() {
+        Some("a device")
+    } else if kind.is_fifo() {
+        Some("a FIFO")
+    } else if kind.is_socket() {
+        Some("a socket")
+    } else {
+        None
+    }
+}
+
+/// Elsewhere there are none of these.
+#[cfg(not(unix))]
+fn special(_path: &Path) -> Option<&'static str> {
+    None
 }
 
 /// A level, or a filter of `tracing` in which each part without `=` is a level:

@@ -7,14 +7,13 @@ use std::path::Path;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Bad, ConfigError};
+use super::guessable::{CURE, guessable};
 use super::layers::{CREDENTIALS_DIRECTORY, Sources};
 use super::read::Reader;
 
 /// The names of systemd's credentials.
 const CREDENTIAL: &str = "api_key";
 const TOKEN_CREDENTIAL: &str = "http_token";
-/// A token that is shorter could be guessed.
-const LEAST_TOKEN_CHARS: usize = 16;
 /// The longest key file that is read, in bytes.
 const MAX_BYTES: u64 = 4096;
 const KEY_CURE: &str = "the key alone, on one line";
@@ -31,8 +30,17 @@ pub(super) enum Key {
 
 /// `api.key`, else `api.key_file`, else systemd's credential.
 pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
-    let inline = reader.text("api.key");
-    let file = reader.text("api.key_file");
+    let is_given = |(text, _): &(String, String)| !text.trim().is_empty();
+    let file = reader.text("api.key_file").filter(is_given);
+    let credential = credentials(sources)
+        .map(|folder| folder.join(CREDENTIAL))
+        // One that may be there and cannot be looked at is told, not passed over.
+        .filter(|path| path.try_exists().unwrap_or(true));
+    // A blank one is no key; it is told only where there is no other.
+    let has_other = file.is_some() || credential.is_some();
+    let inline = reader
+        .text("api.key")
+        .filter(|found| is_given(found) || !has_other);
     match (inline, file) {
         (Some((_, key_origin)), Some((_, file_origin))) => {
             let problem = format!("is given, and so is api.key_file ({file_origin})");
@@ -46,13 +54,12 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
             let exempt = credentials(sources).is_some_and(|folder| path.starts_with(folder));
             settle(reader, "api.key_file", &origin, key_file(&path, exempt))
         }
-        (None, None) => match credentials(sources).map(|folder| folder.join(CREDENTIAL)) {
-            // One that may be there and cannot be looked at is told, not passed over.
-            Some(path) if path.try_exists().unwrap_or(true) => {
+        (None, None) => match credential {
+            Some(path) => {
                 let origin = format!("systemd credential {CREDENTIAL}");
                 settle(reader, "api.key", &origin, key_file(&path, true))
             }
-            _ => Key::Absent,
+            None => Key::Absent,
         },
     }
 }
@@ -75,13 +82,14 @@ pub(super) fn token(reader: &mut Reader, sources: &Sources) -> Key {
         (None, _) => return Key::Absent,
     };
     let read = key_file(&path, exempt).and_then(|token| {
-        if token.expose_secret().len() >= LEAST_TOKEN_CHARS {
+        let Some(why) = guessable(token.expose_secret()) else {
             return Ok(token);
-        }
-        Err(Fault::Bad(Bad::new(
-            format!("{} holds a token that could be guessed", path.display()),
-            format!("{LEAST_TOKEN_CHARS} characters or more there: openssl rand -hex 24"),
-        )))
+        };
+        let problem = format!(
+            "{} holds a token that could be guessed: it {why}",
+            path.display()
+        );
+        Err(Fault::Bad(Bad::new(problem, CURE)))
     });
     settle(reader, "http.token_file", &origin, read)
 }

@@ -10,12 +10,14 @@ use url::form_urlencoded;
 
 use super::{
     Vitals,
+    fold::Kind,
     page::{self, COOKIE_NAME, Visitor},
     reply::Reply,
     session::SESSION_MS,
 };
 use crate::{
     job::{DurationMs, Job, JobId, JobState, ParkReason, UnixMs},
+    metrics::Refusal,
     operator::{self, Settled, Word},
     store::{OperatorAction, Selection, StoreError, report::EventRow},
 };
@@ -25,9 +27,6 @@ const MAX_FORM_BYTES: usize = 8 * 1024;
 
 /// How long a form may take to arrive.
 const FORM_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The pause after a wrong token: who guesses guesses slowly.
-const WRONG_TOKEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// So long it is told that something was just done.
 const TOLD_MS: DurationMs = 60_000;
@@ -129,12 +128,14 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
         return sign_in(vitals, &visitor, &form).await;
     }
     let Some(session) = &visitor.session else {
+        vitals.metrics.refused(Refusal::NotSignedIn);
         return page::refused(
             &visitor,
             "you are not signed in, or no longer: sign in again",
         );
     };
     if !session.owns(&form.text("form_token")) {
+        vitals.metrics.refused(Refusal::NotSignedIn);
         return page::refused(
             &visitor,
             "this form is of another session: load the page anew",
@@ -151,7 +152,7 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
         }
         "/resume" => match resume(vitals).await {
             Ok(()) => Reply::see("/".to_owned()),
-            Err(error) => page::broken(&visitor, &error),
+            Err(error) => page::broken(vitals, &visitor, &error),
         },
         _ => match of_job(&path) {
             Some((id, action)) => match vitals.store.job(id).await {
@@ -160,7 +161,7 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
                     let done = act(vitals, id, action, &form).await;
                     told(vitals, &visitor, id, action, done).await
                 }
-                Err(error) => page::broken(&visitor, &error),
+                Err(error) => page::broken(vitals, &visitor, &error),
             },
             None => page::refused(&visitor, "there is no such action"),
         },
@@ -173,10 +174,19 @@ fn of_job(path: &str) -> Option<(JobId, Action)> {
 }
 
 async fn sign_in(vitals: &Vitals, visitor: &Visitor, form: &Form) -> Reply {
-    match vitals
-        .sessions
-        .begin(&form.text("token"), vitals.clock.now())
-    {
+    if !visitor.may_sign_in {
+        vitals.metrics.refused(Refusal::NotSignedIn);
+        return page::wrong_token(visitor);
+    }
+    let Some(turn) = vitals.sessions.turn().await else {
+        vitals.metrics.refused(Refusal::Crowd);
+        vitals.folds.came(Kind::Crowd, None);
+        let words = "Too many offer a token at this moment. Try again in a few seconds.";
+        let page = page::message(visitor, "Nothing was done", words);
+        return Reply::html(StatusCode::TOO_MANY_REQUESTS, page);
+    };
+    let now = vitals.clock.now();
+    match vitals.sessions.begin(&turn, &form.text("token"), now) {
         Some(id) => {
             tracing::info!("page: somebody signed in");
             let seconds = SESSION_MS / 1000;
@@ -185,8 +195,8 @@ async fn sign_in(vitals: &Vitals, visitor: &Visitor, form: &Form) -> Reply {
             ))
         }
         None => {
-            tracing::warn!("page: a wrong token");
-            tokio::time::sleep(WRONG_TOKEN_PAUSE).await;
+            vitals.metrics.refused(Refusal::WrongToken);
+            vitals.folds.came(Kind::WrongToken, None);
             page::wrong_token(visitor)
         }
     }
@@ -248,10 +258,10 @@ async fn operate(
         .store
         .operate(action, Selection::Ids(vec![id]))
         .await?;
-    Ok(if changed > 0 {
-        Ok(())
-    } else {
+    Ok(if changed.is_empty() {
         Err("it is in another state by now".to_owned())
+    } else {
+        Ok(())
     })
 }
 
@@ -273,7 +283,7 @@ async fn told(
             let page = page::message(visitor, "Nothing was done", &words);
             Reply::html(StatusCode::CONFLICT, page)
         }
-        Err(error) => page::broken(visitor, &error),
+        Err(error) => page::broken(vitals, visitor, &error),
     }
 }
 

@@ -11,14 +11,11 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     task::{AbortHandle, JoinSet},
-    time::{Instant, Sleep},
+    time::Sleep,
 };
 
 /// How many connections are served at once.
 const MAX_CONNECTIONS: usize = 64;
-
-/// How far apart warnings are.
-const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The open connections. The one too many takes the place of the oldest: who holds many
 /// and reads nothing must not keep a probe waiting.
@@ -27,34 +24,22 @@ pub(super) struct Connections {
     tasks: JoinSet<()>,
     /// The oldest first.
     handles: VecDeque<AbortHandle>,
-    warned_at: Option<Instant>,
 }
 
 impl Connections {
-    /// Serves one more.
-    pub fn spawn(&mut self, serving: impl Future<Output = ()> + Send + 'static) {
+    /// Serves one more; whether another had to make way for it.
+    pub fn spawn(&mut self, serving: impl Future<Output = ()> + Send + 'static) -> bool {
         while self.tasks.try_join_next().is_some() {}
         self.handles.retain(|handle| !handle.is_finished());
+        let mut is_crowded = false;
         while self.handles.len() >= MAX_CONNECTIONS
             && let Some(oldest) = self.handles.pop_front()
         {
             oldest.abort();
-            self.warn();
+            is_crowded = true;
         }
         self.handles.push_back(self.tasks.spawn(serving));
-    }
-
-    fn warn(&mut self) {
-        if self
-            .warned_at
-            .is_none_or(|at| at.elapsed() >= WARN_INTERVAL)
-        {
-            self.warned_at = Some(Instant::now());
-            tracing::warn!(
-                connections = MAX_CONNECTIONS,
-                "http.listen: too many connections: the oldest are closed"
-            );
-        }
+        is_crowded
     }
 }
 
@@ -179,10 +164,11 @@ mod tests {
         for _ in 0..=MAX_CONNECTIONS {
             let (held, end) = oneshot::channel::<()>();
             ends.push(end);
-            connections.spawn(async move {
+            let is_crowded = connections.spawn(async move {
                 let _held = held;
                 std::future::pending::<()>().await;
             });
+            assert_eq!(is_crowded, ends.len() > MAX_CONNECTIONS);
         }
         // Its sender is dropped with the task.
         assert!(ends.remove(0).await.is_err());
@@ -190,6 +176,5 @@ mod tests {
             end.try_recv()
                 .is_err_and(|error| error == oneshot::error::TryRecvError::Empty)
         }));
-        assert!(connections.warned_at.is_some());
     }
 }

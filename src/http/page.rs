@@ -13,9 +13,10 @@ use hyper::{
 };
 use url::form_urlencoded;
 
-use super::{Vitals, act, guard, reply::Reply, session::Session, unavailable};
+use super::{Vitals, act, fold::Kind, guard, reply::Reply, session::Session, unavailable};
 use crate::{
     job::{JobId, JobState},
+    metrics::Refusal,
     store::{StoreError, browse::Filter},
 };
 pub(super) use layout::message;
@@ -46,6 +47,7 @@ pub(super) async fn answer(vitals: &Vitals, request: Request<Incoming>) -> Reply
     // Two of them are none.
     let host = header(HOST).filter(|_| request.headers().get_all(HOST).iter().count() == 1);
     if !guard::is_own_host(host) {
+        vitals.metrics.refused(Refusal::ForeignHost);
         let words = "this page answers to 127.0.0.1, [::1] and localhost only: ask for it by \
                      one of these, through a tunnel if need be\n";
         return Reply::plain((StatusCode::MISDIRECTED_REQUEST, words.to_owned()));
@@ -71,6 +73,8 @@ pub(super) async fn answer(vitals: &Vitals, request: Request<Incoming>) -> Reply
         Method::POST => {
             let is_own = guard::is_from_own_page(header(FETCH_SITE), header(ORIGIN), host);
             if !is_own {
+                vitals.metrics.refused(Refusal::ForeignForm);
+                vitals.folds.came(Kind::ForeignForm, None);
                 return refused(&visitor, "this does not come from this page's own forms");
             }
             act::answer(vitals, visitor, request).await
@@ -116,7 +120,7 @@ async fn show(vitals: &Vitals, visitor: &Visitor, path: &str, query: &str) -> Re
     match shown {
         Ok(Some(page)) => Reply::html(StatusCode::OK, page),
         Ok(None) => not_found(visitor),
-        Err(error) => broken(visitor, &error),
+        Err(error) => broken(vitals, visitor, &error),
     }
 }
 
@@ -126,8 +130,8 @@ pub(super) fn wrong_token(visitor: &Visitor) -> Reply {
 }
 
 /// The database did not answer.
-pub(super) fn broken(visitor: &Visitor, error: &StoreError) -> Reply {
-    let _logged = unavailable(error);
+pub(super) fn broken(vitals: &Vitals, visitor: &Visitor, error: &StoreError) -> Reply {
+    let _logged = unavailable(vitals, error);
     let page = message(visitor, "The database does not answer", &error.to_string());
     Reply::html(StatusCode::SERVICE_UNAVAILABLE, page)
 }

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::turnstile::{Turn, Turnstile};
 use crate::job::{DurationMs, UnixMs};
 
 /// A session ends so long after it began.
@@ -24,6 +25,7 @@ type Fingerprint = [u8; 32];
 #[derive(Debug)]
 pub(super) struct Sessions {
     token: Option<SecretString>,
+    turnstile: Turnstile,
     open: Mutex<Vec<(Fingerprint, UnixMs)>>,
 }
 
@@ -39,6 +41,7 @@ impl Sessions {
     pub fn new(token: Option<SecretString>) -> Self {
         Self {
             token,
+            turnstile: Turnstile::default(),
             open: Mutex::default(),
         }
     }
@@ -48,8 +51,17 @@ impl Sessions {
         self.token.is_some()
     }
 
+    /// Leave to offer a token once, after a pause that all share; none where too many wait.
+    pub async fn turn(&self) -> Option<Turn<'_>> {
+        self.turnstile.pass().await
+    }
+
     /// A new session's name for who knows the token.
-    pub fn begin(&self, offered: &str, now: UnixMs) -> Option<String> {
+    pub fn begin(&self, _turn: &Turn<'_>, offered: &str, now: UnixMs) -> Option<String> {
+        self.open_for(offered, now)
+    }
+
+    fn open_for(&self, offered: &str, now: UnixMs) -> Option<String> {
         let token = self.token.as_ref()?;
         // Of hashes, whose lengths say nothing of the token's.
         let is_right = digest("", token.expose_secret()).ct_eq(&digest("", offered.trim()));
@@ -127,16 +139,16 @@ mod tests {
             "a token of some lengtH",
             "a token of some length2",
         ] {
-            assert_eq!(sessions.begin(offered, 0), None, "{offered:?}");
+            assert_eq!(sessions.open_for(offered, 0), None, "{offered:?}");
         }
-        let id = sessions.begin(" a token of some length\n", 0).unwrap();
+        let id = sessions.open_for(" a token of some length\n", 0).unwrap();
         let session = sessions.find(&id, 1).unwrap();
         assert!(session.owns(&session.form_token));
         assert!(!session.owns(""));
         assert!(!session.owns(&id), "the cookie is no form token");
         assert_eq!(sessions.find("", 1), None);
         assert_eq!(sessions.find(&id.to_lowercase(), 1), None);
-        let other = sessions.begin("a token of some length", 0).unwrap();
+        let other = sessions.open_for("a token of some length", 0).unwrap();
         assert!(!sessions.find(&other, 1).unwrap().owns(&session.form_token));
         sessions.end(&id);
         assert_eq!(sessions.find(&id, 1), None);
@@ -146,11 +158,11 @@ mod tests {
     #[test]
     fn a_session_ends_by_itself_and_their_number_is_bounded() {
         let sessions = sessions();
-        let first = sessions.begin("a token of some length", 0).unwrap();
+        let first = sessions.open_for("a token of some length", 0).unwrap();
         assert!(sessions.find(&first, SESSION_MS - 1).is_some());
         assert_eq!(sessions.find(&first, SESSION_MS), None);
         for _ in 0..MAX_SESSIONS {
-            sessions.begin("a token of some length", 1).unwrap();
+            sessions.open_for("a token of some length", 1).unwrap();
         }
         assert_eq!(sessions.find(&first, 1), None);
         assert_eq!(sessions.open.lock().unwrap().len(), MAX_SESSIONS);
@@ -160,6 +172,6 @@ mod tests {
     fn without_a_token_there_is_no_session() {
         let sessions = Sessions::new(None);
         assert!(!sessions.are_possible());
-        assert_eq!(sessions.begin("", 0), None);
+        assert_eq!(sessions.open_for("", 0), None);
     }
 }

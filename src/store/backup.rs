@@ -75,8 +75,12 @@ pub enum BackupError {
     },
     /// SQLite could not copy the database.
     #[error(
-        "cannot copy {}: {source}; free the disk if it is full, and let this user read the database and write in its folder, where SQLite keeps its log",
-        path.display()
+        "cannot copy {}: {source}; {}",
+        path.display(),
+        trouble::cure_of_statement(source).unwrap_or(
+            "free the disk if it is full, and let this user read the database and write in its \
+             folder, where SQLite keeps its log"
+        )
     )]
     Copy {
         /// The database.

@@ -8,8 +8,10 @@ pub mod browse;
 mod courtesy;
 mod done;
 mod epochs;
+mod failures;
 pub mod figures;
 mod file;
+mod given_up;
 mod held;
 mod hold;
 mod lookup;
@@ -43,7 +45,9 @@ use sqlx::{SqliteConnection, migrate::MigrateError, sqlite::SqlitePoolOptions};
 pub use apply::{Applied, Intent};
 pub use backup::{Backup, BackupError, backup, leftovers};
 pub use epochs::Elsewhere;
+pub use failures::Failures;
 pub use file::{beside, check_access, folder_of, has_content, resolved};
+pub use given_up::{GivenUp, PendingCreate};
 pub use hold::has_daemon;
 pub use lookup::{Holder, KnownParser, LedgerFacts};
 pub use place::shared_file_system;
@@ -199,7 +203,7 @@ pub enum StoreError {
         known: i64,
     },
     /// A statement failed.
-    #[error("database: cannot {what}: {source}")]
+    #[error("database: cannot {what}: {source}{}", trouble::and_cure(source))]
     Sql {
         /// What was tried.
         what: &'static str,

@@ -198,7 +198,7 @@ impl Store {
         Ok(there)
     }
 
-    /// Does what an operator wants, where it is possible; returns how many jobs it was.
+    /// Does what an operator wants, where it is possible; returns which jobs it was.
     /// The triggers decide what it means for each job.
     ///
     /// # Errors
@@ -207,7 +207,7 @@ impl Store {
         &self,
         action: OperatorAction,
         selection: Selection,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<JobId>, StoreError> {
         let (from, to) = action.states();
         let among = |values: Value| values.to_string();
         let (condition, values) = match selection {
@@ -218,18 +218,18 @@ impl Store {
         let from = json!(from).to_string();
         let sql = format!(
             "UPDATE jobs SET state = ?1 WHERE state IN (SELECT value FROM json_each(?2)) \
-             AND {condition} IN (SELECT value FROM json_each(?3))"
+             AND {condition} IN (SELECT value FROM json_each(?3)) RETURNING id"
         );
         self.writer
             .run("change jobs", move |connection| {
                 Box::pin(async move {
-                    let result = sqlx::query(AssertSqlSafe(sql))
+                    let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
                         .bind(to.as_str())
                         .bind(from)
                         .bind(values)
-                        .execute(connection)
+                        .fetch_all(connection)
                         .await?;
-                    Ok(result.rows_affected())
+                    Ok(ids.into_iter().map(JobId).collect())
                 })
             })
             .await

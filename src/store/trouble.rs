@@ -18,13 +18,37 @@ pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
     if let sqlx::Error::Io(error) = error {
         return cure_of_io(error);
     }
-    match primary_code(error) {
-        Some(5 | 6) => "another program holds it: end that one (`fuser -v FILE` names it)",
-        Some(10 | 13) => "see to the disk: is it full, or failing?",
-        Some(11) => PUT_A_BACKUP,
-        Some(26) => "set database.url to a database of parserd's",
-        _ => "its folder must exist, and this user must be able to write there",
+    cure_of_code(primary_code(error))
+        .unwrap_or("its folder must exist, and this user must be able to write there")
+}
+
+/// The cure where a statement failed in a database that is open, if one is known.
+pub(super) fn cure_of_statement(error: &sqlx::Error) -> Option<&'static str> {
+    match error {
+        sqlx::Error::Io(error) => Some(cure_of_io(error)),
+        error => cure_of_code(primary_code(error)),
     }
+}
+
+/// The same as the end of a message.
+pub(super) fn and_cure(error: &sqlx::Error) -> String {
+    cure_of_statement(error).map_or_else(String::new, |cure| format!("; {cure}"))
+}
+
+fn cure_of_code(code: Option<u32>) -> Option<&'static str> {
+    Some(match code? {
+        5 | 6 => {
+            "another program holds it: let that one end its transaction, or end it (`fuser -v FILE` \
+             names it), and try again"
+        }
+        8 => {
+            "this user must be able to write to it and to its folder, on a disk that is not read-only"
+        }
+        10 | 13 => "see to the disk: is it full, or failing?",
+        11 => PUT_A_BACKUP,
+        26 => "set database.url to a database of parserd's",
+        _ => return None,
+    })
 }
 
 /// The cure for an error of the file system's.
@@ -66,6 +90,7 @@ impl StoreError {
             Self::Access { source, .. } | Self::Lock { source, .. } => Some(cure_of_io(source)),
             Self::Open { source, .. } => Some(cure_of(source)),
             Self::Migrate { source, .. } => cure_of_migration(source),
+            Self::Sql { source, .. } => cure_of_statement(source),
             Self::MountPoint { .. } => Some(MOUNT_THE_FOLDER),
             Self::Damaged { .. } | Self::Unmendable { .. } => Some(PUT_A_BACKUP),
             Self::Locked { .. }
@@ -75,7 +100,6 @@ impl StoreError {
             | Self::TooOld { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
-            | Self::Sql { .. }
             | Self::Encode { .. }
             | Self::Closed => None,
         }
@@ -103,6 +127,35 @@ mod tests {
             .to_string();
         assert!(told.contains("database.url"), "{told}");
         assert!(!told.contains("folder must exist"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_meets_a_lock_names_the_cure() {
+        use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("p.db"))
+            .create_if_missing(true)
+            .busy_timeout(std::time::Duration::ZERO);
+        let mut holder = options.connect().await.unwrap();
+        let mut other = options.connect().await.unwrap();
+        let begin = |connection| sqlx::query("BEGIN EXCLUSIVE").execute(connection);
+        begin(&mut holder).await.unwrap();
+        let source = begin(&mut other).await.unwrap_err();
+        let error = StoreError::Sql {
+            what: "add jobs",
+            source,
+        };
+        let told = error.to_string();
+        assert!(told.contains("database is locked"), "{told}");
+        assert!(told.ends_with(error.cure().unwrap()), "{told}");
+        assert!(told.contains("`fuser -v FILE` names it"), "{told}");
+        let source = sqlx::query("SELECT no_such").execute(&mut holder).await;
+        let error = StoreError::Sql {
+            what: "look",
+            source: source.unwrap_err(),
+        };
+        assert_eq!(error.cure(), None, "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use parserd::gate::{Closure, GateReason, Scope};
 
 use crate::place::{
     Place, adopted, ambiguous, finished, generating, generation_failed, in_doubt, out_of_credits,
-    rejected,
+    parked_in_doubt, rejected,
 };
 
 async fn close_gates(place: &Place) {
@@ -38,12 +38,26 @@ async fn retry_by_id_and_name_says_how_many_and_what_it_will_cost() {
             ("e", generating("e")),
         ])
         .await;
+    // Others in the queue are no cost of theirs.
+    place.file("more.jsonl", &crate::place::job_line("more"));
+    place.run(&["enqueue", "more.jsonl"]).is(0);
+    let rehearsed = place.run(&["retry", "--dry-run", "1", "b", "c"]).is(0);
+    rehearsed.says(&[
+        "2 jobs will be created anew: up to 2 x 30,000 = 60,000 credits",
+        "3 jobs would be taken up again, for up to 3 x 30,000 = 90,000 credits; dry run",
+    ]);
+    assert_eq!(place.state("a"), "FAILED");
     let ended = place.run(&["retry", "1", "b", "c", "a"]).is(0).says(&[
         "3 jobs taken up again",
         "2 jobs will be created anew: up to 2 x 30,000 = 60,000 credits",
         "1 job may have a parser",
     ]);
     assert_eq!(ended.out, "");
+    // The price is told before anything is spent, and again with what was done.
+    ended.says(&[
+        "1 of them had a parser: it is asked for first, free",
+        "3 jobs taken up again, for up to 3 x 30,000 = 90,000 credits",
+    ]);
     assert_eq!(
         (place.state("a"), place.state("b")),
         ("QUEUED".into(), "QUEUED".into())
@@ -108,8 +122,17 @@ async fn resume_without_arguments_opens_the_gates_and_unparks_all_but_the_ambigu
         ])
         .await;
     close_gates(&place).await;
+    place.run(&["resume", "--dry-run"]).is(0).says(&[
+        "2 jobs would be un-parked, for up to 2 x 30,000 = 60,000 credits; dry run",
+        "would open the gate that held creates: credits",
+    ]);
+    assert_eq!(
+        (closed_gates(&place), place.state("a")),
+        (2, "PARKED".into())
+    );
     place.run(&["resume"]).is(0).says(&[
-        "2 jobs un-parked",
+        "2 jobs will be created anew: up to 2 x 30,000 = 60,000 credits",
+        "2 jobs un-parked, for up to 2 x 30,000 = 60,000 credits",
         "opened the gate that held creates: credits",
         "opened the gate that held polls and lists",
     ]);
@@ -135,16 +158,56 @@ async fn resume_of_one_job_opens_the_gates_only_if_they_held_it() {
     place.run(&["resume", "c"]).is(0).says(&["1 job un-parked"]);
     assert_eq!(closed_gates(&place), 2);
     let broke = ["--set", "budget.max_credits=0", "resume", "a"];
-    place
-        .run(&broke)
-        .is(0)
-        .says(&["1 job un-parked", "parked again: budget.max_credits is 0"]);
+    place.run(&broke).is(0).says(&[
+        "1 job un-parked, for up to 1 x 30,000 = 30,000 credits",
+        "parked again: budget.max_credits is 0",
+        "1 job more that it holds may go on by itself: up to 1 x 30,000 = 30,000 credits",
+    ]);
     assert_eq!(closed_gates(&place), 0);
     assert_eq!(place.state("b"), "PARKED");
     place
         .run(&["resume", "a"])
         .is(1)
         .says(&["is QUEUED", "goes on by itself"]);
+}
+
+#[tokio::test]
+async fn to_cancel_a_create_in_doubt_says_what_is_given_up_and_status_counts_it() {
+    let place = Place::new();
+    place
+        .jobs(vec![
+            ("a", parked_in_doubt("a")),
+            ("b", ambiguous("b")),
+            ("c", rejected("c")),
+        ])
+        .await;
+    let status = || place.run(&["status", "--json"]).is(0).json();
+    assert_eq!(status()["given_up"]["creates"], 0);
+    let told = [
+        "job 1: a create is in doubt, sent as \"a_pd_tag\"",
+        "if it made a parser, 30,000 credits are paid for it",
+        "`parserd resolve 1`",
+    ];
+    place
+        .run(&["cancel", "--dry-run", "a"])
+        .is(0)
+        .says(&told)
+        .says(&["1 job would be called off; dry run"]);
+    assert_eq!(place.state("a"), "PARKED");
+    // Of the others nothing is in doubt.
+    let ended = place.run(&["cancel", "a", "b", "c"]).is(0).says(&told);
+    assert_eq!(ended.err.matches("is in doubt").count(), 1, "{}", ended.err);
+    ended.says(&["3 jobs called off"]);
+    let given_up = serde_json::json!({"creates": 1, "credits": 30_000});
+    assert_eq!(status()["given_up"], given_up);
+    place.run(&["status"]).is(0).prints(&[
+        "Creates in doubt",
+        "1 of CANCELLED jobs, up to 30,000 credits: counted as spent",
+    ]);
+    place
+        .run(&["show", "a"])
+        .is(0)
+        .prints(&["called off with a create in doubt"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use parserd::api::types::{
 };
 use parserd::backoff::Schedule;
 use parserd::job::{Job, JobId, ParserId};
-use parserd::lifecycle::{Event, OnExisting, Policy, Presence, Transition, decide};
+use parserd::lifecycle::{Event, OnExisting, Policy, Presence, Sighting, Transition, decide};
 use parserd::store::{Applied, Intent, Role, Store};
 use serde_json::Value;
 use sqlx::Connection as _;
@@ -247,6 +247,16 @@ pub fn in_doubt(name: &str) -> Vec<Event> {
         name,
         CreateOutcome::InDoubt(DoubtCause::AnswerLost, words(0, "reset")),
     )
+}
+
+/// A create in doubt of which the list shows two parsers: only a person can settle it.
+pub fn parked_in_doubt(name: &str) -> Vec<Event> {
+    let mut events = in_doubt(name);
+    events.push(Event::Reconciled {
+        sighting: Sighting::Several(vec![ParserId("p1".to_owned()), ParserId("p2".to_owned())]),
+        listed_at: jiff::Timestamp::now().as_millisecond(),
+    });
+    events
 }
 
 pub fn ambiguous(name: &str) -> Vec<Event> {

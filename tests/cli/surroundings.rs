@@ -201,6 +201,23 @@ fn what_keeps_a_database_from_being_opened_is_told_with_its_own_cure() {
         .prints(&["ok   database: ", "is not there yet, and can be made"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_device_is_no_database_and_a_capital_m_no_unit() {
+    let place = Place::new();
+    for command in [&["status"][..], &["enqueue", "-"], &["run"], &["check"]] {
+        for (setting, words) in [
+            ("database.url=sqlite:///dev/null", "is a device"),
+            ("poll.timeout=30M", "write \"30m\" for minutes"),
+        ] {
+            let args = [&["--set", setting][..], command].concat();
+            let ended = place.run_with(&[("PARSERD__API__KEY", KEY)], &args).is(78);
+            let told = ended.out + &ended.err;
+            assert!(told.contains(words), "{args:?}: {told}");
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_with_little_room_is_told() {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read as _,
+    io::{Read as _, Write as _},
     process::{Child, Command, Stdio},
 };
 
@@ -21,16 +21,27 @@ fn shown(command: Command) -> String {
 }
 
 fn shown_at(width: u16, command: Command) -> String {
-    let (mut child, mut terminal) = begun(width, command);
+    let (mut child, terminal) = begun(width, command);
+    let shown = read_all(terminal);
+    child.wait().unwrap();
+    shown
+}
+
+/// Everything that is shown until the command ends.
+fn read_all(mut terminal: File) -> String {
     let mut shown = Vec::new();
     // A terminal that nobody has open any more cannot be read.
     let _ends_with_an_error = terminal.read_to_end(&mut shown);
-    child.wait().unwrap();
     String::from_utf8(shown).unwrap()
 }
 
 /// A command on a terminal of so many columns, and the terminal.
-fn begun(width: u16, mut command: Command) -> (Child, File) {
+fn begun(width: u16, command: Command) -> (Child, File) {
+    begun_with(width, command, false)
+}
+
+/// The same, and whether what is typed there is the command's input.
+fn begun_with(width: u16, mut command: Command, is_typed: bool) -> (Child, File) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
@@ -45,7 +56,7 @@ fn begun(width: u16, mut command: Command) -> (Child, File) {
     let path = name.to_str().unwrap();
     let end = || Stdio::from(File::options().read(true).write(true).open(path).unwrap());
     let child = command
-        .stdin(Stdio::null())
+        .stdin(if is_typed { end() } else { Stdio::null() })
         .stdout(end())
         .stderr(end())
         .spawn()
@@ -140,6 +151,51 @@ async fn a_narrow_terminal_has_few_columns_and_short_lines() {
 }
 
 #[tokio::test]
+async fn a_person_is_asked_before_two_jobs_are_paid_for_and_a_script_is_not() {
+    let place = Place::new();
+    place
+        .jobs(vec![
+            ("a", generation_failed("a")),
+            ("b", generation_failed("b")),
+        ])
+        .await;
+    let answered = |args: &[&str], answer: &str| {
+        let (mut child, mut terminal) = begun_with(120, place.command(args), true);
+        terminal.write_all(answer.as_bytes()).unwrap();
+        let told = read_all(terminal);
+        (child.wait().unwrap().code(), told)
+    };
+    let both = ["retry", "a", "b"];
+    for answer in ["n\n", "\n", "\u{4}"] {
+        let (code, told) = answered(&both, answer);
+        assert_eq!(code, Some(1), "{told}");
+        let question = "take up 2 jobs, for up to 2 x 30,000 = 60,000 credits? [y/N]";
+        assert!(told.contains(question), "{told}");
+        assert!(told.contains("nothing was changed"), "{told}");
+        assert_eq!(place.state("a"), "FAILED");
+    }
+    // One job, and what costs nothing, is asked about no more than what is known to be meant.
+    let (code, told) = answered(&["retry", "a"], "");
+    assert!(code == Some(0) && !told.contains('?'), "{told}");
+    let (code, told) = answered(&["cancel", "a"], "");
+    assert!(code == Some(0) && !told.contains('?'), "{told}");
+    place
+        .jobs(vec![
+            ("c", generation_failed("c")),
+            ("d", out_of_credits("d")),
+            ("e", out_of_credits("e")),
+        ])
+        .await;
+    let (code, told) = answered(&["retry", "b", "c"], "y\n");
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(place.state("b"), "QUEUED");
+    let held = ["resume", "--state", "PARKED", "--all", "--yes"];
+    let (code, told) = answered(&held, "");
+    assert!(code == Some(0) && !told.contains('?'), "{told}");
+    assert_eq!(place.state("d"), "QUEUED");
+}
+
+#[tokio::test]
 async fn watching_wipes_nothing_that_was_scrolled_away() {
     let place = some_jobs().await;
     let (mut child, mut terminal) = begun(80, place.command(&["status", "--watch"]));
@@ -170,9 +226,15 @@ fn a_long_file_has_a_bar_and_in_a_pipe_none() {
 }
 
 #[test]
-fn the_demo_shows_a_bar_under_its_lines() {
+fn the_demo_shows_a_bar_under_its_lines_and_ends_with_0() {
     let place = Place::new();
-    let told = on_terminal(&place, &["demo"]);
+    let mut command = place.command(&["demo"]);
+    command.env("TERM", "xterm-256color");
+    let (mut child, terminal) = begun(60, command);
+    let told = read_all(terminal);
     assert!(told.contains(" done  "), "{told}");
     assert!(told.contains("0 jobs were paid twice"), "{told}");
+    // One job is bound to fail: that is no fault of the demo.
+    assert!(told.contains("FAILED"), "{told}");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{told}");
 }

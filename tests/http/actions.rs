@@ -1,5 +1,8 @@
 //! The page as one who has the token uses it, and as others try to.
 
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 use parserd::job::JobState;
 use reqwest::{
     Method, Response,
@@ -281,6 +284,41 @@ async fn a_wrong_token_opens_nothing() {
         HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static("https://evil.example"))]);
     let answer = post(&site, "/login", foreign, &[("token", TOKEN)]).await;
     assert_eq!(answer.status(), 403);
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn who_guesses_shares_one_pause_over_all_connections_with_who_knows() {
+    let site = with_a_failure().await;
+    let refused = "parserd_page_refusals_total{reason=\"wrong_token\"}";
+    assert_eq!(site.metrics().await[refused], 0.0);
+    let began = Instant::now();
+    let tried = async |token: String| {
+        let answer = post(&site, "/login", own(&site), &[("token", &token)]).await;
+        (answer.status().as_u16(), began.elapsed())
+    };
+    let guesses = join_all((0..3).map(|n| tried(format!("guess-{n}"))));
+    let (guessed, known) = tokio::join!(guesses, tried(TOKEN.to_owned()));
+    assert!(
+        guessed.iter().all(|(status, _)| *status == 403),
+        "{guessed:?}"
+    );
+    assert_eq!(known.0, 303);
+    // One after the other, the right one no sooner than a wrong one.
+    let mut took: Vec<_> = guessed.iter().map(|(_, took)| *took).collect();
+    took.push(known.1);
+    took.sort();
+    for (turn, took) in (1..).zip(&took) {
+        assert!(*took >= Duration::from_secs(turn), "{turn}: {took:?}");
+    }
+    assert_eq!(site.metrics().await[refused], 3.0);
+    let foreign = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static("https://e.example"))]);
+    post(&site, "/login", foreign, &[("token", TOKEN)]).await;
+    let metrics = site.metrics().await;
+    assert_eq!(
+        metrics["parserd_page_refusals_total{reason=\"foreign_form\"}"],
+        1.0
+    );
     site.closed().await;
 }
 

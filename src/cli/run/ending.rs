@@ -1,55 +1,113 @@
-//! PURE: what a run until nothing is left to do came to, in words.
+//! PURE: what a run until nothing is left to do came to, as an exit code and in words.
 
-use crate::{cli::output::grouped, job::JobState, store::report::Counts};
+use crate::{
+    cli::{Exit, output::grouped},
+    job::JobState,
+    store::report::Counts,
+};
 
-/// The states in the order of how much they matter at the end.
-const ORDER: [JobState; 7] = [
-    JobState::Finished,
-    JobState::Failed,
-    JobState::Parked,
-    JobState::Queued,
-    JobState::Creating,
-    JobState::Generating,
-    JobState::Cancelled,
-];
+/// The states in which a job waits for more to happen.
+const OPEN: [JobState; 3] = [JobState::Queued, JobState::Creating, JobState::Generating];
 
-/// The counts by state in one line; then a line for each next step there is.
-pub(super) fn lines(counts: &Counts, files_ok: bool) -> Vec<String> {
-    let some = |state: &JobState| {
-        let jobs = counts.of(*state);
-        (jobs > 0).then(|| format!("{} {state}", grouped(jobs)))
+/// How things stand at a run's end, and what of it is the run's.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// All jobs of the database.
+    pub counts: Counts,
+    /// Those that this run finished.
+    pub finished: i64,
+    /// Those that became FAILED during this run, and still are.
+    pub failed: i64,
+    /// Whether all job files could be loaded.
+    pub files_ok: bool,
+}
+
+impl Ended {
+    /// The run's verdict on itself. What had failed before is no matter of it: who looks
+    /// at the exit code each night has been told.
+    pub(super) fn exit(&self) -> Exit {
+        let is_held = self.counts.of(JobState::Parked) > 0 || self.is_open();
+        if self.failed > 0 {
+            Exit::FailedJobs
+        } else if is_held {
+            Exit::ParkedJobs
+        } else if self.files_ok {
+            Exit::Done
+        } else {
+            Exit::BadFile
+        }
+    }
+
+    /// The counts of this run in one line, those of all else in another; then a line for
+    /// each next step there is.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let of = |state| self.counts.of(state);
+        let mine = [
+            (JobState::Finished, self.finished),
+            (JobState::Failed, self.failed),
+            (JobState::Parked, of(JobState::Parked)),
+            (JobState::Queued, of(JobState::Queued)),
+            (JobState::Creating, of(JobState::Creating)),
+            (JobState::Generating, of(JobState::Generating)),
+        ];
+        let before = [
+            (JobState::Finished, of(JobState::Finished) - self.finished),
+            (JobState::Failed, of(JobState::Failed) - self.failed),
+            (JobState::Cancelled, of(JobState::Cancelled)),
+        ];
+        let mut lines = match (listed(&mine), listed(&before)) {
+            (Some(mine), None) => vec![format!("jobs: {mine}")],
+            (Some(mine), Some(before)) => vec![
+                format!("jobs: {mine}"),
+                format!("besides, not of this run: {before}"),
+            ],
+            (None, Some(before)) => vec![
+                "jobs: none had anything to do".to_owned(),
+                format!("besides, not of this run: {before}"),
+            ],
+            (None, None) => vec!["there are no jobs: `parserd enqueue FILE` adds some".to_owned()],
+        };
+        lines.extend(self.next_steps().map(str::to_owned));
+        lines
+    }
+
+    fn next_steps(&self) -> impl Iterator<Item = &'static str> {
+        let parked = self.counts.of(JobState::Parked) > 0;
+        [
+            (
+                self.failed > 0,
+                "next: `parserd jobs --state FAILED` says why, `parserd show ID` what to do",
+            ),
+            (
+                parked,
+                "next: `parserd status` says why jobs are PARKED, and what to do about it",
+            ),
+            (
+                self.is_open(),
+                "next: `parserd status` says what the other jobs wait for, `parserd run` goes on \
+                 with them",
+            ),
+            (
+                !self.files_ok,
+                "next: correct the job files of enqueue.files that were not loaded, named above",
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(is_due, line)| is_due.then_some(line))
+    }
+
+    fn is_open(&self) -> bool {
+        OPEN.iter().any(|state| self.counts.of(*state) > 0)
+    }
+}
+
+/// `3 FINISHED, 1 FAILED`; none where there is none of any.
+fn listed(counts: &[(JobState, i64)]) -> Option<String> {
+    let some = |(state, jobs): &(JobState, i64)| {
+        (*jobs > 0).then(|| format!("{} {state}", grouped(*jobs)))
     };
-    let parts: Vec<_> = ORDER.iter().filter_map(some).collect();
-    let mut lines = vec![if parts.is_empty() {
-        "there are no jobs: `parserd enqueue FILE` adds some".to_owned()
-    } else {
-        format!("jobs: {}", parts.join(", "))
-    }];
-    if counts.of(JobState::Failed) > 0 {
-        lines.push(
-            "next: `parserd jobs --state FAILED` says why, `parserd show ID` what to do".to_owned(),
-        );
-    }
-    if counts.of(JobState::Parked) > 0 {
-        lines.push(
-            "next: `parserd status` says why jobs are PARKED, and what to do about it".to_owned(),
-        );
-    }
-    let open = [JobState::Queued, JobState::Creating, JobState::Generating];
-    if open.iter().any(|state| counts.of(*state) > 0) {
-        lines.push(
-            "next: `parserd status` says what the other jobs wait for, `parserd run` goes on \
-             with them"
-                .to_owned(),
-        );
-    }
-    if !files_ok {
-        lines.push(
-            "next: correct the job files of enqueue.files that were not loaded, named above"
-                .to_owned(),
-        );
-    }
-    lines
+    let parts: Vec<_> = counts.iter().filter_map(some).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 #[cfg(test)]
@@ -57,34 +115,91 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_one_line_and_each_next_step_another() {
-        use JobState::{Failed, Finished, Generating, Parked};
-        type Row<'a> = (&'a [(JobState, i64)], bool, &'a [&'a str]);
-        let table: [Row; 4] = [
-            (&[], true, &["there are no jobs: `parserd enqueue FILE`"]),
-            (&[(Finished, 1200)], true, &["jobs: 1,200 FINISHED"]),
+    fn a_run_is_judged_by_its_own_jobs_and_tells_the_others_apart() {
+        use JobState::{Cancelled, Failed, Finished, Generating, Parked};
+        /// States, of these finished and failed by this run, files; the verdict, the lines.
+        type Row<'a> = (&'a [(JobState, i64)], (i64, i64), bool, Exit, &'a [&'a str]);
+        let table: [Row; 7] = [
             (
-                &[(Parked, 2), (Failed, 1), (Finished, 3)],
+                &[],
+                (0, 0),
+                true,
+                Exit::Done,
+                &["there are no jobs: `parserd enqueue FILE`"],
+            ),
+            (
+                &[(Finished, 1200)],
+                (1200, 0),
+                true,
+                Exit::Done,
+                &["jobs: 1,200 FINISHED"],
+            ),
+            // Each night after a job failed for good.
+            (
+                &[(Finished, 1200), (Failed, 4), (Cancelled, 1)],
+                (200, 0),
+                true,
+                Exit::Done,
+                &[
+                    "jobs: 200 FINISHED",
+                    "besides, not of this run: 1,000 FINISHED, 4 FAILED, 1 CANCELLED",
+                ],
+            ),
+            (
+                &[(Failed, 4)],
+                (0, 0),
                 false,
+                Exit::BadFile,
+                &[
+                    "jobs: none had anything to do",
+                    "besides, not of this run: 4 FAILED",
+                    "next: correct the job files",
+                ],
+            ),
+            (
+                &[(Parked, 2), (Failed, 5), (Finished, 3)],
+                (3, 1),
+                false,
+                Exit::FailedJobs,
                 &[
                     "jobs: 3 FINISHED, 1 FAILED, 2 PARKED",
+                    "besides, not of this run: 4 FAILED",
                     "next: `parserd jobs --state FAILED`",
                     "next: `parserd status` says why",
                     "next: correct the job files",
                 ],
             ),
             (
-                &[(Generating, 2)],
+                &[(Parked, 2), (Failed, 4)],
+                (0, 0),
                 true,
+                Exit::ParkedJobs,
+                &[
+                    "jobs: 2 PARKED",
+                    "besides, not of this run: 4 FAILED",
+                    "next: `parserd status` says why",
+                ],
+            ),
+            (
+                &[(Generating, 2)],
+                (0, 0),
+                true,
+                Exit::ParkedJobs,
                 &["jobs: 2 GENERATING", "next: `parserd status`"],
             ),
         ];
-        for (states, files_ok, expected) in table {
-            let counts = Counts {
-                states: states.iter().copied().collect(),
-                ..Counts::default()
+        for (states, (finished, failed), files_ok, exit, expected) in table {
+            let ended = Ended {
+                counts: Counts {
+                    states: states.iter().copied().collect(),
+                    ..Counts::default()
+                },
+                finished,
+                failed,
+                files_ok,
             };
-            let lines = lines(&counts, files_ok);
+            assert_eq!(ended.exit(), exit, "{ended:?}");
+            let lines = ended.lines();
             assert_eq!(lines.len(), expected.len(), "{lines:?}");
             for (line, start) in lines.iter().zip(expected) {
                 assert!(line.starts_with(start), "{line}");

@@ -143,7 +143,21 @@ impl Known {
                 grouped(more)
             ));
         }
+        lines.extend(self.given_up_line());
         titled("Creates in doubt", lines)
+    }
+
+    fn given_up_line(&self) -> Option<String> {
+        let given_up = self.given_up;
+        (given_up.creates > 0).then(|| {
+            format!(
+                "  {} of CANCELLED jobs, up to {} credits: counted as spent; `parserd jobs --state \
+                 CANCELLED` lists these jobs, `parserd resolve ID` looks for what was made, and the \
+                 same job enqueued again takes it for nothing",
+                grouped(given_up.creates),
+                grouped(given_up.credits)
+            )
+        })
     }
 
     /// How many creates are in doubt, those that only a person can settle among them.

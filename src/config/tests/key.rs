@@ -41,6 +41,33 @@ fn the_key_comes_from_a_setting_or_a_file_or_a_credential() {
 }
 
 #[test]
+fn a_blank_variable_is_no_key_beside_another_source() {
+    let blank = |fixture: Fixture| fixture.env("PARSERD__API__KEY", " \n");
+    assert_eq!(blank(file("[api]\nkey = 'k2'")).key(), "k2");
+    let named = file("[api]\nkey_file = 'k'").secret("k", "k3", 0o600);
+    assert_eq!(blank(named).key(), "k3");
+    let with_credential = |fixture: Fixture| {
+        let dir = fixture.dir.path().to_str().unwrap().to_owned();
+        fixture
+            .secret("api_key", "k4", 0o440)
+            .env("CREDENTIALS_DIRECTORY", &dir)
+    };
+    assert_eq!(with_credential(blank(Fixture::new())).key(), "k4");
+    let both = blank(Fixture::new()).env("PARSERD__API__KEY_FILE", "");
+    assert_eq!(with_credential(both).key(), "k4");
+    assert_eq!(with_credential(blank(file("[api]\nkey = ''"))).key(), "k4");
+    // One that is not blank wins over all, as ever.
+    let given = with_credential(file("[api]\nkey = 'k2'").env("PARSERD__API__KEY", "k1"));
+    assert_eq!(given.key(), "k1");
+    // Alone, it is told for what it is.
+    let told = blank(Fixture::new()).error();
+    assert!(
+        told.contains("environment variable PARSERD__API__KEY): is empty"),
+        "{told}"
+    );
+}
+
+#[test]
 fn without_a_key_settings_load_and_only_the_key_is_refused() {
     let fixture = Fixture::new().env("CREDENTIALS_DIRECTORY", "/nowhere");
     let error = fixture.settings().require_key().unwrap_err().to_string();

@@ -8,6 +8,8 @@ use super::*;
 mod key;
 mod misspelt;
 mod shipped;
+#[cfg(unix)]
+mod special;
 mod token;
 
 /// Sources in a folder of their own.
@@ -237,6 +239,11 @@ fn a_value_of_the_wrong_type_is_refused_with_its_line() {
 fn a_value_out_of_bounds_is_refused_with_what_to_write() {
     for (key, value, words) in [
         ("poll.timeout", "30", "\"30\" is no duration"),
+        (
+            "poll.timeout",
+            "30M",
+            "\"30M\" is no duration (M would be months); write \"30m\" for minutes",
+        ),
         (
             "poll.timeout",
             "soon",

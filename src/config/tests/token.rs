@@ -56,7 +56,17 @@ fn a_page_that_acts_without_a_token_is_refused_with_the_ways_to_give_one() {
 #[test]
 fn a_token_that_will_not_do_is_refused_and_not_repeated() {
     for (text, mode, words) in [
-        ("hunter2", 0o600, "could be guessed; write 16 characters"),
+        (
+            "hunter2",
+            0o600,
+            "has fewer than 16 characters; write 16 characters",
+        ),
+        (
+            "zzzzzzzzzzzzzzzz",
+            0o600,
+            "could be guessed: it has no more than 1 different characters; write 16 characters or more \
+             there that chance has chosen: openssl rand",
+        ),
         ("hunter2 and other words", 0o600, "holds whitespace"),
         (TOKEN, 0o644, "others than its owner have access to"),
         ("", 0o600, "is empty"),
@@ -64,7 +74,7 @@ fn a_token_that_will_not_do_is_refused_and_not_repeated() {
         let error = acting("token_file = 't'").secret("t", text, mode).error();
         assert!(error.contains(words), "{error}");
         assert!(error.contains("http.token_file (p.toml line 4)"), "{error}");
-        assert!(!error.contains("hunter2") && !error.contains(TOKEN));
+        assert!(!error.contains("hunter2") && !error.contains(TOKEN) && !error.contains("zzz"));
     }
     let absent = acting("token_file = 'absent'").error();
     assert!(absent.contains("http.token_file"), "{absent}");

@@ -107,6 +107,9 @@ fn actions(vitals: &Vitals, visitor: &Visitor, story: &Story, job: &Job) -> Mark
                             Action::Retry if is_created_anew(&story.row) => {
                                 span.hint { "A new create may cost " (cost) " credits." }
                             }
+                            Action::Cancel if job.progress.doubt.is_some() => {
+                                span.hint { "Its create is in doubt: if it made a parser, " (cost) " credits are paid for it, and given up." }
+                            }
                             Action::Retry | Action::Cancel => {}
                         }
                         button { (action.label()) }

@@ -128,7 +128,7 @@ impl Words {
 
     pub fn duration_ms(&self, key: &str) -> Result<Option<DurationMs>, String> {
         let parse = |text: &str| {
-            let duration = humantime::parse_duration(text)
+            let duration = crate::duration::parse(text)
                 .map_err(|error| format!("{key} cannot be {text:?}: {error}"))?;
             DurationMs::try_from(duration.as_millis()).map_err(|_| format!("{key} is too long"))
         };

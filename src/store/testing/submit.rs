@@ -227,15 +227,15 @@ async fn an_operators_word_counts_the_jobs_that_it_moved() {
         .await;
     f.job_after("polled", [listed("n_pd_3"), created("q")])
         .await;
-    let operate = |action, selection| f.store.operate(action, selection);
+    let operate = async |action, selection| f.store.operate(action, selection).await.unwrap().len();
     let free = Selection::ParkedFor(vec![ParkReason::Budget, ParkReason::Unauthorized]);
-    assert_eq!(operate(OperatorAction::Resume, free).await.unwrap(), 0);
+    assert_eq!(operate(OperatorAction::Resume, free).await, 0);
     let failed = Selection::States(vec![JobState::Failed, JobState::Generating]);
-    assert_eq!(operate(OperatorAction::Retry, failed).await.unwrap(), 1);
+    assert_eq!(operate(OperatorAction::Retry, failed).await, 1);
     let one = Selection::Ids(vec![parked.id, JobId(99)]);
-    assert_eq!(operate(OperatorAction::Cancel, one).await.unwrap(), 1);
+    assert_eq!(operate(OperatorAction::Cancel, one).await, 1);
     let all = Selection::States(JobState::ALL.to_vec());
-    assert_eq!(operate(OperatorAction::Cancel, all).await.unwrap(), 2);
+    assert_eq!(operate(OperatorAction::Cancel, all).await, 2);
     let left = f
         .column("SELECT name FROM jobs WHERE state <> 'CANCELLED'")
         .await;

@@ -1,0 +1,84 @@
+//! The gates that `resume` opens.
+
+use super::{SelectArgs, price::is_parked_for};
+use crate::{
+    budget::Budget,
+    cli::output::{cost, count, lasting, say},
+    clock::Clock,
+    gate::{Closure, Scope},
+    job::{ParkReason, UnixMs},
+    store::{OperatorAction, Store, StoreError, report::JobRow},
+};
+
+/// Jobs that are PARKED for these go on when the gates are open.
+const GATED: [ParkReason; 2] = [ParkReason::Credits, ParkReason::Unauthorized];
+
+/// Gates to open, and which jobs wait behind them beside those that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    closed: Vec<(Scope, Closure)>,
+    others: usize,
+}
+
+impl Gates {
+    /// Those that `resume` is to open: all, or where jobs are named, if they held one of them.
+    pub(super) async fn of(
+        store: &Store,
+        action: OperatorAction,
+        select: &SelectArgs,
+        rows: &[JobRow],
+    ) -> Result<Self, StoreError> {
+        let mine = rows.iter().filter(|row| is_parked_for(row, &GATED)).count();
+        if action != OperatorAction::Resume || (!select.jobs.is_empty() && mine == 0) {
+            return Ok(Self::default());
+        }
+        let closed = store.gates().await?;
+        let parked = store.counts().await?.parked;
+        let gated = GATED.iter().filter_map(|reason| parked.get(reason)).sum();
+        let gated: i64 = if closed.is_empty() { 0 } else { gated };
+        Ok(Self {
+            closed,
+            others: usize::try_from(gated).unwrap_or(0).saturating_sub(mine),
+        })
+    }
+
+    /// What else goes on, and what that may cost.
+    pub(super) fn others_line(&self, budget: &Budget) -> Option<String> {
+        (self.others > 0).then(|| {
+            format!(
+                "note: once the gate is open, {} more that it holds may go on by {}: {}",
+                count(self.others, "job"),
+                if self.others == 1 {
+                    "itself"
+                } else {
+                    "themselves"
+                },
+                cost(self.others, budget)
+            )
+        })
+    }
+
+    /// Opens them, after the jobs: a daemon that saw them open would un-park the jobs itself,
+    /// and their number could not be told.
+    pub(super) async fn open(&self, store: &Store) -> Result<(), StoreError> {
+        for (scope, _) in &self.closed {
+            store.set_gate(*scope, None).await?;
+        }
+        self.tell("opened", Clock::system().now());
+        Ok(())
+    }
+
+    pub(super) fn tell(&self, done: &str, now: UnixMs) {
+        for (scope, closure) in &self.closed {
+            let before = match scope {
+                Scope::Create => "creates",
+                Scope::Read => "polls and lists",
+            };
+            say(&format!(
+                "{done} the gate that held {before}: {}, closed {}",
+                closure.reason,
+                lasting(closure.since, now)
+            ));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! PURE: what it costs to take jobs up again.
+
+use crate::{
+    budget::Budget,
+    cli::output::{cost, count},
+    job::{ErrorKind, JobState, ParkReason},
+    store::report::JobRow,
+};
+
+/// Whether a retry sends a new create; else the parser is polled, or a create in
+/// doubt is settled, before anything is sent.
+pub(crate) fn is_created_anew(row: &JobRow) -> bool {
+    !is_polled(row) && !is_parked_for(row, &[ParkReason::Ambiguous])
+}
+
+/// Whether a job's parser may still finish.
+fn is_polled(row: &JobRow) -> bool {
+    let may_still_finish = [ErrorKind::GenerationTimeout, ErrorKind::UnexpectedResponse];
+    let kind = row.error_kind.as_deref();
+    row.parser_id.is_some()
+        && may_still_finish
+            .iter()
+            .any(|still| kind == Some(still.as_str()))
+}
+
+pub(super) fn is_parked_for(row: &JobRow, reasons: &[ParkReason]) -> bool {
+    let named = |reason: &ParkReason| row.park_reason.as_deref() == Some(reason.as_str());
+    row.state == JobState::Parked.as_str() && reasons.iter().any(named)
+}
+
+/// Jobs by what taking them up again leads to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Price {
+    /// Created anew.
+    anew: usize,
+    /// Of these, those with a parser that is asked for before another is paid for.
+    had_parser: usize,
+    /// Whose parser is looked for in the account's list first.
+    looked_for: usize,
+    /// Polled, which is free.
+    polled: usize,
+}
+
+impl Price {
+    pub(super) fn of<'a>(rows: impl IntoIterator<Item = &'a JobRow>) -> Self {
+        let mut price = Self::default();
+        for row in rows {
+            if is_polled(row) {
+                price.polled += 1;
+            } else if is_created_anew(row) {
+                price.anew += 1;
+                price.had_parser += usize::from(row.parser_id.is_some());
+            } else {
+                price.looked_for += 1;
+            }
+        }
+        price
+    }
+
+    /// How many creates may be sent.
+    pub(super) const fn creates(self) -> usize {
+        self.anew.saturating_add(self.looked_for)
+    }
+
+    /// What it leads to, a line for each kind of job.
+    pub(super) fn lines(self, budget: &Budget) -> Vec<String> {
+        let jobs = |number| count(number, "job");
+        let told = |number: usize, line: String| (number > 0).then_some(line);
+        let free = if self.had_parser == 1 {
+            "1 of them had a parser: it is asked for first, free, and taken where it is ready \
+             after all"
+                .to_owned()
+        } else {
+            format!(
+                "{} of them had parsers: these are asked for first, free, and taken where they \
+                 are ready after all",
+                self.had_parser
+            )
+        };
+        [
+            told(
+                self.anew,
+                format!(
+                    "{} will be created anew: {}",
+                    jobs(self.anew),
+                    cost(self.anew, budget)
+                ),
+            ),
+            told(self.had_parser, free),
+            told(
+                self.looked_for,
+                format!(
+                    "{} may have a parser: that is looked for first, free; a create is sent only \
+                     where there is none: {}",
+                    jobs(self.looked_for),
+                    cost(self.looked_for, budget)
+                ),
+            ),
+            told(
+                self.polled,
+                format!(
+                    "{} may have a parser that still finishes: it is polled, and nothing is paid",
+                    jobs(self.polled)
+                ),
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// All of it at the most: `for up to 2 x 30,000 = 60,000 credits`.
+    pub(super) fn in_all(self, budget: &Budget) -> String {
+        match self.creates() {
+            0 => "for nothing".to_owned(),
+            creates => format!("for {}", cost(creates, budget)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Budget = Budget {
+        credits_per_create: 30_000,
+        max_credits_per_day: None,
+        max_credits: None,
+        spent: 0,
+        spent_today: 0,
+        spent_later: 0,
+        day: 0,
+    };
+
+    fn row(state: &str, reason: Option<&str>, kind: Option<&str>, parser: bool) -> JobRow {
+        JobRow {
+            id: 1,
+            name: "a".to_owned(),
+            state: state.to_owned(),
+            park_reason: reason.map(str::to_owned),
+            parser_id: parser.then(|| "p".to_owned()),
+            parser_version: None,
+            creates: 1,
+            error_kind: kind.map(str::to_owned),
+            error_status: None,
+            error_message: None,
+            error_hint: None,
+            priority: 0,
+            created_at: 0,
+            updated_at: 0,
+            finished_at: None,
+            due_at: 0,
+        }
+    }
+
+    #[test]
+    fn a_price_is_what_the_jobs_may_cost_at_the_most() {
+        let price = |anew, had_parser, looked_for, polled| Price {
+            anew,
+            had_parser,
+            looked_for,
+            polled,
+        };
+        let failed = |kind, parser| row("FAILED", None, Some(kind), parser);
+        let parked = |reason| row("PARKED", Some(reason), None, false);
+        for (row, expected) in [
+            (failed("bad_request", false), price(1, 0, 0, 0)),
+            (failed("generation_failed", true), price(1, 1, 0, 0)),
+            (failed("not_found", true), price(1, 1, 0, 0)),
+            (failed("generation_timeout", true), price(0, 0, 0, 1)),
+            (failed("generation_timeout", false), price(1, 0, 0, 0)),
+            (failed("unexpected_response", true), price(0, 0, 0, 1)),
+            (parked("credits"), price(1, 0, 0, 0)),
+            (parked("budget"), price(1, 0, 0, 0)),
+            (parked("ambiguous"), price(0, 0, 1, 0)),
+        ] {
+            assert_eq!(Price::of([&row]), expected, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_job_has_its_line_and_all_have_one_price() {
+        let price = Price {
+            anew: 3,
+            had_parser: 1,
+            looked_for: 2,
+            polled: 1,
+        };
+        let lines = price.lines(&BUDGET);
+        for (line, start) in lines.iter().zip([
+            "3 jobs will be created anew: up to 3 x 30,000 = 90,000 credits",
+            "1 of them had a parser: it is asked for first, free",
+            "2 jobs may have a parser: that is looked for first, free",
+            "1 job may have a parser that still finishes: it is polled",
+        ]) {
+            assert!(line.starts_with(start), "{line}");
+        }
+        assert_eq!(lines.len(), 4);
+        assert_eq!(
+            price.in_all(&BUDGET),
+            "for up to 5 x 30,000 = 150,000 credits"
+        );
+        assert_eq!(Price::default().lines(&BUDGET), [""; 0]);
+        assert_eq!(Price::default().in_all(&BUDGET), "for nothing");
+    }
+}
