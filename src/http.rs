@@ -35,7 +35,7 @@ use tokio::{
 };
 
 use crate::{
-    api::Service,
+    api::{Service, client::Client},
     budget::Budget,
     clock::Clock,
     config::Settings,
@@ -43,7 +43,7 @@ use crate::{
     job::UnixMs,
     key::KeyProof,
     lifecycle::Policy,
-    metrics::Metrics,
+    metrics::{Measured, Metrics},
     store::{Store, StoreError},
     wiring,
     worker::Stop,
@@ -86,6 +86,8 @@ pub struct Vitals {
     /// What may be spent; what was is in the database.
     budget: Budget,
     policy: Policy,
+    /// The service, to be asked what costs nothing; else why it cannot be.
+    service: Result<Measured<Client>, String>,
     pages: Semaphore,
 }
 
@@ -111,9 +113,16 @@ impl Vitals {
             sessions: Sessions::new(token),
             budget: wiring::budget(settings),
             policy: wiring::policy(settings),
+            service: service(settings, daemon.metrics()),
             pages: Semaphore::new(MAX_PAGES),
         }
     }
+}
+
+fn service(settings: &Settings, metrics: Arc<Metrics>) -> Result<Measured<Client>, String> {
+    let key = settings.require_key().map_err(|error| error.to_string())?;
+    let client = wiring::client(settings, key).map_err(|error| error.to_string())?;
+    Ok(Measured::new(client, metrics))
 }
 
 /// A listener that is bound and does not serve yet.

@@ -5,7 +5,7 @@
 //! - [`cli`]: one file a command; [`telemetry`]: logs
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
 //! - pure decisions: [`lifecycle`], [`gate`], [`concurrency`], [`backoff`], [`pace`], [`listing`],
-//!   [`presence`], [`hint`], [`progress`], [`rejections`], [`blind`], `api::classify`, `api::limit`, `cure`, `nearest`
+//!   [`presence`], [`hint`], [`progress`], [`rejections`], [`blind`], [`candidates`], `api::classify`, `api::limit`, `cure`, `nearest`
 //! - [`daemon`] claims and waits, [`worker`], [`reconcile`] and [`survey`] act on
 //!   one job or one list, [`account`] holds gates and budget, [`wiring`] puts them together
 //! - [`http`]: the page, metrics and health; [`metrics`]: what is counted for them
@@ -27,6 +27,7 @@ pub mod api;
 pub mod backoff;
 pub mod blind;
 pub mod budget;
+pub mod candidates;
 pub mod cli;
 pub mod clock;
 pub mod concurrency;

@@ -22,8 +22,8 @@ use super::answer_json;
 use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
 use super::text::Quoter;
 use super::types::{
-    AccountOutcome, CreateOutcome, CreateRequest, Flaws, ListOutcome, ListedParser, PollOutcome,
-    Words,
+    AccountOutcome, CreateOutcome, CreateRequest, Description, Flaws, ListOutcome, ListedParser,
+    PollOutcome, Words,
 };
 use crate::job::{DurationMs, ParserId, UnixMs};
 
@@ -199,6 +199,19 @@ impl Service for Client {
         let url = self.url(&["parsers", &parser_id.0]);
         let reply = self.get("details", url, self.max_body_bytes).await;
         classify::details(parser_id, reply, now_ms(), &self.quoter)
+    }
+
+    async fn describe(&self, parser_id: &ParserId) -> Description {
+        if !names_a_path_segment(&parser_id.0) {
+            return Description {
+                outcome: self.details(parser_id).await,
+                name: None,
+                created_at: None,
+            };
+        }
+        let url = self.url(&["parsers", &parser_id.0]);
+        let reply = self.get("details", url, self.max_body_bytes).await;
+        classify::description(parser_id, reply, now_ms(), &self.quoter)
     }
 
     async fn list(&self) -> ListOutcome {

@@ -150,6 +150,17 @@ impl PollOutcome {
     }
 }
 
+/// What `GET /parsers/{id}` says of a parser beside how far it is.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// How far it is, or why that is not known.
+    pub outcome: PollOutcome,
+    /// Its name, where the answer has it.
+    pub name: Option<String>,
+    /// When it was made, where the answer has it.
+    pub created_at: Option<UnixMs>,
+}
+
 /// A parser that is ready.
 #[derive(Debug, Clone, Default)]
 pub struct Finished {

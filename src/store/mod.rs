@@ -22,6 +22,7 @@ mod queue;
 pub mod report;
 mod rows;
 pub mod schema;
+mod sent;
 mod strangers;
 mod submit;
 mod times;
