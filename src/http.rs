@@ -38,7 +38,7 @@ use crate::{
     api::{Service, client::Client},
     budget::Budget,
     clock::Clock,
-    config::Settings,
+    config::{Settings, millis},
     daemon::Daemon,
     job::UnixMs,
     key::KeyProof,
@@ -101,7 +101,11 @@ impl Vitals {
         token: Option<SecretString>,
     ) -> Self {
         Self {
-            looks: Looks::new(store.clone(), clock.clone()),
+            looks: Looks::new(
+                store.clone(),
+                clock.clone(),
+                millis(settings.reconcile.settle_after_error),
+            ),
             store,
             clock,
             heartbeat: daemon.heartbeat(),

@@ -197,6 +197,8 @@ pub enum ListOutcome {
 /// What of a list cannot be read: parsers may hide there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flaws {
+    /// It came with a `Link` header that names another page.
+    pub is_linked: bool,
     /// It is `null` in the place of a list.
     pub is_null: bool,
     /// Items that have an id and no name that can be read.
