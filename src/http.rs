@@ -37,15 +37,15 @@ use tokio::{
 };
 
 use crate::{
-    api::Service,
+    api::{Service, client::Client},
     budget::Budget,
     clock::Clock,
-    config::Settings,
+    config::{Settings, millis},
     daemon::Daemon,
     job::UnixMs,
     key::KeyProof,
     lifecycle::Policy,
-    metrics::{Metrics, Refusal},
+    metrics::{Measured, Metrics, Refusal},
     store::{Store, StoreError},
     wiring,
     worker::Stop,
@@ -89,6 +89,8 @@ pub struct Vitals {
     /// What may be spent; what was is in the database.
     budget: Budget,
     policy: Policy,
+    /// The service, to be asked what costs nothing; else why it cannot be.
+    service: Result<Measured<Client>, String>,
     pages: Semaphore,
     folds: Folds,
 }
@@ -103,7 +105,11 @@ impl Vitals {
         token: Option<SecretString>,
     ) -> Self {
         Self {
-            looks: Looks::new(store.clone(), clock.clone()),
+            looks: Looks::new(
+                store.clone(),
+                clock.clone(),
+                millis(settings.reconcile.settle_after_error),
+            ),
             store,
             clock,
             heartbeat: daemon.heartbeat(),
@@ -115,10 +121,17 @@ impl Vitals {
             sessions: Sessions::new(token),
             budget: wiring::budget(settings),
             policy: wiring::policy(settings),
+            service: service(settings, daemon.metrics()),
             pages: Semaphore::new(MAX_PAGES),
             folds: Folds::default(),
         }
     }
+}
+
+fn service(settings: &Settings, metrics: Arc<Metrics>) -> Result<Measured<Client>, String> {
+    let key = settings.require_key().map_err(|error| error.to_string())?;
+    let client = wiring::client(settings, key).map_err(|error| error.to_string())?;
+    Ok(Measured::new(client, metrics))
 }
 
 /// A listener that is bound and does not serve yet.

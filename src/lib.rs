@@ -5,7 +5,8 @@
 //! - [`cli`]: one file a command; [`telemetry`]: logs
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
 //! - pure decisions: [`lifecycle`], [`gate`], [`concurrency`], [`backoff`], [`pace`], [`listing`],
-//!   [`presence`], [`hint`], [`progress`], [`rejections`], [`blind`], `api::classify`, `api::limit`, `cure`, `duration`, `nearest`
+//!   [`presence`], [`hint`], [`progress`], [`rejections`], [`blind`], [`candidates`], [`oddities`],
+//!   `api::classify`, `api::limit`, `cure`, `duration`, `nearest`
 //! - [`daemon`] claims and waits, [`worker`], [`reconcile`] and [`survey`] act on
 //!   one job or one list, [`account`] holds gates and budget, [`wiring`] puts them together
 //! - [`http`]: the page, metrics and health; [`metrics`]: what is counted for them
@@ -27,6 +28,7 @@ pub mod api;
 pub mod backoff;
 pub mod blind;
 pub mod budget;
+pub mod candidates;
 pub mod cli;
 pub mod clock;
 pub mod concurrency;
@@ -47,6 +49,7 @@ pub mod manifest;
 pub mod metrics;
 pub mod naming;
 mod nearest;
+pub mod oddities;
 pub mod operator;
 pub mod pace;
 pub mod plan;

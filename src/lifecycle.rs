@@ -245,6 +245,12 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
             Parked if job.progress.park_reason == Some(ParkReason::Ambiguous) => {
                 doubt::adopted_by_operator(&at, parser_id)
             }
+            // An operator named its parser, and may have mistyped it.
+            Generating
+                if is_operators(job) && job.progress.parser_id.as_ref() != Some(&parser_id) =>
+            {
+                doubt::adopted_by_operator(&at, parser_id)
+            }
             Creating | Parked | Queued | Generating | Finished | Failed | Cancelled => NOT_IN_DOUBT,
         },
         Event::NotCreated => match job.progress.state {
@@ -255,6 +261,11 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
             Creating | Parked | Queued | Generating | Finished | Failed | Cancelled => NOT_IN_DOUBT,
         },
     }
+}
+
+/// Whether the parser that a job holds is one that an operator named.
+const fn is_operators(job: &Job) -> bool {
+    job.progress.parser_id.is_some() && job.progress.remote_name.is_none()
 }
 
 const NOT_ITS_TURN: Transition = Transition::Ignored("the job is not QUEUED");

@@ -114,7 +114,8 @@ impl Listing {
         }
     }
 
-    fn find(&self, id: &ParserId) -> Option<&ListedParser> {
+    /// The parser of this id.
+    pub fn find(&self, id: &ParserId) -> Option<&ListedParser> {
         let place = self.items.binary_search_by(|item| item.id.0.cmp(&id.0));
         place.ok().map(|index| &self.items[index])
     }

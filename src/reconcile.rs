@@ -1,5 +1,6 @@
 //! Lists of the account: before a create, for creates in doubt, and after a 404.
 
+mod report;
 mod sight;
 
 use std::{
@@ -68,6 +69,8 @@ pub struct Lists {
     /// How long the service took for the last one.
     took_ms: AtomicI64,
     retry_at: AtomicI64,
+    /// What the last lists said of themselves.
+    reports: std::sync::Mutex<report::Reports>,
     /// What is known of lists that cannot be used; none before the first one.
     blindness: Mutex<Option<Blindness>>,
 }
@@ -222,6 +225,7 @@ impl<S: Service> Worker<S> {
                 return Ok(Err(NoList::Trouble(words)));
             }
         };
+        let count = items.len();
         let mut listing = Listing::new(items, listed_at);
         let known = self.known_here(&listing, known).await?;
         for id in self.store.gone_parsers().await? {
@@ -241,6 +245,7 @@ impl<S: Service> Worker<S> {
         }
         self.meet(&listing).await?;
         self.learn_lag(&listing).await?;
+        self.report_list(&listing, count, &flaws).await?;
         Ok(Ok(listing))
     }
 

@@ -25,17 +25,13 @@ use crate::{
     metrics::{Measured, Metrics},
     pace::{self, Generation, Pace},
     reconcile::Lists,
-    store::{Store, StoreError},
+    store::{CREATES_HELD_UNTIL, Store, StoreError},
     survey,
     worker::{Stop, Worker},
 };
 
 /// The key under which the database keeps the fingerprint of the last API key.
 const FINGERPRINT: &str = "api_key_fingerprint";
-
-/// The key under which it keeps until when creates wait, in a database that is not the one
-/// that was written last.
-const CREATES_HELD_UNTIL: &str = "creates_held_until";
 
 /// Bytes of salt, and of the fingerprint: enough to tell keys apart, and with a
 /// salt of the database's own, of no use for finding one.

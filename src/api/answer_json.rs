@@ -37,6 +37,7 @@ pub(super) struct Fields<'a> {
     version: Option<Raw<'a>>,
     status: Option<Raw<'a>>,
     error: Option<Raw<'a>>,
+    created_at: Option<Raw<'a>>,
     generated_at: Option<Raw<'a>>,
     example_result: Option<Raw<'a>>,
     example_results: Option<Raw<'a>>,
@@ -56,6 +57,11 @@ impl Raw<'_> {
     fn text(self) -> Option<String> {
         let as_it_is = || String::from_utf8_lossy(self.0).into_owned();
         (self.0 != b"null").then(|| self.string().unwrap_or_else(as_it_is))
+    }
+
+    fn time(self) -> Option<UnixMs> {
+        let at: jiff::Timestamp = self.string()?.trim().parse().ok()?;
+        Some(at.as_millisecond())
     }
 
     fn json(self) -> Result<Box<RawValue>, String> {
@@ -109,9 +115,18 @@ impl<'a> Fields<'a> {
 
     /// `generated_at` (RFC 3339), where it can be read.
     pub(super) fn generated_at(&self) -> Option<UnixMs> {
-        let text = self.generated_at?.string()?;
-        let at: jiff::Timestamp = text.trim().parse().ok()?;
-        Some(at.as_millisecond())
+        self.generated_at.and_then(Raw::time)
+    }
+
+    /// `created_at` (RFC 3339), where it can be read.
+    pub(super) fn created_at(&self) -> Option<UnixMs> {
+        self.created_at.and_then(Raw::time)
+    }
+
+    /// The name, where it is a string.
+    pub(super) fn name(&self, quoter: &Quoter) -> Option<String> {
+        let name = self.name.and_then(Raw::string)?;
+        Some(quoter.name(&name))
     }
 
     /// `example_result`, or `example_results` where that is missing or null; or why it is
@@ -136,6 +151,7 @@ impl<'a> Fields<'a> {
             "version" => Some(&mut self.version),
             "status" => Some(&mut self.status),
             "error" => Some(&mut self.error),
+            "created_at" => Some(&mut self.created_at),
             "generated_at" => Some(&mut self.generated_at),
             "example_result" => Some(&mut self.example_result),
             "example_results" => Some(&mut self.example_results),
@@ -165,11 +181,11 @@ impl<'a> Fields<'a> {
 
     fn listed(&self, quoter: &Quoter) -> Result<ListedParser, &'static str> {
         let id = self.id(quoter).ok_or("no usable id")?;
-        let name = self.name.and_then(Raw::string);
+        let name = self.name(quoter);
         let status = self.status();
         Ok(ListedParser {
             id,
-            name: quoter.name(&name.ok_or("no name")?),
+            name: name.ok_or("no name")?,
             version: self.version(),
             failed: status == ParserStatus::Failed,
             settled: matches!(status, ParserStatus::Finished | ParserStatus::Failed),

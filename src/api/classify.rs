@@ -11,8 +11,8 @@ use super::examples;
 use super::limit::Limit;
 use super::text::Quoter;
 use super::types::{
-    AccountOutcome, CreateOutcome, DoubtCause, Finished, Flaws, Lack, ListOutcome, ListedParser,
-    PollOutcome, Refusal, Words,
+    AccountOutcome, CreateOutcome, Description, DoubtCause, Finished, Flaws, Lack, ListOutcome,
+    ListedParser, PollOutcome, Refusal, Words,
 };
 use crate::job::{DurationMs, ParserId, UnixMs};
 
@@ -163,6 +163,22 @@ pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> 
         200..=299 => progress(asked, &answer, quoter),
         404 => PollOutcome::NotFound(told(&answer, quoter)),
         _ => PollOutcome::Trouble(told(&answer, quoter)),
+    }
+}
+
+/// The same, with the parser's name and when it was made, where the answer has them.
+pub fn description(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> Description {
+    let (name, created_at) = match &reply {
+        Ok(answer) if (200..=299).contains(&answer.status) => {
+            let (fields, _) = answer_json::object_as_far_as_read(&answer.body.bytes);
+            (fields.name(quoter), fields.created_at())
+        }
+        Ok(_) | Err(_) => (None, None),
+    };
+    Description {
+        outcome: details(asked, reply, now, quoter),
+        name,
+        created_at,
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::body::Bytes;
-use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LINK, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -24,8 +24,8 @@ use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
 use super::service_clock::ServiceClock;
 use super::text::Quoter;
 use super::types::{
-    AccountOutcome, CreateOutcome, CreateRequest, Flaws, ListOutcome, ListedParser, PollOutcome,
-    Words,
+    AccountOutcome, CreateOutcome, CreateRequest, Description, Flaws, ListOutcome, ListedParser,
+    PollOutcome, Words,
 };
 use crate::clock::lasting_ms;
 use crate::job::{DurationMs, ParserId, UnixMs};
@@ -208,13 +208,28 @@ impl Service for Client {
         classify::details(parser_id, reply, now_ms(), &self.quoter)
     }
 
+    async fn describe(&self, parser_id: &ParserId) -> Description {
+        if !names_a_path_segment(&parser_id.0) {
+            return Description {
+                outcome: self.details(parser_id).await,
+                name: None,
+                created_at: None,
+            };
+        }
+        let url = self.url(&["parsers", &parser_id.0]);
+        let reply = self.get("details", url, self.max_body_bytes).await;
+        classify::description(parser_id, reply, now_ms(), &self.quoter)
+    }
+
     async fn list(&self) -> ListOutcome {
         let cap_bytes = self.max_body_bytes.saturating_mul(LIST_CAP_FACTOR);
         let request = self.reading.get(self.with_key(self.url(&["parsers"])));
-        let (reply, parsers) = logged("list", async {
+        let mut is_linked = false;
+        let (reply, mut parsers) = logged("list", async {
             let sent = request.send().await;
             if let Ok(response) = &sent {
                 self.look_at_clock(response);
+                is_linked = names_another_page(response.headers());
             }
             match sent {
                 Ok(response) if response.status().is_success() => {
@@ -227,6 +242,9 @@ impl Service for Client {
             }
         })
         .await;
+        if let Some(Ok((_, flaws))) = &mut parsers {
+            flaws.is_linked = is_linked;
+        }
         match (reply, parsers) {
             (Ok(answer), Some(parsers)) => classify::listed(&answer, parsers, &self.quoter),
             (reply, _) => classify::list(reply, now_ms(), &self.quoter),
@@ -253,6 +271,26 @@ struct CreateBody<'a> {
     api_key: &'a str,
     #[serde(flatten)]
     request: &'a CreateRequest,
+}
+
+/// Whether a `Link` header (RFC 8288) names another page of what was asked for. There are
+/// others, such as a proxy's for what a browser is to load.
+fn names_another_page(headers: &HeaderMap) -> bool {
+    const PAGES: [&str; 4] = ["next", "prev", "first", "last"];
+    let links = headers.get_all(LINK).iter();
+    let links = links.map(|link| String::from_utf8_lossy(link.as_bytes()).to_ascii_lowercase());
+    let names_page = |parameter: &str| {
+        let Some(("rel", relations)) = parameter.trim().split_once('=') else {
+            return false;
+        };
+        let relations = relations.trim().trim_matches('"').split_ascii_whitespace();
+        relations
+            .into_iter()
+            .any(|relation| PAGES.contains(&relation))
+    };
+    links
+        .flat_map(|link| link.split([';', ',']).map(names_page).collect::<Vec<_>>())
+        .any(|names| names)
 }
 
 /// Whether `id` can stand in a path: an empty one would ask for the list, and

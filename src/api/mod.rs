@@ -17,7 +17,7 @@ pub mod types;
 use std::future::Future;
 
 use crate::job::{DurationMs, ParserId, UnixMs};
-use types::{AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, PollOutcome};
+use types::{AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, PollOutcome};
 
 /// The service that makes parsers: the real one over HTTP, or a world in process.
 pub trait Service: Send + Sync + 'static {
@@ -26,6 +26,17 @@ pub trait Service: Send + Sync + 'static {
 
     /// Asks `GET /parsers/{id}` for one parser.
     fn details(&self, parser_id: &ParserId) -> impl Future<Output = PollOutcome> + Send;
+
+    /// The same, with what the answer says of the parser beside how far it is.
+    fn describe(&self, parser_id: &ParserId) -> impl Future<Output = Description> + Send {
+        async {
+            Description {
+                outcome: self.details(parser_id).await,
+                name: None,
+                created_at: None,
+            }
+        }
+    }
 
     /// Asks `GET /parsers` for every parser of the account.
     fn list(&self) -> impl Future<Output = ListOutcome> + Send;

@@ -154,6 +154,17 @@ impl PollOutcome {
     }
 }
 
+/// What `GET /parsers/{id}` says of a parser beside how far it is.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// How far it is, or why that is not known.
+    pub outcome: PollOutcome,
+    /// Its name, where the answer has it.
+    pub name: Option<String>,
+    /// When it was made, where the answer has it.
+    pub created_at: Option<UnixMs>,
+}
+
 /// A parser that is ready.
 #[derive(Debug, Clone, Default)]
 pub struct Finished {
@@ -190,6 +201,8 @@ pub enum ListOutcome {
 /// What of a list cannot be read: parsers may hide there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flaws {
+    /// It came with a `Link` header that names another page.
+    pub is_linked: bool,
     /// It is `null` in the place of a list.
     pub is_null: bool,
     /// Items that have an id and no name that can be read.

@@ -7,11 +7,14 @@ mod service;
 use std::path::Path;
 
 use super::output::{count, grouped, lasting, relative};
-use super::{Exit, budget};
+use super::{Exit, budget, oddities};
+use crate::api::types::{Flaws, ListedParser};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::enqueue::{self, EnqueueError, Rehearsal};
+use crate::listing::Listing;
 use crate::manifest::{Kinds, Tally, source_name};
+use crate::oddities::ListReport;
 use crate::store::{
     Role, Store, StoreError, check_access, folder_of, has_content, has_daemon, resolved,
     schema::{self, Fault},
@@ -117,17 +120,19 @@ impl Checker {
             self.budget(settings, store).await?;
         }
         self.job_files(settings, store.as_ref()).await?;
-        if let Some(store) = store {
-            store.close().await;
-        }
-        if key.is_ok() {
-            self.service(settings).await?;
+        let list = if key.is_ok() {
+            self.service(settings).await?
         } else {
             self.warn(
                 "service",
                 "not asked: there is no key",
                 "give the key first",
             )?;
+            None
+        };
+        self.oddities(settings, store.as_ref(), list).await?;
+        if let Some(store) = store {
+            store.close().await;
         }
         Ok(exit)
     }
@@ -218,6 +223,28 @@ impl Checker {
                     "see to credits and key, then `parserd resume`"
                 },
             )?;
+        }
+        Ok(())
+    }
+
+    /// What is odd about the account and its list.
+    async fn oddities(
+        &mut self,
+        settings: &Settings,
+        store: Option<&Store>,
+        list: Option<(Vec<ListedParser>, Flaws)>,
+    ) -> anyhow::Result<()> {
+        let now = Clock::system().now();
+        let list = list.map(|(parsers, flaws)| {
+            let report = ListReport::of(parsers.len(), &flaws);
+            (Listing::new(parsers, now), report)
+        });
+        let list = list
+            .as_ref()
+            .map(|(listing, report)| (listing, report.clone()));
+        let facts = oddities::facts(settings, store, list, now).await?;
+        for finding in facts.findings() {
+            self.warn(finding.kind.check(), finding.cause, &finding.cure)?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ mod fold;
 mod generate;
 mod jobs;
 pub(crate) mod narrate;
+mod oddities;
 pub(crate) mod operate;
 pub mod output;
 mod plan;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::enqueue::{Bad, tell, tell_notes};
 use super::output::Out;
-use super::{Exit, budget};
+use super::{Exit, budget, oddities};
 use crate::api::Service as _;
 use crate::api::client::Client;
 use crate::api::types::{AccountOutcome, ListOutcome, Refusal, Words};
@@ -22,6 +22,7 @@ use crate::gate::{GateReason, Scope};
 use crate::job::{Job, JobId, ParserId, Progress, UnixMs};
 use crate::listing::Listing;
 use crate::manifest::{Format, Kinds, Located, Tally, source_name};
+use crate::oddities::{Finding, ListReport};
 use crate::plan::{Fit, Planner, Prospect, Verdict, fit};
 use crate::spec::JobSpec;
 use crate::store::{Role, Store};
@@ -63,6 +64,8 @@ struct Report {
     /// What holds every create for now.
     gates: Vec<ClosedGate>,
     service: Answered,
+    /// What is odd about the account and its list.
+    findings: Vec<Finding>,
     #[serde(skip)]
     now: UnixMs,
 }
@@ -129,6 +132,9 @@ struct Answered {
     no_list: Option<String>,
     /// Why it is not known what credits are left, where that was asked.
     no_account: Option<String>,
+    /// What the list says of itself.
+    #[serde(skip)]
+    list: Option<ListReport>,
 }
 
 pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<Exit> {
@@ -165,6 +171,9 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
     for file in &args.files {
         planning.file(file, args.format).await?;
     }
+    let list = answered.list.clone();
+    let list = list.map(|report| (&planning.planner.listing, report));
+    let facts = oddities::facts(settings, store.as_ref(), list, now).await?;
     let (jobs, bad) = (planning.jobs, planning.bad);
     let (budget, gates) = match &store {
         Some(store) => (budget(settings, store, now).await?, store.gates().await?),
@@ -180,6 +189,7 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
     };
     let mut report = Report::new(jobs, bad, answered, now);
     report.count(ahead, &budget, left);
+    report.findings = facts.findings();
     report.gates = gates
         .into_iter()
         .map(|(gate, closure)| ClosedGate {
@@ -228,9 +238,10 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
         }
     };
     let why = match list {
-        ListOutcome::Listed(parsers, _) => {
+        ListOutcome::Listed(parsers, flaws) => {
             let answered = Answered {
                 parsers: Some(parsers.len()),
+                list: Some(ListReport::of(parsers.len(), &flaws)),
                 no_account,
                 ..Answered::default()
             };
@@ -383,6 +394,7 @@ impl Report {
             credits: Credits::default(),
             creates: Fits::default(),
             gates: Vec::new(),
+            findings: Vec::new(),
             jobs,
             bad,
             totals,

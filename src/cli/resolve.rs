@@ -1,16 +1,26 @@
-//! `parserd resolve`: an operator's word on a create in doubt.
+//! `parserd resolve`: an operator's word on a create in doubt, and what there is to choose
+//! from.
+
+mod choice;
+
+use std::time::Duration;
 
 use super::output::{quoted, say};
 use super::{Exit, Usage, show::unknown};
+use crate::api::client::Client;
 use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::job::{Job, JobId, JobState};
-use crate::operator::{self, Settled, Word};
+use crate::operator::{self, Asking, Settled, Word};
 use crate::store::{Role, Store, StoreError};
 use crate::wiring;
 
-/// Settles a create of which it is not known whether it made a parser.
+/// An answer that takes longer is not waited for.
+const ASK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Settles a create of which it is not known whether it made a parser; alone, lists the
+/// parsers of the account that may be the job's.
 #[derive(Debug, clap::Args)]
 pub struct ResolveArgs {
     /// The job's id, or its name
@@ -19,12 +29,18 @@ pub struct ResolveArgs {
 
     #[command(flatten)]
     word: WordArgs,
+
+    /// Take the parser without asking the service whether it is there and bears the job's
+    /// name
+    #[arg(long, requires = "adopt")]
+    force: bool,
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct WordArgs {
-    /// This parser of the account is the job's: poll it, pay nothing
+    /// This parser of the account is the job's: poll it, pay nothing. The service is asked
+    /// for it first, which is free
     #[arg(long, value_name = "PARSER_ID")]
     adopt: Option<String>,
 
@@ -33,20 +49,28 @@ struct WordArgs {
     not_created: bool,
 }
 
-pub(super) async fn resolve(settings: &Settings, args: ResolveArgs) -> anyhow::Result<Exit> {
-    let word = match args.word.adopt.as_deref().map(operator::parser_id) {
-        None => Word::NotCreated,
-        Some(Some(parser)) => Word::Adopt(parser),
-        Some(None) => {
-            let usage = "--adopt takes a parser's id, as the service writes it";
-            return Err(Usage(usage.to_owned()).into());
+impl WordArgs {
+    /// What is said; none where the question is what there is to say.
+    fn word(&self) -> Result<Option<Word>, Usage> {
+        match self.adopt.as_deref().map(operator::parser_id) {
+            Some(Some(parser)) => Ok(Some(Word::Adopt(parser))),
+            Some(None) => {
+                let usage = "--adopt takes a parser's id, as the service writes it";
+                Err(Usage(usage.to_owned()))
+            }
+            None => Ok(self.not_created.then_some(Word::NotCreated)),
         }
-    };
+    }
+}
+
+pub(super) async fn resolve(settings: &Settings, args: ResolveArgs) -> anyhow::Result<Exit> {
+    let word = args.word.word()?;
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let found = store.find(&args.job).await?;
-    let exit = match found {
-        Some(id) => settle(settings, &store, id, &word).await?,
-        None => {
+    let exit = match (found, word) {
+        (Some(id), Some(word)) => settle(settings, &store, id, &word, args.force).await?,
+        (Some(id), None) => choice::list(settings, &store, id).await?,
+        (None, _) => {
             say(&unknown(&args.job));
             Exit::Failed
         }
@@ -55,14 +79,30 @@ pub(super) async fn resolve(settings: &Settings, args: ResolveArgs) -> anyhow::R
     Ok(exit)
 }
 
+/// The service, to be asked what costs nothing; else why it cannot be.
+fn service(settings: &Settings) -> Result<Client, String> {
+    let key = settings.require_key().map_err(|error| error.to_string())?;
+    let mut hasty = settings.clone();
+    hasty.api.request_timeout = hasty.api.request_timeout.min(ASK_TIMEOUT);
+    wiring::client(&hasty, key).map_err(|error| error.to_string())
+}
+
 async fn settle(
     settings: &Settings,
     store: &Store,
     id: JobId,
     word: &Word,
+    is_forced: bool,
 ) -> Result<Exit, StoreError> {
     let policy = wiring::policy(settings);
-    match operator::settle(store, &policy, id, word, Clock::system().now()).await? {
+    let service = service(settings);
+    let asking = match &service {
+        _ if is_forced => Asking::Skipped,
+        Ok(service) => Asking::Service(service),
+        Err(why) => Asking::Unable(why.clone()),
+    };
+    let now = Clock::system().now();
+    match operator::settle(store, &policy, id, word, asking, now).await? {
         Settled::Done(job) => {
             say(&done(&job, word));
             return Ok(Exit::Done);
@@ -71,6 +111,9 @@ async fn settle(
             "error: another job holds parser {}: `parserd jobs` shows which",
             escaped(&parser.0)
         )),
+        Settled::NotVouchedFor(why) => {
+            say(&format!("error: nothing was done: {}", escaped(&why)));
+        }
         Settled::Refused(job, why) => refuse(&job, why),
         Settled::Busy => say(&format!(
             "error: job {id} is being changed by parserd right now, nothing was done: \

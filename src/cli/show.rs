@@ -79,6 +79,11 @@ fn tell(story: &Story, job: &Job, now: UnixMs) -> Vec<String> {
             .map_or_else(String::new, |version| format!(", version {version}"));
         put("parser", format!("{id}{version}"));
     }
+    let candidates = &job.progress.candidates;
+    if !candidates.is_empty() {
+        let ids: Vec<_> = candidates.iter().map(|id| id.0.as_str()).collect();
+        put("may be its parser", ids.join(", "));
+    }
     if let Some(name) = story.remote_name.as_ref().filter(|name| **name != row.name) {
         put("its name there", name.clone());
     }
@@ -136,8 +141,8 @@ pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
         JobState::Queued => "nothing: it waits for its turn".to_owned(),
         JobState::Creating if job.progress.doubt.is_some() => format!(
             "nothing: whether the create made a parser is in doubt, and the account's list is \
-             looked at {due}; to settle it sooner: `parserd resolve {id} --adopt PARSER_ID`, or \
-             `--not-created`"
+             looked at {due}; to settle it sooner: `parserd resolve {id}` lists the parsers that \
+             may be its own"
         ),
         JobState::Creating => "nothing: the create is under way".to_owned(),
         JobState::Generating => format!("nothing: it is being generated, the next poll is {due}"),

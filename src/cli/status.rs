@@ -11,9 +11,10 @@ use super::{Exit, shutdown};
 use crate::blind::NoListSince;
 use crate::budget::Budget;
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, millis};
 use crate::gate::{Closure, GateReason, Scope};
 use crate::job::{Job, JobState, ParkReason, UnixMs};
+use crate::oddities::{Finding, Lag, Unexplained};
 use crate::store::report::{Counts, DoubtRow};
 use crate::store::{GivenUp, Lane, Role, Store, StoreError, has_daemon};
 use crate::wiring;
@@ -59,6 +60,7 @@ struct Known {
     gates: Vec<ClosedGate>,
     /// The service answers, and its list cannot be used: no create is sent without one.
     no_list: Option<NoListSince>,
+    account: Account,
     credits: Credits,
     /// Creates in doubt of CANCELLED jobs.
     given_up: GivenUp,
@@ -94,6 +96,14 @@ struct Credits {
     max: Option<i64>,
     /// What the QUEUED and PARKED jobs may still cost.
     to_come: i64,
+}
+
+/// What is odd about the account and its list, as of the daemon's last one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Account {
+    findings: Vec<Finding>,
+    unexplained: Unexplained,
+    list_lag: Lag,
 }
 
 /// When something is due: at the latest now, if it only waits for a free worker or an
@@ -160,6 +170,8 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
     let budget = wiring::budget(settings).having(spent, now);
     let counts = store.counts().await?;
     let gates = store.gates().await?;
+    let settle_ms = millis(settings.reconcile.settle_after_error);
+    let facts = store.account_facts(settle_ms, now).await?;
     Ok(Status {
         now,
         database: store.path().display().to_string(),
@@ -171,6 +183,11 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
             doubts: store.doubts(DOUBTS_SHOWN).await?,
             gates: gates.iter().map(closed_gate).collect(),
             no_list: store.no_list().await?,
+            account: Account {
+                findings: facts.findings(),
+                unexplained: facts.unexplained,
+                list_lag: facts.lag,
+            },
             credits: Credits {
                 spent_today: budget.spent_today,
                 dated_ahead: spent.later,

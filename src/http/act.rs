@@ -16,9 +16,9 @@ use super::{
     session::SESSION_MS,
 };
 use crate::{
-    job::{DurationMs, Job, JobId, JobState, ParkReason, UnixMs},
+    job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     metrics::Refusal,
-    operator::{self, Settled, Word},
+    operator::{self, Asking, Settled, Word},
     store::{OperatorAction, Selection, StoreError, report::EventRow},
 };
 
@@ -227,10 +227,16 @@ async fn act(
 ) -> Result<Result<(), String>, StoreError> {
     let settle = async |word: Word| {
         let now = vitals.clock.now();
-        let settled = operator::settle(&vitals.store, &vitals.policy, id, &word, now).await?;
+        let asking = match &vitals.service {
+            Ok(service) => Asking::Service(service),
+            Err(why) => Asking::Unable(why.clone()),
+        };
+        let (store, policy) = (&vitals.store, &vitals.policy);
+        let settled = operator::settle(store, policy, id, &word, asking, now).await?;
         Ok(match settled {
             Settled::Done(_) => Ok(()),
             Settled::HeldByAnother(_) => Err("another job holds that parser".to_owned()),
+            Settled::NotVouchedFor(why) => Err(why),
             Settled::Refused(job, why) => Err(format!("it is {}: {why}", job.progress.state)),
             Settled::Busy => Err("parserd is changing it at this moment: try again".to_owned()),
         })
@@ -242,11 +248,22 @@ async fn act(
             Ok(Err("the box was not ticked".to_owned()))
         }
         Action::NotCreated => settle(Word::NotCreated).await,
-        Action::Adopt => match operator::parser_id(form.text("parser_id").trim()) {
-            Some(parser) => settle(Word::Adopt(parser)).await,
-            None => Ok(Err("that is no parser's id".to_owned())),
+        Action::Adopt => match chosen(form) {
+            Ok(parser) => settle(Word::Adopt(parser)).await,
+            Err(why) => Ok(Err(why.to_owned())),
         },
     }
+}
+
+/// The parser that was chosen, or typed.
+fn chosen(form: &Form) -> Result<ParserId, &'static str> {
+    let (chosen, typed) = (form.text("candidate"), form.text("parser_id"));
+    let text = match (chosen.trim(), typed.trim()) {
+        ("", typed) => typed,
+        (chosen, "") => chosen,
+        _ => return Err("one parser was chosen and another was typed: leave one of them out"),
+    };
+    operator::parser_id(text).ok_or("that is not a parser's id")
 }
 
 async fn operate(

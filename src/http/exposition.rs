@@ -7,6 +7,7 @@ use super::snapshot::Snapshot;
 use crate::{
     gate::{GateReason, Scope},
     job::{ParkReason, UnixMs},
+    oddities::{Facts, Kind},
     store::StoreError,
 };
 
@@ -103,6 +104,7 @@ fn figures(snapshot: &Snapshot, now: UnixMs) -> String {
         "Of these, those of the current UTC day.",
         snapshot.spent.today as f64,
     );
+    account(&mut page, &snapshot.account);
     let gates = &snapshot.gates;
     gauge(
         &mut page,
@@ -132,6 +134,38 @@ fn figures(snapshot: &Snapshot, now: UnixMs) -> String {
         bytes(snapshot.sizes.log),
     );
     page
+}
+
+/// What is odd about the account and its list.
+fn account(page: &mut String, facts: &Facts) {
+    one(
+        page,
+        "parserd_unexplained_parsers",
+        "Parsers of the account that bear a name or tag of this database's creates, and that \
+         no job holds.",
+        facts.unexplained.count as f64,
+    );
+    let findings = facts.findings();
+    gauge(
+        page,
+        "parserd_account_finding",
+        "1 for what is odd about the account and its list; parserd status says more.",
+        Kind::ALL.iter().map(|kind| {
+            let is_there = findings.iter().any(|finding| finding.kind == *kind);
+            (
+                format!("{{kind=\"{kind}\"}}"),
+                f64::from(u8::from(is_there)),
+            )
+        }),
+    );
+    let shown_within = facts.lag.shown_within_ms;
+    gauge(
+        page,
+        "parserd_list_lag_seconds",
+        "Within what time the account's list showed the last new parsers; missing until it is \
+         known.",
+        shown_within.map(|ms| (String::new(), seconds(ms))),
+    );
 }
 
 fn seconds(ms: UnixMs) -> f64 {

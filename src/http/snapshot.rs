@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     gate::{Closure, Scope},
     job::{DurationMs, JobState, ParkReason, UnixMs},
+    oddities::Facts,
     progress::{Marks, Pace},
     store::{
         Store, StoreError,
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub oldest_ready_at: Option<UnixMs>,
     /// Failures by kind and hint.
     pub failures: Vec<FailureGroup>,
+    /// What is odd about the account and its list.
+    pub account: Facts,
     /// What the files take.
     pub sizes: FileSizes,
     /// The current batch.
@@ -78,6 +81,8 @@ impl Batch {
 pub struct Looks {
     store: Store,
     clock: Clock,
+    /// What `reconcile.settle_after_error` is.
+    settle_ms: DurationMs,
     last: Mutex<Memory>,
 }
 
@@ -92,10 +97,11 @@ struct Memory {
 
 impl Looks {
     /// Nothing looked at yet.
-    pub fn new(store: Store, clock: Clock) -> Self {
+    pub fn new(store: Store, clock: Clock, settle_after_error_ms: DurationMs) -> Self {
         Self {
             store,
             clock,
+            settle_ms: settle_after_error_ms,
             last: Mutex::default(),
         }
     }
@@ -206,6 +212,7 @@ impl Looks {
             gates,
             oldest_ready_at,
             failures,
+            account: self.store.account_facts(self.settle_ms, now).await?,
             sizes: self.store.file_sizes(),
             batch,
         })

@@ -6,7 +6,10 @@ use super::Metrics;
 use crate::{
     api::{
         Service,
-        types::{AccountOutcome, CreateOutcome, CreateRequest, ListOutcome, PollOutcome, Refusal},
+        types::{
+            AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, PollOutcome,
+            Refusal,
+        },
     },
     job::{DurationMs, ParkReason, ParserId, UnixMs},
 };
@@ -43,16 +46,15 @@ impl<S: Service> Service for Measured<S> {
     async fn details(&self, parser_id: &ParserId) -> PollOutcome {
         let request = self.metrics.begun();
         let outcome = self.service.details(parser_id).await;
-        let word = match &outcome {
-            PollOutcome::Finished(_) => "finished",
-            PollOutcome::Failed(_) => "failed",
-            PollOutcome::Generating { .. } => "generating",
-            PollOutcome::NotFound(_) => "not_found",
-            PollOutcome::Refused(refusal, _) => refused(refusal),
-            PollOutcome::Trouble(_) => "trouble",
-        };
-        request.answered("details", word);
+        request.answered("details", polled(&outcome));
         outcome
+    }
+
+    async fn describe(&self, parser_id: &ParserId) -> Description {
+        let request = self.metrics.begun();
+        let description = self.service.describe(parser_id).await;
+        request.answered("details", polled(&description.outcome));
+        description
     }
 
     async fn list(&self) -> ListOutcome {
@@ -81,6 +83,17 @@ impl<S: Service> Service for Measured<S> {
 
     fn time(&self, lasting_ms: DurationMs) -> Option<UnixMs> {
         self.service.time(lasting_ms)
+    }
+}
+
+const fn polled(outcome: &PollOutcome) -> &'static str {
+    match outcome {
+        PollOutcome::Finished(_) => "finished",
+        PollOutcome::Failed(_) => "failed",
+        PollOutcome::Generating { .. } => "generating",
+        PollOutcome::NotFound(_) => "not_found",
+        PollOutcome::Refused(refusal, _) => refused(refusal),
+        PollOutcome::Trouble(_) => "trouble",
     }
 }
 

@@ -193,6 +193,8 @@ pub struct Story {
     pub fields: Option<Box<RawValue>>,
     /// The name that the service knows.
     pub remote_name: Option<String>,
+    /// Ids of parsers of which one may be its own: JSON.
+    pub candidates: Option<Box<RawValue>>,
     /// The result that came with FINISHED: JSON.
     pub example_result: Option<Box<RawValue>>,
     /// Its history, oldest first.
@@ -278,7 +280,8 @@ impl Store {
     /// Whatever SQLite says.
     pub async fn story(&self, id: JobId) -> Result<Option<Story>, StoreError> {
         let sql = format!(
-            "SELECT {ROW_COLUMNS}, urls, scraper_params, fields, remote_name, example_result \
+            "SELECT {ROW_COLUMNS}, urls, scraper_params, fields, remote_name, candidates, \
+                 example_result \
              FROM jobs WHERE id = ?1"
         );
         let Some(row) = sqlx::query(AssertSqlSafe(sql))
@@ -350,6 +353,7 @@ fn story(
         scraper_params: json_column(row, "scraper_params")?,
         fields: json_column(row, "fields")?,
         remote_name: rows::text(row, "remote_name")?,
+        candidates: json_column(row, "candidates")?,
         example_result: json_column(row, "example_result")?,
         events,
         create_requests,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -14,15 +15,15 @@ use crate::{
 };
 
 /// How many parsers one transaction records, to bound how long it holds the lock.
-const STEP: usize = 500;
+pub(super) const STEP: usize = 500;
 
 /// What explains a parser: a job that holds it, or a create that made it.
-const UNEXPLAINED: &str = "NOT EXISTS (SELECT 1 FROM jobs \
+pub(super) const UNEXPLAINED: &str = "NOT EXISTS (SELECT 1 FROM jobs \
         WHERE jobs.parser_id = strangers.parser_id AND jobs.state <> 'CANCELLED') \
     AND NOT EXISTS (SELECT 1 FROM creates WHERE creates.parser_id = strangers.parser_id)";
 
 /// A parser of the account that nobody can explain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stranger {
     /// Its id.
     pub id: ParserId,
@@ -34,7 +35,7 @@ pub struct Stranger {
     pub seen_at: UnixMs,
 }
 
-/// What is looked up of a listed parser: its id, the tags that it bears, and who else in
+/// What is looked up of a listed parser: its id and name, the tags that it bears, and who else in
 /// the list bears one of them.
 fn asked(parser: &ListedParser, listing: &Listing) -> Value {
     let tags = tags_in(&parser.name);
@@ -47,7 +48,7 @@ fn asked(parser: &ListedParser, listing: &Listing) -> Value {
         .iter()
         .map(|tag| String::from_utf8_lossy(tag))
         .collect();
-    json!({"id": parser.id, "tags": tags, "twins": twins})
+    json!({"id": parser.id, "name": parser.name, "tags": tags, "twins": twins})
 }
 
 impl Store {
@@ -89,9 +90,9 @@ impl Store {
         Ok(())
     }
 
-    /// Those of `step` that nothing explains, each with the name of the ledger whose tag it
-    /// bears: a create's, or that of another parser which a job holds.
-    async fn unexplained(
+    /// Those of `step` that nothing explains, each with the name of the ledger that it bears,
+    /// or whose tag: a create's, or that of another parser which a job holds.
+    pub(super) async fn unexplained(
         &self,
         step: &[&ListedParser],
         listing: &Listing,
@@ -101,6 +102,8 @@ impl Store {
             "SELECT key, coalesce( \
                  (SELECT remote_name FROM creates, json_each(listed.value, '$.tags') AS tag \
                   WHERE substr(remote_name, -8) = tag.value LIMIT 1), \
+                 (SELECT remote_name FROM creates \
+                  WHERE remote_name = listed.value ->> 'name' LIMIT 1), \
                  (SELECT jobs.remote_name FROM jobs, json_each(listed.value, '$.twins') AS twin \
                   WHERE jobs.parser_id = twin.value AND jobs.state <> 'CANCELLED' LIMIT 1)) \
                  AS remote_name \
@@ -157,9 +160,18 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn strangers(&self, limit: i64) -> Result<Vec<Stranger>, StoreError> {
+        self.strangers_where("TRUE", limit).await
+    }
+
+    /// Those of them for which `condition` holds.
+    pub(super) async fn strangers_where(
+        &self,
+        condition: &'static str,
+        limit: i64,
+    ) -> Result<Vec<Stranger>, StoreError> {
         let sql = format!(
-            "SELECT parser_id, name, remote_name, seen_at FROM strangers WHERE {UNEXPLAINED} \
-             ORDER BY seen_with DESC, parser_id LIMIT ?1"
+            "SELECT parser_id, name, remote_name, seen_at FROM strangers \
+             WHERE {condition} AND {UNEXPLAINED} ORDER BY seen_with DESC, parser_id LIMIT ?1"
         );
         let found = sqlx::query(AssertSqlSafe(sql))
             .bind(limit)

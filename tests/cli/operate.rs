@@ -222,7 +222,7 @@ async fn resolve_settles_a_create_in_doubt_either_way() {
             ("e", vec![]),
         ])
         .await;
-    place.run(&["resolve", "1"]).is(2);
+    place.run(&["resolve", "1", "--force"]).is(2);
     place
         .run(&["resolve", "1", "--adopt", "x", "--not-created"])
         .is(2);
@@ -231,8 +231,26 @@ async fn resolve_settles_a_create_in_doubt_either_way() {
         .run(&["resolve", "1", "--adopt", "taken"])
         .is(1)
         .says(&["another job holds parser taken"]);
+    // Without a key nobody can be asked.
+    place.run(&["resolve", "1"]).is(1).says(&[
+        "the account's list cannot be had",
+        "`parserd resolve 1 --not-created`",
+    ]);
     place
         .run(&["resolve", "1", "--adopt", "mine"])
+        .is(1)
+        .says(&[
+            "nothing was done",
+            "cannot be asked",
+            "--adopt mine --force",
+        ]);
+    assert_eq!(place.state("1"), "CREATING");
+    place
+        .run(&["resolve", "1", "--adopt", "taken", "--force"])
+        .is(1)
+        .says(&["another job holds parser taken"]);
+    place
+        .run(&["resolve", "1", "--adopt", "mine", "--force"])
         .is(0)
         .says(&["job 1 took parser mine"]);
     let story = place.shown("1");
@@ -248,9 +266,27 @@ async fn resolve_settles_a_create_in_doubt_either_way() {
         place.shown("b")["create_requests"][0]["outcome"],
         "not_made"
     );
+    place
+        .run(&["show", "d"])
+        .is(0)
+        .prints(&["may be its parser", "p1, p2"]);
+    assert_eq!(
+        place.shown("d")["candidates"],
+        serde_json::json!(["p1", "p2"])
+    );
+    // Also where the service cannot be asked: what parserd noted.
+    place
+        .run(&["resolve", "d"])
+        .is(1)
+        .prints(&["p1", "p2", "unknown"])
+        .says(&["the account holds 2 parsers (p1, p2)"]);
     place.run(&["resolve", "d", "--not-created"]).is(0);
     assert_eq!(place.state("d"), "QUEUED");
 
+    place
+        .run(&["resolve", "e"])
+        .is(1)
+        .says(&["job 5 \"e\" is QUEUED", "there is nothing to settle"]);
     place
         .run(&["resolve", "e", "--not-created"])
         .is(1)

@@ -358,7 +358,7 @@ async fn show_tells_what_was_tried_what_came_back_what_it_cost_and_what_to_do() 
     place
         .run(&["show", "doubt"])
         .is(0)
-        .prints(&["parserd resolve 2 --adopt", "1 in doubt"]);
+        .prints(&["`parserd resolve 2` lists", "1 in doubt"]);
     place
         .run(&["show", "poor"])
         .is(0)

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use parserd::job::JobState;
+use parserd::{job::JobState, simulator::Inserted};
 use reqwest::{
     Method, Response,
     header::{COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, SET_COOKIE},
@@ -194,7 +194,32 @@ async fn a_create_in_doubt_takes_the_parser_that_a_person_names() {
         let (status, _) = operator.act("/jobs/1/adopt", &[("parser_id", bad)]).await;
         assert_eq!(status, 409, "{bad:?}");
     }
-    let done = operator.act("/jobs/1/adopt", &[("parser_id", "p-1")]).await;
+    let now_ms = site.harness.server.now_ms();
+    let insert = |id: &str, name: &str| {
+        let (id, name) = (id.to_owned(), name.to_owned());
+        site.harness.server.with(|simulator| {
+            let inserted = Inserted {
+                id,
+                name,
+                ..Inserted::default()
+            };
+            simulator.world.insert_parser(now_ms, inserted);
+        });
+    };
+    insert("p-2", "films");
+    for (id, why) in [
+        ("p-1", "the service has no parser p-1"),
+        ("p-2", "is named &quot;films&quot;"),
+    ] {
+        let (status, page) = operator.act("/jobs/1/adopt", &[("parser_id", id)]).await;
+        assert_eq!(status, 409);
+        assert!(page.contains(why) && page.contains("--force"), "{page}");
+    }
+    insert("p-1", &crate::common::spec(0).remote_name(0, true));
+    let both = [("candidate", "p-1"), ("parser_id", "p-2")];
+    assert_eq!(operator.act("/jobs/1/adopt", &both).await.0, 409);
+    let one = [("candidate", "p-1"), ("parser_id", "")];
+    let done = operator.act("/jobs/1/adopt", &one).await;
     assert_eq!(done, (303, "/jobs/1?done=adopt".to_owned()));
     let held = site
         .harness

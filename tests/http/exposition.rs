@@ -6,7 +6,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{common::Harness, site::Site};
+use parserd::simulator::Inserted;
+
+use crate::{
+    common::{Harness, spec},
+    site::Site,
+};
 
 /// A site on which something of each kind has happened.
 async fn busy() -> Site {
@@ -17,6 +22,31 @@ async fn busy() -> Site {
     site.await_metric("parserd_jobs{state=\"FINISHED\"}", 3.0)
         .await;
     site
+}
+
+#[tokio::test]
+async fn what_is_odd_about_the_account_is_counted() {
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    let twin = Inserted {
+        name: spec(0).remote_name(0, true),
+        ..Inserted::default()
+    };
+    let now_ms = harness.server.now_ms();
+    harness
+        .server
+        .with(|simulator| simulator.world.insert_parser(now_ms, twin));
+    harness.enqueue(2).await;
+    let site = Site::new(harness).await;
+    site.await_metric("parserd_unexplained_parsers", 1.0).await;
+    let kind = |kind| format!("parserd_account_finding{{kind=\"{kind}\"}}");
+    let found = site.metrics().await;
+    assert_eq!(found[&kind("unexplained_parsers")], 1.0);
+    assert_eq!(found[&kind("elsewhere")], 0.0);
+    let (_, page) = site.get("/").await;
+    assert!(page.contains("1 parser bears a name or tag"), "{page}");
+    site.closed().await;
 }
 
 #[tokio::test]

@@ -45,6 +45,15 @@ async fn two_parsers_of_one_name_before_a_create_are_for_a_person_and_nothing_is
     assert_parked_ambiguous(&harness, 0).await;
 }
 
+/// `parserd resolve job-0` and more: its exit code, and what it tells and says.
+async fn resolve(harness: &Harness, args: &[&str]) -> (Option<i32>, String, String) {
+    use crate::common::program::{Program, parserd, stderr};
+    let args = [&["resolve", "job-0"], args].concat();
+    let output = Program::start(parserd(harness, &args)).ended().await;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), told, stderr(&output))
+}
+
 #[tokio::test]
 async fn two_parsers_of_one_name_after_a_lost_answer_are_for_a_person_who_settles_it() {
     let harness = Harness::new(&["create lose before delay=300ms"]).await;
@@ -56,16 +65,42 @@ async fn two_parsers_of_one_name_after_a_lost_answer_are_for_a_person_who_settle
     insert_twins(&harness, 2);
     running.ended().await;
     assert_parked_ambiguous(&harness, 1).await;
-    let parser = harness
+    let own = harness
         .server
-        .with(|simulator| simulator.world.parsers(i64::MAX).remove(1));
-    let output = crate::common::program::Program::start(crate::common::program::parserd(
-        &harness,
-        &["resolve", "job-0", "--adopt", &parser.id],
-    ))
-    .ended()
-    .await;
-    assert_eq!(output.status.code(), Some(0));
+        .with(|simulator| simulator.world.parsers(i64::MAX));
+    let foreign = harness.server.with(|simulator| {
+        let inserted = Inserted {
+            name: "films".to_owned(),
+            ..Inserted::default()
+        };
+        simulator.world.insert_parser(0, inserted)
+    });
+    let (code, told, said) = resolve(&harness, &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    for parser in &own {
+        let line = told.lines().find(|line| line.contains(&parser.id)).unwrap();
+        assert!(line.contains(&parser.name), "{line}");
+        assert!(
+            line.contains("FINISHED") && !line.contains("unknown"),
+            "{line}"
+        );
+    }
+    assert!(!told.contains(&foreign), "{told}");
+    assert!(
+        said.contains("2 parsers of the account have its name"),
+        "{said}"
+    );
+    for (id, why) in [
+        ("typo", "the service has no parser typo"),
+        (foreign.as_str(), "is named \"films\""),
+    ] {
+        let (code, _, said) = resolve(&harness, &["--adopt", id]).await;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(why) && said.contains("--force"), "{said}");
+    }
+    assert_parked_ambiguous(&harness, 1).await;
+    let (code, _, said) = resolve(&harness, &["--adopt", &own[1].id]).await;
+    assert_eq!(code, Some(0), "{said}");
     harness.run_until_done().await;
     harness.await_states(&[(JobState::Finished, 1)]).await;
     assert_eq!(harness.requests(Endpoint::Create), 1);

@@ -10,6 +10,8 @@ mod account;
 mod disk;
 #[cfg(target_os = "linux")]
 mod giant;
+#[cfg(unix)]
+mod oddities;
 #[cfg(target_os = "linux")]
 mod replaced;
 mod restored;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use super::findings::Checker;
 use crate::api::Service as _;
 use crate::api::client::{Client, ClientConfig};
-use crate::api::types::{AccountOutcome, Flaws, ListOutcome, Refusal, Words};
+use crate::api::types::{AccountOutcome, Flaws, ListOutcome, ListedParser, Refusal, Words};
 use crate::cli::output::{count, grouped, span};
 use crate::config::Settings;
 use crate::job::DurationMs;
@@ -21,7 +23,11 @@ const MAX_CLOCK_OFF_MS: DurationMs = 60_000;
 const PROXY_VARIABLES: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 impl Checker {
-    pub(super) async fn service(&mut self, settings: &Settings) -> anyhow::Result<()> {
+    /// Asks the service; returns its list, where there is one.
+    pub(super) async fn service(
+        &mut self,
+        settings: &Settings,
+    ) -> anyhow::Result<Option<(Vec<ListedParser>, Flaws)>> {
         const NAME: &str = "service";
         let url = &settings.api.base_url;
         let config = ClientConfig {
@@ -38,7 +44,8 @@ impl Checker {
                 } else {
                     "correct api.base_url, api.account_url and api.key"
                 };
-                return self.fail(NAME, told, cure);
+                self.fail(NAME, told, cure)?;
+                return Ok(None);
             }
         };
         if let Some(account) = client.account().await {
@@ -59,46 +66,54 @@ impl Checker {
         self.clock(&client)?;
         match listed {
             ListOutcome::Listed(parsers, flaws) => {
-                let parsers = count(parsers.len(), "parser");
+                let there = count(parsers.len(), "parser");
                 self.ok(
                     NAME,
-                    format!("{url} answers, the key is accepted; {parsers} there"),
+                    format!("{url} answers, the key is accepted; {there} there"),
                 )?;
-                self.flaws(&flaws)
+                self.flaws(&flaws)?;
+                return Ok(Some((parsers, flaws)));
             }
-            ListOutcome::Refused(refusal, words) => self.refused(NAME, &refusal, &words),
-            ListOutcome::Trouble(words) => match words.status {
-                None => {
-                    let (cause, cure) = unreachable(&words.message);
-                    self.fail(
-                        NAME,
-                        format!("{url} cannot be reached: {cause} ({})", words.message),
-                        cure,
-                    )
-                }
-                Some(300..=399 | 407 | 511) => self.fail(
+            ListOutcome::Refused(refusal, words) => self.refused(NAME, &refusal, &words)?,
+            ListOutcome::Trouble(words) => self.no_list(url, &words)?,
+        }
+        Ok(None)
+    }
+
+    /// Why the account's list cannot be had.
+    fn no_list(&mut self, url: &Url, words: &Words) -> anyhow::Result<()> {
+        const NAME: &str = "service";
+        match words.status {
+            None => {
+                let (cause, cure) = unreachable(&words.message);
+                self.fail(
                     NAME,
-                    format!(
-                        "a proxy or a portal answers in the service's place: {}",
-                        said(&words)
-                    ),
-                    "let connections to the service out without it, or correct api.base_url",
+                    format!("{url} cannot be reached: {cause} ({})", words.message),
+                    cure,
+                )
+            }
+            Some(300..=399 | 407 | 511) => self.fail(
+                NAME,
+                format!(
+                    "a proxy or a portal answers in the service's place: {}",
+                    said(words)
                 ),
-                Some(500..) => self.fail(
-                    NAME,
-                    said(&words),
-                    "none here: the service has trouble, try again later",
+                "let connections to the service out without it, or correct api.base_url",
+            ),
+            Some(500..) => self.fail(
+                NAME,
+                said(words),
+                "none here: the service has trouble, try again later",
+            ),
+            Some(_) => self.fail(
+                NAME,
+                format!(
+                    "{url} does not answer as the AI Parser API: {}; without the account's \
+                     list no create is sent",
+                    said(words)
                 ),
-                Some(_) => self.fail(
-                    NAME,
-                    format!(
-                        "{url} does not answer as the AI Parser API: {}; without the account's \
-                         list no create is sent",
-                        said(&words)
-                    ),
-                    "correct api.base_url; if it is right, tell the service's support",
-                ),
-            },
+                "correct api.base_url; if it is right, tell the service's support",
+            ),
         }
     }
 

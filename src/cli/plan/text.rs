@@ -20,6 +20,11 @@ impl Report {
                 relative(gate.next_probe_at.max(self.now), self.now)
             )
         }));
+        lines.extend(
+            self.findings.iter().map(|finding| {
+                format!("{}; what to do: {}", escaped(&finding.cause), finding.cure)
+            }),
+        );
         lines.push(String::new());
         fold::block(&lines)
     }

@@ -1,9 +1,9 @@
 //! The status for people.
 
-use super::{ClosedGate, Credits, Known, Next, Parked, Status};
+use super::{Account, ClosedGate, Credits, Known, Next, Parked, Status};
 use crate::api::text::escaped;
 use crate::cli::fold;
-use crate::cli::output::{Columns, grouped, iso, lasting, quoted, relative};
+use crate::cli::output::{Columns, grouped, iso, lasting, quoted, relative, span};
 use crate::gate::Scope;
 use crate::job::{JobState, ParkReason, UnixMs};
 
@@ -23,6 +23,7 @@ impl Status {
         lines.extend(self.known.doubt_lines(self.now));
         lines.extend(self.known.gate_lines(self.now));
         lines.extend(self.known.no_list_lines(self.now));
+        lines.extend(self.known.account.lines());
         lines.extend(self.known.credits.lines());
         lines.extend(self.next_lines());
         lines.push(String::new());
@@ -201,6 +202,30 @@ impl Known {
             )
         };
         titled("Gates closed", self.gates.iter().map(line).collect())
+    }
+}
+
+impl Account {
+    fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self
+            .findings
+            .iter()
+            .flat_map(|finding| {
+                [
+                    format!("  {}", escaped(&finding.cause)),
+                    format!("    what to do: {}", finding.cure),
+                ]
+            })
+            .collect();
+        let lag = &self.list_lag;
+        if let (Some(ms), true) = (lag.shown_within_ms, lag.settle_after_error_counts) {
+            lines.push(format!(
+                "  its list showed new parsers within {}: after a 500 reconcile.settle_after_error \
+                 counts",
+                span(ms)
+            ));
+        }
+        titled("The account", lines)
     }
 }
 

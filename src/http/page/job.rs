@@ -97,9 +97,7 @@ fn actions(vitals: &Vitals, visitor: &Visitor, story: &Story, job: &Job) -> Mark
                     form.action method="post" action={ "/jobs/" (job.id) "/" (action.word()) } {
                         input type="hidden" name="form_token" value=(session.form_token);
                         @match action {
-                            Action::Adopt => {
-                                label { "Parser " input name="parser_id" required maxlength="200" autocomplete="off"; }
-                            }
+                            Action::Adopt => (parsers(job)),
                             Action::NotCreated => {
                                 label { input type="checkbox" name="sure" value="yes" required;
                                     " I looked at the account: there is no parser of it. Another create may cost " (cost) " credits." }
@@ -119,6 +117,22 @@ fn actions(vitals: &Vitals, visitor: &Visitor, story: &Story, job: &Job) -> Mark
         } @else if job.progress.state == JobState::Parked && job.progress.park_reason != Some(ParkReason::Ambiguous) {
             p.hint { "It goes on by itself." }
         }
+    }
+}
+
+/// The parsers among which a person chooses, and room for another.
+fn parsers(job: &Job) -> Markup {
+    let candidates = &job.progress.candidates;
+    html! {
+        @for id in candidates {
+            label { input type="radio" name="candidate" value=(id.0); " " code { (outside(&id.0)) } }
+        }
+        label {
+            @if candidates.is_empty() { "Parser " } @else { "or another parser " }
+            input name="parser_id" required[candidates.is_empty()] maxlength="200" autocomplete="off";
+        }
+        span.hint { "The service is asked for it first, which is free. "
+            code { "parserd resolve " (job.id) } " lists those that may be this job's, with name, status and age." }
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) async fn page(vitals: &Vitals, visitor: &Visitor) -> Result<Markup, S
             (budget(vitals, &snapshot, now))
         }
         (parked(vitals, &snapshot, now))
+        (oddities(&snapshot))
         (in_doubt(&doubts, now))
         (failures(&snapshot))
         (latest(&news, now))
@@ -186,6 +187,20 @@ fn parked(vitals: &Vitals, snapshot: &Snapshot, now: UnixMs) -> Markup {
                 @for row in &parked {
                     p { strong { (grouped(row.jobs)) " for " (row.reason) } ": " (row.why)
                         br; span.hint { (row.what_to_do) } }
+                }
+            }
+        }
+    }
+}
+
+fn oddities(snapshot: &Snapshot) -> Markup {
+    let findings = snapshot.account.findings();
+    html! {
+        @if !findings.is_empty() {
+            section {
+                h2 { "The account" }
+                @for finding in &findings {
+                    p { (outside(&finding.cause)) br; span.hint { (finding.cure) } }
                 }
             }
         }

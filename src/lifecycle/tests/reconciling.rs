@@ -172,6 +172,26 @@ fn the_parser_that_an_operator_names_is_no_measure_of_what_names_lists_show() {
 }
 
 #[test]
+fn an_operator_may_name_another_parser_while_the_first_one_is_polled() {
+    let doubted = in_doubt(DoubtCause::AnswerLost);
+    let next = change(&doubted, Event::Adopt(id("typo")), NOW).next;
+    let mut job = Job {
+        progress: next,
+        ..doubted
+    };
+    let again = change(&job, Event::Adopt(id("mine")), NOW).next;
+    assert_eq!(again.parser_id, Some(id("mine")));
+    assert_eq!(again.state, JobState::Generating);
+    let ignored = |job: &Job, named| {
+        let transition = decide(job, Event::Adopt(id(named)), &policy(), NOW, 0.0);
+        matches!(transition, Transition::Ignored(_))
+    };
+    assert!(ignored(&job, "typo"), "the same");
+    job.progress.remote_name = Some("a".to_owned());
+    assert!(ignored(&job, "mine"), "no operator named it");
+}
+
+#[test]
 fn parsers_that_were_unclear_before_anything_was_sent_make_room_for_another_name() {
     let ambiguous = parked(ParkReason::Ambiguous);
     let next = change(&ambiguous, Event::NotCreated, NOW).next;

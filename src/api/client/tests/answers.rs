@@ -82,6 +82,28 @@ async fn retry_after_is_read_from_the_headers() {
 }
 
 #[tokio::test]
+async fn a_list_with_a_link_to_another_page_says_so() {
+    for (header, expected) in [
+        ("", false),
+        ("Link: </parsers?page=2>; rel=\"next\"\r\n", true),
+        ("link: <x>; title=a, </parsers?page=9>; REL=last\r\n", true),
+        ("Link: <x>; rel=\"preload next\"\r\n", true),
+        ("Link: </next>; rel=preconnect\r\n", false),
+        (
+            "Link: </style.css>; rel=preload; as=style\r\nLink: <x>; rel=next\r\n",
+            true,
+        ),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n{header}\r\n[]");
+        let server = Server::playing([Act::Answer(answer.into_bytes())]).await;
+        match hasty(&server.url).list().await {
+            ListOutcome::Listed(_, flaws) => assert_eq!(flaws.is_linked, expected, "{header}"),
+            other => panic!("{header}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn silence_ends_at_the_total_timeout_as_in_doubt() {
     let server = Server::playing([Act::AnswerAndHang(Vec::new())]).await;
     let words = lost(hasty(&server.url).create(&request()).await);

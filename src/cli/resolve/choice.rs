@@ -1,0 +1,192 @@
+//! `parserd resolve NAME`: the parsers among which a person chooses.
+
+use super::{refuse, service};
+use crate::api::Service;
+use crate::api::client::Client;
+use crate::api::text::escaped;
+use crate::api::types::{ListOutcome, ListedParser, PollOutcome};
+use crate::candidates::{Candidate, Names, among};
+use crate::cli::Exit;
+use crate::cli::output::{Columns, Out, count, quoted, relative, say};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::job::{Job, JobId, ParserId, UnixMs};
+use crate::lifecycle::{Event, Transition, decide};
+use crate::listing::Listing;
+use crate::operator::said;
+use crate::store::{Store, StoreError};
+use crate::wiring;
+
+/// How many parsers are asked for by their ids, for when they were made.
+const MAX_ASKED: usize = 10;
+
+pub(super) async fn list(settings: &Settings, store: &Store, id: JobId) -> anyhow::Result<Exit> {
+    let Some(job) = store.job(id).await? else {
+        return Ok(Exit::Failed);
+    };
+    let now = Clock::system().now();
+    // Whether there is anything to settle, as `--adopt` would find.
+    let policy = wiring::policy(settings);
+    let adopting = Event::Adopt(ParserId(String::new()));
+    if let Transition::Ignored(why) = decide(&job, adopting, &policy, now, 0.0) {
+        refuse(&job, why);
+        return Ok(Exit::Failed);
+    }
+    let service = service(settings);
+    let (listing, trouble) = listing(service.as_ref(), now).await;
+    let found = candidates(store, &job, &listing).await?;
+    let mut asks = service.as_ref().ok().filter(|_| trouble.is_none());
+    let mut columns = Columns::new(&["PARSER_ID", "NAME", "STATUS", "MADE", "WHY"]);
+    for (place, (candidate, was_there)) in found.iter().enumerate() {
+        if place >= MAX_ASKED {
+            asks = None;
+        }
+        columns.row(row(candidate, *was_there, asks, now).await);
+    }
+    let mut out = Out::default();
+    if !found.is_empty() {
+        for line in columns.lines() {
+            out.line(&line)?;
+        }
+    }
+    out.flush()?;
+    tell(&job, found.len(), trouble.as_deref());
+    Ok(if trouble.is_some() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
+}
+
+/// The account's list, or an empty one and why.
+async fn listing(service: Result<&Client, &String>, now: UnixMs) -> (Listing, Option<String>) {
+    let without = |why: String| (Listing::new(Vec::new(), now), Some(why));
+    match service {
+        Err(why) => without(why.clone()),
+        Ok(service) => match service.list().await {
+            ListOutcome::Listed(parsers, _) => (Listing::new(parsers, now), None),
+            ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => without(said(&words)),
+        },
+    }
+}
+
+/// Those that may be the job's, each with whether it was there before the create.
+async fn candidates(
+    store: &Store,
+    job: &Job,
+    listing: &Listing,
+) -> Result<Vec<(Candidate, bool)>, StoreError> {
+    let names = Names::of(job, store.sent_names(job.id).await?);
+    let found = among(job, &names, listing, &Default::default());
+    let ids: Vec<_> = found.iter().map(|candidate| candidate.id.clone()).collect();
+    let mut excluded = store.claimed(&ids, job.id).await?;
+    excluded.extend(job.progress.dismissed.iter().cloned());
+    let before = match &job.progress.remote_name {
+        Some(name) => store.ledger(name).await?.baseline,
+        None => Vec::new(),
+    };
+    let is_free = |candidate: &Candidate| !excluded.contains(&candidate.id);
+    let found = found.into_iter().filter(is_free);
+    Ok(found
+        .map(|candidate| {
+            let was_there = before.contains(&candidate.id);
+            (candidate, was_there)
+        })
+        .collect())
+}
+
+async fn row(
+    candidate: &Candidate,
+    was_there: bool,
+    service: Option<&Client>,
+    now: UnixMs,
+) -> [String; 5] {
+    let Asked {
+        name,
+        status,
+        created_at,
+    } = ask(service, &candidate.id).await;
+    let listed = candidate.listed.as_ref();
+    let unknown = || "unknown".to_owned();
+    let why = candidate.kinship.as_str();
+    [
+        candidate.id.0.clone(),
+        listed
+            .map(|parser| parser.name.clone())
+            .or(name)
+            .unwrap_or_else(unknown),
+        status
+            .or_else(|| listed.map(status_of))
+            .map_or_else(unknown, str::to_owned),
+        created_at.map_or_else(unknown, |at| relative(at, now)),
+        if was_there {
+            format!("{why}; it was there before the create")
+        } else {
+            why.to_owned()
+        },
+    ]
+}
+
+const fn status_of(parser: &ListedParser) -> &'static str {
+    match (parser.failed, parser.settled) {
+        (true, _) => "FAILED",
+        (false, true) => "FINISHED",
+        (false, false) => "GENERATING",
+    }
+}
+
+/// What the service says of one parser.
+#[derive(Debug, Default)]
+struct Asked {
+    name: Option<String>,
+    status: Option<&'static str>,
+    created_at: Option<UnixMs>,
+}
+
+async fn ask(service: Option<&Client>, id: &ParserId) -> Asked {
+    let Some(service) = service else {
+        return Asked::default();
+    };
+    let description = service.describe(id).await;
+    let status = match description.outcome {
+        PollOutcome::Finished(_) => Some("FINISHED"),
+        PollOutcome::Failed(_) => Some("FAILED"),
+        PollOutcome::Generating { .. } => Some("GENERATING"),
+        PollOutcome::NotFound(_) => Some("not found (404)"),
+        PollOutcome::Refused(..) | PollOutcome::Trouble(_) => None,
+    };
+    Asked {
+        name: description.name,
+        status,
+        created_at: description.created_at,
+    }
+}
+
+/// What to do with them.
+fn tell(job: &Job, found: usize, trouble: Option<&str>) {
+    let id = job.id;
+    if let Some(why) = &job.progress.error_message {
+        say(&format!("job {id} {}: {}", quoted(&job.name), escaped(why)));
+    }
+    if let Some(why) = trouble {
+        say(&format!(
+            "error: the account's list cannot be had: {}; only parsers that parserd noted before \
+             are told",
+            escaped(why)
+        ));
+    }
+    if found == 0 {
+        say(&format!(
+            "no parser of the account that may be this job's is known; if the service's \
+             dashboard shows none either: `parserd resolve {id} --not-created`, whose next \
+             create is paid for"
+        ));
+        return;
+    }
+    say(&format!(
+        "{} may be this job's: `parserd resolve {id} --adopt PARSER_ID` takes one and pays \
+         nothing; `parserd resolve {id} --not-created` says that it is none of them, and the \
+         next create is paid for",
+        count(found, "parser")
+    ));
+}
