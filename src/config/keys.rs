@@ -122,7 +122,7 @@ pub const KEYS: &[Key] = &[
     key("retry.max_interval", Duration, Some("5m"), "the longest wait between attempts"),
     key("retry.max_attempts", Integer, Some("5"), "creates that reach the service, the first included"),
     key("reconcile.settle", Duration, Some("15m"), "how long a create whose answer was lost must stay absent from the list before it counts as not made"),
-    key("reconcile.settle_after_error", Duration, Some("30s"), "the same, where the service answered 5xx"),
+    key("reconcile.settle_after_error", Duration, Some("2m"), "the same, where the service itself answered 500 and its list was seen to show new parsers well within it"),
     key("park.probe_interval", Duration, Some("15m"), "how often one job tries whether credits are back"),
     key("park.max_probe_interval", Duration, Some("6h"), "the longest wait between such tries"),
     key("budget.credits_per_create", Integer, Some("30000"), "what one create is reckoned to cost"),

@@ -106,7 +106,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(seconds(s.retry.max_interval), 300.0);
     assert_eq!(s.retry.max_attempts, 5);
     assert_eq!(seconds(s.reconcile.settle), 900.0);
-    assert_eq!(seconds(s.reconcile.settle_after_error), 30.0);
+    assert_eq!(seconds(s.reconcile.settle_after_error), 120.0);
     assert_eq!(seconds(s.park.probe_interval), 900.0);
     assert_eq!(seconds(s.park.max_probe_interval), 21600.0);
     assert_eq!(s.budget.credits_per_create, 30_000);
