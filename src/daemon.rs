@@ -126,6 +126,8 @@ pub struct Daemon<S> {
     is_nudged: bool,
     /// No create is sent before: the database is not the one that was written last.
     creates_held_until: UnixMs,
+    /// A list of the account is asked for, whoever needs one.
+    wants_list: bool,
     /// Nothing is claimed before, after an error of the database.
     resume_at: Option<UnixMs>,
     /// Tells this process's steps of the clock from any other's.
@@ -160,6 +162,7 @@ impl<S: Service> Daemon<S> {
             lacks_canary: false,
             is_nudged: true,
             creates_held_until: 0,
+            wants_list: false,
             resume_at: None,
             nonce: fastrand::u64(..),
             steps_taken: 0,
@@ -174,6 +177,8 @@ impl<S: Service> Daemon<S> {
     #[must_use]
     pub fn holding_creates_until(mut self, at: UnixMs) -> Self {
         self.creates_held_until = at;
+        // What was sent before is looked for at once.
+        self.wants_list = at > self.worker.clock.now();
         self
     }
 

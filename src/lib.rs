@@ -5,7 +5,7 @@
 //! - [`cli`]: one file a command; [`telemetry`]: logs
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
 //! - pure decisions: [`lifecycle`], [`gate`], [`concurrency`], [`backoff`], [`pace`], [`listing`],
-//!   [`presence`], [`hint`], [`progress`], [`rejections`], [`blind`], [`candidates`], [`oddities`], `api::classify`, `api::limit`, `cure`, `nearest`
+//!   [`presence`], [`hint`], [`progress`], [`rejections`], [`blind`], [`candidates`], [`oddities`], [`restored`], `api::classify`, `api::limit`, `cure`, `nearest`
 //! - [`daemon`] claims and waits, [`worker`], [`reconcile`] and [`survey`] act on
 //!   one job or one list, [`account`] holds gates and budget, [`wiring`] puts them together
 //! - [`http`]: the page, metrics and health; [`metrics`]: what is counted for them
@@ -56,6 +56,7 @@ pub mod progress;
 pub mod reconcile;
 pub mod rejections;
 pub mod remote_name;
+pub mod restored;
 pub mod retention;
 #[cfg(test)]
 mod simulation;

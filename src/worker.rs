@@ -10,6 +10,7 @@
 
 mod apply;
 mod plan;
+mod restored;
 
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +30,7 @@ use crate::{
     metrics::Metrics,
     pace::Pace,
     reconcile::{Lists, NoList},
+    restored::Restored,
     spec::JobSpec,
     store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
 };
@@ -60,6 +62,8 @@ pub struct Worker<S> {
     pub name_tag: bool,
     /// What one create is taken to cost.
     pub credits_per_create: i64,
+    /// That the database is a copy from before, if it is: what was made since is spent.
+    pub restored: Option<Restored>,
     /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.
     pub stop: watch::Receiver<Stop>,
 }
@@ -172,7 +176,15 @@ impl<S: Service> Worker<S> {
             return Ok(Done::of(&job));
         };
         if change.ledger != Some(Ledger::Intent) {
-            self.apply(&mut job, change, Intent::default()).await?;
+            let asking = self.found(&job, &change);
+            let Some(found) = self.unless_stopped(asking).await else {
+                return Ok(Done::of(&job));
+            };
+            let intent = Intent {
+                found: found?,
+                ..Intent::default()
+            };
+            self.apply(&mut job, change, intent).await?;
             return Ok(Done::of(&job));
         }
         let looking = self.cannot_pay(pass);
@@ -203,6 +215,7 @@ impl<S: Service> Worker<S> {
             credits: self.credits_per_create,
             sent_at,
             baseline: plan.baseline,
+            found: None,
         };
         match self.apply(&mut job, change, intent).await {
             Ok(Applied::Durable { .. }) => {}

@@ -244,6 +244,7 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         clock,
         name_tag: true,
         credits_per_create,
+        restored: None,
         stop,
     };
     let daemon = Daemon::new(worker, limits, Until::Stopped);
