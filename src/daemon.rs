@@ -128,6 +128,8 @@ pub struct Daemon<S> {
     is_nudged: bool,
     /// No create is sent before: the database is not the one that was written last.
     creates_held_until: UnixMs,
+    /// A list of the account is asked for, whoever needs one.
+    wants_list: bool,
     /// Nothing is claimed before, after an error of the database.
     resume_at: Option<UnixMs>,
     /// What was spent on later days when it was last looked whose clock was wrong then.
@@ -165,6 +167,7 @@ impl<S: Service> Daemon<S> {
             lacks_canary: false,
             is_nudged: true,
             creates_held_until: 0,
+            wants_list: false,
             resume_at: None,
             redated_at_later: 0,
             nonce: fastrand::u64(..),
@@ -180,6 +183,8 @@ impl<S: Service> Daemon<S> {
     #[must_use]
     pub fn holding_creates_until(mut self, at: UnixMs) -> Self {
         self.creates_held_until = at;
+        // What was sent before is looked for at once.
+        self.wants_list = at > self.worker.clock.now();
         self
     }
 

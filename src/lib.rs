@@ -6,7 +6,7 @@
 //! - [`config`]: settings; [`manifest`], [`spec`], [`enqueue`]: what users ask for
 //! - pure decisions: [`lifecycle`], [`gate`], [`concurrency`], [`backoff`], [`pace`], [`listing`],
 //!   [`presence`], [`hint`], [`progress`], [`rejections`], [`blind`], [`candidates`], [`oddities`],
-//!   `api::classify`, `api::limit`, `cure`, `duration`, `nearest`
+//!   [`restored`], `api::classify`, `api::limit`, `cure`, `duration`, `nearest`
 //! - [`daemon`] claims and waits, [`worker`], [`reconcile`] and [`survey`] act on
 //!   one job or one list, [`account`] holds gates and budget, [`wiring`] puts them together
 //! - [`http`]: the page, metrics and health; [`metrics`]: what is counted for them
@@ -58,6 +58,7 @@ pub mod progress;
 pub mod reconcile;
 pub mod rejections;
 pub mod remote_name;
+pub mod restored;
 pub mod retention;
 #[cfg(test)]
 mod simulation;

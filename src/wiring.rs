@@ -115,6 +115,7 @@ pub async fn daemon<S: Service>(
     )
     .await?;
     let creates_held_until = hold_another(settings, &store, clock.now()).await?;
+    let restored = store.restored().await?;
     let metrics = Arc::new(Metrics::default());
     let mut pace = Pace::default();
     for job in store.last_finished(pace::SAMPLES).await? {
@@ -136,6 +137,7 @@ pub async fn daemon<S: Service>(
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
         request_timeout_ms: millis(settings.api.request_timeout),
+        restored,
         stop,
     };
     let limits = Limits {
@@ -156,6 +158,7 @@ async fn hold_another(
     let mut held_until = held.and_then(|text| text.parse().ok()).unwrap_or(0);
     let settle_ms = millis(settings.reconcile.settle);
     if store.is_another() {
+        store.note_restored(now).await?;
         held_until = now.saturating_add(settle_ms);
         store
             .set_meta(CREATES_HELD_UNTIL, held_until.to_string())
@@ -180,7 +183,11 @@ async fn hold_another(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn trust(store: &mut Store) -> Result<(), StoreError> {
+pub async fn trust(store: &mut Store, now: UnixMs) -> Result<(), StoreError> {
+    if store.is_another() {
+        // Not waiting is one thing, what was spent since another.
+        store.note_restored(now).await?;
+    }
     store.set_meta(CREATES_HELD_UNTIL, "0".to_owned()).await?;
     store.trust();
     Ok(())

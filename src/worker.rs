@@ -10,6 +10,7 @@
 
 mod apply;
 mod plan;
+mod restored;
 
 use std::{
     collections::HashMap,
@@ -34,6 +35,7 @@ use crate::{
     metrics::Metrics,
     pace::Pace,
     reconcile::{Lists, NoList},
+    restored::Restored,
     store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
 };
 
@@ -68,6 +70,8 @@ pub struct Worker<S> {
     pub credits_per_create: i64,
     /// A create is sent within this time of its intent, or not at all.
     pub request_timeout_ms: DurationMs,
+    /// That the database is a copy from before, if it is: what was made since is spent.
+    pub restored: Option<Restored>,
     /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.
     pub stop: watch::Receiver<Stop>,
 }
@@ -180,7 +184,15 @@ impl<S: Service> Worker<S> {
             return Ok(Done::of(&job));
         };
         if change.ledger != Some(Ledger::Intent) {
-            self.apply(&mut job, change, Intent::default()).await?;
+            let asking = self.found(&job, &change);
+            let Some(found) = self.unless_stopped(asking).await else {
+                return Ok(Done::of(&job));
+            };
+            let intent = Intent {
+                found: found?,
+                ..Intent::default()
+            };
+            self.apply(&mut job, change, intent).await?;
             return Ok(Done::of(&job));
         }
         let looking = self.cannot_pay(pass);
@@ -213,6 +225,7 @@ impl<S: Service> Worker<S> {
             credits: self.credits_per_create,
             sent_at,
             baseline: plan.baseline,
+            found: None,
         };
         match self.apply(&mut job, change, intent).await {
             Ok(Applied::Durable { .. }) => {}

@@ -184,7 +184,7 @@ async fn take_through(store: Store, mut job: Job) {
         let intent = Intent {
             credits: 30_000,
             sent_at: NOW,
-            baseline: Vec::new(),
+            ..Intent::default()
         };
         let applied = store.apply(&job, &change, intent, NOW).await.unwrap();
         assert!(matches!(applied, Applied::Durable { .. }));

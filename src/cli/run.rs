@@ -59,7 +59,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     let failed_before = store.failures().await?;
     let clock = Clock::system();
     if args.trust_database {
-        wiring::trust(&mut store).await?;
+        wiring::trust(&mut store, clock.now()).await?;
     }
     let base_url = &settings.api.base_url;
     let changes = wiring::take_in_service(&store, base_url, &key, clock.now()).await?;

@@ -10,13 +10,16 @@ impl<S: Service> Daemon<S> {
     pub(super) fn start_key_look(&mut self) {
         let account = &self.worker.account;
         // Requests that are under way will tell of the key, too.
-        if !account.key().take_wanted() || self.tasks.len() >= account.max_requests() {
+        if !(account.key().take_wanted() || self.wants_list)
+            || self.tasks.len() >= account.max_requests()
+        {
             return;
         }
         let now = self.worker.clock.now();
         let Some(pass) = account.admit(Scope::Read, now) else {
             return;
         };
+        self.wants_list = false;
         let worker = Arc::clone(&self.worker);
         self.start(Lane::Poll, Vec::new(), async move {
             worker.try_key(pass).await?;

@@ -247,6 +247,7 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         name_tag: true,
         credits_per_create,
         request_timeout_ms: REQUEST_TIMEOUT_MS,
+        restored: None,
         stop,
     };
     let daemon = Daemon::new(worker, limits, Until::Stopped);

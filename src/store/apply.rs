@@ -28,6 +28,17 @@ pub struct Intent {
     pub sent_at: UnixMs,
     /// The parsers that bore the name before.
     pub baseline: Vec<ParserId>,
+    /// Of a change that is no intent: that the parser which it adopts was paid for.
+    pub found: Option<Found>,
+}
+
+/// A parser that was paid for, and of which the ledger has no create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// What it is taken to have cost.
+    pub credits: i64,
+    /// When it was made: on that day it is counted.
+    pub made_at: UnixMs,
 }
 
 /// What became of a change.
@@ -118,9 +129,9 @@ impl Store {
             Some(record) => record,
             None => return Ok(Applied::Durable { refund: None }),
         };
-        let is_intent = record.ledger == Some(Ledger::Intent);
+        let is_create = record.ledger == Some(Ledger::Intent) || record.intent.found.is_some();
         let applied = self.writer.apply(record).await?;
-        if is_intent
+        if is_create
             && matches!(applied, Applied::Durable { .. })
             && let Some(hold) = &self.hold
         {
@@ -252,6 +263,7 @@ pub(super) async fn records(
             Some(Ledger::NotMade) if applied => {
                 settle(connection, record, "pending", "not_made", None).await?
             }
+            None if applied => write_found(connection, record).await?,
             Some(Ledger::Intent | Ledger::NotMade) | None => None,
         };
         results.push(if applied {
@@ -340,6 +352,35 @@ async fn write_made<'r>(
         written.extend(parsers.filter_map(|id| Some(*made.get_key_value(id.as_str())?.0)));
     }
     Ok(written)
+}
+
+/// Records a parser that was paid for and of which the ledger knows nothing. Returns what it
+/// cost as less than nothing to refund, and when.
+async fn write_found(
+    connection: &mut SqliteConnection,
+    record: &Record,
+) -> Result<Option<(i64, UnixMs)>, StoreError> {
+    let (Some(found), Some(parser_id)) = (record.intent.found, &record.next.parser_id) else {
+        return Ok(None);
+    };
+    let sql = format!(
+        "INSERT INTO creates (job_id, remote_name, sent_at, credits, epoch, outcome, parser_id, \
+             settled_at) \
+         SELECT ?1, ?2, ?3, ?4, {CURRENT}, 'made', ?5, ?6 \
+         WHERE ?2 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?5)"
+    );
+    let written = sqlx::query(AssertSqlSafe(sql))
+        .bind(record.id.0)
+        .bind(record.remote_name.as_deref())
+        .bind(found.made_at)
+        .bind(found.credits)
+        .bind(parser_id.0.as_str())
+        .bind(record.at)
+        .execute(connection)
+        .await
+        .trying("record a parser that was paid for")?;
+    let is_written = written.rows_affected() > 0;
+    Ok(is_written.then_some((found.credits.saturating_neg(), found.made_at)))
 }
 
 async fn settle_made(

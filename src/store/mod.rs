@@ -23,6 +23,7 @@ mod open;
 mod place;
 mod queue;
 pub mod report;
+mod restored;
 mod rows;
 pub mod schema;
 mod sent;
@@ -44,7 +45,7 @@ use std::{
 use sqlx::SqlitePool as Readers;
 use sqlx::{SqliteConnection, migrate::MigrateError, sqlite::SqlitePoolOptions};
 
-pub use apply::{Applied, Intent};
+pub use apply::{Applied, Found, Intent};
 pub use backup::{Backup, BackupError, backup, leftovers};
 pub use epochs::Elsewhere;
 pub use failures::Failures;

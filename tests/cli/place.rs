@@ -162,7 +162,7 @@ async fn drive(store: &Store, id: JobId, event: Event) {
     let intent = Intent {
         credits: CREDITS,
         sent_at: now,
-        baseline: Vec::new(),
+        ..Intent::default()
     };
     let applied = store.apply(&job, &change, intent, now).await.unwrap();
     assert!(matches!(applied, Applied::Durable { .. }));

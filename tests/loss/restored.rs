@@ -44,6 +44,55 @@ async fn a_backup_from_before_the_last_creates_pays_nothing_twice() {
 }
 
 #[tokio::test]
+async fn what_was_spent_since_a_backup_counts_for_the_budget_once_it_is_restored() {
+    let mut harness = Harness::new(&[]).await;
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    let backup = back_up(&harness).await;
+    let before_ms = harness.server.now_ms();
+    harness.enqueue(5).await;
+    harness.run_until_done().await;
+    restore(&harness, &backup);
+    // Three that the copy does not know, and three new ones, of which one fits.
+    harness.enqueue(8).await;
+    harness.set("budget.max_credits", "180000");
+    harness.set("workers.max_requests", "1");
+    harness.run_until_done().await;
+    harness
+        .await_states(&[
+            (JobState::Finished, 6),
+            (JobState::Parked, 1),
+            (JobState::Queued, 1),
+        ])
+        .await;
+    assert_eq!(harness.requests(Endpoint::Create), 6);
+    harness.assert_one_parser_each(6);
+    let ledger = harness
+        .sql("SELECT sum(credits) || ' ' || count(*) FROM creates WHERE outcome = 'made'")
+        .await
+        .unwrap();
+    assert_eq!(ledger, ["180000 6"]);
+    // On the day that the service says.
+    let made: Vec<_> = harness.server.with(|simulator| {
+        let parsers = simulator.world.parsers(i64::MAX).into_iter();
+        let parsers = parsers.filter(|parser| parser.created_at_ms >= before_ms);
+        let times = parsers.map(|parser| (parser.id, parser.created_at_ms));
+        times.take(3).collect()
+    });
+    for (id, created_at_ms) in made {
+        let sql = format!("SELECT sent_at FROM creates WHERE parser_id = '{id}'");
+        let sent_at = harness.sql(&sql).await.unwrap();
+        assert_eq!(sent_at, [created_at_ms.to_string()]);
+    }
+    // A restart counts nothing twice.
+    harness.run_until_done().await;
+    let store = harness.store().await;
+    let spent = store.spent(harness.server.now_ms()).await.unwrap();
+    assert_eq!(spent.in_all, 180_000);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_backup_taken_with_creates_under_way_adopts_what_they_made() {
     let harness = Harness::new(&["create delay=500ms"]).await;
     harness.enqueue(6).await;
@@ -79,10 +128,16 @@ async fn a_restored_database_holds_creates_until_a_person_trusts_it() {
     harness.set("reconcile.settle", "1h");
     // The second one knows it from the database alone.
     for _ in 0..2 {
+        let lists = harness.requests(Endpoint::List);
         let program = Program::start(parserd(&harness, &["run"]));
         harness
             .wait_until("its word", async || {
                 String::from_utf8_lossy(&written(&program.stderr)).contains("parserd is up")
+            })
+            .await;
+        harness
+            .wait_until("a list at the start of the hold", async || {
+                harness.requests(Endpoint::List) > lists
             })
             .await;
         program.signal(rustix::process::Signal::TERM);
@@ -90,6 +145,12 @@ async fn a_restored_database_holds_creates_until_a_person_trusts_it() {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert!(stderr(&output).contains(WORDS), "{}", stderr(&output));
         assert!(stderr(&output).contains("--trust-database"));
+        for command in ["status", "check"] {
+            let output = Program::start(parserd(&harness, &[command])).ended().await;
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(told.contains(WORDS), "{command}: {told}");
+            assert!(told.contains("--trust-database"), "{command}: {told}");
+        }
         harness
             .await_states(&[(JobState::Finished, 4), (JobState::Queued, 6)])
             .await;

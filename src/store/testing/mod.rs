@@ -107,6 +107,7 @@ impl Fixture {
             credits: 30_000,
             sent_at: NOW,
             baseline: vec![ParserId("old".to_owned())],
+            found: None,
         };
         self.store.apply(job, change, intent, NOW).await
     }
