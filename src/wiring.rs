@@ -20,7 +20,7 @@ use crate::{
     config::{Settings, millis},
     daemon::{Daemon, Limits, Until},
     gate::GatePolicy,
-    job::UnixMs,
+    job::{DurationMs, UnixMs},
     lifecycle::Policy,
     metrics::{Measured, Metrics},
     pace::{self, Generation, Pace},
@@ -114,7 +114,10 @@ pub async fn daemon<S: Service>(
         clock.now(),
     )
     .await?;
-    let creates_held_until = hold_another(settings, &store, clock.now()).await?;
+    let settle_ms = millis(settings.reconcile.settle);
+    let creates_held_until =
+        hold_another(&store, store.is_another(), settle_ms, clock.now()).await?;
+    store.take_over().await?;
     let restored = store.restored().await?;
     let metrics = Arc::new(Metrics::default());
     let mut pace = Pace::default();
@@ -149,15 +152,15 @@ pub async fn daemon<S: Service>(
 
 /// Until when creates wait, because the database is not the one that was written last here:
 /// what was sent since, and is not in it, may land as late as any create in doubt.
-async fn hold_another(
-    settings: &Settings,
+pub(crate) async fn hold_another(
     store: &Store,
+    is_another: bool,
+    settle_ms: DurationMs,
     now: UnixMs,
 ) -> Result<UnixMs, StoreError> {
     let held = store.meta(CREATES_HELD_UNTIL).await?;
     let mut held_until = held.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let settle_ms = millis(settings.reconcile.settle);
-    if store.is_another() {
+    if is_another {
         store.note_restored(now).await?;
         held_until = now.saturating_add(settle_ms);
         store
@@ -175,7 +178,6 @@ async fn hold_another(
              --trust-database` does not wait"
         );
     }
-    store.take_over().await?;
     Ok(held_until)
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, backup::Backup};
 
 use super::{
     gate_watch::GateWatch,
@@ -26,6 +26,8 @@ pub(super) struct Post {
     pub made: Option<String>,
     /// Neither answered by the world nor lost on the way to it.
     pub is_on_its_way: bool,
+    /// A backup that may not know of it was put in place since.
+    is_forgotten: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,10 @@ pub(super) struct Books {
     pub was_elsewhere: bool,
     /// An answer to a list was none.
     pub had_no_list: bool,
+    /// A copy of the database from before.
+    backup: Option<Connection>,
+    /// Such a copy was put in place.
+    pub was_restored: bool,
     /// A parser was deleted so soon that it might as well have been late.
     pub lost_young: bool,
 }
@@ -116,6 +122,8 @@ impl Books {
             was_elsewhere: false,
             had_no_list: false,
             lost_young: false,
+            backup: None,
+            was_restored: false,
         })
     }
 
@@ -141,6 +149,47 @@ impl Books {
             self.touched.extend(job);
         }
         changed
+    }
+
+    /// Copies the database.
+    pub fn back_up(&mut self) {
+        let mut copy = Connection::open_in_memory().unwrap();
+        Backup::new(&self.connection, &mut copy)
+            .and_then(|backup| backup.run_to_completion(1000, std::time::Duration::ZERO, None))
+            .unwrap();
+        self.backup = Some(copy);
+    }
+
+    /// Whether there is a copy, and it has the jobs that there are now.
+    pub fn can_restore(&self) -> bool {
+        let ids = |connection: &Connection| -> rusqlite::Result<Vec<i64>> {
+            connection
+                .prepare("SELECT id FROM jobs ORDER BY id")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        };
+        self.backup
+            .as_ref()
+            .is_some_and(|copy| ids(copy).unwrap() == ids(&self.connection).unwrap())
+    }
+
+    /// Puts the copy in the place of the database.
+    pub fn restore(&mut self) {
+        let Some(copy) = self.backup.take() else {
+            return;
+        };
+        Backup::new(&copy, &mut self.connection)
+            .and_then(|backup| backup.run_to_completion(1000, std::time::Duration::ZERO, None))
+            .unwrap();
+        self.read().unwrap();
+        self.touched.clear();
+        // Rows of the ledger that are there no more give their numbers to others.
+        let newest = self.creates.iter().map(|row| row.id).max().unwrap_or(0);
+        self.posted.retain(|id| *id <= newest);
+        for post in &mut self.posts {
+            post.is_forgotten = true;
+        }
+        self.was_restored = true;
     }
 
     /// Reads the database and holds it against what was there before.
@@ -182,6 +231,10 @@ impl Books {
     }
 
     fn within_budget(&self, plan: &Scenario, service: &World) -> Verdict {
+        // What a copy does not know is counted when it is found again.
+        if self.was_restored {
+            return Ok(());
+        }
         if let Some(limit) = plan.max_credits {
             // One that somebody deleted before it was ever seen cannot be known of.
             let made = self.posts.iter().filter_map(|post| post.made.as_ref());
@@ -215,6 +268,9 @@ impl Books {
     fn remembers(&self, service: &World, time: UnixMs) -> Verdict {
         for post in &self.posts {
             let Some(made) = &post.made else { continue };
+            if post.is_forgotten {
+                continue;
+            }
             if service.parser(time, made).is_none() && service.parser(UnixMs::MAX, made).is_none() {
                 continue;
             }
@@ -323,6 +379,7 @@ impl Books {
             urls,
             made: None,
             is_on_its_way: true,
+            is_forgotten: false,
         });
         Ok(self.posts.len() - 1)
     }

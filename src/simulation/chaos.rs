@@ -39,7 +39,7 @@ impl Sim {
             self.insert_a_parser();
             return;
         }
-        match self.chance.below(18) {
+        match self.chance.below(20) {
             0..=3 => {
                 self.note(|| "crash".to_owned());
                 self.crash();
@@ -78,6 +78,16 @@ impl Sim {
             13 => self.add_credits(),
             14 => self.ask_elsewhere(!self.is_elsewhere),
             15 => self.freeze(),
+            16 => {
+                self.note(|| "a backup is made".to_owned());
+                self.books.back_up();
+            }
+            17 if self.books.can_restore() => {
+                self.note(|| "the backup is put in place".to_owned());
+                self.books.restore();
+                self.was_restored = true;
+                self.crash();
+            }
             _ => self.operate(),
         }
     }

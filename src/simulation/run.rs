@@ -27,6 +27,7 @@ use crate::{
     pace::Pace,
     reconcile::Lists,
     store::{Role, Store, StoreError},
+    wiring,
     worker::{Stop, Worker},
 };
 
@@ -226,6 +227,10 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
             plan.credits_per_create,
         )
     });
+    let is_another = with(|sim| std::mem::take(&mut sim.was_restored));
+    let held_until =
+        wiring::hold_another(&store, is_another, policy.settle_ms, clock.now()).await?;
+    let restored = store.restored().await?;
     let account = Account::load(&store, gates, budget, max_requests, clock.now()).await?;
     let address = with(|sim| sim.is_elsewhere.to_string());
     store.begin_epoch(address, clock.now()).await?;
@@ -247,10 +252,10 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         name_tag: true,
         credits_per_create,
         request_timeout_ms: REQUEST_TIMEOUT_MS,
-        restored: None,
+        restored,
         stop,
     };
-    let daemon = Daemon::new(worker, limits, Until::Stopped);
+    let daemon = Daemon::new(worker, limits, Until::Stopped).holding_creates_until(held_until);
     with(|sim| sim.nudge = Some(daemon.nudge()));
     daemon.run_unwatched().await
 }

@@ -69,6 +69,8 @@ pub(super) struct Sim {
     pub elsewhere: Simulator,
     /// The process asks there.
     pub is_elsewhere: bool,
+    /// An older copy was put in the place of the database.
+    pub was_restored: bool,
     pub packets: Vec<Packet>,
     pub is_down: bool,
     pub is_partial: bool,
@@ -146,6 +148,7 @@ impl Sim {
             service,
             elsewhere,
             is_elsewhere: false,
+            was_restored: false,
             packets: Vec::new(),
             is_down: false,
             points: Vec::new(),
