@@ -100,6 +100,7 @@ pub(super) async fn operate(
         gates.tell("would open", Clock::system().now());
     } else if must_ask && !yes && ask::is_possible() && !words.agreed(&jobs, &cost).await? {
         say("nothing was changed");
+        store.close().await;
         return Ok(Exit::Failed);
     } else {
         change(&store, action, &words, &chosen.rows, &budget).await?;
