@@ -32,6 +32,9 @@ pub struct ListReport {
     pub cut_to_chars: Option<usize>,
     /// Why its absences prove nothing, if they do not.
     pub distrust: Option<String>,
+    /// The last list that was one showed parsers: then `null` is no empty list.
+    #[serde(default)]
+    pub shows_any: bool,
 }
 
 impl ListReport {
@@ -39,6 +42,7 @@ impl ListReport {
     pub fn of(items: usize, flaws: &Flaws) -> Self {
         Self {
             is_linked: flaws.is_linked,
+            shows_any: items > 0,
             round_length: (items > 0 && items.is_multiple_of(ROUND)).then_some(items),
             ..Self::default()
         }

@@ -200,7 +200,10 @@ impl<S: Service> Worker<S> {
         let listed_at = self.clock.now();
         let outcome = self.service.list().await;
         let now = self.clock.now();
-        self.lists.took_ms.store(now - listed_at, Ordering::Relaxed);
+        // After one that could not be had, the retry's backoff says how long to wait.
+        let is_had = matches!(outcome, ListOutcome::Listed(..));
+        let took_ms = if is_had { now - listed_at } else { 0 };
+        self.lists.took_ms.store(took_ms, Ordering::Relaxed);
         let (items, flaws) = match outcome {
             ListOutcome::Listed(items, flaws) => {
                 self.account.report(pass, &Signal::Accepted, now);
@@ -243,9 +246,9 @@ impl<S: Service> Worker<S> {
         if let Some(why) = &listing.distrust {
             tracing::warn!(why, "the account's list cannot be trusted to be whole");
         }
-        self.meet(&listing).await?;
+        let has_news = self.meet(&listing).await?;
         self.learn_lag(&listing).await?;
-        self.report_list(&listing, count, &flaws).await?;
+        self.report_list(&listing, count, &flaws, has_news).await?;
         Ok(Ok(listing))
     }
 
@@ -295,13 +298,15 @@ impl<S: Service> Worker<S> {
     }
 
     /// Records the parsers that nothing explains, each looked up once by this process.
-    async fn meet(&self, listing: &Listing) -> Result<(), StoreError> {
+    /// Returns whether there was any.
+    async fn meet(&self, listing: &Listing) -> Result<bool, StoreError> {
         let mut met = self.lists.met.lock().await;
         let news: Vec<_> = listing
             .items()
             .iter()
             .filter(|parser| !met.holds(&parser.id))
             .collect();
+        let is_news = !news.is_empty();
         self.store.meet(&news, listing, self.clock.now()).await?;
         for parser in news {
             met.add(&parser.id);
@@ -317,7 +322,7 @@ impl<S: Service> Worker<S> {
                 self.store.part_from(gone).await?;
             }
         }
-        Ok(())
+        Ok(is_news)
     }
 
     /// Takes in how soon the list showed the parsers that were just made.

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use crate::{
     api::{Service, types::Flaws},
+    job::UnixMs,
     listing::Listing,
     oddities::{ListReport, Told},
     store::StoreError,
@@ -19,7 +20,12 @@ pub(super) struct Reports {
     stored: Option<ListReport>,
     /// What was logged.
     told: Vec<Told>,
+    /// When it was last looked for anything odd.
+    looked_at: UnixMs,
 }
+
+/// How often it is looked for what no list tells by itself.
+const LOOK_INTERVAL_MS: u64 = 60_000;
 
 impl Reports {
     /// What a list of so many items says of itself. That its length is round counts only
@@ -39,10 +45,18 @@ impl<S: Service> Worker<S> {
         listing: &Listing,
         items: usize,
         flaws: &Flaws,
+        has_news: bool,
     ) -> Result<(), StoreError> {
+        // Whether `null` stands for an empty list is no news of what there is.
+        let shows_any = if flaws.is_null {
+            self.store.list_report().await?.shows_any
+        } else {
+            !listing.is_empty()
+        };
         let (report, is_stored) = {
             let mut reports = self.lists.reports();
             let report = ListReport {
+                shows_any,
                 altered: self.lists.altered(),
                 cut_to_chars: listing.cut_to_chars,
                 distrust: listing.distrust.clone(),
@@ -57,11 +71,14 @@ impl<S: Service> Worker<S> {
             }
             self.lists.reports().stored = Some(report);
         }
+        let now = self.clock.now();
+        let is_due = now.abs_diff(self.lists.reports().looked_at) >= LOOK_INTERVAL_MS;
+        if is_stored && !has_news && !is_due {
+            return Ok(());
+        }
+        self.lists.reports().looked_at = now;
         let settle_ms = self.policy.settle_after_error_ms;
-        let facts = self
-            .store
-            .account_facts(settle_ms, self.clock.now())
-            .await?;
+        let facts = self.store.account_facts(settle_ms, now).await?;
         let mut reports = self.lists.reports();
         let (news, told) = facts.news(&reports.told);
         reports.told = told;

@@ -74,6 +74,11 @@ impl<S: Service> Worker<S> {
         let why = self.why_distrust(listing, known).await?;
         Ok(match (flaws.is_null, why) {
             (false, why) => Ok(why),
+            (true, None) if self.store.list_report().await?.shows_any => Err(Words {
+                status: Some(200),
+                message: "null in the place of the account's list, which showed parsers before"
+                    .to_owned(),
+            }),
             // Some services say so of an empty list.
             (true, None) => Ok(Some("it is null where a list should be".to_owned())),
             (true, Some(why)) => Err(Words {

@@ -443,6 +443,8 @@ impl Books {
             let is_excused = job.state == "CANCELLED"
                 || self.edited.contains(&job.id)
                 || job.park_reason.as_deref() == Some("ambiguous")
+                // Found again for nothing, and only once there is budget for those before it.
+                || self.was_restored && self.is_parked_for_budget()
                 // A person said so.
                 || !self.strangers.is_empty() && job.parser_id.is_some();
             holds!(

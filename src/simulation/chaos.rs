@@ -2,7 +2,7 @@
 
 use super::{
     books::{Books, JobRow},
-    scenario::{LATEST_ARRIVAL_MS, SETTLE_MS},
+    scenario::{Focus, LATEST_ARRIVAL_MS, SETTLE_MS},
     world::{Sim, What},
 };
 use crate::{job::UnixMs, simulator::Inserted, spec::JobSpec, worker::Stop};
@@ -28,18 +28,10 @@ impl Books {
 impl Sim {
     /// One of the things that go wrong.
     pub fn wreak(&mut self) {
-        // Where it matters most.
-        if self.has_late_create() && self.chance.once_in(2) {
-            self.freeze();
+        if self.chance.once_in(2) && self.wreaks_the_focus() {
             return;
         }
-        let jobs = self.books.jobs.iter();
-        let in_doubt = |job: &&JobRow| self.books.is_in_doubt_for_nothing(job);
-        if jobs.filter(in_doubt).count() > 0 && self.chance.once_in(3) {
-            self.insert_a_parser();
-            return;
-        }
-        match self.chance.below(20) {
+        match self.chance.below(18) {
             0..=3 => {
                 self.note(|| "crash".to_owned());
                 self.crash();
@@ -78,16 +70,6 @@ impl Sim {
             13 => self.add_credits(),
             14 => self.ask_elsewhere(!self.is_elsewhere),
             15 => self.freeze(),
-            16 => {
-                self.note(|| "a backup is made".to_owned());
-                self.books.back_up();
-            }
-            17 if self.books.can_restore() => {
-                self.note(|| "the backup is put in place".to_owned());
-                self.books.restore();
-                self.was_restored = true;
-                self.crash();
-            }
             _ => self.operate(),
         }
     }
@@ -97,6 +79,54 @@ impl Sim {
         self.packets
             .iter()
             .any(|packet| packet.is_late_create(self.time))
+    }
+
+    /// What this run is about; returns whether that could go wrong now.
+    fn wreaks_the_focus(&mut self) -> bool {
+        let Some(focus) = self.plan.focus else {
+            return false;
+        };
+        match focus {
+            Focus::Freeze if self.has_late_create() => self.freeze(),
+            // It stays there for a while.
+            Focus::Elsewhere if self.is_elsewhere && !self.chance.once_in(4) => {
+                self.pause(HOUR_MS / 4);
+            }
+            Focus::Elsewhere => self.ask_elsewhere(!self.is_elsewhere),
+            Focus::Restore if self.books.can_restore() => self.restore(),
+            Focus::Restore => self.back_up(),
+            Focus::Retry => return self.retry_a_failed_job(),
+            Focus::Strangers => self.insert_a_parser(),
+            Focus::Freeze | Focus::Gateways => return false,
+        }
+        true
+    }
+
+    fn retry_a_failed_job(&mut self) -> bool {
+        let mut jobs = self.books.jobs.iter();
+        let Some(failed) = jobs.find(|job| job.state == "FAILED").cloned() else {
+            return false;
+        };
+        self.note(|| format!("somebody retries {}", failed.name));
+        let now = self.now() + self.clock_step_ms;
+        let sql = "UPDATE jobs SET state = 'QUEUED' WHERE id = ?1 AND state <> 'QUEUED'";
+        let changed = self.books.sql(now, Some(failed.id), sql, [failed.id]);
+        if changed > 0 {
+            self.changed();
+        }
+        changed > 0
+    }
+
+    fn back_up(&mut self) {
+        self.note(|| "a backup is made".to_owned());
+        self.books.back_up();
+    }
+
+    fn restore(&mut self) {
+        self.note(|| "the backup is put in place".to_owned());
+        self.books.restore();
+        self.was_restored = true;
+        self.crash();
     }
 
     /// The machine stands still, with all that it was about to send.
@@ -204,17 +234,9 @@ impl Sim {
         if count == 0 {
             return;
         }
-        let mut job = self.books.jobs[self.chance.index(count)].clone();
-        let mut what = self.chance.below(6);
-        let failed = self.books.jobs.iter().find(|job| job.state == "FAILED");
-        if let Some(failed) = failed
-            && self.chance.once_in(2)
-        {
-            // What people do most with one that FAILED.
-            (job, what) = (failed.clone(), 2);
-        }
+        let job = self.books.jobs[self.chance.index(count)].clone();
         let id = job.id;
-        let changed = match what {
+        let changed = match self.chance.below(6) {
             0 if self.new_jobs < MOST_NEW_JOBS => {
                 self.new_jobs += 1;
                 let name = format!("new{}", self.new_jobs);

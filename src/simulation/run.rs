@@ -227,9 +227,11 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
             plan.credits_per_create,
         )
     });
-    let is_another = with(|sim| std::mem::take(&mut sim.was_restored));
+    let is_another = with(|sim| sim.was_restored);
     let held_until =
         wiring::hold_another(&store, is_another, policy.settle_ms, clock.now()).await?;
+    // As the mark beside the database: only now is it taken over.
+    with(|sim| sim.was_restored = false);
     let restored = store.restored().await?;
     let account = Account::load(&store, gates, budget, max_requests, clock.now()).await?;
     let address = with(|sim| sim.is_elsewhere.to_string());

@@ -89,8 +89,6 @@ const READ: &[&str] = &[
     "get status=500 p=0.4",
     "get lose p=0.4",
     "get status=404 nth=1-2",
-    "get say=FINISHED:FAILED nth=1",
-    "get say=GENERATING:FAILED nth=1",
     "get unreadable p=0.3",
     "get status=402 nth=1-2",
     "get status=429 p=0.3",
@@ -108,8 +106,26 @@ const READ: &[&str] = &[
     "get missing=example_result nth=1-3",
 ];
 
+/// What goes wrong more often than anything else in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Focus {
+    /// The machine stands still while a create is late.
+    Freeze,
+    /// Another address is asked for a while.
+    Elsewhere,
+    /// An old copy is put in the place of the database.
+    Restore,
+    /// Parsers say that they FAILED, and people retry.
+    Retry,
+    /// Gateways answer for creates that land late.
+    Gateways,
+    /// People resolve, and another tool makes parsers of the same names.
+    Strangers,
+}
+
 #[derive(Debug)]
 pub(super) struct Scenario {
+    pub focus: Option<Focus>,
     pub jobs: u32,
     pub max_requests: u32,
     /// More due parsers than this are looked for in lists.
@@ -137,7 +153,25 @@ pub(super) struct Scenario {
 impl Scenario {
     pub fn draw(chance: &mut Chance) -> Self {
         let mut rules = Vec::new();
-        if chance.once_in(3) {
+        let focus = chance.of(&[
+            None,
+            None,
+            None,
+            Some(Focus::Freeze),
+            Some(Focus::Elsewhere),
+            Some(Focus::Restore),
+            Some(Focus::Retry),
+            Some(Focus::Strangers),
+            Some(Focus::Gateways),
+        ]);
+        if focus == Some(Focus::Retry) {
+            rules.push(chance.of(&[
+                "get say=FINISHED:FAILED nth=1",
+                "get say=GENERATING:FAILED nth=1",
+            ]));
+        } else if focus == Some(Focus::Gateways) {
+            rules.push(chance.of(GATEWAY));
+        } else if chance.once_in(3) {
             let kinds = [LATE, GATEWAY, ALTER, LAG];
             let kind = chance.of(&kinds);
             rules.push(chance.of(kind));
@@ -150,6 +184,7 @@ impl Scenario {
             rules.push(chance.of(READ));
         }
         Self {
+            focus,
             jobs: chance.of(&[1, 2, 2, 3]),
             max_requests: chance.of(&[1, 2, 3, 4]),
             single_polls: chance.of(&[1000, 1000, 0, 1]),
@@ -157,14 +192,24 @@ impl Scenario {
             max_credits_per_day: chance.of(&[None, None, None, Some(30_000)]),
             credits: chance.of(&[None, None, Some(0), Some(30_000), Some(60_000)]),
             credits_per_create: 30_000,
-            on_existing: chance.of(&[OnExisting::Adopt, OnExisting::Adopt, OnExisting::Create]),
+            // Who wants another parser in spite of those that are there pays for it, also
+            // where an old copy of the database has forgotten them.
+            on_existing: if focus == Some(Focus::Restore) {
+                OnExisting::Adopt
+            } else {
+                chance.of(&[OnExisting::Adopt, OnExisting::Adopt, OnExisting::Create])
+            },
             is_partial: chance.once_in(5) && tells_by_id(&rules),
             is_quick: chance.once_in(2) && !rules.iter().any(|rule| rule.contains("show-late")),
             alters_names: rules.iter().any(|rule| rule.contains("alter-name")),
             rules,
             probe_interval_ms: 15 * MINUTE_MS,
             retry_interval_ms: 2_000,
-            chaos: chance.of(&[0, 1, 2, 4, 6, 8]),
+            chaos: if focus.is_some() {
+                chance.of(&[4, 6, 8])
+            } else {
+                chance.of(&[0, 1, 2, 4, 6, 8])
+            },
             chaos_once_in: chance.of(&[32, 12, 24, 48]),
             calm_after: chance.of(&[60, 120, 200, 300]),
         }

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use super::{
-    scenario::{LATEST_ARRIVAL_MS, REQUEST_TIMEOUT_MS},
+    scenario::{Focus, LATEST_ARRIVAL_MS, REQUEST_TIMEOUT_MS},
     seam::{now, point},
     world::{Sim, What, with},
 };
@@ -168,7 +168,12 @@ impl Sim {
             20
         } else {
             let late = [20, 20, 20, 1, 500, 5_000, 60_000, LATEST_ARRIVAL_MS];
-            self.chance.of(&late)
+            let latest = [20, LATEST_ARRIVAL_MS];
+            if post.is_some() && self.plan.focus == Some(Focus::Freeze) {
+                self.chance.of(&latest)
+            } else {
+                self.chance.of(&late)
+            }
         };
         self.packets.push(Packet {
             request,

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::{
     books::Books,
     chance::Chance,
-    scenario::{BEGAN_AT, Scenario},
+    scenario::{BEGAN_AT, Focus, Scenario},
     wire::Packet,
 };
 use crate::{
@@ -294,7 +294,7 @@ impl Sim {
 
     /// Most often where it matters most.
     fn wreaks_once_in(&self) -> u32 {
-        if self.has_late_create() {
+        if self.plan.focus == Some(Focus::Freeze) && self.has_late_create() {
             self.plan.chaos_once_in.min(8)
         } else {
             self.plan.chaos_once_in
