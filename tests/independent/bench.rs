@@ -41,6 +41,22 @@ impl Daemon {
     }
 }
 
+impl Daemon {
+    /// SIGTERM; the exit code, None where it did not end in time.
+    pub fn stop(mut self, limit: Duration) -> (Option<i32>, String) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let begun = Instant::now();
+        while begun.elapsed() < limit {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return (status.code(), status.to_string());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (None, format!("still there after {limit:?}"))
+    }
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         // It may be gone already.

@@ -335,6 +335,77 @@ fn told_a_foreign_id_elsewhere_is_not_paid_again_at_home() {
     made_elsewhere(Reply::WrongId, "CREATING");
 }
 
+fn elsewhere_with_work(lead_away: impl FnOnce(&mut Bench), lead_back: impl FnOnce(&mut Bench)) {
+    let mut bench = Bench::new(|b| {
+        b.generation = Duration::from_secs(3600);
+        b.rules = vec![Rule::create(
+            "doubtful",
+            Effect::Later(MS(700)),
+            Reply::Lost,
+        )];
+    });
+    bench.enqueue(&[("making", "making"), ("doubtful", "doubtful")]);
+    let daemon = bench.daemon();
+    bench
+        .fake
+        .until("two creates", MS(10_000), |b| b.posts.len() == 2);
+    daemon.kill();
+    bench.fake.does(|b| b.generation = Duration::ZERO);
+    lead_away(&mut bench);
+    bench.enqueue(&[("new", "new")]);
+    bench.run(&["run", "--until-done"], MS(5000));
+    lead_back(&mut bench);
+    bench.work(30);
+    for name in ["making", "doubtful", "new"] {
+        if bench.job(name).state == "FAILED" {
+            bench.ok(&["retry", name, "--yes"]);
+        }
+    }
+    bench.work(30);
+    let sent = |page: &str| {
+        bench
+            .fake
+            .world()
+            .books
+            .posts
+            .iter()
+            .filter(|p| p.url.ends_with(page))
+            .count()
+    };
+    assert_eq!(
+        (sent("making"), sent("doubtful")),
+        (1, 1),
+        "{}",
+        bench.jobs_brief()
+    );
+    for name in ["making", "doubtful"] {
+        assert_eq!(bench.job(name).state, "FINISHED", "{}", bench.jobs_brief());
+    }
+}
+
+fn another_address_where_work_is_done() {
+    let staging = Fake::start();
+    elsewhere_with_work(
+        |bench| bench.set("api.base_url", &staging.url()),
+        |bench| {
+            let home = bench.fake.url();
+            bench.set("api.base_url", &home);
+        },
+    );
+    let posts = &staging.world().books.posts;
+    assert!(
+        posts.iter().all(|p| p.url == page("new")) && posts.len() <= 1,
+        "{posts:?}"
+    );
+}
+
+fn another_account_where_work_is_done() {
+    elsewhere_with_work(
+        |bench| bench.set("api.key", OTHER_KEY),
+        |bench| bench.set("api.key", KEY),
+    );
+}
+
 #[test]
 fn what_operators_do() {
     together(&[
@@ -387,6 +458,14 @@ fn what_operators_do() {
         (
             "told_a_foreign_id_elsewhere_is_not_paid_again_at_home",
             told_a_foreign_id_elsewhere_is_not_paid_again_at_home,
+        ),
+        (
+            "another_address_where_work_is_done",
+            another_address_where_work_is_done,
+        ),
+        (
+            "another_account_where_work_is_done",
+            another_account_where_work_is_done,
         ),
     ]);
 }
