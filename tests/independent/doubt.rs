@@ -356,6 +356,32 @@ fn cancelled_and_enqueued_again_takes_the_parser_that_was_paid() {
     );
 }
 
+fn creates_in_doubt_share_their_lists() {
+    let mut bench = Bench::new(|b| {
+        b.rules = vec![Rule::create("", Effect::Nothing, fixed(500, "no")).always()]
+    });
+    bench.set("reconcile.settle", "15m");
+    bench.set("reconcile.settle_after_error", "2m");
+    bench.set("retry.max_interval", "5m");
+    bench.set("retry.initial_interval", "2s");
+    let names: Vec<String> = (0..60).map(|i| format!("d{i}")).collect();
+    bench.enqueue(
+        &names
+            .iter()
+            .map(|n| (n.as_str(), n.as_str()))
+            .collect::<Vec<_>>(),
+    );
+    bench.run(&["run"], MS(5000));
+    let world = bench.fake.world();
+    assert_eq!(world.books.posts.len(), 60);
+    // "At most every few seconds": one before the creates, and some for all of them together.
+    let lists = world.books.lists.len();
+    assert!(
+        (1..=8).contains(&lists),
+        "{lists} lists in 5 s for 60 creates in doubt"
+    );
+}
+
 #[test]
 fn creates_in_doubt() {
     together(&[
@@ -415,6 +441,10 @@ fn creates_in_doubt() {
         (
             "cancelled_and_enqueued_again_takes_the_parser_that_was_paid",
             cancelled_and_enqueued_again_takes_the_parser_that_was_paid,
+        ),
+        (
+            "creates_in_doubt_share_their_lists",
+            creates_in_doubt_share_their_lists,
         ),
     ]);
 }
