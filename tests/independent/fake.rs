@@ -1,0 +1,691 @@
+//! A second fake of the AI Parser API, written from the service's description alone.
+//!
+//! What it does wrong is plain data ([`Behaviour`]) that a test sets, and may change while a
+//! program talks to it. What was asked of it and what it made is in its [`Books`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use unicode_normalization::UnicodeNormalization;
+
+/// The account that tests use, unless they say otherwise.
+pub const KEY: &str = "independent-key";
+/// A second account, with parsers of its own.
+pub const OTHER_KEY: &str = "another-account";
+
+/// What the service does to a name before it stores it.
+#[derive(Clone, Debug)]
+pub enum Alter {
+    HtmlEscape,
+    Trim,
+    Collapse,
+    Nfc,
+    Nfd,
+    Lower,
+    CutChars(usize),
+    CutBytes(usize),
+    NoAscii(char),
+    Suffix(&'static str),
+    Prefix(&'static str),
+    Upper,
+    Replace(&'static str, &'static str),
+}
+
+impl Alter {
+    fn apply(&self, name: &str) -> String {
+        match self {
+            Self::HtmlEscape => {
+                let mut out = String::new();
+                for c in name.chars() {
+                    match c {
+                        '&' => out.push_str("&amp;"),
+                        '<' => out.push_str("&lt;"),
+                        '>' => out.push_str("&gt;"),
+                        '"' => out.push_str("&quot;"),
+                        '\'' => out.push_str("&#39;"),
+                        c => out.push(c),
+                    }
+                }
+                out
+            }
+            Self::Trim => name.trim().to_owned(),
+            Self::Collapse => name.split_whitespace().collect::<Vec<_>>().join(" "),
+            Self::Nfc => name.nfc().collect(),
+            Self::Nfd => name.nfd().collect(),
+            Self::Lower => name.to_lowercase(),
+            Self::CutChars(n) => name.chars().take(*n).collect(),
+            Self::CutBytes(n) => {
+                let cut = &name.as_bytes()[..name.len().min(*n)];
+                String::from_utf8_lossy(cut).into_owned()
+            }
+            Self::NoAscii(with) => name
+                .chars()
+                .map(|c| if c.is_ascii() { c } else { *with })
+                .collect(),
+            Self::Suffix(text) => format!("{name}{text}"),
+            Self::Prefix(text) => format!("{text}{name}"),
+            Self::Upper => name.to_uppercase(),
+            Self::Replace(what, with) => name.replace(what, with),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Create,
+    Get,
+    List,
+}
+
+/// Whether a create that a rule is about makes a parser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Nothing,
+    Now,
+    /// So long after the request came, whatever was answered meanwhile.
+    Later(Duration),
+    /// Two parsers for one request.
+    Twice,
+}
+
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// As if there were no rule.
+    Usual,
+    /// The connection ends without an answer.
+    Lost,
+    Fixed {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    },
+    /// A create's usual answer, with this id instead of the parser's.
+    WrongId(String),
+}
+
+pub fn fixed(status: u16, body: &str) -> Reply {
+    Reply::Fixed {
+        status,
+        headers: Vec::new(),
+        body: body.to_owned(),
+    }
+}
+
+/// What happens to some requests. The first rule that fits a request counts.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub call: Call,
+    /// Text in the name that was sent; any, if empty.
+    pub about: String,
+    /// How many more requests it is for.
+    pub times: usize,
+    pub effect: Effect,
+    /// How long the answer is held back.
+    pub hold: Duration,
+    pub reply: Reply,
+}
+
+impl Rule {
+    pub fn create(about: &str, effect: Effect, reply: Reply) -> Self {
+        Self {
+            call: Call::Create,
+            about: about.to_owned(),
+            times: 1,
+            effect,
+            hold: Duration::ZERO,
+            reply,
+        }
+    }
+
+    pub fn get(about: &str, reply: Reply) -> Self {
+        Self {
+            call: Call::Get,
+            ..Self::create(about, Effect::Nothing, reply)
+        }
+    }
+
+    pub fn times(mut self, times: usize) -> Self {
+        self.times = times;
+        self
+    }
+
+    pub fn always(self) -> Self {
+        self.times(usize::MAX)
+    }
+
+    pub fn hold(mut self, hold: Duration) -> Self {
+        self.hold = hold;
+        self
+    }
+}
+
+/// How the list is written.
+#[derive(Clone, Debug, Default)]
+pub enum ListShape {
+    #[default]
+    Array,
+    /// These raw items stand before the true ones.
+    With(Vec<String>),
+    /// Every parser twice: its versions 0 and 1.
+    Versions,
+    /// Every item twice, word for word.
+    Doubled,
+    /// The first so many only, and a `Link` header.
+    Page(usize),
+    /// A byte order mark first.
+    Bom,
+    /// This, whatever there is.
+    Raw(String),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ids {
+    #[default]
+    Text,
+    Number,
+    /// Upper case in the list and in a GET, as sent in the create's answer.
+    UpperLater,
+    /// The create's answer says `parsers/ID`.
+    Path,
+}
+
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// For names that hold the text: what is done to them, in this order.
+    pub names: Vec<(&'static str, Vec<Alter>)>,
+    pub list_lag: Duration,
+    pub get_lag: Duration,
+    pub generation: Duration,
+    /// A parser whose sent name holds one of these FAILs.
+    pub fails: Vec<&'static str>,
+    /// The list says GENERATING of all, for ever.
+    pub list_status_stuck: bool,
+    pub rules: Vec<Rule>,
+    pub list: ListShape,
+    pub ids: Ids,
+    /// By text in the sent name: the raw item of the list, in which `ID` stands for the id.
+    pub items: Vec<(&'static str, &'static str)>,
+    /// By text in the sent name: the raw bytes of `example_result`.
+    pub examples: Vec<(&'static str, Vec<u8>)>,
+    /// By text in the sent name: how many answers of FINISHED lack the examples.
+    pub examples_late: BTreeMap<&'static str, usize>,
+    pub finished: &'static str,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            list_lag: Duration::ZERO,
+            get_lag: Duration::ZERO,
+            generation: Duration::from_millis(30),
+            fails: Vec::new(),
+            list_status_stuck: false,
+            rules: Vec::new(),
+            list: ListShape::Array,
+            ids: Ids::Text,
+            items: Vec::new(),
+            examples: Vec::new(),
+            examples_late: BTreeMap::new(),
+            finished: "FINISHED",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Parser {
+    pub id: String,
+    pub key: String,
+    pub sent: String,
+    pub stored: String,
+    pub url: String,
+    pub made: Instant,
+    pub made_at: SystemTime,
+    pub deleted: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Post {
+    pub at: Instant,
+    pub key: String,
+    pub name: String,
+    pub url: String,
+    /// The ids of what it made.
+    pub made: Vec<String>,
+}
+
+#[derive(Default)]
+pub struct Books {
+    pub posts: Vec<Post>,
+    pub parsers: Vec<Parser>,
+    pub lists: Vec<Instant>,
+    pub gets: Vec<(Instant, String)>,
+}
+
+impl Books {
+    /// The parsers that were made for a job's page.
+    pub fn made(&self, url: &str) -> Vec<&Parser> {
+        self.parsers.iter().filter(|p| p.url == url).collect()
+    }
+}
+
+#[derive(Default)]
+pub struct World {
+    pub does: Behaviour,
+    pub books: Books,
+    next_id: u64,
+    /// So that no two services give out the same id.
+    pub salt: u16,
+}
+
+impl World {
+    fn make(&mut self, post: usize) -> String {
+        let Post { key, name, url, .. } = self.books.posts[post].clone();
+        self.next_id += 1;
+        let id = match self.does.ids {
+            Ids::Number => format!("{}{}", self.salt, 7000 + self.next_id),
+            _ => format!("q{:03}zk{}w", self.next_id, self.salt),
+        };
+        let mut stored = name.clone();
+        for (text, alters) in &self.does.names {
+            if name.contains(text) {
+                for alter in alters {
+                    stored = alter.apply(&stored);
+                }
+            }
+        }
+        self.books.posts[post].made.push(id.clone());
+        self.books.parsers.push(Parser {
+            id: id.clone(),
+            key,
+            sent: name,
+            stored,
+            url,
+            made: Instant::now(),
+            made_at: SystemTime::now(),
+            deleted: false,
+        });
+        id
+    }
+
+    fn rule(&mut self, call: Call, name: &str) -> Option<Rule> {
+        let rule = self.does.rules.iter_mut().find(|r| {
+            r.call == call && r.times > 0 && (r.about.is_empty() || name.contains(&r.about))
+        })?;
+        rule.times -= 1;
+        Some(rule.clone())
+    }
+
+    fn id_json(&self, id: &str, created: bool) -> String {
+        match self.does.ids {
+            Ids::Number => id.to_owned(),
+            Ids::Path if created => json!(format!("parsers/{id}")).to_string(),
+            Ids::UpperLater if !created => json!(id.to_uppercase()).to_string(),
+            _ => json!(id).to_string(),
+        }
+    }
+
+    fn status(&self, parser: &Parser) -> &'static str {
+        if parser.made.elapsed() < self.does.generation {
+            "GENERATING"
+        } else if self
+            .does
+            .fails
+            .iter()
+            .any(|text| parser.sent.contains(text))
+        {
+            "FAILED"
+        } else {
+            self.does.finished
+        }
+    }
+
+    fn list(&self, key: &str) -> (Vec<(&'static str, String)>, Vec<u8>) {
+        let mut items = Vec::new();
+        for parser in &self.books.parsers {
+            if parser.key != key || parser.deleted || parser.made.elapsed() < self.does.list_lag {
+                continue;
+            }
+            let status = if self.does.list_status_stuck {
+                "GENERATING"
+            } else {
+                self.status(parser)
+            };
+            let id = self.id_json(&parser.id, false);
+            let item = |version: u32| {
+                format!(
+                    r#"{{"id":{id},"name":{},"status":"{status}","error":null,"generated_at":null,"version":{version}}}"#,
+                    json!(parser.stored)
+                )
+            };
+            if let Some((_, raw)) = self
+                .does
+                .items
+                .iter()
+                .find(|(text, _)| parser.sent.contains(text))
+            {
+                items.push(raw.replace("ID", &id));
+                continue;
+            }
+            items.push(item(0));
+            match self.does.list {
+                ListShape::Versions => items.push(item(1)),
+                ListShape::Doubled => items.push(item(0)),
+                _ => {}
+            }
+        }
+        let mut headers = Vec::new();
+        match &self.does.list {
+            ListShape::With(raw) => items.splice(0..0, raw.iter().cloned()).for_each(drop),
+            ListShape::Page(size) if items.len() > *size => {
+                items.truncate(*size);
+                headers.push(("link", "</parsers?page=2>; rel=\"next\"".to_owned()));
+            }
+            ListShape::Raw(raw) => return (headers, raw.clone().into_bytes()),
+            _ => {}
+        }
+        let mut text = String::new();
+        if matches!(self.does.list, ListShape::Bom) {
+            text.push('\u{feff}');
+        }
+        write!(text, "[{}]", items.join(",")).unwrap();
+        (headers, text.into_bytes())
+    }
+
+    fn details(&mut self, index: usize) -> Vec<u8> {
+        let parser = self.books.parsers[index].clone();
+        let status = self.status(&parser);
+        let mut body = format!(
+            r#"{{"id":{},"name":{},"status":"{status}","created_at":"{}","error":{}"#,
+            self.id_json(&parser.id, false),
+            json!(parser.stored),
+            rfc3339(parser.made_at),
+            if status == "FAILED" {
+                "\"DownloadError: Failed to download\""
+            } else {
+                "null"
+            },
+        )
+        .into_bytes();
+        if status == self.does.finished {
+            let late = self
+                .does
+                .examples_late
+                .iter_mut()
+                .find(|(text, n)| parser.sent.contains(**text) && **n > 0);
+            if let Some((_, left)) = late {
+                *left -= 1;
+            } else {
+                let odd = self
+                    .does
+                    .examples
+                    .iter()
+                    .find(|(text, _)| parser.sent.contains(text));
+                let usual = || {
+                    json!([{"url": parser.url, "result": {"title": "a"}}])
+                        .to_string()
+                        .into_bytes()
+                };
+                body.extend(br#","example_result":"#);
+                body.extend(odd.map_or_else(usual, |(_, raw)| raw.clone()));
+            }
+        }
+        body.push(b'}');
+        body
+    }
+}
+
+/// RFC 3339 with milliseconds, by the civil-from-days algorithm.
+fn rfc3339(at: SystemTime) -> String {
+    let ms = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_millis() as i64;
+    let (days, rest) = (ms / 86_400_000, ms % 86_400_000);
+    let z = days + 719_468;
+    let (era, doe) = (z / 146_097, z % 146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (day, month) = (
+        doy - (153 * mp + 2) / 5 + 1,
+        if mp < 10 { mp + 3 } else { mp - 9 },
+    );
+    let year = yoe + era * 400 + i64::from(month <= 2);
+    let (h, m, s, milli) = (
+        rest / 3_600_000,
+        rest / 60_000 % 60,
+        rest / 1000 % 60,
+        rest % 1000,
+    );
+    format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{milli:03}Z")
+}
+
+pub struct Fake {
+    pub address: SocketAddr,
+    world: Arc<Mutex<World>>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Fake {
+    pub fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .unwrap();
+        let address = listener.local_addr().unwrap();
+        let world = Arc::new(Mutex::new(World {
+            salt: address.port(),
+            ..World::default()
+        }));
+        let shared = Arc::clone(&world);
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let world = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| answer(Arc::clone(&world), request));
+                    let served = hyper::server::conn::http1::Builder::new();
+                    // A lost answer ends here as an error, and so does a client that was killed.
+                    let _ = served.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        Self {
+            address,
+            world,
+            _runtime: runtime,
+        }
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Changes what it does from now on.
+    pub fn does(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.world().does);
+    }
+
+    /// Waits until the books show something; panics after `limit`.
+    #[track_caller]
+    pub fn until(&self, what: &str, limit: Duration, mut holds: impl FnMut(&Books) -> bool) {
+        let begun = Instant::now();
+        while !holds(&self.world().books) {
+            assert!(begun.elapsed() < limit, "the books never showed: {what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+async fn answer(
+    world: Arc<Mutex<World>>,
+    request: Request<Incoming>,
+) -> io::Result<Response<Full<Bytes>>> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or("").to_owned();
+    let query_key = query
+        .split('&')
+        .find_map(|p| p.strip_prefix("api_key="))
+        .unwrap_or("")
+        .to_owned();
+
+    let (hold, response) = {
+        let mut guard = world.lock().unwrap();
+        let w = &mut *guard;
+        if parts.method == Method::POST && path == "/parsers" {
+            let sent: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            let text = |key: &str| sent[key].as_str().unwrap_or("").to_owned();
+            let (key, name) = (text("api_key"), text("name"));
+            let url = sent["urls"][0].as_str().unwrap_or("").to_owned();
+            w.books.posts.push(Post {
+                at: Instant::now(),
+                key: key.clone(),
+                name: name.clone(),
+                url: url.clone(),
+                made: Vec::new(),
+            });
+            let post = w.books.posts.len() - 1;
+            if key != KEY && key != OTHER_KEY {
+                (
+                    Duration::ZERO,
+                    say(401, &[], br#"{"error":"Unauthorized"}"#.to_vec()),
+                )
+            } else if name.is_empty() || url.is_empty() {
+                (
+                    Duration::ZERO,
+                    say(
+                        400,
+                        &[],
+                        br#"{"error":"name and urls are required"}"#.to_vec(),
+                    ),
+                )
+            } else {
+                let rule = w.rule(Call::Create, &name);
+                let (effect, hold, reply) = rule
+                    .map_or((Effect::Now, Duration::ZERO, Reply::Usual), |r| {
+                        (r.effect, r.hold, r.reply)
+                    });
+                let id = match effect {
+                    Effect::Nothing => "nothing".to_owned(),
+                    Effect::Now => w.make(post),
+                    Effect::Twice => {
+                        w.make(post);
+                        w.make(post)
+                    }
+                    Effect::Later(by) => {
+                        let world = Arc::clone(&world);
+                        tokio::spawn(async move {
+                            tokio::time::sleep(by).await;
+                            world.lock().unwrap().make(post);
+                        });
+                        "later".to_owned()
+                    }
+                };
+                let response = match reply {
+                    Reply::Usual => {
+                        let id = w.id_json(&id, true);
+                        say(
+                            202,
+                            &[],
+                            format!(r#"{{"id":{id},"version":0}}"#).into_bytes(),
+                        )
+                    }
+                    Reply::WrongId(id) => say(
+                        202,
+                        &[],
+                        json!({"id": id, "version": 0}).to_string().into_bytes(),
+                    ),
+                    other => special(other),
+                };
+                (hold, response)
+            }
+        } else if parts.method == Method::GET && (query_key != KEY && query_key != OTHER_KEY) {
+            (
+                Duration::ZERO,
+                say(401, &[], br#"{"error":"Unauthorized"}"#.to_vec()),
+            )
+        } else if parts.method == Method::GET && path == "/parsers" {
+            w.books.lists.push(Instant::now());
+            let rule = w.rule(Call::List, "");
+            match rule {
+                Some(Rule { hold, reply, .. }) if !matches!(reply, Reply::Usual) => {
+                    (hold, special(reply))
+                }
+                _ => {
+                    let (headers, body) = w.list(&query_key);
+                    (Duration::ZERO, say(200, &headers, body))
+                }
+            }
+        } else if let (&Method::GET, Some(id)) = (&parts.method, path.strip_prefix("/parsers/")) {
+            let id = id.split('/').next().unwrap_or("").to_owned();
+            w.books.gets.push((Instant::now(), id.clone()));
+            let index = w.books.parsers.iter().position(|p| {
+                p.id.eq_ignore_ascii_case(&id)
+                    && p.key == query_key
+                    && !p.deleted
+                    && p.made.elapsed() >= w.does.get_lag
+            });
+            let name = index.map_or_else(|| id.clone(), |i| w.books.parsers[i].sent.clone());
+            let rule = w.rule(Call::Get, &name);
+            match (rule, index) {
+                (Some(Rule { hold, reply, .. }), _) if !matches!(reply, Reply::Usual) => {
+                    (hold, special(reply))
+                }
+                (_, Some(index)) => (Duration::ZERO, say(200, &[], w.details(index))),
+                (_, None) => (
+                    Duration::ZERO,
+                    say(404, &[], br#"{"error":"no such parser"}"#.to_vec()),
+                ),
+            }
+        } else {
+            (Duration::ZERO, say(404, &[], b"no such page".to_vec()))
+        }
+    };
+    tokio::time::sleep(hold).await;
+    response.ok_or_else(|| io::Error::other("lost on purpose"))
+}
+
+fn special(reply: Reply) -> Option<Response<Full<Bytes>>> {
+    match reply {
+        Reply::Fixed {
+            status,
+            headers,
+            body,
+        } => say(status, &headers, body.into_bytes()),
+        Reply::Lost | Reply::Usual | Reply::WrongId(_) => None,
+    }
+}
+
+fn say(
+    status: u16,
+    headers: &[(&'static str, String)],
+    body: Vec<u8>,
+) -> Option<Response<Full<Bytes>>> {
+    let mut response = Response::builder()
+        .status(status)
+        .header("content-type", "application/json");
+    for (name, value) in headers {
+        response = response.header(*name, value);
+    }
+    response.body(Full::new(Bytes::from(body))).ok()
+}

@@ -1,0 +1,12 @@
+//! The real program against a service that others imagined: a small fake, written from the
+//! service's description alone, which alters, lags, loses and lies. No code of parserd's is used.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bench;
+mod data;
+mod doubt;
+mod fake;
+mod limits;
+mod names;
+mod operator;
+mod soak;
