@@ -128,6 +128,8 @@ pub struct Daemon<S> {
     is_nudged: bool,
     /// No create is sent before: the database is not the one that was written last.
     creates_held_until: UnixMs,
+    /// Jobs that wait until each other one was looked for in the list; leased till then.
+    set_aside: Vec<JobId>,
     /// A list of the account is asked for, whoever needs one.
     wants_list: bool,
     /// Nothing is claimed before, after an error of the database.
@@ -167,6 +169,7 @@ impl<S: Service> Daemon<S> {
             lacks_canary: false,
             is_nudged: true,
             creates_held_until: 0,
+            set_aside: Vec::new(),
             wants_list: false,
             resume_at: None,
             redated_at_later: 0,
@@ -398,6 +401,11 @@ impl<S: Service> Daemon<S> {
                     self.leased.remove(id);
                 }
                 for done in done {
+                    if done.is_set_aside {
+                        self.leased.insert(done.id);
+                        self.set_aside.push(done.id);
+                        continue;
+                    }
                     self.probed(done);
                     self.note(done);
                 }

@@ -233,6 +233,11 @@ impl Listing {
             .collect()
     }
 
+    /// The name under which the list shows this parser.
+    pub fn name_of(&self, id: &ParserId) -> Option<&str> {
+        self.find(id).map(|item| item.name.as_str())
+    }
+
     /// Whether the list shows this parser.
     pub fn holds(&self, id: &ParserId) -> bool {
         self.find(id).is_some()

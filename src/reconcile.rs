@@ -27,6 +27,7 @@ use crate::{
     lifecycle::{Event, Sighting, TRUSTED_LISTS},
     list_lag::{Evidence, ListLag},
     listing::{Apart, Assessment, Listing},
+    remote_name::Echo,
     store::{Intent, KnownParser, StoreError},
     survey::Seen,
     worker::{Done, Worker},
@@ -262,12 +263,9 @@ impl<S: Service> Worker<S> {
         let foreign = self.store.foreign_parsers().await?;
         let mut joined = false;
         for id in foreign {
-            if listing.holds(&id)
-                && !self
-                    .store
-                    .foreign(std::slice::from_ref(&id))
-                    .await?
-                    .is_empty()
+            if let Some(name) = listing.name_of(&id)
+                && self.is_foreign(&id).await?
+                && self.is_the_same(&id, Some(name)).await?
             {
                 self.join_accounts(&id).await?;
                 joined = true;
@@ -277,6 +275,21 @@ impl<S: Service> Worker<S> {
             return self.store.known_parsers().await;
         }
         Ok(known)
+    }
+
+    /// Whether a parser that bears the id of one known from another account is that one. An
+    /// id alone proves nothing: two services may give the same, and their names tell.
+    pub(crate) async fn is_the_same(
+        &self,
+        id: &ParserId,
+        name: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let Some(name) = name else {
+            return Ok(false);
+        };
+        let sent = self.store.names_sent_for(id).await?;
+        let is_told = |sent: &String| matches!(Echo::of(sent, name), Echo::Same | Echo::Respelt);
+        Ok(sent.iter().any(is_told))
     }
 
     /// A parser that is known from another account is seen in this one.

@@ -1,6 +1,6 @@
 //! From settings to a daemon.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use data_encoding::BASE32_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -140,6 +140,8 @@ pub async fn daemon<S: Service>(
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
         request_timeout_ms: millis(settings.api.request_timeout),
+        lists_not_before: creates_held_until,
+        is_sweeping: AtomicBool::new(restored.is_some()),
         restored,
         stop,
     };

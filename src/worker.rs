@@ -14,7 +14,10 @@ mod restored;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde_json::value::RawValue;
@@ -70,6 +73,11 @@ pub struct Worker<S> {
     pub credits_per_create: i64,
     /// A create is sent within this time of its intent, or not at all.
     pub request_timeout_ms: DurationMs,
+    /// Creates are sent on no list that is older: what was sent before may land until then.
+    pub lists_not_before: UnixMs,
+    /// Jobs are looked for in the list, and none is created yet: what a copy of the database
+    /// does not know is to be counted first.
+    pub is_sweeping: AtomicBool,
     /// That the database is a copy from before, if it is: what was made since is spent.
     pub restored: Option<Restored>,
     /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.
@@ -97,6 +105,8 @@ pub struct Done {
     pub waits: Option<(Lane, UnixMs)>,
     /// Why it is PARKED, if it is.
     pub parked: Option<ParkReason>,
+    /// Nothing was done: it waits until each other job was looked for in the list.
+    pub is_set_aside: bool,
 }
 
 impl Done {
@@ -115,6 +125,7 @@ impl Done {
             id: job.id,
             waits: lane.map(|lane| (lane, job.progress.due_at)),
             parked: job.progress.park_reason,
+            is_set_aside: false,
         }
     }
 }
@@ -148,7 +159,7 @@ impl<S: Service> Worker<S> {
             Ok(spec) => spec,
             Err(reason) => return self.happen(&mut job, Event::Unusable(reason)).await,
         };
-        let not_before = self.clock.now() - LIST_MAX_AGE_MS;
+        let not_before = (self.clock.now() - LIST_MAX_AGE_MS).max(self.lists_not_before);
         let asking = self.listing(not_before, read_pass);
         let Some(listed) = self.unless_stopped(asking).await else {
             return Ok(Done::of(&job));
@@ -194,6 +205,12 @@ impl<S: Service> Worker<S> {
             };
             self.apply(&mut job, change, intent).await?;
             return Ok(Done::of(&job));
+        }
+        if self.is_sweeping.load(Ordering::Relaxed) {
+            return Ok(Done {
+                is_set_aside: true,
+                ..Done::of(&job)
+            });
         }
         let looking = self.cannot_pay(pass);
         let Some(cannot_pay) = self.unless_stopped(looking).await else {
@@ -419,12 +436,31 @@ impl<S: Service> Worker<S> {
                     Err(_) => Event::Polled(PollOutcome::NotFound(words)),
                 }
             }
-            outcome => {
-                if outcome.shows_parser() && self.is_foreign(&parser_id).await? {
+            outcome if outcome.shows_parser() && self.is_foreign(&parser_id).await? => {
+                // Its name is asked for, which costs nothing: an id alone proves nothing.
+                let described = self.service.describe(&parser_id).await;
+                if self
+                    .is_the_same(&parser_id, described.name.as_deref())
+                    .await?
+                {
                     self.join_accounts(&parser_id).await?;
+                } else if described.name.is_none() {
+                    // A list that shows it under its name makes the accounts one.
+                    let _had_or_told = self.listing(asked_at, pass).await?;
                 }
-                Event::Polled(outcome)
+                if !self.is_foreign(&parser_id).await? {
+                    Event::Polled(outcome)
+                } else {
+                    Event::Elsewhere(Words {
+                        status: None,
+                        message: "it has another one of this id".to_owned(),
+                    })
+                }
             }
+            PollOutcome::Refused(refusal, words) if refusal.is_about_the_account() => {
+                self.refused_poll(refusal, words, asked_at, pass).await?
+            }
+            outcome => Event::Polled(outcome),
         };
         if let Some(change) = self.decided(job, event) {
             self.report(&change, pass);
@@ -439,6 +475,25 @@ impl<S: Service> Worker<S> {
 fn texts_of(request: &CreateRequest) -> Vec<&str> {
     let urls = request.urls.iter().map(String::as_str);
     urls.chain([request.name.as_str()]).collect()
+}
+
+impl<S: Service> Worker<S> {
+    /// The question for one parser was refused as if the account were: where a list with the
+    /// same key is answered, it is this parser's trouble alone.
+    async fn refused_poll(
+        &self,
+        refusal: Refusal,
+        words: Words,
+        asked_at: UnixMs,
+        pass: &mut Pass,
+    ) -> Result<Event, StoreError> {
+        Ok(match self.listing(asked_at, pass).await? {
+            Ok(_) => Event::Polled(PollOutcome::Trouble(words)),
+            // The gate has taken it in already.
+            Err(NoList::Refused(..)) => Event::Polled(PollOutcome::Refused(refusal, words)),
+            Err(NoList::Trouble(_)) => Event::Polled(PollOutcome::Refused(refusal, words)),
+        })
+    }
 }
 
 /// Canonical JSON of a checked specification, to be sent as it is.

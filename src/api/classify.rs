@@ -182,9 +182,15 @@ pub fn description(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter)
     }
 }
 
+/// Whether an id is the one that was asked for, in another case or at the end of a path.
+fn is_spelling_of(id: &str, asked: &str) -> bool {
+    let last = id.trim_end_matches('/').rsplit('/').next().unwrap_or(id);
+    id == asked || last.eq_ignore_ascii_case(asked)
+}
+
 fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
     let (fields, end) = answer_json::object_as_far_as_read(&answer.body.bytes);
-    if let Some(other) = fields.id_text().filter(|id| *id != asked.0) {
+    if let Some(other) = fields.id_text().filter(|id| !is_spelling_of(id, &asked.0)) {
         let problem = format!("the answer is about another parser, {other}");
         return PollOutcome::Trouble(doubted(answer, &problem, quoter));
     }

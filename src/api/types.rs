@@ -41,6 +41,16 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// Whether it says that the key or the credits are no good, rather than to slow down.
+    pub const fn is_about_the_account(&self) -> bool {
+        match self {
+            Self::Unauthorized | Self::Credits => true,
+            Self::Throttled { .. } | Self::AccountLimit => false,
+        }
+    }
+}
+
 /// The words that came with an outcome: capped, control characters escaped, no key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {

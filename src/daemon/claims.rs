@@ -1,6 +1,6 @@
 //! Claims: which due job gets a worker next, and whether one may start at all.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use tokio::task::Id;
 
@@ -72,6 +72,9 @@ impl<S: Service> Daemon<S> {
         if self.creates.jobs.is_empty() && now >= self.creates.look_at && !self.is_full {
             self.claim_creates(now).await?;
         }
+        if self.creates.jobs.is_empty() && self.running_in(Lane::Create) == 0 && !self.is_full {
+            self.end_sweep();
+        }
         if self.creates.jobs.is_empty() && !self.offer_canary(now).await? {
             return Ok(false);
         }
@@ -91,6 +94,16 @@ impl<S: Service> Daemon<S> {
             Ok(Yield::Done(vec![done]))
         });
         Ok(true)
+    }
+
+    /// Each job that is due was looked for in the list: from here on creates are sent.
+    fn end_sweep(&mut self) {
+        if self.worker.is_sweeping.swap(false, Ordering::Relaxed) {
+            for id in self.set_aside.drain(..) {
+                self.leased.remove(&id);
+            }
+            self.creates.look_at = 0;
+        }
     }
 
     async fn claim_creates(&mut self, now: UnixMs) -> Result<(), StoreError> {

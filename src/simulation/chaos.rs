@@ -97,7 +97,7 @@ impl Sim {
             Focus::Restore => self.back_up(),
             Focus::Retry => return self.retry_a_failed_job(),
             Focus::Strangers => self.insert_a_parser(),
-            Focus::Freeze | Focus::Gateways => return false,
+            Focus::Freeze | Focus::Gateways | Focus::Partial => return false,
         }
         true
     }

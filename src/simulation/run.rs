@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -254,6 +254,8 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         name_tag: true,
         credits_per_create,
         request_timeout_ms: REQUEST_TIMEOUT_MS,
+        lists_not_before: held_until,
+        is_sweeping: AtomicBool::new(restored.is_some()),
         restored,
         stop,
     };

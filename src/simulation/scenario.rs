@@ -117,6 +117,8 @@ pub(super) enum Focus {
     Restore,
     /// Parsers say that they FAILED, and people retry.
     Retry,
+    /// Lists are partial while creates are in doubt.
+    Partial,
     /// Gateways answer for creates that land late.
     Gateways,
     /// People resolve, and another tool makes parsers of the same names.
@@ -163,6 +165,7 @@ impl Scenario {
             Some(Focus::Retry),
             Some(Focus::Strangers),
             Some(Focus::Gateways),
+            Some(Focus::Partial),
         ]);
         if focus == Some(Focus::Retry) {
             rules.push(chance.of(&[
@@ -171,6 +174,10 @@ impl Scenario {
             ]));
         } else if focus == Some(Focus::Gateways) {
             rules.push(chance.of(GATEWAY));
+        } else if focus == Some(Focus::Partial) {
+            rules.push(chance.of(&["create lose after p=0.5", "create status=500 after p=0.5"]));
+        } else if focus == Some(Focus::Elsewhere) {
+            rules.push(chance.of(&["create generation=40m", "create lose after p=0.5"]));
         } else if chance.once_in(3) {
             let kinds = [LATE, GATEWAY, ALTER, LAG];
             let kind = chance.of(&kinds);
@@ -199,8 +206,9 @@ impl Scenario {
             } else {
                 chance.of(&[OnExisting::Adopt, OnExisting::Adopt, OnExisting::Create])
             },
-            is_partial: chance.once_in(5) && tells_by_id(&rules),
-            is_quick: chance.once_in(2) && !rules.iter().any(|rule| rule.contains("show-late")),
+            is_partial: (focus == Some(Focus::Partial) || chance.once_in(5)) && tells_by_id(&rules),
+            is_quick: (focus == Some(Focus::Elsewhere) || chance.once_in(2))
+                && !rules.iter().any(|rule| rule.contains("show-late")),
             alters_names: rules.iter().any(|rule| rule.contains("alter-name")),
             rules,
             probe_interval_ms: 15 * MINUTE_MS,

@@ -113,6 +113,22 @@ impl Store {
         Ok(ids.into_iter().map(ParserId).collect())
     }
 
+    /// The names that were sent for a parser: by creates that made it, or by jobs that hold it.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn names_sent_for(&self, id: &ParserId) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT remote_name FROM creates WHERE parser_id = ?1 \
+             UNION \
+             SELECT remote_name FROM jobs WHERE parser_id = ?1 AND remote_name IS NOT NULL",
+        )
+        .bind(&id.0)
+        .fetch_all(&self.readers)
+        .await
+        .trying("look up the names of a parser")
+    }
+
     /// The newest parsers that are known from other accounts.
     ///
     /// # Errors

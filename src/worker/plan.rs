@@ -79,7 +79,8 @@ impl<S: Service> Look for Turn<'_, S> {
             clock,
             ..
         } = self.worker;
-        let asked = match service.details(id).await {
+        let described = service.describe(id).await;
+        let asked = match described.outcome {
             PollOutcome::Finished(_) | PollOutcome::Generating { .. } => Asked::Usable,
             PollOutcome::Failed(_) => Asked::Failed,
             PollOutcome::NotFound(_) => Asked::Gone,
@@ -97,6 +98,10 @@ impl<S: Service> Look for Turn<'_, S> {
         let is_foreign = self.worker.is_foreign(id).await?;
         match asked {
             Asked::Usable | Asked::Failed => {
+                let name = described.name.as_deref();
+                if is_foreign && !self.worker.is_the_same(id, name).await? {
+                    return Ok(Ok(Asked::Unknown));
+                }
                 if is_foreign {
                     self.worker.join_accounts(id).await?;
                 }

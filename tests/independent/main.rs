@@ -6,6 +6,7 @@ mod bench;
 mod data;
 mod doubt;
 mod fake;
+mod found;
 mod limits;
 mod names;
 mod operator;
