@@ -284,11 +284,15 @@ impl<S: Service> Worker<S> {
         id: &ParserId,
         name: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let Some(name) = name else {
-            return Ok(false);
-        };
         let sent = self.store.names_sent_for(id).await?;
-        let is_told = |sent: &String| matches!(Echo::of(sent, name), Echo::Same | Echo::Respelt);
+        let is_told = |sent: &Option<String>| match (sent, name) {
+            // A person chose it by its id.
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(sent), Some(name)) => {
+                matches!(Echo::of(sent, name), Echo::Same | Echo::Respelt)
+            }
+        };
         Ok(sent.iter().any(is_told))
     }
 

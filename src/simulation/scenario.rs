@@ -175,7 +175,7 @@ impl Scenario {
         } else if focus == Some(Focus::Gateways) {
             rules.push(chance.of(GATEWAY));
         } else if focus == Some(Focus::Partial) {
-            rules.push(chance.of(&["create lose after p=0.5", "create status=500 after p=0.5"]));
+            rules.push("create status=500 after p=0.5");
         } else if focus == Some(Focus::Elsewhere) {
             rules.push(chance.of(&["create generation=40m", "create lose after p=0.5"]));
         } else if chance.once_in(3) {
@@ -190,6 +190,8 @@ impl Scenario {
         for _ in 0..chance.of(&[0, 0, 1, 2]) {
             rules.push(chance.of(READ));
         }
+        // Until what is about the run has shown.
+        let takes_long = matches!(focus, Some(Focus::Elsewhere | Focus::Partial));
         Self {
             focus,
             jobs: chance.of(&[1, 2, 2, 3]),
@@ -207,7 +209,7 @@ impl Scenario {
                 chance.of(&[OnExisting::Adopt, OnExisting::Adopt, OnExisting::Create])
             },
             is_partial: (focus == Some(Focus::Partial) || chance.once_in(5)) && tells_by_id(&rules),
-            is_quick: (focus == Some(Focus::Elsewhere) || chance.once_in(2))
+            is_quick: (takes_long || chance.once_in(2))
                 && !rules.iter().any(|rule| rule.contains("show-late")),
             alters_names: rules.iter().any(|rule| rule.contains("alter-name")),
             rules,
@@ -219,7 +221,11 @@ impl Scenario {
                 chance.of(&[0, 1, 2, 4, 6, 8])
             },
             chaos_once_in: chance.of(&[32, 12, 24, 48]),
-            calm_after: chance.of(&[60, 120, 200, 300]),
+            calm_after: if takes_long {
+                500
+            } else {
+                chance.of(&[60, 120, 200, 300])
+            },
         }
     }
 

@@ -113,15 +113,15 @@ impl Store {
         Ok(ids.into_iter().map(ParserId).collect())
     }
 
-    /// The names that were sent for a parser: by creates that made it, or by jobs that hold it.
+    /// The names that were sent for a parser, by creates that made it or by jobs that hold it;
+    /// none for one that a person chose, whatever its name is.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn names_sent_for(&self, id: &ParserId) -> Result<Vec<String>, StoreError> {
+    pub async fn names_sent_for(&self, id: &ParserId) -> Result<Vec<Option<String>>, StoreError> {
         sqlx::query_scalar(
             "SELECT remote_name FROM creates WHERE parser_id = ?1 \
-             UNION \
-             SELECT remote_name FROM jobs WHERE parser_id = ?1 AND remote_name IS NOT NULL",
+             UNION SELECT remote_name FROM jobs WHERE parser_id = ?1",
         )
         .bind(&id.0)
         .fetch_all(&self.readers)
