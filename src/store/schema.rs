@@ -6,6 +6,7 @@
 use std::fmt;
 
 use sqlx::{AssertSqlSafe, Connection as _, FromRow, SqliteConnection};
+use tokio::sync::OnceCell;
 
 use super::{Store, StoreError, Trying as _, open};
 
@@ -95,8 +96,14 @@ async fn parts(connection: &mut SqliteConnection) -> Result<Vec<Part>, sqlx::Err
     .await
 }
 
+/// What the migrations make: the same for every database that this process opens.
+async fn expected() -> Result<&'static [Part], StoreError> {
+    static EXPECTED: OnceCell<Vec<Part>> = OnceCell::const_new();
+    Ok(EXPECTED.get_or_try_init(made_in_memory).await?)
+}
+
 /// What the migrations make, made by them in memory.
-async fn expected() -> Result<Vec<Part>, StoreError> {
+async fn made_in_memory() -> Result<Vec<Part>, StoreError> {
     const WHAT: &str = "make a schema to compare with";
     let mut connection = SqliteConnection::connect("sqlite::memory:")
         .await
@@ -111,7 +118,7 @@ async fn expected() -> Result<Vec<Part>, StoreError> {
 pub(super) async fn mend(connection: &mut SqliteConnection) -> Result<Vec<Fault>, StoreError> {
     const WHAT: &str = "look whether the schema is whole";
     let expected = expected().await?;
-    if faults(&expected, &parts(connection).await.trying(WHAT)?).is_empty() {
+    if faults(expected, &parts(connection).await.trying(WHAT)?).is_empty() {
         return Ok(Vec::new());
     }
     let mut transaction = connection
@@ -120,7 +127,7 @@ pub(super) async fn mend(connection: &mut SqliteConnection) -> Result<Vec<Fault>
         .trying(WHAT)?;
     let mut mended = Vec::new();
     for _ in 0..MOST_ROUNDS {
-        let found = faults(&expected, &parts(&mut transaction).await.trying(WHAT)?);
+        let found = faults(expected, &parts(&mut transaction).await.trying(WHAT)?);
         let lost: Vec<_> = found
             .iter()
             .filter(|fault| !fault.is_mended_at_start())
@@ -163,7 +170,7 @@ impl Store {
         let mut connection = open::watcher(self.path()).await.trying(WHAT)?;
         let found = parts(&mut connection).await.trying(WHAT)?;
         connection.close().await.trying(WHAT)?;
-        Ok(faults(&expected().await?, &found))
+        Ok(faults(expected().await?, &found))
     }
 }
 
