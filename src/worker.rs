@@ -328,10 +328,10 @@ impl<S: Service> Worker<S> {
             elapsed_ms = self.clock.now() - sent_at,
             "create answered"
         );
+        let outcome = self.unless_shared(job, outcome).await;
         if let Some(id) = outcome.parser_id() {
             self.lag().made(id.clone(), self.clock.now());
         }
-        let outcome = self.unless_shared(job, outcome).await;
         let own = texts_of(&request);
         let outcome = self.account.judge(job.id, &own, outcome);
         if let Some(change) = self.decided(job, Event::CreateAnswered(outcome)) {
