@@ -208,6 +208,11 @@ async fn to_cancel_a_create_in_doubt_says_what_is_given_up_and_status_counts_it(
         .run(&["show", "a"])
         .is(0)
         .prints(&["called off with a create in doubt"]);
+    // It is looked for as was said; here nobody can be asked, and what is noted is told.
+    place
+        .run(&["resolve", "a"])
+        .is(1)
+        .says(&["2 parsers may be what its create made; job 1 stays CANCELLED"]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::cli::Exit;
 use crate::cli::output::{Columns, Out, count, quoted, relative, say};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::job::{Job, JobId, ParserId, UnixMs};
+use crate::job::{Job, JobId, JobState, ParserId, UnixMs};
 use crate::lifecycle::{Event, Transition, decide};
 use crate::listing::Listing;
 use crate::operator::said;
@@ -28,7 +28,11 @@ pub(super) async fn list(settings: &Settings, store: &Store, id: JobId) -> anyho
     // Whether there is anything to settle, as `--adopt` would find.
     let policy = wiring::policy(settings);
     let adopting = Event::Adopt(ParserId(String::new()));
-    if let Transition::Ignored(why) = decide(&job, adopting, &policy, now, 0.0) {
+    // One that was called off in doubt is only looked for: it stays called off.
+    let is_called_off = job.progress.state == JobState::Cancelled && job.progress.doubt.is_some();
+    if let Transition::Ignored(why) = decide(&job, adopting, &policy, now, 0.0)
+        && !is_called_off
+    {
         refuse(&job, why);
         return Ok(Exit::Failed);
     }
@@ -174,6 +178,14 @@ fn tell(job: &Job, found: usize, trouble: Option<&str>) {
              are told",
             escaped(why)
         ));
+    }
+    if job.progress.state == JobState::Cancelled {
+        say(&format!(
+            "{} may be what its create made; job {id} stays CANCELLED: enqueued again, the same \
+             job takes what was made and pays nothing",
+            count(found, "parser")
+        ));
+        return;
     }
     if found == 0 {
         say(&format!(
