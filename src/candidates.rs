@@ -6,11 +6,8 @@ use crate::{
     api::types::ListedParser,
     job::{Job, ParserId},
     listing::Listing,
-    remote_name::{Echo, is_tagged},
+    remote_name::{Echo, SHORTEST_CUT_CHARS, is_tagged},
 };
-
-/// A name of fewer characters is not taken for what a cut left of another.
-const SHORTEST_CUT_CHARS: usize = 8;
 
 /// Why a parser may be a job's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 use std::{collections::HashSet, future::Future};
 
 use crate::{
+    api::types::ListedParser,
     job::{Job, ParserId},
     lifecycle::Presence,
     listing::Listing,
@@ -184,7 +185,7 @@ fn name(spec: &JobSpec, recreation: i64, naming: Naming) -> String {
     spec.remote_name(recreation, naming.name_tag)
 }
 
-fn cloned(parsers: Vec<&crate::api::types::ListedParser>) -> Vec<crate::api::types::ListedParser> {
+fn cloned(parsers: Vec<&ListedParser>) -> Vec<ListedParser> {
     parsers.into_iter().cloned().collect()
 }
 

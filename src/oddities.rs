@@ -33,7 +33,6 @@ pub struct ListReport {
     /// Why its absences prove nothing, if they do not.
     pub distrust: Option<String>,
     /// The last list that was one showed parsers: then `null` is no empty list.
-    #[serde(default)]
     pub shows_any: bool,
 }
 

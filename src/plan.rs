@@ -126,7 +126,7 @@ impl<S: Service> Planner<'_, S> {
     async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
         match self.store {
             None => Ok(false),
-            Some(store) => Ok(!store.foreign(std::slice::from_ref(id)).await?.is_empty()),
+            Some(store) => store.is_foreign(id).await,
         }
     }
 
@@ -180,9 +180,8 @@ impl<S: Service> Look for Planner<'_, S> {
     ) -> Result<HashSet<ParserId>, StoreError> {
         let mut excluded = match self.store {
             None => HashSet::new(),
-            Some(store) => store.claimed(ids, job.id).await?,
+            Some(store) => store.excluded(ids, job).await?,
         };
-        excluded.extend(job.progress.dismissed.iter().cloned());
         excluded.extend(ids.iter().filter(|id| self.taken.contains(id)).cloned());
         Ok(excluded)
     }

@@ -7,14 +7,9 @@ use crate::{
     api::types::ListedParser,
     job::ParserId,
     lifecycle::Presence,
-    remote_name::{TAG_CHARS, TAG_MARK, tag_of},
+    remote_name::{SHORTEST_CUT_CHARS, TAG_CHARS, TAG_MARK, tag_of},
     store::LedgerFacts,
 };
-
-/// No service cuts names to fewer characters than this, as far as a job never sent is
-/// concerned: a parser that somebody made by hand and called `books` is no reason to ask
-/// a person about the job `books-of-2026`.
-const SHORTEST_CUT_CHARS: usize = 8;
 
 /// From so many on, a name that is the job's own without its tag may be cut as well.
 const LONG_CUT_CHARS: usize = 16;

@@ -265,10 +265,8 @@ impl<S: Service> Worker<S> {
         for id in foreign {
             if let Some(name) = listing.name_of(&id)
                 && self.is_foreign(&id).await?
-                && self.is_the_same(&id, Some(name)).await?
             {
-                self.join_accounts(&id).await?;
-                joined = true;
+                joined |= self.is_of_this_account(&id, Some(name)).await?;
             }
         }
         if joined {
@@ -277,13 +275,29 @@ impl<S: Service> Worker<S> {
         Ok(known)
     }
 
-    /// Whether a parser that bears the id of one known from another account is that one. An
-    /// id alone proves nothing: two services may give the same, and their names tell.
-    pub(crate) async fn is_the_same(
+    /// Whether a parser that the service shows, under this name, is the one that is known by its
+    /// id. One known from another account makes the two accounts one; but an id alone proves
+    /// nothing, since two services may give the same: their names tell.
+    pub(crate) async fn is_of_this_account(
         &self,
         id: &ParserId,
         name: Option<&str>,
     ) -> Result<bool, StoreError> {
+        if !self.is_foreign(id).await? {
+            return Ok(true);
+        }
+        if !self.is_the_same(id, name).await? {
+            return Ok(false);
+        }
+        tracing::info!(
+            parser_id = %id,
+            "a parser that was known before is seen: this is the account of before"
+        );
+        self.store.join_accounts(id.clone()).await?;
+        Ok(true)
+    }
+
+    async fn is_the_same(&self, id: &ParserId, name: Option<&str>) -> Result<bool, StoreError> {
         let sent = self.store.names_sent_for(id).await?;
         let is_told = |sent: &Option<String>| match (sent, name) {
             // A person chose it by its id.
@@ -296,22 +310,12 @@ impl<S: Service> Worker<S> {
         Ok(sent.iter().any(is_told))
     }
 
-    /// A parser that is known from another account is seen in this one.
-    pub(crate) async fn join_accounts(&self, seen: &ParserId) -> Result<(), StoreError> {
-        tracing::info!(
-            parser_id = %seen,
-            "a parser that was known before is seen: this is the account of before"
-        );
-        self.store.join_accounts(seen.clone()).await
-    }
-
     /// Whether a parser that the service does not have belongs to another account.
     pub(crate) async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
         if !counts_accounts() {
             return Ok(false);
         }
-        let foreign = self.store.foreign(std::slice::from_ref(id)).await?;
-        Ok(!foreign.is_empty())
+        self.store.is_foreign(id).await
     }
 
     /// Records the parsers that nothing explains, each looked up once by this process.
@@ -518,7 +522,7 @@ impl<S: Service> Worker<S> {
         let mut ids: Vec<_> = listed.map(|parser| parser.id.clone()).collect();
         let strangers = self.store.strangers_since(ledger.newest).await?;
         ids.extend_from_slice(&strangers);
-        let excluded = self.excluded(&ids, job).await?;
+        let excluded = self.store.excluded(&ids, job).await?;
         // Without a create in doubt it is one that counted as not made and landed since.
         let baseline = match &ledger.refuted_baseline {
             Some(refuted) if !ledger.pending => refuted,
@@ -556,7 +560,7 @@ impl<S: Service> Worker<S> {
                 // Those that were there before each create of the name, and those that
                 // other creates of it made.
                 let baseline = ledger.made_baseline.into_iter().chain(ledger.made);
-                (baseline.collect(), self.excluded(&ids, job).await?)
+                (baseline.collect(), self.store.excluded(&ids, job).await?)
             }
             Some(_) | None => (Vec::new(), HashSet::new()),
         };
@@ -565,17 +569,6 @@ impl<S: Service> Worker<S> {
             excluded: &excluded,
         };
         Ok(listing.sight_of_lost(id, sent, apart))
-    }
-
-    /// Which of `ids` other jobs hold, and which a person said are not this job's.
-    pub(crate) async fn excluded(
-        &self,
-        ids: &[ParserId],
-        job: &Job,
-    ) -> Result<HashSet<ParserId>, StoreError> {
-        let mut excluded = self.store.claimed(ids, job.id).await?;
-        excluded.extend(job.progress.dismissed.iter().cloned());
-        Ok(excluded)
     }
 
     pub(crate) fn lag(&self) -> MutexGuard<'_, ListLag> {

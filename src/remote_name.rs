@@ -17,6 +17,11 @@ pub const TAG_CHARS: usize = 8;
 /// What stands between a job's name and the tag.
 pub const TAG_MARK: &str = "_pd_";
 
+/// A name of fewer characters is not taken for what a cut left of one that no create in doubt
+/// sent: a parser that somebody made by hand and called `books` is no reason to ask a person
+/// about the job `books-of-2026`.
+pub const SHORTEST_CUT_CHARS: usize = 8;
+
 /// The tag of a remote name.
 pub type Tag = [u8; TAG_CHARS];
 

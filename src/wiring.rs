@@ -1,6 +1,9 @@
 //! From settings to a daemon.
 
-use std::sync::{Arc, Mutex, atomic::AtomicBool};
+use std::{
+    sync::{Arc, Mutex, atomic::AtomicBool},
+    time::Duration,
+};
 
 use data_encoding::BASE32_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -32,6 +35,9 @@ use crate::{
 
 /// The key under which the database keeps the fingerprint of the last API key.
 const FINGERPRINT: &str = "api_key_fingerprint";
+
+/// The longest that a person is kept waiting for one answer of the service.
+const HASTY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of salt, and of the fingerprint: enough to tell keys apart, and with a
 /// salt of the database's own, of no use for finding one.
@@ -92,6 +98,17 @@ pub fn client(settings: &Settings, key: &SecretString) -> Result<Client, ClientE
     config.request_timeout = settings.api.request_timeout;
     config.account_url = settings.api.account_url.clone();
     Client::new(config)
+}
+
+/// The client for somebody who sits and waits: each request has at most this long.
+///
+/// # Errors
+/// That there is no key, or that the client cannot be set up, in words.
+pub fn hasty_client(settings: &Settings) -> Result<Client, String> {
+    let key = settings.require_key().map_err(|error| error.to_string())?;
+    let mut hasty = settings.clone();
+    hasty.api.request_timeout = hasty.api.request_timeout.min(HASTY_TIMEOUT);
+    client(&hasty, key).map_err(|error| error.to_string())
 }
 
 /// A daemon on this database and service.

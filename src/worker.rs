@@ -439,16 +439,14 @@ impl<S: Service> Worker<S> {
             outcome if outcome.shows_parser() && self.is_foreign(&parser_id).await? => {
                 // Its name is asked for, which costs nothing: an id alone proves nothing.
                 let described = self.service.describe(&parser_id).await;
-                if self
-                    .is_the_same(&parser_id, described.name.as_deref())
-                    .await?
-                {
-                    self.join_accounts(&parser_id).await?;
-                } else if described.name.is_none() {
+                let name = described.name.as_deref();
+                let mut is_its_own = self.is_of_this_account(&parser_id, name).await?;
+                if !is_its_own && name.is_none() {
                     // A list that shows it under its name makes the accounts one.
                     let _had_or_told = self.listing(asked_at, pass).await?;
+                    is_its_own = !self.is_foreign(&parser_id).await?;
                 }
-                if !self.is_foreign(&parser_id).await? {
+                if is_its_own {
                     Event::Polled(outcome)
                 } else {
                     Event::Elsewhere(Words {
@@ -489,9 +487,9 @@ impl<S: Service> Worker<S> {
     ) -> Result<Event, StoreError> {
         Ok(match self.listing(asked_at, pass).await? {
             Ok(_) => Event::Polled(PollOutcome::Trouble(words)),
-            // The gate has taken it in already.
-            Err(NoList::Refused(..)) => Event::Polled(PollOutcome::Refused(refusal, words)),
-            Err(NoList::Trouble(_)) => Event::Polled(PollOutcome::Refused(refusal, words)),
+            Err(NoList::Refused(..) | NoList::Trouble(_)) => {
+                Event::Polled(PollOutcome::Refused(refusal, words))
+            }
         })
     }
 }

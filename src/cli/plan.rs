@@ -4,7 +4,6 @@ mod text;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -27,9 +26,6 @@ use crate::plan::{Fit, Planner, Prospect, Verdict, fit};
 use crate::spec::JobSpec;
 use crate::store::{Role, Store};
 use crate::wiring;
-
-/// A list that takes longer is not waited for: the plan then says what it is without.
-const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many single parsers are asked for, at most, beside the list.
 const MAX_ASKS: u32 = 1_000;
@@ -219,13 +215,7 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
         };
         (None, Listing::new(Vec::new(), asked_at), None, answered)
     };
-    let key = match settings.require_key() {
-        Ok(key) => key,
-        Err(error) => return without(format!("it was not asked: {error}")),
-    };
-    let mut hasty = settings.clone();
-    hasty.api.request_timeout = hasty.api.request_timeout.min(ASK_TIMEOUT);
-    let client = match wiring::client(&hasty, key) {
+    let client = match wiring::hasty_client(settings) {
         Ok(client) => client,
         Err(error) => return without(format!("it was not asked: {error}")),
     };

@@ -3,11 +3,8 @@
 
 mod choice;
 
-use std::time::Duration;
-
 use super::output::{quoted, say};
 use super::{Exit, Usage, show::unknown};
-use crate::api::client::Client;
 use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -15,9 +12,6 @@ use crate::job::{Job, JobId, JobState};
 use crate::operator::{self, Asking, Settled, Word};
 use crate::store::{Role, Store, StoreError};
 use crate::wiring;
-
-/// An answer that takes longer is not waited for.
-const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Settles a create of which it is not known whether it made a parser; alone, lists the
 /// parsers of the account that may be the job's.
@@ -79,14 +73,6 @@ pub(super) async fn resolve(settings: &Settings, args: ResolveArgs) -> anyhow::R
     Ok(exit)
 }
 
-/// The service, to be asked what costs nothing; else why it cannot be.
-fn service(settings: &Settings) -> Result<Client, String> {
-    let key = settings.require_key().map_err(|error| error.to_string())?;
-    let mut hasty = settings.clone();
-    hasty.api.request_timeout = hasty.api.request_timeout.min(ASK_TIMEOUT);
-    wiring::client(&hasty, key).map_err(|error| error.to_string())
-}
-
 async fn settle(
     settings: &Settings,
     store: &Store,
@@ -95,7 +81,7 @@ async fn settle(
     is_forced: bool,
 ) -> Result<Exit, StoreError> {
     let policy = wiring::policy(settings);
-    let service = service(settings);
+    let service = wiring::hasty_client(settings);
     let asking = match &service {
         _ if is_forced => Asking::Skipped,
         Ok(service) => Asking::Service(service),

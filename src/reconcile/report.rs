@@ -48,20 +48,16 @@ impl<S: Service> Worker<S> {
         has_news: bool,
     ) -> Result<(), StoreError> {
         // Whether `null` stands for an empty list is no news of what there is.
-        let shows_any = if flaws.is_null {
-            self.store.list_report().await?.shows_any
-        } else {
-            !listing.is_empty()
-        };
+        let showed_any = flaws.is_null && self.store.list_report().await?.shows_any;
         let (report, is_stored) = {
             let mut reports = self.lists.reports();
-            let report = ListReport {
-                shows_any,
+            let mut report = ListReport {
                 altered: self.lists.altered(),
                 cut_to_chars: listing.cut_to_chars,
                 distrust: listing.distrust.clone(),
                 ..reports.take_in(items, flaws)
             };
+            report.shows_any |= showed_any;
             let is_stored = reports.stored.as_ref() == Some(&report);
             (report, is_stored)
         };

@@ -1,9 +1,6 @@
 //! Which account parsers and creates belong to: the one that is asked now, or another that
 //! was asked before, at another address or with another key.
 
-use std::collections::HashSet;
-
-use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Store, StoreError, Trying as _};
@@ -83,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn has_foreign(&self) -> Result<bool, StoreError> {
+    async fn has_foreign(&self) -> Result<bool, StoreError> {
         let sql = format!("SELECT EXISTS {FOREIGN}");
         sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_one(&self.readers)
@@ -91,26 +88,24 @@ impl Store {
             .trying("look up the accounts")
     }
 
-    /// Which of `ids` are known from another account, and not from this one.
+    /// Whether this parser is known from another account, and not from this one.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn foreign(&self, ids: &[ParserId]) -> Result<HashSet<ParserId>, StoreError> {
-        if ids.is_empty() || !self.has_foreign().await? {
-            return Ok(HashSet::new());
+    pub async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
+        if !self.has_foreign().await? {
+            return Ok(false);
         }
         let sql = format!(
-            "SELECT value FROM json_each(?1) WHERE \
-             (value IN (SELECT parser_id FROM creates WHERE parser_id = value AND epoch IN {FOREIGN}) \
-              OR value IN (SELECT parser_id FROM jobs WHERE parser_id = value AND epoch IN {FOREIGN})) \
-             AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = value AND epoch NOT IN {FOREIGN})"
+            "SELECT (EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1 AND epoch IN {FOREIGN}) \
+                 OR EXISTS (SELECT 1 FROM jobs WHERE parser_id = ?1 AND epoch IN {FOREIGN})) \
+             AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1 AND epoch NOT IN {FOREIGN})"
         );
-        let ids: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(json!(ids).to_string())
-            .fetch_all(&self.readers)
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(&id.0)
+            .fetch_one(&self.readers)
             .await
-            .trying("look up whose parsers these are")?;
-        Ok(ids.into_iter().map(ParserId).collect())
+            .trying("look up whose parser this is")
     }
 
     /// The names that were sent for a parser, by creates that made it or by jobs that hold it;

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, SqliteExecutor};
 use super::{Store, StoreError, Trying as _, epochs::FOREIGN, rows};
 use crate::{
     gate::{Closure, Scope},
-    job::{JobId, ParkReason, ParserId, UnixMs},
+    job::{Job, JobId, ParkReason, ParserId, UnixMs},
     list_lag::Evidence,
 };
 
@@ -126,6 +126,20 @@ impl Store {
         .await
         .trying("look up who holds a parser")?;
         Ok(claimed.into_iter().map(ParserId).collect())
+    }
+
+    /// Which of `ids` are not for `job`: other jobs hold them, or a person said so.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn excluded(
+        &self,
+        ids: &[ParserId],
+        job: &Job,
+    ) -> Result<HashSet<ParserId>, StoreError> {
+        let mut excluded = self.claimed(ids, job.id).await?;
+        excluded.extend(job.progress.dismissed.iter().cloned());
+        Ok(excluded)
     }
 
     /// Whether another job than `job` holds this parser, or a create of another name than

@@ -68,7 +68,7 @@ impl<S: Service> Look for Turn<'_, S> {
         ids: &[ParserId],
         job: &Job,
     ) -> Result<HashSet<ParserId>, StoreError> {
-        self.worker.excluded(ids, job).await
+        self.worker.store.excluded(ids, job).await
     }
 
     async fn ask(&mut self, id: &ParserId) -> Result<Result<Asked, NoList>, StoreError> {
@@ -95,20 +95,16 @@ impl<S: Service> Look for Turn<'_, S> {
             }
             PollOutcome::Trouble(_) => Asked::Unknown,
         };
-        let is_foreign = self.worker.is_foreign(id).await?;
         match asked {
             Asked::Usable | Asked::Failed => {
                 let name = described.name.as_deref();
-                if is_foreign && !self.worker.is_the_same(id, name).await? {
+                if !self.worker.is_of_this_account(id, name).await? {
                     return Ok(Ok(Asked::Unknown));
-                }
-                if is_foreign {
-                    self.worker.join_accounts(id).await?;
                 }
                 store.mark_found(id.clone()).await?;
             }
             // Where it is known from, it may be.
-            Asked::Gone if is_foreign => return Ok(Ok(Asked::Unknown)),
+            Asked::Gone if self.worker.is_foreign(id).await? => return Ok(Ok(Asked::Unknown)),
             Asked::Gone => store.mark_gone(id.clone(), clock.now()).await?,
             Asked::Unknown => {}
         }

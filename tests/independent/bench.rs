@@ -172,6 +172,17 @@ impl Bench {
         serde_json::from_str(&self.ok(args)).unwrap()
     }
 
+    /// Puts the database as it was when `copy.db` was made in its place.
+    pub fn restore(&self) {
+        for end in ["", "-wal", "-shm"] {
+            let from = self.path(&format!("parserd.db{end}"));
+            if exists(&from) {
+                std::fs::rename(from, self.path(&format!("old{end}"))).unwrap();
+            }
+        }
+        std::fs::copy(self.path("copy.db"), self.path("parserd.db")).unwrap();
+    }
+
     /// `run --until-done`, which must end by itself.
     #[track_caller]
     pub fn work(&self, seconds: u64) -> Ended {

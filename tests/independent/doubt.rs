@@ -194,20 +194,6 @@ fn the_same_id_for_creates_at_once() {
     }
 }
 
-/// The database as it was when `copy.db` was made.
-fn restore(bench: &Bench) {
-    for end in ["", "-wal", "-shm"] {
-        let (from, to) = (
-            bench.path(&format!("parserd.db{end}")),
-            bench.path(&format!("old{end}")),
-        );
-        if crate::bench::exists(&from) {
-            std::fs::rename(from, to).unwrap();
-        }
-    }
-    std::fs::copy(bench.path("copy.db"), bench.path("parserd.db")).unwrap();
-}
-
 fn a_restored_database_waits_for_what_lands_late() {
     let bench = Bench::new(|_| {});
     bench.enqueue(&[("r1", "r1"), ("r2", "r2")]);
@@ -223,7 +209,7 @@ fn a_restored_database_waits_for_what_lands_late() {
         .fake
         .until("two more creates", MS(10_000), |b| b.posts.len() == 4);
     daemon.kill();
-    restore(&bench);
+    bench.restore();
     bench.enqueue(&[("r3", "r3"), ("late", "late")]);
     bench.work(25);
     assert_eq!(

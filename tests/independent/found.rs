@@ -15,16 +15,7 @@ fn a_restored_database_pays_for_nothing_twice_and_counts_what_it_finds() {
     bench.ok(&["backup", "copy.db"]);
     bench.enqueue(&[("r4", "r4"), ("r5", "r5"), ("r6", "r6")]);
     bench.work(20);
-    for end in ["", "-wal", "-shm"] {
-        let (from, to) = (
-            bench.path(&format!("parserd.db{end}")),
-            bench.path(&format!("old{end}")),
-        );
-        if crate::bench::exists(&from) {
-            std::fs::rename(from, to).unwrap();
-        }
-    }
-    std::fs::copy(bench.path("copy.db"), bench.path("parserd.db")).unwrap();
+    bench.restore();
     bench.enqueue(&[
         ("r4", "r4"),
         ("r5", "r5"),

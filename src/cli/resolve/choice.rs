@@ -1,6 +1,6 @@
 //! `parserd resolve NAME`: the parsers among which a person chooses.
 
-use super::{refuse, service};
+use super::refuse;
 use crate::api::Service;
 use crate::api::client::Client;
 use crate::api::text::escaped;
@@ -36,7 +36,7 @@ pub(super) async fn list(settings: &Settings, store: &Store, id: JobId) -> anyho
         refuse(&job, why);
         return Ok(Exit::Failed);
     }
-    let service = service(settings);
+    let service = wiring::hasty_client(settings);
     let (listing, trouble) = listing(service.as_ref(), now).await;
     let found = candidates(store, &job, &listing).await?;
     let mut asks = service.as_ref().ok().filter(|_| trouble.is_none());
@@ -83,8 +83,7 @@ async fn candidates(
     let names = Names::of(job, store.sent_names(job.id).await?);
     let found = among(job, &names, listing, &Default::default());
     let ids: Vec<_> = found.iter().map(|candidate| candidate.id.clone()).collect();
-    let mut excluded = store.claimed(&ids, job.id).await?;
-    excluded.extend(job.progress.dismissed.iter().cloned());
+    let excluded = store.excluded(&ids, job).await?;
     let before = match &job.progress.remote_name {
         Some(name) => store.ledger(name).await?.baseline,
         None => Vec::new(),
