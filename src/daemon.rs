@@ -32,7 +32,7 @@ use crate::{
     metrics::Metrics,
     store::{Lane, QueuedJob, StoreError, wake::Wake},
     survey::Survey,
-    worker::{Done, Stop, Worker},
+    worker::{Done, HeldBack, Stop, Worker},
 };
 
 /// How many due jobs of a lane are claimed at once.
@@ -128,6 +128,8 @@ pub struct Daemon<S> {
     is_nudged: bool,
     /// No create is sent before: the database is not the one that was written last.
     creates_held_until: UnixMs,
+    /// Since when creates wait for a list that can be trusted, if they do.
+    list_awaited_since: Option<UnixMs>,
     /// Jobs that wait until each other one was looked for in the list; leased till then.
     set_aside: Vec<JobId>,
     /// A list of the account is asked for, whoever needs one.
@@ -169,6 +171,7 @@ impl<S: Service> Daemon<S> {
             lacks_canary: false,
             is_nudged: true,
             creates_held_until: 0,
+            list_awaited_since: None,
             set_aside: Vec::new(),
             wants_list: false,
             resume_at: None,
@@ -401,10 +404,15 @@ impl<S: Service> Daemon<S> {
                     self.leased.remove(id);
                 }
                 for done in done {
-                    if done.is_set_aside {
-                        self.leased.insert(done.id);
-                        self.set_aside.push(done.id);
-                        continue;
+                    match done.held_back {
+                        Some(HeldBack::Sweeping) => {
+                            self.leased.insert(done.id);
+                            self.set_aside.push(done.id);
+                            continue;
+                        }
+                        Some(HeldBack::DistrustedList) => self.hold_for_list(),
+                        None if task.lane == Lane::Create => self.list_awaited_since = None,
+                        None => {}
                     }
                     self.probed(done);
                     self.note(done);

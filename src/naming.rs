@@ -31,6 +31,8 @@ pub struct Plan {
     pub recreation: i64,
     /// The parsers that bear the name already, or may.
     pub baseline: Vec<ParserId>,
+    /// Whether the list can be trusted to show each parser of the account.
+    pub is_listed_whole: bool,
 }
 
 /// The settings that names depend on.
@@ -110,6 +112,7 @@ pub async fn plan<L: Look>(
                 remote_name: sent.unwrap_or_else(|| name(spec, recreation, naming)),
                 recreation,
                 baseline: Vec::new(),
+                is_listed_whole: look.listing().distrust.is_none(),
             }));
         }
     }
@@ -156,6 +159,7 @@ pub async fn plan<L: Look>(
             remote_name,
             recreation,
             baseline,
+            is_listed_whole: look.listing().distrust.is_none(),
         }));
     }
 }

@@ -11,9 +11,22 @@ pub struct Restored {
     pub knows_until: UnixMs,
     /// When it was noticed.
     pub noticed_at: UnixMs,
+    /// A person said that nothing was created since the copy was made.
+    #[serde(default)]
+    pub is_trusted: bool,
 }
 
+/// For so long after a copy was put in place nothing is created on a list that may lack
+/// parsers: a week.
+const CAREFUL_MS: DurationMs = 7 * 24 * 3_600_000;
+
 impl Restored {
+    /// Whether a create must wait for a list that can be trusted to be whole: one that the
+    /// copy does not know may have been sent before, under the same name.
+    pub const fn needs_whole_list(self, now: UnixMs) -> bool {
+        !self.is_trusted && now < self.noticed_at.saturating_add(CAREFUL_MS)
+    }
+
     /// When a parser of its own, which it did not know and now adopts, was paid for, if it
     /// was after the copy was made; `created_at` is what the service says, if it says so.
     ///
@@ -42,6 +55,7 @@ mod tests {
         let restored = Restored {
             knows_until: 1_000,
             noticed_at: 5_000,
+            is_trusted: false,
         };
         for (created_at, expected) in [
             (Some(0), None),

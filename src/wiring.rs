@@ -209,6 +209,7 @@ pub async fn trust(store: &mut Store, now: UnixMs) -> Result<(), StoreError> {
         // Not waiting is one thing, what was spent since another.
         store.note_restored(now).await?;
     }
+    store.trust_restored().await?;
     store.set_meta(CREATES_HELD_UNTIL, "0".to_owned()).await?;
     store.trust();
     Ok(())

@@ -12,12 +12,11 @@ mod apply;
 mod plan;
 mod restored;
 
+pub use restored::LIST_WAIT_MS;
+
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
 };
 
 use serde_json::value::RawValue;
@@ -105,8 +104,17 @@ pub struct Done {
     pub waits: Option<(Lane, UnixMs)>,
     /// Why it is PARKED, if it is.
     pub parked: Option<ParkReason>,
-    /// Nothing was done: it waits until each other job was looked for in the list.
-    pub is_set_aside: bool,
+    /// Why nothing was sent, though it is due.
+    pub held_back: Option<HeldBack>,
+}
+
+/// Why a create that is due was not sent, in a database that is a copy from before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldBack {
+    /// Each other job is looked for in the list first.
+    Sweeping,
+    /// The list proves nothing by what it lacks, and what the copy does not know may be there.
+    DistrustedList,
 }
 
 impl Done {
@@ -125,7 +133,7 @@ impl Done {
             id: job.id,
             waits: lane.map(|lane| (lane, job.progress.due_at)),
             parked: job.progress.park_reason,
-            is_set_aside: false,
+            held_back: None,
         }
     }
 }
@@ -206,9 +214,10 @@ impl<S: Service> Worker<S> {
             self.apply(&mut job, change, intent).await?;
             return Ok(Done::of(&job));
         }
-        if self.is_sweeping.load(Ordering::Relaxed) {
+        let held_back = self.holds_back(plan.is_listed_whole).await?;
+        if held_back.is_some() {
             return Ok(Done {
-                is_set_aside: true,
+                held_back,
                 ..Done::of(&job)
             });
         }

@@ -84,6 +84,7 @@ impl<S: Service> Daemon<S> {
                 let reads = !self.is_shut(Scope::Read);
                 let creates = reads
                     && !self.worker.is_blind().await
+                    && !self.awaits_list_in_vain()
                     && !self.is_shut(Scope::Create)
                     && self
                         .worker
@@ -95,6 +96,14 @@ impl<S: Service> Daemon<S> {
                 Ok(!moving)
             }
         }
+    }
+
+    /// Whether creates wait for a list that can be trusted, and none came in the time in
+    /// which one that only lags catches up.
+    fn awaits_list_in_vain(&self) -> bool {
+        let waited_ms = |since| self.worker.clock.now() - since;
+        self.list_awaited_since
+            .is_some_and(|since| waited_ms(since) > self.worker.policy.settle_ms)
     }
 
     /// Whether a gate is closed for a reason that does not pass by itself.

@@ -68,7 +68,10 @@ impl Sim {
             11 => self.delete_a_parser(),
             12 => self.insert_a_parser(),
             13 => self.add_credits(),
-            14 => self.ask_elsewhere(!self.is_elsewhere),
+            // Nobody can tell there what a copy of before has forgotten.
+            14 if self.is_elsewhere || !self.books.was_restored => {
+                self.ask_elsewhere(!self.is_elsewhere);
+            }
             15 => self.freeze(),
             _ => self.operate(),
         }
@@ -93,7 +96,8 @@ impl Sim {
                 self.pause(HOUR_MS / 4);
             }
             Focus::Elsewhere => self.ask_elsewhere(!self.is_elsewhere),
-            Focus::Restore if self.books.can_restore() => self.restore(),
+            // At another address nothing shows what a copy does not know.
+            Focus::Restore if self.books.can_restore() && !self.is_elsewhere => self.restore(),
             Focus::Restore => self.back_up(),
             Focus::Retry => return self.retry_a_failed_job(),
             Focus::Strangers => self.insert_a_parser(),

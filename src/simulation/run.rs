@@ -1,6 +1,7 @@
 //! Runs: one seed, many seeds, a failing seed shortened, a rule broken.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -264,17 +265,26 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
     daemon.run_unwatched().await
 }
 
-/// Runs `count` seeds from `first` on, on so many threads; stops at the first that fails.
-fn sweep(
+/// The seeds to run.
+#[derive(Debug, Clone, Copy)]
+struct Portion {
     first: u64,
     count: u64,
+    /// It stops after so many that fail.
+    max_failed: usize,
+}
+
+/// Runs seeds on so many threads. Returns those that failed, and why.
+fn sweep(
+    portion: Portion,
     threads: usize,
     broken: Option<Rule>,
-) -> (Option<(u64, String)>, Totals) {
+) -> (BTreeMap<u64, String>, Totals) {
     let folder = folder();
     let template = template(folder.path());
-    let next = AtomicU64::new(first);
-    let failed: Mutex<Option<(u64, String)>> = Mutex::new(None);
+    let next = AtomicU64::new(portion.first);
+    let end = portion.first + portion.count;
+    let failed: Mutex<BTreeMap<u64, String>> = Mutex::default();
     let totals = Mutex::new(Totals::default());
     std::thread::scope(|scope| {
         for thread in 0..threads {
@@ -286,7 +296,7 @@ fn sweep(
                 let mut stage = Stage::new(folder, template);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count || failed.lock().unwrap().is_some() {
+                    if seed >= end || failed.lock().unwrap().len() >= portion.max_failed {
                         break;
                     }
                     let outcome = stage.run(seed, None);
@@ -302,10 +312,7 @@ fn sweep(
                         } else {
                             why
                         };
-                        let mut failed = failed.lock().unwrap();
-                        if failed.as_ref().is_none_or(|(other, _)| seed < *other) {
-                            *failed = Some((seed, told));
-                        }
+                        failed.lock().unwrap().insert(seed, told);
                     }
                 }
             });
@@ -361,23 +368,29 @@ fn from_environment(name: &str) -> Option<u64> {
     )
 }
 
-/// `PARSERD_TEST_SEEDS` says how many, `PARSERD_TEST_FIRST_SEED` where to begin.
+/// `PARSERD_TEST_SEEDS` says how many, `PARSERD_TEST_FIRST_SEED` where to begin, and
+/// `PARSERD_TEST_MAX_FAILED` after how many that fail to stop.
+fn portion() -> Portion {
+    Portion {
+        first: from_environment("PARSERD_TEST_FIRST_SEED").unwrap_or(0),
+        count: from_environment("PARSERD_TEST_SEEDS").unwrap_or(SEEDS),
+        max_failed: from_environment("PARSERD_TEST_MAX_FAILED").map_or(1, |most| most as usize),
+    }
+}
+
 #[test]
 fn no_seed_pays_twice_loses_a_job_or_gets_stuck() {
-    let count = from_environment("PARSERD_TEST_SEEDS").unwrap_or(SEEDS);
-    let first = from_environment("PARSERD_TEST_FIRST_SEED").unwrap_or(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
-    let (failed, totals) = sweep(first, count, threads, None);
+    let (failed, totals) = sweep(portion(), threads, None);
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "{totals:?} in {seconds:.1} s, {:.0} seeds a second on {threads} threads",
         totals.seeds as f64 / seconds
     );
     assert!(totals.posts > totals.seeds / 2, "hardly anything was sent");
-    if let Some((_, told)) = failed {
-        panic!("{told}");
-    }
+    let told: Vec<_> = failed.into_values().collect();
+    assert!(told.is_empty(), "{}", told.join("\n\n"));
 }
 
 #[test]
@@ -395,11 +408,13 @@ fn one_seed_is_one_run() {
 #[test]
 fn each_broken_rule_is_noticed() {
     let mut missed = Vec::new();
-    let count = from_environment("PARSERD_TEST_SEEDS").unwrap_or(SEEDS);
-    let first = from_environment("PARSERD_TEST_FIRST_SEED").unwrap_or(0);
+    let portion = Portion {
+        max_failed: 1,
+        ..portion()
+    };
     for rule in Rule::ALL {
-        let (failed, totals) = sweep(first, count, 2, Some(rule));
-        match failed {
+        let (failed, totals) = sweep(portion, 2, Some(rule));
+        match failed.first_key_value() {
             Some((seed, why)) => {
                 println!("{rule:?}: seed {seed} of {} run: {why}", totals.seeds);
             }

@@ -56,6 +56,17 @@ const ALTER: &[&str] = &[
     "create lose after alter-name=cut:3 nth=1 per-name",
 ];
 
+/// The same where an old copy of the database is put in place: it has forgotten the names that
+/// were sent, so a cut must leave as much as is looked for.
+const ALTER_RESTORED: &[&str] = &[
+    "create lose after alter-name=slug p=0.5",
+    "create alter-name=slug",
+    "create lose after alter-name=cut:12 p=0.5",
+    "create status=504 after alter-name=cut:12 p=0.5",
+    "create alter-name=suffix:-1",
+    "create lose after alter-name=cut:12 nth=1 per-name",
+];
+
 /// Of lists that lag: no short settling time there.
 const LAG: &[&str] = &[
     "create status=500 after show-late=4m p=0.5",
@@ -179,7 +190,12 @@ impl Scenario {
         } else if focus == Some(Focus::Elsewhere) {
             rules.push(chance.of(&["create generation=40m", "create lose after p=0.5"]));
         } else if chance.once_in(3) {
-            let kinds = [LATE, GATEWAY, ALTER, LAG];
+            let alter = if focus == Some(Focus::Restore) {
+                ALTER_RESTORED
+            } else {
+                ALTER
+            };
+            let kinds = [LATE, GATEWAY, alter, LAG];
             let kind = chance.of(&kinds);
             rules.push(chance.of(kind));
         } else {

@@ -43,7 +43,30 @@ impl Store {
         let restored = Restored {
             knows_until: self.knows_until().await?,
             noticed_at: now,
+            is_trusted: false,
         };
+        self.keep_restored(restored).await
+    }
+
+    /// Keeps that a person trusts this copy, if it is one.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn trust_restored(&self) -> Result<(), StoreError> {
+        match self.restored().await? {
+            Some(restored) => {
+                let is_trusted = true;
+                self.keep_restored(Restored {
+                    is_trusted,
+                    ..restored
+                })
+                .await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn keep_restored(&self, restored: Restored) -> Result<(), StoreError> {
         let text = serde_json::json!(restored).to_string();
         self.set_meta(KEY, text).await
     }

@@ -1,15 +1,44 @@
 //! Parsers that a copy of the database did not know, and that were paid for since.
 
-use super::Worker;
+use std::sync::atomic::Ordering;
+
+use super::{HeldBack, Worker};
 use crate::{
     api::{Service, types::PollOutcome},
-    job::{Job, JobState},
+    job::{DurationMs, Job, JobState},
     lifecycle::Change,
     remote_name::tag_of,
-    store::{Found, StoreError},
+    store::{CREATES_HELD_UNTIL, Found, StoreError},
 };
 
+/// How long creates wait for a list, after one that cannot be trusted.
+pub const LIST_WAIT_MS: DurationMs = 60_000;
+
 impl<S: Service> Worker<S> {
+    /// Why a create that is due must wait for what this copy of the database does not know.
+    pub(super) async fn holds_back(
+        &self,
+        is_listed_whole: bool,
+    ) -> Result<Option<HeldBack>, StoreError> {
+        let now = self.clock.now();
+        if let Some(restored) = self.restored
+            && !is_listed_whole
+            && restored.needs_whole_list(now)
+        {
+            tracing::warn!(
+                wait_ms = LIST_WAIT_MS,
+                "the database is a copy from before and the account's list cannot be trusted to \
+                 be whole: creates wait, since what was sent after the copy was made may be \
+                 missing; `parserd run --trust-database` does not wait"
+            );
+            let held_until = now.saturating_add(LIST_WAIT_MS).to_string();
+            self.store.set_meta(CREATES_HELD_UNTIL, held_until).await?;
+            return Ok(Some(HeldBack::DistrustedList));
+        }
+        let is_sweeping = self.is_sweeping.load(Ordering::Relaxed);
+        Ok(is_sweeping.then_some(HeldBack::Sweeping))
+    }
+
     /// What the ledger lacks of a parser that `change` adopts: that it was paid for after the
     /// copy was made which is the database now. The service is asked when it was made.
     pub(super) async fn found(
