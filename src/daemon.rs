@@ -3,6 +3,7 @@
 
 mod claims;
 mod clock_step;
+mod creates_wait;
 pub mod heartbeat;
 pub mod hold;
 mod idle;
@@ -26,6 +27,7 @@ use tokio::{
 use self::{hold::Holds, polls::Surveys};
 use crate::{
     api::Service,
+    countdown::Countdown,
     job::{DurationMs, Job, JobId, ParkReason, UnixMs},
     key::KeyProof,
     lifecycle::Event,
@@ -127,7 +129,9 @@ pub struct Daemon<S> {
     /// watch began.
     is_nudged: bool,
     /// No create is sent before: the database is not the one that was written last.
-    creates_held_until: UnixMs,
+    creates_wait: Countdown,
+    /// What is left of it by the database.
+    kept_wait_ms: DurationMs,
     /// Since when creates wait for a list that can be trusted, if they do.
     list_awaited_since: Option<UnixMs>,
     /// Jobs that wait until each other one was looked for in the list; leased till then.
@@ -170,7 +174,8 @@ impl<S: Service> Daemon<S> {
             is_full: false,
             lacks_canary: false,
             is_nudged: true,
-            creates_held_until: 0,
+            creates_wait: Countdown::default(),
+            kept_wait_ms: 0,
             list_awaited_since: None,
             set_aside: Vec::new(),
             wants_list: false,
@@ -185,12 +190,13 @@ impl<S: Service> Daemon<S> {
         }
     }
 
-    /// The same, which sends no create before a time.
+    /// The same, which sends no create before it has looked for so long.
     #[must_use]
-    pub fn holding_creates_until(mut self, at: UnixMs) -> Self {
-        self.creates_held_until = at;
+    pub fn holding_creates_for(mut self, wait_ms: DurationMs) -> Self {
+        self.creates_wait = Countdown::of(wait_ms);
+        self.kept_wait_ms = wait_ms;
         // What was sent before is looked for at once.
-        self.wants_list = at > self.worker.clock.now();
+        self.wants_list = wait_ms > 0;
         self
     }
 
@@ -279,6 +285,7 @@ impl<S: Service> Daemon<S> {
                     STORE_PAUSE
                 }
             };
+            let pause = self.pausing(pause);
             tokio::select! {
                 biased;
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
@@ -301,6 +308,7 @@ impl<S: Service> Daemon<S> {
         self.heartbeat
             .store(self.worker.clock.now(), Ordering::Relaxed);
         self.worker.store.still_has_its_file()?;
+        self.count_down().await?;
         if let Some(resume_at) = self.resume_at {
             let left_ms = resume_at.saturating_sub(self.worker.clock.now());
             if left_ms > 0 {

@@ -33,6 +33,7 @@ pub mod cli;
 pub mod clock;
 pub mod concurrency;
 pub mod config;
+mod countdown;
 mod cure;
 pub mod daemon;
 mod duration;

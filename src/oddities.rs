@@ -83,6 +83,22 @@ pub struct Facts {
     pub held_until: Option<UnixMs>,
 }
 
+/// How long creates wait, in a database that is not the one that was written last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreatesHold {
+    /// Time in which a daemon must have looked until then.
+    pub left_ms: DurationMs,
+    /// When it ended, or when it ends if that time passes at once.
+    pub until: UnixMs,
+}
+
+impl CreatesHold {
+    /// When it ends; none where creates do not wait.
+    pub fn until(self) -> Option<UnixMs> {
+        (self.left_ms > 0).then_some(self.until)
+    }
+}
+
 named_enum! {
     /// What is odd.
     Kind {

@@ -1,7 +1,10 @@
 //! From settings to a daemon.
 
 use std::{
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI64},
+    },
     time::Duration,
 };
 
@@ -26,9 +29,10 @@ use crate::{
     job::{DurationMs, UnixMs},
     lifecycle::Policy,
     metrics::{Measured, Metrics},
+    oddities::CreatesHold,
     pace::{self, Generation, Pace},
     reconcile::Lists,
-    store::{CREATES_HELD_UNTIL, Store, StoreError},
+    store::{Store, StoreError},
     survey,
     worker::{Stop, Worker},
 };
@@ -132,8 +136,7 @@ pub async fn daemon<S: Service>(
     )
     .await?;
     let settle_ms = millis(settings.reconcile.settle);
-    let creates_held_until =
-        hold_another(&store, store.is_another(), settle_ms, clock.now()).await?;
+    let creates_wait_ms = hold_another(&store, store.is_another(), settle_ms, clock.now()).await?;
     store.take_over().await?;
     let restored = store.restored().await?;
     let metrics = Arc::new(Metrics::default());
@@ -157,7 +160,7 @@ pub async fn daemon<S: Service>(
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
         request_timeout_ms: millis(settings.api.request_timeout),
-        lists_not_before: creates_held_until,
+        lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),
         restored,
         stop,
@@ -166,38 +169,35 @@ pub async fn daemon<S: Service>(
         max_generating: settings.workers.max_generating,
         single_polls: survey::SINGLE_POLLS,
     };
-    Ok(Daemon::new(worker, limits, until).holding_creates_until(creates_held_until))
+    Ok(Daemon::new(worker, limits, until).holding_creates_for(creates_wait_ms))
 }
 
-/// Until when creates wait, because the database is not the one that was written last here:
+/// How long creates wait, because the database is not the one that was written last here:
 /// what was sent since, and is not in it, may land as late as any create in doubt.
 pub(crate) async fn hold_another(
     store: &Store,
     is_another: bool,
     settle_ms: DurationMs,
     now: UnixMs,
-) -> Result<UnixMs, StoreError> {
-    let held = store.meta(CREATES_HELD_UNTIL).await?;
-    let mut held_until = held.and_then(|text| text.parse().ok()).unwrap_or(0);
+) -> Result<DurationMs, StoreError> {
+    let mut left_ms = store.creates_hold().await?.left_ms.clamp(0, settle_ms);
     if is_another {
         store.note_restored(now).await?;
-        held_until = now.saturating_add(settle_ms);
-        store
-            .set_meta(CREATES_HELD_UNTIL, held_until.to_string())
-            .await?;
+        left_ms = settle_ms;
     }
-    // A clock that was set back makes no hold longer.
-    held_until = held_until.min(now.saturating_add(settle_ms));
-    if held_until > now {
+    if left_ms > 0 {
+        let until = now.saturating_add(left_ms);
+        let hold = CreatesHold { left_ms, until };
+        store.keep_creates_hold(hold).await?;
         tracing::warn!(
             database = %store.path().display(),
-            wait_ms = held_until - now,
+            wait_ms = left_ms,
             "the database is not the one that parserd wrote last here: creates wait for \
              reconcile.settle, until what was sent since has landed; `parserd run \
              --trust-database` does not wait"
         );
     }
-    Ok(held_until)
+    Ok(left_ms)
 }
 
 /// Takes the database for the one that was written last: no create waits.
@@ -210,7 +210,7 @@ pub async fn trust(store: &mut Store, now: UnixMs) -> Result<(), StoreError> {
         store.note_restored(now).await?;
     }
     store.trust_restored().await?;
-    store.set_meta(CREATES_HELD_UNTIL, "0".to_owned()).await?;
+    store.keep_creates_hold(CreatesHold::default()).await?;
     store.trust();
     Ok(())
 }

@@ -16,7 +16,10 @@ pub use restored::LIST_WAIT_MS;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use serde_json::value::RawValue;
@@ -73,7 +76,7 @@ pub struct Worker<S> {
     /// A create is sent within this time of its intent, or not at all.
     pub request_timeout_ms: DurationMs,
     /// Creates are sent on no list that is older: what was sent before may land until then.
-    pub lists_not_before: UnixMs,
+    pub lists_not_before: AtomicI64,
     /// Jobs are looked for in the list, and none is created yet: what a copy of the database
     /// does not know is to be counted first.
     pub is_sweeping: AtomicBool,
@@ -167,7 +170,8 @@ impl<S: Service> Worker<S> {
             Ok(spec) => spec,
             Err(reason) => return self.happen(&mut job, Event::Unusable(reason)).await,
         };
-        let not_before = (self.clock.now() - LIST_MAX_AGE_MS).max(self.lists_not_before);
+        let not_before =
+            (self.clock.now() - LIST_MAX_AGE_MS).max(self.lists_not_before.load(Ordering::Relaxed));
         let asking = self.listing(not_before, read_pass);
         let Some(listed) = self.unless_stopped(asking).await else {
             return Ok(Done::of(&job));

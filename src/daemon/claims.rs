@@ -11,7 +11,7 @@ use crate::{
     job::{JobId, ParkReason, UnixMs},
     store::{Lane, StoreError},
     survey,
-    worker::{LIST_WAIT_MS, Worker},
+    worker::Worker,
 };
 
 /// How many creates in doubt one list settles at the most.
@@ -64,7 +64,7 @@ impl<S: Service> Daemon<S> {
     pub(super) async fn start_create(&mut self) -> Result<bool, StoreError> {
         let now = self.worker.clock.now();
         if now < self.worker.lists.retry_at()
-            || now < self.creates_held_until
+            || !self.creates_wait.is_over()
             || self.worker.account.budget_hold(now).is_some()
         {
             return Ok(false);
@@ -94,15 +94,6 @@ impl<S: Service> Daemon<S> {
             Ok(Yield::Done(vec![done]))
         });
         Ok(true)
-    }
-
-    /// Creates wait for another list; what is claimed is claimed anew then.
-    pub(super) fn hold_for_list(&mut self) {
-        let now = self.worker.clock.now();
-        self.creates_held_until = now.saturating_add(LIST_WAIT_MS);
-        self.list_awaited_since.get_or_insert(now);
-        self.unclaim_creates();
-        self.creates.look_at = 0;
     }
 
     /// Each job that is due was looked for in the list: from here on creates are sent.

@@ -1,5 +1,7 @@
 //! The clock was set: all that waits goes on waiting as long as it would have.
 
+use std::sync::atomic::Ordering;
+
 use super::{Daemon, polls::Surveys};
 use crate::{
     api::Service,
@@ -18,6 +20,7 @@ impl<S: Service> Daemon<S> {
             clock,
             account,
             lists,
+            lists_not_before,
             ..
         } = &*self.worker;
         tracing::warn!(step_ms, "the clock was set: what waits is moved with it");
@@ -30,6 +33,9 @@ impl<S: Service> Daemon<S> {
         account.distrust_count();
         account.shift(step_ms);
         lists.forget().await;
+        // No list of before is left.
+        lists_not_before.store(0, Ordering::Relaxed);
+        self.creates_wait.forget_pause();
         self.worker.after_report().await;
         self.unclaim_creates();
         self.unclaim_polls();

@@ -47,7 +47,7 @@ impl<S: Service> Daemon<S> {
         let next = (polls_at.max(reads_at)).min(doubts_at.max(lists_at)).min(
             creates_at
                 .max(lists_at)
-                .max(self.creates_held_until)
+                .max(now.saturating_add(self.creates_wait.left_ms()))
                 .max(account.budget_hold(now).unwrap_or(0)),
         );
         let busy = self.tasks.len() >= account.max_requests();

@@ -196,7 +196,8 @@ impl Sim {
         };
         let id = self.service.world.insert_parser(self.time, inserted);
         self.books.strangers.push((id.clone(), name));
-        if self.chance.once_in(2) {
+        // Who insists on one that this account does not have gets that job FAILED.
+        if self.chance.once_in(2) && !self.is_elsewhere {
             self.resolve(&id);
         }
     }
@@ -212,11 +213,12 @@ impl Sim {
         let name = job.name.clone();
         self.note(|| format!("somebody resolves {name} with {parser}"));
         let adopted = "UPDATE jobs SET revision = revision + 1, state = 'GENERATING', \
-             parser_id = ?1, generating_since = ?2, due_at = ?2, updated_at = ?2, \
+             epoch = (SELECT coalesce(max(epoch), 0) FROM account_epochs), parser_id = ?1, generating_since = ?2, due_at = ?2, updated_at = ?2, \
              doubt_since = NULL, doubt_cause = NULL, absent_since = NULL, absent_lists = 0, \
              untrusted_since = NULL, park_reason = NULL, remote_name = NULL \
              WHERE id = ?3 AND doubt_since IS NOT NULL AND state IN ('CREATING', 'PARKED')";
-        let made = "UPDATE creates SET outcome = 'made', parser_id = ?1, settled_at = ?2 \
+        let made = "UPDATE creates SET outcome = 'made', parser_id = ?1, settled_at = ?2, \
+             epoch = (SELECT coalesce(max(epoch), 0) FROM account_epochs) \
              WHERE job_id = ?3 AND outcome = 'pending'";
         if self.books.sql(now, Some(id), adopted, (parser, now, id)) > 0 {
             self.books.sql(now, None, made, (parser, now, id));

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -229,14 +229,13 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         )
     });
     let is_another = with(|sim| sim.was_restored);
-    let held_until =
-        wiring::hold_another(&store, is_another, policy.settle_ms, clock.now()).await?;
+    let address = with(|sim| sim.is_elsewhere.to_string());
+    store.begin_epoch(address, clock.now()).await?;
+    let wait_ms = wiring::hold_another(&store, is_another, policy.settle_ms, clock.now()).await?;
     // As the mark beside the database: only now is it taken over.
     with(|sim| sim.was_restored = false);
     let restored = store.restored().await?;
     let account = Account::load(&store, gates, budget, max_requests, clock.now()).await?;
-    let address = with(|sim| sim.is_elsewhere.to_string());
-    store.begin_epoch(address, clock.now()).await?;
     let mut evidence = store.list_lag().await?;
     if evidence == Evidence::default() {
         evidence = with(|sim| sim.plan.list_lag());
@@ -255,12 +254,12 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         name_tag: true,
         credits_per_create,
         request_timeout_ms: REQUEST_TIMEOUT_MS,
-        lists_not_before: held_until,
+        lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),
         restored,
         stop,
     };
-    let daemon = Daemon::new(worker, limits, Until::Stopped).holding_creates_until(held_until);
+    let daemon = Daemon::new(worker, limits, Until::Stopped).holding_creates_for(wait_ms);
     with(|sim| sim.nudge = Some(daemon.nudge()));
     daemon.run_unwatched().await
 }

@@ -198,14 +198,18 @@ static INTENT: LazyLock<Batch> = LazyLock::new(|| {
 
 static MADE: LazyLock<Batch> = LazyLock::new(|| {
     let columns = ["remote_name", "parser_id", "at"];
-    let update = "UPDATE creates SET outcome = 'made', parser_id = made.parser_id, \
-                         settled_at = made.at \
-                  FROM made \
-                  WHERE creates.remote_name = made.remote_name AND creates.outcome = 'pending' \
-                    AND NOT EXISTS (SELECT 1 FROM creates AS other \
-                                    WHERE other.parser_id = made.parser_id) \
-                  RETURNING parser_id";
-    Batch::new("made", &columns, update)
+    // Of the account in which the parser was seen: a person may choose one of another than
+    // the create was sent to.
+    let update = format!(
+        "UPDATE creates SET outcome = 'made', parser_id = made.parser_id, \
+                settled_at = made.at, epoch = {CURRENT} \
+         FROM made \
+         WHERE creates.remote_name = made.remote_name AND creates.outcome = 'pending' \
+           AND NOT EXISTS (SELECT 1 FROM creates AS other \
+                           WHERE other.parser_id = made.parser_id) \
+         RETURNING parser_id"
+    );
+    Batch::new("made", &columns, &update)
 });
 
 /// Applies a group, in order. Two changes of one revision cannot both be applied.
@@ -430,8 +434,14 @@ async fn settle(
 ) -> Result<Option<(i64, UnixMs)>, StoreError> {
     // Bound to a column that a partial index names, a value has SQLite prepare the
     // statement anew each time.
+    let epoch = if parser_id.is_some() {
+        CURRENT
+    } else {
+        "epoch"
+    };
     let sql = format!(
-        "UPDATE creates SET outcome = '{outcome}', parser_id = ?2, settled_at = ?3 \
+        "UPDATE creates SET outcome = '{outcome}', parser_id = ?2, settled_at = ?3, \
+                epoch = {epoch} \
          WHERE id = (SELECT id FROM creates WHERE remote_name = ?1 AND outcome = '{from}' \
                 ORDER BY id DESC LIMIT 1) \
            AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?2) \

@@ -53,7 +53,6 @@ pub use file::{beside, check_access, folder_of, has_content, resolved};
 pub use given_up::{GivenUp, PendingCreate};
 pub use hold::has_daemon;
 pub use lookup::{Holder, KnownParser, LedgerFacts};
-pub use oddities::CREATES_HELD_UNTIL;
 pub use place::shared_file_system;
 pub use queue::{Lane, QueuedJob};
 pub use strangers::Stranger;

@@ -6,15 +6,15 @@ use super::{Store, StoreError, Stranger, Trying as _, strangers::UNEXPLAINED};
 use crate::{
     job::{DurationMs, UnixMs},
     listing::Listing,
-    oddities::{Facts, Lag, ListReport, MOST_NAMED, Unexplained},
+    oddities::{CreatesHold, Facts, Lag, ListReport, MOST_NAMED, Unexplained},
 };
 
 /// The key under which it is kept what the last list said of itself; the value is JSON.
 const LIST_REPORT: &str = "list_report";
 
-/// The key under which it is kept until when creates wait, in a database that is not the one
-/// that was written last.
-pub const CREATES_HELD_UNTIL: &str = "creates_held_until";
+/// The key under which it is kept for how long creates wait, in a database that is not the one
+/// that was written last; the value is JSON.
+const CREATES_HOLD: &str = "creates_hold";
 
 /// A stranger of the ledger's, and not one that a create under way or in doubt may have made.
 const OF_THE_LEDGER: &str = "remote_name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM creates \
@@ -41,15 +41,24 @@ impl Store {
         self.set_meta(LIST_REPORT, text).await
     }
 
-    /// Until when creates wait, in a database that is not the one that was written last; none
-    /// where they do not.
+    /// How long creates wait, in a database that is not the one that was written last.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn creates_held_until(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
-        let held = self.meta(CREATES_HELD_UNTIL).await?;
-        let held = held.and_then(|text| text.parse().ok());
-        Ok(held.filter(|until| *until > now))
+    pub async fn creates_hold(&self) -> Result<CreatesHold, StoreError> {
+        let text = self.meta(CREATES_HOLD).await?;
+        // What cannot be read was not written by this version.
+        let hold = text.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(hold.unwrap_or_default())
+    }
+
+    /// Keeps how long creates wait.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn keep_creates_hold(&self, hold: CreatesHold) -> Result<(), StoreError> {
+        let text = serde_json::json!(hold).to_string();
+        self.set_meta(CREATES_HOLD, text).await
     }
 
     /// What is odd, by the last list that the daemon had.
@@ -71,7 +80,7 @@ impl Store {
                 settle_after_error_counts: evidence.is_quick(settle_after_error_ms, now),
             },
             elsewhere: self.elsewhere().await?,
-            held_until: self.creates_held_until(now).await?,
+            held_until: self.creates_hold().await?.until(),
         })
     }
 

@@ -7,8 +7,9 @@ use crate::{
     api::{Service, types::PollOutcome},
     job::{DurationMs, Job, JobState},
     lifecycle::Change,
+    oddities::CreatesHold,
     remote_name::tag_of,
-    store::{CREATES_HELD_UNTIL, Found, StoreError},
+    store::{Found, StoreError},
 };
 
 /// How long creates wait for a list, after one that cannot be trusted.
@@ -31,8 +32,11 @@ impl<S: Service> Worker<S> {
                  be whole: creates wait, since what was sent after the copy was made may be \
                  missing; `parserd run --trust-database` does not wait"
             );
-            let held_until = now.saturating_add(LIST_WAIT_MS).to_string();
-            self.store.set_meta(CREATES_HELD_UNTIL, held_until).await?;
+            let hold = CreatesHold {
+                left_ms: LIST_WAIT_MS,
+                until: now.saturating_add(LIST_WAIT_MS),
+            };
+            self.store.keep_creates_hold(hold).await?;
             return Ok(Some(HeldBack::DistrustedList));
         }
         let is_sweeping = self.is_sweeping.load(Ordering::Relaxed);

@@ -183,8 +183,8 @@ async fn after_a_restore_no_create_is_looked_into_before_the_settling_time_is_ov
     harness.assert_one_parser_each(6);
     let waited = harness
         .sql(
-            "SELECT min(at) >= (SELECT CAST(value AS INTEGER) FROM meta \
-                 WHERE key = 'creates_held_until') \
+            "SELECT min(at) >= (SELECT value ->> 'until' FROM meta \
+                 WHERE key = 'creates_hold') \
              FROM job_events WHERE job_id > 2 AND event <> 'queued'",
         )
         .await
