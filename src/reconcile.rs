@@ -28,7 +28,7 @@ use crate::{
     list_lag::{Evidence, ListLag},
     listing::{Apart, Assessment, Listing},
     remote_name::Echo,
-    store::{Intent, KnownParser, StoreError},
+    store::{ELSEWHERE, Intent, KnownParser, StoreError},
     survey::Seen,
     worker::{Done, Worker},
 };
@@ -42,10 +42,6 @@ const MAX_ASKING_MS: DurationMs = 60_000;
 
 /// How many creates in doubt are looked up in a list at once.
 const SIGHTS_AT_ONCE: usize = 32;
-
-/// Why the list says nothing of a create.
-const ELSEWHERE: &str = "the create was sent at another address or with another API key, and \
-    no parser of that account was seen here";
 
 /// Why there is no list.
 #[derive(Debug, Clone)]
@@ -293,7 +289,8 @@ impl<S: Service> Worker<S> {
             parser_id = %id,
             "a parser that was known before is seen: this is the account of before"
         );
-        self.store.join_accounts(id.clone()).await?;
+        let now = self.clock.now();
+        self.store.join_accounts(id.clone(), now).await?;
         Ok(true)
     }
 

@@ -12,8 +12,6 @@ mod apply;
 mod plan;
 mod restored;
 
-pub use restored::LIST_WAIT_MS;
-
 use std::{
     collections::HashMap,
     sync::{

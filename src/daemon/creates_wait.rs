@@ -5,7 +5,6 @@ use std::{sync::atomic::Ordering, time::Duration};
 use super::Daemon;
 use crate::{
     api::Service, countdown::Countdown, job::DurationMs, oddities::CreatesHold, store::StoreError,
-    worker::LIST_WAIT_MS,
 };
 
 /// How often it is looked while creates wait: a pause counts for no more than was planned.
@@ -48,8 +47,9 @@ impl<S: Service> Daemon<S> {
     /// Creates wait for another list; what is claimed is claimed anew then.
     pub(super) fn hold_for_list(&mut self) {
         let now = self.worker.clock.now();
-        self.creates_wait = Countdown::of(LIST_WAIT_MS);
-        self.kept_wait_ms = LIST_WAIT_MS;
+        let wait_ms = self.worker.list_wait_ms();
+        self.creates_wait = Countdown::of(wait_ms);
+        self.kept_wait_ms = wait_ms;
         self.list_awaited_since.get_or_insert(now);
         self.unclaim_creates();
         self.creates.look_at = 0;

@@ -1,10 +1,11 @@
 //! Which account parsers and creates belong to: the one that is asked now, or another that
 //! was asked before, at another address or with another key.
 
-use sqlx::{AssertSqlSafe, Row as _};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::{Store, StoreError, Trying as _};
-use crate::job::{ParserId, UnixMs};
+use crate::job::{ParkReason, ParserId, UnixMs};
 
 /// The epochs that are not the current account's, for an SQL `IN`.
 pub(super) const FOREIGN: &str = "(SELECT epoch FROM account_epochs WHERE account <> \
@@ -12,6 +13,10 @@ pub(super) const FOREIGN: &str = "(SELECT epoch FROM account_epochs WHERE accoun
 
 /// The epoch that is now, for an SQL expression.
 pub(super) const CURRENT: &str = "(SELECT coalesce(max(epoch), 0) FROM account_epochs)";
+
+/// Why a list says nothing of a create; part of what a job that is PARKED for it says.
+pub const ELSEWHERE: &str = "the create was sent at another address or with another API key, and \
+    no parser of that account was seen here";
 
 /// How many parsers of other accounts a list is searched for.
 const MOST_FOREIGN: i64 = 1000;
@@ -57,8 +62,9 @@ impl Store {
                     )
                     .bind(fingerprint)
                     .bind(now)
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await?;
+                    take_up_doubts(connection, now).await?;
                     Ok(last.is_some())
                 })
             })
@@ -151,7 +157,7 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn join_accounts(&self, seen: ParserId) -> Result<(), StoreError> {
+    pub async fn join_accounts(&self, seen: ParserId, now: UnixMs) -> Result<(), StoreError> {
         self.writer
             .run("record that two accounts are one", move |connection| {
                 Box::pin(async move {
@@ -163,9 +169,9 @@ impl Store {
                               UNION SELECT epoch FROM jobs WHERE parser_id = ?1))",
                     )
                     .bind(seen.0)
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await?;
-                    Ok(())
+                    take_up_doubts(connection, now).await
                 })
             })
             .await
@@ -203,4 +209,42 @@ impl Store {
         let is_any = found.generating + found.in_doubt + found.made > 0;
         Ok(is_any.then_some(found))
     }
+}
+
+/// Creates in doubt that were PARKED because their account was not asked: now that it is,
+/// they are looked for again.
+async fn take_up_doubts(connection: &mut SqliteConnection, now: UnixMs) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "UPDATE jobs SET state = 'CREATING', park_reason = NULL, error_status = NULL, \
+             error_message = NULL, error_hint = NULL, absent_since = NULL, absent_lists = 0, \
+             untrusted_since = NULL, due_at = ?1, updated_at = ?1, revision = revision + 1 \
+         WHERE state = 'PARKED' AND park_reason = ?2 AND doubt_since IS NOT NULL \
+             AND instr(error_message, ?3) > 0 \
+             AND EXISTS (SELECT 1 FROM creates WHERE job_id = jobs.id \
+                         AND outcome = 'pending' AND epoch NOT IN {FOREIGN}) \
+         RETURNING id"
+    );
+    let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(now)
+        .bind(ParkReason::Ambiguous.as_str())
+        .bind(ELSEWHERE)
+        .fetch_all(&mut *connection)
+        .await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO job_events (job_id, at, event, detail) \
+         SELECT value, ?2, 'unparked', json_object('park_reason', ?3) FROM json_each(?1)",
+    )
+    .bind(json!(ids).to_string())
+    .bind(now)
+    .bind(ParkReason::Ambiguous.as_str())
+    .execute(connection)
+    .await?;
+    tracing::info!(
+        jobs = ids.len(),
+        "the account of creates in doubt is asked again: they are looked for in its list"
+    );
+    Ok(())
 }

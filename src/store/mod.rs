@@ -47,7 +47,7 @@ use sqlx::{SqliteConnection, migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Found, Intent};
 pub use backup::{Backup, BackupError, backup, leftovers};
-pub use epochs::Elsewhere;
+pub use epochs::{ELSEWHERE, Elsewhere};
 pub use failures::Failures;
 pub use file::{beside, check_access, folder_of, has_content, resolved};
 pub use given_up::{GivenUp, PendingCreate};

@@ -12,10 +12,15 @@ use crate::{
     store::{Found, StoreError},
 };
 
-/// How long creates wait for a list, after one that cannot be trusted.
-pub const LIST_WAIT_MS: DurationMs = 60_000;
+/// How long creates wait for a list at most, after one that cannot be trusted.
+const MAX_LIST_WAIT_MS: DurationMs = 60_000;
 
 impl<S: Service> Worker<S> {
+    /// How long creates wait for a list, after one that cannot be trusted.
+    pub(crate) fn list_wait_ms(&self) -> DurationMs {
+        self.policy.settle_ms.min(MAX_LIST_WAIT_MS)
+    }
+
     /// Why a create that is due must wait for what this copy of the database does not know.
     pub(super) async fn holds_back(
         &self,
@@ -26,15 +31,16 @@ impl<S: Service> Worker<S> {
             && !is_listed_whole
             && restored.needs_whole_list(now)
         {
+            let left_ms = self.list_wait_ms();
             tracing::warn!(
-                wait_ms = LIST_WAIT_MS,
+                wait_ms = left_ms,
                 "the database is a copy from before and the account's list cannot be trusted to \
                  be whole: creates wait, since what was sent after the copy was made may be \
                  missing; `parserd run --trust-database` does not wait"
             );
             let hold = CreatesHold {
-                left_ms: LIST_WAIT_MS,
-                until: now.saturating_add(LIST_WAIT_MS),
+                left_ms,
+                until: now.saturating_add(left_ms),
             };
             self.store.keep_creates_hold(hold).await?;
             return Ok(Some(HeldBack::DistrustedList));

@@ -191,3 +191,47 @@ async fn after_a_restore_no_create_is_looked_into_before_the_settling_time_is_ov
         .unwrap();
     assert_eq!(waited, ["1"]);
 }
+
+#[tokio::test]
+async fn a_restored_database_creates_nothing_on_a_list_that_may_lack_parsers() {
+    let mut harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
+    harness.run_until_done().await;
+    let backup = back_up(&harness).await;
+    harness.enqueue(2).await;
+    harness.run_until_done().await;
+    restore(&harness, &backup);
+    harness.enqueue(3).await;
+    harness.set("reconcile.settle", "200ms");
+    // Lists lack what the copy does not know, and one that it knows.
+    let all = harness.server.with(|simulator| {
+        let all = simulator.world.parsers(i64::MAX);
+        let rule = "list status=200 body=[]".parse().unwrap();
+        simulator.faults.add(rule);
+        all.len()
+    });
+    assert_eq!(all, 2);
+    let running = harness.start(Until::Stopped).await;
+    let lists = harness.requests(Endpoint::List);
+    harness
+        .wait_until("lists, one after the other", async || {
+            harness.requests(Endpoint::List) > lists + 3
+        })
+        .await;
+    harness
+        .await_states(&[(JobState::Finished, 1), (JobState::Queued, 2)])
+        .await;
+    let store = harness.store().await;
+    let facts = store.account_facts(0, 0).await.unwrap();
+    store.close().await;
+    assert!(facts.held_until.is_some(), "{facts:?}");
+    running.stopped().await;
+    // A run that is to end does not wait for such a list for ever.
+    let running = harness.start(Until::NoProgress).await;
+    running.ended().await;
+    assert_eq!(harness.requests(Endpoint::Create), 2);
+    harness.server.with(|simulator| simulator.faults.clear());
+    harness.run_until_done().await;
+    harness.await_states(&[(JobState::Finished, 3)]).await;
+    harness.assert_one_parser_each(3);
+}

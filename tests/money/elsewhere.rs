@@ -65,10 +65,6 @@ async fn another_address_for_a_while_fails_no_job_and_pays_for_none_again() {
         harness.settings = right;
         harness.server.with(|simulator| simulator.faults.clear());
         harness.set("poll.timeout", "1h");
-        harness
-            .sql("UPDATE jobs SET state = 'QUEUED' WHERE state = 'PARKED'")
-            .await
-            .unwrap();
         let running = harness.start(Until::Stopped).await;
         harness
             .await_states(&[(JobState::Finished, 1), (JobState::Generating, 1)])
@@ -97,4 +93,65 @@ async fn another_key_of_the_same_account_is_known_by_the_parsers_that_it_shows()
     let store = harness.store().await;
     assert_eq!(store.elsewhere().await.unwrap(), None);
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_parser_that_a_person_chose_belongs_to_the_account_in_which_it_was_seen() {
+    let mut harness = Harness::new(&["create lose before"]).await;
+    harness.enqueue(1).await;
+    harness.set("reconcile.settle", "2s");
+    harness.set("poll.timeout", "200ms");
+    let running = harness.start(Until::Stopped).await;
+    harness.await_states(&[(JobState::Creating, 1)]).await;
+    harness
+        .wait_until("a create in doubt", async || {
+            !harness
+                .sql("SELECT 1 FROM jobs WHERE doubt_since IS NOT NULL")
+                .await
+                .unwrap()
+                .is_empty()
+        })
+        .await;
+    running.killed().await;
+    // It is settled with a parser of another account, which a person found there.
+    let other = elsewhere("another-key").await;
+    let id = other.server.with(|simulator| {
+        let now = i64::MAX / 2;
+        simulator.world.insert_parser(
+            now,
+            parserd::simulator::Inserted {
+                name: "somebody's".to_owned(),
+                ..parserd::simulator::Inserted::default()
+            },
+        )
+    });
+    let right = harness.settings.clone();
+    harness.set("reconcile.settle", "20ms");
+    harness.set("api.base_url", &other.server.base_url());
+    harness.set("api.key", "another-key");
+    let running = harness.start(Until::Stopped).await;
+    harness
+        .wait_until("a list there", async || other.requests(Endpoint::List) > 0)
+        .await;
+    running.killed().await;
+    let store = harness.store().await;
+    let job = store.find("1").await.unwrap().unwrap();
+    let word = parserd::operator::Word::Adopt(parserd::job::ParserId(id.clone()));
+    let policy = parserd::wiring::policy(&harness.settings());
+    let asking = parserd::operator::Asking::<parserd::api::client::Client>::Skipped;
+    let settled = parserd::operator::settle(&store, &policy, job, &word, asking, 1_000).await;
+    assert!(
+        matches!(settled, Ok(parserd::operator::Settled::Done(_))),
+        "{settled:?}"
+    );
+    store.close().await;
+    // Asked at the first address again, which does not have it.
+    harness.settings = right;
+    let running = harness.start(Until::Stopped).await;
+    let gets = harness.requests(Endpoint::Get);
+    harness
+        .wait_until("polls", async || harness.requests(Endpoint::Get) > gets + 6)
+        .await;
+    harness.await_states(&[(JobState::Generating, 1)]).await;
+    running.stopped().await;
 }
