@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::job::{DurationMs, UnixMs};
+use crate::core::job::{DurationMs, UnixMs};
 
 /// A wall clock that is off by less has not stepped: it was slewed, or read late.
 const MIN_STEP_MS: DurationMs = 2_000;

@@ -183,7 +183,7 @@ mod tests {
             ("hyper_util::client::legacy", true),
             ("reqwest", true),
             ("reqwest_like", false),
-            ("parserd::worker", false),
+            ("parserd::engine::worker", false),
         ] {
             assert_eq!(is_leaky(target), leaky, "{target}");
         }

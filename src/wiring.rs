@@ -15,26 +15,26 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::{
-    account::Account,
     api::{
         Service,
         client::{Client, ClientConfig, ClientError},
     },
-    backoff::Schedule,
-    budget::Budget,
     clock::Clock,
     config::{Settings, millis},
-    daemon::{Daemon, Limits, Until},
-    gate::GatePolicy,
-    job::{DurationMs, UnixMs},
-    lifecycle::Policy,
-    metrics::{Measured, Metrics},
-    oddities::CreatesHold,
-    pace::{self, Generation, Pace},
-    reconcile::Lists,
+    core::backoff::Schedule,
+    core::budget::Budget,
+    core::gate::GatePolicy,
+    core::job::{DurationMs, UnixMs},
+    core::lifecycle::Policy,
+    core::oddities::CreatesHold,
+    core::pace::{self, Generation, Pace},
+    engine::account::Account,
+    engine::daemon::{Daemon, Limits, Until},
+    engine::metrics::{Measured, Metrics},
+    engine::reconcile::Lists,
+    engine::survey,
+    engine::worker::{Stop, Worker},
     store::{Store, StoreError},
-    survey,
-    worker::{Stop, Worker},
 };
 
 /// The key under which the database keeps the fingerprint of the last API key.
@@ -257,7 +257,7 @@ pub async fn take_in_service(
     let is_new_key = last.as_deref() != Some(fingerprint.as_str());
     let is_changed = is_new_key && last.is_some();
     if is_changed {
-        for scope in crate::gate::Scope::ALL {
+        for scope in crate::core::gate::Scope::ALL {
             store.set_gate(*scope, None).await?;
         }
     }

@@ -9,9 +9,9 @@ use std::{collections::BTreeMap, time::Duration};
 use common::{Harness, Running};
 use parserd::{
     clock::Clock,
-    daemon::Until,
-    job::{JobId, JobState, ParserId},
-    lifecycle::{Event, Transition, decide},
+    core::job::{JobId, JobState, ParserId},
+    core::lifecycle::{Event, Transition, decide},
+    engine::daemon::Until,
     simulator::{Endpoint, Inserted, WorldConfig},
     store::{Applied, Intent},
     wiring,

@@ -15,7 +15,8 @@ use std::{
 
 use common::Harness;
 use parserd::{
-    budget::utc_day, clock::Clock, daemon::Until, job::JobState, simulator::Endpoint, spec::JobSpec,
+    clock::Clock, core::budget::utc_day, core::job::JobState, core::spec::JobSpec,
+    engine::daemon::Until, simulator::Endpoint,
 };
 
 const DAY_MS: i64 = 86_400_000;

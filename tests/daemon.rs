@@ -7,8 +7,8 @@ use std::sync::{Arc, atomic::AtomicI64};
 use common::Harness;
 use parserd::{
     clock::Clock,
-    daemon::Until,
-    job::JobState,
+    core::job::JobState,
+    engine::daemon::Until,
     simulator::{Endpoint, WorldConfig},
 };
 

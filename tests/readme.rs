@@ -33,7 +33,7 @@ use common::{FAST, Harness};
 use parserd::{
     cli::Cli,
     config::keys::KEYS,
-    job::{ErrorKind, JobState, ParkReason},
+    core::job::{ErrorKind, JobState, ParkReason},
     simulator::WorldConfig,
     store::{Role, Store},
 };

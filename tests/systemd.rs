@@ -17,7 +17,7 @@ use common::{
     program::{Program, parserd, stderr},
 };
 use parserd::{
-    job::JobState,
+    core::job::JobState,
     simulator::{Endpoint, WorldConfig},
 };
 use rustix::process::Signal;

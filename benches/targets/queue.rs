@@ -7,11 +7,11 @@ use std::{
 
 use parserd::{
     api::types::{CreateOutcome, Finished, PollOutcome},
-    backoff::Schedule,
     config::OnExisting,
-    job::{Job, ParserId, UnixMs},
-    lifecycle::{Event, Policy, Presence, Transition, decide},
-    spec::JobSpec,
+    core::backoff::Schedule,
+    core::job::{Job, ParserId, UnixMs},
+    core::lifecycle::{Event, Policy, Presence, Transition, decide},
+    core::spec::JobSpec,
     store::{Applied, Intent, Role, Store},
 };
 use tokio::runtime::Runtime;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::split::{self, Whole};
 use super::text::Quoter;
 use super::types::{Flaws, ListedParser};
-use crate::job::{ParserId, UnixMs};
+use crate::core::job::{ParserId, UnixMs};
 
 /// A longer item of a list is not read.
 const MAX_ITEM_BYTES: usize = 1024 * 1024;

@@ -14,7 +14,7 @@ use super::types::{
     AccountOutcome, CreateOutcome, Description, DoubtCause, Finished, Flaws, Lack, ListOutcome,
     ListedParser, PollOutcome, Refusal, Words,
 };
-use crate::job::{DurationMs, ParserId, UnixMs};
+use crate::core::job::{DurationMs, ParserId, UnixMs};
 
 /// No `Retry-After` counts for more than this: a day.
 pub const MAX_RETRY_AFTER_MS: DurationMs = 24 * 60 * 60 * 1000;

@@ -28,7 +28,7 @@ use super::types::{
     PollOutcome, Words,
 };
 use crate::clock::lasting_ms;
-use crate::job::{DurationMs, ParserId, UnixMs};
+use crate::core::job::{DurationMs, ParserId, UnixMs};
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
 /// and bodies, hence the key. Telemetry must drop them whatever level is asked for.

@@ -16,7 +16,7 @@ pub mod types;
 
 use std::future::Future;
 
-use crate::job::{DurationMs, ParserId, UnixMs};
+use crate::core::job::{DurationMs, ParserId, UnixMs};
 use types::{AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, PollOutcome};
 
 /// The service that makes parsers: the real one over HTTP, or a world in process.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::job::{DurationMs, UnixMs};
+use crate::core::job::{DurationMs, UnixMs};
 
 /// A `Date` has whole seconds, rounded down.
 const DATE_STEP_MS: DurationMs = 1_000;

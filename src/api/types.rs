@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::job::{DurationMs, ParserId, UnixMs};
+use crate::core::job::{DurationMs, ParserId, UnixMs};
 
 /// The body of `POST /parsers`, without the key, which the client adds.
 #[derive(Debug, Clone, Serialize)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    job::JobState,
+    core::job::JobState,
     manifest::Tally,
     store::{Store, report::Counts},
     telemetry,

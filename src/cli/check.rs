@@ -11,10 +11,10 @@ use super::{Exit, budget, oddities};
 use crate::api::types::{Flaws, ListedParser};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
-use crate::enqueue::{self, EnqueueError, Rehearsal};
-use crate::listing::Listing;
+use crate::core::listing::Listing;
+use crate::core::oddities::ListReport;
+use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{Kinds, Tally, source_name};
-use crate::oddities::ListReport;
 use crate::store::{
     Role, Store, StoreError, check_access, folder_of, has_content, has_daemon, resolved,
     schema::{self, Fault},

@@ -13,9 +13,10 @@ use tokio::sync::watch;
 use crate::{
     clock::Clock,
     config::{Settings, Sources},
-    daemon::Until,
-    enqueue,
-    job::{JobState, UnixMs},
+    core::job::{JobState, UnixMs},
+    engine::daemon::Until,
+    engine::enqueue,
+    engine::worker::Stop,
     manifest::{self, Format, JobFile},
     simulator::{
         Endpoint, Faults, Simulator, WorldConfig,
@@ -23,7 +24,6 @@ use crate::{
     },
     store::{Role, Store},
     wiring,
-    worker::Stop,
 };
 
 use super::{

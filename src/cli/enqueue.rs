@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::output::{Out, cost, count, grouped, say};
 use super::{Exit, bar};
 use crate::config::Settings;
-use crate::enqueue::{self, EnqueueError, Rehearsal};
+use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{BadJob, Format, JobFile, Kinds, ManifestError, Tally, source_name};
 use crate::store::{Role, Store, Submitted};
 

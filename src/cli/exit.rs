@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
-use crate::enqueue::EnqueueError;
+use crate::engine::enqueue::EnqueueError;
 use crate::store::StoreError;
 
 use super::output::{Closed, say, say_error};

@@ -7,8 +7,8 @@ use super::output::{Columns, Out, relative, say};
 use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::job::{JobState, UnixMs};
-use crate::nearest::did_you_mean;
+use crate::core::job::{JobState, UnixMs};
+use crate::core::nearest::did_you_mean;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store};
 

@@ -28,10 +28,10 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::budget::Budget;
 use crate::config::{Settings, Sources};
-use crate::job::UnixMs;
-use crate::nearest::nearest;
+use crate::core::budget::Budget;
+use crate::core::job::UnixMs;
+use crate::core::nearest::nearest;
 use crate::store::{OperatorAction, Store, StoreError};
 use crate::wiring;
 

@@ -1,9 +1,9 @@
 //! What is odd about the account, for commands that have just asked for its list.
 
 use crate::config::{Settings, millis};
-use crate::job::UnixMs;
-use crate::listing::Listing;
-use crate::oddities::{Facts, ListReport};
+use crate::core::job::UnixMs;
+use crate::core::listing::Listing;
+use crate::core::oddities::{Facts, ListReport};
 use crate::store::{Store, StoreError};
 
 /// By the list that was just had, or else the daemon's last one, and the database, as far as

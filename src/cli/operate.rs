@@ -9,10 +9,10 @@ use futures_util::TryStreamExt as _;
 
 use super::output::{count, grouped, quoted, say};
 use super::{Exit, Usage, ask, budget, jobs::state, show::unknown};
-use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::job::{JobId, JobState, ParkReason};
+use crate::core::budget::Budget;
+use crate::core::job::{JobId, JobState, ParkReason};
 use crate::store::report::JobRow;
 use crate::store::{OperatorAction, Role, Selection, Store, StoreError};
 use gates::Gates;

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::api::text::{escaped, is_unfit};
-use crate::budget::Budget;
 pub use crate::clock::iso;
-use crate::job::{JobState, UnixMs};
+use crate::core::budget::Budget;
+use crate::core::job::{JobState, UnixMs};
 use crate::telemetry;
 
 /// A terminal that says it is narrower than this is taken to be of the usual width.

@@ -8,8 +8,8 @@ use super::{Exit, Usage, show::unknown};
 use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::job::{Job, JobId, JobState};
-use crate::operator::{self, Asking, Settled, Word};
+use crate::core::job::{Job, JobId, JobState};
+use crate::engine::operator::{self, Asking, Settled, Word};
 use crate::store::{Role, Store, StoreError};
 use crate::wiring;
 

@@ -17,13 +17,14 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     clock::Clock,
     config::{self, Settings},
-    cure,
-    daemon::Until,
-    http::{Listener, Vitals},
-    retention,
+    core::cure,
+    engine::daemon::Until,
+    engine::retention,
+    engine::worker::Stop,
     store::{Role, Store},
-    telemetry, wiring,
-    worker::Stop,
+    telemetry,
+    web::{Listener, Vitals},
+    wiring,
 };
 
 use self::{

@@ -9,7 +9,7 @@ use crate::api::text::escaped;
 use crate::api::types::is_refusal;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::job::{Job, JobState, UnixMs};
+use crate::core::job::{Job, JobState, UnixMs};
 use crate::store::report::{CreateRow, JobRow, Story};
 use crate::store::{Role, Store};
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::cure;
+use crate::core::cure;
 use crate::simulator::server::Server;
 use crate::simulator::{Faults, Rule, Simulator, WorldConfig, script};
 

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::output::{Out, relative};
 use super::{Exit, shutdown};
-use crate::blind::NoListSince;
-use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::config::{Settings, millis};
-use crate::gate::{Closure, GateReason, Scope};
-use crate::job::{Job, JobState, ParkReason, UnixMs};
-use crate::oddities::{Finding, Lag, Unexplained};
+use crate::core::blind::NoListSince;
+use crate::core::budget::Budget;
+use crate::core::gate::{Closure, GateReason, Scope};
+use crate::core::job::{Job, JobState, ParkReason, UnixMs};
+use crate::core::oddities::{Finding, Lag, Unexplained};
 use crate::store::report::{Counts, DoubtRow};
 use crate::store::{GivenUp, Lane, Role, Store, StoreError, has_daemon};
 use crate::wiring;

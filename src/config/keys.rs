@@ -1,7 +1,7 @@
 //! The one table of configuration keys: it drives the defaults, the search for
 //! misspelt keys, and the test that `config/parserd.toml` leaves none out.
 
-use crate::nearest::slips;
+use crate::core::nearest::slips;
 
 /// What sort of value a key takes, and so how it is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Bad, ConfigError};
 use super::keys::{self, KEYS, Kind};
-use crate::cure;
+use crate::core::cure;
 use crate::manifest::lines::Lines;
 
 /// The file that is read, if it exists, when none is named.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::job::{DurationMs, named_enum};
+use crate::core::job::{DurationMs, named_enum};
 pub use error::ConfigError;
 pub use layers::{DEFAULT_FILE, Sources};
 use read::Reader;

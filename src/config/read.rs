@@ -13,9 +13,9 @@ use url::{Host, Url};
 
 use super::error::{Bad, ConfigError};
 use super::layers::Found;
-use crate::duration::{self, NoDuration};
-use crate::nearest::did_you_mean;
-use crate::spec::shown;
+use crate::core::duration::{self, NoDuration};
+use crate::core::nearest::did_you_mean;
+use crate::core::spec::shown;
 
 /// The longest duration that any key takes.
 const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 3600);

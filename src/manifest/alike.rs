@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Located;
-use crate::spec::{JobSpec, looks, shown};
+use crate::core::spec::{JobSpec, looks, shown};
 
 /// How many characters of a name are spelt out.
 const SPELT_CHARS: usize = 80;

@@ -6,7 +6,7 @@ use std::io;
 use super::alike::{Alike, Looks};
 use super::kept::{Keeping, Kept};
 use super::{Admission, BadJob, Entry, Names, Repeat};
-use crate::spec::looks;
+use crate::core::spec::looks;
 
 /// The jobs of a file so far. Of each it keeps a few bytes in memory.
 pub(super) struct Checking {

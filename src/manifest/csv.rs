@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::csv_rows::{Row, Rows};
 use super::{BadJob, Entry, MARK, MARK_INSIDE, job};
-use crate::spec::{Strict, key_twice, shown, unknown_key};
+use crate::core::spec::{Strict, key_twice, shown, unknown_key};
 
 /// The columns that hold one URL each.
 const URL_COLUMNS: &[&str] = &["url", "url1", "url2", "url3"];

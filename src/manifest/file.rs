@@ -10,8 +10,8 @@ use super::{
     Alike, BadJob, Format, Kinds, Located, Manifest, ManifestError, Repeat, STDIN, Tally, each,
     source_name, unmarked,
 };
-use crate::cure;
-use crate::spec::{JobSpec, Portion};
+use crate::core::cure;
+use crate::core::spec::{JobSpec, Portion};
 
 /// How much is looked at to tell a format, and how much of a file is read at once.
 const PIECE: usize = 64 * 1024;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{BadJob, Located};
-use crate::job::UnixMs;
-use crate::spec::{JobSpec, kind, shown, unknown_key};
+use crate::core::job::UnixMs;
+use crate::core::spec::{JobSpec, kind, shown, unknown_key};
 
 /// The keys of a job.
 pub(super) const JOB_KEYS: &[&str] = &[

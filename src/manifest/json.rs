@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{BadJob, Entry, LINE_MAX_BYTES, MARK, MARK_INSIDE, job};
-use crate::spec::{Strict, key_twice, shown};
+use crate::core::spec::{Strict, key_twice, shown};
 
 pub(super) const NO_UTF8: &str = "this is no UTF-8: save the file as UTF-8";
 

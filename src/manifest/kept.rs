@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
 
 use super::Located;
-use crate::spec::{JobSpec, Portion};
+use crate::core::spec::{JobSpec, Portion};
 
 /// How many bytes are kept in memory.
 const IN_MEMORY: usize = 1024 * 1024;

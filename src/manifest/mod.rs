@@ -22,9 +22,9 @@ use std::io::{self, BufRead, Read as _};
 use std::path::Path;
 
 use crate::api::text::escaped;
-use crate::cure;
-use crate::job::named_enum;
-use crate::spec::{JobSpec, shown};
+use crate::core::cure;
+use crate::core::job::named_enum;
+use crate::core::spec::{JobSpec, shown};
 pub use alike::Alike;
 use alike::Looks;
 pub(crate) use alike::alike_in_database;

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use sha2::{Digest, Sha256};
 
 use super::{BadJob, Located, Repeat};
-use crate::spec::JobSpec;
+use crate::core::spec::JobSpec;
 
 /// The names of a file so far. It keeps a digest of each job, not the job, so that a
 /// file of a million lines can be checked on its way through.

@@ -5,8 +5,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::lines::Lines;
 use super::{BadJob, Entry, job};
-use crate::nearest::did_you_mean;
-use crate::spec::{kind, shown};
+use crate::core::nearest::did_you_mean;
+use crate::core::spec::{kind, shown};
 
 const CURE: &str = "begin each job with [[jobs]]";
 

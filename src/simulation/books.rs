@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::types::CreateRequest,
-    job::UnixMs,
+    core::job::UnixMs,
     simulator::{ParserView, Status, World},
 };
 

@@ -5,7 +5,7 @@ use super::{
     scenario::{Focus, LATEST_ARRIVAL_MS, SETTLE_MS},
     world::{Sim, What},
 };
-use crate::{job::UnixMs, simulator::Inserted, spec::JobSpec, worker::Stop};
+use crate::{core::job::UnixMs, core::spec::JobSpec, engine::worker::Stop, simulator::Inserted};
 
 const HOUR_MS: i64 = 3_600_000;
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::types::{CreateOutcome, Refusal},
-    job::UnixMs,
+    core::job::UnixMs,
 };
 
 /// A closing.

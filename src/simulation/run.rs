@@ -21,15 +21,15 @@ use super::{
     world::{self, Order, Sim, with},
 };
 use crate::{
-    account::Account,
     clock::Clock,
-    daemon::{Daemon, Until},
-    list_lag::Evidence,
-    pace::Pace,
-    reconcile::Lists,
+    core::list_lag::Evidence,
+    core::pace::Pace,
+    engine::account::Account,
+    engine::daemon::{Daemon, Until},
+    engine::reconcile::Lists,
+    engine::worker::{Stop, Worker},
     store::{Role, Store, StoreError},
     wiring,
-    worker::{Stop, Worker},
 };
 
 /// Seeds of a plain `cargo test`.

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use super::chance::Chance;
 use crate::{
-    backoff::Schedule,
-    budget::Budget,
-    daemon::Limits,
-    gate::GatePolicy,
-    lifecycle::{OnExisting, Policy},
-    list_lag::Evidence,
+    core::backoff::Schedule,
+    core::budget::Budget,
+    core::gate::GatePolicy,
+    core::lifecycle::{OnExisting, Policy},
+    core::list_lag::Evidence,
+    engine::daemon::Limits,
     simulator::{Faults, Rule, WorldConfig},
 };
 

@@ -12,7 +12,7 @@ use sqlx::{
 
 use super::world::{Go, Sim, What, in_simulation, with};
 use crate::{
-    job::{DurationMs, UnixMs},
+    core::job::{DurationMs, UnixMs},
     store::StoreError,
 };
 

@@ -15,7 +15,7 @@ use crate::{
         text::Quoter,
         types::{CreateOutcome, CreateRequest, Flaws, ListOutcome, PollOutcome},
     },
-    job::{ParserId, UnixMs},
+    core::job::{ParserId, UnixMs},
     simulator::{self, Delivery, Endpoint, Request},
 };
 

@@ -12,9 +12,9 @@ use super::{
     wire::Packet,
 };
 use crate::{
-    job::UnixMs,
+    core::job::UnixMs,
+    engine::worker::Stop,
     simulator::{Faults, Simulator},
-    worker::Stop,
 };
 
 /// After so many steps a run is stuck.

@@ -6,7 +6,7 @@ use super::generation;
 use super::http::{Answer, Endpoint, Request, Route, rfc3339};
 use super::input::{CreateInput, PatchInput, object};
 use super::world::{Parser, Status, Twist, Version, World};
-use crate::job::UnixMs;
+use crate::core::job::UnixMs;
 
 /// What one `GET /parse` costs, in credits.
 const CREDITS_PER_PARSE: i64 = 1;

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::generation;
 use super::http::{Answer, Delivery, Endpoint};
 use super::world::Twist;
-use crate::job::{DurationMs, UnixMs};
+use crate::core::job::{DurationMs, UnixMs};
 
 /// A fault: which requests it befalls, and what it does to them.
 ///

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::job::DurationMs;
+use crate::core::job::DurationMs;
 
 /// The median time a generation takes, in milliseconds.
 pub const MEDIAN_GENERATION_MS: f64 = 60_000.0;

@@ -26,7 +26,7 @@ pub use generation::MEDIAN_GENERATION_MS;
 pub use http::{Answer, Delivery, Endpoint, Reply, Request};
 pub use world::{Inserted, ParserView, Status, World, WorldConfig};
 
-use crate::job::UnixMs;
+use crate::core::job::UnixMs;
 use faults::AnswerFault;
 
 /// How many requests the log holds; older ones go.

@@ -66,7 +66,7 @@ use std::str::FromStr;
 
 use super::faults::{AnswerFault, Edit, Effect, NameChange, RetryAfter, Rule};
 use super::http::{Delivery, Endpoint};
-use crate::nearest::did_you_mean;
+use crate::core::nearest::did_you_mean;
 use words::{Words, words};
 
 /// Why a fault cannot be understood.

@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::delivery::{self, WireBody};
 use super::{Reply, Request, Simulator};
-use crate::job::UnixMs;
+use crate::core::job::UnixMs;
 
 /// Larger request bodies are refused, in bytes.
 const MAX_REQUEST_BYTES: usize = 10 * 1024 * 1024;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::generation;
 use super::input::CreateInput;
-use crate::job::{DurationMs, UnixMs};
+use crate::core::job::{DurationMs, UnixMs};
 
 /// What a simulated account is like.
 #[derive(Debug, Clone)]

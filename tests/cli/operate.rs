@@ -1,6 +1,6 @@
 //! `parserd retry`, `cancel`, `resume`, `resolve`.
 
-use parserd::gate::{Closure, GateReason, Scope};
+use parserd::core::gate::{Closure, GateReason, Scope};
 
 use crate::place::{
     Place, adopted, ambiguous, finished, generating, generation_failed, in_doubt, out_of_credits,

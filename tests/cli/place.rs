@@ -6,9 +6,9 @@ use std::process::{Command, Output, Stdio};
 use parserd::api::types::{
     CreateOutcome, DoubtCause, Finished, ListedParser, PollOutcome, Refusal, Words,
 };
-use parserd::backoff::Schedule;
-use parserd::job::{Job, JobId, ParserId};
-use parserd::lifecycle::{Event, OnExisting, Policy, Presence, Sighting, Transition, decide};
+use parserd::core::backoff::Schedule;
+use parserd::core::job::{Job, JobId, ParserId};
+use parserd::core::lifecycle::{Event, OnExisting, Policy, Presence, Sighting, Transition, decide};
 use parserd::store::{Applied, Intent, Role, Store};
 use serde_json::Value;
 use sqlx::Connection as _;

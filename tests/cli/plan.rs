@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use parserd::gate::{Closure, GateReason, Scope};
+use parserd::core::gate::{Closure, GateReason, Scope};
 use parserd::simulator::server::{Server, ServerHandle};
 use parserd::simulator::{Endpoint, Faults, Simulator, WorldConfig};
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use parserd::{
     api::types::{Finished, Lack, PollOutcome},
-    gate::{Closure, GateReason, Scope},
-    lifecycle::Event,
+    core::gate::{Closure, GateReason, Scope},
+    core::lifecycle::Event,
 };
 
 use crate::place::{

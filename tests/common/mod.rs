@@ -17,16 +17,16 @@ use parserd::{
     api::{Service, client::Client},
     clock::Clock,
     config::{Settings, Sources},
-    daemon::Until,
-    job::JobState,
+    core::job::JobState,
+    core::spec::JobSpec,
+    engine::daemon::Until,
+    engine::worker::Stop,
     simulator::{
         Endpoint, Faults, Rule, Simulator, WorldConfig,
         server::{Server, ServerHandle},
     },
-    spec::JobSpec,
     store::{Role, Store, StoreError},
     wiring,
-    worker::Stop,
 };
 use sqlx::{Connection as _, Row as _};
 use tokio::{sync::watch, task::JoinHandle};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use parserd::{job::JobState, simulator::Inserted};
+use parserd::{core::job::JobState, simulator::Inserted};
 use reqwest::{
     Method, Response,
     header::{COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, SET_COOKIE},

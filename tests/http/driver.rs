@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use parserd::job::JobState;
+use parserd::core::job::JobState;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::{

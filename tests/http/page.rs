@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, UdpSocket};
 
-use parserd::job::JobState;
+use parserd::core::job::JobState;
 use reqwest::{
     Method,
     header::{HOST, HeaderMap, HeaderValue},

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use parserd::{
     clock::Clock,
-    daemon::Until,
-    http::{Listener, Vitals},
+    engine::daemon::Until,
+    engine::worker::Stop,
     store::{Role, Store, StoreError},
+    web::{Listener, Vitals},
     wiring,
-    worker::Stop,
 };
 use reqwest::{Client, Method, Response, header::HeaderMap, redirect::Policy};
 use tokio::{sync::watch, task::JoinHandle};

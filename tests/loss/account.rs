@@ -1,8 +1,8 @@
 //! Others use the account too.
 
 use parserd::{
-    daemon::Until,
-    job::JobState,
+    core::job::JobState,
+    engine::daemon::Until,
     simulator::{Endpoint, Inserted},
 };
 

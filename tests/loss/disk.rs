@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use parserd::{job::JobState, simulator::Endpoint};
+use parserd::{core::job::JobState, simulator::Endpoint};
 use rustix::process::Signal;
 
 use crate::common::{

@@ -1,7 +1,7 @@
 //! What is odd about the account is told wherever one looks.
 
 use parserd::{
-    job::JobState,
+    core::job::JobState,
     simulator::{Endpoint, Inserted},
 };
 use serde_json::Value;

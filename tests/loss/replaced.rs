@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use parserd::{job::JobState, simulator::Endpoint};
+use parserd::{core::job::JobState, simulator::Endpoint};
 
 use crate::common::{
     Harness,

@@ -1,6 +1,6 @@
 //! A database that is older than what the account has.
 
-use parserd::{daemon::Until, job::JobState, simulator::Endpoint};
+use parserd::{core::job::JobState, engine::daemon::Until, simulator::Endpoint};
 
 use crate::common::Harness;
 

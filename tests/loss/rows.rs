@@ -1,6 +1,6 @@
 //! One poisonous row among very many.
 
-use parserd::{daemon::Until, job::JobState, simulator::Endpoint};
+use parserd::{core::job::JobState, engine::daemon::Until, simulator::Endpoint};
 
 use crate::common::Harness;
 

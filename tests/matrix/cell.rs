@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parserd::{
-    daemon::Until,
+    engine::daemon::Until,
     simulator::{Endpoint, Rule, WorldConfig},
 };
 

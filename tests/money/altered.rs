@@ -1,6 +1,6 @@
 //! A service that stores names otherwise than they were sent.
 
-use parserd::{daemon::Until, job::JobState, simulator::Endpoint};
+use parserd::{core::job::JobState, engine::daemon::Until, simulator::Endpoint};
 
 use crate::common::Harness;
 

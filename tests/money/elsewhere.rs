@@ -1,8 +1,8 @@
 //! Another address, or another key, for a while.
 
 use parserd::{
-    daemon::Until,
-    job::JobState,
+    core::job::JobState,
+    engine::daemon::Until,
     simulator::{Endpoint, WorldConfig},
 };
 
@@ -136,12 +136,13 @@ async fn a_parser_that_a_person_chose_belongs_to_the_account_in_which_it_was_see
     running.killed().await;
     let store = harness.store().await;
     let job = store.find("1").await.unwrap().unwrap();
-    let word = parserd::operator::Word::Adopt(parserd::job::ParserId(id.clone()));
+    let word = parserd::engine::operator::Word::Adopt(parserd::core::job::ParserId(id.clone()));
     let policy = parserd::wiring::policy(&harness.settings());
-    let asking = parserd::operator::Asking::<parserd::api::client::Client>::Skipped;
-    let settled = parserd::operator::settle(&store, &policy, job, &word, asking, 1_000).await;
+    let asking = parserd::engine::operator::Asking::<parserd::api::client::Client>::Skipped;
+    let settled =
+        parserd::engine::operator::settle(&store, &policy, job, &word, asking, 1_000).await;
     assert!(
-        matches!(settled, Ok(parserd::operator::Settled::Done(_))),
+        matches!(settled, Ok(parserd::engine::operator::Settled::Done(_))),
         "{settled:?}"
     );
     store.close().await;

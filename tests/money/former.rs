@@ -1,6 +1,6 @@
 //! A job that had a parser, and is tried again.
 
-use parserd::{daemon::Until, job::JobState, simulator::Endpoint};
+use parserd::{core::job::JobState, engine::daemon::Until, simulator::Endpoint};
 
 use crate::common::Harness;
 

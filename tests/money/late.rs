@@ -1,6 +1,6 @@
 //! Creates that land, or show, later than their answers suggest.
 
-use parserd::{job::JobState, simulator::Endpoint};
+use parserd::{core::job::JobState, simulator::Endpoint};
 
 use crate::common::Harness;
 
@@ -71,7 +71,7 @@ async fn how_soon_lists_show_new_parsers_is_measured_and_kept() {
 
 async fn make_lists_quick(harness: &Harness) {
     let store = harness.store().await;
-    let evidence = parserd::list_lag::Evidence {
+    let evidence = parserd::core::list_lag::Evidence {
         shown_within_ms: [0; 3].into(),
         ..Default::default()
     };

@@ -1,6 +1,6 @@
 //! How many lists are asked for, and what they are worth.
 
-use parserd::{job::JobState, simulator::Endpoint};
+use parserd::{core::job::JobState, simulator::Endpoint};
 
 use crate::common::Harness;
 

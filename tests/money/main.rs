@@ -30,8 +30,8 @@ use parserd::{
         client::Client,
         types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome},
     },
-    daemon::Until,
-    job::{JobState, ParserId},
+    core::job::{JobState, ParserId},
+    engine::daemon::Until,
     simulator::{Endpoint, WorldConfig},
 };
 

@@ -1,6 +1,6 @@
 //! The database's rules are those of [`JobSpec`]: one table of rows, two verdicts.
 
-use parserd::spec::{
+use parserd::core::spec::{
     FIELD_DESCRIPTION_MAX_CHARS, FIELD_NAME_MAX_CHARS, FIELD_SELECTOR_MAX_CHARS, FIELDS_MAX,
     INVISIBLE, JSON_MAX_BYTES, JobSpec, NAME_MAX_CHARS, SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };

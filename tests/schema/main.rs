@@ -1,5 +1,5 @@
 //! SQL is an interface: what the database refuses, what it makes of an operator's
-//! word, and that its rules are those of [`parserd::spec`].
+//! word, and that its rules are those of [`parserd::core::spec`].
 //!
 //! Every statement runs through the bundled SQLite and, where there is one on PATH,
 //! through the `sqlite3` program: other programs bring a SQLite of their own, and the

@@ -7,7 +7,7 @@ use std::{
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
-use crate::{clock::lasting_ms, job::DurationMs};
+use crate::{clock::lasting_ms, core::job::DurationMs};
 
 /// One piece, so that all of it is withheld or none.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::output::{count, quoted},
-    job::JobState,
+    core::job::JobState,
 };
 
 /// The job that is bound to fail.

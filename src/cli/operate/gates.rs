@@ -2,11 +2,11 @@
 
 use super::{SelectArgs, price::is_parked_for};
 use crate::{
-    budget::Budget,
     cli::output::{cost, count, lasting, say},
     clock::Clock,
-    gate::{Closure, Scope},
-    job::{ParkReason, UnixMs},
+    core::budget::Budget,
+    core::gate::{Closure, Scope},
+    core::job::{ParkReason, UnixMs},
     store::{OperatorAction, Store, StoreError, report::JobRow},
 };
 

@@ -1,9 +1,9 @@
 //! PURE: what it costs to take jobs up again.
 
 use crate::{
-    budget::Budget,
     cli::output::{cost, count},
-    job::{ErrorKind, JobState, ParkReason},
+    core::budget::Budget,
+    core::job::{ErrorKind, JobState, ParkReason},
     store::report::JobRow,
 };
 

@@ -4,7 +4,7 @@ use super::{Line, Report};
 use crate::api::text::escaped;
 use crate::cli::fold;
 use crate::cli::output::{Columns, count, grouped, relative};
-use crate::plan::Verdict;
+use crate::engine::plan::Verdict;
 
 impl Report {
     /// The same for people.

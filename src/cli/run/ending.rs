@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{Exit, output::grouped},
-    job::JobState,
+    core::job::JobState,
     store::report::Counts,
 };
 

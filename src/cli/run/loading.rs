@@ -19,14 +19,14 @@ use tokio::{
 use crate::{
     api::Service,
     config::Settings,
-    daemon::{
+    engine::daemon::{
         Daemon,
         hold::{Hold, Holds},
     },
-    enqueue::{self, EnqueueError},
+    engine::enqueue::{self, EnqueueError},
+    engine::worker::Stop,
     manifest::{Alike, JobFile, Kinds, ManifestError, Tally, source_name},
     store::Store,
-    worker::Stop,
 };
 
 /// How many files are read ahead of the one that is being added. Each may have a megabyte

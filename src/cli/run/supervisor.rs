@@ -18,9 +18,9 @@ use tokio::sync::watch;
 use super::{notify, words};
 use crate::{
     clock::Clock,
-    daemon::heartbeat::stuck_ms,
+    engine::daemon::heartbeat::stuck_ms,
+    engine::worker::Stop,
     store::{Store, StoreError},
-    worker::Stop,
 };
 
 /// How often it is looked whether the loop has begun, at the start.

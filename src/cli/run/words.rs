@@ -5,8 +5,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::{
     api::text::escaped,
     cli::output::{grouped, span},
-    gate::{Closure, GateReason, Scope},
-    job::{DurationMs, JobState, ParkReason, UnixMs},
+    core::gate::{Closure, GateReason, Scope},
+    core::job::{DurationMs, JobState, ParkReason, UnixMs},
     store::{StoreError, report::Counts},
 };
 

@@ -4,8 +4,8 @@ use super::{Account, ClosedGate, Credits, Known, Next, Parked, Status};
 use crate::api::text::escaped;
 use crate::cli::fold;
 use crate::cli::output::{Columns, grouped, iso, lasting, quoted, relative, span};
-use crate::gate::Scope;
-use crate::job::{JobState, ParkReason, UnixMs};
+use crate::core::gate::Scope;
+use crate::core::job::{JobState, ParkReason, UnixMs};
 
 impl Status {
     /// The same for people.

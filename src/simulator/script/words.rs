@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{job::DurationMs, nearest::nearest};
+use crate::{core::job::DurationMs, core::nearest::nearest};
 
 /// Every word but the endpoint, and whether it takes a value.
 const WORDS: &[(&str, bool)] = &[
@@ -128,7 +128,7 @@ impl Words {
 
     pub fn duration_ms(&self, key: &str) -> Result<Option<DurationMs>, String> {
         let parse = |text: &str| {
-            let duration = crate::duration::parse(text)
+            let duration = crate::core::duration::parse(text)
                 .map_err(|error| format!("{key} cannot be {text:?}: {error}"))?;
             DurationMs::try_from(duration.as_millis()).map_err(|_| format!("{key} is too long"))
         };

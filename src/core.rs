@@ -1,0 +1,25 @@
+//! PURE: values, rules and decisions. Nothing here knows of I/O, of a clock or of chance.
+
+pub mod backoff;
+pub mod blind;
+pub mod budget;
+pub mod candidates;
+pub mod concurrency;
+pub(crate) mod countdown;
+pub(crate) mod cure;
+pub(crate) mod duration;
+pub mod gate;
+pub mod hint;
+pub mod job;
+pub mod lifecycle;
+pub mod list_lag;
+pub mod listing;
+pub(crate) mod nearest;
+pub mod oddities;
+pub mod pace;
+pub mod presence;
+pub mod progress;
+pub mod rejections;
+pub mod remote_name;
+pub mod restored;
+pub mod spec;

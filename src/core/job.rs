@@ -1,0 +1,306 @@
+//! A job: what it is called, where it stands, and what is known of its parser.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A point in time: milliseconds since the Unix epoch, UTC.
+pub type UnixMs = i64;
+
+/// A span of time in milliseconds.
+pub type DurationMs = i64;
+
+/// The row id of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub i64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The service's id of a parser: an opaque string, not necessarily a UUID.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ParserId(pub String);
+
+impl fmt::Display for ParserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Defines an enum whose variants are stored and shown under fixed names.
+macro_rules! named_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $name {
+            $($(#[$vmeta])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name under which the value is stored and shown.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::core::job::UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, $crate::core::job::UnknownName> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    other => Err($crate::core::job::UnknownName {
+                        what: stringify!($name),
+                        found: other.to_owned(),
+                        known: &[$($text),+],
+                    }),
+                }
+            }
+        }
+    };
+}
+pub(crate) use named_enum;
+
+/// A name that stands for no value of an enum.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {found:?} is none of {}", known.join(", "))]
+pub struct UnknownName {
+    /// The enum that was asked for.
+    pub what: &'static str,
+    /// The text found instead.
+    pub found: String,
+    /// The texts that would have done.
+    pub known: &'static [&'static str],
+}
+
+named_enum! {
+    /// Where a job stands. Each variant says who moves it on.
+    JobState {
+        /// Waits for its turn, its `due_at` and an open gate; a worker moves it on.
+        Queued = "QUEUED",
+        /// A create was committed to the database and may have been sent. The
+        /// worker that sent it moves it on; after a crash or a lost answer,
+        /// reconciliation does.
+        Creating = "CREATING",
+        /// The service has the parser and works on it; polling moves it on.
+        Generating = "GENERATING",
+        /// Held back for the reason in `park_reason`; the gate's canary, a new
+        /// budget or an operator moves it on.
+        Parked = "PARKED",
+        /// The parser is ready. Terminal.
+        Finished = "FINISHED",
+        /// It came to nothing, `error_kind` says why. Only an operator moves it on.
+        Failed = "FAILED",
+        /// An operator called it off. Terminal.
+        Cancelled = "CANCELLED",
+    }
+}
+
+impl JobState {
+    /// Whether parserd is done with a job in this state.
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Finished | Self::Failed | Self::Cancelled => true,
+            Self::Queued | Self::Creating | Self::Generating | Self::Parked => false,
+        }
+    }
+}
+
+named_enum! {
+    /// Why a job is PARKED.
+    ParkReason {
+        /// The service answered 402 or 403: credits are exhausted.
+        Credits = "credits",
+        /// The service answered 401: the key is wrong.
+        Unauthorized = "unauthorized",
+        /// The configured budget would be exceeded.
+        Budget = "budget",
+        /// A create is in doubt in a way that only a person can settle.
+        Ambiguous = "ambiguous",
+    }
+}
+
+named_enum! {
+    /// Why a job FAILED.
+    ErrorKind {
+        /// The service, or the database's own rules, refused the job as it is.
+        BadRequest = "bad_request",
+        /// The parser is gone from the account.
+        NotFound = "not_found",
+        /// Every attempt ended in an error of the service that made nothing.
+        ServerError = "server_error",
+        /// The service gave the generation up.
+        GenerationFailed = "generation_failed",
+        /// The generation took longer than `poll.timeout`.
+        GenerationTimeout = "generation_timeout",
+        /// The service said something that has no meaning here.
+        UnexpectedResponse = "unexpected_response",
+        /// The account holds this parser already and `create.on_existing` is `fail`.
+        ExistingParser = "existing_parser",
+    }
+}
+
+named_enum! {
+    /// Why it is not known whether a create made a parser.
+    DoubtCause {
+        /// The service itself answered 500; `reconcile.settle_after_error` is the settling
+        /// time where its lists are quick.
+        ServiceError = "service_error",
+        /// The request was sent and its answer was lost; `reconcile.settle` is the settling time.
+        AnswerLost = "answer_lost",
+        /// parserd stopped between the intent and the answer; settles as a lost answer does.
+        Interrupted = "interrupted",
+    }
+}
+
+/// A create whose outcome is not known, and what lists have shown of it since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    /// From when on a list says something about it.
+    pub since: UnixMs,
+    /// What brought it about.
+    pub cause: DoubtCause,
+    /// When the first trusted list without it was asked for.
+    pub absent_since: Option<UnixMs>,
+    /// How many trusted lists in a row lacked it.
+    pub absent_lists: i64,
+    /// Since when every list that came could not be trusted.
+    pub untrusted_since: Option<UnixMs>,
+}
+
+impl Doubt {
+    /// The same doubt, with `ms` that passed and do not count.
+    #[must_use]
+    pub fn skipping(self, ms: DurationMs) -> Self {
+        let later = |at: UnixMs| at.saturating_add(ms);
+        Self {
+            absent_since: self.absent_since.map(later),
+            untrusted_since: self.untrusted_since.map(later),
+            ..self
+        }
+    }
+
+    /// A doubt that begins now.
+    pub const fn new(cause: DoubtCause, now: UnixMs) -> Self {
+        Self {
+            since: now,
+            cause,
+            absent_since: None,
+            absent_lists: 0,
+            untrusted_since: None,
+        }
+    }
+}
+
+/// Everything of a job that parserd itself moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Where the job stands.
+    pub state: JobState,
+    /// Why it is PARKED, and nothing in any other state.
+    pub park_reason: Option<ParkReason>,
+    /// When somebody should look at it again.
+    pub due_at: UnixMs,
+    /// The name last sent to, or adopted from, the service.
+    pub remote_name: Option<String>,
+    /// Raised each time a new parser is wanted in spite of an older one.
+    pub recreation: i64,
+    /// The service's id of the parser; of a QUEUED job, of the one that it had before.
+    pub parser_id: Option<ParserId>,
+    /// Its version; 0 is a real one.
+    pub parser_version: Option<i64>,
+    /// When parserd learnt that the service has the parser; its age counts from here.
+    pub generating_since: Option<UnixMs>,
+    /// The service's own `generated_at`.
+    pub generated_at: Option<UnixMs>,
+    /// Create requests sent.
+    pub creates: i64,
+    /// Creates that reached the service and made nothing.
+    pub attempts: i64,
+    /// Creates in a row that were held up: never connected, throttled, or asked to come later.
+    /// In doubt, the last one was.
+    pub holds: i64,
+    /// Polls that brought no end, since the generation began.
+    pub polls: i64,
+    /// Polls in a row that brought no news at all.
+    pub poll_errors: i64,
+    /// Trusted lists in a row without the parser, after a poll was answered 404.
+    pub missing_lists: i64,
+    /// The create in doubt, if there is one.
+    pub doubt: Option<Doubt>,
+    /// Of a job that is PARKED as ambiguous: the parsers that may be its own.
+    pub candidates: Vec<ParserId>,
+    /// Parsers of which a person said that they are not this job's.
+    pub dismissed: Vec<ParserId>,
+    /// Why the job FAILED.
+    pub error_kind: Option<ErrorKind>,
+    /// The HTTP status of the last error.
+    pub error_status: Option<u16>,
+    /// The last error in the service's or the transport's words.
+    pub error_message: Option<String>,
+    /// What a person can do about it.
+    pub error_hint: Option<String>,
+    /// When the job reached a terminal state.
+    pub finished_at: Option<UnixMs>,
+}
+
+impl Progress {
+    /// How a job starts.
+    pub const fn queued(due_at: UnixMs) -> Self {
+        Self {
+            state: JobState::Queued,
+            park_reason: None,
+            due_at,
+            remote_name: None,
+            recreation: 0,
+            parser_id: None,
+            parser_version: None,
+            generating_since: None,
+            generated_at: None,
+            creates: 0,
+            attempts: 0,
+            holds: 0,
+            polls: 0,
+            poll_errors: 0,
+            missing_lists: 0,
+            doubt: None,
+            candidates: Vec::new(),
+            dismissed: Vec::new(),
+            error_kind: None,
+            error_status: None,
+            error_message: None,
+            error_hint: None,
+            finished_at: None,
+        }
+    }
+}
+
+/// A job as the workers handle it. What is wanted of the service is its
+/// specification, which is read only where it is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its row id.
+    pub id: JobId,
+    /// The user's own name for it.
+    pub name: String,
+    /// Counts every change; a change is stored only on the revision it was decided for.
+    pub revision: i64,
+    /// Where it stands.
+    pub progress: Progress,
+}

@@ -1,0 +1,419 @@
+//! PURE: what becomes of a job when something happens to it.
+//!
+//! [`decide`] is total over state and event and has no clock, no random source
+//! and no I/O of its own. What an operator does by SQL (retry, cancel) is decided
+//! by the database's triggers; see `migrations/`.
+
+mod create;
+mod doubt;
+mod poll;
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::types::{CreateOutcome, Finished, ListedParser, PollOutcome, Refusal, Words},
+    core::backoff::Schedule,
+    core::budget::OverBudget,
+    core::gate::Signal,
+    core::job::{DurationMs, ErrorKind, Job, JobState, ParkReason, ParserId, Progress, UnixMs},
+};
+
+/// How many trusted lists must lack a parser before its absence counts.
+pub const TRUSTED_LISTS: i64 = 3;
+
+/// The settings that decisions depend on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// What to do when the account already holds a job's parser.
+    pub on_existing: OnExisting,
+    /// Polling backoff.
+    pub poll: Schedule,
+    /// The age at which a first poll is worth its while, where that was learned.
+    pub first_look_ms: Option<DurationMs>,
+    /// The age at which a generation is given up.
+    pub poll_timeout_ms: DurationMs,
+    /// Backoff after what failed and may be tried again.
+    pub retry: Schedule,
+    /// How many creates may reach the service and make nothing.
+    pub max_attempts: i64,
+    /// The settling time after a lost answer.
+    pub settle_ms: DurationMs,
+    /// The settling time after the service itself answered 5xx.
+    pub settle_after_error_ms: DurationMs,
+}
+
+pub use crate::config::OnExisting;
+
+/// What the account holds under the name that a create would use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing that counts.
+    Absent,
+    /// One parser that no other job claims.
+    One(ListedParser),
+    /// The parser that this job had before is there and can be used after all.
+    Own(ParserId),
+    /// Several that no other job claims, or one that may be another's.
+    Several(Vec<ParserId>),
+    /// None of that name, and some whose names may be what a cut left of it.
+    Suspects(Vec<ParserId>),
+    /// A create of this name is in doubt already, from a job since cancelled.
+    Unresolved,
+    /// A parser of this name was made, and no list yet says what became of it.
+    Unproven,
+}
+
+/// What a list shows of a create in doubt, or of a parser that was answered 404.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sighting {
+    /// One that no other job claims, with its version where the list names it.
+    One(ParserId, Option<i64>),
+    /// Several of them.
+    Several(Vec<ParserId>),
+    /// None that bears its tag, and some of which nobody can say that they are not it, and
+    /// why.
+    Suspects(Vec<ParserId>, &'static str),
+    /// None, in a list whose absences prove something.
+    Absent,
+    /// None, in a list whose absences prove nothing, and why.
+    Unproven(String),
+    /// No list: the service could not be reached.
+    NoList,
+}
+
+/// Something that happened to a job.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Its turn has come and the account's list was consulted.
+    Listed {
+        /// What the list showed.
+        presence: Presence,
+        /// The name that a create would use.
+        remote_name: String,
+        /// The re-creation counter that the name stands for.
+        recreation: i64,
+    },
+    /// Its turn has come and the account was refused before anything was sent: by the
+    /// list before a create, or by what the account page says of the credits left.
+    ListRefused(Refusal, Words),
+    /// Its turn has come and the budget has no room.
+    OverBudget(OverBudget),
+    /// Its turn has come and its row holds no valid specification.
+    Unusable(String),
+    /// The create was answered, or was not.
+    CreateAnswered(CreateOutcome),
+    /// It was found CREATING by a new process.
+    Interrupted,
+    /// A list that was asked for at `listed_at` was searched for the create in doubt.
+    Reconciled {
+        /// What the list showed.
+        sighting: Sighting,
+        /// When the list was asked for.
+        listed_at: UnixMs,
+    },
+    /// A poll was answered, or was not.
+    Polled(PollOutcome),
+    /// A poll was answered 404 and a list was searched for the parser's id.
+    Missing(Words, Sighting),
+    /// A poll was answered 404, and the parser is known from another address or API key.
+    Elsewhere(Words),
+    /// An operator says that this parser is the one.
+    Adopt(ParserId),
+    /// An operator says that the create made nothing.
+    NotCreated,
+}
+
+/// What becomes of the row in `creates` that stands for a create request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ledger {
+    /// A request is about to be sent.
+    Intent,
+    /// It made this parser.
+    Made(ParserId),
+    /// It made nothing.
+    NotMade,
+}
+
+/// A line of the job's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What happened, in one word.
+    pub event: &'static str,
+    /// The rest of it.
+    pub detail: Value,
+}
+
+/// A decision: the job as it shall be, and what goes with it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The job's new progress.
+    pub next: Progress,
+    /// What the history says of it, where it is worth a line.
+    pub note: Option<Note>,
+    /// What becomes of the create request.
+    pub ledger: Option<Ledger>,
+    /// What the answer says of the account.
+    pub signal: Option<Signal>,
+    /// The result that came with FINISHED.
+    pub example_result: Option<Box<serde_json::value::RawValue>>,
+    /// The service answered for the job's parser: it is there, whatever was said before.
+    pub shows_parser: bool,
+}
+
+/// What [`decide`] came to.
+#[derive(Debug, Clone)]
+pub enum Transition {
+    /// The job changes, if only in when it is looked at next.
+    Change(Box<Change>),
+    /// The event has no meaning in this state; nothing changes. Says why.
+    Ignored(&'static str),
+}
+
+/// What becomes of `job` when `event` happens to it at `now`.
+///
+/// `jitter` in 0..1 spreads delays. Total: every state answers every event, with
+/// [`Transition::Ignored`] where the event cannot concern it.
+pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64) -> Transition {
+    use JobState::{Cancelled, Creating, Failed, Finished, Generating, Parked, Queued};
+    let at = Moment {
+        job,
+        policy,
+        now,
+        jitter,
+    };
+    let in_doubt = job.progress.doubt.is_some();
+    match event {
+        Event::Listed {
+            presence,
+            remote_name,
+            recreation,
+        } => match job.progress.state {
+            Queued if in_doubt => create::settle_first(&at, remote_name),
+            Queued => create::listed(&at, presence, remote_name, recreation),
+            Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
+        },
+        Event::ListRefused(refusal, words) => match job.progress.state {
+            Queued => create::refused(&at, refusal, words, None),
+            Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
+        },
+        Event::OverBudget(over) => match job.progress.state {
+            Queued => create::over_budget(&at, over),
+            Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
+        },
+        Event::Unusable(reason) => match job.progress.state {
+            Queued => create::unusable(&at, reason),
+            Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
+        },
+        Event::CreateAnswered(outcome) => match job.progress.state {
+            // An id is never passed over, however late it comes.
+            Creating if !in_doubt || matches!(outcome, CreateOutcome::Created { .. }) => {
+                create::answered(&at, outcome)
+            }
+            Creating | Queued | Generating | Parked | Finished | Failed | Cancelled => {
+                Transition::Ignored("no create of this job is under way")
+            }
+        },
+        Event::Interrupted => match job.progress.state {
+            Creating if !in_doubt => doubt::interrupted(&at),
+            Creating | Queued | Generating | Parked | Finished | Failed | Cancelled => {
+                Transition::Ignored("no create of this job was under way")
+            }
+        },
+        Event::Reconciled {
+            sighting,
+            listed_at,
+        } => match (job.progress.state, job.progress.doubt) {
+            (Creating, Some(doubt)) => doubt::reconciled(&at, doubt, sighting, listed_at),
+            (Creating | Queued | Generating | Parked | Finished | Failed | Cancelled, _) => {
+                NOT_IN_DOUBT
+            }
+        },
+        Event::Polled(outcome) => match job.progress.state {
+            Generating => poll::polled(&at, outcome),
+            Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
+        },
+        Event::Missing(words, sighting) => match job.progress.state {
+            Generating => poll::missing(&at, words, sighting),
+            Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
+        },
+        Event::Elsewhere(words) => match job.progress.state {
+            Generating => poll::elsewhere(&at, words),
+            Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
+        },
+        Event::Adopt(parser_id) => match job.progress.state {
+            Creating if in_doubt => doubt::adopted_by_operator(&at, parser_id),
+            Parked if job.progress.park_reason == Some(ParkReason::Ambiguous) => {
+                doubt::adopted_by_operator(&at, parser_id)
+            }
+            // An operator named its parser, and may have mistyped it.
+            Generating
+                if is_operators(job) && job.progress.parser_id.as_ref() != Some(&parser_id) =>
+            {
+                doubt::adopted_by_operator(&at, parser_id)
+            }
+            Creating | Parked | Queued | Generating | Finished | Failed | Cancelled => NOT_IN_DOUBT,
+        },
+        Event::NotCreated => match job.progress.state {
+            Creating if in_doubt => doubt::refuted_by_operator(&at),
+            Parked if job.progress.park_reason == Some(ParkReason::Ambiguous) => {
+                doubt::refuted_by_operator(&at)
+            }
+            Creating | Parked | Queued | Generating | Finished | Failed | Cancelled => NOT_IN_DOUBT,
+        },
+    }
+}
+
+/// Whether the parser that a job holds is one that an operator named.
+const fn is_operators(job: &Job) -> bool {
+    job.progress.parser_id.is_some() && job.progress.remote_name.is_none()
+}
+
+const NOT_ITS_TURN: Transition = Transition::Ignored("the job is not QUEUED");
+const NOT_IN_DOUBT: Transition = Transition::Ignored("no create of this job is in doubt");
+const NOT_GENERATING: Transition = Transition::Ignored("the job is not GENERATING");
+
+/// What every decision looks at.
+struct Moment<'a> {
+    job: &'a Job,
+    policy: &'a Policy,
+    now: UnixMs,
+    jitter: f64,
+}
+
+impl Moment<'_> {
+    /// A change that starts from the job as it is.
+    fn change(&self) -> Change {
+        Change {
+            next: self.job.progress.clone(),
+            note: None,
+            ledger: None,
+            signal: None,
+            example_result: None,
+            shows_parser: false,
+        }
+    }
+
+    fn in_ms(&self, delay_ms: DurationMs) -> UnixMs {
+        self.now.saturating_add(delay_ms)
+    }
+
+    /// When to try again for the `n`-th time, counted from 0.
+    fn retry_at(&self, n: i64) -> UnixMs {
+        self.in_ms(self.policy.retry.delay_ms(n, self.jitter))
+    }
+}
+
+impl Change {
+    fn done(self) -> Transition {
+        Transition::Change(Box::new(self))
+    }
+
+    fn note(mut self, event: &'static str, detail: Value) -> Self {
+        self.note = Some(Note { event, detail });
+        self
+    }
+
+    fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
+    fn shows_parser(mut self) -> Self {
+        self.shows_parser = true;
+        self.signal(Signal::Accepted)
+    }
+
+    fn signal(mut self, signal: Signal) -> Self {
+        self.signal = Some(signal);
+        self
+    }
+
+    /// Keeps the words of an error, whatever state the job is in.
+    fn error(mut self, words: &Words) -> Self {
+        self.next.error_status = words.status;
+        self.next.error_message = Some(words.message.clone());
+        self.next.error_hint = None;
+        self
+    }
+
+    /// Another name stands for the job: the parser that it had before does not bear it.
+    fn renamed(mut self, remote_name: String) -> Self {
+        self.next.remote_name = Some(remote_name);
+        self.next.parser_id = None;
+        self.next.parser_version = None;
+        self
+    }
+
+    fn queued(mut self, due_at: UnixMs) -> Self {
+        self.next.state = JobState::Queued;
+        self.next.park_reason = None;
+        self.next.candidates.clear();
+        self.next.doubt = None;
+        self.next.due_at = due_at;
+        self
+    }
+
+    fn parked(mut self, reason: ParkReason, hint: &str, due_at: UnixMs) -> Self {
+        self.next.state = JobState::Parked;
+        self.next.park_reason = Some(reason);
+        self.next.error_hint = Some(hint.to_owned());
+        self.next.due_at = due_at;
+        self
+    }
+
+    fn generating(mut self, parser_id: ParserId, version: Option<i64>, now: UnixMs) -> Self {
+        self.next = Progress {
+            state: JobState::Generating,
+            park_reason: None,
+            due_at: now,
+            parser_id: Some(parser_id),
+            parser_version: version,
+            generating_since: Some(now),
+            holds: 0,
+            polls: 0,
+            poll_errors: 0,
+            missing_lists: 0,
+            doubt: None,
+            candidates: Vec::new(),
+            error_kind: None,
+            error_status: None,
+            error_message: None,
+            error_hint: None,
+            ..self.next
+        };
+        self
+    }
+
+    fn finished(mut self, finished: Finished, now: UnixMs) -> Self {
+        self.next = Progress {
+            state: JobState::Finished,
+            parser_version: finished.version.or(self.next.parser_version),
+            generated_at: finished.generated_at,
+            error_status: None,
+            error_message: None,
+            error_hint: None,
+            finished_at: Some(now),
+            ..self.next
+        };
+        self.example_result = finished.example_result;
+        self
+    }
+
+    fn failed(mut self, kind: ErrorKind, words: &Words, hint: &str, now: UnixMs) -> Self {
+        self = self.error(words);
+        let detail = json!({
+            "error_kind": kind, "http_status": words.status, "message": words.message,
+        });
+        self.next.state = JobState::Failed;
+        self.next.park_reason = None;
+        self.next.doubt = None;
+        self.next.candidates.clear();
+        self.next.error_kind = Some(kind);
+        self.next.error_hint = Some(hint.to_owned());
+        self.next.finished_at = Some(now);
+        self.note("failed", detail)
+    }
+}
+
+#[cfg(test)]
+mod tests;

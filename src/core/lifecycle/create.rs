@@ -1,0 +1,336 @@
+//! From QUEUED to a create and to what its answer makes of it.
+
+use serde_json::json;
+
+use super::{Change, Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
+use crate::{
+    api::types::{CreateOutcome, DoubtCause as Unknown, Refusal, Words},
+    core::budget::OverBudget,
+    core::gate::Signal,
+    core::hint,
+    core::job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
+};
+
+/// Never, until someone or something moves the job.
+const NEVER: UnixMs = i64::MAX;
+
+/// How many looks at an earlier parser of the same name may prove nothing before a
+/// person is asked.
+const MAX_UNPROVEN_LOOKS: i64 = 20;
+
+/// What a job says that waits for such a proof.
+const UNPROVEN: &str = "a parser of this name was made before, and no list that can be \
+    trusted shows what became of it";
+
+pub(super) fn listed(
+    at: &Moment,
+    presence: Presence,
+    remote_name: String,
+    recreation: i64,
+) -> Transition {
+    let on_existing = at.policy.on_existing;
+    match presence {
+        Presence::Unresolved => take_over(at, remote_name, recreation),
+        Presence::Unproven => unproven(at),
+        Presence::Own(parser_id) => adopt(at, parser_id, None, remote_name, recreation),
+        Presence::Absent => intent(at, remote_name, recreation),
+        Presence::One(_) | Presence::Several(_) | Presence::Suspects(_)
+            if on_existing == OnExisting::Create =>
+        {
+            intent(at, remote_name, recreation)
+        }
+        Presence::One(_) | Presence::Several(_) if on_existing == OnExisting::Fail => {
+            existing(at, &remote_name)
+        }
+        Presence::One(parser) => adopt(at, parser.id, parser.version, remote_name, recreation),
+        Presence::Several(ids) => {
+            let why = format!(
+                "the account holds {} under the name {remote_name:?}",
+                counted(&ids)
+            );
+            unclear(at, &why, ids, remote_name, recreation)
+        }
+        Presence::Suspects(ids) => {
+            let why = format!(
+                "the account holds {} whose name may be {remote_name:?}, cut by the service",
+                counted(&ids)
+            );
+            unclear(at, &why, ids, remote_name, recreation)
+        }
+    }
+}
+
+/// So many parsers, with their ids.
+fn counted(ids: &[ParserId]) -> String {
+    let parsers = if ids.len() == 1 { "parser" } else { "parsers" };
+    format!("{} {parsers} ({})", ids.len(), doubt::told(ids))
+}
+
+/// Only a person can tell whether one of these parsers is the job's.
+fn unclear(
+    at: &Moment,
+    why: &str,
+    ids: Vec<ParserId>,
+    remote_name: String,
+    recreation: i64,
+) -> Transition {
+    let mut change = at.change().renamed(remote_name);
+    change.next.recreation = recreation;
+    doubt::ambiguous(change, why, ids)
+}
+
+fn existing(at: &Moment, remote_name: &str) -> Transition {
+    at.change()
+        .failed(
+            ErrorKind::ExistingParser,
+            &Words {
+                status: None,
+                message: format!("the account already holds a parser named {remote_name:?}"),
+            },
+            "delete that parser, or set create.on_existing to \"adopt\" (use it) \
+             or \"create\" (pay for another), then retry the job",
+            at.now,
+        )
+        .done()
+}
+
+/// The intent: committed and synced before the first byte of the request.
+fn intent(at: &Moment, remote_name: String, recreation: i64) -> Transition {
+    let mut change = at.change();
+    change.next.state = JobState::Creating;
+    change.next.creates += 1;
+    change.next.recreation = recreation;
+    let detail = json!({"remote_name": remote_name, "attempt": change.next.attempts + 1});
+    change = change.renamed(remote_name);
+    change
+        .ledger(Ledger::Intent)
+        .note("creating", detail)
+        .done()
+}
+
+fn adopt(
+    at: &Moment,
+    parser_id: ParserId,
+    version: Option<i64>,
+    remote_name: String,
+    recreation: i64,
+) -> Transition {
+    let detail = json!({"parser_id": parser_id, "remote_name": remote_name, "from": "list"});
+    let mut change = at.change().generating(parser_id, version, at.now);
+    change.next.remote_name = Some(remote_name);
+    change.next.recreation = recreation;
+    change.note("adopted", detail).done()
+}
+
+/// Somebody else's create of the same name is in doubt: settle that one, send nothing.
+/// It is no attempt of this job, so it counts as [`DoubtCause::Interrupted`] does.
+fn take_over(at: &Moment, remote_name: String, recreation: i64) -> Transition {
+    let mut change = at.change();
+    change.next.state = JobState::Creating;
+    change = change.renamed(remote_name);
+    change.next.recreation = recreation;
+    doubt::enter(at, change, DoubtCause::Interrupted)
+        .note(
+            "in_doubt",
+            json!({"cause": "a create of this name, of a job since cancelled, is in doubt"}),
+        )
+        .done()
+}
+
+/// A create of this job is in doubt, though its row says QUEUED: settle it, send nothing.
+pub(super) fn settle_first(at: &Moment, remote_name: String) -> Transition {
+    let mut change = at.change();
+    change.next.state = JobState::Creating;
+    change.next.remote_name.get_or_insert(remote_name);
+    change.next.due_at = at.now;
+    change
+        .note(
+            "in_doubt",
+            json!({"cause": at.job.progress.doubt.map(|doubt| doubt.cause)}),
+        )
+        .done()
+}
+
+/// No list proves yet what became of an earlier parser of this name: look again
+/// later, but not for ever.
+fn unproven(at: &Moment) -> Transition {
+    let mut change = at.change();
+    if change.next.error_message.as_deref() != Some(UNPROVEN) {
+        change = change
+            .error(&Words {
+                status: None,
+                message: UNPROVEN.to_owned(),
+            })
+            .note("waiting", json!({"message": UNPROVEN}));
+        change.next.holds = 0;
+    }
+    if change.next.holds >= MAX_UNPROVEN_LOOKS {
+        return doubt::ambiguous(change, UNPROVEN, Vec::new());
+    }
+    change.next.due_at = at.retry_at(change.next.holds);
+    change.next.holds += 1;
+    change.done()
+}
+
+pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
+    let until = over.until.unwrap_or(NEVER);
+    let detail = json!({"park_reason": "budget", "message": over.message});
+    at.change()
+        .error(&Words {
+            status: None,
+            message: over.message,
+        })
+        .parked(
+            ParkReason::Budget,
+            "it goes on by itself when the UTC day turns (budget.max_credits_per_day), \
+             or after a restart with a higher limit",
+            until,
+        )
+        .note("parked", detail)
+        .done()
+}
+
+pub(super) fn unusable(at: &Moment, reason: String) -> Transition {
+    at.change()
+        .failed(
+            ErrorKind::BadRequest,
+            &Words {
+                status: None,
+                message: reason,
+            },
+            "correct the row by SQL and set its state to QUEUED, \
+             or cancel it and enqueue it anew; nothing was sent",
+            at.now,
+        )
+        .done()
+}
+
+pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
+    match outcome {
+        CreateOutcome::Created { parser_id, version } => {
+            let detail = json!({"parser_id": parser_id, "version": version});
+            let mut change = at
+                .change()
+                .ledger(Ledger::Made(parser_id.clone()))
+                .generating(parser_id, version, at.now)
+                .signal(Signal::Accepted)
+                .note("created", detail);
+            change.next.due_at = next_look_at(at, 0, 0);
+            change.done()
+        }
+        CreateOutcome::Rejected(words) => at
+            .change()
+            .ledger(Ledger::NotMade)
+            .signal(Signal::Answered)
+            .failed(
+                ErrorKind::BadRequest,
+                &words,
+                hint::for_rejected_create(&words),
+                at.now,
+            )
+            .done(),
+        CreateOutcome::Refused(refusal, words) => {
+            refused(at, refusal, words, Some(Ledger::NotMade))
+        }
+        CreateOutcome::NotSent(words) => {
+            let n = at.job.progress.holds;
+            let mut change = at
+                .change()
+                .ledger(Ledger::NotMade)
+                .signal(Signal::NotConnected)
+                .error(&words)
+                .queued(at.retry_at(n))
+                .note("not_sent", json!({"message": words.message}));
+            change.next.holds = n + 1;
+            // The intent counted a request; none was sent.
+            change.next.creates = (change.next.creates - 1).max(0);
+            change.done()
+        }
+        CreateOutcome::InDoubt(unknown, words) => {
+            let mut change = in_doubt(at, unknown, &words, None);
+            change.next.holds = 0;
+            change.signal(Signal::Answered).done()
+        }
+        CreateOutcome::Unavailable {
+            cause,
+            retry_after_ms,
+            words,
+        } => {
+            let mut change = in_doubt(at, cause, &words, Some(retry_after_ms));
+            // The mark of a create that was held up: see `doubt::refuted`.
+            change.next.holds += 1;
+            let retry_after_ms = Some(retry_after_ms);
+            change
+                .signal(Signal::Refused(Refusal::Throttled { retry_after_ms }))
+                .done()
+        }
+    }
+}
+
+fn in_doubt(
+    at: &Moment,
+    unknown: Unknown,
+    words: &Words,
+    retry_after_ms: Option<DurationMs>,
+) -> Change {
+    let cause = match unknown {
+        Unknown::ServiceError => DoubtCause::ServiceError,
+        Unknown::AnswerLost => DoubtCause::AnswerLost,
+    };
+    let mut detail = json!({"cause": cause, "http_status": words.status, "message": words.message});
+    if let Some(ms) = retry_after_ms {
+        detail["retry_after_ms"] = json!(ms);
+    }
+    doubt::enter(at, at.change().error(words), cause).note("in_doubt", detail)
+}
+
+/// The account was refused, by a create (with its ledger) or by the list before one.
+pub(super) fn refused(
+    at: &Moment,
+    refusal: Refusal,
+    words: Words,
+    ledger: Option<Ledger>,
+) -> Transition {
+    let mut change = at
+        .change()
+        .error(&words)
+        .signal(Signal::Refused(refusal.clone()));
+    change.ledger = ledger;
+    let (reason, hint) = match refusal {
+        Refusal::Unauthorized => (
+            ParkReason::Unauthorized,
+            "the API key is not accepted: correct it and restart; parked jobs then go on",
+        ),
+        Refusal::Credits => (
+            ParkReason::Credits,
+            "credits are exhausted: add some; parserd probes by itself, \
+             and `parserd resume` makes it try at once",
+        ),
+        Refusal::AccountLimit => (
+            ParkReason::Credits,
+            "several jobs in a row were refused in these words, so they are taken to be about the \
+             account: parserd tries one job at a time, and `parserd resume` makes it try at once. \
+             Lift the limit with the service; if the jobs are at fault, correct or cancel them. \
+             `parserd retry` takes up the first ones, which FAILED",
+        ),
+        Refusal::Throttled { retry_after_ms } => {
+            let n = change.next.holds;
+            // Asked to come back at once, it still backs off.
+            let due_at = at.retry_at(n).max(at.in_ms(retry_after_ms.unwrap_or(0)));
+            change = change.queued(due_at).note(
+                "throttled",
+                json!({"http_status": words.status, "retry_after_ms": retry_after_ms}),
+            );
+            change.next.holds = n + 1;
+            return change.done();
+        }
+    };
+    let detail = json!({
+        "park_reason": reason, "http_status": words.status, "message": words.message,
+    });
+    // Canaries are taken in this order: one that is refused again goes to the end.
+    change
+        .parked(reason, hint, at.now)
+        .note("parked", detail)
+        .done()
+}

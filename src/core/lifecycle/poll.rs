@@ -1,0 +1,256 @@
+//! From GENERATING to the end.
+
+use serde_json::json;
+
+use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition, doubt};
+use crate::{
+    api::types::{Finished, PollOutcome, Refusal, Words, is_gateways},
+    core::gate::Signal,
+    core::hint,
+    core::job::{DurationMs, ErrorKind, ParserId, UnixMs},
+    core::pace,
+};
+
+/// What a job says whose parser is ready, and which is asked for once more.
+const AWAITS_EXAMPLES: &str = "the parser is ready; its example results are asked for once more";
+
+/// How often a parser that is ready is asked for again because the answer broke off.
+const MAX_ASKED_AFTER_CUTS: i64 = 5;
+
+pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
+    match outcome {
+        PollOutcome::Finished(finished) => finished_with(at, finished),
+        PollOutcome::Failed(words) => {
+            let hint = hint::for_failed_generation(&words.message);
+            at.change()
+                .failed(ErrorKind::GenerationFailed, &words, hint, at.now)
+                .shows_parser()
+                .done()
+        }
+        PollOutcome::Generating { unknown_status } => still_generating(at, unknown_status),
+        PollOutcome::NotFound(words) => no_news(at, at.change(), words),
+        PollOutcome::Refused(refusal, words) => {
+            let mut change = at.change().error(&words);
+            change.next.due_at = match &refusal {
+                Refusal::Throttled {
+                    retry_after_ms: Some(ms),
+                } => at.in_ms(*ms),
+                // The gate holds it back; it is due as soon as that opens.
+                Refusal::Throttled {
+                    retry_after_ms: None,
+                }
+                | Refusal::Unauthorized
+                | Refusal::Credits
+                | Refusal::AccountLimit => at.now,
+            };
+            change.signal(Signal::Refused(refusal)).done()
+        }
+        PollOutcome::Trouble(words) => no_news(at, at.change(), words),
+    }
+}
+
+/// Ready; but where its examples are not there yet, it is asked once more a little later, and
+/// a few times where the answer broke off. For want of examples no job fails.
+fn finished_with(at: &Moment, finished: Finished) -> Transition {
+    let has_asked = at.job.progress.error_message.as_deref() == Some(AWAITS_EXAMPLES);
+    let asked = if has_asked {
+        at.job.progress.poll_errors
+    } else {
+        0
+    };
+    let most = match &finished.lack {
+        None => 0,
+        Some(lack) if lack.is_cut => MAX_ASKED_AFTER_CUTS,
+        Some(_) => 1,
+    };
+    if asked < most && !is_too_old(at) {
+        let mut change = at.change().shows_parser();
+        if !has_asked {
+            let why = finished.lack.map(|lack| lack.why);
+            change = change.note("awaits_examples", json!({"why": why}));
+        }
+        change.next.missing_lists = 0;
+        change.next.poll_errors = asked + 1;
+        change.next.error_status = None;
+        change.next.error_message = Some(AWAITS_EXAMPLES.to_owned());
+        change.next.due_at = at.in_ms(at.policy.poll.delay_ms(asked, at.jitter));
+        return change.done();
+    }
+    let mut detail = json!({"version": finished.version, "generated_at": finished.generated_at});
+    if let Some(lack) = &finished.lack {
+        detail["no_examples"] = json!(lack.why);
+    }
+    at.change()
+        .finished(finished, at.now)
+        .shows_parser()
+        .note("finished", detail)
+        .done()
+}
+
+fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
+    let mut change = at.change().shows_parser();
+    change.next.poll_errors = 0;
+    change.next.missing_lists = 0;
+    let mark = unknown_status.map(|status| format!("unknown status {status:?}"));
+    if mark.is_some() && mark != at.job.progress.error_message {
+        change = change.note("unknown_status", json!({"message": mark}));
+    }
+    change.next.error_status = None;
+    change.next.error_message = mark;
+    if is_too_old(at) {
+        let words = Words {
+            status: None,
+            message: format!(
+                "still generating after {} s",
+                at.policy.poll_timeout_ms / 1000
+            ),
+        };
+        return given_up(at, change, ErrorKind::GenerationTimeout, &words);
+    }
+    change.next.polls += 1;
+    change.next.due_at = next_look_at(at, age_ms(at), change.next.polls);
+    change.done()
+}
+
+/// When to look at a generation of `age_ms` that was looked at `polls` times.
+pub(super) fn next_look_at(at: &Moment, age_ms: DurationMs, polls: i64) -> UnixMs {
+    let policy = at.policy;
+    at.in_ms(pace::wait_ms(
+        &policy.poll,
+        policy.first_look_ms,
+        age_ms,
+        polls,
+        at.jitter,
+    ))
+}
+
+/// Nothing was learnt. An outage ends no job, however long; an answer of the service
+/// itself, even a useless one, lets the generation's age count.
+fn no_news(at: &Moment, change: Change, words: Words) -> Transition {
+    let n = at.job.progress.poll_errors;
+    let mut change = change.signal(match words.status {
+        Some(_) => Signal::Answered,
+        None => Signal::NotConnected,
+    });
+    if !is_outage(words.status) && is_too_old(at) {
+        let unreadable = words
+            .status
+            .is_some_and(|status| (200..300).contains(&status));
+        let kind = if unreadable {
+            ErrorKind::UnexpectedResponse
+        } else {
+            ErrorKind::GenerationTimeout
+        };
+        return given_up(at, change, kind, &words);
+    }
+    change = change.error(&words);
+    change.next.poll_errors = n + 1;
+    change.next.due_at = at.retry_at(n);
+    change.done()
+}
+
+pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transition {
+    match sighting {
+        Sighting::One(id, version) if at.job.progress.parser_id.as_ref() != Some(&id) => {
+            another(at, id, version)
+        }
+        Sighting::One(..) => {
+            let mut change = at.change();
+            change.next.missing_lists = 0;
+            no_news(at, change, words)
+        }
+        Sighting::Several(ids) => lost(
+            at,
+            words,
+            &format!(
+                "the parser is gone from the account, which holds {} others of its name: {}; \
+                 `parserd retry`, and then `parserd resolve` says which is this job's",
+                ids.len(),
+                doubt::told(&ids)
+            ),
+        ),
+        Sighting::Absent => lost(
+            at,
+            words,
+            "the parser is gone from the account: someone deleted it; \
+             `parserd retry` pays for a new one",
+        ),
+        Sighting::Suspects(..) | Sighting::Unproven(_) | Sighting::NoList => {
+            no_news(at, at.change(), words)
+        }
+    }
+}
+
+/// The service that is asked now need not know it: as an outage, this ends no job.
+pub(super) fn elsewhere(at: &Moment, words: Words) -> Transition {
+    let n = at.job.progress.poll_errors;
+    let mut change = at.change().signal(Signal::Answered).error(&Words {
+        message: format!(
+            "the parser is known from another address or API key, and the service that is asked \
+             now does not have it: {}",
+            words.message
+        ),
+        ..words
+    });
+    change.next.poll_errors = n + 1;
+    change.next.due_at = at.retry_at(n);
+    change.done()
+}
+
+/// The list lacks it too: after some of those, it is gone.
+fn lost(at: &Moment, words: Words, hint: &str) -> Transition {
+    let lists = at.job.progress.missing_lists + 1;
+    let mut change = at.change().signal(Signal::Answered).error(&words);
+    change.next.missing_lists = lists;
+    // A parser just made may be late in the lists and under its id alike.
+    if lists >= TRUSTED_LISTS && age_ms(at) >= at.policy.settle_after_error_ms {
+        return change
+            .failed(ErrorKind::NotFound, &words, hint, at.now)
+            .done();
+    }
+    change.next.due_at = at.retry_at(lists);
+    change.done()
+}
+
+/// The create was answered with an id that is none, and its parser is listed under another.
+fn another(at: &Moment, id: ParserId, version: Option<i64>) -> Transition {
+    let detail = json!({
+        "parser_id": id, "from": "list", "instead_of": at.job.progress.parser_id,
+    });
+    let mut change = at.change().signal(Signal::Answered).note("adopted", detail);
+    change.next.parser_id = Some(id);
+    change.next.parser_version = version;
+    change.next.missing_lists = 0;
+    change.next.poll_errors = 0;
+    change.next.due_at = at.now;
+    change.done()
+}
+
+/// Whether nobody answered but, at the most, a gateway that reached no service.
+const fn is_outage(status: Option<u16>) -> bool {
+    match status {
+        None => true,
+        Some(status) => is_gateways(status),
+    }
+}
+
+fn is_too_old(at: &Moment) -> bool {
+    age_ms(at) >= at.policy.poll_timeout_ms
+}
+
+fn age_ms(at: &Moment) -> DurationMs {
+    let since = at.job.progress.generating_since.unwrap_or(at.now);
+    at.now.saturating_sub(since)
+}
+
+fn given_up(at: &Moment, change: Change, kind: ErrorKind, words: &Words) -> Transition {
+    change
+        .failed(
+            kind,
+            words,
+            "the parser may still finish: `parserd retry` polls it again and pays nothing; \
+             poll.timeout is how long parserd waits",
+            at.now,
+        )
+        .done()
+}

@@ -1,0 +1,521 @@
+//! PURE: what is odd about the account and its list, what causes it, and what cures it.
+//!
+//! The daemon keeps what the last list said; `status`, `check`, `plan`, the log, the page and
+//! the metrics tell it in the same words.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::types::Flaws,
+    clock::iso,
+    core::job::{DurationMs, UnixMs, named_enum},
+    store::{Elsewhere, Stranger},
+};
+
+/// Lists of whole multiples of this many parsers may be pages of longer ones.
+const ROUND: usize = 50;
+
+/// How many parsers a finding names.
+pub const MOST_NAMED: usize = 5;
+
+/// What one list said of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListReport {
+    /// It came with a `Link` header that names another page.
+    pub is_linked: bool,
+    /// Its length, where that is suspiciously round.
+    pub round_length: Option<usize>,
+    /// A name as it was sent and as it is listed, where they differ.
+    pub altered: Option<(String, String)>,
+    /// To so many characters names were seen to be cut.
+    pub cut_to_chars: Option<usize>,
+    /// Why its absences prove nothing, if they do not.
+    pub distrust: Option<String>,
+    /// The last list that was one showed parsers: then `null` is no empty list.
+    pub shows_any: bool,
+}
+
+impl ListReport {
+    /// Of a list of so many items.
+    pub fn of(items: usize, flaws: &Flaws) -> Self {
+        Self {
+            is_linked: flaws.is_linked,
+            shows_any: items > 0,
+            round_length: (items > 0 && items.is_multiple_of(ROUND)).then_some(items),
+            ..Self::default()
+        }
+    }
+}
+
+/// Parsers that bear a name or a tag of the ledger and that no job holds and no create made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Unexplained {
+    /// How many there are.
+    pub count: i64,
+    /// The newest few.
+    pub first: Vec<Stranger>,
+}
+
+/// How soon the account's lists show new parsers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Lag {
+    /// Within this time the last few were shown; null where too few were seen.
+    pub shown_within_ms: Option<DurationMs>,
+    /// What `reconcile.settle_after_error` is.
+    pub settle_after_error_ms: DurationMs,
+    /// Whether that time counts: lists were seen to be well within it.
+    pub settle_after_error_counts: bool,
+}
+
+/// Everything that is looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The last list.
+    pub list: ListReport,
+    /// Parsers that nothing explains.
+    pub unexplained: Unexplained,
+    /// How soon lists show new parsers.
+    pub lag: Lag,
+    /// What belongs to another address or key.
+    pub elsewhere: Option<Elsewhere>,
+    /// Until when creates wait, in a database that is not the one that was written last.
+    pub held_until: Option<UnixMs>,
+}
+
+/// How long creates wait, in a database that is not the one that was written last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreatesHold {
+    /// Time in which a daemon must have looked until then.
+    pub left_ms: DurationMs,
+    /// When it ended, or when it ends if that time passes at once.
+    pub until: UnixMs,
+}
+
+impl CreatesHold {
+    /// When it ends; none where creates do not wait.
+    pub fn until(self) -> Option<UnixMs> {
+        (self.left_ms > 0).then_some(self.until)
+    }
+}
+
+named_enum! {
+    /// What is odd.
+    Kind {
+        /// Parsers bear a name or tag of the ledger, and nothing explains them.
+        Unexplained = "unexplained_parsers",
+        /// The list's length is suspiciously round.
+        RoundList = "round_list",
+        /// The list names another page.
+        PagedList = "paged_list",
+        /// The list's absences prove nothing.
+        UntrustedList = "untrusted_list",
+        /// Lists lag: `reconcile.settle_after_error` does not count.
+        LaggingList = "lagging_list",
+        /// The service alters names.
+        AlteredNames = "altered_names",
+        /// Parsers are known from another address or key.
+        Elsewhere = "elsewhere",
+        /// Creates wait, since the database is not the one that was written last.
+        Restored = "restored_database",
+    }
+}
+
+impl Kind {
+    /// Under which word `parserd check` tells it.
+    pub const fn check(self) -> &'static str {
+        match self {
+            Self::Unexplained | Self::AlteredNames | Self::Elsewhere => "account",
+            Self::RoundList | Self::PagedList | Self::UntrustedList | Self::LaggingList => "list",
+            Self::Restored => "database",
+        }
+    }
+}
+
+/// Something odd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What it is.
+    pub kind: Kind,
+    /// What is the case.
+    pub cause: String,
+    /// What to do.
+    pub cure: String,
+}
+
+impl Finding {
+    fn new(kind: Kind, cause: String, cure: &str) -> Self {
+        Self {
+            kind,
+            cause,
+            cure: cure.to_owned(),
+        }
+    }
+}
+
+impl Facts {
+    /// All that is odd, what may cost money first.
+    pub fn findings(&self) -> Vec<Finding> {
+        [
+            self.restored(),
+            self.unexplained(),
+            self.elsewhere(),
+            self.paged(),
+            self.round(),
+            self.untrusted(),
+            self.altered(),
+            self.lagging(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn restored(&self) -> Option<Finding> {
+        let until = iso(self.held_until?);
+        Some(Finding::new(
+            Kind::Restored,
+            format!(
+                "the database is not the one that parserd wrote last here: creates wait until \
+                 {until}, for what was sent since to land"
+            ),
+            "wait; or, if nothing was created since this copy was made, restart with `parserd \
+             run --trust-database`",
+        ))
+    }
+
+    fn unexplained(&self) -> Option<Finding> {
+        let Unexplained { count, first } = &self.unexplained;
+        if *count <= 0 {
+            return None;
+        }
+        let named: Vec<_> = first
+            .iter()
+            .take(MOST_NAMED)
+            .map(|parser| format!("{} {:?}", parser.id, parser.name))
+            .collect();
+        let more = *count - i64::try_from(named.len()).unwrap_or(i64::MAX);
+        let more = if more > 0 {
+            format!(", and {more} more")
+        } else {
+            String::new()
+        };
+        let parsers = if *count == 1 {
+            "parser bears"
+        } else {
+            "parsers bear"
+        };
+        Some(Finding::new(
+            Kind::Unexplained,
+            format!(
+                "{count} {parsers} a name or tag of this database's creates, and no job holds \
+                 them: {}{more}",
+                named.join(", ")
+            ),
+            "each may have been paid for twice, or by another database with the same jobs: \
+             look for a second parserd on this account; delete in the service's dashboard what \
+             is not needed",
+        ))
+    }
+
+    fn elsewhere(&self) -> Option<Finding> {
+        let Elsewhere {
+            generating,
+            in_doubt,
+            made,
+            since,
+        } = self.elsewhere?;
+        let since = iso(since);
+        Some(Finding::new(
+            Kind::Elsewhere,
+            format!(
+                "since {since} the service is asked at another api.base_url or with another \
+                 api.key, and none of the parsers known from before was seen there: {made} \
+                 made, {generating} GENERATING and {in_doubt} creates in doubt stay as they are"
+            ),
+            "if that is not meant, correct api.base_url or api.key; once one of these parsers \
+             is seen, all goes on",
+        ))
+    }
+
+    fn paged(&self) -> Option<Finding> {
+        self.list.is_linked.then(|| {
+            Finding::new(
+                Kind::PagedList,
+                "the account's list comes with a Link header that names another page: it may \
+                 not be whole"
+                    .to_owned(),
+                "tell parserd's authors; until then enqueue nothing that the account may hold \
+                 already, and keep the database",
+            )
+        })
+    }
+
+    fn round(&self) -> Option<Finding> {
+        let length = self.list.round_length?;
+        Some(Finding::new(
+            Kind::RoundList,
+            format!(
+                "the account's list has {length} parsers, a suspiciously round number: it may be \
+                 a page of a longer one"
+            ),
+            "compare with the service's dashboard: if there are more, keep the database, \
+             since a lost one would pay again for what the list does not show",
+        ))
+    }
+
+    fn untrusted(&self) -> Option<Finding> {
+        let why = self.list.distrust.as_ref()?;
+        Some(Finding::new(
+            Kind::UntrustedList,
+            format!("the account's list cannot be trusted to be whole: {why}"),
+            "none is needed if it passes; creates in doubt wait for a list that can be trusted, \
+             then for a person (`parserd resolve`)",
+        ))
+    }
+
+    fn altered(&self) -> Option<Finding> {
+        let (sent, listed) = self.list.altered.as_ref()?;
+        let cut = self.list.cut_to_chars.map_or_else(String::new, |chars| {
+            format!("; it cuts them to {chars} characters")
+        });
+        let cure = if self.list.cut_to_chars.is_some() {
+            "use shorter names: where the tag is cut off, a create in doubt needs a person"
+        } else {
+            "none is needed while create.name_tag is true: parsers are known by their tags"
+        };
+        Some(Finding::new(
+            Kind::AlteredNames,
+            format!("the service alters names: {sent:?} was sent and {listed:?} is listed{cut}"),
+            cure,
+        ))
+    }
+
+    fn lagging(&self) -> Option<Finding> {
+        let shown_within_ms = self.lag.shown_within_ms?;
+        if self.lag.settle_after_error_counts {
+            return None;
+        }
+        Some(Finding::new(
+            Kind::LaggingList,
+            format!(
+                "the account's list took up to {} s to show new parsers: \
+                 reconcile.settle_after_error ({} s) does not count, reconcile.settle does",
+                seconds(shown_within_ms),
+                seconds(self.lag.settle_after_error_ms)
+            ),
+            "none is needed: creates in doubt take longer",
+        ))
+    }
+}
+
+/// Whole seconds, rounded up.
+const fn seconds(ms: DurationMs) -> DurationMs {
+    ms.saturating_add(999) / 1000
+}
+
+/// What is told in the log, once for each: the kind, and how much of it there is.
+pub type Told = (Kind, i64);
+
+impl Facts {
+    /// The findings that are new since those that were told, and all that are now.
+    /// What the log tells where it happens is left to that.
+    pub fn news(&self, told: &[Told]) -> (Vec<Finding>, Vec<Told>) {
+        let now: Vec<(Finding, Told)> = self
+            .findings()
+            .into_iter()
+            .filter(|finding| match finding.kind {
+                Kind::Unexplained | Kind::RoundList | Kind::PagedList | Kind::LaggingList => true,
+                Kind::UntrustedList | Kind::AlteredNames | Kind::Elsewhere | Kind::Restored => {
+                    false
+                }
+            })
+            .map(|finding| {
+                let amount = match finding.kind {
+                    Kind::Unexplained => self.unexplained.count,
+                    _ => 0,
+                };
+                let told = (finding.kind, amount);
+                (finding, told)
+            })
+            .collect();
+        let all = now.iter().map(|(_, told)| *told).collect();
+        let is_new = |(kind, amount): &Told| {
+            !told
+                .iter()
+                .any(|(other, before)| other == kind && before >= amount)
+        };
+        let news = now.into_iter().filter(|(_, told)| is_new(told));
+        (news.map(|(finding, _)| finding).collect(), all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::job::ParserId;
+
+    fn stranger(n: usize) -> Stranger {
+        Stranger {
+            id: ParserId(format!("p{n}")),
+            name: "books_pd_abcd2345".to_owned(),
+            remote_name: Some("books_pd_abcd2345".to_owned()),
+            seen_at: 7,
+        }
+    }
+
+    #[test]
+    fn a_list_of_a_round_length_may_be_a_page() {
+        for (items, expected) in [
+            (0, None),
+            (1, None),
+            (49, None),
+            (50, Some(50)),
+            (99, None),
+            (100, Some(100)),
+            (150, Some(150)),
+            (1000, Some(1000)),
+            (1001, None),
+        ] {
+            let report = ListReport::of(items, &Flaws::default());
+            assert_eq!(report.round_length, expected, "{items}");
+        }
+    }
+
+    #[test]
+    fn each_oddity_has_its_cause_and_its_cure() {
+        let list = ListReport::default;
+        let altered = ListReport {
+            altered: Some(("a&b".to_owned(), "a&amp;b".to_owned())),
+            ..list()
+        };
+        let with = |list| Facts {
+            list,
+            ..Facts::default()
+        };
+        let lag = |counts| Facts {
+            lag: Lag {
+                shown_within_ms: Some(61_500),
+                settle_after_error_ms: 120_000,
+                settle_after_error_counts: counts,
+            },
+            ..Facts::default()
+        };
+        let unexplained = |count| Facts {
+            unexplained: Unexplained {
+                count,
+                first: (0..5).take(count as usize).map(stranger).collect(),
+            },
+            ..Facts::default()
+        };
+        let table = [
+            (Facts::default(), "", ""),
+            (unexplained(1), "unexplained_parsers", "1 parser bears"),
+            (
+                unexplained(7),
+                "unexplained_parsers",
+                "p4 \"books_pd_abcd2345\", and 2 more",
+            ),
+            (
+                with(ListReport {
+                    is_linked: true,
+                    ..list()
+                }),
+                "paged_list",
+                "Link header",
+            ),
+            (
+                with(ListReport {
+                    round_length: Some(100),
+                    ..list()
+                }),
+                "round_list",
+                "has 100 parsers",
+            ),
+            (
+                with(ListReport {
+                    distrust: Some("it is null".to_owned()),
+                    ..list()
+                }),
+                "untrusted_list",
+                "whole: it is null",
+            ),
+            (
+                with(altered.clone()),
+                "altered_names",
+                "\"a&amp;b\" is listed",
+            ),
+            (
+                with(ListReport {
+                    cut_to_chars: Some(9),
+                    ..altered
+                }),
+                "altered_names",
+                "cuts them to 9 characters",
+            ),
+            (lag(true), "", ""),
+            (lag(false), "lagging_list", "up to 62 s"),
+            (
+                Facts {
+                    elsewhere: Some(Elsewhere {
+                        made: 3,
+                        ..Elsewhere::default()
+                    }),
+                    ..Facts::default()
+                },
+                "elsewhere",
+                "3 made",
+            ),
+            (
+                Facts {
+                    held_until: Some(0),
+                    ..Facts::default()
+                },
+                "restored_database",
+                "1970-01-01T00:00:00",
+            ),
+        ];
+        for (facts, kind, cause) in table {
+            let findings = facts.findings();
+            let kinds: Vec<_> = findings.iter().map(|found| found.kind.as_str()).collect();
+            let expected: Vec<_> = Some(kind)
+                .filter(|kind| !kind.is_empty())
+                .into_iter()
+                .collect();
+            assert_eq!(kinds, expected);
+            for finding in findings {
+                assert!(finding.cause.contains(cause), "{finding:?}");
+                assert!(!finding.cure.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_told_is_told_again_only_where_there_is_more_of_it() {
+        let facts = |count| Facts {
+            list: ListReport {
+                is_linked: true,
+                distrust: Some("told where it happens".to_owned()),
+                ..ListReport::default()
+            },
+            unexplained: Unexplained {
+                count,
+                first: vec![stranger(1)],
+            },
+            ..Facts::default()
+        };
+        let kinds = |news: &[Finding]| news.iter().map(|found| found.kind).collect::<Vec<_>>();
+        let (news, told) = facts(2).news(&[]);
+        assert_eq!(kinds(&news), [Kind::Unexplained, Kind::PagedList]);
+        let (news, told) = facts(2).news(&told);
+        assert_eq!(kinds(&news), []);
+        let (news, told) = facts(3).news(&told);
+        assert_eq!(kinds(&news), [Kind::Unexplained]);
+        let (news, told) = Facts::default().news(&told);
+        assert_eq!((news, told.clone()), (Vec::new(), Vec::new()));
+        assert_eq!(
+            kinds(&facts(1).news(&told).0),
+            [Kind::Unexplained, Kind::PagedList]
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! PURE: what is a batch of jobs, and when it may be done.
+
+use std::collections::VecDeque;
+
+use crate::core::job::{DurationMs, UnixMs};
+
+/// Ends longer ago say nothing of the pace now.
+const WINDOW_MS: DurationMs = 30 * 60_000;
+
+/// A pace known for a shorter time is none.
+const LEAST_WINDOW_MS: DurationMs = 30_000;
+
+/// Looks closer together than this are one.
+const APART_MS: DurationMs = 5_000;
+
+/// Where the current batch begins: with the first job that was added after all jobs had
+/// come to rest. Stored as two numbers, so that a restart does not begin another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Jobs with ids up to this one belong to earlier batches, if they have ended.
+    pub after: i64,
+    /// The newest id when all jobs were at rest; none while one is not.
+    pub rested_at: Option<i64>,
+}
+
+impl Marks {
+    /// The marks after a look that found `open` jobs that are not at rest.
+    #[must_use]
+    pub const fn seen(self, open: i64, newest_id: i64) -> Self {
+        match self.rested_at {
+            None if open == 0 => Self {
+                rested_at: Some(newest_id),
+                ..self
+            },
+            Some(rested_at) if open > 0 => Self {
+                after: rested_at,
+                rested_at: None,
+            },
+            // Added and ended between two looks: a batch of their own.
+            Some(rested_at) if newest_id > rested_at => Self {
+                after: rested_at,
+                rested_at: Some(newest_id),
+            },
+            None | Some(_) => self,
+        }
+    }
+
+    /// As it is stored.
+    pub fn to_text(self) -> String {
+        let rested_at = self.rested_at.map_or_else(String::new, |id| id.to_string());
+        format!("{} {rested_at}", self.after)
+    }
+
+    /// What was stored; the beginning of all where that cannot be read.
+    pub fn from_text(text: &str) -> Self {
+        let mut numbers = text.split(' ').map(|number| number.parse().ok());
+        Self {
+            after: numbers.next().flatten().unwrap_or(0),
+            rested_at: numbers.next().flatten(),
+        }
+    }
+}
+
+/// How many jobs had ended when, of late.
+#[derive(Debug, Clone, Default)]
+pub struct Pace(VecDeque<(UnixMs, i64)>);
+
+impl Pace {
+    /// Takes in that `ended` jobs in all have ended by `now`. While nothing is worked on,
+    /// no time counts: the pace is that of the work, and begins with it.
+    pub fn note(&mut self, now: UnixMs, ended: i64, is_working: bool) {
+        if !is_working {
+            self.0.clear();
+            return;
+        }
+        // The clock was set back: the pace is known anew.
+        if self.0.back().is_some_and(|(at, _)| *at > now) {
+            self.0.clear();
+        }
+        // Old jobs were deleted, or some that had ended go on: that says nothing of the pace.
+        let fewer = self
+            .0
+            .back()
+            .map_or(0, |(_, before)| (before - ended).max(0));
+        for (_, counted) in &mut self.0 {
+            *counted -= fewer;
+        }
+        if self.0.back().is_none_or(|(at, _)| now - at >= APART_MS) {
+            self.0.push_back((now, ended));
+        }
+        while self.0.front().is_some_and(|(at, _)| now - at > WINDOW_MS) {
+            self.0.pop_front();
+        }
+    }
+
+    /// How long `left` jobs take at this pace; none where it is not known, or nothing ends.
+    pub fn time_for(&self, left: i64) -> Option<DurationMs> {
+        let (began_at, began) = self.0.front()?;
+        let (now, ended) = self.0.back()?;
+        let took_ms = now - began_at;
+        let done = ended - began;
+        (took_ms >= LEAST_WINDOW_MS && done > 0)
+            .then(|| left.saturating_mul(took_ms).saturating_div(done))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_begins_with_the_first_job_after_a_rest() {
+        let began = Marks::default();
+        for (marks, open, newest_id, expected) in [
+            (began, 3, 5, (0, None)),
+            (began, 0, 0, (0, Some(0))),
+            (began, 0, 5, (0, Some(5))),
+            (at(0, Some(5)), 0, 5, (0, Some(5))),
+            (at(0, Some(5)), 2, 7, (5, None)),
+            (at(0, Some(5)), 1, 5, (5, None)),
+            (at(0, Some(5)), 0, 9, (5, Some(9))),
+            (at(5, None), 1, 9, (5, None)),
+            (at(5, None), 0, 9, (5, Some(9))),
+        ] {
+            let seen = marks.seen(open, newest_id);
+            let found = (seen.after, seen.rested_at);
+            assert_eq!(found, expected, "{marks:?} {open} {newest_id}");
+            assert_eq!(Marks::from_text(&seen.to_text()), seen);
+        }
+        assert_eq!(Marks::from_text("rubbish"), began);
+    }
+
+    const fn at(after: i64, rested_at: Option<i64>) -> Marks {
+        Marks { after, rested_at }
+    }
+
+    #[test]
+    fn the_time_left_follows_the_pace_of_late() {
+        type Case = (&'static [(UnixMs, i64)], i64, Option<DurationMs>);
+        let table: &[Case] = &[
+            (&[], 5, None),
+            (&[(0, 0)], 5, None),
+            (&[(0, 0), (20_000, 9)], 5, None),
+            (&[(0, 0), (60_000, 0)], 5, None),
+            (&[(0, 0), (60_000, 10)], 5, Some(30_000)),
+            (&[(0, 0), (60_000, 10)], 0, Some(0)),
+            // Old jobs were deleted, or taken up again.
+            (&[(0, 50), (60_000, 40), (120_000, 50)], 5, Some(60_000)),
+            (&[(0, 50), (60_000, 70), (62_000, 10)], 5, Some(15_000)),
+            // The clock was set back.
+            (&[(900_000, 0), (0, 5), (60_000, 15)], 5, Some(30_000)),
+            // What was slow an hour ago.
+            (&[(0, 0), (3_600_000, 1), (3_660_000, 61)], 60, Some(60_000)),
+            // Looks in a row are one.
+            (&[(0, 0), (40_000, 4), (41_000, 400)], 1, Some(10_000)),
+        ];
+        for (looks, left, expected) in table {
+            let mut pace = Pace::default();
+            for (now, ended) in *looks {
+                pace.note(*now, *ended, true);
+            }
+            assert_eq!(pace.time_for(*left), *expected, "{looks:?}");
+        }
+    }
+
+    #[test]
+    fn time_without_work_counts_to_no_pace() {
+        let mut pace = Pace::default();
+        for now in (0..=1_200_000).step_by(15_000) {
+            pace.note(now, 7, false);
+        }
+        assert_eq!(pace.time_for(5), None);
+        pace.note(1_210_000, 7, true);
+        pace.note(1_270_000, 17, true);
+        assert_eq!(pace.time_for(5), Some(30_000));
+        pace.note(1_300_000, 17, false);
+        assert_eq!(pace.time_for(5), None);
+    }
+}

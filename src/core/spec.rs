@@ -1,0 +1,231 @@
+//! PURE: what a user asks for, the rules it must keep, and the tag that makes its
+//! remote name its own.
+//!
+//! The database holds the same rules as triggers, so that a row written with plain
+//! SQL meets them too; the limits are constants here for both to use.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::core::job::UnixMs;
+
+mod name;
+mod portion;
+mod rules;
+mod strict;
+
+pub use name::INVISIBLE;
+pub(crate) use name::looks;
+pub use portion::Portion;
+pub use rules::{
+    DEVICE_TYPES, FIELD_DESCRIPTION_MAX_CHARS, FIELD_KEYS, FIELD_NAME_MAX_CHARS,
+    FIELD_SELECTOR_MAX_CHARS, FIELD_TYPES, FIELDS_MAX, JSON_MAX_BYTES, NAME_MAX_CHARS,
+    SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
+};
+pub(crate) use rules::{kind, shown, unknown_key};
+pub(crate) use strict::{Strict, key_twice};
+
+/// How many bytes of the digest make the tag: 40 bits, eight characters of base32.
+const TAG_BYTES: usize = 5;
+
+/// What a user asks for: one parser, from one to three example pages.
+///
+/// Two specs that mean the same compare equal once [`normalised`](Self::normalised);
+/// everything that reads a spec from outside does that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobSpec {
+    /// Unique among the jobs that are not CANCELLED.
+    pub name: String,
+    /// Example pages of one page type.
+    pub urls: Vec<String>,
+    /// Options for the fetch of the example pages: an object.
+    pub scraper_params: Option<Value>,
+    /// The fields to extract: an array of objects. Left out, the service infers them.
+    pub fields: Option<Value>,
+    /// Higher goes first. No part of the tag.
+    pub priority: i64,
+    /// Not before this moment. No part of the tag.
+    pub run_at: Option<UnixMs>,
+}
+
+/// Every rule that a spec breaks, each with what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", problems.join("; "))]
+pub struct SpecError {
+    /// At least one, in the order of the spec's parts.
+    pub problems: Vec<String>,
+}
+
+impl JobSpec {
+    /// Reads a spec from the columns of table `jobs`, and checks it.
+    ///
+    /// `priority` and `run_at` are left at their defaults.
+    ///
+    /// # Errors
+    /// Names every column that is not JSON or breaks a rule.
+    pub fn from_columns(
+        name: &str,
+        urls: &str,
+        scraper_params: Option<&str>,
+        fields: Option<&str>,
+    ) -> Result<Self, SpecError> {
+        let mut problems = Vec::new();
+        let urls = serde_json::from_str(urls).unwrap_or_else(|error| {
+            problems.push(format!(
+                "urls is no JSON array of texts ({error}): write [\"https://...\"]"
+            ));
+            Vec::new()
+        });
+        let mut json = |column: &str, text: Option<&str>| {
+            let read = serde_json::from_str(text?);
+            match read {
+                Ok(Strict {
+                    value,
+                    has_key_twice,
+                }) => {
+                    problems.extend(has_key_twice.then(|| key_twice(column)));
+                    Some(value)
+                }
+                Err(error) => {
+                    problems.push(format!(
+                        "{column} is no JSON ({error}): write JSON, or leave it out"
+                    ));
+                    None
+                }
+            }
+        };
+        let spec = Self {
+            name: name.to_owned(),
+            urls,
+            scraper_params: json("scraper_params", scraper_params),
+            fields: json("fields", fields),
+            ..Self::default()
+        };
+        if !problems.is_empty() {
+            return Err(SpecError { problems });
+        }
+        let spec = spec.normalised();
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// The same spec with an explicit null, and empty `scraper_params`, left out.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        self.scraper_params = self.scraper_params.filter(asks_for_something);
+        self.fields = self.fields.filter(|value| !value.is_null());
+        self
+    }
+
+    /// `urls` as the database holds it: a JSON array, no whitespace.
+    pub fn urls_json(&self) -> String {
+        Value::from(self.urls.clone()).to_string()
+    }
+
+    /// `scraper_params` as the database holds it and the service is sent it: JSON
+    /// with sorted keys and no whitespace. None where there are none.
+    pub fn scraper_params_json(&self) -> Option<String> {
+        let params = self.scraper_params.as_ref();
+        params
+            .filter(|value| asks_for_something(value))
+            .map(canonical)
+    }
+
+    /// `fields` as the database holds it and the service is sent it: JSON with
+    /// sorted keys and no whitespace. None where the service is to infer them.
+    pub fn fields_json(&self) -> Option<String> {
+        let fields = self.fields.as_ref();
+        fields.filter(|value| !value.is_null()).map(canonical)
+    }
+
+    /// Eight characters of `a-z2-7` that stand for name, urls, scraper_params,
+    /// fields and the re-creation counter, whatever file format they came from.
+    ///
+    /// A job's parser on the account is known by this tag: to change how it is
+    /// computed is to pay for every parser again.
+    pub fn tag(&self, recreation: u32) -> String {
+        let digest = Sha256::digest(self.canonical_form(recreation).as_bytes());
+        data_encoding::BASE32_NOPAD
+            .encode(&digest[..TAG_BYTES])
+            .to_ascii_lowercase()
+    }
+
+    /// The name under which the service is asked for the parser: `NAME_pd_TAG`, or
+    /// the plain name where `name_tag` is off.
+    pub fn remote_name(&self, recreation: u32, name_tag: bool) -> String {
+        if name_tag {
+            format!("{}_pd_{}", self.name, self.tag(recreation))
+        } else {
+            self.name.clone()
+        }
+    }
+
+    pub(crate) fn canonical_form(&self, recreation: u32) -> String {
+        let part = |json: Option<String>| json.unwrap_or_else(|| "null".to_owned());
+        format!(
+            r#"{{"fields":{},"name":{},"recreation":{recreation},"scraper_params":{},"urls":{}}}"#,
+            part(self.fields_json()),
+            Value::from(self.name.as_str()),
+            part(self.scraper_params_json()),
+            self.urls_json(),
+        )
+    }
+
+    /// Whether the spec keeps every rule.
+    ///
+    /// # Errors
+    /// All of [`problems`](Self::problems).
+    pub fn validate(&self) -> Result<(), SpecError> {
+        let problems = self.problems();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(SpecError { problems })
+        }
+    }
+
+    /// Every rule that the spec breaks, each with what to write instead.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        problems.extend(name::problem(&self.name));
+        problems.extend(rules::urls_problems(&self.urls));
+        if let Some(params) = self.scraper_params.as_ref().filter(|v| !v.is_null()) {
+            problems.extend(rules::params_problems(params));
+        }
+        if let Some(fields) = self.fields.as_ref().filter(|v| !v.is_null()) {
+            problems.extend(rules::fields_problems(fields));
+        }
+        problems
+    }
+}
+
+/// Whether `scraper_params` differ from none at all.
+fn asks_for_something(params: &Value) -> bool {
+    !params.is_null() && !params.as_object().is_some_and(Map::is_empty)
+}
+
+/// JSON with sorted keys and no whitespace.
+///
+/// serde_json sorts by itself only as long as no crate turns on `preserve_order`.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(object) => {
+            let sorted: BTreeMap<_, _> = object.iter().collect();
+            let members: Vec<_> = sorted
+                .into_iter()
+                .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        }
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(canonical).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Specs on their way into the database, many at once, as its statement takes them.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::JobSpec;
+use crate::core::job::UnixMs;
+
+/// How many jobs make a portion full.
+const FULL_JOBS: usize = 1000;
+
+/// So many bytes make it full too, however few the jobs.
+const FULL_BYTES: usize = 256 * 1024;
+
+/// Specs, each with its place (a line, or an index in a list), as JSON without line
+/// breaks: `[[name, urls, scraper_params, fields, priority, run_at, place], ...]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portion {
+    json: String,
+    jobs: usize,
+}
+
+impl Default for Portion {
+    fn default() -> Self {
+        Self {
+            json: "[]".to_owned(),
+            jobs: 0,
+        }
+    }
+}
+
+type Row = (
+    String,
+    Vec<String>,
+    Option<Value>,
+    Option<Value>,
+    i64,
+    Option<UnixMs>,
+    usize,
+);
+
+impl Portion {
+    /// Adds a job.
+    pub fn push(&mut self, place: usize, spec: &JobSpec) {
+        let null = || "null".to_owned();
+        self.json.pop();
+        if self.jobs > 0 {
+            self.json.push(',');
+        }
+        let _a_string_takes_all = write!(
+            self.json,
+            "[{},{},{},{},{},{},{place}]]",
+            Value::from(spec.name.as_str()),
+            spec.urls_json(),
+            spec.scraper_params_json().unwrap_or_else(null),
+            spec.fields_json().unwrap_or_else(null),
+            spec.priority,
+            spec.run_at.map_or_else(null, |at| at.to_string()),
+        );
+        self.jobs += 1;
+    }
+
+    /// Whether it is time for another portion.
+    pub fn is_full(&self) -> bool {
+        self.jobs >= FULL_JOBS || self.json.len() >= FULL_BYTES
+    }
+
+    /// Whether there is none in it.
+    pub fn is_empty(&self) -> bool {
+        self.jobs == 0
+    }
+
+    /// How many jobs there are.
+    pub fn len(&self) -> usize {
+        self.jobs
+    }
+
+    /// The whole as JSON.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The whole as a line of a file.
+    pub fn line(&self) -> String {
+        format!("{} {}\n", self.jobs, self.json)
+    }
+
+    /// Reads a [`line`](Self::line), with or without its end.
+    pub fn of_line(line: &str) -> Option<Self> {
+        let (jobs, json) = line.trim_ascii_end().split_once(' ')?;
+        Some(Self {
+            json: json.to_owned(),
+            jobs: jobs.parse().ok()?,
+        })
+    }
+
+    /// The places and specs.
+    ///
+    /// # Errors
+    /// Where the portion was read from a line that was none.
+    pub fn specs(&self) -> Result<Vec<(usize, JobSpec)>, serde_json::Error> {
+        let rows: Vec<Row> = serde_json::from_str(&self.json)?;
+        let spec = |row: Row| {
+            let (name, urls, scraper_params, fields, priority, run_at, place) = row;
+            let spec = JobSpec {
+                name,
+                urls,
+                scraper_params,
+                fields,
+                priority,
+                run_at,
+            };
+            (place, spec)
+        };
+        Ok(rows.into_iter().map(spec).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(name: &str) -> JobSpec {
+        JobSpec {
+            name: name.to_owned(),
+            urls: vec!["https://a.com/\"\\\u{1f600}".to_owned()],
+            ..JobSpec::default()
+        }
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_on_one_line() {
+        let specs = [
+            spec("it's \"a\" \\ job"),
+            JobSpec {
+                scraper_params: Some(json!({"render": true, "session_number": i64::MAX})),
+                fields: Some(json!([{"name": "t", "description": "two\nlines\u{2028}\0"}])),
+                priority: i64::MIN,
+                run_at: Some(3_000_000_000_000),
+                ..spec("b")
+            },
+        ];
+        for count in 0..=specs.len() {
+            let mut portion = Portion::default();
+            for (place, spec) in specs.iter().enumerate().take(count) {
+                portion.push(place + 7, spec);
+            }
+            assert_eq!((portion.len(), portion.is_empty()), (count, count == 0));
+            let expected: Vec<_> = (7..).zip(specs.clone()).take(count).collect();
+            assert_eq!(portion.specs().unwrap(), expected);
+            let line = portion.line();
+            assert_eq!(line.lines().count(), 1, "{line}");
+            assert_eq!(Portion::of_line(&line), Some(portion));
+        }
+    }
+
+    #[test]
+    fn a_portion_is_full_by_jobs_or_by_bytes() {
+        for (description, full_at) in [("short".to_owned(), FULL_JOBS), ("x".repeat(60_000), 5)] {
+            let fields = Some(json!([{"name": "t", "description": description}]));
+            let spec = JobSpec {
+                fields,
+                ..spec("a")
+            };
+            let mut portion = Portion::default();
+            while !portion.is_full() {
+                portion.push(0, &spec);
+            }
+            assert_eq!(portion.len(), full_at);
+        }
+    }
+}

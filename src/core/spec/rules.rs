@@ -1,0 +1,309 @@
+//! PURE: the rules that a spec must keep, as words for the one who broke them.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+use url::Url;
+
+use super::canonical;
+use crate::core::nearest::did_you_mean;
+
+/// The longest name, in characters.
+pub const NAME_MAX_CHARS: usize = 200;
+/// The most example pages of one job; one is the least.
+pub const URLS_MAX: usize = 3;
+/// The longest URL, in characters.
+pub const URL_MAX_CHARS: usize = 2048;
+/// The most entries of `fields`; an empty list is refused too.
+pub const FIELDS_MAX: usize = 100;
+/// The longest name of a field, in characters.
+pub const FIELD_NAME_MAX_CHARS: usize = 200;
+/// The longest description of a field, in characters.
+pub const FIELD_DESCRIPTION_MAX_CHARS: usize = 2000;
+/// The longest selector of a field, in characters.
+pub const FIELD_SELECTOR_MAX_CHARS: usize = 1000;
+/// The longest `scraper_params` or `fields`, in bytes of normalised JSON.
+pub const JSON_MAX_BYTES: usize = 64 * 1024;
+/// The keys that `scraper_params` may have.
+pub const SCRAPER_PARAMS: &[&str] = &[
+    "render",
+    "country_code",
+    "premium",
+    "ultra_premium",
+    "session_number",
+    "keep_headers",
+    "device_type",
+    "follow_redirect",
+    "retry_404",
+];
+/// The values that `scraper_params.device_type` may have.
+pub const DEVICE_TYPES: &[&str] = &["desktop", "mobile"];
+/// The keys that an entry of `fields` may have; the first two are required.
+pub const FIELD_KEYS: &[&str] = &["name", "description", "type", "selector"];
+/// The values that the `type` of a field may have.
+pub const FIELD_TYPES: &[&str] = &["string", "number", "array"];
+
+/// How many characters of a bad value a message repeats.
+const SHOWN_CHARS: usize = 80;
+
+pub(super) fn urls_problems(urls: &[String]) -> Vec<String> {
+    if urls.is_empty() {
+        return vec![format!(
+            "urls is empty: write 1 to {URLS_MAX} example pages of one page type"
+        )];
+    }
+    let mut problems = Vec::new();
+    if urls.len() > URLS_MAX {
+        problems.push(format!(
+            "urls has {} entries: write 1 to {URLS_MAX} example pages of one page type",
+            urls.len()
+        ));
+    }
+    let mut seen = HashSet::new();
+    for url in urls {
+        if !seen.insert(url) {
+            problems.push(format!(
+                "urls holds {} twice: write each page once",
+                shown(url)
+            ));
+        } else if let Some(problem) = url_problem(url) {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+fn url_problem(text: &str) -> Option<String> {
+    let chars = text.chars().count();
+    if chars > URL_MAX_CHARS {
+        return Some(format!(
+            "url {} has {chars} characters: write at most {URL_MAX_CHARS}",
+            shown(text)
+        ));
+    }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Some(format!(
+            "url {} holds whitespace or a control character: write it without, %20 for a space",
+            shown(text)
+        ));
+    }
+    // The url crate reads a host into `http:///x` and `http:x`; SQL does not.
+    let authority = ["http://", "https://"].iter().find_map(|scheme| {
+        let start = text.get(..scheme.len())?;
+        let rest = &text[scheme.len()..];
+        start
+            .eq_ignore_ascii_case(scheme)
+            .then(|| rest.split(['/', '?', '#', '\\']).next().unwrap_or_default())
+    });
+    match (authority, Url::parse(text)) {
+        // What stands before an @ is a password, and no message repeats it.
+        (Some(authority), _) if authority.contains('@') => Some(
+            "a url holds a user name or password: write it without what stands before the @"
+                .to_owned(),
+        ),
+        (Some(""), _) => Some(format!(
+            "url {} has no host: write it in full, such as https://example.com/page",
+            shown(text)
+        )),
+        (Some(_), Ok(_)) => None,
+        (Some(_), Err(error)) => Some(format!(
+            "url {} cannot be read ({error}): write it in full, such as https://example.com/page",
+            shown(text)
+        )),
+        (None, _) => Some(format!(
+            "url {} does not begin with http:// or https://: write it in full, such as https://example.com/page",
+            shown(text)
+        )),
+    }
+}
+
+pub(super) fn params_problems(params: &Value) -> Vec<String> {
+    let Value::Object(object) = params else {
+        return vec![format!(
+            "scraper_params is {}: write an object, such as {{\"render\": true}}",
+            kind(params)
+        )];
+    };
+    let mut problems: Vec<_> = object
+        .iter()
+        .filter_map(|(key, value)| param_problem(key, value))
+        .collect();
+    let on = |key: &str| object.get(key) == Some(&Value::Bool(true));
+    if on("premium") && on("ultra_premium") {
+        problems.push(
+            "scraper_params asks for premium and ultra_premium: write one of them".to_owned(),
+        );
+    }
+    problems.extend(size_problem("scraper_params", params));
+    problems
+}
+
+fn param_problem(key: &str, value: &Value) -> Option<String> {
+    let (fits, wanted) = match key {
+        "country_code" => (
+            value.as_str().is_some_and(|code| {
+                code.len() == 2 && code.bytes().all(|b| b.is_ascii_alphabetic())
+            }),
+            "two letters, such as \"us\"",
+        ),
+        "session_number" => (
+            value.as_i64().is_some_and(|number| number >= 1),
+            "a whole number from 1 up",
+        ),
+        "device_type" => (
+            value
+                .as_str()
+                .is_some_and(|device| DEVICE_TYPES.contains(&device)),
+            "\"desktop\" or \"mobile\"",
+        ),
+        known if SCRAPER_PARAMS.contains(&known) => (value.is_boolean(), "true or false"),
+        unknown => return Some(unknown_key("scraper_params", unknown, SCRAPER_PARAMS)),
+    };
+    (!fits).then(|| {
+        format!(
+            "scraper_params.{key} is {}: write {wanted}",
+            described(value)
+        )
+    })
+}
+
+pub(super) fn fields_problems(fields: &Value) -> Vec<String> {
+    let Value::Array(items) = fields else {
+        return vec![format!(
+            "fields is {}: write an array of objects, such as [{{\"name\": \"title\", \"description\": \"the book's title\"}}]",
+            kind(fields)
+        )];
+    };
+    if items.is_empty() {
+        return vec![
+            "fields is empty: name at least one field, or leave fields out and the service infers them"
+                .to_owned(),
+        ];
+    }
+    if items.len() > FIELDS_MAX {
+        return vec![format!(
+            "fields has {} entries: write at most {FIELDS_MAX}",
+            items.len()
+        )];
+    }
+    let mut problems = Vec::new();
+    let mut seen = HashSet::new();
+    for (index, item) in items.iter().enumerate() {
+        problems.extend(field_problems(&format!("fields[{index}]"), item));
+        let name = item.get("name").and_then(Value::as_str);
+        if let Some(name) = name.filter(|name| !seen.insert(*name)) {
+            problems.push(format!(
+                "fields[{index}] has the name {} that another field has: write each name once",
+                shown(name)
+            ));
+        }
+    }
+    problems.extend(size_problem("fields", fields));
+    problems
+}
+
+fn field_problems(place: &str, field: &Value) -> Vec<String> {
+    let Value::Object(object) = field else {
+        return vec![format!(
+            "{place} is {}: write an object with name and description",
+            described(field)
+        )];
+    };
+    let missing = FIELD_KEYS[..2]
+        .iter()
+        .filter(|key| !object.contains_key(**key))
+        .map(|key| format!("{place} has no {key}: write one"));
+    let wrong = object.iter().filter_map(|(key, value)| {
+        let max_chars = match key.as_str() {
+            "name" => FIELD_NAME_MAX_CHARS,
+            "description" => FIELD_DESCRIPTION_MAX_CHARS,
+            "selector" => FIELD_SELECTOR_MAX_CHARS,
+            "type" => {
+                let fits = value.as_str().is_some_and(|t| FIELD_TYPES.contains(&t));
+                return (!fits).then(|| {
+                    format!(
+                        "{place}.type is {}: write \"string\", \"number\" or \"array\", or leave it out",
+                        described(value)
+                    )
+                });
+            }
+            unknown => return Some(unknown_key(place, unknown, FIELD_KEYS)),
+        };
+        text_problem(&format!("{place}.{key}"), value, max_chars)
+    });
+    missing.chain(wrong).collect()
+}
+
+fn text_problem(place: &str, value: &Value, max_chars: usize) -> Option<String> {
+    let Value::String(text) = value else {
+        let or = if place.ends_with("selector") {
+            ", or leave it out"
+        } else {
+            ""
+        };
+        return Some(format!("{place} is {}: write a text{or}", described(value)));
+    };
+    let chars = text.chars().count();
+    if text.trim().is_empty() {
+        Some(format!("{place} is blank: write a text"))
+    } else if chars > max_chars {
+        Some(format!(
+            "{place} has {chars} characters: write at most {max_chars}"
+        ))
+    } else {
+        None
+    }
+}
+
+fn size_problem(place: &str, value: &Value) -> Option<String> {
+    let bytes = canonical(value).len();
+    (bytes > JSON_MAX_BYTES)
+        .then(|| format!("{place} is {bytes} bytes of JSON: write at most {JSON_MAX_BYTES}"))
+}
+
+/// "unknown key", with the one that is near, if any is, and all that there are.
+pub(crate) fn unknown_key(place: &str, found: &str, known: &[&str]) -> String {
+    let all = known.join(", ");
+    match did_you_mean(found, known.iter().copied()) {
+        far if far.is_empty() => format!(
+            "{place} has the unknown key {}; it may have: {all}",
+            shown(found)
+        ),
+        near => format!(
+            "{place} has the unknown key {}{near} It may have: {all}",
+            shown(found)
+        ),
+    }
+}
+
+/// A value from outside as a message repeats it: quoted, escaped, cut.
+pub(crate) fn shown(text: &str) -> String {
+    let mut chars = text.chars();
+    let head: String = chars.by_ref().take(SHOWN_CHARS).collect();
+    if chars.next().is_some() {
+        format!("{head:?}...")
+    } else {
+        format!("{head:?}")
+    }
+}
+
+/// A JSON value as a message repeats it.
+fn described(value: &Value) -> String {
+    match value {
+        Value::String(text) => shown(text),
+        Value::Bool(_) | Value::Number(_) | Value::Null => value.to_string(),
+        Value::Array(_) | Value::Object(_) => kind(value).to_owned(),
+    }
+}
+
+/// What sort of JSON value it is.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

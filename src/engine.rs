@@ -1,0 +1,14 @@
+//! What acts: it looks, asks [`crate::core`] what follows, and does it.
+
+pub mod account;
+pub mod daemon;
+pub mod enqueue;
+pub mod key;
+pub mod metrics;
+pub mod naming;
+pub mod operator;
+pub mod plan;
+pub mod reconcile;
+pub mod retention;
+pub mod survey;
+pub mod worker;

@@ -1,0 +1,491 @@
+//! The account's gates and budget as this process holds them: pure decisions of
+//! [`crate::core::gate`] behind one lock, and their copy in the database.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::{
+    api::types::{CreateOutcome, Refusal},
+    clock::iso,
+    core::budget::{Budget, OverBudget},
+    core::concurrency::Concurrency,
+    core::gate::{Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, spares_canary},
+    core::job::{DurationMs, JobId, ParkReason, UnixMs},
+    core::rejections::Rejections,
+    engine::key::KeyProof,
+    store::{Store, StoreError},
+};
+
+/// Leave to make requests of one scope; a canary's is given out once. Dropped by a
+/// canary that asked nothing, however its work ended, it may be given out again.
+#[derive(Debug)]
+#[must_use]
+pub struct Pass {
+    scope: Scope,
+    /// The closing whose canary this is.
+    canary: Option<Closure>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        let gate = state.gate(self.scope);
+        if self.is_canary_of(*gate) {
+            *gate = gate.without_canary();
+        }
+    }
+}
+
+impl Pass {
+    /// Whether it is the canary's.
+    pub const fn is_canary(&self) -> bool {
+        self.canary.is_some()
+    }
+
+    /// Whether the gate waits for this canary: it may have closed anew meanwhile, for a
+    /// graver reason.
+    fn is_canary_of(&self, gate: Gate) -> bool {
+        match (self.canary, gate) {
+            (Some(own), Gate::HalfOpen(closure)) => {
+                (own.since, own.reason) == (closure.since, closure.reason)
+            }
+            (None, _) | (_, Gate::Open | Gate::Closed(_)) => false,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    concurrency: Concurrency,
+    create: Gate,
+    read: Gate,
+    budget: Budget,
+    /// Creates are held for want of budget.
+    is_held: bool,
+    /// What was spent is to be counted anew.
+    miscounts: bool,
+    /// Somebody else committed since it was counted, and may have settled creates.
+    may_be_outdated: bool,
+}
+
+impl State {
+    /// Lets fewer requests be under way after a 429, and slowly more after other answers.
+    /// Returns how many, where they became fewer.
+    fn adapt(&mut self, signal: &Signal, before: Gate, after: Gate) -> Option<usize> {
+        let before_limit = self.concurrency.limit();
+        self.concurrency = match signal {
+            // Those sent before the first of them was answered tell nothing more.
+            Signal::Refused(Refusal::Throttled { .. }) => match (before, after) {
+                (Gate::Open, _) | (Gate::HalfOpen(_), Gate::Closed(_)) => {
+                    self.concurrency.throttled()
+                }
+                (Gate::Closed(_) | Gate::HalfOpen(_), _) => self.concurrency,
+            },
+            Signal::Accepted | Signal::Answered => self.concurrency.answered(),
+            Signal::Refused(_) | Signal::NotConnected => self.concurrency,
+        };
+        let limit = self.concurrency.limit();
+        (limit < before_limit).then_some(limit)
+    }
+
+    const fn gate(&mut self, scope: Scope) -> &mut Gate {
+        match scope {
+            Scope::Create => &mut self.create,
+            Scope::Read => &mut self.read,
+        }
+    }
+}
+
+/// What the database holds of the gates, as far as this process wrote or read it; None
+/// where a write failed, which may have taken effect all the same.
+type Stored = [Option<Option<Closure>>; 2];
+
+/// The account's state.
+#[derive(Debug)]
+pub struct Account {
+    state: Arc<Mutex<State>>,
+    policy: GatePolicy,
+    stored: tokio::sync::Mutex<Stored>,
+    key: Arc<KeyProof>,
+    rejections: Mutex<Rejections>,
+}
+
+impl Account {
+    /// The account as the database has it. Parked for want of budget is looked at anew.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn load(
+        store: &Store,
+        policy: GatePolicy,
+        budget: Budget,
+        max_requests: usize,
+        now: UnixMs,
+    ) -> Result<Self, StoreError> {
+        let mut stored: Stored = [Some(None); 2];
+        for (scope, closure) in store.gates().await? {
+            stored[scope as usize] = Some(Some(closure));
+        }
+        let gate = |scope: Scope| {
+            let closure = stored[scope as usize].flatten();
+            closure.map_or(Gate::Open, |closure| Gate::Closed(closure.read_at(now)))
+        };
+        let budget = budget.having(store.spent(now).await?, now);
+        Ok(Self {
+            state: Arc::new(Mutex::new(State {
+                concurrency: Concurrency::new(max_requests),
+                create: gate(Scope::Create),
+                read: gate(Scope::Read),
+                budget,
+                is_held: false,
+                miscounts: false,
+                may_be_outdated: false,
+            })),
+            policy,
+            stored: tokio::sync::Mutex::new(stored),
+            key: Arc::default(),
+            rejections: Mutex::new(Rejections::remembering(store.held_rejections().await?)),
+        })
+    }
+
+    /// Leave to make requests of `scope` now, if the gate gives it.
+    pub fn admit(&self, scope: Scope, now: UnixMs) -> Option<Pass> {
+        let mut state = self.lock();
+        let gate = state.gate(scope);
+        let canary = match gate.admits(now) {
+            Admission::All => None,
+            Admission::Canary => gate.closure().copied(),
+            Admission::NoneUntil(_) => return None,
+        };
+        *gate = gate.with_canary();
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::Canary) {
+            *gate = gate.without_canary();
+        }
+        Some(Pass {
+            scope,
+            canary,
+            state: Arc::clone(&self.state),
+        })
+    }
+
+    /// Whether the holder of this pass may still ask: the gate may have closed since.
+    pub fn lets(&self, pass: &Pass) -> bool {
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::Canary) {
+            return true;
+        }
+        let gate = self.gate(pass.scope);
+        gate == Gate::Open || pass.is_canary_of(gate)
+    }
+
+    /// The gate as it stands.
+    pub fn gate(&self, scope: Scope) -> Gate {
+        *self.lock().gate(scope)
+    }
+
+    /// Takes in what an answer says of the account, at once, before anything else is
+    /// sent. The first answer to a canary is the one that counts.
+    pub fn report(&self, pass: &mut Pass, signal: &Signal, now: UnixMs) {
+        let mut state = self.lock();
+        let gate = state.gate(pass.scope);
+        let before = *gate;
+        let is_canary = pass.is_canary_of(*gate);
+        pass.canary = None;
+        *gate = gate.after(signal, is_canary, &self.policy, now);
+        let after = *gate;
+        let limit = state.adapt(signal, before, after);
+        drop(state);
+        self.key.take_in(signal);
+        if let Some(limit) = limit {
+            tracing::info!(limit, "the service throttles: fewer requests at once");
+        }
+        match (before.closure(), after.closure()) {
+            // With a busy service every few seconds.
+            (None, Some(closure)) if closure.reason == GateReason::Throttled => {
+                tracing::debug!(gate = %pass.scope, next_probe_at = iso(closure.next_probe_at), "throttled");
+            }
+            (None, Some(closure)) => tracing::warn!(
+                gate = %pass.scope, reason = %closure.reason, next_probe_at = iso(closure.next_probe_at),
+                "gate closed"
+            ),
+            (Some(closure), None) if closure.reason == GateReason::Throttled => {}
+            (Some(_), None) => tracing::info!(gate = %pass.scope, "gate opened"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+    }
+
+    /// What to make of what came of a create: see [`Rejections::after`].
+    pub fn judge(&self, job: JobId, own: &[&str], outcome: CreateOutcome) -> CreateOutcome {
+        // No code that can panic runs under the lock.
+        let mut rejections = self
+            .rejections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        rejections.after(job, own, outcome)
+    }
+
+    /// What is known of the API key.
+    pub fn key(&self) -> Arc<KeyProof> {
+        Arc::clone(&self.key)
+    }
+
+    /// How many requests may be under way at once.
+    pub fn max_requests(&self) -> usize {
+        self.lock().concurrency.limit()
+    }
+
+    /// Whether the holder of this pass is a canary that looks at the account page first.
+    pub fn looks_first(&self, pass: &Pass) -> bool {
+        let closure = self.gate(pass.scope).closure().copied();
+        pass.is_canary() && closure.is_some_and(|closure| closure.reason == GateReason::Credits)
+    }
+
+    /// Whether this canary's create is spared: see [`spares_canary`].
+    pub fn spares(&self, pass: &Pass, left: Option<i64>) -> bool {
+        let mut state = self.lock();
+        let credits_per_create = state.budget.credits_per_create;
+        let gate = *state.gate(pass.scope);
+        drop(state);
+        let policy = &self.policy;
+        pass.is_canary()
+            && gate
+                .closure()
+                .is_some_and(|closure| spares_canary(closure, left, credits_per_create, policy))
+    }
+
+    /// Moves the gates' times, after a step of the clock.
+    pub fn shift(&self, step_ms: DurationMs) {
+        let mut state = self.lock();
+        state.create = state.create.shifted(step_ms);
+        state.read = state.read.shifted(step_ms);
+    }
+
+    /// Sets aside the credits of one create.
+    ///
+    /// # Errors
+    /// The bound that it would exceed; creates are then held until there is room.
+    pub fn reserve(&self, now: UnixMs) -> Result<(), OverBudget> {
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::Budget) {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        match state.budget.admits(now) {
+            Ok(()) => {
+                state.budget.spend(now);
+                Ok(())
+            }
+            Err(over) => {
+                state.is_held = true;
+                state.miscounts |= std::mem::take(&mut state.may_be_outdated);
+                Err(over)
+            }
+        }
+    }
+
+    /// A commit failed, or took effect and was reported lost: what was spent may be more
+    /// or less than was counted here.
+    pub fn distrust_count(&self) {
+        self.lock().miscounts = true;
+    }
+
+    /// Somebody else committed: they may have settled creates, or set the job free that
+    /// was held. Counted anew where it matters, since counting reads every create.
+    pub fn others_committed(&self) {
+        let mut state = self.lock();
+        state.miscounts |= state.is_held;
+        state.may_be_outdated = !state.is_held;
+    }
+
+    /// Whether what was spent is to be counted anew.
+    pub fn miscounts(&self, now: UnixMs) -> bool {
+        let state = self.lock();
+        state.miscounts || state.budget.is_outdated(now)
+    }
+
+    /// What counts as spent on later days: the clock was ahead when it was.
+    pub fn spent_later(&self) -> i64 {
+        self.lock().budget.spent_later
+    }
+
+    /// Counts what was spent anew from the database. Only while nothing is reserved
+    /// that is not on record.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn recount(&self, store: &Store, now: UnixMs) -> Result<(), StoreError> {
+        let spent = store.spent(now).await?;
+        let is_told = store.any_parked(ParkReason::Budget).await?;
+        let mut state = self.lock();
+        state.budget = state.budget.clone().having(spent, now);
+        state.miscounts = false;
+        // Is the job that met the bound PARKED no more, the next one meets it again, so
+        // that a job always says why creates are held.
+        state.is_held &= is_told;
+        Ok(())
+    }
+
+    /// Takes back what a create that made nothing was taken to cost.
+    pub fn refund(&self, credits: i64, sent_at: UnixMs) {
+        self.lock().budget.refund(credits, sent_at);
+    }
+
+    /// Until when creates are held for want of budget, if they still are at `now`.
+    pub fn budget_hold(&self, now: UnixMs) -> Option<UnixMs> {
+        let state = self.lock();
+        if !state.is_held {
+            return None;
+        }
+        // Asked anew: a day that turned may leave no room either.
+        let over = state.budget.admits(now).err()?;
+        Some(over.until.unwrap_or(UnixMs::MAX))
+    }
+
+    /// Ends a hold that has no reason any more; says whether there was one.
+    pub fn end_budget_hold(&self, now: UnixMs) -> bool {
+        let mut state = self.lock();
+        let over = state.is_held && state.budget.admits(now).is_ok();
+        if over {
+            state.is_held = false;
+        }
+        over
+    }
+
+    /// Brings the database's copy of the gates up to date. A gate that an operator
+    /// opened there meanwhile is open: the next answer says whether rightly so.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn save(&self, store: &Store) -> Result<(), StoreError> {
+        let mut stored = self.stored.lock().await;
+        for scope in [Scope::Create, Scope::Read] {
+            let now = self.gate(scope).closure().copied();
+            let before = stored[scope as usize];
+            if before == Some(now) {
+                continue;
+            }
+            // Until it is known to have been stored.
+            stored[scope as usize] = None;
+            if let (Some(Some(_)), Some(closure)) = (before, now) {
+                let is_closed = store.update_gate(scope, closure).await?;
+                stored[scope as usize] = Some(is_closed.then_some(closure));
+                if !is_closed {
+                    *self.lock().gate(scope) = Gate::Open;
+                    tracing::info!(gate = %scope, "gate opened by an operator");
+                }
+            } else {
+                store.set_gate(scope, now).await?;
+                stored[scope as usize] = Some(now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the gates that somebody else opened in the database. Returns whether any was.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn reload(&self, store: &Store) -> Result<bool, StoreError> {
+        let mut stored = self.stored.lock().await;
+        let is_closed = |stored: Option<Option<Closure>>| stored.flatten().is_some();
+        if !stored.iter().any(|stored| is_closed(*stored)) {
+            return Ok(false);
+        }
+        let found = store.gates().await?;
+        let mut opened = false;
+        for scope in [Scope::Create, Scope::Read] {
+            let there = found.iter().any(|(found, _)| *found == scope);
+            if is_closed(stored[scope as usize]) && !there {
+                stored[scope as usize] = Some(None);
+                *self.lock().gate(scope) = Gate::Open;
+                opened = true;
+                tracing::info!(gate = %scope, "gate opened by an operator");
+            }
+        }
+        Ok(opened)
+    }
+
+    /// The reasons for which jobs may be PARKED no longer.
+    pub fn lifted(&self, now: UnixMs) -> Vec<ParkReason> {
+        let mut lifted = Vec::new();
+        let open = |scope| self.gate(scope) == Gate::Open;
+        if open(Scope::Create) && open(Scope::Read) {
+            lifted.extend([ParkReason::Credits, ParkReason::Unauthorized]);
+        }
+        if self.budget_hold(now).is_none() {
+            lifted.push(ParkReason::Budget);
+        }
+        lifted
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // No code that can panic runs under the lock.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{core::budget::utc_day, store::Role};
+
+    const DAY_MS: i64 = 86_400_000;
+
+    const POLICY: GatePolicy = GatePolicy {
+        probe_interval_ms: 1,
+        max_probe_interval_ms: 1,
+        hold_interval_ms: 1,
+        max_hold_interval_ms: 1,
+    };
+
+    const BUDGET: Budget = Budget {
+        credits_per_create: 30_000,
+        max_credits_per_day: Some(1),
+        max_credits: None,
+        spent: 0,
+        spent_today: 0,
+        spent_later: 0,
+        day: 0,
+    };
+
+    #[tokio::test]
+    async fn an_operator_who_opens_a_gate_is_not_overruled_by_a_canary_that_was_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Daemon).await.unwrap();
+        let account = Account::load(&store, POLICY, BUDGET, 1, 0).await.unwrap();
+        let refused = Signal::Refused(crate::api::types::Refusal::Credits);
+        let mut first = account.admit(Scope::Create, 0).unwrap();
+        account.report(&mut first, &refused, 0);
+        account.save(&store).await.unwrap();
+        let mut canary = account.admit(Scope::Create, 10).unwrap();
+        assert!(canary.is_canary());
+        let operator = Store::open(&path, Role::Tool).await.unwrap();
+        operator.set_gate(Scope::Create, None).await.unwrap();
+        account.report(&mut canary, &refused, 20);
+        account.save(&store).await.unwrap();
+        assert_eq!(account.gate(Scope::Create), Gate::Open);
+        assert!(store.gates().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_hold_that_the_next_day_does_not_end_lasts_into_the_day_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Daemon).await.unwrap();
+        let account = Account::load(&store, POLICY, BUDGET, 1, 5).await.unwrap();
+        assert_eq!(account.budget_hold(5), None);
+        account.reserve(5).unwrap_err();
+        for now in [5, DAY_MS, 3 * DAY_MS + 7] {
+            // Were it in the past, the daemon would look for room without a pause.
+            let until = (utc_day(now) + 1) * DAY_MS;
+            assert_eq!(account.budget_hold(now), Some(until));
+            assert!(!account.end_budget_hold(now));
+        }
+    }
+}

@@ -1,0 +1,561 @@
+//! The daemon's loop: claims what is due, gives it to workers, waits. The only
+//! place that sleeps.
+
+mod claims;
+mod clock_step;
+mod creates_wait;
+pub mod heartbeat;
+pub mod hold;
+mod idle;
+mod key;
+mod polls;
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::{AbortHandle, Id, JoinError, JoinSet},
+};
+
+use self::{hold::Holds, polls::Surveys};
+use crate::{
+    api::Service,
+    core::countdown::Countdown,
+    core::job::{DurationMs, Job, JobId, ParkReason, UnixMs},
+    core::lifecycle::Event,
+    engine::key::KeyProof,
+    engine::metrics::Metrics,
+    engine::survey::Survey,
+    engine::worker::{Done, HeldBack, Stop, Worker},
+    store::{Lane, QueuedJob, StoreError, wake::Wake},
+};
+
+/// How many due jobs of a lane are claimed at once.
+const BATCH: usize = 128;
+
+/// The pause after an error of the database.
+const STORE_PAUSE: Duration = Duration::from_millis(STORE_PAUSE_MS.unsigned_abs());
+const STORE_PAUSE_MS: DurationMs = 1_000;
+
+/// When a daemon ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Never.
+    Stopped,
+    /// When no job can make progress any more without a person, or before the next probe.
+    NoProgress,
+    /// When every job is in a terminal state.
+    AllTerminal,
+}
+
+/// How much a daemon does at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Parsers being generated at once.
+    pub max_generating: usize,
+    /// So many due parsers are asked for one by one, however short the account's list is.
+    pub single_polls: usize,
+}
+
+/// Jobs of a lane that are claimed, and when to look for more.
+#[derive(Debug)]
+struct Claimed<T> {
+    jobs: VecDeque<T>,
+    look_at: UnixMs,
+}
+
+impl<T> Default for Claimed<T> {
+    fn default() -> Self {
+        Self {
+            jobs: VecDeque::new(),
+            look_at: 0,
+        }
+    }
+}
+
+/// What a task works on.
+#[derive(Debug)]
+struct Task {
+    lane: Lane,
+    jobs: Vec<JobId>,
+    abort: AbortHandle,
+    /// Somebody else committed while it was under way: maybe a change of its jobs, which
+    /// the look at that moment passed over, since they were leased.
+    is_overtaken: bool,
+}
+
+/// What a task brings.
+#[derive(Debug)]
+enum Yield {
+    /// Where its jobs stand.
+    Done(Vec<Done>),
+    /// What a list says of the parsers being generated; none where there is none.
+    Survey(Option<Survey>),
+}
+
+type Outcome = Result<Yield, StoreError>;
+
+/// The daemon: one per database.
+#[derive(Debug)]
+pub struct Daemon<S> {
+    worker: Arc<Worker<S>>,
+    limits: Limits,
+    until: Until,
+    creates: Claimed<QueuedJob>,
+    polls: Claimed<Job>,
+    surveys: Surveys,
+    doubts: Claimed<()>,
+    /// When the next list for them may be asked for.
+    doubts_list_at: UnixMs,
+    leased: HashSet<JobId>,
+    tasks: JoinSet<Outcome>,
+    running: HashMap<Id, Task>,
+    orphans: Vec<JobId>,
+    /// Reasons that were lifted when parked jobs were last set free.
+    lifted: Vec<ParkReason>,
+    creates_turn: bool,
+    /// As many parsers are being generated as may be; a task's end makes room.
+    is_full: bool,
+    /// A probe was due and no job was there to be the canary.
+    lacks_canary: bool,
+    /// Somebody else committed. True at first: that may have been just before the
+    /// watch began.
+    is_nudged: bool,
+    /// No create is sent before: the database is not the one that was written last.
+    creates_wait: Countdown,
+    /// What is left of it by the database.
+    kept_wait_ms: DurationMs,
+    /// Since when creates wait for a list that can be trusted, if they do.
+    list_awaited_since: Option<UnixMs>,
+    /// Jobs that wait until each other one was looked for in the list; leased till then.
+    set_aside: Vec<JobId>,
+    /// A list of the account is asked for, whoever needs one.
+    wants_list: bool,
+    /// Nothing is claimed before, after an error of the database.
+    resume_at: Option<UnixMs>,
+    /// What was spent on later days when it was last looked whose clock was wrong then.
+    redated_at_later: i64,
+    /// Tells this process's steps of the clock from any other's.
+    nonce: u64,
+    steps_taken: u64,
+    nudge: Arc<Notify>,
+    holds: Holds,
+    heartbeat: Arc<AtomicI64>,
+    stop: watch::Receiver<Stop>,
+}
+
+impl<S: Service> Daemon<S> {
+    /// A daemon that has done nothing yet.
+    pub fn new(worker: Worker<S>, limits: Limits, until: Until) -> Self {
+        let stop = worker.stop.clone();
+        let nudge = Arc::new(Notify::new());
+        Self {
+            worker: Arc::new(worker),
+            limits,
+            until,
+            creates: Claimed::default(),
+            polls: Claimed::default(),
+            surveys: Surveys::default(),
+            doubts: Claimed::default(),
+            doubts_list_at: 0,
+            leased: HashSet::new(),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            orphans: Vec::new(),
+            lifted: Vec::new(),
+            creates_turn: false,
+            is_full: false,
+            lacks_canary: false,
+            is_nudged: true,
+            creates_wait: Countdown::default(),
+            kept_wait_ms: 0,
+            list_awaited_since: None,
+            set_aside: Vec::new(),
+            wants_list: false,
+            resume_at: None,
+            redated_at_later: 0,
+            nonce: fastrand::u64(..),
+            steps_taken: 0,
+            holds: Holds::new(Arc::clone(&nudge)),
+            nudge,
+            heartbeat: Arc::new(AtomicI64::new(0)),
+            stop,
+        }
+    }
+
+    /// The same, which sends no create before it has looked for so long.
+    #[must_use]
+    pub fn holding_creates_for(mut self, wait_ms: DurationMs) -> Self {
+        self.creates_wait = Countdown::of(wait_ms);
+        self.kept_wait_ms = wait_ms;
+        // What was sent before is looked for at once.
+        self.wants_list = wait_ms > 0;
+        self
+    }
+
+    /// Notify it to make the daemon look for new jobs at once.
+    pub fn nudge(&self) -> Arc<Notify> {
+        Arc::clone(&self.nudge)
+    }
+
+    /// What keeps it from ending by itself.
+    pub fn holds(&self) -> Holds {
+        self.holds.clone()
+    }
+
+    /// When the loop last came round, Unix milliseconds; 0 before it starts.
+    pub fn heartbeat(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.heartbeat)
+    }
+
+    /// What is known of the API key.
+    pub fn key(&self) -> Arc<KeyProof> {
+        self.worker.account.key()
+    }
+
+    /// Whether it was told to stop.
+    pub fn stop(&self) -> watch::Receiver<Stop> {
+        self.worker.stop.clone()
+    }
+
+    /// What is counted on the way.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.worker.metrics)
+    }
+
+    /// Works until told to stop, or until `until` says so. Every job is then where
+    /// the next process can take it up.
+    ///
+    /// # Errors
+    /// If the database cannot be read at the start, and as soon as its file is not the one
+    /// that was opened. Other errors are told and waited out.
+    pub async fn run(self) -> Result<(), StoreError> {
+        let wake = self.worker.store.wake().await?;
+        // A set ends its tasks when it is dropped, however this future ends.
+        let mut watching = JoinSet::new();
+        watching.spawn(watch_commits(wake, self.nudge()));
+        self.run_unwatched().await
+    }
+
+    /// As [`run`](Self::run), and looks for other programs' commits only when nudged.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn run_unwatched(mut self) -> Result<(), StoreError> {
+        let store = &self.worker.store;
+        store.resume_times(self.worker.clock.now()).await?;
+        let interrupted = store.interrupted().await?;
+        if !interrupted.is_empty() {
+            tracing::warn!(
+                jobs = interrupted.len(),
+                "creates were under way when parserd last stopped: looking for their parsers"
+            );
+        }
+        self.orphans = interrupted.iter().map(|job| job.id).collect();
+        self.leased.extend(&self.orphans);
+        self.work().await
+    }
+
+    async fn work(&mut self) -> Result<(), StoreError> {
+        let nudge = self.nudge();
+        let mut stop = self.stop.clone();
+        // Nobody is left to say stop where its sender is gone.
+        while *stop.borrow() == Stop::No && stop.has_changed().is_ok() {
+            let pause = match self.round().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(pause)) => pause,
+                // Nobody sees what is stored now, and another daemon may have the new file.
+                Err(error @ StoreError::Replaced { .. }) => {
+                    tracing::error!(%error, "stopping");
+                    self.drain(stop).await;
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the database cannot be used; waiting");
+                    // A change that was reported lost may have been stored.
+                    self.lifted.clear();
+                    self.look_at_all();
+                    STORE_PAUSE
+                }
+            };
+            let pause = self.pausing(pause);
+            tokio::select! {
+                biased;
+                Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
+                () = nudge.notified() => self.is_nudged = true,
+                () = self.worker.clock.sleep(pause) => {}
+                // Its sender's end ends the loop with the next look at it.
+                _ = stop.changed() => {}
+            }
+            while let Some(joined) = self.tasks.try_join_next_with_id() {
+                self.joined(joined);
+            }
+        }
+        self.drain(stop).await;
+        Ok(())
+    }
+
+    /// Starts what can be started. Returns how long nothing more will be due, or
+    /// none if the daemon is done.
+    async fn round(&mut self) -> Result<Option<Duration>, StoreError> {
+        self.heartbeat
+            .store(self.worker.clock.now(), Ordering::Relaxed);
+        self.worker.store.still_has_its_file()?;
+        self.count_down().await?;
+        if let Some(resume_at) = self.resume_at {
+            let left_ms = resume_at.saturating_sub(self.worker.clock.now());
+            if left_ms > 0 {
+                return Ok(Some(Duration::from_millis(left_ms.unsigned_abs())));
+            }
+            self.resume_at = None;
+        }
+        if let Some(step_ms) = self.worker.clock.step() {
+            // Who is at work holds times of before: each ends first, in its own time.
+            if !self.tasks.is_empty() {
+                return Ok(Some(Duration::MAX));
+            }
+            self.take_step(step_ms).await?;
+            self.heartbeat
+                .store(self.worker.clock.now(), Ordering::Relaxed);
+        }
+        if self.is_nudged {
+            self.look_again().await?;
+            self.is_nudged = false;
+        }
+        self.adopt_orphans().await?;
+        self.redate_creates().await?;
+        if self.worker.account.miscounts(self.worker.clock.now()) {
+            self.recount().await?;
+        }
+        self.set_free().await?;
+        let max_requests = self.worker.account.max_requests();
+        self.worker.metrics.limited(max_requests);
+        self.start_key_look();
+        while self.tasks.len() < self.worker.account.max_requests() {
+            // Creates and polls take turns, so that neither starves the other.
+            self.creates_turn = !self.creates_turn;
+            let started = self.start_reconcile().await?
+                || (self.creates_turn && self.start_create().await?)
+                || self.start_poll().await?
+                || self.start_create().await?;
+            if !started {
+                break;
+            }
+        }
+        // Who lets go of a hold nudges: this is asked again.
+        let is_busy = !self.tasks.is_empty() || !self.orphans.is_empty() || self.holds.any();
+        if !is_busy && self.is_done().await? {
+            return Ok(None);
+        }
+        Ok(Some(self.pause()))
+    }
+
+    /// CREATING jobs that no worker has: their creates are in doubt.
+    async fn adopt_orphans(&mut self) -> Result<(), StoreError> {
+        while let Some(id) = self.orphans.last().copied() {
+            if let Some(mut job) = self.worker.store.job(id).await? {
+                self.worker.happen(&mut job, Event::Interrupted).await?;
+            }
+            self.orphans.pop();
+            self.leased.remove(&id);
+            self.look_at_all();
+        }
+        Ok(())
+    }
+
+    /// Sets free what was parked for a reason that holds no longer.
+    async fn set_free(&mut self) -> Result<(), StoreError> {
+        let now = self.worker.clock.now();
+        self.worker.account.end_budget_hold(now);
+        let lifted = self.worker.account.lifted(now);
+        for reason in &lifted {
+            if !self.lifted.contains(reason) {
+                let freed = self.worker.store.unpark(*reason, i64::MAX, now).await?;
+                self.worker.metrics.unparked(freed, now);
+                if freed > 0 {
+                    tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
+                    self.creates.look_at = now;
+                }
+            }
+        }
+        self.lifted = lifted;
+        Ok(())
+    }
+
+    fn joined(&mut self, joined: Result<(Id, Outcome), JoinError>) {
+        let (id, outcome) = match joined {
+            Ok((id, outcome)) => (id, outcome.map_err(|error| error.to_string())),
+            Err(error) => (error.id(), Err(format!("a worker ended: {error}"))),
+        };
+        let Some(task) = self.running.remove(&id) else {
+            return;
+        };
+        self.is_full = false;
+        if task.lane == Lane::Reconcile {
+            self.reconciled();
+        }
+        if task.is_overtaken {
+            self.look_at_all();
+        }
+        self.survey_ended(id);
+        match outcome {
+            Ok(Yield::Survey(survey)) => self.surveyed(survey),
+            Ok(Yield::Done(done)) => {
+                for id in &task.jobs {
+                    self.leased.remove(id);
+                }
+                for done in done {
+                    match done.held_back {
+                        Some(HeldBack::Sweeping) => {
+                            self.leased.insert(done.id);
+                            self.set_aside.push(done.id);
+                            continue;
+                        }
+                        Some(HeldBack::DistrustedList) => self.hold_for_list(),
+                        None if task.lane == Lane::Create => self.list_awaited_since = None,
+                        None => {}
+                    }
+                    self.probed(done);
+                    self.note(done);
+                }
+            }
+            Err(error) => {
+                tracing::error!(error, jobs = ?task.jobs, "a worker could not finish");
+                // What was reported lost may have been stored: also a job PARKED for a
+                // reason that holds no longer.
+                self.lifted.clear();
+                // Most likely the database: it gets time to recover.
+                self.resume_at = Some(self.worker.clock.now() + STORE_PAUSE_MS);
+                match task.lane {
+                    // Whether anything was sent is on record; nobody else has the job.
+                    Lane::Create => {
+                        self.orphans.extend(&task.jobs);
+                        self.worker.account.distrust_count();
+                    }
+                    Lane::Poll | Lane::Reconcile => {
+                        for id in &task.jobs {
+                            self.leased.remove(id);
+                        }
+                        self.look_at_all();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in where a job waits now.
+    fn note(&mut self, done: Done) {
+        match done.waits {
+            Some((Lane::Create, due_at)) => self.creates.look_at = self.creates.look_at.min(due_at),
+            Some((Lane::Poll, due_at)) => self.polls.look_at = self.polls.look_at.min(due_at),
+            Some((Lane::Reconcile, due_at)) => {
+                self.doubts.look_at = self.doubts.look_at.min(due_at);
+            }
+            None => {}
+        }
+        self.lacks_canary = false;
+        if let Some(reason) = done.parked {
+            // It may have been parked after its reason was lifted: look once more. Or it was
+            // set free already, and a claim passed over it since it was leased.
+            self.lifted.retain(|lifted| *lifted != reason);
+            self.creates.look_at = 0;
+        }
+    }
+
+    fn look_at_all(&mut self) {
+        self.is_full = false;
+        self.lacks_canary = false;
+        self.creates.look_at = 0;
+        self.polls.look_at = 0;
+        self.doubts.look_at = 0;
+    }
+
+    /// Somebody else committed: there may be jobs, changed jobs, an opened gate.
+    async fn look_again(&mut self) -> Result<(), StoreError> {
+        self.look_at_all();
+        for task in self.running.values_mut() {
+            task.is_overtaken = true;
+        }
+        let dated = self.worker.store.date_now(self.worker.clock.now()).await?;
+        if dated > 0 {
+            tracing::warn!(
+                jobs = dated,
+                "jobs are dated later than now, by a clock that is or was ahead, and wait for no \
+                 run_at: they are due at once"
+            );
+        }
+        // Claimed ones wait behind new ones of a higher priority.
+        self.unclaim_creates();
+        self.worker.account.others_committed();
+        if self.worker.account.reload(&self.worker.store).await? {
+            self.lifted.clear();
+            self.worker.lists.succeeded();
+        }
+        Ok(())
+    }
+
+    /// Counts anew what was spent, if no create of this process is between its
+    /// reservation and its record.
+    async fn recount(&mut self) -> Result<(), StoreError> {
+        // Reconciling refunds: what it has committed and not yet told would count twice.
+        if self.running_in(Lane::Create) + self.running_in(Lane::Reconcile) == 0 {
+            let now = self.worker.clock.now();
+            self.worker.account.recount(&self.worker.store, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Claims nothing more; waits for creates under way, whose answers are worth
+    /// money. Polls and lists are dropped: they can be asked again.
+    async fn drain(&mut self, mut stop: watch::Receiver<Stop>) {
+        for task in self.running.values() {
+            if task.lane != Lane::Create {
+                task.abort.abort();
+            }
+        }
+        let creates = self.running_in(Lane::Create);
+        if creates > 0 {
+            tracing::info!(creates, "stopping: waiting for the creates under way");
+        }
+        while !self.tasks.is_empty() {
+            if *stop.borrow() == Stop::Abandon {
+                tracing::warn!(
+                    creates = self.tasks.len(),
+                    "stopping at once: creates under way are on record and settled by the next start"
+                );
+                self.tasks.abort_all();
+                return;
+            }
+            tokio::select! {
+                biased;
+                Some(joined) = self.tasks.join_next_with_id() => match joined {
+                    Err(error) if error.is_cancelled() => {}
+                    joined => self.joined(joined),
+                },
+                Ok(()) = stop.changed() => {}
+            }
+        }
+    }
+}
+
+/// Nudges the daemon at every commit of another program.
+async fn watch_commits(mut wake: Wake, nudge: Arc<Notify>) {
+    loop {
+        match wake.committed().await {
+            Ok(()) => nudge.notify_one(),
+            // The next round says so, and is the last.
+            Err(StoreError::Replaced { .. }) => return nudge.notify_one(),
+            Err(error) => {
+                tracing::error!(%error, "cannot look for other programs' commits");
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Which name a job's create uses, and what is there under it already: one loop for a
+//! job's turn and for `parserd plan`.
+
+use std::{collections::HashSet, future::Future};
+
+use crate::{
+    api::types::ListedParser,
+    core::job::{Job, ParserId},
+    core::lifecycle::Presence,
+    core::listing::Listing,
+    core::presence::{Finding, Known, PaidFor},
+    core::spec::JobSpec,
+    engine::reconcile::NoList,
+    store::{LedgerFacts, StoreError},
+};
+
+/// How often a name is tried anew when the account already holds FAILED parsers of it.
+const MAX_RECREATIONS: i64 = 1000;
+
+/// How many of the names that a job had before are looked at again.
+const MAX_FORMER_NAMES: i64 = 20;
+
+/// What a job's turn comes to.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is there.
+    pub presence: Presence,
+    /// The name that a create would use, or that the parser bears.
+    pub remote_name: String,
+    /// The re-creation counter that the name stands for.
+    pub recreation: i64,
+    /// The parsers that bear the name already, or may.
+    pub baseline: Vec<ParserId>,
+    /// Whether the list can be trusted to show each parser of the account.
+    pub is_listed_whole: bool,
+}
+
+/// The settings that names depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Naming {
+    /// Whether the remote name carries the tag.
+    pub name_tag: bool,
+    /// Whether `create.on_existing` is `create`.
+    pub wants_new: bool,
+}
+
+/// What the service says of one parser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// It is ready, or being generated.
+    Usable,
+    /// It FAILED.
+    Failed,
+    /// There is none of that id.
+    Gone,
+    /// An answer that does not tell.
+    Unknown,
+}
+
+/// Where it is looked.
+pub trait Look: Send {
+    /// The account's list.
+    fn listing(&self) -> &Listing;
+
+    /// Gets a list that was asked for in this turn, unless that one is.
+    fn renew(&mut self) -> impl Future<Output = Result<Result<(), NoList>, StoreError>> + Send;
+
+    /// What is recorded of a name.
+    fn ledger(
+        &mut self,
+        name: &str,
+    ) -> impl Future<Output = Result<LedgerFacts, StoreError>> + Send;
+
+    /// Which of `ids` are not for this job.
+    fn excluded(
+        &mut self,
+        ids: &[ParserId],
+        job: &Job,
+    ) -> impl Future<Output = Result<HashSet<ParserId>, StoreError>> + Send;
+
+    /// Asks for one parser by its id, which costs nothing.
+    fn ask(
+        &mut self,
+        id: &ParserId,
+    ) -> impl Future<Output = Result<Result<Asked, NoList>, StoreError>> + Send;
+}
+
+/// What a QUEUED job's turn comes to, as far as list, ledger and questions tell.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn plan<L: Look>(
+    look: &mut L,
+    job: &Job,
+    spec: &JobSpec,
+    naming: Naming,
+) -> Result<Result<Plan, NoList>, StoreError> {
+    if let Some(id) = &job.progress.parser_id
+        && asks_for_former()
+    {
+        let presence = match look.ask(id).await? {
+            Ok(Asked::Usable) => Some(Presence::Own(id.clone())),
+            Ok(Asked::Unknown) => Some(Presence::Unproven),
+            Ok(Asked::Failed | Asked::Gone) => None,
+            Err(none) => return Ok(Err(none)),
+        };
+        if let Some(presence) = presence {
+            let recreation = job.progress.recreation;
+            let sent = job.progress.remote_name.clone();
+            return Ok(Ok(Plan {
+                presence,
+                remote_name: sent.unwrap_or_else(|| name(spec, recreation, naming)),
+                recreation,
+                baseline: Vec::new(),
+                is_listed_whole: look.listing().distrust.is_none(),
+            }));
+        }
+    }
+    let mut recreation = first_recreation(job, naming);
+    let last_recreation = job.progress.recreation.saturating_add(MAX_RECREATIONS);
+    loop {
+        let remote_name = name(spec, recreation, naming);
+        let ledger = look.ledger(&remote_name).await?;
+        // A name that was sent before may have landed since the list was taken.
+        if ledger.was_sent
+            && let Err(none) = look.renew().await?
+        {
+            return Ok(Err(none));
+        }
+        let named = cloned(look.listing().bearing(&remote_name));
+        let cut = cloned(look.listing().cut_from(&remote_name));
+        let listed = named.iter().chain(&cut).map(|parser| parser.id.clone());
+        let baseline: Vec<_> = listed.chain(ledger.made.iter().cloned()).collect();
+        let excluded = look.excluded(&baseline, job).await?;
+        let known = Known {
+            remote_name: &remote_name,
+            named: &named,
+            cut: &cut,
+            excluded: &excluded,
+            ledger: &ledger,
+            is_former: recreation < job.progress.recreation,
+            may_rename: naming.name_tag && recreation < last_recreation,
+            wants_new: naming.wants_new,
+        };
+        let presence = match known.finding() {
+            Finding::Use(presence) => Some(presence),
+            Finding::NextName => None,
+            Finding::Ask => match paid_for(look, &known).await? {
+                Ok(paid_for) => known.after_asking(paid_for),
+                Err(none) => return Ok(Err(none)),
+            },
+        };
+        let Some(presence) = presence else {
+            recreation += 1;
+            continue;
+        };
+        return Ok(Ok(Plan {
+            presence,
+            remote_name,
+            recreation,
+            baseline,
+            is_listed_whole: look.listing().distrust.is_none(),
+        }));
+    }
+}
+
+#[cfg(not(test))]
+const fn asks_for_former() -> bool {
+    true
+}
+
+#[cfg(test)]
+fn asks_for_former() -> bool {
+    !crate::simulation::breaks(crate::simulation::Rule::FormerParser)
+}
+
+/// The first name that is looked at: one of those that the job had before, whose parsers
+/// may turn out to be of use after all.
+fn first_recreation(job: &Job, naming: Naming) -> i64 {
+    let own = job.progress.recreation;
+    if naming.wants_new || !naming.name_tag || !asks_for_former() {
+        return own;
+    }
+    own.saturating_sub(MAX_FORMER_NAMES).max(0).min(own)
+}
+
+fn name(spec: &JobSpec, recreation: i64, naming: Naming) -> String {
+    let recreation = u32::try_from(recreation).unwrap_or(u32::MAX);
+    spec.remote_name(recreation, naming.name_tag)
+}
+
+fn cloned(parsers: Vec<&ListedParser>) -> Vec<ListedParser> {
+    parsers.into_iter().cloned().collect()
+}
+
+/// What became of parsers that the ledger has under a name and the list has not: each is
+/// asked for by its id, since a list may lag or be partial. So are those that were
+/// answered 404 before: a question costs nothing.
+async fn paid_for<L: Look>(
+    look: &mut L,
+    known: &Known<'_>,
+) -> Result<Result<PaidFor, NoList>, StoreError> {
+    let mut found = PaidFor::Nothing;
+    for id in known.to_ask() {
+        match look.ask(id).await? {
+            Ok(Asked::Usable) => return Ok(Ok(PaidFor::Usable(id.clone()))),
+            Ok(Asked::Failed) => found = PaidFor::Failed,
+            Ok(Asked::Gone) => {}
+            Ok(Asked::Unknown) => return Ok(Ok(PaidFor::Unknown)),
+            Err(none) => return Ok(Err(none)),
+        }
+    }
+    Ok(Ok(found))
+}

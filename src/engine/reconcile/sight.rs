@@ -1,0 +1,90 @@
+//! Lists that cannot be read, in part or at all: what they hide, and who is told.
+
+use std::collections::HashSet;
+
+use crate::{
+    api::{
+        Service,
+        types::{Flaws, Words},
+    },
+    core::blind::Blindness,
+    core::listing::Listing,
+    engine::worker::Worker,
+    store::{KnownParser, StoreError},
+};
+
+impl<S: Service> Worker<S> {
+    /// A list came: if there was none for a while, that is over.
+    pub(super) async fn see(&self) -> Result<(), StoreError> {
+        let mut blindness = self.lists.blindness.lock().await;
+        let was_blind = match &*blindness {
+            Some(known) => known.told().is_some(),
+            None => self.store.no_list().await?.is_some(),
+        };
+        if was_blind {
+            self.store.set_no_list(None).await?;
+            tracing::info!("the account's list can be had again");
+        }
+        *blindness = Some(Blindness::default());
+        Ok(())
+    }
+
+    /// An answer was no list: whoever looks is told since when, and why.
+    pub(super) async fn go_blind(&self, words: &Words) -> Result<(), StoreError> {
+        let mut blindness = self.lists.blindness.lock().await;
+        let before = match blindness.take() {
+            Some(known) => known,
+            None => Blindness::left(self.store.no_list().await?),
+        };
+        let after = before.clone().after(words, self.clock.now());
+        if before.told() != after.told() {
+            // Should it fail, the next answer reads what is stored, and tries again.
+            self.store.set_no_list(after.told()).await?;
+        }
+        *blindness = Some(after);
+        Ok(())
+    }
+
+    /// Whether the account's list cannot be had and only a person can change that.
+    pub async fn is_blind(&self) -> bool {
+        let blindness = self.lists.blindness.lock().await;
+        let patience_ms = self.policy.retry.max_interval_ms;
+        let now = self.clock.now();
+        (blindness.as_ref()).is_some_and(|known| known.is_lasting(now, patience_ms))
+    }
+
+    /// [`why_distrust`](Self::why_distrust), of a list of which not all can be read; the words
+    /// where it is none at all.
+    pub(super) async fn why_distrust_flawed(
+        &self,
+        listing: &mut Listing,
+        flaws: &Flaws,
+        mut known: Vec<KnownParser>,
+    ) -> Result<Result<Option<String>, Words>, StoreError> {
+        let nameless: HashSet<_> = flaws.nameless.iter().collect();
+        let seen: HashSet<_> = known
+            .iter()
+            .filter(|parser| nameless.contains(&parser.id))
+            .map(|parser| parser.id.clone())
+            .collect();
+        if let Some(why) = flaws.hide(|id| seen.contains(id)) {
+            return Ok(Ok(Some(why)));
+        }
+        known.retain(|parser| !seen.contains(&parser.id));
+        let why = self.why_distrust(listing, known).await?;
+        Ok(match (flaws.is_null, why) {
+            (false, why) => Ok(why),
+            (true, None) if self.store.list_report().await?.shows_any => Err(Words {
+                status: Some(200),
+                message: "null in the place of the account's list, which showed parsers before"
+                    .to_owned(),
+            }),
+            // Some services say so of an empty list.
+            (true, None) => Ok(Some("it is null where a list should be".to_owned())),
+            (true, Some(why)) => Err(Words {
+                status: Some(200),
+                message: format!("null in the place of the account's list: {why}"),
+            }),
+        })
+    }
+}

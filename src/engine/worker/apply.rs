@@ -1,0 +1,198 @@
+//! Decide -> apply: what happened to a job becomes its next state, stored, told and counted.
+
+use std::{
+    sync::{MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Done, Stop, Worker};
+use crate::{
+    api::{Service, types::is_refusal},
+    core::job::{DurationMs, Job, JobState, UnixMs},
+    core::lifecycle::{Change, Event, Note, Policy, Transition, decide},
+    core::pace::{Generation, Pace},
+    engine::account::Pass,
+    store::{Applied, Intent, StoreError},
+};
+
+/// The pauses between attempts to store what the service said, from and to.
+const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+impl<S: Service> Worker<S> {
+    /// Something happened to a job that says nothing of the account.
+    pub(crate) async fn happen(&self, job: &mut Job, event: Event) -> Result<Done, StoreError> {
+        if let Some(change) = self.decided(job, event) {
+            self.apply(job, change, Intent::default()).await?;
+        }
+        Ok(Done::of(job))
+    }
+
+    /// The decision, or nothing where the event cannot concern the job.
+    pub(crate) fn decided(&self, job: &Job, event: Event) -> Option<Change> {
+        let now = self.clock.now();
+        let policy = Policy {
+            first_look_ms: self.pace().first_look_ms(),
+            settle_after_error_ms: self.settle_after_error_ms(now),
+            ..self.policy.clone()
+        };
+        match decide(job, event, &policy, now, fastrand::f64()) {
+            Transition::Change(change) => Some(*change),
+            Transition::Ignored(why) => {
+                tracing::debug!(job = job.id.0, state = %job.progress.state, why, "event ignored");
+                None
+            }
+        }
+    }
+
+    /// The settling time after a 500: the short one only where lists were seen to be quick.
+    fn settle_after_error_ms(&self, now: UnixMs) -> DurationMs {
+        let policy = &self.policy;
+        #[cfg(test)]
+        if crate::simulation::breaks(crate::simulation::Rule::QuickList) {
+            return policy.settle_after_error_ms;
+        }
+        if self
+            .lag()
+            .evidence()
+            .is_quick(policy.settle_after_error_ms, now)
+        {
+            policy.settle_after_error_ms
+        } else {
+            policy.settle_ms.max(policy.settle_after_error_ms)
+        }
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        // No code that can panic runs under the lock.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn report(&self, change: &Change, pass: &mut Pass) {
+        if let Some(signal) = &change.signal {
+            self.account.report(pass, signal, self.clock.now());
+        }
+    }
+
+    /// Stores the gates. That they are stored is a convenience for the next process:
+    /// failing to is told and nothing worse.
+    pub(crate) async fn after_report(&self) {
+        if let Err(error) = self.account.save(&self.store).await {
+            tracing::error!(%error, "cannot store the gates");
+        }
+    }
+
+    /// Stores a change and brings `job` up to date with it.
+    pub(crate) async fn apply(
+        &self,
+        job: &mut Job,
+        change: Change,
+        intent: Intent,
+    ) -> Result<Applied, StoreError> {
+        let applied = self
+            .store
+            .apply(job, &change, intent, self.clock.now())
+            .await
+            .inspect_err(|_| self.account.distrust_count())?;
+        match &applied {
+            Applied::Durable { refund } => {
+                if let Some((credits, sent_at)) = refund {
+                    self.account.refund(*credits, *sent_at);
+                }
+                let now = self.clock.now();
+                tell(job, &change, now);
+                self.metrics.applied(&job.progress, &change.next, now);
+                if let Some(generation) = Generation::of(&change.next) {
+                    self.pace().learn(generation);
+                }
+                job.revision += 1;
+                job.progress = change.next;
+            }
+            Applied::Stale => {
+                if change.ledger.is_some() {
+                    // The ledger may have been kept all the same.
+                    self.account.distrust_count();
+                }
+                tracing::info!(
+                    job = job.id.0,
+                    name = job.name,
+                    "the job was changed meanwhile"
+                );
+                if let Some(fresh) = self.store.job(job.id).await? {
+                    *job = fresh;
+                }
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Stores what the service said of a create, however long the database refuses:
+    /// an id that was paid for must not be lost. Gives up only when told to, and
+    /// then reconciliation finds the parser again.
+    pub(super) async fn apply_firmly(
+        &self,
+        job: &mut Job,
+        change: Change,
+    ) -> Result<(), StoreError> {
+        let mut stop = self.stop.clone();
+        let mut pause = STORE_RETRY.0;
+        loop {
+            let Err(error) = self.apply(job, change.clone(), Intent::default()).await else {
+                return Ok(());
+            };
+            let parser_id = change.next.parser_id.as_ref().map(|id| id.0.as_str());
+            tracing::error!(
+                job = job.id.0, name = job.name, state = %change.next.state, parser_id, %error,
+                "cannot store what the service said; trying on"
+            );
+            if *stop.borrow() == Stop::Abandon || matches!(error, StoreError::Closed) {
+                return Err(error);
+            }
+            // Woken early by the word to give up, or by its sender's end: either way
+            // the next round decides.
+            tokio::select! {
+                biased;
+                _ = stop.changed() => {}
+                () = self.clock.sleep(pause) => {}
+            }
+            pause = (pause * 2).min(STORE_RETRY.1);
+        }
+    }
+}
+
+/// The refusal that an answer brought, where one caused the event: what is stored may be
+/// an earlier one, and a generation that failed is told of with a 200.
+fn http_status(note: &Note) -> Option<i64> {
+    let status = note.detail.get("http_status")?.as_i64()?;
+    is_refusal(status).then_some(status)
+}
+
+/// One line an event that matters; polls that bring nothing new have none.
+fn tell(job: &Job, change: &Change, now: UnixMs) {
+    let Some(note) = &change.note else { return };
+    let next = &change.next;
+    let parser_id = next.parser_id.as_ref().map(|id| id.0.as_str());
+    // How long it was generated.
+    let elapsed_ms = match (job.progress.state, next.state) {
+        (JobState::Generating, JobState::Generating) => None,
+        (JobState::Generating, _) => job.progress.generating_since.map(|since| now - since),
+        _ => None,
+    };
+    match next.state {
+        JobState::Failed | JobState::Parked => tracing::warn!(
+            job = job.id.0, name = job.name, state = %next.state, parser_id,
+            attempt = next.attempts, http_status = http_status(note), elapsed_ms,
+            park_reason = next.park_reason.map(|r| r.as_str()),
+            error_kind = next.error_kind.map(|k| k.as_str()),
+            error_message = next.error_message.as_deref(), "{}", note.event
+        ),
+        JobState::Queued
+        | JobState::Creating
+        | JobState::Generating
+        | JobState::Finished
+        | JobState::Cancelled => tracing::info!(
+            job = job.id.0, name = job.name, state = %next.state, parser_id,
+            attempt = next.attempts, http_status = http_status(note), elapsed_ms,
+            "{}", note.event
+        ),
+    }
+}

@@ -1,0 +1,113 @@
+//! Where a QUEUED job's turn looks: list, ledger and questions, all of it recorded.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::Worker;
+use crate::{
+    api::{Service, types::PollOutcome},
+    core::gate::Signal,
+    core::job::{Job, ParserId, UnixMs},
+    core::lifecycle::OnExisting,
+    core::listing::Listing,
+    core::spec::JobSpec,
+    engine::account::Pass,
+    engine::naming::{self, Asked, Look, Naming, Plan},
+    engine::reconcile::NoList,
+    store::{LedgerFacts, StoreError},
+};
+
+impl<S: Service> Worker<S> {
+    /// Which name a create would use, and what the account and the ledger hold under it.
+    pub(super) async fn plan(
+        &self,
+        job: &Job,
+        spec: &JobSpec,
+        listing: Arc<Listing>,
+        read_pass: &mut Pass,
+    ) -> Result<Result<Plan, NoList>, StoreError> {
+        let mut turn = Turn {
+            worker: self,
+            listing,
+            read_pass,
+            began_at: self.clock.now(),
+        };
+        let naming = Naming {
+            name_tag: self.name_tag,
+            wants_new: self.policy.on_existing == OnExisting::Create,
+        };
+        naming::plan(&mut turn, job, spec, naming).await
+    }
+}
+
+struct Turn<'a, S> {
+    worker: &'a Worker<S>,
+    listing: Arc<Listing>,
+    read_pass: &'a mut Pass,
+    began_at: UnixMs,
+}
+
+impl<S: Service> Look for Turn<'_, S> {
+    fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    async fn renew(&mut self) -> Result<Result<(), NoList>, StoreError> {
+        if self.listing.listed_at >= self.began_at {
+            return Ok(Ok(()));
+        }
+        let listed = self.worker.listing(self.began_at, self.read_pass).await?;
+        Ok(listed.map(|listing| self.listing = listing))
+    }
+
+    async fn ledger(&mut self, name: &str) -> Result<LedgerFacts, StoreError> {
+        self.worker.store.ledger(name).await
+    }
+
+    async fn excluded(
+        &mut self,
+        ids: &[ParserId],
+        job: &Job,
+    ) -> Result<HashSet<ParserId>, StoreError> {
+        self.worker.store.excluded(ids, job).await
+    }
+
+    async fn ask(&mut self, id: &ParserId) -> Result<Result<Asked, NoList>, StoreError> {
+        let Worker {
+            store,
+            service,
+            account,
+            clock,
+            ..
+        } = self.worker;
+        let described = service.describe(id).await;
+        let asked = match described.outcome {
+            PollOutcome::Finished(_) | PollOutcome::Generating { .. } => Asked::Usable,
+            PollOutcome::Failed(_) => Asked::Failed,
+            PollOutcome::NotFound(_) => Asked::Gone,
+            PollOutcome::Refused(refusal, words) => {
+                let signal = Signal::Refused(refusal.clone());
+                account.report(self.read_pass, &signal, clock.now());
+                return Ok(Err(NoList::Refused(refusal, words)));
+            }
+            PollOutcome::Trouble(words) if words.status.is_none() => {
+                account.report(self.read_pass, &Signal::NotConnected, clock.now());
+                return Ok(Err(NoList::Trouble(words)));
+            }
+            PollOutcome::Trouble(_) => Asked::Unknown,
+        };
+        match asked {
+            Asked::Usable | Asked::Failed => {
+                let name = described.name.as_deref();
+                if !self.worker.is_of_this_account(id, name).await? {
+                    return Ok(Ok(Asked::Unknown));
+                }
+                store.mark_found(id.clone()).await?;
+            }
+            // Where it is known from, it may be.
+            Asked::Gone if self.worker.is_foreign(id).await? => return Ok(Ok(Asked::Unknown)),
+            Asked::Gone => store.mark_gone(id.clone(), clock.now()).await?,
+            Asked::Unknown => {}
+        }
+        Ok(Ok(asked))
+    }
+}

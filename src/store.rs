@@ -1,0 +1,5 @@
+//! Where jobs are kept.
+
+pub mod sqlite;
+
+pub use sqlite::*;

@@ -1,0 +1,250 @@
+//! Which account parsers and creates belong to: the one that is asked now, or another that
+//! was asked before, at another address or with another key.
+
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+
+use super::{Store, StoreError, Trying as _};
+use crate::core::job::{ParkReason, ParserId, UnixMs};
+
+/// The epochs that are not the current account's, for an SQL `IN`.
+pub(super) const FOREIGN: &str = "(SELECT epoch FROM account_epochs WHERE account <> \
+    (SELECT account FROM account_epochs ORDER BY epoch DESC LIMIT 1))";
+
+/// The epoch that is now, for an SQL expression.
+pub(super) const CURRENT: &str = "(SELECT coalesce(max(epoch), 0) FROM account_epochs)";
+
+/// Why a list says nothing of a create; part of what a job that is PARKED for it says.
+pub const ELSEWHERE: &str = "the create was sent at another address or with another API key, and \
+    no parser of that account was seen here";
+
+/// How many parsers of other accounts a list is searched for.
+const MOST_FOREIGN: i64 = 1000;
+
+/// What belongs to accounts that are not asked now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// GENERATING jobs, whose parsers cannot be asked for.
+    pub generating: i64,
+    /// Creates in doubt.
+    pub in_doubt: i64,
+    /// Parsers that creates made.
+    pub made: i64,
+    /// When the current account was first asked.
+    pub since: UnixMs,
+}
+
+impl Store {
+    /// The service is asked at the address and with the key for which `fingerprint` stands.
+    /// Returns whether it was another one the last time.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn begin_epoch(&self, fingerprint: String, now: UnixMs) -> Result<bool, StoreError> {
+        self.writer
+            .run("record which account is asked", move |connection| {
+                Box::pin(async move {
+                    let last: Option<(i64, String)> = sqlx::query_as(
+                        "SELECT epoch, fingerprint FROM account_epochs ORDER BY epoch DESC LIMIT 1",
+                    )
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                    if last.as_ref().is_some_and(|(_, last)| *last == fingerprint) {
+                        return Ok(false);
+                    }
+                    // The first one is epoch 0: what was there before is taken for its own.
+                    sqlx::query(
+                        "INSERT INTO account_epochs (epoch, since, fingerprint, account) \
+                         SELECT coalesce(max(epoch) + 1, 0), ?2, ?1, \
+                             coalesce(max(account) FILTER (WHERE fingerprint = ?1), \
+                                      max(account) + 1, 0) \
+                         FROM account_epochs",
+                    )
+                    .bind(fingerprint)
+                    .bind(now)
+                    .execute(&mut *connection)
+                    .await?;
+                    take_up_doubts(connection, now).await?;
+                    Ok(last.is_some())
+                })
+            })
+            .await
+    }
+
+    /// Whether any account was ever recorded.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn has_epochs(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM account_epochs)")
+            .fetch_one(&self.readers)
+            .await
+            .trying("look up the accounts")
+    }
+
+    /// Whether there is more than one account, so that it matters whose a parser is.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    async fn has_foreign(&self) -> Result<bool, StoreError> {
+        let sql = format!("SELECT EXISTS {FOREIGN}");
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&self.readers)
+            .await
+            .trying("look up the accounts")
+    }
+
+    /// Whether this parser is known from another account, and not from this one.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
+        if !self.has_foreign().await? {
+            return Ok(false);
+        }
+        let sql = format!(
+            "SELECT (EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1 AND epoch IN {FOREIGN}) \
+                 OR EXISTS (SELECT 1 FROM jobs WHERE parser_id = ?1 AND epoch IN {FOREIGN})) \
+             AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1 AND epoch NOT IN {FOREIGN})"
+        );
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(&id.0)
+            .fetch_one(&self.readers)
+            .await
+            .trying("look up whose parser this is")
+    }
+
+    /// The names that were sent for a parser, by creates that made it or by jobs that hold it;
+    /// none for one that a person chose, whatever its name is.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn names_sent_for(&self, id: &ParserId) -> Result<Vec<Option<String>>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT remote_name FROM creates WHERE parser_id = ?1 \
+             UNION SELECT remote_name FROM jobs WHERE parser_id = ?1",
+        )
+        .bind(&id.0)
+        .fetch_all(&self.readers)
+        .await
+        .trying("look up the names of a parser")
+    }
+
+    /// The newest parsers that are known from other accounts.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn foreign_parsers(&self) -> Result<Vec<ParserId>, StoreError> {
+        if !self.has_foreign().await? {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT parser_id FROM (SELECT parser_id FROM creates \
+                 WHERE outcome = 'made' AND epoch IN {FOREIGN} ORDER BY id DESC LIMIT ?1) \
+             UNION \
+             SELECT parser_id FROM (SELECT parser_id FROM jobs \
+                 WHERE parser_id IS NOT NULL AND epoch IN {FOREIGN} ORDER BY id DESC LIMIT ?1)"
+        );
+        let ids: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(MOST_FOREIGN)
+            .fetch_all(&self.readers)
+            .await
+            .trying("look up the parsers of other accounts")?;
+        Ok(ids.into_iter().map(ParserId).collect())
+    }
+
+    /// This parser, known from another account, is seen in the current one: they are one.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn join_accounts(&self, seen: ParserId, now: UnixMs) -> Result<(), StoreError> {
+        self.writer
+            .run("record that two accounts are one", move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "UPDATE account_epochs SET account = \
+                             (SELECT account FROM account_epochs ORDER BY epoch DESC LIMIT 1) \
+                         WHERE account IN (SELECT account FROM account_epochs WHERE epoch IN \
+                             (SELECT epoch FROM creates WHERE parser_id = ?1 \
+                              UNION SELECT epoch FROM jobs WHERE parser_id = ?1))",
+                    )
+                    .bind(seen.0)
+                    .execute(&mut *connection)
+                    .await?;
+                    take_up_doubts(connection, now).await
+                })
+            })
+            .await
+    }
+
+    /// What belongs to accounts that are not asked now; none where nothing does.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn elsewhere(&self) -> Result<Option<Elsewhere>, StoreError> {
+        if !self.has_foreign().await? {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT \
+                 (SELECT count(*) FROM jobs WHERE state = 'GENERATING' AND epoch IN {FOREIGN}) \
+                     AS generating, \
+                 (SELECT count(*) FROM creates WHERE outcome = 'pending' AND epoch IN {FOREIGN}) \
+                     AS in_doubt, \
+                 (SELECT count(*) FROM creates WHERE outcome = 'made' AND epoch IN {FOREIGN}) \
+                     AS made, \
+                 (SELECT since FROM account_epochs ORDER BY epoch DESC LIMIT 1) AS since"
+        );
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .fetch_one(&self.readers)
+            .await
+            .trying("look up what belongs to other accounts")?;
+        let read = |column| row.try_get(column).trying("read what belongs to others");
+        let found = Elsewhere {
+            generating: read("generating")?,
+            in_doubt: read("in_doubt")?,
+            made: read("made")?,
+            since: read("since")?,
+        };
+        let is_any = found.generating + found.in_doubt + found.made > 0;
+        Ok(is_any.then_some(found))
+    }
+}
+
+/// Creates in doubt that were PARKED because their account was not asked: now that it is,
+/// they are looked for again.
+async fn take_up_doubts(connection: &mut SqliteConnection, now: UnixMs) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "UPDATE jobs SET state = 'CREATING', park_reason = NULL, error_status = NULL, \
+             error_message = NULL, error_hint = NULL, absent_since = NULL, absent_lists = 0, \
+             untrusted_since = NULL, due_at = ?1, updated_at = ?1, revision = revision + 1 \
+         WHERE state = 'PARKED' AND park_reason = ?2 AND doubt_since IS NOT NULL \
+             AND instr(error_message, ?3) > 0 \
+             AND EXISTS (SELECT 1 FROM creates WHERE job_id = jobs.id \
+                         AND outcome = 'pending' AND epoch NOT IN {FOREIGN}) \
+         RETURNING id"
+    );
+    let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(now)
+        .bind(ParkReason::Ambiguous.as_str())
+        .bind(ELSEWHERE)
+        .fetch_all(&mut *connection)
+        .await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO job_events (job_id, at, event, detail) \
+         SELECT value, ?2, 'unparked', json_object('park_reason', ?3) FROM json_each(?1)",
+    )
+    .bind(json!(ids).to_string())
+    .bind(now)
+    .bind(ParkReason::Ambiguous.as_str())
+    .execute(connection)
+    .await?;
+    tracing::info!(
+        jobs = ids.len(),
+        "the account of creates in doubt is asked again: they are looked for in its list"
+    );
+    Ok(())
+}

@@ -1,0 +1,383 @@
+//! Claims: which jobs are due. One daemon has the database, so a claim is kept in
+//! its memory; what a crash must not forget is a state.
+
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
+
+use super::{
+    Store, StoreError, Trying as _,
+    rows::{self, JOB_COLUMNS},
+};
+use crate::{
+    api::text,
+    core::job::{Job, JobId, JobState, ParkReason, UnixMs},
+    core::spec::JobSpec,
+};
+
+/// The longest column of a specification, as in `migrations/0002_rules.sql`.
+const COLUMN_MAX_BYTES: usize = 1_000_000;
+
+/// A QUEUED job with what it asks for, or why that cannot be read.
+#[derive(Debug, Clone)]
+pub struct QueuedJob {
+    /// The job.
+    pub job: Job,
+    /// Its specification, or the rules that its row breaks.
+    pub spec: Result<JobSpec, String>,
+}
+
+/// The states that wait for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// QUEUED, for a create.
+    Create,
+    /// CREATING in doubt, for a list.
+    Reconcile,
+    /// GENERATING, for a poll.
+    Poll,
+}
+
+impl Lane {
+    const fn next_due_sql(self) -> &'static str {
+        match self {
+            Self::Create => {
+                "SELECT min(due_at) FROM jobs INDEXED BY jobs_queued_due \
+                 WHERE state = 'QUEUED' AND due_at > ?1"
+            }
+            Self::Reconcile => {
+                "SELECT min(due_at) FROM jobs INDEXED BY jobs_creating \
+                 WHERE state = 'CREATING' AND due_at > ?1 AND doubt_since IS NOT NULL"
+            }
+            Self::Poll => {
+                "SELECT min(due_at) FROM jobs INDEXED BY jobs_generating \
+                 WHERE state = 'GENERATING' AND due_at > ?1"
+            }
+        }
+    }
+}
+
+impl Store {
+    /// QUEUED jobs that are due at `now`: highest priority first, then longest due.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn due_creates(
+        &self,
+        now: UnixMs,
+        limit: usize,
+    ) -> Result<Vec<QueuedJob>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(due_creates_sql()))
+            .bind(now)
+            .bind(bounded(limit))
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for due jobs")?;
+        queued(&rows).trying("read a due job")
+    }
+
+    /// Creates in doubt whose next list is due at `now`, longest due first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn due_doubts(&self, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' AND due_at <= ?1 \
+             AND doubt_since IS NOT NULL ORDER BY due_at, id LIMIT ?2",
+            now,
+            limit,
+        )
+        .await
+    }
+
+    /// GENERATING jobs whose next poll is due at `now`, longest due first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn due_polls(&self, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_generating WHERE state = 'GENERATING' AND due_at <= ?1 \
+             ORDER BY due_at, id LIMIT ?2",
+            now,
+            limit,
+        )
+        .await
+    }
+
+    /// How many GENERATING jobs are due at `now`, counted up to `limit`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn count_due_polls(&self, now: UnixMs, limit: usize) -> Result<usize, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_generating \
+             WHERE state = 'GENERATING' AND due_at <= ?1 LIMIT ?2)",
+        )
+        .bind(now)
+        .bind(bounded(limit))
+        .fetch_one(&self.readers)
+        .await
+        .trying("count the due polls")?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// As [`due_polls`](Self::due_polls), save those that a list will answer for: without
+    /// an error, and due since after `since`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn due_polls_apart(
+        &self,
+        now: UnixMs,
+        since: UnixMs,
+        limit: usize,
+    ) -> Result<Vec<Job>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS} FROM jobs INDEXED BY jobs_generating \
+             WHERE state = 'GENERATING' AND due_at <= ?1 AND (poll_errors > 0 OR due_at <= ?3) \
+             ORDER BY due_at, id LIMIT ?2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(now)
+            .bind(bounded(limit))
+            .bind(since)
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for due polls")?;
+        jobs(&rows)
+    }
+
+    /// Those of these jobs that are GENERATING.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn generating(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'GENERATING' \
+             AND id IN (SELECT value FROM json_each(?1))"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(json!(ids).to_string())
+            .fetch_all(&self.readers)
+            .await
+            .trying("read jobs to poll")?;
+        jobs(&rows)
+    }
+
+    /// The last jobs that FINISHED, by their ids, oldest first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn last_finished(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let mut jobs = self
+            .due(
+                "FROM jobs WHERE state = 'FINISHED' AND ?1 = ?1 ORDER BY id DESC LIMIT ?2",
+                0,
+                limit,
+            )
+            .await?;
+        jobs.reverse();
+        Ok(jobs)
+    }
+
+    /// Jobs found CREATING that no worker of this process sent: for start-up.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn interrupted(&self) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' \
+             AND doubt_since IS NULL AND ?1 = ?1 LIMIT ?2",
+            0,
+            usize::MAX,
+        )
+        .await
+    }
+
+    async fn due(&self, tail: &str, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let sql = format!("SELECT {JOB_COLUMNS} {tail}");
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(now)
+            .bind(bounded(limit))
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for due jobs")?;
+        jobs(&rows)
+    }
+
+    /// QUEUED and PARKED jobs, due or not, in the order in which they would be claimed.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn to_be_created(&self) -> Result<Vec<QueuedJob>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS}, urls, scraper_params, fields FROM jobs \
+             WHERE state IN ('QUEUED', 'PARKED') ORDER BY priority DESC, due_at, id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(&self.readers)
+            .await
+            .trying("read the jobs to come")?;
+        queued(&rows).trying("read the jobs to come")
+    }
+
+    /// When the next job of a lane falls due after `now`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn next_due(&self, lane: Lane, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        sqlx::query_scalar(lane.next_due_sql())
+            .bind(now)
+            .fetch_one(&self.readers)
+            .await
+            .trying("look for the next due job")
+    }
+
+    /// How many jobs are CREATING or GENERATING, counted up to `limit`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn under_way(&self, limit: usize) -> Result<usize, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT 1 FROM jobs \
+             WHERE state IN ('CREATING', 'GENERATING') LIMIT ?1)",
+        )
+        .bind(bounded(limit))
+        .fetch_one(&self.readers)
+        .await
+        .trying("count the jobs under way")?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Whether any job is in `state`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn any(&self, state: JobState) -> Result<bool, StoreError> {
+        let state = state.as_str();
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM jobs WHERE state = '{state}')");
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&self.readers)
+            .await
+            .trying("look for jobs of a state")
+    }
+
+    /// Whether any job is PARKED for `reason`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn any_parked(&self, reason: ParkReason) -> Result<bool, StoreError> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_parked \
+             WHERE state = 'PARKED' AND park_reason = ?1)",
+        )
+        .bind(reason.as_str())
+        .fetch_one(&self.readers)
+        .await
+        .trying("look for parked jobs")
+    }
+
+    /// One job by its id.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        let sql = format!("SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?1");
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .trying("read a job")?
+            .as_ref()
+            .map(rows::job)
+            .transpose()
+            .trying("read a job")
+    }
+}
+
+fn jobs(rows: &[SqliteRow]) -> Result<Vec<Job>, StoreError> {
+    rows.iter()
+        .map(rows::job)
+        .collect::<Result<_, _>>()
+        .trying("read a due job")
+}
+
+/// Priority by priority, so that jobs which are not due yet are never walked over,
+/// however many there are.
+pub(super) fn due_creates_sql() -> String {
+    format!(
+        "WITH RECURSIVE level (priority) AS MATERIALIZED (
+            SELECT (SELECT priority FROM jobs INDEXED BY jobs_queued WHERE state = 'QUEUED'
+                    ORDER BY priority DESC LIMIT 1)
+            UNION ALL
+            SELECT (SELECT jobs.priority FROM jobs INDEXED BY jobs_queued
+                    WHERE state = 'QUEUED' AND jobs.priority < level.priority
+                    ORDER BY jobs.priority DESC LIMIT 1)
+            FROM level WHERE level.priority IS NOT NULL
+         )
+         SELECT {JOB_COLUMNS}, urls, scraper_params, fields
+         FROM level CROSS JOIN jobs INDEXED BY jobs_queued
+           ON jobs.state = 'QUEUED' AND jobs.priority = level.priority AND jobs.due_at <= ?1
+         LIMIT ?2",
+        JOB_COLUMNS = prefixed(),
+    )
+}
+
+/// Rows of [`JOB_COLUMNS`] and a specification.
+fn queued(rows: &[SqliteRow]) -> Result<Vec<QueuedJob>, sqlx::Error> {
+    let queued = rows.iter().map(|row| {
+        Ok(QueuedJob {
+            job: rows::job(row)?,
+            spec: spec(row)?,
+        })
+    });
+    queued.collect()
+}
+
+/// What a row asks for, or why that cannot be read.
+fn spec(row: &SqliteRow) -> Result<Result<JobSpec, String>, sqlx::Error> {
+    let mut texts = [None; 4];
+    for (text, column) in texts
+        .iter_mut()
+        .zip(["name", "urls", "scraper_params", "fields"])
+    {
+        let Some(bytes) = row.try_get::<Option<&[u8]>, _>(column)? else {
+            continue;
+        };
+        if bytes.len() > COLUMN_MAX_BYTES {
+            return Ok(Err(format!(
+                "{column} is {} bytes long: write at most {COLUMN_MAX_BYTES}",
+                bytes.len()
+            )));
+        }
+        match str::from_utf8(bytes) {
+            Ok(utf8) => *text = Some(utf8),
+            Err(error) => {
+                return Ok(Err(format!(
+                    "{column} is no text ({error}): write it in UTF-8"
+                )));
+            }
+        }
+    }
+    let [name, urls, scraper_params, fields] = texts;
+    let spec = JobSpec::from_columns(
+        name.unwrap_or_default(),
+        urls.unwrap_or_default(),
+        scraper_params,
+        fields,
+    );
+    // Of a row with a thousand faults the first ones say enough.
+    Ok(spec.map_err(|error| text::quote(&error.to_string())))
+}
+
+/// [`JOB_COLUMNS`] of `jobs`, where another table has a `priority` too.
+fn prefixed() -> String {
+    JOB_COLUMNS
+        .split(", ")
+        .map(|column| format!("jobs.{}", column.trim()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+pub(super) fn bounded(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,412 @@
+//! What people read: counts, rows, one job's history.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::BoxStream;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
+
+use super::{Store, StoreError, Trying as _, rows};
+use crate::core::job::{JobId, JobState, ParkReason, UnixMs};
+
+/// How many jobs are where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// By state; each state is there, if with 0.
+    pub states: BTreeMap<JobState, i64>,
+    /// PARKED jobs by reason; only reasons that occur.
+    pub parked: BTreeMap<ParkReason, i64>,
+    /// Creates whose outcome is not known.
+    pub in_doubt: i64,
+}
+
+impl Counts {
+    /// How many jobs are in `state`.
+    pub fn of(&self, state: JobState) -> i64 {
+        self.states.get(&state).copied().unwrap_or(0)
+    }
+}
+
+/// A job as it is shown: the columns of CONTRACT.md that are meant to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobRow {
+    /// Row id.
+    pub id: i64,
+    /// The user's name for it.
+    pub name: String,
+    /// Where it stands.
+    pub state: String,
+    /// Why it is PARKED.
+    pub park_reason: Option<String>,
+    /// The service's id of the parser.
+    pub parser_id: Option<String>,
+    /// Its version.
+    pub parser_version: Option<i64>,
+    /// Create requests sent.
+    pub creates: i64,
+    /// Why it FAILED.
+    pub error_kind: Option<String>,
+    /// HTTP status of the last error.
+    pub error_status: Option<i64>,
+    /// The last error's words.
+    pub error_message: Option<String>,
+    /// What to do about it.
+    pub error_hint: Option<String>,
+    /// Higher goes first.
+    pub priority: i64,
+    /// Unix milliseconds.
+    pub created_at: UnixMs,
+    /// Unix milliseconds.
+    pub updated_at: UnixMs,
+    /// Unix milliseconds.
+    pub finished_at: Option<UnixMs>,
+    /// When it is looked at next, Unix milliseconds.
+    pub due_at: UnixMs,
+}
+
+impl FromRow<'_, SqliteRow> for JobRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: rows::some_text(row, "name")?,
+            state: rows::some_text(row, "state")?,
+            park_reason: rows::text(row, "park_reason")?,
+            parser_id: rows::text(row, "parser_id")?,
+            parser_version: row.try_get("parser_version")?,
+            creates: row.try_get("creates")?,
+            error_kind: rows::text(row, "error_kind")?,
+            error_status: row.try_get("error_status")?,
+            error_message: rows::text(row, "error_message")?,
+            error_hint: rows::text(row, "error_hint")?,
+            priority: row.try_get("priority")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            finished_at: row.try_get("finished_at")?,
+            due_at: row.try_get("due_at")?,
+        })
+    }
+}
+
+/// How many rows one look at the database takes.
+const PAGE_ROWS: i64 = 1000;
+
+const ROW_COLUMNS: &str = "id, name, state, park_reason, parser_id, parser_version, creates, \
+    error_kind, error_status, error_message, error_hint, priority, created_at, updated_at, \
+    finished_at, due_at";
+
+/// A job whose create is in doubt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DoubtRow {
+    /// Row id.
+    pub id: i64,
+    /// The user's name for it.
+    pub name: String,
+    /// CREATING: parserd is settling it; PARKED: a person must.
+    pub state: String,
+    /// The name that the service was sent.
+    pub remote_name: Option<String>,
+    /// Since when, Unix milliseconds.
+    pub doubt_since: Option<UnixMs>,
+    /// What brought it about.
+    pub doubt_cause: Option<String>,
+    /// When the account's list is looked at next, Unix milliseconds.
+    pub due_at: UnixMs,
+}
+
+impl FromRow<'_, SqliteRow> for DoubtRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: rows::some_text(row, "name")?,
+            state: rows::some_text(row, "state")?,
+            remote_name: rows::text(row, "remote_name")?,
+            doubt_since: row.try_get("doubt_since")?,
+            doubt_cause: rows::text(row, "doubt_cause")?,
+            due_at: row.try_get("due_at")?,
+        })
+    }
+}
+
+/// A line of a job's history.
+#[derive(Debug, Clone, Serialize)]
+pub struct EventRow {
+    /// Unix milliseconds.
+    pub at: UnixMs,
+    /// What happened.
+    pub event: String,
+    /// The rest of it, JSON.
+    pub detail: Box<RawValue>,
+}
+
+impl FromRow<'_, SqliteRow> for EventRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            at: row.try_get("at")?,
+            event: rows::some_text(row, "event")?,
+            detail: json_column(row, "detail")?.unwrap_or_default(),
+        })
+    }
+}
+
+/// A create request of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CreateRow {
+    /// The name sent.
+    pub remote_name: String,
+    /// When, Unix milliseconds.
+    pub sent_at: UnixMs,
+    /// What it is taken to cost.
+    pub credits: i64,
+    /// `pending`, `made` or `not_made`.
+    pub outcome: String,
+    /// The parser that it made.
+    pub parser_id: Option<String>,
+    /// When the outcome was known, Unix milliseconds.
+    pub settled_at: Option<UnixMs>,
+}
+
+impl FromRow<'_, SqliteRow> for CreateRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            remote_name: rows::some_text(row, "remote_name")?,
+            sent_at: row.try_get("sent_at")?,
+            credits: row.try_get("credits")?,
+            outcome: rows::some_text(row, "outcome")?,
+            parser_id: rows::text(row, "parser_id")?,
+            settled_at: row.try_get("settled_at")?,
+        })
+    }
+}
+
+/// One job with everything that is known of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Story {
+    /// The job.
+    #[serde(flatten)]
+    pub row: JobRow,
+    /// What it asks for: JSON.
+    pub urls: Option<Box<RawValue>>,
+    /// What it asks for: JSON.
+    pub scraper_params: Option<Box<RawValue>>,
+    /// What it asks for: JSON.
+    pub fields: Option<Box<RawValue>>,
+    /// The name that the service knows.
+    pub remote_name: Option<String>,
+    /// Ids of parsers of which one may be its own: JSON.
+    pub candidates: Option<Box<RawValue>>,
+    /// The result that came with FINISHED: JSON.
+    pub example_result: Option<Box<RawValue>>,
+    /// Its history, oldest first.
+    pub events: Vec<EventRow>,
+    /// Its create requests, oldest first.
+    pub create_requests: Vec<CreateRow>,
+}
+
+impl Store {
+    /// Counts the jobs.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        counts(&self.readers).await
+    }
+
+    /// Jobs in the order of their ids, as a stream: those in one of `states`, or all.
+    ///
+    /// Read page by page: a reader that dawdles (`parserd jobs | less`) must hold no
+    /// snapshot, behind which the write-ahead log would grow.
+    pub fn rows(&self, states: &[JobState]) -> BoxStream<'_, Result<JobRow, StoreError>> {
+        use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+        let condition = if states.is_empty() {
+            "?1 = ?1"
+        } else {
+            "state IN (SELECT value FROM json_each(?1))"
+        };
+        let sql = format!(
+            "SELECT {ROW_COLUMNS} FROM jobs WHERE {condition} AND id >= ?2 ORDER BY id LIMIT ?3"
+        );
+        let states = serde_json::json!(states).to_string();
+        // Ids that other programs chose may be negative.
+        stream::try_unfold(Some(i64::MIN), move |from| {
+            let (sql, states) = (sql.clone(), states.clone());
+            async move {
+                let Some(from) = from else { return Ok(None) };
+                let page: Vec<JobRow> = sqlx::query_as(AssertSqlSafe(sql))
+                    .bind(states)
+                    .bind(from)
+                    .bind(PAGE_ROWS)
+                    .fetch_all(&self.readers)
+                    .await
+                    .trying("list the jobs")?;
+                let next = page.last().and_then(|row| row.id.checked_add(1));
+                Ok(Some((stream::iter(page.into_iter().map(Ok)), next)))
+            }
+        })
+        .try_flatten()
+        .boxed()
+    }
+
+    /// Creates in doubt, and jobs that only a person can settle, the oldest jobs first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn doubts(&self, limit: i64) -> Result<Vec<DoubtRow>, StoreError> {
+        sqlx::query_as(
+            "SELECT id, name, state, remote_name, doubt_since, doubt_cause, due_at FROM jobs \
+             WHERE (state = 'CREATING' AND doubt_since IS NOT NULL) \
+                OR (state = 'PARKED' AND park_reason = 'ambiguous') ORDER BY id LIMIT ?1",
+        )
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .trying("list the creates in doubt")
+    }
+
+    /// The versions of the schema and of SQLite.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn versions(&self) -> Result<(i64, String), StoreError> {
+        sqlx::query_as("SELECT coalesce(max(version), 0), sqlite_version() FROM _sqlx_migrations")
+            .fetch_one(&self.readers)
+            .await
+            .trying("read the schema's version")
+    }
+
+    /// Everything that is known of one job.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn story(&self, id: JobId) -> Result<Option<Story>, StoreError> {
+        let sql = format!(
+            "SELECT {ROW_COLUMNS}, urls, scraper_params, fields, remote_name, candidates, \
+                 example_result \
+             FROM jobs WHERE id = ?1"
+        );
+        let Some(row) = sqlx::query(AssertSqlSafe(sql))
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .trying("read a job")?
+        else {
+            return Ok(None);
+        };
+        let events = sqlx::query_as(
+            "SELECT at, event, detail FROM job_events WHERE job_id = ?1 ORDER BY id",
+        )
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .trying("read a job's history")?;
+        let create_requests = sqlx::query_as(
+            "SELECT remote_name, sent_at, credits, outcome, parser_id, settled_at \
+             FROM creates WHERE job_id = ?1 ORDER BY id",
+        )
+        .bind(id.0)
+        .fetch_all(&self.readers)
+        .await
+        .trying("read a job's creates")?;
+        story(&row, events, create_requests)
+            .map(Some)
+            .trying("read a job")
+    }
+}
+
+/// In one statement, so that the figures are of one moment.
+pub(super) async fn counts(readers: impl SqliteExecutor<'_>) -> Result<Counts, StoreError> {
+    let mut counts = Counts::default();
+    for state in JobState::ALL {
+        counts.states.insert(*state, 0);
+    }
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT 'state', state, count(*) FROM jobs INDEXED BY jobs_state GROUP BY state \
+         UNION ALL \
+         SELECT 'parked', park_reason, count(*) FROM jobs INDEXED BY jobs_parked \
+         WHERE state = 'PARKED' GROUP BY park_reason \
+         UNION ALL \
+         SELECT 'in_doubt', '', count(*) FROM jobs INDEXED BY jobs_creating \
+         WHERE state = 'CREATING' AND doubt_since IS NOT NULL",
+    )
+    .fetch_all(readers)
+    .await
+    .trying("count the jobs")?;
+    for (what, which, count) in rows {
+        match (what.as_str(), which.parse(), which.parse()) {
+            ("state", Ok(state), _) => drop(counts.states.insert(state, count)),
+            ("parked", _, Ok(reason)) => drop(counts.parked.insert(reason, count)),
+            ("in_doubt", ..) => counts.in_doubt = count,
+            _ => {}
+        }
+    }
+    Ok(counts)
+}
+
+fn story(
+    row: &SqliteRow,
+    events: Vec<EventRow>,
+    create_requests: Vec<CreateRow>,
+) -> Result<Story, sqlx::Error> {
+    Ok(Story {
+        row: JobRow::from_row(row)?,
+        urls: json_column(row, "urls")?,
+        scraper_params: json_column(row, "scraper_params")?,
+        fields: json_column(row, "fields")?,
+        remote_name: rows::text(row, "remote_name")?,
+        candidates: json_column(row, "candidates")?,
+        example_result: json_column(row, "example_result")?,
+        events,
+        create_requests,
+    })
+}
+
+/// A column of JSON; a text that is none, in a row that got in past the rules, is
+/// shown as a JSON string.
+fn json_column(row: &SqliteRow, column: &str) -> Result<Option<Box<RawValue>>, sqlx::Error> {
+    let Some(text) = rows::text(row, column)? else {
+        return Ok(None);
+    };
+    RawValue::from_string(text.clone())
+        .or_else(|_| serde_json::value::to_raw_value(&text))
+        .map(Some)
+        .map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// A line of the history of all jobs.
+#[derive(Debug, Clone)]
+pub struct NewsRow {
+    /// Its place in the history.
+    pub id: i64,
+    /// The job's name.
+    pub name: String,
+    /// What happened.
+    pub event: EventRow,
+}
+
+impl FromRow<'_, SqliteRow> for NewsRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: rows::some_text(row, "name")?,
+            event: EventRow::from_row(row)?,
+        })
+    }
+}
+
+impl Store {
+    /// What happened after the line `after`, oldest first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn news(&self, after: i64) -> Result<Vec<NewsRow>, StoreError> {
+        sqlx::query_as(
+            "SELECT job_events.id, name, at, event, detail \
+             FROM job_events JOIN jobs ON jobs.id = job_id \
+             WHERE job_events.id > ?1 ORDER BY job_events.id LIMIT 1000",
+        )
+        .bind(after)
+        .fetch_all(&self.readers)
+        .await
+        .trying("read the news")
+    }
+}

@@ -1,0 +1,349 @@
+//! What people put in: jobs from files, and an operator's word on jobs.
+
+use std::{collections::HashMap, io};
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+
+use super::{Store, StoreError, rows};
+use crate::{
+    core::job::{JobId, JobState, ParkReason},
+    core::spec::{JobSpec, Portion},
+};
+
+/// How many names one statement looks for.
+const NAMES_STEP: usize = 1000;
+
+const INSERT: &str = "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 \
+    FROM jsonb_each(?1) AS new";
+
+const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM jobs \
+    WHERE state <> 'CANCELLED' AND name = new.value ->> 0)";
+
+/// So many new jobs are worth lifting the database's own check of them.
+pub(super) const BULK: usize = 10_000;
+
+/// What became of a list of jobs to add. All or nothing: with a conflict none is added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Submitted {
+    /// How many are new.
+    pub added: usize,
+    /// How many were there already, just so.
+    pub unchanged: usize,
+    /// Which names stand for something else already.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A name that stands for something else already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The new job's place: its line, or its index in a list.
+    pub place: usize,
+    /// The name of both.
+    pub name: String,
+    /// The job that has it.
+    pub id: JobId,
+    /// That job's state.
+    pub state: String,
+}
+
+/// What an operator wants of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorAction {
+    /// PARKED and FAILED jobs go on.
+    Retry,
+    /// PARKED jobs go on.
+    Resume,
+    /// QUEUED, PARKED and FAILED jobs are called off.
+    Cancel,
+}
+
+impl OperatorAction {
+    /// The states from which it is possible, and the one that an operator sets.
+    pub const fn states(self) -> (&'static [JobState], JobState) {
+        match self {
+            Self::Retry => (&[JobState::Parked, JobState::Failed], JobState::Queued),
+            Self::Resume => (&[JobState::Parked], JobState::Queued),
+            Self::Cancel => (
+                &[JobState::Queued, JobState::Parked, JobState::Failed],
+                JobState::Cancelled,
+            ),
+        }
+    }
+}
+
+/// Which jobs an operator means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// These ones.
+    Ids(Vec<JobId>),
+    /// All in one of these states.
+    States(Vec<JobState>),
+    /// All that are PARKED for one of these reasons.
+    ParkedFor(Vec<ParkReason>),
+}
+
+impl Store {
+    /// Adds jobs: all of them, or none where a name stands for something else already.
+    /// A job that is there already, just so, is left as it is. With `dry_run` nothing
+    /// is added and the answer is the same.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; then none was added.
+    pub async fn submit(
+        &self,
+        specs: Vec<JobSpec>,
+        dry_run: bool,
+    ) -> Result<Submitted, StoreError> {
+        let mut jobs = specs.iter().enumerate().peekable();
+        let portions = std::iter::from_fn(|| {
+            jobs.peek()?;
+            let mut portion = Portion::default();
+            while let Some((place, spec)) = jobs.next_if(|_| !portion.is_full()) {
+                portion.push(place, spec);
+            }
+            Some(portion)
+        });
+        let portions: Vec<_> = portions.collect();
+        self.submit_portions(move || portions.clone().into_iter().map(Ok), dry_run)
+            .await
+    }
+
+    /// Whether no job can be added any more: one had the largest id there is.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn has_no_id_left(&self) -> Result<bool, StoreError> {
+        use super::Trying as _;
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs' AND seq = ?1)",
+        )
+        .bind(i64::MAX)
+        .fetch_one(&self.readers)
+        .await
+        .trying("look for an id that is left")
+    }
+
+    /// As [`submit`](Self::submit), one portion at a time, so that the number of jobs does
+    /// not matter for memory. The portions are gone through twice; no name may come twice.
+    ///
+    /// # Errors
+    /// Whatever SQLite says, or why a portion is not there; then none was added.
+    pub async fn submit_portions<B>(
+        &self,
+        portions: impl Fn() -> B + Send + 'static,
+        dry_run: bool,
+    ) -> Result<Submitted, StoreError>
+    where
+        B: Iterator<Item = io::Result<Portion>> + Send,
+    {
+        self.writer
+            .run("add jobs", move |connection| {
+                Box::pin(async move {
+                    let submitted = compare(connection, portions()).await?;
+                    if submitted.conflicts.is_empty() && !dry_run {
+                        insert(connection, portions(), &submitted).await?;
+                    }
+                    Ok(submitted)
+                })
+            })
+            .await
+    }
+
+    /// Jobs by id or by name. A text of digits is an id if a job has it, else a name.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn find(&self, key: &str) -> Result<Option<JobId>, StoreError> {
+        use super::Trying as _;
+        // Several CANCELLED jobs may share a name: the one that is not comes first,
+        // else the newest.
+        let id: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE id = ?1 OR name = ?2 \
+             ORDER BY id = ?1 DESC, state = 'CANCELLED', id DESC LIMIT 1",
+        )
+        .bind(key.parse::<i64>().ok())
+        .bind(key)
+        .fetch_optional(&self.readers)
+        .await
+        .trying("look up a job")?;
+        Ok(id.map(JobId))
+    }
+
+    /// The jobs that have these names and are not CANCELLED: their ids and states.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn named(
+        &self,
+        names: &[&str],
+    ) -> Result<HashMap<String, (JobId, String)>, StoreError> {
+        use super::Trying as _;
+        let mut there = HashMap::new();
+        for chunk in names.chunks(NAMES_STEP) {
+            let rows: Vec<(String, i64, String)> = sqlx::query_as(
+                "SELECT name, id, state FROM jobs \
+                 WHERE state <> 'CANCELLED' AND name IN (SELECT value FROM json_each(?1))",
+            )
+            .bind(json!(chunk).to_string())
+            .fetch_all(&self.readers)
+            .await
+            .trying("look up names")?;
+            there.extend(
+                rows.into_iter()
+                    .map(|(name, id, state)| (name, (JobId(id), state))),
+            );
+        }
+        Ok(there)
+    }
+
+    /// Does what an operator wants, where it is possible; returns which jobs it was.
+    /// The triggers decide what it means for each job.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; then nothing was changed.
+    pub async fn operate(
+        &self,
+        action: OperatorAction,
+        selection: Selection,
+    ) -> Result<Vec<JobId>, StoreError> {
+        let (from, to) = action.states();
+        let among = |values: Value| values.to_string();
+        let (condition, values) = match selection {
+            Selection::Ids(ids) => ("id", among(json!(ids))),
+            Selection::States(states) => ("state", among(json!(states))),
+            Selection::ParkedFor(reasons) => ("park_reason", among(json!(reasons))),
+        };
+        let from = json!(from).to_string();
+        let sql = format!(
+            "UPDATE jobs SET state = ?1 WHERE state IN (SELECT value FROM json_each(?2)) \
+             AND {condition} IN (SELECT value FROM json_each(?3)) RETURNING id"
+        );
+        self.writer
+            .run("change jobs", move |connection| {
+                Box::pin(async move {
+                    let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
+                        .bind(to.as_str())
+                        .bind(from)
+                        .bind(values)
+                        .fetch_all(connection)
+                        .await?;
+                    Ok(ids.into_iter().map(JobId).collect())
+                })
+            })
+            .await
+    }
+}
+
+/// How many of the jobs are new, and which stand against a job of the same name.
+async fn compare(
+    connection: &mut SqliteConnection,
+    portions: impl Iterator<Item = io::Result<Portion>>,
+) -> Result<Submitted, sqlx::Error> {
+    let mut submitted = Submitted::default();
+    for portion in portions {
+        let portion = portion?;
+        let rows = sqlx::query(
+            "SELECT id, state, name, urls, scraper_params, fields FROM jobs \
+             WHERE state <> 'CANCELLED' AND name IN (SELECT value ->> 0 FROM json_each(?1))",
+        )
+        .bind(portion.json())
+        .fetch_all(&mut *connection)
+        .await?;
+        submitted.added += portion.len() - rows.len();
+        if rows.is_empty() {
+            continue;
+        }
+        let mut there = HashMap::new();
+        for row in &rows {
+            there.insert(row.try_get::<String, _>("name")?, row);
+        }
+        for (place, spec) in portion.specs().map_err(io::Error::from)? {
+            match there.get(&spec.name) {
+                None => {}
+                Some(row) if says_the_same(row, &spec)? => submitted.unchanged += 1,
+                Some(row) => submitted.conflicts.push(Conflict {
+                    place,
+                    name: spec.name,
+                    id: JobId(row.try_get("id")?),
+                    state: row.try_get("state")?,
+                }),
+            }
+        }
+    }
+    Ok(submitted)
+}
+
+fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, sqlx::Error> {
+    let there = JobSpec::from_columns(
+        &spec.name,
+        &rows::some_text(row, "urls")?,
+        rows::text(row, "scraper_params")?.as_deref(),
+        rows::text(row, "fields")?.as_deref(),
+    );
+    Ok(there.is_ok_and(|there| {
+        there.urls == spec.urls
+            && there.scraper_params_json() == spec.scraper_params_json()
+            && there.fields_json() == spec.fields_json()
+    }))
+}
+
+/// Adds the jobs that are not there.
+async fn insert(
+    connection: &mut SqliteConnection,
+    portions: impl Iterator<Item = io::Result<Portion>>,
+    submitted: &Submitted,
+) -> Result<(), sqlx::Error> {
+    if submitted.added == 0 {
+        return Ok(());
+    }
+    let rules = match submitted.added {
+        ..BULK => None,
+        _ => Some(lift_spec_rules(connection).await?),
+    };
+    let sql = match submitted.unchanged {
+        0 => INSERT.to_owned(),
+        _ => format!("{INSERT} WHERE {IS_NEW}"),
+    };
+    for portion in portions {
+        sqlx::query(AssertSqlSafe(sql.as_str()))
+            .bind(portion?.json())
+            .execute(&mut *connection)
+            .await?;
+    }
+    if let Some(rules) = rules {
+        restore_spec_rules(connection, rules).await?;
+    }
+    Ok(())
+}
+
+/// Takes away the database's check of specifications, which here are checked already and
+/// by the same rules: for many jobs it is most of the time. Within the transaction, so
+/// nobody else ever sees the database without it. Returns what puts it back.
+async fn lift_spec_rules(connection: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+    let rules: String = sqlx::query_scalar(
+        "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = 'spec_check_rules'",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::raw_sql(
+        "DROP TRIGGER spec_check_rules; \
+         CREATE TRIGGER spec_check_rules INSTEAD OF INSERT ON spec_check BEGIN SELECT 1; END;",
+    )
+    .execute(connection)
+    .await?;
+    Ok(rules)
+}
+
+async fn restore_spec_rules(
+    connection: &mut SqliteConnection,
+    rules: String,
+) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "DROP TRIGGER spec_check_rules; {rules};"
+    )))
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! What people put in.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use super::*;
+use crate::{
+    core::job::{JobState, ParkReason},
+    core::spec::{JobSpec, Portion},
+    store::sqlite::{Conflict, OperatorAction, Selection, Submitted, submit::BULK},
+};
+
+fn spec(name: &str) -> JobSpec {
+    JobSpec {
+        name: name.to_owned(),
+        urls: vec!["https://b.example/".to_owned()],
+        scraper_params: Some(json!({"render": true, "country_code": "us"})),
+        fields: Some(json!([{"name": "t", "description": "it's \"d\""}])),
+        priority: 3,
+        run_at: Some(3_000_000_000_000),
+    }
+}
+
+fn conflict(place: usize, name: &str, id: JobId) -> Conflict {
+    Conflict {
+        place,
+        name: name.to_owned(),
+        id,
+        state: "QUEUED".to_owned(),
+    }
+}
+
+fn many(count: usize) -> Vec<JobSpec> {
+    (0..count).map(|n| spec(&format!("job-{n}"))).collect()
+}
+
+fn portion(specs: impl AsRef<[JobSpec]>) -> Portion {
+    let mut portion = Portion::default();
+    for (place, spec) in specs.as_ref().iter().enumerate() {
+        portion.push(place, spec);
+    }
+    portion
+}
+
+/// The database's own rules.
+const RULES: &str = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name";
+
+const ROWS: &str = "SELECT name || ' ' || urls || ' ' || scraper_params || ' ' || fields || ' ' \
+    || priority || ' ' || run_at || ' ' || state FROM jobs ORDER BY id";
+
+#[tokio::test]
+async fn what_is_added_is_there_as_it_was_given_and_once() {
+    let mut f = Fixture::new().await;
+    let specs = vec![spec("a"), spec("b")];
+    let submit = |dry_run| f.store.submit(specs.clone(), dry_run);
+    let added = Submitted {
+        added: 2,
+        ..Submitted::default()
+    };
+    assert_eq!(submit(true).await.unwrap(), added);
+    assert_eq!(
+        f.store.find("a").await.unwrap(),
+        None,
+        "a dry run adds nothing"
+    );
+    assert_eq!(submit(false).await.unwrap(), added);
+    let unchanged = Submitted {
+        unchanged: 2,
+        ..Submitted::default()
+    };
+    for dry_run in [true, false] {
+        assert_eq!(submit(dry_run).await.unwrap(), unchanged);
+    }
+    let row = r#"["https://b.example/"] {"country_code":"us","render":true} [{"description":"it's \"d\"","name":"t"}] 3 3000000000000 QUEUED"#;
+    assert_eq!(
+        f.column(ROWS).await,
+        [format!("a {row}"), format!("b {row}")]
+    );
+    let job = f.store.due_creates(NOW, 1).await.unwrap().remove(0);
+    let read = JobSpec {
+        priority: 0,
+        run_at: None,
+        ..spec("a")
+    };
+    assert_eq!(job.spec, Ok(read));
+}
+
+#[tokio::test]
+async fn after_many_at_once_the_database_checks_rows_as_before() {
+    let mut f = Fixture::new().await;
+    let before = f.column(RULES).await;
+    let submitted = f.store.submit(many(BULK), false).await.unwrap();
+    assert_eq!(submitted.added, BULK);
+    assert_eq!(f.column(RULES).await, before);
+    let row = |id| format!("SELECT name FROM jobs WHERE id = {id} AND state = 'QUEUED'");
+    let last = f.column(&row(BULK)).await;
+    assert_eq!(last, [format!("job-{}", BULK - 1)]);
+    let bad = "INSERT INTO jobs (name, urls) VALUES ('bad', '[]')";
+    let bad = f.try_sql(bad).await.unwrap_err();
+    assert!(bad.to_string().contains("urls"), "{bad}");
+}
+
+#[tokio::test]
+async fn what_means_the_same_is_unchanged_however_it_was_written() {
+    let mut f = Fixture::new().await;
+    f.sql(
+        r#"INSERT INTO jobs (name, urls, scraper_params, fields) VALUES ('a',
+            ' [ "https:\/\/b.example/" ] ', '{"render": true, "country_code": "us"}',
+            '[ {"name": "t", "description": "it''s \u0022d\u0022"} ]')"#,
+    )
+    .await;
+    let submitted = f.store.submit(vec![spec("a")], false).await.unwrap();
+    assert_eq!((submitted.added, submitted.unchanged), (0, 1));
+}
+
+#[tokio::test]
+async fn with_a_conflict_nothing_is_added() {
+    let mut f = Fixture::new().await;
+    let taken = f.add("taken").await;
+    let specs = vec![spec("new"), spec("taken"), spec("newer")];
+    for dry_run in [true, false] {
+        let submitted = f.store.submit(specs.clone(), dry_run).await.unwrap();
+        assert_eq!(submitted.conflicts, [conflict(1, "taken", taken)]);
+        assert_eq!(f.column("SELECT name FROM jobs").await, ["taken"]);
+    }
+    f.sql("UPDATE jobs SET state = 'CANCELLED'").await;
+    let submitted = f.store.submit(specs, false).await.unwrap();
+    assert_eq!((submitted.added, submitted.conflicts.len()), (3, 0));
+}
+
+#[tokio::test]
+async fn a_conflict_far_down_a_long_list_is_named_by_its_place() {
+    let mut f = Fixture::new().await;
+    let taken = f.add("job-2345").await;
+    let specs = many(2500);
+    let submitted = f.store.submit(specs.clone(), false).await.unwrap();
+    assert_eq!(submitted.conflicts, [conflict(2345, "job-2345", taken)]);
+    f.sql("UPDATE jobs SET state = 'CANCELLED'").await;
+    let submitted = f.store.submit(specs, false).await.unwrap();
+    assert_eq!(submitted.added, 2500);
+    let last = f
+        .column("SELECT name FROM jobs ORDER BY id DESC LIMIT 1")
+        .await;
+    assert_eq!(last, ["job-2499"], "in the order of the list");
+}
+
+#[tokio::test]
+async fn what_goes_wrong_behind_many_jobs_leaves_nothing_and_harms_nothing() {
+    let mut f = Fixture::new().await;
+    let before = f.column(RULES).await;
+    let taken = f.add("taken").await;
+    let jobs = many(BULK + 2000);
+    // The last portion goes wrong, and at the second reading only, if at all.
+    let store = f.store.clone();
+    let submit = |last: fn(usize) -> io::Result<JobSpec>| {
+        let chunks: Vec<_> = jobs.chunks(1000).map(portion).collect();
+        let readings = AtomicUsize::new(0);
+        let portions = move || {
+            let reading = readings.fetch_add(1, Ordering::Relaxed);
+            let last = last(reading).map(|spec| portion(&[spec]));
+            chunks.clone().into_iter().map(Ok).chain([last])
+        };
+        store.submit_portions(portions, false)
+    };
+    let gone = submit(|reading| match reading {
+        0 => Ok(spec("last")),
+        _ => Err(io::Error::other("the disk is gone")),
+    });
+    let broken = submit(|_| {
+        Ok(JobSpec {
+            run_at: Some(5),
+            ..spec("broken")
+        })
+    });
+    // No caller may give a name twice.
+    let twice = submit(|_| Ok(spec("job-0")));
+    for (failed, words) in [
+        (gone.await, "the disk is gone"),
+        (broken.await, "run_at is Unix milliseconds"),
+        (twice.await, "UNIQUE"),
+    ] {
+        let error = failed.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let conflicts = submit(|_| Ok(spec("taken"))).await.unwrap().conflicts;
+    assert_eq!(conflicts, [conflict(0, "taken", taken)]);
+    assert_eq!(f.column("SELECT name FROM jobs").await, ["taken"]);
+    assert_eq!(f.column(RULES).await, before);
+    for (added, unchanged) in [(BULK + 2001, 0), (0, BULK + 2001)] {
+        let good = submit(|_| Ok(spec("last"))).await.unwrap();
+        assert_eq!((good.added, good.unchanged), (added, unchanged));
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_new_of_a_list_is_added_and_in_its_order() {
+    let mut f = Fixture::new().await;
+    for name in ["job-1", "job-1500"] {
+        f.store.submit(vec![spec(name)], false).await.unwrap();
+    }
+    f.add("gone").await;
+    f.sql("UPDATE jobs SET state = 'CANCELLED' WHERE name = 'gone'")
+        .await;
+    let specs = [many(2000), vec![spec("gone")]].concat();
+    let submitted = f.store.submit(specs, false).await.unwrap();
+    assert_eq!((submitted.added, submitted.unchanged), (1999, 2));
+    let names = f
+        .column("SELECT name FROM jobs WHERE state <> 'CANCELLED' ORDER BY id")
+        .await;
+    let expected = (0..2000).filter(|n| ![1, 1500].contains(n));
+    let expected = expected.map(|n| format!("job-{n}"));
+    let first = ["job-1", "job-1500"].map(str::to_owned);
+    let expected = first.into_iter().chain(expected).chain(["gone".to_owned()]);
+    assert_eq!(names, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_operators_word_counts_the_jobs_that_it_moved() {
+    let mut f = Fixture::new().await;
+    f.job_after("queued", []).await;
+    f.job_after("failed", [listed("n_pd_1"), created("p"), given_up()])
+        .await;
+    let parked = f
+        .job_after("parked", [listed("n_pd_2"), out_of_credits()])
+        .await;
+    f.job_after("polled", [listed("n_pd_3"), created("q")])
+        .await;
+    let operate = async |action, selection| f.store.operate(action, selection).await.unwrap().len();
+    let free = Selection::ParkedFor(vec![ParkReason::Budget, ParkReason::Unauthorized]);
+    assert_eq!(operate(OperatorAction::Resume, free).await, 0);
+    let failed = Selection::States(vec![JobState::Failed, JobState::Generating]);
+    assert_eq!(operate(OperatorAction::Retry, failed).await, 1);
+    let one = Selection::Ids(vec![parked.id, JobId(99)]);
+    assert_eq!(operate(OperatorAction::Cancel, one).await, 1);
+    let all = Selection::States(JobState::ALL.to_vec());
+    assert_eq!(operate(OperatorAction::Cancel, all).await, 2);
+    let left = f
+        .column("SELECT name FROM jobs WHERE state <> 'CANCELLED'")
+        .await;
+    assert_eq!(left, ["polled"]);
+}

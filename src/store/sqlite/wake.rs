@@ -1,0 +1,195 @@
+//! Notices other programs' commits: inotify on the database's folder says when to begin
+//! to look, `PRAGMA data_version` says whether anything was committed, and a slow look
+//! is the net where inotify is not to be had.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::SqliteConnection;
+
+use super::{Store, StoreError, Trying as _, open::watcher};
+
+/// The net: how long a commit goes unnoticed at the most.
+const SLOW_LOOK: Duration = Duration::from_secs(1);
+
+/// The first look after a write to a file: there is nothing to see before the writer has
+/// synced it, and no event tells of that. Each further look comes after twice as long.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+
+/// Looks for commits by other programs.
+pub struct Wake {
+    store: Store,
+    foreign: i64,
+    connection: SqliteConnection,
+    version: i64,
+    folder: folder::Watch,
+}
+
+impl std::fmt::Debug for Wake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wake")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Starts looking for commits.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn wake(&self) -> Result<Wake, StoreError> {
+        let mut connection = watcher(&self.path)
+            .await
+            .trying("open a connection that watches")?;
+        let version = data_version(&mut connection).await?;
+        Ok(Wake {
+            store: self.clone(),
+            foreign: self.writer.foreign_version().await?,
+            connection,
+            version,
+            folder: folder::Watch::new(&self.path),
+        })
+    }
+}
+
+impl Wake {
+    /// Waits until something was committed since the last call by anyone but this store.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; [`StoreError::Replaced`] as soon as that is noticed.
+    pub async fn committed(&mut self) -> Result<(), StoreError> {
+        let mut pause = SLOW_LOOK;
+        loop {
+            // A connection to a file that was deleted or replaced sees no commit any more.
+            self.store.still_has_its_file()?;
+            let version = data_version(&mut self.connection).await?;
+            if version != self.version {
+                self.version = version;
+                // The writer's own connection does not count its own commits.
+                let foreign = self.store.writer.foreign_version().await?;
+                if foreign != self.foreign {
+                    self.foreign = foreign;
+                    return Ok(());
+                }
+                continue;
+            }
+            let touched = tokio::time::timeout(pause, self.folder.touched()).await;
+            pause = if touched.is_ok() {
+                tokio::time::sleep(FIRST_LOOK).await;
+                FIRST_LOOK
+            } else {
+                SLOW_LOOK.min(pause * 2)
+            };
+        }
+    }
+}
+
+async fn data_version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    sqlx::query_scalar("PRAGMA data_version")
+        .fetch_one(connection)
+        .await
+        .trying("look for commits")
+}
+
+#[cfg(target_os = "linux")]
+mod folder {
+    use super::Path;
+    use futures_util::StreamExt as _;
+    use inotify::{EventStream, Inotify, WatchMask};
+
+    const BUFFER_BYTES: usize = 4096;
+
+    /// The folder's events, or nothing where inotify is not to be had.
+    pub(super) struct Watch {
+        events: Option<EventStream<[u8; BUFFER_BYTES]>>,
+        prefix: Vec<u8>,
+    }
+
+    impl Watch {
+        pub(super) fn new(database: &Path) -> Self {
+            use std::os::unix::ffi::OsStrExt as _;
+            let events = start(database)
+                .inspect_err(|error| {
+                    tracing::warn!(%error, "no inotify: commits by other programs are noticed within a second");
+                })
+                .ok();
+            let prefix = database.file_name().map(|name| name.as_bytes().to_vec());
+            Self {
+                events,
+                prefix: prefix.unwrap_or_default(),
+            }
+        }
+
+        /// Waits until a file of the database is written to.
+        pub(super) async fn touched(&mut self) {
+            use std::os::unix::ffi::OsStrExt as _;
+            let Some(events) = &mut self.events else {
+                return std::future::pending().await;
+            };
+            loop {
+                match events.next().await {
+                    Some(Ok(event)) => {
+                        let ours = event
+                            .name
+                            .is_none_or(|name| name.as_bytes().starts_with(&self.prefix));
+                        if ours {
+                            return;
+                        }
+                    }
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "inotify failed: commits by other programs are noticed within a second");
+                        self.events = None;
+                        return;
+                    }
+                    None => return std::future::pending().await,
+                }
+            }
+        }
+    }
+
+    fn start(database: &Path) -> std::io::Result<EventStream<[u8; BUFFER_BYTES]>> {
+        let folder = crate::store::sqlite::folder_of(database);
+        let inotify = Inotify::init()?;
+        inotify.watches().add(folder, WatchMask::MODIFY)?;
+        inotify.into_event_stream([0; BUFFER_BYTES])
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod folder {
+    use super::Path;
+
+    pub(super) struct Watch;
+
+    impl Watch {
+        pub(super) fn new(_database: &Path) -> Self {
+            Self
+        }
+
+        pub(super) async fn touched(&mut self) {
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::{Role, Store};
+
+    #[tokio::test]
+    async fn a_commit_by_another_connection_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Daemon).await.unwrap();
+        let mut wake = store.wake().await.unwrap();
+        let other = Store::open(&path, Role::Tool).await.unwrap();
+        let noticed = tokio::spawn(async move { wake.committed().await });
+        other.set_meta("anything", "new".to_owned()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(30), noticed)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+    }
+}

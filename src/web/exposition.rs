@@ -1,0 +1,189 @@
+//! `/metrics`: what the database says, and behind it what this process counted.
+
+use std::{fmt::Write as _, sync::atomic::Ordering};
+
+use super::Vitals;
+use super::snapshot::Snapshot;
+use crate::{
+    core::gate::{GateReason, Scope},
+    core::job::{ParkReason, UnixMs},
+    core::oddities::{Facts, Kind},
+    store::StoreError,
+};
+
+/// All of it in Prometheus' text format 0.0.4.
+pub(super) async fn page(vitals: &Vitals) -> Result<String, StoreError> {
+    let snapshot = vitals.looks.get().await?;
+    let now = vitals.clock.now();
+    let mut page = figures(&snapshot, now);
+    one(
+        &mut page,
+        "parserd_last_round_timestamp_seconds",
+        "When the daemon's loop last came round, Unix time.",
+        seconds(vitals.heartbeat.load(Ordering::Relaxed)),
+    );
+    one(
+        &mut page,
+        "parserd_last_progress_timestamp_seconds",
+        "When this process last stored a change of a job, Unix time; 0 where it did not yet.",
+        seconds(vitals.metrics.progressed_at().unwrap_or(0)),
+    );
+    match vitals.metrics.text() {
+        Ok(text) => page.push_str(&text),
+        Err(error) => tracing::error!(%error, "the counters cannot be written"),
+    }
+    Ok(page)
+}
+
+/// The gauges that the database fills.
+fn figures(snapshot: &Snapshot, now: UnixMs) -> String {
+    let mut page = String::new();
+    gauge(
+        &mut page,
+        "parserd_build_info",
+        "1, with the version of the program.",
+        [(
+            concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}").to_owned(),
+            1.0,
+        )],
+    );
+    let counts = &snapshot.counts;
+    gauge(
+        &mut page,
+        "parserd_jobs",
+        "Jobs by state.",
+        counts
+            .states
+            .iter()
+            .map(|(state, count)| (format!("{{state=\"{state}\"}}"), *count as f64)),
+    );
+    gauge(
+        &mut page,
+        "parserd_jobs_parked",
+        "PARKED jobs by reason.",
+        ParkReason::ALL.iter().map(|reason| {
+            let count = counts.parked.get(reason).unwrap_or(&0);
+            (format!("{{reason=\"{reason}\"}}"), *count as f64)
+        }),
+    );
+    one(
+        &mut page,
+        "parserd_oldest_ready_job_age_seconds",
+        "How long the QUEUED job that has waited longest could have been taken; 0 where none waits.",
+        snapshot
+            .oldest_ready_at
+            .map_or(0.0, |at| seconds(now.saturating_sub(at).max(0))),
+    );
+    let creates = &snapshot.creates;
+    gauge(
+        &mut page,
+        "parserd_creates",
+        "Create requests on record, by what is known of them.",
+        [
+            ("pending", creates.pending),
+            ("made", creates.made),
+            ("not_made", creates.not_made),
+        ]
+        .map(|(outcome, count)| (format!("{{outcome=\"{outcome}\"}}"), count as f64)),
+    );
+    one(
+        &mut page,
+        "parserd_creates_in_doubt",
+        "Creates whose outcome is not known.",
+        counts.in_doubt as f64,
+    );
+    one(
+        &mut page,
+        "parserd_credits_spent",
+        "Credits of every create not known to have made nothing.",
+        snapshot.spent.in_all as f64,
+    );
+    one(
+        &mut page,
+        "parserd_credits_spent_today",
+        "Of these, those of the current UTC day.",
+        snapshot.spent.today as f64,
+    );
+    account(&mut page, &snapshot.account);
+    let gates = &snapshot.gates;
+    gauge(
+        &mut page,
+        "parserd_gate_closed",
+        "1 where a gate of the account is closed, by what it stands before and why.",
+        Scope::ALL.iter().flat_map(|scope| {
+            GateReason::ALL.iter().map(move |reason| {
+                let closed = gates
+                    .iter()
+                    .any(|(found, closure)| found == scope && closure.reason == *reason);
+                let labels = format!("{{scope=\"{scope}\",reason=\"{reason}\"}}");
+                (labels, f64::from(u8::from(closed)))
+            })
+        }),
+    );
+    let bytes = |size: Option<u64>| size.map(|bytes| (String::new(), bytes as f64));
+    gauge(
+        &mut page,
+        "parserd_database_size_bytes",
+        "Size of the database file.",
+        bytes(snapshot.sizes.database),
+    );
+    gauge(
+        &mut page,
+        "parserd_database_wal_size_bytes",
+        "Size of its write-ahead log.",
+        bytes(snapshot.sizes.log),
+    );
+    page
+}
+
+/// What is odd about the account and its list.
+fn account(page: &mut String, facts: &Facts) {
+    one(
+        page,
+        "parserd_unexplained_parsers",
+        "Parsers of the account that bear a name or tag of this database's creates, and that \
+         no job holds.",
+        facts.unexplained.count as f64,
+    );
+    let findings = facts.findings();
+    gauge(
+        page,
+        "parserd_account_finding",
+        "1 for what is odd about the account and its list; parserd status says more.",
+        Kind::ALL.iter().map(|kind| {
+            let is_there = findings.iter().any(|finding| finding.kind == *kind);
+            (
+                format!("{{kind=\"{kind}\"}}"),
+                f64::from(u8::from(is_there)),
+            )
+        }),
+    );
+    let shown_within = facts.lag.shown_within_ms;
+    gauge(
+        page,
+        "parserd_list_lag_seconds",
+        "Within what time the account's list showed the last new parsers; missing until it is \
+         known.",
+        shown_within.map(|ms| (String::new(), seconds(ms))),
+    );
+}
+
+fn seconds(ms: UnixMs) -> f64 {
+    ms as f64 / 1000.0
+}
+
+fn one(page: &mut String, name: &str, help: &str, value: f64) {
+    gauge(page, name, help, [(String::new(), value)]);
+}
+
+fn gauge(
+    page: &mut String,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (String, f64)>,
+) {
+    let _infallible = writeln!(page, "# HELP {name} {help}\n# TYPE {name} gauge");
+    for (labels, value) in samples {
+        let _infallible = writeln!(page, "{name}{labels} {value}");
+    }
+}

@@ -1,0 +1,122 @@
+//! `/healthz` and `/readyz`.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use hyper::StatusCode;
+use tokio::time::timeout;
+
+use super::Vitals;
+use crate::{
+    cli::output::{iso, span},
+    core::gate::GateReason,
+    core::job::DurationMs,
+    engine::daemon::heartbeat::stuck_ms,
+    engine::worker::Stop,
+    store::StoreError,
+};
+
+/// A database that was written to so recently is taken for writable.
+const PROOF_LASTS_MS: DurationMs = 10_000;
+
+/// How long a write may take.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the service may take to say that it accepts the key before the answer is no.
+const KEY_PATIENCE: Duration = Duration::from_secs(1);
+
+type Verdict = (StatusCode, String);
+
+const fn well(words: String) -> Verdict {
+    (StatusCode::OK, words)
+}
+
+const fn unwell(words: String) -> Verdict {
+    (StatusCode::SERVICE_UNAVAILABLE, words)
+}
+
+/// Alive: the loop comes round, or ends in good order.
+pub(super) fn alive(vitals: &Vitals) -> Verdict {
+    if is_stopping(vitals) {
+        return well("stopping\n".to_owned());
+    }
+    let heartbeat = vitals.heartbeat.load(Ordering::Relaxed);
+    match stuck_ms(heartbeat, vitals.clock.now()) {
+        None => well("ok\n".to_owned()),
+        Some(ms) => unwell(format!(
+            "the daemon's loop has not come round for {}: see the log, and restart parserd\n",
+            span(ms)
+        )),
+    }
+}
+
+fn is_stopping(vitals: &Vitals) -> bool {
+    *vitals.stop.borrow() != Stop::No
+}
+
+/// Ready: the database takes a write, and the service accepts the key.
+pub(super) async fn ready(vitals: &Vitals) -> Verdict {
+    if is_stopping(vitals) {
+        return unwell("parserd stops and claims nothing more\n".to_owned());
+    }
+    if let Err(error) = vitals.store.still_has_its_file() {
+        return unwell(format!("{error}\n"));
+    }
+    match timeout(WRITE_TIMEOUT, prove_writable(vitals)).await {
+        Err(_) => {
+            return unwell(format!(
+                "the database took no write for {} s: does another program hold its lock?\n",
+                WRITE_TIMEOUT.as_secs()
+            ));
+        }
+        Ok(Err(error)) => return unwell(format!("the database takes no write: {error}\n")),
+        Ok(Ok(())) => {}
+    }
+    // Also where it was refused: nothing else would ask again while there is no job.
+    if vitals.key.want(vitals.clock.now()) {
+        vitals.nudge.notify_one();
+    }
+    match vitals.store.gates().await {
+        Err(error) => unwell(format!("{error}\n")),
+        Ok(gates) => {
+            let refused = gates
+                .iter()
+                .any(|(_, closure)| closure.reason == GateReason::Unauthorized);
+            let no_list = match vitals.store.no_list().await {
+                Ok(no_list) => no_list,
+                Err(error) => return unwell(format!("{error}\n")),
+            };
+            if refused {
+                unwell("the service refuses the API key: see `parserd check`\n".to_owned())
+            } else if let Some(no_list) = no_list.filter(|no_list| !no_list.may_pass()) {
+                unwell(format!(
+                    "no create is sent: the account's list cannot be had since {} (HTTP {}: {}): \
+                     see `parserd check`\n",
+                    iso(no_list.since),
+                    no_list.http_status,
+                    no_list.why
+                ))
+            } else if vitals.key.is_accepted_within(KEY_PATIENCE).await {
+                well("ready\n".to_owned())
+            } else {
+                unwell(
+                    "the service has not accepted the API key yet: see `parserd check` if that \
+                     does not change\n"
+                        .to_owned(),
+                )
+            }
+        }
+    }
+}
+
+/// A change that was stored a moment ago proves it without another write.
+async fn prove_writable(vitals: &Vitals) -> Result<(), StoreError> {
+    let mut proved_at = vitals.proved_at.lock().await;
+    let now = vitals.clock.now();
+    let last = vitals.metrics.progressed_at().max(*proved_at);
+    if last.is_some_and(|at| (0..PROOF_LASTS_MS).contains(&(now - at))) {
+        return Ok(());
+    }
+    vitals.store.prove_writable(now).await?;
+    *proved_at = Some(now);
+    Ok(())
+}

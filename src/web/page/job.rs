@@ -1,0 +1,206 @@
+//! One job, with its history.
+
+use maud::{Markup, html};
+use serde_json::value::RawValue;
+
+use super::{
+    Visitor,
+    layout::{self, badge, outside, outside_lines, when},
+};
+use crate::{
+    api::types::is_refusal,
+    cli::{
+        narrate,
+        operate::is_created_anew,
+        output::{grouped, iso},
+        show,
+    },
+    core::job::{Job, JobId, JobState, ParkReason, UnixMs},
+    store::{StoreError, report::Story},
+    web::{Vitals, act::Action},
+};
+
+/// More of a result than this is left to `parserd show`, in bytes.
+const MAX_RESULT_BYTES: usize = 20_000;
+
+/// The page; none where there is no such job. `done` is what was just done, in a word.
+pub(super) async fn page(
+    vitals: &Vitals,
+    visitor: &Visitor,
+    id: JobId,
+    done: Option<String>,
+) -> Result<Option<Markup>, StoreError> {
+    let story = vitals.store.story(id).await?;
+    let Some((story, job)) = story.zip(vitals.store.job(id).await?) else {
+        return Ok(None);
+    };
+    let now = vitals.clock.now();
+    // Anybody can make a link that says so.
+    let done = done
+        .and_then(|done| Action::of(&done))
+        .filter(|action| action.was_done(&story.events, now))
+        .map(Action::done);
+    let content = html! {
+        h1 { (outside(&story.row.name)) }
+        @if let Some(done) = done { p.told { (done) } }
+        p { (badge(&story.row.state)) " "
+            @if let Some(why) = story.row.park_reason.as_ref().or(story.row.error_kind.as_ref()) { code { (outside(why)) } }
+            span.hint { " job " (id) ", added " (when(story.row.created_at, now)) }
+        }
+        (facts(&story, &job, now))
+        (actions(vitals, visitor, &story, &job))
+        (history(&story))
+        (creates(&story))
+        (asked(&story))
+        (result(&story))
+    };
+    let page = layout::page(visitor, &story.row.name, true, &content);
+    Ok(Some(page))
+}
+
+fn facts(story: &Story, job: &Job, now: UnixMs) -> Markup {
+    let row = &story.row;
+    html! {
+        section {
+            @if let Some(message) = &row.error_message {
+                p.alert { @if let Some(status) = row.error_status.filter(|status| is_refusal(*status)) { "HTTP " (status) ": " } (outside(message)) }
+            }
+            dl {
+                dt { "what to do" } dd { (outside(&show::what_to_do(row, job, now))) }
+                @if let Some(parser) = &row.parser_id {
+                    dt { "parser" }
+                    dd { code { (outside(parser)) } @if let Some(version) = row.parser_version { ", version " (version) } }
+                }
+                @if let Some(name) = &story.remote_name { dt { "its name there" } dd { code { (outside(name)) } } }
+                dt { "creates sent" } dd { (row.creates) }
+                @if row.priority != 0 { dt { "priority" } dd { (row.priority) } }
+                @if let Some(at) = row.finished_at { dt { "ended" } dd { (when(at, now)) } }
+            }
+        }
+    }
+}
+
+fn actions(vitals: &Vitals, visitor: &Visitor, story: &Story, job: &Job) -> Markup {
+    let Some(session) = &visitor.session else {
+        return html! {};
+    };
+    let possible: Vec<_> = Action::ALL
+        .iter()
+        .filter(|action| action.is_possible(job))
+        .collect();
+    let cost = grouped(vitals.budget.credits_per_create);
+    html! {
+        @if !possible.is_empty() {
+            section {
+                h2 { "Actions" }
+                @for action in possible {
+                    form.action method="post" action={ "/jobs/" (job.id) "/" (action.word()) } {
+                        input type="hidden" name="form_token" value=(session.form_token);
+                        @match action {
+                            Action::Adopt => (parsers(job)),
+                            Action::NotCreated => {
+                                label { input type="checkbox" name="sure" value="yes" required;
+                                    " I looked at the account: there is no parser of it. Another create may cost " (cost) " credits." }
+                            }
+                            Action::Retry if is_created_anew(&story.row) => {
+                                span.hint { "A new create may cost " (cost) " credits." }
+                            }
+                            Action::Cancel if job.progress.doubt.is_some() => {
+                                span.hint { "Its create is in doubt: if it made a parser, " (cost) " credits are paid for it, and given up." }
+                            }
+                            Action::Retry | Action::Cancel => {}
+                        }
+                        button { (action.label()) }
+                    }
+                }
+            }
+        } @else if job.progress.state == JobState::Parked && job.progress.park_reason != Some(ParkReason::Ambiguous) {
+            p.hint { "It goes on by itself." }
+        }
+    }
+}
+
+/// The parsers among which a person chooses, and room for another.
+fn parsers(job: &Job) -> Markup {
+    let candidates = &job.progress.candidates;
+    html! {
+        @for id in candidates {
+            label { input type="radio" name="candidate" value=(id.0); " " code { (outside(&id.0)) } }
+        }
+        label {
+            @if candidates.is_empty() { "Parser " } @else { "or another parser " }
+            input name="parser_id" required[candidates.is_empty()] maxlength="200" autocomplete="off";
+        }
+        span.hint { "The service is asked for it first, which is free. "
+            code { "parserd resolve " (job.id) } " lists those that may be this job's, with name, status and age." }
+    }
+}
+
+fn history(story: &Story) -> Markup {
+    html! {
+        section {
+            h2 { "History" }
+            ol.lines {
+                @for event in &story.events {
+                    li { time.hint { (iso(event.at)) } " " (outside(&narrate::event(event))) }
+                }
+            }
+        }
+    }
+}
+
+fn creates(story: &Story) -> Markup {
+    html! {
+        @if !story.create_requests.is_empty() {
+            section {
+                h2 { "Create requests" }
+                table.creates {
+                    thead { tr { th { "Sent" } th { "Name" } th { "Outcome" } th { "Credits" } } }
+                    @for create in &story.create_requests {
+                        tr { td { (iso(create.sent_at)) } td.name { (outside(&create.remote_name)) }
+                            td { (outside(&create.outcome)) @if let Some(id) = &create.parser_id { " " code { (outside(id)) } } }
+                            td.number { (grouped(create.credits)) span.unit { " credits" } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn asked(story: &Story) -> Markup {
+    html! {
+        section {
+            h2 { "What it asks for" }
+            @for (name, json) in [("urls", &story.urls), ("scraper_params", &story.scraper_params), ("fields", &story.fields)] {
+                @if let Some(json) = json { h3 { (name) } pre { (outside_lines(&pretty(json))) } }
+            }
+        }
+    }
+}
+
+fn result(story: &Story) -> Markup {
+    let Some(json) = &story.example_result else {
+        let why = story.events.iter().rev().find_map(narrate::no_examples);
+        return html! {
+            @if let Some(why) = why {
+                section { h2 { "What it found" } p { "Nothing is kept of it: " (outside(&why)) } }
+            }
+        };
+    };
+    html! {
+        section {
+            h2 { "What it found" }
+            @if json.get().len() > MAX_RESULT_BYTES {
+                p { "Too long for a page: " code { "parserd show " (story.row.id) " --json" } " has it." }
+            } @else {
+                pre { (outside_lines(&pretty(json))) }
+            }
+        }
+    }
+}
+
+fn pretty(json: &RawValue) -> String {
+    serde_json::from_str::<serde_json::Value>(json.get())
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| json.get().to_owned())
+}

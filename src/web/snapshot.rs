@@ -1,0 +1,269 @@
+//! One look at the database for all who ask at about the same time.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{
+    clock::Clock,
+    core::budget::Spent,
+    core::gate::{Closure, Scope},
+    core::job::{DurationMs, JobState, ParkReason, UnixMs},
+    core::oddities::Facts,
+    core::progress::{Marks, Pace},
+    store::{
+        Store, StoreError,
+        figures::{CreateCounts, FailureGroup, FileSizes},
+        report::Counts,
+    },
+};
+
+/// A look is good for so many times what it took: looks then take a fiftieth of one core,
+/// whoever asks how often, and with few jobs what is told is of this moment.
+const SPARING: u32 = 50;
+
+/// How often the batch and the pace are looked at while nobody asks.
+const SAMPLING: Duration = Duration::from_secs(15);
+
+/// The key under which the database keeps where the batch begins.
+const MARKS: &str = "batch_marks";
+
+/// How things stood at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// When.
+    pub at: UnixMs,
+    /// Jobs by state.
+    pub counts: Counts,
+    /// Create requests.
+    pub creates: CreateCounts,
+    /// What they cost.
+    pub spent: Spent,
+    /// The closed gates.
+    pub gates: Vec<(Scope, Closure)>,
+    /// Since when the QUEUED job that has waited longest could be taken.
+    pub oldest_ready_at: Option<UnixMs>,
+    /// Failures by kind and hint.
+    pub failures: Vec<FailureGroup>,
+    /// What is odd about the account and its list.
+    pub account: Facts,
+    /// What the files take.
+    pub sizes: FileSizes,
+    /// The current batch.
+    pub batch: Batch,
+}
+
+/// How far the current batch is: what was added since all jobs were last at rest, and
+/// older jobs that are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Jobs of it.
+    pub total: i64,
+    /// Those that wait, are under way, or are held for credits, key or budget.
+    pub open: i64,
+    /// Of the open ones, those that wait for a time to come, such as that of `run_at`.
+    pub later: i64,
+    /// Of the open ones, those that are PARKED.
+    pub parked: i64,
+    /// How long the others take at the pace of the last half hour, where it is known.
+    pub left_ms: Option<DurationMs>,
+}
+
+impl Batch {
+    /// Jobs that are worked on, or would be if there were room.
+    pub const fn moving(&self) -> i64 {
+        self.open - self.later - self.parked
+    }
+}
+
+/// Looks at the database, and remembers.
+#[derive(Debug)]
+pub struct Looks {
+    store: Store,
+    clock: Clock,
+    /// What `reconcile.settle_after_error` is.
+    settle_ms: DurationMs,
+    last: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    last: Option<(Arc<Snapshot>, Instant, Duration)>,
+    marks: Option<Marks>,
+    /// The marks that the database has, as far as this is known.
+    stored_marks: Option<Marks>,
+    pace: Pace,
+}
+
+impl Looks {
+    /// Nothing looked at yet.
+    pub fn new(store: Store, clock: Clock, settle_after_error_ms: DurationMs) -> Self {
+        Self {
+            store,
+            clock,
+            settle_ms: settle_after_error_ms,
+            last: Mutex::default(),
+        }
+    }
+
+    /// How things stand, or stood a moment ago. Who asks while another looks gets the same.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn get(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let mut memory = self.last.lock().await;
+        if let Some((snapshot, taken, cost)) = &memory.last
+            && is_fresh(taken.elapsed(), *cost)
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        let began = Instant::now();
+        let snapshot = Arc::new(self.look(&mut memory).await?);
+        memory.last = Some((Arc::clone(&snapshot), Instant::now(), began.elapsed()));
+        Ok(snapshot)
+    }
+
+    /// What was remembered is not good any more: somebody changed something here.
+    pub async fn forget(&self) {
+        self.last.lock().await.last = None;
+    }
+
+    /// Looks now and then, so that batches are told apart and the pace is known when
+    /// somebody asks. For ever.
+    pub async fn sample(&self) {
+        let mut is_told = false;
+        loop {
+            if let Err(error) = self.get().await {
+                tracing::debug!(%error, "http.listen: cannot look at the jobs");
+            }
+            match self.store_marks().await {
+                Ok(()) => is_told = false,
+                Err(error) if is_told => {
+                    tracing::debug!(%error, "http.listen: still cannot store where the batch begins");
+                }
+                Err(error) => {
+                    is_told = true;
+                    tracing::warn!(
+                        %error,
+                        "http.listen: cannot store where the batch begins: after a restart the page may count another"
+                    );
+                }
+            }
+            tokio::time::sleep(SAMPLING).await;
+        }
+    }
+
+    /// Not a part of any look: who looks must get an answer also where nothing can be
+    /// written, and without waiting for who holds the write lock.
+    async fn store_marks(&self) -> Result<(), StoreError> {
+        let (marks, stored) = {
+            let memory = self.last.lock().await;
+            (memory.marks, memory.stored_marks)
+        };
+        if let Some(marks) = marks.filter(|_| marks != stored) {
+            self.store.set_meta(MARKS, marks.to_text()).await?;
+            self.last.lock().await.stored_marks = Some(marks);
+        }
+        Ok(())
+    }
+
+    async fn look(&self, memory: &mut Memory) -> Result<Snapshot, StoreError> {
+        let before = match memory.marks {
+            Some(marks) => marks,
+            None => {
+                let text = self.store.meta(MARKS).await?;
+                memory.stored_marks = text.as_deref().map(Marks::from_text);
+                memory.stored_marks.unwrap_or_default()
+            }
+        };
+        let now = self.clock.now();
+        let mut reading = self.store.reading().await?;
+        let counts = reading.counts().await?;
+        let open = open(&counts);
+        let marks = before.seen(open, reading.newest_id().await?);
+        let gates = reading.gates().await?;
+        let mut batch = Batch {
+            total: open + reading.ended_after(marks.after).await?,
+            open,
+            later: reading.waiting_for_time(now).await?,
+            parked: counts.of(JobState::Parked) - ambiguous(&counts),
+            left_ms: None,
+        };
+        let creates = reading.create_counts().await?;
+        let spent = reading.spent(now).await?;
+        let oldest_ready_at = reading.oldest_ready(now).await?;
+        let failures = reading.failures().await?;
+        reading.end().await?;
+        memory.marks = Some(marks);
+        let ended = [JobState::Finished, JobState::Failed, JobState::Cancelled]
+            .iter()
+            .map(|state| counts.of(*state))
+            .sum();
+        let is_held = gates
+            .iter()
+            .any(|(_, closure)| !closure.reason.is_passing());
+        memory.pace.note(now, ended, batch.moving() > 0 && !is_held);
+        batch.left_ms = memory.pace.time_for(batch.moving());
+        Ok(Snapshot {
+            at: now,
+            counts,
+            creates,
+            spent,
+            gates,
+            oldest_ready_at,
+            failures,
+            account: self.store.account_facts(self.settle_ms, now).await?,
+            sizes: self.store.file_sizes(),
+            batch,
+        })
+    }
+}
+
+/// Jobs that are not at rest. What only a person can settle is.
+fn open(counts: &Counts) -> i64 {
+    let of = |states: &[JobState]| states.iter().map(|state| counts.of(*state)).sum::<i64>();
+    of(&[
+        JobState::Queued,
+        JobState::Creating,
+        JobState::Generating,
+        JobState::Parked,
+    ]) - ambiguous(counts)
+}
+
+fn ambiguous(counts: &Counts) -> i64 {
+    let found = counts.parked.get(&ParkReason::Ambiguous);
+    found.copied().unwrap_or(0)
+}
+
+fn is_fresh(age: Duration, cost: Duration) -> bool {
+    age < cost.saturating_mul(SPARING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_took_long_is_good_for_longer() {
+        let ms = Duration::from_millis;
+        for (age, cost, fresh) in [
+            (ms(0), ms(0), false),
+            (ms(49), ms(1), true),
+            (ms(50), ms(1), false),
+            (ms(9_999), ms(200), true),
+            (ms(10_000), ms(200), false),
+        ] {
+            assert_eq!(is_fresh(age, cost), fresh, "{age:?} {cost:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_a_person_can_settle_keeps_no_batch_open() {
+        let mut counts = Counts::default();
+        counts.states.insert(JobState::Parked, 5);
+        counts.states.insert(JobState::Generating, 2);
+        counts.states.insert(JobState::Failed, 9);
+        counts.parked.insert(ParkReason::Ambiguous, 2);
+        assert_eq!(open(&counts), 5);
+    }
+}
