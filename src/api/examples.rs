@@ -27,11 +27,38 @@ pub(super) fn kept(
         );
         return Err(left_out(why));
     }
+    if has_lone_surrogate(examples.get()) {
+        let why = "they have a \\u escape that stands for no character (half a surrogate pair)";
+        return Err(left_out(why.to_owned()));
+    }
     if !quoter.finds_key(examples.get()) {
         return Ok(examples);
     }
     RawValue::from_string(quoter.redact(examples.get()))
         .map_err(|_| left_out("without the API key that they repeat they are not JSON".to_owned()))
+}
+
+/// Whether a string of this valid JSON has half of a surrogate pair: SQLite takes it, and hands
+/// out what is not UTF-8.
+fn has_lone_surrogate(json: &str) -> bool {
+    let mut rest = json;
+    let mut is_half = false;
+    while let Some(at) = rest.find('\\') {
+        let escape = &rest[at + 1..];
+        let unit = escape
+            .strip_prefix('u')
+            .and_then(|digits| u16::from_str_radix(digits.get(..4)?, 16).ok());
+        let is_first = matches!(unit, Some(0xD800..=0xDBFF));
+        let is_second = matches!(unit, Some(0xDC00..=0xDFFF));
+        // The second half comes right after the first one, and nowhere else.
+        if is_half != (is_second && at == 0) || is_second && !is_half {
+            return true;
+        }
+        is_half = is_first;
+        // What is escaped is one byte of ASCII, or `u` and four digits.
+        rest = &escape[if unit.is_some() { 5 } else { 1 }..];
+    }
+    is_half
 }
 
 #[cfg(test)]
@@ -58,12 +85,33 @@ mod tests {
             (nested(MAX_DEPTH + 1), false),
             (nested(100_000), false),
             (r#"[{"url":"u","result":{"a":1.5e3}}]"#.to_owned(), true),
-            (r#""text \ud800 \u0000""#.to_owned(), true),
+            (r#""text \u00e9 \u0000""#.to_owned(), true),
         ] {
             let raw = RawValue::from_string(json.clone()).unwrap();
             let kept = kept(Some(Ok(raw)), &Quoter::default());
             assert_eq!(kept.is_ok(), expected, "{}", json.len());
             assert_eq!(is_valid_to_sqlite(&json).await, expected, "{}", json.len());
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_found() {
+        for (json, expected) in [
+            (r#"["plain", "\n\\\"\u00e9"]"#, false),
+            (r#""\ud83d\ude00""#, false),
+            (r#""\uD83D\uDE00\ud83d\ude00""#, false),
+            (r#""\\ud800""#, false),
+            (r#""\ud800""#, true),
+            (r#""\ude00""#, true),
+            (r#""\ud800 \ude00""#, true),
+            (r#""\ud800\n""#, true),
+            (r#""\ud800\ud83d\ude00""#, true),
+            (r#""\ud83d\ude00\ude00""#, true),
+            (r#"{"\udfff": 1}"#, true),
+        ] {
+            assert_eq!(has_lone_surrogate(json), expected, "{json}");
+            let is_read = serde_json::from_str::<serde_json::Value>(json).is_ok();
+            assert_eq!(is_read, !expected, "{json}");
         }
     }
 }

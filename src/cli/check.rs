@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::output::{count, grouped, lasting, relative};
 use super::{Exit, budget, oddities};
+use crate::api::text::escaped;
 use crate::api::types::{Flaws, ListedParser};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
@@ -200,6 +201,16 @@ impl Checker {
                 NAME,
                 schema::told(&lost),
                 "put a backup in its place (README, Backup and restore)",
+            )?;
+        }
+        let foreign = store.foreign_triggers().await?;
+        if !foreign.is_empty() {
+            let names: Vec<_> = foreign.iter().map(|name| escaped(name)).collect();
+            self.warn(
+                NAME,
+                format!("others added the triggers {}", names.join(", ")),
+                "look at what they do (`.schema` in sqlite3): what they refuse or ignore, parserd \
+                 cannot store",
             )?;
         }
         Ok(())

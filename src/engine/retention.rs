@@ -87,7 +87,9 @@ impl Keeper {
     /// Whatever the database says; what went before is gone.
     async fn sweep(&self, eyes: &mut Eyes) -> Result<u64, StoreError> {
         if eyes.known.is_none() {
-            eyes.known = Some(self.known().await?.resumed(&eyes.last));
+            let last_end = self.store.last_end().await?;
+            let known = self.known().await?;
+            eyes.known = Some(known.resumed(&eyes.last, last_end, self.max_age_ms));
         }
         eyes.see(self.look(), self.max_age_ms);
         let Some(known) = eyes.known else {

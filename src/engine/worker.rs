@@ -385,7 +385,8 @@ impl<S: Service> Worker<S> {
             Words {
                 status: None,
                 message: format!(
-                    "the create was answered with parser {parser_id}, which another create made"
+                    "the create was answered with parser {parser_id}, which another \
+                     create made, or which was there before"
                 ),
             },
         )

@@ -194,6 +194,34 @@ fn the_same_id_for_creates_at_once() {
     }
 }
 
+fn the_id_of_a_parser_that_was_there_before() {
+    let bench = Bench::new(|_| {});
+    bench.enqueue(&[("first", "first")]);
+    bench.work(20);
+    // Somebody else's, which stands in the list before the create.
+    let id = {
+        let mut world = bench.fake.world();
+        let mut theirs = world.books.parsers[0].clone();
+        theirs.id = "their0own0parser0id0".to_owned();
+        (theirs.sent, theirs.stored) = ("somebody".to_owned(), "somebody".to_owned());
+        theirs.url = page("somebody");
+        let id = theirs.id.clone();
+        world.books.parsers.push(theirs);
+        id
+    };
+    bench.fake.does(|b| {
+        b.rules = vec![Rule::create("", Effect::Now, Reply::WrongId(id.clone())).times(1)];
+    });
+    bench.enqueue(&[("second", "second")]);
+    bench.work(30);
+    let job = bench.job("second");
+    assert_ne!(job.parser_id, Some(id), "{}", bench.jobs_brief());
+    assert_eq!(job.state, "FINISHED", "{}", bench.jobs_brief());
+    let world = bench.fake.world();
+    assert_eq!(world.books.posts.len(), 2);
+    assert_eq!(world.books.made(&page("second")).len(), 1);
+}
+
 fn a_restored_database_waits_for_what_lands_late() {
     let bench = Bench::new(|_| {});
     bench.enqueue(&[("r1", "r1"), ("r2", "r2")]);
@@ -403,6 +431,10 @@ fn creates_in_doubt() {
         (
             "the_same_id_for_creates_at_once",
             the_same_id_for_creates_at_once,
+        ),
+        (
+            "the_id_of_a_parser_that_was_there_before",
+            the_id_of_a_parser_that_was_there_before,
         ),
         (
             "a_restored_database_waits_for_what_lands_late",

@@ -369,6 +369,15 @@ async fn a_new_row_leaves_to_parserd_what_is_parserds() {
 }
 
 #[tokio::test]
+async fn an_id_after_which_no_other_could_come_is_refused() {
+    let mut database = Database::new().await;
+    let row = insert(&[("id", "9223372036854775807")]);
+    database
+        .refuses("", &row, "id is too large: leave it out")
+        .await;
+}
+
+#[tokio::test]
 async fn a_good_row_is_accepted_and_queued_with_its_history() {
     const SEEN: &str = "SELECT state || ' ' || creates || ' ' || (due_at = coalesce(run_at, created_at)) \
         || ' ' || (updated_at = created_at) || ' ' || (SELECT group_concat(event || job_id = 'queued' || id) \

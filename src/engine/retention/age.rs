@@ -36,6 +36,13 @@ pub struct Known {
     /// The furthest time that was corroborated.
     seen_at: UnixMs,
     misdated: Option<Misdated>,
+    /// The lowest that this machine's clock said to the process that wrote this.
+    #[serde(default)]
+    began_at: Option<UnixMs>,
+    /// From when to when jobs ended, as it is written, by the clocks of processes before this
+    /// one, which the service's has not borne out yet.
+    #[serde(default)]
+    former: Option<(UnixMs, UnixMs)>,
 }
 
 /// Which jobs are old.
@@ -53,16 +60,25 @@ impl Known {
         Self {
             seen_at: last_end.unwrap_or(wall).min(wall),
             misdated: None,
+            began_at: None,
+            former: None,
         }
     }
 
-    /// At the first look of a process.
+    /// At the first look of a process, at a database whose last job ended at `last_end`.
     #[must_use]
-    pub fn resumed(self, now: &Look) -> Self {
-        Self {
-            seen_at: self.corroborated(0, now),
+    pub fn resumed(self, now: &Look, last_end: Option<UnixMs>, max_age_ms: DurationMs) -> Self {
+        let last = self.began_at.zip(last_end);
+        let former = match (self.former, last) {
+            (Some(former), Some(last)) => Some((former.0.min(last.0), former.1.max(last.1))),
+            (former, last) => former.or(last),
+        };
+        let resumed = Self {
+            began_at: Some(now.wall),
+            former,
             ..self
-        }
+        };
+        resumed.taking_in(0, now, max_age_ms)
     }
 
     /// After a look at `last` and another at `now`, in a process that began by a clock that
@@ -72,23 +88,46 @@ impl Known {
         let passed_ms = now.lasting_ms.saturating_sub(last.lasting_ms).max(0);
         let would_be = last.wall.saturating_add(passed_ms);
         let has_jumped = now.wall.saturating_sub(would_be) > max_age_ms / STEP_SHARE;
-        let misdated = if has_jumped {
-            let before = self.misdated.unwrap_or(Misdated {
-                from: began_at,
-                to: would_be,
-                since: now.wall,
-            });
-            Some(Misdated {
-                from: before.from.min(began_at),
-                to: before.to.max(would_be),
-                since: before.since.max(now.wall),
-            })
-        } else {
-            self.misdated
+        let seen = Self {
+            began_at: Some(began_at),
+            ..self
         };
-        Self {
-            seen_at: self.corroborated(passed_ms, now),
-            misdated,
+        let seen = if has_jumped {
+            seen.misdating((began_at, would_be), now)
+        } else {
+            seen
+        };
+        seen.taking_in(passed_ms, now, max_age_ms)
+    }
+
+    /// Jobs that ended within these times, as they are written, count from now on.
+    fn misdating(self, (from, to): (UnixMs, UnixMs), now: &Look) -> Self {
+        let since = now.wall;
+        let before = self.misdated.unwrap_or(Misdated { from, to, since });
+        let misdated = Some(Misdated {
+            from: before.from.min(from),
+            to: before.to.max(to),
+            since: before.since.max(since),
+        });
+        Self { misdated, ..self }
+    }
+
+    /// Takes in what the service's clock says. Where it is far ahead of what was seen, either
+    /// nobody looked for long, or the clock was behind by which the last jobs ended.
+    fn taking_in(self, passed_ms: DurationMs, now: &Look, max_age_ms: DurationMs) -> Self {
+        let seen_at = self.corroborated(passed_ms, now);
+        let ahead_ms = seen_at.saturating_sub(self.seen_at.saturating_add(passed_ms));
+        let taken = Self { seen_at, ..self };
+        match taken.former {
+            Some(ends) if ahead_ms > max_age_ms / STEP_SHARE => Self {
+                former: None,
+                ..taken.misdating(ends, now)
+            },
+            Some(_) if now.service.is_some() => Self {
+                former: None,
+                ..taken
+            },
+            _ => taken,
         }
     }
 
@@ -181,12 +220,39 @@ mod tests {
     #[test]
     fn a_start_by_a_clock_that_is_ahead_makes_nothing_old_until_the_service_agrees() {
         let ahead = NOW + YEAR_MS;
-        let resumed = |service| known(NOW).resumed(&look(ahead, 77, service));
-        assert_eq!(resumed(None), known(NOW));
-        assert_eq!(resumed(Some(NOW - 1)), known(NOW));
-        assert_eq!(resumed(Some(ahead)).old(1).before, ahead - 1);
+        let resumed = |service| {
+            let resumed = known(NOW).resumed(&look(ahead, 77, service), Some(NOW), MAX_AGE_MS);
+            resumed.old(1).before + 1
+        };
+        assert_eq!(resumed(None), NOW);
+        assert_eq!(resumed(Some(NOW - 1)), NOW);
+        assert_eq!(resumed(Some(ahead)), ahead);
         assert_eq!(Known::first(Some(NOW), ahead), known(NOW));
         assert_eq!(Known::first(None, ahead), known(ahead));
+    }
+
+    #[test]
+    fn what_ended_by_the_clock_of_a_process_before_that_was_behind_is_as_old_as_this_one() {
+        let behind = NOW - YEAR_MS;
+        let ended = behind + 30_000;
+        let first = known(behind).resumed(&look(behind, 0, None), None, MAX_AGE_MS);
+        let last = look(behind + 60_000, 60_000, None);
+        let first = first.after(&look(behind, 0, None), &last, behind, MAX_AGE_MS);
+        // The service tells at once, in a later process, or in one after one to which it did not.
+        let at = |service| look(NOW, 90_000, service);
+        let told_at_once = first.resumed(&at(Some(NOW)), Some(ended), MAX_AGE_MS);
+        let silent = first.resumed(&at(None), Some(ended), MAX_AGE_MS);
+        assert_eq!(silent.old(MAX_AGE_MS).spared, None);
+        let told_later = silent.after(&at(None), &at(Some(NOW)), NOW, MAX_AGE_MS);
+        let told_to_another = silent.resumed(&at(Some(NOW)), Some(ended), MAX_AGE_MS);
+        for known in [told_at_once, told_later, told_to_another] {
+            assert_eq!(known.old(MAX_AGE_MS).spared, Some((behind, ended)));
+        }
+        // A short time in which nobody looked is no such thing.
+        let soon = look(behind + HOUR_MS, 90_000, Some(behind + HOUR_MS));
+        let soon = first.resumed(&soon, Some(ended), MAX_AGE_MS);
+        assert_eq!(soon.old(MAX_AGE_MS).spared, None);
+        assert_eq!(soon.former, None);
     }
 
     #[test]

@@ -156,7 +156,9 @@ impl Store {
         sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM jobs \
                  WHERE parser_id = ?1 AND id <> ?2 AND state <> 'CANCELLED') \
-             OR EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1 AND remote_name <> ?3)",
+             OR EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1 AND remote_name <> ?3) \
+             OR EXISTS (SELECT 1 FROM strangers WHERE parser_id = ?1 AND seen_with < \
+                 (SELECT max(id) FROM creates WHERE remote_name = ?3 AND outcome = 'pending'))",
         )
         .bind(&id.0)
         .bind(job.0)

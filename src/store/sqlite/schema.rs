@@ -81,6 +81,20 @@ fn is_as_good(part: &Part, found: &Part) -> bool {
     }
 }
 
+/// PURE: the triggers on our tables that others added.
+fn foreign_triggers(expected: &[Part], found: &[Part]) -> Vec<String> {
+    let is_ours = |part: &Part| {
+        expected
+            .iter()
+            .any(|other| other.kind == part.kind && other.name == part.name)
+    };
+    found
+        .iter()
+        .filter(|part| part.kind == "trigger" && !is_ours(part))
+        .map(|part| part.name.clone())
+        .collect()
+}
+
 /// What is there; what SQLite and sqlx keep for themselves is left out. Views come first, and
 /// triggers, which may be on views, come last.
 async fn parts(connection: &mut SqliteConnection) -> Result<Vec<Part>, sqlx::Error> {
@@ -166,11 +180,24 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn schema_faults(&self) -> Result<Vec<Fault>, StoreError> {
+        Ok(faults(expected().await?, &self.parts().await?))
+    }
+
+    /// The names of triggers that others added: they may refuse, alter or ignore what parserd
+    /// writes.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn foreign_triggers(&self) -> Result<Vec<String>, StoreError> {
+        Ok(foreign_triggers(expected().await?, &self.parts().await?))
+    }
+
+    async fn parts(&self) -> Result<Vec<Part>, StoreError> {
         const WHAT: &str = "read the schema";
         let mut connection = open::watcher(self.path()).await.trying(WHAT)?;
         let found = parts(&mut connection).await.trying(WHAT)?;
         connection.close().await.trying(WHAT)?;
-        Ok(faults(expected().await?, &found))
+        Ok(found)
     }
 }
 
@@ -197,6 +224,9 @@ mod tests {
         ];
         let [table, index, trigger] = expected.clone();
         let found = |parts: &[Part]| told(&faults(&expected, parts));
+        let theirs = part("trigger", "theirs", "CREATE TRIGGER 3");
+        let parts = [index.clone(), trigger.clone(), theirs];
+        assert_eq!(foreign_triggers(&expected, &parts), ["theirs"]);
         for (parts, words) in [
             (vec![table.clone(), index.clone(), trigger.clone()], ""),
             (
