@@ -17,12 +17,6 @@ const MIN_STEP_MS: DurationMs = 2_000;
 /// heartbeat is no older.
 const MAX_SLEEP: Duration = Duration::from_secs(10);
 
-/// A time in ISO 8601, UTC, to the millisecond.
-pub fn iso(at: UnixMs) -> String {
-    jiff::Timestamp::from_millisecond(at)
-        .map_or_else(|_| "never".to_owned(), |time| format!("{time:.3}"))
-}
-
 /// Where the time comes from.
 ///
 /// What waits for a time to pass must not be fooled by a wall clock that is set: so

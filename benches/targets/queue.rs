@@ -6,12 +6,13 @@ use std::{
 };
 
 use parserd::{
-    api::types::{CreateOutcome, Finished, PollOutcome},
-    config::OnExisting,
-    core::backoff::Schedule,
-    core::job::{Job, ParserId, UnixMs},
-    core::lifecycle::{Event, Policy, Presence, Transition, decide},
-    core::spec::JobSpec,
+    core::{
+        backoff::Schedule,
+        job::{Job, ParserId, UnixMs},
+        lifecycle::{Event, OnExisting, Policy, Presence, Transition, decide},
+        outcome::{CreateOutcome, Finished, PollOutcome},
+        spec::JobSpec,
+    },
     store::{Applied, Intent, Role, Store},
 };
 use tokio::runtime::Runtime;

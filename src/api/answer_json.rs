@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::split::{self, Whole};
 use super::text::Quoter;
-use super::types::{Flaws, ListedParser};
 use crate::core::job::{ParserId, UnixMs};
+use crate::core::outcome::{Flaws, ListedParser};
 
 /// A longer item of a list is not read.
 const MAX_ITEM_BYTES: usize = 1024 * 1024;

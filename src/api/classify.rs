@@ -8,16 +8,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::answer_json::{self, Fields, ParserStatus};
 use super::examples;
-use super::limit::Limit;
 use super::text::Quoter;
-use super::types::{
-    AccountOutcome, CreateOutcome, Description, DoubtCause, Finished, Flaws, Lack, ListOutcome,
-    ListedParser, PollOutcome, Refusal, Words,
-};
 use crate::core::job::{DurationMs, ParserId, UnixMs};
-
-/// No `Retry-After` counts for more than this: a day.
-pub const MAX_RETRY_AFTER_MS: DurationMs = 24 * 60 * 60 * 1000;
+use crate::core::limit::Limit;
+use crate::core::outcome::{
+    AccountOutcome, CreateOutcome, Description, DoubtCause, Finished, Flaws, Lack, ListOutcome,
+    ListedParser, MAX_RETRY_AFTER_MS, PollOutcome, Refusal, Words,
+};
 
 /// What came of one request.
 pub type Reply = Result<Answer, TransportFault>;

@@ -23,12 +23,12 @@ use super::answer_json;
 use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
 use super::service_clock::ServiceClock;
 use super::text::Quoter;
-use super::types::{
+use crate::clock::lasting_ms;
+use crate::core::job::{DurationMs, ParserId, UnixMs};
+use crate::core::outcome::{
     AccountOutcome, CreateOutcome, CreateRequest, Description, Flaws, ListOutcome, ListedParser,
     PollOutcome, Words,
 };
-use crate::clock::lasting_ms;
-use crate::core::job::{DurationMs, ParserId, UnixMs};
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
 /// and bodies, hence the key. Telemetry must drop them whatever level is asked for.

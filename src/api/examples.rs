@@ -3,7 +3,8 @@
 
 use serde_json::value::RawValue;
 
-use super::{split, text::Quoter, types::Lack};
+use super::{split, text::Quoter};
+use crate::core::outcome::Lack;
 
 /// SQLite reads JSON of no more containers within one another.
 const MAX_DEPTH: usize = 1000;

@@ -8,16 +8,16 @@ mod answer_json;
 pub mod classify;
 pub mod client;
 mod examples;
-pub mod limit;
 pub mod service_clock;
 mod split;
 pub mod text;
-pub mod types;
 
 use std::future::Future;
 
 use crate::core::job::{DurationMs, ParserId, UnixMs};
-use types::{AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, PollOutcome};
+use crate::core::outcome::{
+    AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, PollOutcome,
+};
 
 /// The service that makes parsers: the real one over HTTP, or a world in process.
 pub trait Service: Send + Sync + 'static {

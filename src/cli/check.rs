@@ -9,11 +9,11 @@ use std::path::Path;
 use super::output::{count, grouped, lasting, relative};
 use super::{Exit, budget, oddities};
 use crate::api::text::escaped;
-use crate::api::types::{Flaws, ListedParser};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::core::listing::Listing;
 use crate::core::oddities::ListReport;
+use crate::core::outcome::{Flaws, ListedParser};
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{Kinds, Tally, source_name};
 use crate::store::{

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::output::span;
-use crate::api::types::is_refusal;
+use crate::core::outcome::is_refusal;
 use crate::store::report::EventRow;
 
 /// The event as a sentence; one that is unknown here is shown as it is stored.

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::api::text::{escaped, is_unfit};
-pub use crate::clock::iso;
 use crate::core::budget::Budget;
 use crate::core::job::{JobState, UnixMs};
+pub use crate::core::timestamp::iso;
 use crate::telemetry;
 
 /// A terminal that says it is narrower than this is taken to be of the usual width.

@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use super::output::{Columns, Out, count, grouped, iso, quoted, relative, say};
 use super::{Exit, narrate, operate::is_created_anew};
 use crate::api::text::escaped;
-use crate::api::types::is_refusal;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{Job, JobState, UnixMs};
+use crate::core::outcome::is_refusal;
 use crate::store::report::{CreateRow, JobRow, Story};
 use crate::store::{Role, Store};
 

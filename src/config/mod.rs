@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::core::job::{DurationMs, named_enum};
+use crate::core::lifecycle::OnExisting;
 pub use error::ConfigError;
 pub use layers::{DEFAULT_FILE, Sources};
 use read::Reader;
@@ -95,18 +96,6 @@ pub struct Create {
     pub name_tag: bool,
     /// What to do when the account already holds this job's parser.
     pub on_existing: OnExisting,
-}
-
-named_enum! {
-    /// What to do when the account already holds this job's parser.
-    OnExisting {
-        /// Take it for the job's, and pay nothing.
-        Adopt = "adopt",
-        /// The job is FAILED with `existing_parser`.
-        Fail = "fail",
-        /// Create another one, under the next re-creation counter.
-        Create = "create",
-    }
 }
 
 /// Section `poll`.

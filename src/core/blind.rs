@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    api::types::Words,
-    core::job::{DurationMs, UnixMs},
-    core::lifecycle::TRUSTED_LISTS,
+use crate::core::{
+    job::{DurationMs, UnixMs},
+    lifecycle::TRUSTED_LISTS,
+    outcome::Words,
 };
 
 /// That the service answers and its list cannot be used, as it is told to people.

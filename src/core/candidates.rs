@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::{
-    api::types::ListedParser,
-    core::job::{Job, ParserId},
-    core::listing::Listing,
-    core::remote_name::{Echo, SHORTEST_CUT_CHARS, is_tagged},
+use crate::core::{
+    job::{Job, ParserId},
+    listing::Listing,
+    outcome::ListedParser,
+    remote_name::{Echo, SHORTEST_CUT_CHARS, is_tagged},
 };
 
 /// Why a parser may be a job's.

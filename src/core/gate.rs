@@ -4,9 +4,9 @@
 //! create needs both. A gate is stored, so that a restart respects it; that a
 //! canary is under way is not, so that a crash only means another canary.
 
-use crate::{
-    api::{classify::MAX_RETRY_AFTER_MS, types::Refusal},
-    core::job::{DurationMs, UnixMs, named_enum},
+use crate::core::{
+    job::{DurationMs, UnixMs, named_enum},
+    outcome::{MAX_RETRY_AFTER_MS, Refusal},
 };
 
 named_enum! {

@@ -1,6 +1,6 @@
 //! PURE: what a person can do about a create that was rejected, or a generation that FAILED.
 
-use crate::api::{limit::Limit, types::Words};
+use crate::core::{limit::Limit, outcome::Words};
 
 /// One cause of FAILED that the service documents, how its text gives it away, and the cure.
 struct Cause {

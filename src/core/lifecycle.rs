@@ -10,16 +10,30 @@ mod poll;
 
 use serde_json::{Value, json};
 
-use crate::{
-    api::types::{CreateOutcome, Finished, ListedParser, PollOutcome, Refusal, Words},
-    core::backoff::Schedule,
-    core::budget::OverBudget,
-    core::gate::Signal,
-    core::job::{DurationMs, ErrorKind, Job, JobState, ParkReason, ParserId, Progress, UnixMs},
+use crate::core::{
+    backoff::Schedule,
+    budget::OverBudget,
+    gate::Signal,
+    job::{
+        DurationMs, ErrorKind, Job, JobState, ParkReason, ParserId, Progress, UnixMs, named_enum,
+    },
+    outcome::{CreateOutcome, Finished, ListedParser, PollOutcome, Refusal, Words},
 };
 
 /// How many trusted lists must lack a parser before its absence counts.
 pub const TRUSTED_LISTS: i64 = 3;
+
+named_enum! {
+    /// What to do when the account already holds this job's parser.
+    OnExisting {
+        /// Take it for the job's, and pay nothing.
+        Adopt = "adopt",
+        /// The job is FAILED with `existing_parser`.
+        Fail = "fail",
+        /// Create another one, under the next re-creation counter.
+        Create = "create",
+    }
+}
 
 /// The settings that decisions depend on.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +55,6 @@ pub struct Policy {
     /// The settling time after the service itself answered 5xx.
     pub settle_after_error_ms: DurationMs,
 }
-
-pub use crate::config::OnExisting;
 
 /// What the account holds under the name that a create would use.
 #[derive(Debug, Clone, PartialEq, Eq)]

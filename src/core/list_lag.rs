@@ -130,7 +130,7 @@ const fn is_past(evidence: &Evidence, listing: &Listing) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::ListedParser;
+    use crate::core::outcome::ListedParser;
 
     fn id(text: &str) -> ParserId {
         ParserId(text.to_owned())

@@ -2,12 +2,12 @@
 
 use std::{collections::HashSet, sync::OnceLock};
 
-use crate::{
-    api::types::ListedParser,
-    core::job::{DurationMs, ParserId, UnixMs},
-    core::lifecycle::Sighting,
-    core::remote_name::{Echo, Folded, Tag, is_tagged, tag_of, tags_in},
-    store::KnownParser,
+use crate::core::{
+    job::{DurationMs, ParserId, UnixMs},
+    ledger::KnownParser,
+    lifecycle::Sighting,
+    outcome::ListedParser,
+    remote_name::{Echo, Folded, Tag, is_tagged, tag_of, tags_in},
 };
 
 /// What is shorter than the longest name of a list by more characters was not cut where

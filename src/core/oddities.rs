@@ -5,11 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    api::types::Flaws,
-    clock::iso,
-    core::job::{DurationMs, UnixMs, named_enum},
-    store::{Elsewhere, Stranger},
+use crate::core::{
+    job::{DurationMs, UnixMs, named_enum},
+    ledger::{Elsewhere, Stranger},
+    outcome::Flaws,
+    timestamp::iso,
 };
 
 /// Lists of whole multiples of this many parsers may be pages of longer ones.

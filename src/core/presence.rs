@@ -3,12 +3,12 @@
 
 use std::collections::HashSet;
 
-use crate::{
-    api::types::ListedParser,
-    core::job::ParserId,
-    core::lifecycle::Presence,
-    core::remote_name::{SHORTEST_CUT_CHARS, TAG_CHARS, TAG_MARK, tag_of},
-    store::LedgerFacts,
+use crate::core::{
+    job::ParserId,
+    ledger::LedgerFacts,
+    lifecycle::Presence,
+    outcome::ListedParser,
+    remote_name::{SHORTEST_CUT_CHARS, TAG_CHARS, TAG_MARK, tag_of},
 };
 
 /// From so many on, a name that is the job's own without its tag may be cut as well.

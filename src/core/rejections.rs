@@ -1,9 +1,9 @@
 //! PURE: the same rejection of several different jobs in a row is about the account, not about
 //! the jobs: it holds the creates rather than fail them all.
 
-use crate::{
-    api::types::{CreateOutcome, Refusal, Words},
-    core::job::JobId,
+use crate::core::{
+    job::JobId,
+    outcome::{CreateOutcome, Refusal, Words},
 };
 
 /// So many different jobs rejected in the same words, and none accepted between, speak of the
@@ -133,7 +133,7 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api::types::DoubtCause, core::job::ParserId};
+    use crate::core::{job::ParserId, outcome::DoubtCause};
 
     const OWN: &[&str] = &["books_pd_abcdefgh", "https://a.example/x"];
 

@@ -4,13 +4,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    api::types::{CreateOutcome, Refusal},
-    clock::iso,
-    core::budget::{Budget, OverBudget},
-    core::concurrency::Concurrency,
-    core::gate::{Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, spares_canary},
-    core::job::{DurationMs, JobId, ParkReason, UnixMs},
-    core::rejections::Rejections,
+    core::{
+        budget::{Budget, OverBudget},
+        concurrency::Concurrency,
+        gate::{Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, spares_canary},
+        job::{DurationMs, JobId, ParkReason, UnixMs},
+        outcome::{CreateOutcome, Refusal},
+        rejections::Rejections,
+        timestamp::iso,
+    },
     engine::key::KeyProof,
     store::{Store, StoreError},
 };
@@ -459,7 +461,7 @@ mod tests {
         let path = folder.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let account = Account::load(&store, POLICY, BUDGET, 1, 0).await.unwrap();
-        let refused = Signal::Refused(crate::api::types::Refusal::Credits);
+        let refused = Signal::Refused(crate::core::outcome::Refusal::Credits);
         let mut first = account.admit(Scope::Create, 0).unwrap();
         account.report(&mut first, &refused, 0);
         account.save(&store).await.unwrap();

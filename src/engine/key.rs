@@ -8,10 +8,10 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-use crate::{
-    api::types::Refusal,
-    core::gate::Signal,
-    core::job::{DurationMs, UnixMs},
+use crate::core::{
+    gate::Signal,
+    job::{DurationMs, UnixMs},
+    outcome::Refusal,
 };
 
 /// For the sake of who waits, the service is asked so often at the most.

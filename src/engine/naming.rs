@@ -4,14 +4,17 @@
 use std::{collections::HashSet, future::Future};
 
 use crate::{
-    api::types::ListedParser,
-    core::job::{Job, ParserId},
-    core::lifecycle::Presence,
-    core::listing::Listing,
-    core::presence::{Finding, Known, PaidFor},
-    core::spec::JobSpec,
+    core::{
+        job::{Job, ParserId},
+        ledger::LedgerFacts,
+        lifecycle::Presence,
+        listing::Listing,
+        outcome::ListedParser,
+        presence::{Finding, Known, PaidFor},
+        spec::JobSpec,
+    },
     engine::reconcile::NoList,
-    store::{LedgerFacts, StoreError},
+    store::StoreError,
 };
 
 /// How often a name is tried anew when the account already holds FAILED parsers of it.

@@ -1,13 +1,13 @@
 //! An operator's word on a create in doubt, from the command line or from the page.
 
 use crate::{
-    api::{
-        Service,
-        types::{Description, ListOutcome, PollOutcome, Words},
+    api::Service,
+    core::{
+        candidates::Names,
+        job::{Job, JobId, ParserId, UnixMs},
+        lifecycle::{Event, Policy, Transition, decide},
+        outcome::{Description, ListOutcome, PollOutcome, Words},
     },
-    core::candidates::Names,
-    core::job::{Job, JobId, ParserId, UnixMs},
-    core::lifecycle::{Event, Policy, Transition, decide},
     store::{Applied, Intent, Store, StoreError},
 };
 

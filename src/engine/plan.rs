@@ -4,15 +4,21 @@
 use std::collections::HashSet;
 
 use crate::{
-    api::{Service, types::PollOutcome},
-    core::budget::Budget,
-    core::job::{Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
-    core::lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
-    core::listing::Listing,
-    core::spec::JobSpec,
-    engine::naming::{self, Asked, Look, Naming},
-    engine::reconcile::NoList,
-    store::{LedgerFacts, QueuedJob, Store, StoreError},
+    api::Service,
+    core::{
+        budget::Budget,
+        job::{Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
+        ledger::LedgerFacts,
+        lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
+        listing::Listing,
+        outcome::PollOutcome,
+        spec::JobSpec,
+    },
+    engine::{
+        naming::{self, Asked, Look, Naming},
+        reconcile::NoList,
+    },
+    store::{QueuedJob, Store, StoreError},
 };
 
 named_enum! {

@@ -15,22 +15,25 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::Mutex;
 
 use crate::{
-    api::{
-        Service,
-        types::{ListOutcome, PollOutcome, Refusal, Words, is_gateways},
+    api::Service,
+    core::{
+        backoff::Schedule,
+        blind::Blindness,
+        gate::Signal,
+        job::{DurationMs, Job, ParserId, UnixMs},
+        ledger::KnownParser,
+        lifecycle::{Event, Sighting, TRUSTED_LISTS},
+        list_lag::{Evidence, ListLag},
+        listing::{Apart, Assessment, Listing},
+        outcome::{ListOutcome, PollOutcome, Refusal, Words, is_gateways},
+        remote_name::Echo,
     },
-    core::backoff::Schedule,
-    core::blind::Blindness,
-    core::gate::Signal,
-    core::job::{DurationMs, Job, ParserId, UnixMs},
-    core::lifecycle::{Event, Sighting, TRUSTED_LISTS},
-    core::list_lag::{Evidence, ListLag},
-    core::listing::{Apart, Assessment, Listing},
-    core::remote_name::Echo,
-    engine::account::Pass,
-    engine::survey::Seen,
-    engine::worker::{Done, Worker},
-    store::{ELSEWHERE, Intent, KnownParser, StoreError},
+    engine::{
+        account::Pass,
+        survey::Seen,
+        worker::{Done, Worker},
+    },
+    store::{ELSEWHERE, Intent, StoreError},
 };
 
 /// How many missing parsers are asked for by id after one list. What is over leaves

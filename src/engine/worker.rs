@@ -24,21 +24,23 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::{
-    api::{
-        Service,
-        types::{
+    api::Service,
+    clock::Clock,
+    core::{
+        gate::Signal,
+        job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
+        lifecycle::{Event, Ledger, Policy},
+        outcome::{
             AccountOutcome, CreateOutcome, CreateRequest, DoubtCause, PollOutcome, Refusal, Words,
         },
+        pace::Pace,
+        restored::Restored,
     },
-    clock::Clock,
-    core::gate::Signal,
-    core::job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
-    core::lifecycle::{Event, Ledger, Policy},
-    core::pace::Pace,
-    core::restored::Restored,
-    engine::account::{Account, Pass},
-    engine::metrics::Metrics,
-    engine::reconcile::{Lists, NoList},
+    engine::{
+        account::{Account, Pass},
+        metrics::Metrics,
+        reconcile::{Lists, NoList},
+    },
     store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
 };
 

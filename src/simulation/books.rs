@@ -11,8 +11,7 @@ use super::{
     verdict::{Verdict, holds},
 };
 use crate::{
-    api::types::CreateRequest,
-    core::job::UnixMs,
+    core::{job::UnixMs, outcome::CreateRequest},
     simulator::{ParserView, Status, World},
 };
 

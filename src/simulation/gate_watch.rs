@@ -6,9 +6,9 @@ use super::{
     scenario::Scenario,
     verdict::{Verdict, holds},
 };
-use crate::{
-    api::types::{CreateOutcome, Refusal},
-    core::job::UnixMs,
+use crate::core::{
+    job::UnixMs,
+    outcome::{CreateOutcome, Refusal},
 };
 
 /// A closing.

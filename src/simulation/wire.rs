@@ -13,9 +13,11 @@ use crate::{
         Service,
         classify::{self, Answer, Body, BodyEnd, Reply, TransportFault},
         text::Quoter,
-        types::{CreateOutcome, CreateRequest, Flaws, ListOutcome, PollOutcome},
     },
-    core::job::{ParserId, UnixMs},
+    core::{
+        job::{ParserId, UnixMs},
+        outcome::{CreateOutcome, CreateRequest, Flaws, ListOutcome, PollOutcome},
+    },
     simulator::{self, Delivery, Endpoint, Request},
 };
 

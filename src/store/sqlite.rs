@@ -47,15 +47,14 @@ use sqlx::{SqliteConnection, migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use apply::{Applied, Found, Intent};
 pub use backup::{Backup, BackupError, backup, leftovers};
-pub use epochs::{ELSEWHERE, Elsewhere};
+pub use epochs::ELSEWHERE;
 pub use failures::Failures;
 pub use file::{beside, check_access, folder_of, has_content, resolved};
 pub use given_up::{GivenUp, PendingCreate};
 pub use hold::has_daemon;
-pub use lookup::{Holder, KnownParser, LedgerFacts};
+pub use lookup::Holder;
 pub use place::shared_file_system;
 pub use queue::{Lane, QueuedJob};
-pub use strangers::Stranger;
 pub use submit::{Conflict, OperatorAction, Selection, Submitted};
 
 #[cfg(test)]

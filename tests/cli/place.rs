@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use parserd::api::types::{
-    CreateOutcome, DoubtCause, Finished, ListedParser, PollOutcome, Refusal, Words,
-};
 use parserd::core::backoff::Schedule;
 use parserd::core::job::{Job, JobId, ParserId};
 use parserd::core::lifecycle::{Event, OnExisting, Policy, Presence, Sighting, Transition, decide};
+use parserd::core::outcome::{
+    CreateOutcome, DoubtCause, Finished, ListedParser, PollOutcome, Refusal, Words,
+};
 use parserd::store::{Applied, Intent, Role, Store};
 use serde_json::Value;
 use sqlx::Connection as _;

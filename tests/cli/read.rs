@@ -3,10 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
-use parserd::{
-    api::types::{Finished, Lack, PollOutcome},
-    core::gate::{Closure, GateReason, Scope},
-    core::lifecycle::Event,
+use parserd::core::{
+    gate::{Closure, GateReason, Scope},
+    lifecycle::Event,
+    outcome::{Finished, Lack, PollOutcome},
 };
 
 use crate::place::{

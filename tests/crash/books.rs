@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use parserd::{
-    api::{Service as _, types::CreateRequest},
-    simulator::Inserted,
-};
+use parserd::{api::Service as _, core::outcome::CreateRequest, simulator::Inserted};
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::common::Harness;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parserd::api::{Service as _, types::ListOutcome};
+use parserd::{api::Service as _, core::outcome::ListOutcome};
 
 use crate::{
     books::{self, Made},

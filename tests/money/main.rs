@@ -25,12 +25,11 @@ use common::Harness;
 use sqlx::Connection as _;
 
 use parserd::{
-    api::{
-        Service,
-        client::Client,
-        types::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome},
+    api::{Service, client::Client},
+    core::{
+        job::{JobState, ParserId},
+        outcome::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome},
     },
-    core::job::{JobState, ParserId},
     engine::daemon::Until,
     simulator::{Endpoint, WorldConfig},
 };

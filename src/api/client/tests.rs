@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use self::server::{Act, Server, http};
 use super::*;
-use crate::api::types::DoubtCause;
+use crate::core::outcome::DoubtCause;
 
 const KEY: &str = "SECRET/0123+456";
 /// The key as a query carries it.

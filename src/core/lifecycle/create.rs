@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::{Change, Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
-use crate::{
-    api::types::{CreateOutcome, DoubtCause as Unknown, Refusal, Words},
-    core::budget::OverBudget,
-    core::gate::Signal,
-    core::hint,
-    core::job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
+use crate::core::{
+    budget::OverBudget,
+    gate::Signal,
+    hint,
+    job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
+    outcome::{CreateOutcome, DoubtCause as Unknown, Refusal, Words},
 };
 
 /// Never, until someone or something moves the job.

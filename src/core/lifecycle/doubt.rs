@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{Change, Ledger, Moment, Policy, Sighting, TRUSTED_LISTS, Transition};
-use crate::{
-    api::types::Words,
-    core::backoff::Schedule,
-    core::job::{Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, UnixMs},
+use crate::core::{
+    backoff::Schedule,
+    job::{Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, UnixMs},
+    outcome::Words,
 };
 
 /// How to settle what only a person can.

@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition, doubt};
-use crate::{
-    api::types::{Finished, PollOutcome, Refusal, Words, is_gateways},
-    core::gate::Signal,
-    core::hint,
-    core::job::{DurationMs, ErrorKind, ParserId, UnixMs},
-    core::pace,
+use crate::core::{
+    gate::Signal,
+    hint,
+    job::{DurationMs, ErrorKind, ParserId, UnixMs},
+    outcome::{Finished, PollOutcome, Refusal, Words, is_gateways},
+    pace,
 };
 
 /// What a job says whose parser is ready, and which is asked for once more.

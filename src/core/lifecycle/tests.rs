@@ -10,11 +10,11 @@ mod settling;
 
 use super::*;
 use crate::{
-    api::{
-        classify::{Answer, Body, BodyEnd, Reply, TransportFault},
-        types::DoubtCause as Unknown,
+    api::classify::{Answer, Body, BodyEnd, Reply, TransportFault},
+    core::{
+        job::{Doubt, DoubtCause, JobId},
+        outcome::DoubtCause as Unknown,
     },
-    core::job::{Doubt, DoubtCause, JobId},
 };
 
 /// 15 January 2027.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::Metrics;
 use crate::{
-    api::{
-        Service,
-        types::{
+    api::Service,
+    core::{
+        job::{DurationMs, ParkReason, ParserId, UnixMs},
+        outcome::{
             AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, PollOutcome,
             Refusal,
         },
     },
-    core::job::{DurationMs, ParkReason, ParserId, UnixMs},
 };
 
 /// A service whose requests are counted.

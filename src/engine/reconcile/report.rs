@@ -3,10 +3,13 @@
 use std::sync::PoisonError;
 
 use crate::{
-    api::{Service, types::Flaws},
-    core::job::UnixMs,
-    core::listing::Listing,
-    core::oddities::{ListReport, Told},
+    api::Service,
+    core::{
+        job::UnixMs,
+        listing::Listing,
+        oddities::{ListReport, Told},
+        outcome::Flaws,
+    },
     engine::worker::Worker,
     store::StoreError,
 };

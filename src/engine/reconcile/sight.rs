@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 
 use crate::{
-    api::{
-        Service,
-        types::{Flaws, Words},
+    api::Service,
+    core::{
+        blind::Blindness,
+        ledger::KnownParser,
+        listing::Listing,
+        outcome::{Flaws, Words},
     },
-    core::blind::Blindness,
-    core::listing::Listing,
     engine::worker::Worker,
-    store::{KnownParser, StoreError},
+    store::StoreError,
 };
 
 impl<S: Service> Worker<S> {

@@ -7,10 +7,13 @@ use std::{
 
 use super::{Done, Stop, Worker};
 use crate::{
-    api::{Service, types::is_refusal},
-    core::job::{DurationMs, Job, JobState, UnixMs},
-    core::lifecycle::{Change, Event, Note, Policy, Transition, decide},
-    core::pace::{Generation, Pace},
+    api::Service,
+    core::{
+        job::{DurationMs, Job, JobState, UnixMs},
+        lifecycle::{Change, Event, Note, Policy, Transition, decide},
+        outcome::is_refusal,
+        pace::{Generation, Pace},
+    },
     engine::account::Pass,
     store::{Applied, Intent, StoreError},
 };

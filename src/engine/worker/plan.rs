@@ -4,16 +4,22 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::Worker;
 use crate::{
-    api::{Service, types::PollOutcome},
-    core::gate::Signal,
-    core::job::{Job, ParserId, UnixMs},
-    core::lifecycle::OnExisting,
-    core::listing::Listing,
-    core::spec::JobSpec,
-    engine::account::Pass,
-    engine::naming::{self, Asked, Look, Naming, Plan},
-    engine::reconcile::NoList,
-    store::{LedgerFacts, StoreError},
+    api::Service,
+    core::{
+        gate::Signal,
+        job::{Job, ParserId, UnixMs},
+        ledger::LedgerFacts,
+        lifecycle::OnExisting,
+        listing::Listing,
+        outcome::PollOutcome,
+        spec::JobSpec,
+    },
+    engine::{
+        account::Pass,
+        naming::{self, Asked, Look, Naming, Plan},
+        reconcile::NoList,
+    },
+    store::StoreError,
 };
 
 impl<S: Service> Worker<S> {

@@ -4,11 +4,14 @@ use std::sync::atomic::Ordering;
 
 use super::{HeldBack, Worker};
 use crate::{
-    api::{Service, types::PollOutcome},
-    core::job::{DurationMs, Job, JobState},
-    core::lifecycle::Change,
-    core::oddities::CreatesHold,
-    core::remote_name::tag_of,
+    api::Service,
+    core::{
+        job::{DurationMs, Job, JobState},
+        lifecycle::Change,
+        oddities::CreatesHold,
+        outcome::PollOutcome,
+        remote_name::tag_of,
+    },
     store::{Found, StoreError},
 };
 

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::{Store, StoreError, Trying as _};
 use crate::core::job::{ParkReason, ParserId, UnixMs};
+use crate::core::ledger::Elsewhere;
 
 /// The epochs that are not the current account's, for an SQL `IN`.
 pub(super) const FOREIGN: &str = "(SELECT epoch FROM account_epochs WHERE account <> \
@@ -20,19 +21,6 @@ pub const ELSEWHERE: &str = "the create was sent at another address or with anot
 
 /// How many parsers of other accounts a list is searched for.
 const MOST_FOREIGN: i64 = 1000;
-
-/// What belongs to accounts that are not asked now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Elsewhere {
-    /// GENERATING jobs, whose parsers cannot be asked for.
-    pub generating: i64,
-    /// Creates in doubt.
-    pub in_doubt: i64,
-    /// Parsers that creates made.
-    pub made: i64,
-    /// When the current account was first asked.
-    pub since: UnixMs,
-}
 
 impl Store {
     /// The service is asked at the address and with the key for which `fingerprint` stands.

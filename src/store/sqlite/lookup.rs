@@ -6,6 +6,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, SqliteExecutor};
 
 use super::{Store, StoreError, Trying as _, epochs::FOREIGN, rows};
+use crate::core::ledger::{KnownParser, LedgerFacts};
 use crate::{
     core::gate::{Closure, Scope},
     core::job::{Job, JobId, ParkReason, ParserId, UnixMs},
@@ -22,17 +23,6 @@ const UNPARK_STEP: i64 = 1000;
 /// The key under which the database keeps how soon lists show new parsers.
 const LIST_LAG: &str = "list_lag";
 
-/// A parser that a list of the account should show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownParser {
-    /// Its id.
-    pub id: ParserId,
-    /// The name that it bears, where that is known.
-    pub remote_name: Option<String>,
-    /// Since when it is known.
-    pub known_since: UnixMs,
-}
-
 /// A job that holds a parser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
@@ -42,28 +32,6 @@ pub struct Holder {
     pub parser_id: ParserId,
     /// Whether it waits for it.
     pub is_generating: bool,
-}
-
-/// What is recorded of the creates of one remote name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LedgerFacts {
-    /// A create of it is in doubt or under way.
-    pub pending: bool,
-    /// Any create of it was ever sent.
-    pub was_sent: bool,
-    /// The parsers that creates of it made.
-    pub made: Vec<ParserId>,
-    /// The parsers that were there before the creates of it that made one.
-    pub made_baseline: Vec<ParserId>,
-    /// The parsers that were there before a create of it that counts as not made. One
-    /// that is not among them landed later than anyone waits.
-    pub refuted_baseline: Option<Vec<ParserId>>,
-    /// The parsers that bore the name before the pending create.
-    pub baseline: Vec<ParserId>,
-    /// The newest create of it: which row of the ledger, 0 where there is none.
-    pub newest: i64,
-    /// That one was sent to another account than the one that is asked now.
-    pub is_elsewhere: bool,
 }
 
 impl Store {

@@ -2,7 +2,8 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Store, StoreError, Stranger, Trying as _, strangers::UNEXPLAINED};
+use super::{Store, StoreError, Trying as _, strangers::UNEXPLAINED};
+use crate::core::ledger::Stranger;
 use crate::{
     core::job::{DurationMs, UnixMs},
     core::listing::Listing,

@@ -2,16 +2,16 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Store, StoreError, Trying as _, rows};
-use crate::{
-    api::types::ListedParser,
-    core::job::{ParserId, UnixMs},
-    core::listing::Listing,
-    core::remote_name::{is_tagged, tags_in},
+use crate::core::ledger::Stranger;
+use crate::core::{
+    job::{ParserId, UnixMs},
+    listing::Listing,
+    outcome::ListedParser,
+    remote_name::{is_tagged, tags_in},
 };
 
 /// How many parsers one transaction records, to bound how long it holds the lock.
@@ -21,19 +21,6 @@ pub(super) const STEP: usize = 500;
 pub(super) const UNEXPLAINED: &str = "NOT EXISTS (SELECT 1 FROM jobs \
         WHERE jobs.parser_id = strangers.parser_id AND jobs.state <> 'CANCELLED') \
     AND NOT EXISTS (SELECT 1 FROM creates WHERE creates.parser_id = strangers.parser_id)";
-
-/// A parser of the account that nobody can explain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stranger {
-    /// Its id.
-    pub id: ParserId,
-    /// Its name, as listed.
-    pub name: String,
-    /// The name of the ledger whose tag it bears: parserd itself may have paid for it.
-    pub remote_name: Option<String>,
-    /// When it was first listed.
-    pub seen_at: UnixMs,
-}
 
 /// What is looked up of a listed parser: its id and name, the tags that it bears, and who else in
 /// the list bears one of them.

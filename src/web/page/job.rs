@@ -8,14 +8,16 @@ use super::{
     layout::{self, badge, outside, outside_lines, when},
 };
 use crate::{
-    api::types::is_refusal,
     cli::{
         narrate,
         operate::is_created_anew,
         output::{grouped, iso},
         show,
     },
-    core::job::{Job, JobId, JobState, ParkReason, UnixMs},
+    core::{
+        job::{Job, JobId, JobState, ParkReason, UnixMs},
+        outcome::is_refusal,
+    },
     store::{StoreError, report::Story},
     web::{Vitals, act::Action},
 };

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::*;
-use crate::api::types::ListedParser;
+use crate::core::outcome::ListedParser;
 
 fn details_of(reply: Reply) -> PollOutcome {
     details(&ParserId("p1".to_owned()), reply, NOW, &Quoter::default())

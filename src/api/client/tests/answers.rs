@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::server::{Act, Server, http};
 use super::*;
-use crate::api::types::Refusal;
+use crate::core::outcome::Refusal;
 
 /// A client whose requests may take a second.
 fn hasty(base_url: &Url) -> Client {

@@ -4,9 +4,12 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::{
-    api::{classify, text::Quoter, types::ListOutcome},
-    core::listing::{Apart, Listing},
-    store::KnownParser,
+    api::{classify, text::Quoter},
+    core::{
+        ledger::KnownParser,
+        listing::{Apart, Listing},
+        outcome::ListOutcome,
+    },
 };
 
 fn items(named: &[(&str, &str, &str)]) -> Reply {

@@ -3,9 +3,9 @@
 use serde_json::{json, value::RawValue};
 
 use super::*;
-use crate::{
-    api::types::Finished,
-    core::job::{JobState, ParkReason},
+use crate::core::{
+    job::{JobState, ParkReason},
+    outcome::Finished,
 };
 
 const LEDGER: &str = "SELECT remote_name || ' ' || outcome || ' ' || coalesce(parser_id, '-') \
@@ -18,7 +18,7 @@ async fn every_part_of_a_job_comes_back_as_it_was_stored() {
     let events = [
         listed("n_pd_1"),
         Event::CreateAnswered(CreateOutcome::InDoubt(
-            crate::api::types::DoubtCause::AnswerLost,
+            crate::core::outcome::DoubtCause::AnswerLost,
             Words {
                 status: Some(502),
                 message: "it's \"cut\"\n\u{1f4da}".to_owned(),

@@ -10,12 +10,11 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use tempfile::TempDir;
 
 use super::{Applied, Intent, Role, Store, StoreError};
-use crate::{
-    api::types::{CreateOutcome, PollOutcome, Refusal, Words},
-    config::OnExisting,
-    core::backoff::Schedule,
-    core::job::{Job, JobId, ParserId, UnixMs},
-    core::lifecycle::{Change, Event, Policy, Presence, Transition, decide},
+use crate::core::{
+    backoff::Schedule,
+    job::{Job, JobId, ParserId, UnixMs},
+    lifecycle::{Change, Event, OnExisting, Policy, Presence, Transition, decide},
+    outcome::{CreateOutcome, PollOutcome, Refusal, Words},
 };
 
 /// Later than any `created_at` of a test, and yet a time that `run_at` may have.

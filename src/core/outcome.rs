@@ -5,6 +5,9 @@ use serde_json::value::RawValue;
 
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 
+/// No `Retry-After` counts for more than this: a day.
+pub const MAX_RETRY_AFTER_MS: DurationMs = 24 * 60 * 60 * 1000;
+
 /// The body of `POST /parsers`, without the key, which the client adds.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateRequest {
