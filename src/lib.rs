@@ -5,6 +5,7 @@
 //! From the top; each floor uses those below it.
 //!
 //! - [`cli`]: one file a command; [`web`]: the page, metrics and health; [`telemetry`]: logs
+//! - `present`: words for people, for both
 //! - [`wiring`] puts the parts together
 //! - [`engine`]: [`engine::daemon`] claims and waits, [`engine::worker`], [`engine::reconcile`] and
 //!   [`engine::survey`] act on one job or one list, [`engine::account`] holds gates and budget
@@ -30,6 +31,7 @@ pub mod config;
 pub mod core;
 pub mod engine;
 pub mod manifest;
+mod present;
 #[cfg(test)]
 mod simulation;
 pub mod simulator;

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::exit::Usage;
-use super::output::{Out, count, grouped, say};
 use super::{Exit, hangup, shutdown};
 use crate::api::text::escaped;
 use crate::config::Settings;
 use crate::store;
+use crate::{
+    cli::output::{Out, say},
+    present::format::{count, grouped},
+};
 
 /// Copies the database to a new file, checks the copy, and has it on disk when it says so.
 #[derive(Debug, clap::Args)]

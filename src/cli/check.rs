@@ -6,7 +6,6 @@ mod service;
 
 use std::path::Path;
 
-use super::output::{count, grouped, lasting, relative};
 use super::{Exit, budget, oddities};
 use crate::api::text::escaped;
 use crate::clock::Clock;
@@ -16,6 +15,7 @@ use crate::core::oddities::ListReport;
 use crate::core::outcome::{Flaws, ListedParser};
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{Kinds, Tally, source_name};
+use crate::present::format::{count, grouped, lasting, relative};
 use crate::store::{
     Role, Store, StoreError, check_access, folder_of, has_content, has_daemon, resolved,
     schema::{self, Fault},

@@ -3,8 +3,8 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::output::Out;
 use super::{Cli, Exit};
+use crate::cli::output::Out;
 
 /// Prints the completions of a shell, to be loaded by it.
 #[derive(Debug, clap::Args)]

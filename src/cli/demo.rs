@@ -18,6 +18,10 @@ use crate::{
     engine::enqueue,
     engine::worker::Stop,
     manifest::{self, Format, JobFile},
+    present::{
+        format::{grouped, span},
+        narrate,
+    },
     simulator::{
         Endpoint, Faults, Simulator, WorldConfig,
         server::{Server, ServerHandle},
@@ -29,8 +33,7 @@ use crate::{
 use super::{
     Exit,
     bar::JobsBar,
-    narrate,
-    output::{Columns, Out, grouped, say, say_error, span},
+    output::{Columns, Out, say, say_error},
 };
 use script::{End, FAULTS};
 

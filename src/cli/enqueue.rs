@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::output::{Out, cost, count, grouped, say};
 use super::{Exit, bar};
 use crate::config::Settings;
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{BadJob, Format, JobFile, Kinds, ManifestError, Tally, source_name};
 use crate::store::{Role, Store, Submitted};
+use crate::{
+    cli::output::{Out, say},
+    present::format::{cost, count, grouped},
+};
 
 /// Adds the jobs of files: all of a file, or none where one of its jobs is bad.
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::engine::enqueue::EnqueueError;
 use crate::store::StoreError;
 
-use super::output::{Closed, say, say_error};
+use crate::cli::output::{Closed, say, say_error};
 
 /// How the program ends; CONTRACT.md fixes the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

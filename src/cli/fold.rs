@@ -1,6 +1,6 @@
 //! Lines of text on a narrow terminal: broken between words, with an indent.
 
-use super::output::Columns;
+use crate::cli::output::Columns;
 
 /// A terminal of so many columns breaks long lines itself.
 const USUAL_WIDTH: usize = 80;

@@ -3,7 +3,6 @@
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::Exit;
-use super::output::{Columns, Out, relative, say};
 use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -11,6 +10,10 @@ use crate::core::job::{JobState, UnixMs};
 use crate::core::nearest::did_you_mean;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store};
+use crate::{
+    cli::output::{Columns, Out, say},
+    present::format::relative,
+};
 
 /// How many lines of a table are laid out together; those after keep their widths.
 const BLOCK_ROWS: usize = 1000;

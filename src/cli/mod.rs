@@ -11,7 +11,6 @@ pub mod exit;
 mod fold;
 mod generate;
 mod jobs;
-pub(crate) mod narrate;
 mod oddities;
 pub(crate) mod operate;
 pub mod output;

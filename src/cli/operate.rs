@@ -7,17 +7,20 @@ use std::collections::HashSet;
 
 use futures_util::TryStreamExt as _;
 
-use super::output::{count, grouped, quoted, say};
 use super::{Exit, Usage, ask, budget, jobs::state, show::unknown};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
 use crate::core::job::{JobId, JobState, ParkReason};
+use crate::present::remedies::is_parked_for;
 use crate::store::report::JobRow;
 use crate::store::{OperatorAction, Role, Selection, Store, StoreError};
+use crate::{
+    cli::output::say,
+    present::format::{count, grouped, quoted},
+};
 use gates::Gates;
-pub(crate) use price::is_created_anew;
-use price::{Price, is_parked_for};
+use price::Price;
 
 /// How many jobs one transaction changes, to bound how long it holds the write lock.
 const STEP_JOBS: usize = 1000;

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::enqueue::{Bad, tell, tell_notes};
-use super::output::Out;
 use super::{Exit, budget, oddities};
 use crate::api::Service as _;
 use crate::api::client::Client;
+use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;

@@ -3,7 +3,6 @@
 
 mod choice;
 
-use super::output::{quoted, say};
 use super::{Exit, Usage, show::unknown};
 use crate::api::text::escaped;
 use crate::clock::Clock;
@@ -12,6 +11,7 @@ use crate::core::job::{Job, JobId, JobState};
 use crate::engine::operator::{self, Asking, Settled, Word};
 use crate::store::{Role, Store, StoreError};
 use crate::wiring;
+use crate::{cli::output::say, present::format::quoted};
 
 /// Settles a create of which it is not known whether it made a parser; alone, lists the
 /// parsers of the account that may be the job's.

@@ -3,15 +3,20 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::output::{Columns, Out, count, grouped, iso, quoted, relative, say};
-use super::{Exit, narrate, operate::is_created_anew};
+use super::Exit;
 use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{Job, JobState, UnixMs};
 use crate::core::outcome::is_refusal;
+use crate::present::{narrate, remedies::what_to_do};
 use crate::store::report::{CreateRow, JobRow, Story};
 use crate::store::{Role, Store};
+use crate::{
+    cli::output::{Columns, Out, say},
+    core::timestamp::iso,
+    present::format::{count, grouped, quoted, relative},
+};
 
 /// Shows one job with its whole history.
 #[derive(Debug, clap::Args)]
@@ -130,38 +135,6 @@ fn tell(story: &Story, job: &Job, now: UnixMs) -> Vec<String> {
 fn state(row: &JobRow) -> String {
     let why = row.park_reason.as_ref().or(row.error_kind.as_ref());
     why.map_or_else(|| row.state.clone(), |why| format!("{} ({why})", row.state))
-}
-
-pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
-    let due = relative(row.due_at.max(now), now);
-    let id = row.id;
-    let hint = row.error_hint.clone().unwrap_or_default();
-    match job.progress.state {
-        JobState::Queued if row.due_at > now => format!("nothing: its turn comes {due}"),
-        JobState::Queued => "nothing: it waits for its turn".to_owned(),
-        JobState::Creating if job.progress.doubt.is_some() => format!(
-            "nothing: whether the create made a parser is in doubt, and the account's list is \
-             looked at {due}; to settle it sooner: `parserd resolve {id}` lists the parsers that \
-             may be its own"
-        ),
-        JobState::Creating => "nothing: the create is under way".to_owned(),
-        JobState::Generating => format!("nothing: it is being generated, the next poll is {due}"),
-        JobState::Finished => "nothing: the parser is ready".to_owned(),
-        JobState::Cancelled if job.progress.doubt.is_some() => format!(
-            "it was called off with a create in doubt, which counts as spent: `parserd resolve \
-             {id}` looks for what was made, and the same job enqueued again takes it for nothing"
-        ),
-        JobState::Cancelled => "nothing: it was called off".to_owned(),
-        JobState::Parked => hint.replace("resolve ID", &format!("resolve {id}")),
-        JobState::Failed => {
-            let price = if is_created_anew(row) {
-                "sends a new create, which is paid for"
-            } else {
-                "polls the parser again and pays nothing"
-            };
-            format!("{hint}; `parserd retry {id}` {price}")
-        }
-    }
 }
 
 fn costs(creates: &[CreateRow]) -> String {

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::output::{Out, relative};
 use super::{Exit, shutdown};
+use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::config::{Settings, millis};
 use crate::core::blind::NoListSince;
-use crate::core::budget::Budget;
 use crate::core::gate::{Closure, GateReason, Scope};
-use crate::core::job::{Job, JobState, ParkReason, UnixMs};
+use crate::core::job::{Job, JobState, UnixMs};
 use crate::core::oddities::{Finding, Lag, Unexplained};
-use crate::store::report::{Counts, DoubtRow};
+use crate::present::remedies::{Parked, parked, to_come};
+use crate::store::report::DoubtRow;
 use crate::store::{GivenUp, Lane, Role, Store, StoreError, has_daemon};
 use crate::wiring;
 
@@ -64,14 +64,6 @@ struct Known {
     credits: Credits,
     /// Creates in doubt of CANCELLED jobs.
     given_up: GivenUp,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Parked {
-    pub reason: ParkReason,
-    pub jobs: i64,
-    pub why: String,
-    pub what_to_do: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -204,12 +196,6 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
     })
 }
 
-/// What the creates of QUEUED and PARKED jobs cost at the most.
-pub(crate) fn to_come(counts: &Counts, budget: &Budget) -> i64 {
-    i64::saturating_add(counts.of(JobState::Queued), counts.of(JobState::Parked))
-        .saturating_mul(budget.credits_per_create)
-}
-
 const fn closed_gate((gate, closure): &(Scope, Closure)) -> ClosedGate {
     ClosedGate {
         gate: *gate,
@@ -234,60 +220,4 @@ async fn next(store: &Store, now: UnixMs) -> Result<Next, StoreError> {
         look_for_creates_in_doubt: or_later(due(&doubts), Lane::Reconcile).await?,
         poll: or_later(due(&polls), Lane::Poll).await?,
     })
-}
-
-/// What is PARKED, why, and what to do about it.
-pub(crate) fn parked(
-    counts: &Counts,
-    gates: &[(Scope, Closure)],
-    budget: &Budget,
-    now: UnixMs,
-) -> Vec<Parked> {
-    let probe = gates.iter().map(|(_, closure)| closure.next_probe_at).min();
-    let probe = probe.map_or_else(String::new, |at| format!(" ({})", relative(at, now)));
-    let told = |reason: ParkReason| -> (String, String) {
-        match reason {
-            ParkReason::Credits => (
-                "the service says that the credits are exhausted (402 or 403), or refuses job after \
-                 job in the same words: `parserd jobs --state PARKED` shows them"
-                    .to_owned(),
-                format!(
-                    "add credits; parserd probes by itself{probe}, `parserd resume` makes it try at once"
-                ),
-            ),
-            ParkReason::Unauthorized => (
-                "the service does not accept the API key (401)".to_owned(),
-                "correct api.key or api.key_file, see `parserd check`, and restart parserd"
-                    .to_owned(),
-            ),
-            ParkReason::Budget => match budget.admits(now) {
-                Ok(()) => (
-                    "the budget had no room for one more create".to_owned(),
-                    "nothing: the budget has room again, and parserd goes on by itself".to_owned(),
-                ),
-                Err(over) if over.until.is_some() => (
-                    over.message,
-                    "wait for the next day (UTC), or raise the limit and restart parserd"
-                        .to_owned(),
-                ),
-                Err(over) => (over.message, "nothing goes on without it".to_owned()),
-            },
-            ParkReason::Ambiguous => (
-                "it is in doubt which parser is theirs, and only a person can tell".to_owned(),
-                "look at the account's parsers, then `parserd resolve ID --adopt PARSER_ID` or \
-                 `parserd resolve ID --not-created`"
-                    .to_owned(),
-            ),
-        }
-    };
-    let row = |(reason, jobs): (&ParkReason, &i64)| {
-        let (why, what_to_do) = told(*reason);
-        Parked {
-            reason: *reason,
-            jobs: *jobs,
-            why,
-            what_to_do,
-        }
-    };
-    counts.parked.iter().map(row).collect()
 }

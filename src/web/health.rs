@@ -7,11 +7,9 @@ use tokio::time::timeout;
 
 use super::Vitals;
 use crate::{
-    cli::output::{iso, span},
-    core::gate::GateReason,
-    core::job::DurationMs,
-    engine::daemon::heartbeat::stuck_ms,
-    engine::worker::Stop,
+    core::{gate::GateReason, job::DurationMs, timestamp::iso},
+    engine::{daemon::heartbeat::stuck_ms, worker::Stop},
+    present::format::span,
     store::StoreError,
 };
 

@@ -4,7 +4,10 @@ use serde::Serialize;
 
 use crate::api::text::escaped;
 use crate::cli::Exit;
-use crate::cli::output::{Out, count, say};
+use crate::{
+    cli::output::{Out, say},
+    present::format::count,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

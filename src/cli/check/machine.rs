@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::findings::Checker;
-use crate::cli::output::grouped;
+use crate::present::format::grouped;
 use crate::store::{beside, folder_of, leftovers, shared_file_system};
 
 /// With less room than this a batch may not fit: a job and its history take about 2 kB.

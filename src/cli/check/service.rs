@@ -7,10 +7,10 @@ use url::Url;
 use super::findings::Checker;
 use crate::api::Service as _;
 use crate::api::client::{Client, ClientConfig};
-use crate::cli::output::{count, grouped, span};
 use crate::config::Settings;
 use crate::core::job::DurationMs;
 use crate::core::outcome::{AccountOutcome, Flaws, ListOutcome, ListedParser, Refusal, Words};
+use crate::present::format::{count, grouped, span};
 
 /// A service that takes longer than this to list parsers is no service to wait for here.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);

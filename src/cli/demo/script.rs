@@ -1,8 +1,8 @@
 //! PURE: the demo's script: what goes wrong in it, and how it must end.
 
 use crate::{
-    cli::output::{count, quoted},
     core::job::JobState,
+    present::format::{count, quoted},
 };
 
 /// The job that is bound to fail.

@@ -1,12 +1,16 @@
 //! The gates that `resume` opens.
 
-use super::{SelectArgs, price::is_parked_for};
+use super::SelectArgs;
+use crate::present::remedies::is_parked_for;
 use crate::{
-    cli::output::{cost, count, lasting, say},
+    cli::output::say,
     clock::Clock,
-    core::budget::Budget,
-    core::gate::{Closure, Scope},
-    core::job::{ParkReason, UnixMs},
+    core::{
+        budget::Budget,
+        gate::{Closure, Scope},
+        job::{ParkReason, UnixMs},
+    },
+    present::format::{cost, count, lasting},
     store::{OperatorAction, Store, StoreError, report::JobRow},
 };
 

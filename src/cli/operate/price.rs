@@ -1,32 +1,13 @@
 //! PURE: what it costs to take jobs up again.
 
 use crate::{
-    cli::output::{cost, count},
     core::budget::Budget,
-    core::job::{ErrorKind, JobState, ParkReason},
+    present::{
+        format::{cost, count},
+        remedies::{is_created_anew, is_polled},
+    },
     store::report::JobRow,
 };
-
-/// Whether a retry sends a new create; else the parser is polled, or a create in
-/// doubt is settled, before anything is sent.
-pub(crate) fn is_created_anew(row: &JobRow) -> bool {
-    !is_polled(row) && !is_parked_for(row, &[ParkReason::Ambiguous])
-}
-
-/// Whether a job's parser may still finish.
-fn is_polled(row: &JobRow) -> bool {
-    let may_still_finish = [ErrorKind::GenerationTimeout, ErrorKind::UnexpectedResponse];
-    let kind = row.error_kind.as_deref();
-    row.parser_id.is_some()
-        && may_still_finish
-            .iter()
-            .any(|still| kind == Some(still.as_str()))
-}
-
-pub(super) fn is_parked_for(row: &JobRow, reasons: &[ParkReason]) -> bool {
-    let named = |reason: &ParkReason| row.park_reason.as_deref() == Some(reason.as_str());
-    row.state == JobState::Parked.as_str() && reasons.iter().any(named)
-}
 
 /// Jobs by what taking them up again leads to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,8 +3,11 @@
 use super::{Line, Report};
 use crate::api::text::escaped;
 use crate::cli::fold;
-use crate::cli::output::{Columns, count, grouped, relative};
 use crate::engine::plan::Verdict;
+use crate::{
+    cli::output::Columns,
+    present::format::{count, grouped, relative},
+};
 
 impl Report {
     /// The same for people.

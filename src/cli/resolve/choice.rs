@@ -5,7 +5,6 @@ use crate::api::Service;
 use crate::api::client::Client;
 use crate::api::text::escaped;
 use crate::cli::Exit;
-use crate::cli::output::{Columns, Out, count, quoted, relative, say};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::candidates::{Candidate, Names, among};
@@ -16,6 +15,10 @@ use crate::core::outcome::{ListOutcome, ListedParser, PollOutcome};
 use crate::engine::operator::said;
 use crate::store::{Store, StoreError};
 use crate::wiring;
+use crate::{
+    cli::output::{Columns, Out, say},
+    present::format::{count, quoted, relative},
+};
 
 /// How many parsers are asked for by their ids, for when they were made.
 const MAX_ASKED: usize = 10;

@@ -1,10 +1,6 @@
 //! PURE: what a run until nothing is left to do came to, as an exit code and in words.
 
-use crate::{
-    cli::{Exit, output::grouped},
-    core::job::JobState,
-    store::report::Counts,
-};
+use crate::{cli::Exit, core::job::JobState, present::format::grouped, store::report::Counts};
 
 /// The states in which a job waits for more to happen.
 const OPEN: [JobState; 3] = [JobState::Queued, JobState::Creating, JobState::Generating];

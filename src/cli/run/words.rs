@@ -4,9 +4,11 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     api::text::escaped,
-    cli::output::{grouped, span},
-    core::gate::{Closure, GateReason, Scope},
-    core::job::{DurationMs, JobState, ParkReason, UnixMs},
+    core::{
+        gate::{Closure, GateReason, Scope},
+        job::{DurationMs, JobState, ParkReason, UnixMs},
+    },
+    present::format::{grouped, span},
     store::{StoreError, report::Counts},
 };
 

@@ -1,11 +1,16 @@
 //! The status for people.
 
-use super::{Account, ClosedGate, Credits, Known, Next, Parked, Status};
+use super::{Account, ClosedGate, Credits, Known, Next, Status};
 use crate::api::text::escaped;
 use crate::cli::fold;
-use crate::cli::output::{Columns, grouped, iso, lasting, quoted, relative, span};
 use crate::core::gate::Scope;
 use crate::core::job::{JobState, ParkReason, UnixMs};
+use crate::present::remedies::Parked;
+use crate::{
+    cli::output::Columns,
+    core::timestamp::iso,
+    present::format::{grouped, lasting, quoted, relative, span},
+};
 
 impl Status {
     /// The same for people.

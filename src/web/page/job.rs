@@ -8,15 +8,15 @@ use super::{
     layout::{self, badge, outside, outside_lines, when},
 };
 use crate::{
-    cli::{
-        narrate,
-        operate::is_created_anew,
-        output::{grouped, iso},
-        show,
-    },
     core::{
         job::{Job, JobId, JobState, ParkReason, UnixMs},
         outcome::is_refusal,
+        timestamp::iso,
+    },
+    present::{
+        format::grouped,
+        narrate,
+        remedies::{self, is_created_anew},
     },
     store::{StoreError, report::Story},
     web::{Vitals, act::Action},
@@ -68,7 +68,7 @@ fn facts(story: &Story, job: &Job, now: UnixMs) -> Markup {
                 p.alert { @if let Some(status) = row.error_status.filter(|status| is_refusal(*status)) { "HTTP " (status) ": " } (outside(message)) }
             }
             dl {
-                dt { "what to do" } dd { (outside(&show::what_to_do(row, job, now))) }
+                dt { "what to do" } dd { (outside(&remedies::what_to_do(row, job, now))) }
                 @if let Some(parser) = &row.parser_id {
                     dt { "parser" }
                     dd { code { (outside(parser)) } @if let Some(version) = row.parser_version { ", version " (version) } }

@@ -5,8 +5,8 @@ use maud::{DOCTYPE, Markup, html};
 use super::Visitor;
 use crate::{
     api::text::escaped,
-    cli::output::{iso, relative},
-    core::job::UnixMs,
+    core::{job::UnixMs, timestamp::iso},
+    present::format::relative,
 };
 
 /// How often a page without scripts loads itself anew, in seconds.

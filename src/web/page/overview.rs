@@ -7,13 +7,15 @@ use super::{
     layout::{self, badge, outside, when},
 };
 use crate::{
-    cli::{
-        narrate,
-        output::{grouped, iso, span},
-        status,
+    core::{
+        gate::{Closure, Scope},
+        job::{DurationMs, JobState, UnixMs},
+        timestamp::iso,
     },
-    core::gate::{Closure, Scope},
-    core::job::{DurationMs, JobState, UnixMs},
+    present::{
+        format::{grouped, span},
+        narrate, remedies,
+    },
     store::{
         StoreError,
         figures::FAILURES_LOOKED_AT,
@@ -146,7 +148,7 @@ fn gates(gates: &[(Scope, Closure)], visitor: &Visitor, now: UnixMs) -> Markup {
 
 fn budget(vitals: &Vitals, snapshot: &Snapshot, now: UnixMs) -> Markup {
     let budget = vitals.budget.clone().having(snapshot.spent, now);
-    let to_come = status::to_come(&snapshot.counts, &budget);
+    let to_come = remedies::to_come(&snapshot.counts, &budget);
     let row = |what: &str, spent: i64, limit: Option<i64>| {
         html! {
             tr {
@@ -179,7 +181,7 @@ fn budget(vitals: &Vitals, snapshot: &Snapshot, now: UnixMs) -> Markup {
 
 fn parked(vitals: &Vitals, snapshot: &Snapshot, now: UnixMs) -> Markup {
     let budget = vitals.budget.clone().having(snapshot.spent, now);
-    let parked = status::parked(&snapshot.counts, &snapshot.gates, &budget, now);
+    let parked = remedies::parked(&snapshot.counts, &snapshot.gates, &budget, now);
     html! {
         @if !parked.is_empty() {
             section {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::output::span;
 use crate::core::outcome::is_refusal;
+use crate::present::format::span;
 use crate::store::report::EventRow;
 
 /// The event as a sentence; one that is unknown here is shown as it is stored.

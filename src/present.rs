@@ -1,0 +1,5 @@
+//! Words for people: the terminal and the page say the same.
+
+pub(crate) mod format;
+pub(crate) mod narrate;
+pub(crate) mod remedies;
