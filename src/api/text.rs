@@ -108,6 +108,8 @@ impl Quoter {
     /// Whether `text` can be kept as an id just as it is: altered, it would name no parser.
     pub fn is_id(&self, text: &str) -> bool {
         !text.trim().is_empty()
+            // No URL has them as a part of its path.
+            && !matches!(text, "." | "..")
             && text.len() <= MAX_ID_BYTES
             && !text.contains(is_unfit)
             && !self.finds_key(text)
@@ -278,6 +280,9 @@ mod tests {
         let quoter = hiding("SECRET0123");
         for (text, expected) in [
             ("9c0f-é/.. x", true),
+            ("...", true),
+            (".", false),
+            ("..", false),
             (" ", false),
             ("a\nb", false),
             ("a\u{1b}[31m", false),

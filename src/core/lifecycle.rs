@@ -129,6 +129,9 @@ pub enum Event {
     Missing(Words, Sighting),
     /// A poll was answered 404, and the parser is known from another address or API key.
     Elsewhere(Words),
+    /// A GET of the job's parser brought no answer or a refusal, and a list with the same key was
+    /// answered.
+    PolledAlone(Words),
     /// An operator says that this parser is the one.
     Adopt(ParserId),
     /// An operator says that the create made nothing.
@@ -246,6 +249,10 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         },
         Event::Missing(words, sighting) => match job.progress.state {
             Generating => poll::missing(&at, words, sighting),
+            Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
+        },
+        Event::PolledAlone(words) => match job.progress.state {
+            Generating => poll::alone(&at, words),
             Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
         },
         Event::Elsewhere(words) => match job.progress.state {

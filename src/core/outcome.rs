@@ -158,6 +158,23 @@ pub enum PollOutcome {
 }
 
 impl PollOutcome {
+    /// What was said, where it may be the trouble of this parser alone rather than of the account
+    /// or of the service: a refusal, and once the generation is overdue whatever is no answer.
+    pub const fn may_be_of_one(&self, is_overdue: bool) -> Option<&Words> {
+        match self {
+            Self::Refused(refusal, words) if is_overdue || refusal.is_about_the_account() => {
+                Some(words)
+            }
+            Self::Trouble(words) if is_overdue => Some(words),
+            Self::Refused(..)
+            | Self::Trouble(_)
+            | Self::Finished(_)
+            | Self::Failed(_)
+            | Self::Generating { .. }
+            | Self::NotFound(_) => None,
+        }
+    }
+
     /// Whether the service answered for the parser: it has it.
     pub const fn shows_parser(&self) -> bool {
         match self {

@@ -469,10 +469,13 @@ impl<S: Service> Worker<S> {
                     })
                 }
             }
-            PollOutcome::Refused(refusal, words) if refusal.is_about_the_account() => {
-                self.refused_poll(refusal, words, asked_at, pass).await?
-            }
-            outcome => Event::Polled(outcome),
+            outcome => match outcome.may_be_of_one(self.is_overdue(job)) {
+                // Where a list with the same key is answered, it is this parser's trouble alone.
+                Some(words) if self.listing(asked_at, pass).await?.is_ok() => {
+                    Event::PolledAlone(words.clone())
+                }
+                _ => Event::Polled(outcome),
+            },
         };
         if let Some(change) = self.decided(job, event) {
             self.report(&change, pass);
@@ -483,29 +486,18 @@ impl<S: Service> Worker<S> {
     }
 }
 
+impl<S: Service> Worker<S> {
+    /// Whether the generation has taken longer than it may.
+    fn is_overdue(&self, job: &Job) -> bool {
+        let since = job.progress.generating_since.unwrap_or(UnixMs::MAX);
+        self.clock.now().saturating_sub(since) >= self.policy.poll_timeout_ms
+    }
+}
+
 /// What an answer repeats of a job that is about this job alone.
 fn texts_of(request: &CreateRequest) -> Vec<&str> {
     let urls = request.urls.iter().map(String::as_str);
     urls.chain([request.name.as_str()]).collect()
-}
-
-impl<S: Service> Worker<S> {
-    /// The question for one parser was refused as if the account were: where a list with the
-    /// same key is answered, it is this parser's trouble alone.
-    async fn refused_poll(
-        &self,
-        refusal: Refusal,
-        words: Words,
-        asked_at: UnixMs,
-        pass: &mut Pass,
-    ) -> Result<Event, StoreError> {
-        Ok(match self.listing(asked_at, pass).await? {
-            Ok(_) => Event::Polled(PollOutcome::Trouble(words)),
-            Err(NoList::Refused(..) | NoList::Trouble(_)) => {
-                Event::Polled(PollOutcome::Refused(refusal, words))
-            }
-        })
-    }
 }
 
 /// Canonical JSON of a checked specification, to be sent as it is.

@@ -101,7 +101,15 @@ pub async fn finish(harness: &Harness) -> Result<(), String> {
             Some(4) if started.elapsed() < PATIENCE => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            _ => return Err(format!("the last run: {status}\n{}", said(harness))),
+            _ => {
+                let sql = "SELECT name || ' ' || park_reason || ': ' || coalesce(error_message, '') \
+                           FROM jobs WHERE state = 'PARKED'";
+                let parked = harness.sql(sql).await.unwrap_or_default();
+                return Err(format!(
+                    "the last run: {status}, PARKED: {parked:#?}\n{}",
+                    said(harness)
+                ));
+            }
         }
     }
 }

@@ -30,18 +30,19 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
         PollOutcome::Generating { unknown_status } => still_generating(at, unknown_status),
         PollOutcome::NotFound(words) => no_news(at, at.change(), words),
         PollOutcome::Refused(refusal, words) => {
-            let mut change = at.change().error(&words);
+            let mut change = at.change();
+            if !awaits_examples(at) {
+                change = change.error(&words);
+            }
             change.next.due_at = match &refusal {
-                Refusal::Throttled {
-                    retry_after_ms: Some(ms),
-                } => at.in_ms(*ms),
-                // The gate holds it back; it is due as soon as that opens.
-                Refusal::Throttled {
-                    retry_after_ms: None,
+                // Others go first: it may be this parser alone that is refused.
+                Refusal::Throttled { retry_after_ms } => {
+                    let n = at.job.progress.poll_errors;
+                    change.next.poll_errors = n + 1;
+                    at.in_ms(retry_after_ms.unwrap_or(0)).max(at.retry_at(n))
                 }
-                | Refusal::Unauthorized
-                | Refusal::Credits
-                | Refusal::AccountLimit => at.now,
+                // The gate holds it back; it is due as soon as that opens.
+                Refusal::Unauthorized | Refusal::Credits | Refusal::AccountLimit => at.now,
             };
             change.signal(Signal::Refused(refusal)).done()
         }
@@ -52,7 +53,7 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
 /// Ready; but where its examples are not there yet, it is asked once more a little later, and
 /// a few times where the answer broke off. For want of examples no job fails.
 fn finished_with(at: &Moment, finished: Finished) -> Transition {
-    let has_asked = at.job.progress.error_message.as_deref() == Some(AWAITS_EXAMPLES);
+    let has_asked = awaits_examples(at);
     let asked = if has_asked {
         at.job.progress.poll_errors
     } else {
@@ -87,8 +88,32 @@ fn finished_with(at: &Moment, finished: Finished) -> Transition {
         .done()
 }
 
+/// Whether the parser said that it is ready, and is asked once more for its examples.
+fn awaits_examples(at: &Moment) -> bool {
+    at.job.progress.error_message.as_deref() == Some(AWAITS_EXAMPLES)
+}
+
+/// The answer that was to bring the examples says nothing of the parser, which is ready.
+fn still_without_examples(at: &Moment, mut change: Change) -> Transition {
+    let asked = at.job.progress.poll_errors;
+    if asked < MAX_ASKED_AFTER_CUTS && !is_too_old(at) {
+        change.next.poll_errors = asked + 1;
+        change.next.due_at = at.retry_at(asked);
+        return change.done();
+    }
+    let why = "the parser was ready without them, and asking once more brought no answer";
+    let detail = json!({"version": null, "generated_at": null, "no_examples": why});
+    change
+        .finished(Finished::default(), at.now)
+        .note("finished", detail)
+        .done()
+}
+
 fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
     let mut change = at.change().shows_parser();
+    if awaits_examples(at) {
+        return still_without_examples(at, change);
+    }
     change.next.poll_errors = 0;
     change.next.missing_lists = 0;
     let mark = unknown_status.map(|status| format!("unknown status {status:?}"));
@@ -132,6 +157,9 @@ fn no_news(at: &Moment, change: Change, words: Words) -> Transition {
         Some(_) => Signal::Answered,
         None => Signal::NotConnected,
     });
+    if awaits_examples(at) {
+        return still_without_examples(at, change);
+    }
     if !is_outage(words.status) && is_too_old(at) {
         let unreadable = words
             .status
@@ -192,6 +220,23 @@ pub(super) fn elsewhere(at: &Moment, words: Words) -> Transition {
         ),
         ..words
     });
+    change.next.poll_errors = n + 1;
+    change.next.due_at = at.retry_at(n);
+    change.done()
+}
+
+/// A question for this parser brought nothing, and others are answered: it is this one's trouble
+/// alone, and its age counts.
+pub(super) fn alone(at: &Moment, words: Words) -> Transition {
+    let change = at.change().signal(Signal::Answered);
+    if awaits_examples(at) {
+        return still_without_examples(at, change);
+    }
+    if is_too_old(at) {
+        return given_up(at, change, ErrorKind::GenerationTimeout, &words);
+    }
+    let n = at.job.progress.poll_errors;
+    let mut change = change.error(&words);
     change.next.poll_errors = n + 1;
     change.next.due_at = at.retry_at(n);
     change.done()

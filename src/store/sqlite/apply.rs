@@ -196,18 +196,27 @@ static INTENT: LazyLock<Batch> = LazyLock::new(|| {
     Batch::new("intent", &columns, &insert)
 });
 
+/// Whose account a parser is of, for an SQL expression. A person may choose one of another than
+/// the create was sent to: then the job knows no name of it. One that is seen under the name
+/// that was sent stays of the account that the create was sent to, and so makes the two one.
+static EPOCH_OF_MADE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "CASE WHEN (SELECT remote_name FROM jobs WHERE jobs.id = creates.job_id) IS NULL \
+         THEN {CURRENT} ELSE creates.epoch END"
+    )
+});
+
 static MADE: LazyLock<Batch> = LazyLock::new(|| {
     let columns = ["remote_name", "parser_id", "at"];
-    // Of the account in which the parser was seen: a person may choose one of another than
-    // the create was sent to.
     let update = format!(
         "UPDATE creates SET outcome = 'made', parser_id = made.parser_id, \
-                settled_at = made.at, epoch = {CURRENT} \
+                settled_at = made.at, epoch = {} \
          FROM made \
          WHERE creates.remote_name = made.remote_name AND creates.outcome = 'pending' \
            AND NOT EXISTS (SELECT 1 FROM creates AS other \
                            WHERE other.parser_id = made.parser_id) \
-         RETURNING parser_id"
+         RETURNING parser_id",
+        *EPOCH_OF_MADE
     );
     Batch::new("made", &columns, &update)
 });
@@ -435,7 +444,7 @@ async fn settle(
     // Bound to a column that a partial index names, a value has SQLite prepare the
     // statement anew each time.
     let epoch = if parser_id.is_some() {
-        CURRENT
+        EPOCH_OF_MADE.as_str()
     } else {
         "epoch"
     };

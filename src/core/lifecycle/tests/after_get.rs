@@ -228,15 +228,65 @@ fn trouble_has_a_backoff_of_its_own_that_news_ends() {
 
 #[test]
 fn a_refused_poll_is_due_when_the_gate_opens() {
-    for (reply, waits) in [
-        (http(401, ""), 0),
-        (http(402, ""), 0),
-        (http(429, ""), 0),
-        (http_later(429, "9"), 9_000),
+    for (reply, waits, errors) in [
+        (http(401, ""), 0, 0),
+        (http(402, ""), 0, 0),
+        // Others go first.
+        (http(429, ""), 2_000, 1),
+        (http_later(429, "9"), 9_000, 1),
+        (http_later(429, "1"), 2_000, 1),
     ] {
         let mut job = generating();
         assert_eq!(happen(&mut job, polled(reply), NOW), waits);
-        assert_eq!((job.progress.polls, job.progress.poll_errors), (0, 0));
+        assert_eq!((job.progress.polls, job.progress.poll_errors), (0, errors));
+    }
+}
+
+#[test]
+fn what_is_one_parsers_trouble_alone_is_waited_for_no_longer_than_a_generation() {
+    let mut job = generating();
+    for (n, waits) in [2_000, 4_000].into_iter().enumerate() {
+        let event = Event::PolledAlone(words(Some(503)));
+        assert_eq!(happen(&mut job, event, NOW), waits, "{n}");
+    }
+    happen(&mut job, Event::PolledAlone(words(Some(503))), LATE);
+    assert_eq!(job.progress.state, JobState::Failed);
+    assert_eq!(job.progress.error_kind, Some(ErrorKind::GenerationTimeout));
+}
+
+#[test]
+fn for_want_of_examples_no_job_fails_whatever_is_answered_when_they_are_asked_for_again() {
+    let lacking = || {
+        PollOutcome::Finished(Finished {
+            lack: Some(crate::core::outcome::Lack {
+                why: "none".to_owned(),
+                is_cut: false,
+            }),
+            ..Finished::default()
+        })
+    };
+    type Asked = fn() -> Event;
+    let again: [Asked; 5] = [
+        || Event::Polled(PollOutcome::Trouble(words(Some(500)))),
+        || Event::Polled(PollOutcome::Trouble(words(None))),
+        || Event::Polled(PollOutcome::NotFound(words(Some(404)))),
+        || Event::PolledAlone(words(Some(401))),
+        || {
+            Event::Polled(PollOutcome::Generating {
+                unknown_status: None,
+            })
+        },
+    ];
+    for (case, event) in again.into_iter().enumerate() {
+        let mut job = generating();
+        happen(&mut job, Event::Polled(lacking()), NOW);
+        for _ in 0..4 {
+            happen(&mut job, event(), NOW);
+            assert_eq!(job.progress.state, JobState::Generating, "{case}");
+        }
+        happen(&mut job, event(), NOW);
+        assert_eq!(job.progress.state, JobState::Finished, "{case}");
+        assert_eq!(job.progress.error_message, None, "{case}");
     }
 }
 
@@ -322,10 +372,7 @@ fn a_parser_that_is_ready_without_examples_is_asked_once_more_and_then_finished(
     for (answers, waits) in [
         (vec![bare(), bare()], vec![10_000]),
         (vec![http(500, "boom"), bare(), bare()], vec![2_000, 10_000]),
-        (
-            vec![bare(), http(500, "boom"), bare(), bare()],
-            vec![10_000, 4_000, 10_000],
-        ),
+        (vec![bare(), http(500, "boom"), bare()], vec![10_000, 4_000]),
         (vec![bare(), http(200, READY)], vec![10_000]),
         (vec![cut(), http(200, READY)], vec![10_000]),
         (

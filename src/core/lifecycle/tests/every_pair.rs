@@ -165,6 +165,7 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
         ("404, unproven", gone(unproven())),
         ("404, no list", gone(Sighting::NoList)),
         ("404, elsewhere", Event::Elsewhere(words(Some(404)))),
+        ("alone", Event::PolledAlone(words(Some(503)))),
         ("adopt", Event::Adopt(id("p9"))),
         ("not created", Event::NotCreated),
     ]
@@ -234,6 +235,7 @@ const TABLE: &[(&str, [&str; 5])] = &[
     ("404, unproven",         [I, I, I, "GENERATING, -, answered", I]),
     ("404, no list",          [I, I, I, "GENERATING, -, answered", I]),
     ("404, elsewhere",        [I, I, I, "GENERATING, -, answered", I]),
+    ("alone",        [I, I, I, "GENERATING, -, answered", I]),
     ("adopt",                 [I, I, "GENERATING, made p9, -", I, "GENERATING, made p9, -"]),
     ("not created",           [I, I, "QUEUED, not made, -", I, "QUEUED, not made, -"]),
 ];
