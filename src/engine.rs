@@ -8,7 +8,5 @@ pub mod metrics;
 pub mod naming;
 pub mod operator;
 pub mod plan;
-pub mod reconcile;
 pub mod retention;
-pub mod survey;
 pub mod worker;

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::core::text::{is_unfit, push_escaped};
+
 use secrecy::{ExposeSecret, SecretString};
 
 /// No quoted text is longer than this, in bytes, its mark of a cut included.
@@ -154,18 +156,6 @@ pub fn quote(text: &str) -> String {
     Quoter::default().quote(text)
 }
 
-/// `text` with control and invisible characters escaped, in full: for a terminal.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    text.chars().for_each(|c| push_escaped(&mut out, c));
-    out
-}
-
-/// Whether a character could steer a terminal, or change how a line looks.
-pub fn is_unfit(c: char) -> bool {
-    c.is_control() || is_invisible(c)
-}
-
 /// `text` with [`KEY_MARK`] for every occurrence of `key`.
 pub fn redact(text: &str, key: &SecretString) -> String {
     Quoter::hiding(key).redact(text)
@@ -236,35 +226,6 @@ fn escape_capped(text: &str, cut: bool) -> String {
         out.push_str(CUT_MARK);
     }
     out
-}
-
-fn push_escaped(out: &mut String, c: char) {
-    match c {
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        c if is_unfit(c) => {
-            // Writing to a String does not fail.
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-        }
-        c => out.push(c),
-    }
-}
-
-/// Characters that reorder, hide or break a line of text without being controls.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::exit::Usage;
 use super::{Exit, hangup, shutdown};
-use crate::api::text::escaped;
 use crate::config::Settings;
+use crate::core::text::escaped;
 use crate::store;
 use crate::{
     cli::output::{Out, say},

@@ -85,7 +85,7 @@ pub(super) async fn over_file<T>(
         None => "checking {msg}: {bytes}",
     };
     let bar = styled(size_bytes.unwrap_or(0), checking);
-    bar.set_message(crate::api::text::escaped(name));
+    bar.set_message(crate::core::text::escaped(name));
     let mut work = std::pin::pin!(work);
     let mut tick = tokio::time::interval(INTERVAL);
     let done = loop {

@@ -7,12 +7,12 @@ mod service;
 use std::path::Path;
 
 use super::{Exit, budget, oddities};
-use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::core::listing::Listing;
 use crate::core::oddities::ListReport;
 use crate::core::outcome::{Flaws, ListedParser};
+use crate::core::text::escaped;
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{Kinds, Tally, source_name};
 use crate::present::format::{count, grouped, lasting, relative};

@@ -3,11 +3,11 @@
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::Exit;
-use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{JobState, UnixMs};
 use crate::core::nearest::did_you_mean;
+use crate::core::text::escaped;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store};
 use crate::{

@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use serde::Serialize;
 
-use crate::api::text::{escaped, is_unfit};
 use crate::core::job::JobState;
+use crate::core::text::{escaped, is_unfit};
 use crate::telemetry;
 
 /// A terminal that says it is narrower than this is taken to be of the usual width.

@@ -4,10 +4,10 @@
 mod choice;
 
 use super::{Exit, Usage, show::unknown};
-use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{Job, JobId, JobState};
+use crate::core::text::escaped;
 use crate::engine::operator::{self, Asking, Settled, Word};
 use crate::store::{Role, Store, StoreError};
 use crate::wiring;

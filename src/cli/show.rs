@@ -4,11 +4,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Exit;
-use crate::api::text::escaped;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{Job, JobState, UnixMs};
 use crate::core::outcome::is_refusal;
+use crate::core::text::escaped;
 use crate::present::{narrate, remedies::what_to_do};
 use crate::store::report::{CreateRow, JobRow, Story};
 use crate::store::{Role, Store};

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Bad, ConfigError};
 use super::keys::{self, KEYS, Kind};
 use crate::core::cure;
-use crate::manifest::lines::Lines;
+use crate::core::lines::Lines;
 
 /// The file that is read, if it exists, when none is named.
 pub const DEFAULT_FILE: &str = "/etc/parserd/parserd.toml";

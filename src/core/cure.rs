@@ -1,6 +1,9 @@
 //! PURE: the next step after what the system refused.
 
-use std::io::{self, ErrorKind};
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+};
 
 /// What to do about a file that cannot be read.
 pub fn of_reading(error: &io::Error) -> &'static str {
@@ -13,9 +16,9 @@ pub fn of_reading(error: &io::Error) -> &'static str {
     }
 }
 
-/// What is the matter where a temporary file cannot be made or written, and what to do.
-pub fn of_temporary_files(error: &io::Error) -> String {
-    let folder = std::env::temp_dir();
+/// What is the matter where a temporary file cannot be made or written in `folder`, and what to
+/// do.
+pub fn of_temporary_files(error: &io::Error, folder: &Path) -> String {
     let folder = folder.display();
     let cure = match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => "make it, or let TMPDIR name a folder",
@@ -54,7 +57,7 @@ mod tests {
         assert!(of(ErrorKind::PermissionDenied).contains("let this user read it"));
         assert!(of(ErrorKind::IsADirectory).contains("folder"));
         assert!(!of(ErrorKind::Other).is_empty());
-        let of = |kind: ErrorKind| of_temporary_files(&kind.into());
+        let of = |kind: ErrorKind| of_temporary_files(&kind.into(), Path::new("/tmp"));
         assert!(of(ErrorKind::NotFound).contains("TMPDIR"));
         assert!(of(ErrorKind::StorageFull).contains("make room"));
         let of = |kind: ErrorKind| of_listening(&kind.into(), "--listen");

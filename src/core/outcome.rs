@@ -21,7 +21,7 @@ pub struct CreateRequest {
     /// The fields to extract, sent as they are; left out, the service infers them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Box<RawValue>>,
-    /// It is not sent after this time of [`crate::clock::lasting_ms`]: what is looked for and
+    /// It is not sent after this time of the clock that nobody sets: what is looked for and
     /// not found is believed to have been sent before. None: whenever.
     #[serde(skip)]
     pub not_after: Option<DurationMs>,
@@ -292,4 +292,13 @@ pub enum AccountOutcome {
     Refused(Refusal, Words),
     /// Any other status, transport, unreadable, a figure missing: no news.
     Unknown(Words),
+}
+
+/// Why there is no list.
+#[derive(Debug, Clone)]
+pub enum NoList {
+    /// The account was refused.
+    Refused(Refusal, Words),
+    /// Anything else.
+    Trouble(Words),
 }

@@ -27,13 +27,16 @@ use tokio::{
 use self::{hold::Holds, polls::Surveys};
 use crate::{
     api::Service,
-    core::countdown::Countdown,
-    core::job::{DurationMs, Job, JobId, ParkReason, UnixMs},
-    core::lifecycle::Event,
-    engine::key::KeyProof,
-    engine::metrics::Metrics,
-    engine::survey::Survey,
-    engine::worker::{Done, HeldBack, Stop, Worker},
+    core::{
+        countdown::Countdown,
+        job::{DurationMs, Job, JobId, ParkReason, UnixMs},
+        lifecycle::Event,
+    },
+    engine::{
+        key::KeyProof,
+        metrics::Metrics,
+        worker::{Done, HeldBack, Stop, Worker, survey::Survey},
+    },
     store::{Lane, QueuedJob, StoreError, wake::Wake},
 };
 

@@ -25,7 +25,7 @@ pub enum EnqueueError {
     #[error(transparent)]
     Bad(#[from] ManifestError),
     /// Its jobs cannot be kept until they are added.
-    #[error("{}", cure::of_temporary_files(_0))]
+    #[error("{}", cure::of_temporary_files(_0, &std::env::temp_dir()))]
     Kept(#[source] std::io::Error),
     /// The database would not have it.
     #[error(transparent)]

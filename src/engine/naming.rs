@@ -9,11 +9,10 @@ use crate::{
         ledger::LedgerFacts,
         lifecycle::Presence,
         listing::Listing,
-        outcome::ListedParser,
+        outcome::{ListedParser, NoList},
         presence::{Finding, Known, PaidFor},
         spec::JobSpec,
     },
-    engine::reconcile::NoList,
     store::StoreError,
 };
 

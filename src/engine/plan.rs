@@ -11,13 +11,10 @@ use crate::{
         ledger::LedgerFacts,
         lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
         listing::Listing,
-        outcome::PollOutcome,
+        outcome::{NoList, PollOutcome},
         spec::JobSpec,
     },
-    engine::{
-        naming::{self, Asked, Look, Naming},
-        reconcile::NoList,
-    },
+    engine::naming::{self, Asked, Look, Naming},
     store::{QueuedJob, Store, StoreError},
 };
 

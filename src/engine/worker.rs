@@ -10,7 +10,9 @@
 
 mod apply;
 mod plan;
+pub mod reconcile;
 mod restored;
+pub mod survey;
 
 use std::{
     collections::HashMap,
@@ -31,7 +33,8 @@ use crate::{
         job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
         lifecycle::{Event, Ledger, Policy},
         outcome::{
-            AccountOutcome, CreateOutcome, CreateRequest, DoubtCause, PollOutcome, Refusal, Words,
+            AccountOutcome, CreateOutcome, CreateRequest, DoubtCause, NoList, PollOutcome, Refusal,
+            Words,
         },
         pace::Pace,
         restored::Restored,
@@ -39,7 +42,7 @@ use crate::{
     engine::{
         account::{Account, Pass},
         metrics::Metrics,
-        reconcile::{Lists, NoList},
+        worker::reconcile::Lists,
     },
     store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
 };

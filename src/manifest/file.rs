@@ -26,7 +26,7 @@ pub enum JobFileError {
     #[error(transparent)]
     Bad(#[from] ManifestError),
     /// Its jobs cannot be kept until they are added: not the file's fault.
-    #[error("{}", cure::of_temporary_files(_0))]
+    #[error("{}", cure::of_temporary_files(_0, &std::env::temp_dir()))]
     Kept(#[source] io::Error),
 }
 

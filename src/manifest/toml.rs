@@ -3,8 +3,8 @@
 use serde_json::{Map, Number, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::lines::Lines;
 use super::{BadJob, Entry, job};
+use crate::core::lines::Lines;
 use crate::core::nearest::did_you_mean;
 use crate::core::spec::{kind, shown};
 

@@ -2,10 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{
-    api::text::escaped,
-    core::{budget::Budget, job::UnixMs},
-};
+use crate::core::{budget::Budget, job::UnixMs, text::escaped};
 
 /// A time as one says it: `in 5 s`, `3 min ago`; `never` for the end of time.
 pub fn relative(at: UnixMs, now: UnixMs) -> String {

@@ -22,12 +22,12 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    core::list_lag::Evidence,
-    core::pace::Pace,
-    engine::account::Account,
-    engine::daemon::{Daemon, Until},
-    engine::reconcile::Lists,
-    engine::worker::{Stop, Worker},
+    core::{list_lag::Evidence, pace::Pace},
+    engine::{
+        account::Account,
+        daemon::{Daemon, Until},
+        worker::{Stop, Worker, reconcile::Lists},
+    },
     store::{Role, Store, StoreError},
     wiring,
 };

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::api::text::escaped;
 use crate::cli::Exit;
+use crate::core::text::escaped;
 use crate::{
     cli::output::{Out, say},
     present::format::count,

@@ -1,8 +1,8 @@
 //! The plan for people.
 
 use super::{Line, Report};
-use crate::api::text::escaped;
 use crate::cli::fold;
+use crate::core::text::escaped;
 use crate::engine::plan::Verdict;
 use crate::{
     cli::output::Columns,

@@ -3,7 +3,6 @@
 use super::refuse;
 use crate::api::Service;
 use crate::api::client::Client;
-use crate::api::text::escaped;
 use crate::cli::Exit;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -12,6 +11,7 @@ use crate::core::job::{Job, JobId, JobState, ParserId, UnixMs};
 use crate::core::lifecycle::{Event, Transition, decide};
 use crate::core::listing::Listing;
 use crate::core::outcome::{ListOutcome, ListedParser, PollOutcome};
+use crate::core::text::escaped;
 use crate::engine::operator::said;
 use crate::store::{Store, StoreError};
 use crate::wiring;

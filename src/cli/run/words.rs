@@ -3,10 +3,10 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    api::text::escaped,
     core::{
         gate::{Closure, GateReason, Scope},
         job::{DurationMs, JobState, ParkReason, UnixMs},
+        text::escaped,
     },
     present::format::{grouped, span},
     store::{StoreError, report::Counts},

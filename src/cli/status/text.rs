@@ -1,10 +1,10 @@
 //! The status for people.
 
 use super::{Account, ClosedGate, Credits, Known, Next, Status};
-use crate::api::text::escaped;
 use crate::cli::fold;
 use crate::core::gate::Scope;
 use crate::core::job::{JobState, ParkReason, UnixMs};
+use crate::core::text::escaped;
 use crate::present::remedies::Parked;
 use crate::{
     cli::output::Columns,

@@ -7,10 +7,11 @@ use tokio::task::Id;
 use super::{BATCH, Daemon, Outcome, Task, Yield};
 use crate::{
     api::Service,
-    core::gate::{Gate, Scope},
-    core::job::{JobId, ParkReason, UnixMs},
-    engine::survey,
-    engine::worker::Worker,
+    core::{
+        gate::{Gate, Scope},
+        job::{JobId, ParkReason, UnixMs},
+    },
+    engine::worker::{Worker, survey},
     store::{Lane, StoreError},
 };
 

@@ -7,10 +7,14 @@ use tokio::task::Id;
 use super::{BATCH, Daemon, Yield};
 use crate::{
     api::Service,
-    core::gate::Scope,
-    core::job::{Job, JobId, UnixMs},
-    engine::survey::{self, Seen, Survey},
-    engine::worker::Done,
+    core::{
+        gate::Scope,
+        job::{Job, JobId, UnixMs},
+    },
+    engine::worker::{
+        Done,
+        survey::{self, Seen, Survey},
+    },
     store::{Lane, StoreError},
 };
 

@@ -11,13 +11,12 @@ use crate::{
         ledger::LedgerFacts,
         lifecycle::OnExisting,
         listing::Listing,
-        outcome::PollOutcome,
+        outcome::{NoList, PollOutcome},
         spec::JobSpec,
     },
     engine::{
         account::Pass,
         naming::{self, Asked, Look, Naming, Plan},
-        reconcile::NoList,
     },
     store::StoreError,
 };

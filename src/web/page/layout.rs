@@ -4,8 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::Visitor;
 use crate::{
-    api::text::escaped,
-    core::{job::UnixMs, timestamp::iso},
+    core::{job::UnixMs, text::escaped, timestamp::iso},
     present::format::relative,
 };
 

@@ -14,6 +14,7 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::Mutex;
 
+use crate::core::outcome::NoList;
 use crate::{
     api::Service,
     core::{
@@ -25,13 +26,12 @@ use crate::{
         lifecycle::{Event, Sighting, TRUSTED_LISTS},
         list_lag::{Evidence, ListLag},
         listing::{Apart, Assessment, Listing},
-        outcome::{ListOutcome, PollOutcome, Refusal, Words, is_gateways},
+        outcome::{ListOutcome, PollOutcome, Words, is_gateways},
         remote_name::Echo,
     },
     engine::{
         account::Pass,
-        survey::Seen,
-        worker::{Done, Worker},
+        worker::{Done, Worker, survey::Seen},
     },
     store::{ELSEWHERE, Intent, StoreError},
 };
@@ -45,15 +45,6 @@ const MAX_ASKING_MS: DurationMs = 60_000;
 
 /// How many creates in doubt are looked up in a list at once.
 const SIGHTS_AT_ONCE: usize = 32;
-
-/// Why there is no list.
-#[derive(Debug, Clone)]
-pub enum NoList {
-    /// The account was refused.
-    Refused(Refusal, Words),
-    /// Anything else.
-    Trouble(Words),
-}
 
 /// The newest list. One request serves all who wait for it.
 #[derive(Debug, Default)]
