@@ -325,10 +325,10 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// Files that only tests compile.
 fn is_tests(place: &str) -> bool {
-    place.starts_with("simulation/")
+    place.starts_with("simulation")
         || place
             .split('/')
-            .any(|part| matches!(part, "tests" | "tests.rs" | "testing"))
+            .any(|part| matches!(part, "tests" | "tests.rs" | "testing" | "testing.rs"))
 }
 
 #[test]
