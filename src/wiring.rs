@@ -164,6 +164,7 @@ pub async fn daemon<S: Service>(
         request_timeout_ms: millis(settings.api.request_timeout),
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),
+        has_taken_up: AtomicBool::new(false),
         restored,
         stop,
     };

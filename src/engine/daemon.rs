@@ -404,7 +404,8 @@ impl<S: Service> Daemon<S> {
         if task.lane == Lane::Reconcile {
             self.reconciled();
         }
-        if task.is_overtaken {
+        let has_taken_up = self.worker.has_taken_up.swap(false, Ordering::Relaxed);
+        if task.is_overtaken || has_taken_up {
             self.look_at_all();
         }
         self.survey_ended(id);

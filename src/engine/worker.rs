@@ -83,6 +83,8 @@ pub struct Worker<S> {
     /// Jobs are looked for in the list, and none is created yet: what a copy of the database
     /// does not know is to be counted first.
     pub is_sweeping: AtomicBool,
+    /// Jobs were made due beside the one that was worked on: the daemon is to look for them.
+    pub has_taken_up: AtomicBool,
     /// That the database is a copy from before, if it is: what was made since is spent.
     pub restored: Option<Restored>,
     /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.

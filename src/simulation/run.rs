@@ -256,6 +256,7 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
         request_timeout_ms: REQUEST_TIMEOUT_MS,
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),
+        has_taken_up: AtomicBool::new(false),
         restored,
         stop,
     };

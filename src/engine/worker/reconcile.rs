@@ -284,7 +284,10 @@ impl<S: Service> Worker<S> {
             "a parser that was known before is seen: this is the account of before"
         );
         let now = self.clock.now();
-        self.store.join_accounts(id.clone(), now).await?;
+        let taken_up = self.store.join_accounts(id.clone(), now).await?;
+        if taken_up > 0 {
+            self.has_taken_up.store(true, Ordering::Relaxed);
+        }
         Ok(true)
     }
 

@@ -142,10 +142,11 @@ impl Store {
     }
 
     /// This parser, known from another account, is seen in the current one: they are one.
+    /// Returns how many creates in doubt are looked for again for that.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn join_accounts(&self, seen: ParserId, now: UnixMs) -> Result<(), StoreError> {
+    pub async fn join_accounts(&self, seen: ParserId, now: UnixMs) -> Result<usize, StoreError> {
         self.writer
             .run("record that two accounts are one", move |connection| {
                 Box::pin(async move {
@@ -200,8 +201,11 @@ impl Store {
 }
 
 /// Creates in doubt that were PARKED because their account was not asked: now that it is,
-/// they are looked for again.
-async fn take_up_doubts(connection: &mut SqliteConnection, now: UnixMs) -> Result<(), sqlx::Error> {
+/// they are looked for again. Returns how many.
+async fn take_up_doubts(
+    connection: &mut SqliteConnection,
+    now: UnixMs,
+) -> Result<usize, sqlx::Error> {
     let sql = format!(
         "UPDATE jobs SET state = 'CREATING', park_reason = NULL, error_status = NULL, \
              error_message = NULL, error_hint = NULL, absent_since = NULL, absent_lists = 0, \
@@ -219,7 +223,7 @@ async fn take_up_doubts(connection: &mut SqliteConnection, now: UnixMs) -> Resul
         .fetch_all(&mut *connection)
         .await?;
     if ids.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     sqlx::query(
         "INSERT INTO job_events (job_id, at, event, detail) \
@@ -234,5 +238,5 @@ async fn take_up_doubts(connection: &mut SqliteConnection, now: UnixMs) -> Resul
         jobs = ids.len(),
         "the account of creates in doubt is asked again: they are looked for in its list"
     );
-    Ok(())
+    Ok(ids.len())
 }

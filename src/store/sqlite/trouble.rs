@@ -26,8 +26,23 @@ pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
 pub(super) fn cure_of_statement(error: &sqlx::Error) -> Option<&'static str> {
     match error {
         sqlx::Error::Io(error) => Some(cure_of_io(error)),
+        error if lacks_a_part(error) => Some(RESTART),
         error => cure_of_code(primary_code(error)),
     }
+}
+
+/// The cure where somebody dropped an index, a trigger or a view.
+const RESTART: &str =
+    "`parserd check` names each part that is missing; restart parserd, whose start makes them anew";
+
+/// Whether a statement names an index, or a table or view, that is not there: all of them fit the
+/// schema that the migrations make.
+fn lacks_a_part(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(1)
+        && error.as_database_error().is_some_and(|error| {
+            let message = error.message();
+            message.starts_with("no such index") || message.starts_with("no such table")
+        })
 }
 
 /// The same as the end of a message.
@@ -127,6 +142,20 @@ mod tests {
             .to_string();
         assert!(told.contains("database.url"), "{told}");
         assert!(!told.contains("folder must exist"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_part_that_somebody_dropped_has_its_cure() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let store = Store::open(&path, Role::Daemon).await.unwrap();
+        let outsider = rusqlite::Connection::open(&path).unwrap();
+        outsider
+            .execute_batch("DROP INDEX strangers_named")
+            .unwrap();
+        let error = store.account_facts(0, 0).await.unwrap_err();
+        assert_eq!(error.cure(), Some(RESTART), "{error}");
+        store.close().await;
     }
 
     #[tokio::test]
