@@ -56,6 +56,17 @@ pub struct Policy {
     pub settle_after_error_ms: DurationMs,
 }
 
+impl Policy {
+    /// Whether a generation has taken as long as it may.
+    pub fn is_overdue(&self, job: &Job, now: UnixMs) -> bool {
+        age_of_generation_ms(job, now) >= self.poll_timeout_ms
+    }
+}
+
+fn age_of_generation_ms(job: &Job, now: UnixMs) -> DurationMs {
+    now.saturating_sub(job.progress.generating_since.unwrap_or(now))
+}
+
 /// What the account holds under the name that a create would use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {

@@ -474,7 +474,7 @@ impl<S: Service> Worker<S> {
                     })
                 }
             }
-            outcome => match outcome.may_be_of_one(self.is_overdue(job)) {
+            outcome => match outcome.may_be_of_one(self.policy.is_overdue(job, self.clock.now())) {
                 // Where a list with the same key is answered, it is this parser's trouble alone.
                 Some(words) if self.listing(asked_at, pass).await?.is_ok() => {
                     Event::PolledAlone(words.clone())
@@ -488,14 +488,6 @@ impl<S: Service> Worker<S> {
             self.after_report().await;
         }
         Ok(())
-    }
-}
-
-impl<S: Service> Worker<S> {
-    /// Whether the generation has taken longer than it may.
-    fn is_overdue(&self, job: &Job) -> bool {
-        let since = job.progress.generating_since.unwrap_or(UnixMs::MAX);
-        self.clock.now().saturating_sub(since) >= self.policy.poll_timeout_ms
     }
 }
 

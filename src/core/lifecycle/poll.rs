@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition, doubt};
+use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition, age_of_generation_ms, doubt};
 use crate::core::{
     gate::Signal,
     hint,
     job::{DurationMs, ErrorKind, ParserId, UnixMs},
-    outcome::{Finished, PollOutcome, Refusal, Words, is_gateways},
+    outcome::{Finished, Lack, PollOutcome, Refusal, Words, is_gateways},
     pace,
 };
 
@@ -77,13 +77,17 @@ fn finished_with(at: &Moment, finished: Finished) -> Transition {
         change.next.due_at = at.in_ms(at.policy.poll.delay_ms(asked, at.jitter));
         return change.done();
     }
+    ready(at, at.change().shows_parser(), finished)
+}
+
+/// FINISHED, with what the history says of it.
+fn ready(at: &Moment, change: Change, finished: Finished) -> Transition {
     let mut detail = json!({"version": finished.version, "generated_at": finished.generated_at});
     if let Some(lack) = &finished.lack {
         detail["no_examples"] = json!(lack.why);
     }
-    at.change()
+    change
         .finished(finished, at.now)
-        .shows_parser()
         .note("finished", detail)
         .done()
 }
@@ -94,19 +98,28 @@ fn awaits_examples(at: &Moment) -> bool {
 }
 
 /// The answer that was to bring the examples says nothing of the parser, which is ready.
-fn still_without_examples(at: &Moment, mut change: Change) -> Transition {
-    let asked = at.job.progress.poll_errors;
-    if asked < MAX_ASKED_AFTER_CUTS && !is_too_old(at) {
-        change.next.poll_errors = asked + 1;
-        change.next.due_at = at.retry_at(asked);
-        return change.done();
+fn still_without_examples(at: &Moment, change: Change) -> Transition {
+    if at.job.progress.poll_errors < MAX_ASKED_AFTER_CUTS && !is_too_old(at) {
+        return asked_later(at, change);
     }
     let why = "the parser was ready without them, and asking once more brought no answer";
-    let detail = json!({"version": null, "generated_at": null, "no_examples": why});
-    change
-        .finished(Finished::default(), at.now)
-        .note("finished", detail)
-        .done()
+    let lack = Some(Lack {
+        why: why.to_owned(),
+        is_cut: false,
+    });
+    let finished = Finished {
+        lack,
+        ..Finished::default()
+    };
+    ready(at, change, finished)
+}
+
+/// It is asked once more, the later the more often that brought nothing.
+fn asked_later(at: &Moment, mut change: Change) -> Transition {
+    let n = at.job.progress.poll_errors;
+    change.next.poll_errors = n + 1;
+    change.next.due_at = at.retry_at(n);
+    change.done()
 }
 
 fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
@@ -152,8 +165,7 @@ pub(super) fn next_look_at(at: &Moment, age_ms: DurationMs, polls: i64) -> UnixM
 /// Nothing was learnt. An outage ends no job, however long; an answer of the service
 /// itself, even a useless one, lets the generation's age count.
 fn no_news(at: &Moment, change: Change, words: Words) -> Transition {
-    let n = at.job.progress.poll_errors;
-    let mut change = change.signal(match words.status {
+    let change = change.signal(match words.status {
         Some(_) => Signal::Answered,
         None => Signal::NotConnected,
     });
@@ -171,10 +183,7 @@ fn no_news(at: &Moment, change: Change, words: Words) -> Transition {
         };
         return given_up(at, change, kind, &words);
     }
-    change = change.error(&words);
-    change.next.poll_errors = n + 1;
-    change.next.due_at = at.retry_at(n);
-    change.done()
+    asked_later(at, change.error(&words))
 }
 
 pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transition {
@@ -211,8 +220,7 @@ pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transiti
 
 /// The service that is asked now need not know it: as an outage, this ends no job.
 pub(super) fn elsewhere(at: &Moment, words: Words) -> Transition {
-    let n = at.job.progress.poll_errors;
-    let mut change = at.change().signal(Signal::Answered).error(&Words {
+    let change = at.change().signal(Signal::Answered).error(&Words {
         message: format!(
             "the parser is known from another address or API key, and the service that is asked \
              now does not have it: {}",
@@ -220,9 +228,7 @@ pub(super) fn elsewhere(at: &Moment, words: Words) -> Transition {
         ),
         ..words
     });
-    change.next.poll_errors = n + 1;
-    change.next.due_at = at.retry_at(n);
-    change.done()
+    asked_later(at, change)
 }
 
 /// A question for this parser brought nothing, and others are answered: it is this one's trouble
@@ -235,11 +241,7 @@ pub(super) fn alone(at: &Moment, words: Words) -> Transition {
     if is_too_old(at) {
         return given_up(at, change, ErrorKind::GenerationTimeout, &words);
     }
-    let n = at.job.progress.poll_errors;
-    let mut change = change.error(&words);
-    change.next.poll_errors = n + 1;
-    change.next.due_at = at.retry_at(n);
-    change.done()
+    asked_later(at, change.error(&words))
 }
 
 /// The list lacks it too: after some of those, it is gone.
@@ -280,12 +282,11 @@ const fn is_outage(status: Option<u16>) -> bool {
 }
 
 fn is_too_old(at: &Moment) -> bool {
-    age_ms(at) >= at.policy.poll_timeout_ms
+    at.policy.is_overdue(at.job, at.now)
 }
 
 fn age_ms(at: &Moment) -> DurationMs {
-    let since = at.job.progress.generating_since.unwrap_or(at.now);
-    at.now.saturating_sub(since)
+    age_of_generation_ms(at.job, at.now)
 }
 
 fn given_up(at: &Moment, change: Change, kind: ErrorKind, words: &Words) -> Transition {

@@ -1,10 +1,9 @@
 //! Which account parsers and creates belong to: the one that is asked now, or another that
 //! was asked before, at another address or with another key.
 
-use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
-use super::{Store, StoreError, Trying as _};
+use super::{Store, StoreError, Trying as _, lookup};
 use crate::core::job::{ParkReason, ParserId, UnixMs};
 use crate::core::ledger::Elsewhere;
 
@@ -225,15 +224,7 @@ async fn take_up_doubts(
     if ids.is_empty() {
         return Ok(0);
     }
-    sqlx::query(
-        "INSERT INTO job_events (job_id, at, event, detail) \
-         SELECT value, ?2, 'unparked', json_object('park_reason', ?3) FROM json_each(?1)",
-    )
-    .bind(json!(ids).to_string())
-    .bind(now)
-    .bind(ParkReason::Ambiguous.as_str())
-    .execute(connection)
-    .await?;
+    lookup::note_unparked(connection, &ids, ParkReason::Ambiguous, now).await?;
     tracing::info!(
         jobs = ids.len(),
         "the account of creates in doubt is asked again: they are looked for in its list"

@@ -365,16 +365,7 @@ impl Store {
                         .bind(at_most)
                         .fetch_all(&mut *connection)
                         .await?;
-                        sqlx::query(
-                            "INSERT INTO job_events (job_id, at, event, detail) \
-                             SELECT value, ?2, 'unparked', json_object('park_reason', ?3) \
-                             FROM json_each(?1)",
-                        )
-                        .bind(json!(ids).to_string())
-                        .bind(now)
-                        .bind(reason.as_str())
-                        .execute(&mut *connection)
-                        .await?;
+                        note_unparked(connection, &ids, reason, now).await?;
                         Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
                     })
                 })
@@ -385,6 +376,25 @@ impl Store {
             }
         }
     }
+}
+
+/// Writes into the history that jobs are PARKED no more.
+pub(super) async fn note_unparked(
+    connection: &mut SqliteConnection,
+    ids: &[i64],
+    reason: ParkReason,
+    now: UnixMs,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO job_events (job_id, at, event, detail) \
+         SELECT value, ?2, 'unparked', json_object('park_reason', ?3) FROM json_each(?1)",
+    )
+    .bind(json!(ids).to_string())
+    .bind(now)
+    .bind(reason.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn gates(
