@@ -31,7 +31,7 @@ use crate::config::{Settings, Sources};
 use crate::core::budget::Budget;
 use crate::core::job::UnixMs;
 use crate::core::nearest::nearest;
-use crate::store::{OperatorAction, Store, StoreError};
+use crate::store::{Ledger as _, OperatorAction, Store, StoreError};
 use crate::wiring;
 
 pub use exit::{Exit, Usage};

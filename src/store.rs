@@ -1,5 +1,11 @@
-//! Where jobs are kept.
+//! Where jobs are kept: what is asked of a store, and the stores.
 
+pub mod ports;
 pub mod sqlite;
 
+pub use ports::{
+    Accounts, Applied, CREATES_HOLD, Changes, Commits, ELSEWHERE, Fact, Facts, Found, Gates,
+    Holder, Intent, JobStore, LIST_LAG, LIST_REPORT, Lane, Ledger, NO_LIST, Queue, QueuedJob,
+    RESTORED, Strangers, Times,
+};
 pub use sqlite::*;

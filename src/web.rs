@@ -99,7 +99,7 @@ impl Vitals {
     /// What there is to tell of `daemon`. With a token, who knows it may act.
     pub fn new<S: Service>(
         settings: &Settings,
-        daemon: &Daemon<S>,
+        daemon: &Daemon<S, Store>,
         store: Store,
         clock: Clock,
         token: Option<SecretString>,

@@ -29,6 +29,7 @@ use crate::{
         lifecycle::Policy,
         oddities::CreatesHold,
         pace::{self, Generation, Pace},
+        restored::Restored,
     },
     engine::{
         account::Account,
@@ -36,7 +37,10 @@ use crate::{
         metrics::{Measured, Metrics},
         worker::{Stop, Worker, reconcile::Lists, survey},
     },
-    store::{Store, StoreError},
+    store::{
+        Accounts as _, CREATES_HOLD, Facts as _, Gates as _, JobStore, LIST_LAG, Queue as _,
+        RESTORED, Store, StoreError,
+    },
 };
 
 /// The key under which the database keeps the fingerprint of the last API key.
@@ -128,7 +132,7 @@ pub async fn daemon<S: Service>(
     clock: Clock,
     until: Until,
     stop: watch::Receiver<Stop>,
-) -> Result<Daemon<Measured<S>>, StoreError> {
+) -> Result<Daemon<Measured<S>, Store>, StoreError> {
     let account = Account::load(
         &store,
         gate_policy(settings),
@@ -140,7 +144,7 @@ pub async fn daemon<S: Service>(
     let settle_ms = millis(settings.reconcile.settle);
     let creates_wait_ms = hold_another(&store, store.is_another(), settle_ms, clock.now()).await?;
     store.take_over().await?;
-    let restored = store.restored().await?;
+    let restored = store.fact(RESTORED).await?;
     let metrics = Arc::new(Metrics::default());
     let mut pace = Pace::default();
     for job in store.last_finished(pace::SAMPLES).await? {
@@ -148,7 +152,7 @@ pub async fn daemon<S: Service>(
             pace.learn(generation);
         }
     }
-    let lists = Lists::knowing(store.list_lag().await?);
+    let lists = Lists::knowing(store.fact(LIST_LAG).await?.unwrap_or_default());
     let worker = Worker {
         store,
         service: Measured::new(service, Arc::clone(&metrics)),
@@ -177,23 +181,28 @@ pub async fn daemon<S: Service>(
 
 /// How long creates wait, because the database is not the one that was written last here:
 /// what was sent since, and is not in it, may land as late as any create in doubt.
-pub(crate) async fn hold_another(
-    store: &Store,
+pub(crate) async fn hold_another<D: JobStore>(
+    store: &D,
     is_another: bool,
     settle_ms: DurationMs,
     now: UnixMs,
 ) -> Result<DurationMs, StoreError> {
-    let mut left_ms = store.creates_hold().await?.left_ms.clamp(0, settle_ms);
+    let mut left_ms = store
+        .fact(CREATES_HOLD)
+        .await?
+        .unwrap_or_default()
+        .left_ms
+        .clamp(0, settle_ms);
     if is_another {
-        store.note_restored(now).await?;
+        note_restored(store, now).await?;
         left_ms = settle_ms;
     }
     if left_ms > 0 {
         let until = now.saturating_add(left_ms);
         let hold = CreatesHold { left_ms, until };
-        store.keep_creates_hold(hold).await?;
+        store.keep(CREATES_HOLD, &hold).await?;
         tracing::warn!(
-            database = %store.path().display(),
+            database = store.place(),
             wait_ms = left_ms,
             "the database is not the one that parserd wrote last here: creates wait for \
              reconcile.settle, until what was sent since has landed; `parserd run \
@@ -203,6 +212,17 @@ pub(crate) async fn hold_another(
     Ok(left_ms)
 }
 
+/// Records that the store turned out not to be the one that was written last, and what it
+/// knew then.
+async fn note_restored<D: JobStore>(store: &D, now: UnixMs) -> Result<(), StoreError> {
+    let restored = Restored {
+        knows_until: store.knows_until().await?,
+        noticed_at: now,
+        is_trusted: false,
+    };
+    store.keep(RESTORED, &restored).await
+}
+
 /// Takes the database for the one that was written last: no create waits.
 ///
 /// # Errors
@@ -210,10 +230,16 @@ pub(crate) async fn hold_another(
 pub async fn trust(store: &mut Store, now: UnixMs) -> Result<(), StoreError> {
     if store.is_another() {
         // Not waiting is one thing, what was spent since another.
-        store.note_restored(now).await?;
+        note_restored(store, now).await?;
     }
-    store.trust_restored().await?;
-    store.keep_creates_hold(CreatesHold::default()).await?;
+    if let Some(restored) = store.fact(RESTORED).await? {
+        let trusted = Restored {
+            is_trusted: true,
+            ..restored
+        };
+        store.keep(RESTORED, &trusted).await?;
+    }
+    store.keep(CREATES_HOLD, &CreatesHold::default()).await?;
     store.trust();
     Ok(())
 }

@@ -13,7 +13,7 @@ use parserd::{
     core::lifecycle::{Event, Transition, decide},
     engine::daemon::Until,
     simulator::{Endpoint, Inserted, WorldConfig},
-    store::{Applied, Intent},
+    store::{Applied, Changes as _, Intent, Ledger as _, Queue as _},
     wiring,
 };
 

@@ -16,7 +16,7 @@ use std::{
 use common::Harness;
 use parserd::{
     clock::Clock, core::budget::utc_day, core::job::JobState, core::spec::JobSpec,
-    engine::daemon::Until, simulator::Endpoint,
+    engine::daemon::Until, simulator::Endpoint, store::Ledger as _,
 };
 
 const DAY_MS: i64 = 86_400_000;

@@ -10,6 +10,7 @@ use parserd::{
     core::job::JobState,
     engine::daemon::Until,
     simulator::{Endpoint, WorldConfig},
+    store::{Facts as _, NO_LIST},
 };
 
 #[tokio::test]
@@ -448,14 +449,14 @@ async fn a_list_that_cannot_be_read_is_told_with_its_cause_and_ends_a_run_until_
     harness.await_states(&[(JobState::Queued, 2)]).await;
     assert_eq!(harness.requests(Endpoint::Create), 0);
     let store = harness.store().await;
-    let told = store.no_list().await.unwrap().unwrap();
+    let told = store.fact(NO_LIST).await.unwrap().flatten().unwrap();
     assert_eq!(told.http_status, 200);
     assert!(told.why.contains("expected a JSON array"), "{told:?}");
 
     harness.server.with(|simulator| simulator.faults.clear());
     harness.run_until_done().await;
     harness.await_states(&[(JobState::Finished, 2)]).await;
-    assert_eq!(store.no_list().await.unwrap(), None);
+    assert_eq!(store.fact(NO_LIST).await.unwrap().flatten(), None);
     store.close().await;
 }
 

@@ -13,7 +13,7 @@ use parserd::{
         outcome::{CreateOutcome, Finished, PollOutcome},
         spec::JobSpec,
     },
-    store::{Applied, Intent, Role, Store},
+    store::{Applied, Changes as _, Intent, Queue as _, Role, Store},
 };
 use tokio::runtime::Runtime;
 

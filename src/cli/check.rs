@@ -17,7 +17,8 @@ use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{Kinds, Tally, source_name};
 use crate::present::format::{count, grouped, lasting, relative};
 use crate::store::{
-    Role, Store, StoreError, check_access, folder_of, has_content, has_daemon, resolved,
+    Gates as _, Role, Store, StoreError, check_access, folder_of, has_content, has_daemon,
+    resolved,
     schema::{self, Fault},
 };
 use findings::{Checker, Level};

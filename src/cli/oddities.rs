@@ -4,7 +4,7 @@ use crate::config::{Settings, millis};
 use crate::core::job::UnixMs;
 use crate::core::listing::Listing;
 use crate::core::oddities::{Facts, ListReport};
-use crate::store::{Store, StoreError};
+use crate::store::{JobStore, Store, StoreError};
 
 /// By the list that was just had, or else the daemon's last one, and the database, as far as
 /// there are.

@@ -24,7 +24,7 @@ use crate::core::spec::JobSpec;
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::engine::plan::{Fit, Planner, Prospect, Verdict, fit};
 use crate::manifest::{Format, Kinds, Located, Tally, source_name};
-use crate::store::{Role, Store};
+use crate::store::{Gates as _, Role, Store};
 use crate::wiring;
 
 /// How many single parsers are asked for, at most, beside the list.

@@ -16,6 +16,7 @@ use crate::{
     cli::output::{Columns, Out, say},
     core::timestamp::iso,
     present::format::{count, grouped, quoted, relative},
+    store::Queue as _,
 };
 
 /// Shows one job with its whole history.

@@ -15,7 +15,9 @@ use crate::core::gate::{Closure, GateReason, Scope};
 use crate::core::job::{Job, JobState, UnixMs};
 use crate::core::oddities::{Finding, Lag, Unexplained};
 use crate::present::remedies::{Parked, parked, to_come};
-use crate::store::report::DoubtRow;
+use crate::store::{
+    Facts as _, Gates as _, JobStore, Ledger as _, NO_LIST, Queue as _, report::DoubtRow,
+};
 use crate::store::{GivenUp, Lane, Role, Store, StoreError, has_daemon};
 use crate::wiring;
 
@@ -174,7 +176,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
             in_doubt: counts.in_doubt,
             doubts: store.doubts(DOUBTS_SHOWN).await?,
             gates: gates.iter().map(closed_gate).collect(),
-            no_list: store.no_list().await?,
+            no_list: store.fact(NO_LIST).await?.flatten(),
             account: Account {
                 findings: facts.findings(),
                 unexplained: facts.unexplained,

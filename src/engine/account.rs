@@ -14,7 +14,7 @@ use crate::{
         timestamp::iso,
     },
     engine::key::KeyProof,
-    store::{Store, StoreError},
+    store::{JobStore, StoreError},
 };
 
 /// Leave to make requests of one scope; a canary's is given out once. Dropped by a
@@ -118,7 +118,7 @@ impl Account {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn load(
-        store: &Store,
+        store: &impl JobStore,
         policy: GatePolicy,
         budget: Budget,
         max_requests: usize,
@@ -316,7 +316,7 @@ impl Account {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn recount(&self, store: &Store, now: UnixMs) -> Result<(), StoreError> {
+    pub async fn recount(&self, store: &impl JobStore, now: UnixMs) -> Result<(), StoreError> {
         let spent = store.spent(now).await?;
         let is_told = store.any_parked(ParkReason::Budget).await?;
         let mut state = self.lock();
@@ -359,7 +359,7 @@ impl Account {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn save(&self, store: &Store) -> Result<(), StoreError> {
+    pub async fn save(&self, store: &impl JobStore) -> Result<(), StoreError> {
         let mut stored = self.stored.lock().await;
         for scope in [Scope::Create, Scope::Read] {
             let now = self.gate(scope).closure().copied();
@@ -388,7 +388,7 @@ impl Account {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn reload(&self, store: &Store) -> Result<bool, StoreError> {
+    pub async fn reload(&self, store: &impl JobStore) -> Result<bool, StoreError> {
         let mut stored = self.stored.lock().await;
         let is_closed = |stored: Option<Option<Closure>>| stored.flatten().is_some();
         if !stored.iter().any(|stored| is_closed(*stored)) {
@@ -434,7 +434,10 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{core::budget::utc_day, store::Role};
+    use crate::{
+        core::budget::utc_day,
+        store::{Gates as _, Role, Store},
+    };
 
     const DAY_MS: i64 = 86_400_000;
 

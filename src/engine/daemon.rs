@@ -37,7 +37,7 @@ use crate::{
         metrics::Metrics,
         worker::{Done, HeldBack, Stop, Worker, survey::Survey},
     },
-    store::{Lane, QueuedJob, StoreError, wake::Wake},
+    store::{Commits, JobStore, Lane, QueuedJob, StoreError},
 };
 
 /// How many due jobs of a lane are claimed at once.
@@ -107,8 +107,8 @@ type Outcome = Result<Yield, StoreError>;
 
 /// The daemon: one per database.
 #[derive(Debug)]
-pub struct Daemon<S> {
-    worker: Arc<Worker<S>>,
+pub struct Daemon<S, D> {
+    worker: Arc<Worker<S, D>>,
     limits: Limits,
     until: Until,
     creates: Claimed<QueuedJob>,
@@ -154,9 +154,9 @@ pub struct Daemon<S> {
     stop: watch::Receiver<Stop>,
 }
 
-impl<S: Service> Daemon<S> {
+impl<S: Service, D: JobStore> Daemon<S, D> {
     /// A daemon that has done nothing yet.
-    pub fn new(worker: Worker<S>, limits: Limits, until: Until) -> Self {
+    pub fn new(worker: Worker<S, D>, limits: Limits, until: Until) -> Self {
         let stop = worker.stop.clone();
         let nudge = Arc::new(Notify::new());
         Self {
@@ -240,10 +240,10 @@ impl<S: Service> Daemon<S> {
     /// If the database cannot be read at the start, and as soon as its file is not the one
     /// that was opened. Other errors are told and waited out.
     pub async fn run(self) -> Result<(), StoreError> {
-        let wake = self.worker.store.wake().await?;
+        let commits = self.worker.store.commits().await?;
         // A set ends its tasks when it is dropped, however this future ends.
         let mut watching = JoinSet::new();
-        watching.spawn(watch_commits(wake, self.nudge()));
+        watching.spawn(watch_commits(commits, self.nudge()));
         self.run_unwatched().await
     }
 
@@ -550,9 +550,9 @@ impl<S: Service> Daemon<S> {
 }
 
 /// Nudges the daemon at every commit of another program.
-async fn watch_commits(mut wake: Wake, nudge: Arc<Notify>) {
+async fn watch_commits(mut commits: impl Commits, nudge: Arc<Notify>) {
     loop {
-        match wake.committed().await {
+        match commits.next().await {
             Ok(()) => nudge.notify_one(),
             // The next round says so, and is the last.
             Err(StoreError::Replaced { .. }) => return nudge.notify_one(),

@@ -8,7 +8,7 @@ use crate::{
         lifecycle::{Event, Policy, Transition, decide},
         outcome::{Description, ListOutcome, PollOutcome, Words},
     },
-    store::{Applied, Intent, Store, StoreError},
+    store::{Applied, Changes as _, Intent, Ledger as _, Queue as _, Store, StoreError},
 };
 
 /// What the operator says.

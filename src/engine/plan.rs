@@ -15,7 +15,7 @@ use crate::{
         spec::JobSpec,
     },
     engine::naming::{self, Asked, Look, Naming},
-    store::{QueuedJob, Store, StoreError},
+    store::{Accounts as _, Ledger as _, QueuedJob, Store, StoreError},
 };
 
 named_enum! {

@@ -12,7 +12,7 @@ use crate::{
     core::job::{DurationMs, JobId, UnixMs},
     engine::daemon::hold::Holds,
     engine::key::KeyProof,
-    store::{Store, StoreError},
+    store::{Facts as _, Store, StoreError},
 };
 
 /// How many jobs one transaction deletes: a few milliseconds of the write lock.

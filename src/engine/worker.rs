@@ -44,7 +44,7 @@ use crate::{
         metrics::Metrics,
         worker::reconcile::Lists,
     },
-    store::{Applied, Intent, Lane, QueuedJob, Store, StoreError},
+    store::{Applied, Intent, JobStore, Lane, QueuedJob, StoreError},
 };
 
 /// How old the list before a create may be. Parsers made by this process are known
@@ -53,9 +53,9 @@ pub const LIST_MAX_AGE_MS: i64 = 60_000;
 
 /// What the workers share.
 #[derive(Debug)]
-pub struct Worker<S> {
+pub struct Worker<S, D> {
     /// The database.
-    pub store: Store,
+    pub store: D,
     /// The service.
     pub service: S,
     /// What is counted.
@@ -146,7 +146,7 @@ impl Done {
     }
 }
 
-impl<S: Service> Worker<S> {
+impl<S: Service, D: JobStore> Worker<S, D> {
     /// Takes a QUEUED job as far as the answer to its create.
     ///
     /// # Errors

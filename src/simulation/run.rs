@@ -28,7 +28,7 @@ use crate::{
         daemon::{Daemon, Until},
         worker::{Stop, Worker, reconcile::Lists},
     },
-    store::{Role, Store, StoreError},
+    store::{Accounts as _, Facts as _, LIST_LAG, RESTORED, Role, Store, StoreError},
     wiring,
 };
 
@@ -234,9 +234,9 @@ async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreE
     let wait_ms = wiring::hold_another(&store, is_another, policy.settle_ms, clock.now()).await?;
     // As the mark beside the database: only now is it taken over.
     with(|sim| sim.was_restored = false);
-    let restored = store.restored().await?;
+    let restored = store.fact(RESTORED).await?;
     let account = Account::load(&store, gates, budget, max_requests, clock.now()).await?;
-    let mut evidence = store.list_lag().await?;
+    let mut evidence = store.fact(LIST_LAG).await?.unwrap_or_default();
     if evidence == Evidence::default() {
         evidence = with(|sim| sim.plan.list_lag());
     }

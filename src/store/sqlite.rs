@@ -3,7 +3,6 @@
 mod apply;
 mod backup;
 mod batch;
-mod blind;
 pub mod browse;
 mod courtesy;
 mod done;
@@ -11,10 +10,10 @@ mod epochs;
 mod failures;
 pub mod figures;
 mod file;
+mod gates;
 mod given_up;
-mod held;
 mod hold;
-mod lookup;
+mod ledger;
 mod mark;
 mod mend;
 mod names;
@@ -23,10 +22,8 @@ mod open;
 mod place;
 mod queue;
 pub mod report;
-mod restored;
 mod rows;
 pub mod schema;
-mod sent;
 mod spent;
 mod strangers;
 mod submit;
@@ -45,18 +42,15 @@ use std::{
 use sqlx::SqlitePool as Readers;
 use sqlx::{SqliteConnection, migrate::MigrateError, sqlite::SqlitePoolOptions};
 
-pub use apply::{Applied, Found, Intent};
 pub use backup::{Backup, BackupError, backup, leftovers};
-pub use epochs::ELSEWHERE;
 pub use failures::Failures;
 pub use file::{beside, check_access, folder_of, has_content, resolved};
 pub use given_up::{GivenUp, PendingCreate};
 pub use hold::has_daemon;
-pub use lookup::Holder;
 pub use place::shared_file_system;
-pub use queue::{Lane, QueuedJob};
 pub use submit::{Conflict, OperatorAction, Selection, Submitted};
 
+use super::ports::{Facts, JobStore};
 #[cfg(test)]
 use crate::simulation::Readers;
 use hold::Hold;
@@ -220,6 +214,14 @@ pub enum StoreError {
         /// Why not.
         source: serde_json::Error,
     },
+    /// A store that is not SQLite could not do what was asked.
+    #[error("the store cannot {what}: {why}")]
+    Failed {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        why: String,
+    },
     /// The writer has stopped.
     #[error("the database's writer has stopped")]
     Closed,
@@ -357,16 +359,6 @@ impl Store {
         }
     }
 
-    /// Whether the names of the database and of what lies beside it still lead to the files
-    /// that a daemon opened: SQLite goes on with files that were deleted or replaced, and
-    /// another daemon may have the new ones. Cheap: it asks for names, and opens nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Replaced`], which does not pass by itself.
-    pub fn still_has_its_file(&self) -> Result<(), StoreError> {
-        self.hold.as_ref().map_or(Ok(()), |hold| hold.verify())
-    }
-
     /// Whether this is not the database that a daemon wrote last at this place: a copy from
     /// before its last creates, one from elsewhere, or a new one in its stead.
     pub fn is_another(&self) -> bool {
@@ -408,12 +400,29 @@ impl Store {
         hold.tell(Mark { nonce, creates });
         Ok(())
     }
+}
 
-    /// The value of a key of the daemon's own.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+impl JobStore for Store {
+    type Commits = wake::Wake;
+
+    async fn commits(&self) -> Result<wake::Wake, StoreError> {
+        wake::Wake::on(self).await
+    }
+
+    /// Whether the names of the database and of what lies beside it still lead to the files
+    /// that a daemon opened: SQLite goes on with files that were deleted or replaced, and
+    /// another daemon may have the new ones. It asks for names, and opens nothing.
+    fn still_has_its_file(&self) -> Result<(), StoreError> {
+        self.hold.as_ref().map_or(Ok(()), |hold| hold.verify())
+    }
+
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+impl Facts for Store {
+    async fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
         sqlx::query_scalar("SELECT value FROM meta WHERE key = ?1")
             .bind(key)
             .fetch_optional(&self.readers)
@@ -421,11 +430,7 @@ impl Store {
             .trying("read meta")
     }
 
-    /// Sets a key of the daemon's own.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn set_meta(&self, key: &'static str, value: String) -> Result<(), StoreError> {
+    async fn set_meta(&self, key: &'static str, value: String) -> Result<(), StoreError> {
         self.writer
             .run("write meta", move |connection| {
                 Box::pin(async move {

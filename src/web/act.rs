@@ -19,7 +19,7 @@ use crate::{
     core::job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     engine::metrics::Refusal,
     engine::operator::{self, Asking, Settled, Word},
-    store::{OperatorAction, Selection, StoreError, report::EventRow},
+    store::{Gates as _, OperatorAction, Queue as _, Selection, StoreError, report::EventRow},
 };
 
 /// A form is no longer than this, in bytes.

@@ -10,7 +10,7 @@ use crate::{
     core::{gate::GateReason, job::DurationMs, timestamp::iso},
     engine::{daemon::heartbeat::stuck_ms, worker::Stop},
     present::format::span,
-    store::StoreError,
+    store::{Facts as _, Gates as _, JobStore, NO_LIST, StoreError},
 };
 
 /// A database that was written to so recently is taken for writable.
@@ -79,7 +79,7 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
             let refused = gates
                 .iter()
                 .any(|(_, closure)| closure.reason == GateReason::Unauthorized);
-            let no_list = match vitals.store.no_list().await {
+            let no_list = match vitals.store.fact(NO_LIST).await.map(Option::flatten) {
                 Ok(no_list) => no_list,
                 Err(error) => return unwell(format!("{error}\n")),
             };

@@ -12,7 +12,7 @@ use crate::{
     core::oddities::Facts,
     core::progress::{Marks, Pace},
     store::{
-        Store, StoreError,
+        Facts as _, JobStore, Store, StoreError,
         figures::{CreateCounts, FailureGroup, FileSizes},
         report::Counts,
     },

@@ -1,6 +1,7 @@
 //! `parserd retry`, `cancel`, `resume`, `resolve`.
 
 use parserd::core::gate::{Closure, GateReason, Scope};
+use parserd::store::Gates as _;
 
 use crate::place::{
     Place, adopted, ambiguous, finished, generating, generation_failed, in_doubt, out_of_credits,

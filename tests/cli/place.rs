@@ -9,7 +9,7 @@ use parserd::core::lifecycle::{Event, OnExisting, Policy, Presence, Sighting, Tr
 use parserd::core::outcome::{
     CreateOutcome, DoubtCause, Finished, ListedParser, PollOutcome, Refusal, Words,
 };
-use parserd::store::{Applied, Intent, Role, Store};
+use parserd::store::{Applied, Changes as _, Intent, Queue as _, Role, Store};
 use serde_json::Value;
 use sqlx::Connection as _;
 

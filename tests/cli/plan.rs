@@ -1,5 +1,6 @@
 //! `parserd plan`.
 
+use parserd::store::Gates as _;
 use std::net::SocketAddr;
 
 use parserd::core::gate::{Closure, GateReason, Scope};

@@ -1,5 +1,6 @@
 //! `parserd status`, `jobs`, `show`.
 
+use parserd::store::Gates as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 

@@ -1,5 +1,6 @@
 //! A database that is older than what the account has.
 
+use parserd::store::{JobStore, Ledger as _};
 use parserd::{core::job::JobState, engine::daemon::Until, simulator::Endpoint};
 
 use crate::common::Harness;

@@ -4,6 +4,7 @@ use parserd::{
     core::job::JobState,
     engine::daemon::Until,
     simulator::{Endpoint, WorldConfig},
+    store::Accounts as _,
 };
 
 use crate::common::Harness;

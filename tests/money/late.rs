@@ -1,5 +1,6 @@
 //! Creates that land, or show, later than their answers suggest.
 
+use parserd::store::{Facts as _, LIST_LAG};
 use parserd::{core::job::JobState, simulator::Endpoint};
 
 use crate::common::Harness;
@@ -49,7 +50,7 @@ async fn how_soon_lists_show_new_parsers_is_measured_and_kept() {
     harness.run_until_done().await;
     harness.await_states(&[(JobState::Finished, 4)]).await;
     let store = harness.store().await;
-    let evidence = store.list_lag().await.unwrap();
+    let evidence = store.fact(LIST_LAG).await.unwrap().unwrap_or_default();
     store.close().await;
     assert!(evidence.shown_within_ms.len() >= 3, "{evidence:?}");
     assert_eq!(evidence.hidden_for_ms, 0, "{evidence:?}");
@@ -64,7 +65,7 @@ async fn how_soon_lists_show_new_parsers_is_measured_and_kept() {
     harness.enqueue(2).await;
     harness.run_until_done().await;
     let store = harness.store().await;
-    let evidence = store.list_lag().await.unwrap();
+    let evidence = store.fact(LIST_LAG).await.unwrap().unwrap_or_default();
     store.close().await;
     assert!(evidence.hidden_for_ms > 0, "{evidence:?}");
 }
@@ -75,6 +76,6 @@ async fn make_lists_quick(harness: &Harness) {
         shown_within_ms: [0; 3].into(),
         ..Default::default()
     };
-    store.keep_list_lag(&evidence).await.unwrap();
+    store.keep(LIST_LAG, &evidence).await.unwrap();
     store.close().await;
 }

@@ -11,7 +11,7 @@ use crate::{
         job::{ParkReason, UnixMs},
     },
     present::format::{cost, count, lasting},
-    store::{OperatorAction, Store, StoreError, report::JobRow},
+    store::{Gates as _, OperatorAction, Store, StoreError, report::JobRow},
 };
 
 /// Jobs that are PARKED for these go on when the gates are open.

@@ -18,6 +18,7 @@ use crate::wiring;
 use crate::{
     cli::output::{Columns, Out, say},
     present::format::{count, quoted, relative},
+    store::{Ledger as _, Queue as _},
 };
 
 /// How many parsers are asked for by their ids, for when they were made.

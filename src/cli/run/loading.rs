@@ -78,7 +78,11 @@ pub(super) struct Loading {
 
 impl Loading {
     /// What loads the files of `settings` for this daemon.
-    pub(super) fn of<S: Service>(settings: &Settings, store: &Store, daemon: &Daemon<S>) -> Self {
+    pub(super) fn of<S: Service>(
+        settings: &Settings,
+        store: &Store,
+        daemon: &Daemon<S, Store>,
+    ) -> Self {
         Self {
             store: store.clone(),
             patterns: settings.enqueue.files.clone(),

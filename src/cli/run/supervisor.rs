@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     engine::daemon::heartbeat::stuck_ms,
     engine::worker::Stop,
-    store::{Store, StoreError},
+    store::{Gates as _, Store, StoreError},
 };
 
 /// How often it is looked whether the loop has begun, at the start.

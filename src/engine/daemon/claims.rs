@@ -12,13 +12,13 @@ use crate::{
         job::{JobId, ParkReason, UnixMs},
     },
     engine::worker::{Worker, survey},
-    store::{Lane, StoreError},
+    store::{JobStore, Lane, StoreError},
 };
 
 /// How many creates in doubt one list settles at the most.
 const MAX_DOUBTS: usize = 5_000;
 
-impl<S: Service> Daemon<S> {
+impl<S: Service, D: JobStore> Daemon<S, D> {
     /// The list for creates in doubt ended: the next one is away for a while.
     pub(super) fn reconciled(&mut self) {
         let Worker {

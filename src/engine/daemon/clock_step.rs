@@ -8,10 +8,10 @@ use crate::{
     core::budget::{AGREED_MS, is_corroborated},
     core::job::DurationMs,
     engine::worker::Worker,
-    store::StoreError,
+    store::{JobStore, StoreError},
 };
 
-impl<S: Service> Daemon<S> {
+impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Takes a step of the clock by `step_ms`. Only while no task runs: each holds times
     /// of before.
     pub(super) async fn take_step(&mut self, step_ms: DurationMs) -> Result<(), StoreError> {

@@ -4,8 +4,11 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use super::Daemon;
 use crate::{
-    api::Service, core::countdown::Countdown, core::job::DurationMs, core::oddities::CreatesHold,
-    store::StoreError,
+    api::Service,
+    core::countdown::Countdown,
+    core::job::DurationMs,
+    core::oddities::CreatesHold,
+    store::{CREATES_HOLD, JobStore, StoreError},
 };
 
 /// How often it is looked while creates wait: a pause counts for no more than was planned.
@@ -14,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How much time is lost if the process ends.
 const KEEP_EVERY_MS: DurationMs = 30_000;
 
-impl<S: Service> Daemon<S> {
+impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Nobody looks for a while. Returns for how long at most.
     pub(super) fn pausing(&mut self, pause: Duration) -> Duration {
         if self.creates_wait.is_over() {
@@ -39,7 +42,7 @@ impl<S: Service> Daemon<S> {
         if left_ms != self.kept_wait_ms && is_news {
             let until = now.saturating_add(left_ms);
             let hold = CreatesHold { left_ms, until };
-            self.worker.store.keep_creates_hold(hold).await?;
+            self.worker.store.keep(CREATES_HOLD, &hold).await?;
             self.kept_wait_ms = left_ms;
         }
         Ok(())

@@ -7,10 +7,10 @@ use crate::{
     api::Service,
     core::gate::{Gate, Scope},
     core::job::{JobState, UnixMs},
-    store::{Lane, StoreError},
+    store::{JobStore, Lane, StoreError},
 };
 
-impl<S: Service> Daemon<S> {
+impl<S: Service, D: JobStore> Daemon<S, D> {
     /// How long nothing will be due, as far as this process knows.
     pub(super) fn pause(&self) -> Duration {
         let now = self.worker.clock.now();

@@ -1,11 +1,12 @@
 //! A look at the key for who waits to know whether it is accepted.
 
+use crate::store::JobStore;
 use std::sync::Arc;
 
 use super::{Daemon, Yield};
 use crate::{api::Service, core::gate::Scope, store::Lane};
 
-impl<S: Service> Daemon<S> {
+impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Asks for a list of the account, which costs nothing, where somebody wants to know.
     pub(super) fn start_key_look(&mut self) {
         let account = &self.worker.account;

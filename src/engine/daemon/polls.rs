@@ -15,7 +15,7 @@ use crate::{
         Done,
         survey::{self, Seen, Survey},
     },
-    store::{Lane, StoreError},
+    store::{JobStore, Lane, StoreError},
 };
 
 /// So many parsers in a row that were done, and that the list just before did not show so,
@@ -46,7 +46,7 @@ pub(super) struct Surveys {
     seen: Seen,
 }
 
-impl<S: Service> Daemon<S> {
+impl<S: Service, D: JobStore> Daemon<S, D> {
     pub(super) async fn start_poll(&mut self) -> Result<bool, StoreError> {
         let now = self.worker.clock.now();
         if self.polls.jobs.is_empty() {

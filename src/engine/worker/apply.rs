@@ -15,13 +15,13 @@ use crate::{
         pace::{Generation, Pace},
     },
     engine::account::Pass,
-    store::{Applied, Intent, StoreError},
+    store::{Applied, Intent, JobStore, StoreError},
 };
 
 /// The pauses between attempts to store what the service said, from and to.
 const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-impl<S: Service> Worker<S> {
+impl<S: Service, D: JobStore> Worker<S, D> {
     /// Something happened to a job that says nothing of the account.
     pub(crate) async fn happen(&self, job: &mut Job, event: Event) -> Result<Done, StoreError> {
         if let Some(change) = self.decided(job, event) {

@@ -18,10 +18,10 @@ use crate::{
         account::Pass,
         naming::{self, Asked, Look, Naming, Plan},
     },
-    store::StoreError,
+    store::{JobStore, StoreError},
 };
 
-impl<S: Service> Worker<S> {
+impl<S: Service, D: JobStore> Worker<S, D> {
     /// Which name a create would use, and what the account and the ledger hold under it.
     pub(super) async fn plan(
         &self,
@@ -44,14 +44,14 @@ impl<S: Service> Worker<S> {
     }
 }
 
-struct Turn<'a, S> {
-    worker: &'a Worker<S>,
+struct Turn<'a, S, D> {
+    worker: &'a Worker<S, D>,
     listing: Arc<Listing>,
     read_pass: &'a mut Pass,
     began_at: UnixMs,
 }
 
-impl<S: Service> Look for Turn<'_, S> {
+impl<S: Service, D: JobStore> Look for Turn<'_, S, D> {
     fn listing(&self) -> &Listing {
         &self.listing
     }

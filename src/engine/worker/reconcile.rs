@@ -33,7 +33,7 @@ use crate::{
         account::Pass,
         worker::{Done, Worker, survey::Seen},
     },
-    store::{ELSEWHERE, Intent, StoreError},
+    store::{ELSEWHERE, Intent, JobStore, LIST_LAG, StoreError},
 };
 
 /// How many missing parsers are asked for by id after one list. What is over leaves
@@ -134,7 +134,7 @@ fn counts_accounts() -> bool {
     !crate::simulation::breaks(crate::simulation::Rule::OtherAccount)
 }
 
-impl<S: Service> Worker<S> {
+impl<S: Service, D: JobStore> Worker<S, D> {
     /// A list that was asked for at `not_before` or later.
     ///
     /// # Errors
@@ -344,7 +344,7 @@ impl<S: Service> Worker<S> {
     async fn learn_lag(&self, listing: &Listing) -> Result<(), StoreError> {
         let learnt = self.lag().listed(listing, self.policy.settle_ms);
         match learnt {
-            Some(evidence) => self.store.keep_list_lag(&evidence).await,
+            Some(evidence) => self.store.keep(LIST_LAG, &evidence).await,
             None => Ok(()),
         }
     }

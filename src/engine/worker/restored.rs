@@ -12,13 +12,13 @@ use crate::{
         outcome::PollOutcome,
         remote_name::tag_of,
     },
-    store::{Found, StoreError},
+    store::{CREATES_HOLD, Found, JobStore, StoreError},
 };
 
 /// How long creates wait for a list at most, after one that cannot be trusted.
 const MAX_LIST_WAIT_MS: DurationMs = 60_000;
 
-impl<S: Service> Worker<S> {
+impl<S: Service, D: JobStore> Worker<S, D> {
     /// How long creates wait for a list, after one that cannot be trusted.
     pub(crate) fn list_wait_ms(&self) -> DurationMs {
         self.policy.settle_ms.min(MAX_LIST_WAIT_MS)
@@ -45,7 +45,7 @@ impl<S: Service> Worker<S> {
                 left_ms,
                 until: now.saturating_add(left_ms),
             };
-            self.store.keep_creates_hold(hold).await?;
+            self.store.keep(CREATES_HOLD, &hold).await?;
             return Ok(Some(HeldBack::DistrustedList));
         }
         let is_sweeping = self.is_sweeping.load(Ordering::Relaxed);

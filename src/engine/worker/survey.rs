@@ -11,7 +11,7 @@ use crate::{
     core::job::{DurationMs, JobId, ParserId, UnixMs},
     engine::account::Pass,
     engine::worker::Worker,
-    store::StoreError,
+    store::{JobStore, StoreError},
 };
 
 /// So many due parsers are asked for one by one, however short the account's list is.
@@ -95,7 +95,7 @@ impl Seen {
     }
 }
 
-impl<S: Service> Worker<S> {
+impl<S: Service, D: JobStore> Worker<S, D> {
     /// Asks for one list and looks up whose parsers it shows as settled; none where there
     /// is no list to be had.
     ///

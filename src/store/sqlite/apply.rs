@@ -10,49 +10,15 @@ use std::{
 use serde_json::{Value, json, value::RawValue};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, batch::Batch, epochs::CURRENT, lookup, rows};
+use super::{Store, StoreError, Trying as _, batch::Batch, epochs::CURRENT, ledger, rows};
 use crate::{
     core::job::{Job, JobId, ParserId, Progress, UnixMs},
     core::lifecycle::{Change, Ledger},
+    store::ports::{Applied, Changes, Intent},
 };
 
 /// What a changed row weighs without its longest texts, roughly.
 const ROW_BYTES: usize = 500;
-
-/// What an intent records beside the job's own progress.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Intent {
-    /// What the create is taken to cost.
-    pub credits: i64,
-    /// When it was set aside in the budget: on that day it is counted.
-    pub sent_at: UnixMs,
-    /// The parsers that bore the name before.
-    pub baseline: Vec<ParserId>,
-    /// Of a change that is no intent: that the parser which it adopts was paid for.
-    pub found: Option<Found>,
-}
-
-/// A parser that was paid for, and of which the ledger has no create.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
-    /// What it is taken to have cost.
-    pub credits: i64,
-    /// When it was made: on that day it is counted.
-    pub made_at: UnixMs,
-}
-
-/// What became of a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
-    /// It is durable.
-    Durable {
-        /// A create that turned out to have made nothing: its credits and when they count
-        /// as spent. Negative credits where one that counted as such made a parser after all.
-        refund: Option<(i64, UnixMs)>,
-    },
-    /// The job moved on meanwhile; nothing was changed. An outcome, not an error.
-    Stale,
-}
 
 /// A change on its way to the database.
 pub(super) struct Record {
@@ -109,14 +75,29 @@ impl Record {
 }
 
 impl Store {
-    /// Stores a change of `job`, if the job is still on the revision that the change
-    /// was decided for; returns when it is durable.
-    ///
-    /// That a create made a parser is recorded in any case.
-    ///
-    /// # Errors
-    /// Whatever SQLite says; then nothing was changed.
-    pub async fn apply(
+    /// As if the rules on intents and on revisions were not there.
+    #[cfg(test)]
+    async fn break_rules(&self, mut record: Record) -> Result<Option<Record>, StoreError> {
+        use crate::{
+            simulation::{Rule, breaks},
+            store::ports::Queue as _,
+        };
+        if breaks(Rule::IntentBeforePost) && record.intent_of().is_some() {
+            let writer = self.writer.clone();
+            drop(tokio::spawn(async move { writer.apply(record).await }));
+            return Ok(None);
+        }
+        if breaks(Rule::GuardedUpdate)
+            && let Some(fresh) = self.job(record.id).await?
+        {
+            record.revision = fresh.revision;
+        }
+        Ok(Some(record))
+    }
+}
+
+impl Changes for Store {
+    async fn apply(
         &self,
         job: &Job,
         change: &Change,
@@ -138,23 +119,6 @@ impl Store {
             hold.count_create();
         }
         Ok(applied)
-    }
-
-    /// As if the rules on intents and on revisions were not there.
-    #[cfg(test)]
-    async fn break_rules(&self, mut record: Record) -> Result<Option<Record>, StoreError> {
-        use crate::simulation::{Rule, breaks};
-        if breaks(Rule::IntentBeforePost) && record.intent_of().is_some() {
-            let writer = self.writer.clone();
-            drop(tokio::spawn(async move { writer.apply(record).await }));
-            return Ok(None);
-        }
-        if breaks(Rule::GuardedUpdate)
-            && let Some(fresh) = self.job(record.id).await?
-        {
-            record.revision = fresh.revision;
-        }
-        Ok(Some(record))
     }
 }
 
@@ -255,7 +219,7 @@ pub(super) async fn records(
         .filter_map(|record| record.shown.as_ref().map(|id| id.0.as_str()))
         .collect();
     if !shown.is_empty() {
-        lookup::delete_gone(connection, &shown)
+        ledger::delete_gone(connection, &shown)
             .await
             .trying("record that parsers are there again")?;
     }

@@ -3,9 +3,10 @@
 
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
-use super::{Store, StoreError, Trying as _, lookup};
+use super::{Store, StoreError, Trying as _, gates};
 use crate::core::job::{ParkReason, ParserId, UnixMs};
 use crate::core::ledger::Elsewhere;
+use crate::store::ports::{Accounts, ELSEWHERE};
 
 /// The epochs that are not the current account's, for an SQL `IN`.
 pub(super) const FOREIGN: &str = "(SELECT epoch FROM account_epochs WHERE account <> \
@@ -14,20 +15,25 @@ pub(super) const FOREIGN: &str = "(SELECT epoch FROM account_epochs WHERE accoun
 /// The epoch that is now, for an SQL expression.
 pub(super) const CURRENT: &str = "(SELECT coalesce(max(epoch), 0) FROM account_epochs)";
 
-/// Why a list says nothing of a create; part of what a job that is PARKED for it says.
-pub const ELSEWHERE: &str = "the create was sent at another address or with another API key, and \
-    no parser of that account was seen here";
-
 /// How many parsers of other accounts a list is searched for.
 const MOST_FOREIGN: i64 = 1000;
 
 impl Store {
-    /// The service is asked at the address and with the key for which `fingerprint` stands.
-    /// Returns whether it was another one the last time.
+    /// Whether there is more than one account, so that it matters whose a parser is.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn begin_epoch(&self, fingerprint: String, now: UnixMs) -> Result<bool, StoreError> {
+    async fn has_foreign(&self) -> Result<bool, StoreError> {
+        let sql = format!("SELECT EXISTS {FOREIGN}");
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&self.readers)
+            .await
+            .trying("look up the accounts")
+    }
+}
+
+impl Accounts for Store {
+    async fn begin_epoch(&self, fingerprint: String, now: UnixMs) -> Result<bool, StoreError> {
         self.writer
             .run("record which account is asked", move |connection| {
                 Box::pin(async move {
@@ -58,34 +64,14 @@ impl Store {
             .await
     }
 
-    /// Whether any account was ever recorded.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn has_epochs(&self) -> Result<bool, StoreError> {
+    async fn has_epochs(&self) -> Result<bool, StoreError> {
         sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM account_epochs)")
             .fetch_one(&self.readers)
             .await
             .trying("look up the accounts")
     }
 
-    /// Whether there is more than one account, so that it matters whose a parser is.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    async fn has_foreign(&self) -> Result<bool, StoreError> {
-        let sql = format!("SELECT EXISTS {FOREIGN}");
-        sqlx::query_scalar(AssertSqlSafe(sql))
-            .fetch_one(&self.readers)
-            .await
-            .trying("look up the accounts")
-    }
-
-    /// Whether this parser is known from another account, and not from this one.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
+    async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
         if !self.has_foreign().await? {
             return Ok(false);
         }
@@ -101,12 +87,7 @@ impl Store {
             .trying("look up whose parser this is")
     }
 
-    /// The names that were sent for a parser, by creates that made it or by jobs that hold it;
-    /// none for one that a person chose, whatever its name is.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn names_sent_for(&self, id: &ParserId) -> Result<Vec<Option<String>>, StoreError> {
+    async fn names_sent_for(&self, id: &ParserId) -> Result<Vec<Option<String>>, StoreError> {
         sqlx::query_scalar(
             "SELECT remote_name FROM creates WHERE parser_id = ?1 \
              UNION SELECT remote_name FROM jobs WHERE parser_id = ?1",
@@ -117,11 +98,7 @@ impl Store {
         .trying("look up the names of a parser")
     }
 
-    /// The newest parsers that are known from other accounts.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn foreign_parsers(&self) -> Result<Vec<ParserId>, StoreError> {
+    async fn foreign_parsers(&self) -> Result<Vec<ParserId>, StoreError> {
         if !self.has_foreign().await? {
             return Ok(Vec::new());
         }
@@ -140,12 +117,7 @@ impl Store {
         Ok(ids.into_iter().map(ParserId).collect())
     }
 
-    /// This parser, known from another account, is seen in the current one: they are one.
-    /// Returns how many creates in doubt are looked for again for that.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn join_accounts(&self, seen: ParserId, now: UnixMs) -> Result<usize, StoreError> {
+    async fn join_accounts(&self, seen: ParserId, now: UnixMs) -> Result<usize, StoreError> {
         self.writer
             .run("record that two accounts are one", move |connection| {
                 Box::pin(async move {
@@ -165,11 +137,7 @@ impl Store {
             .await
     }
 
-    /// What belongs to accounts that are not asked now; none where nothing does.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn elsewhere(&self) -> Result<Option<Elsewhere>, StoreError> {
+    async fn elsewhere(&self) -> Result<Option<Elsewhere>, StoreError> {
         if !self.has_foreign().await? {
             return Ok(None);
         }
@@ -224,7 +192,7 @@ async fn take_up_doubts(
     if ids.is_empty() {
         return Ok(0);
     }
-    lookup::note_unparked(connection, &ids, ParkReason::Ambiguous, now).await?;
+    gates::note_unparked(connection, &ids, ParkReason::Ambiguous, now).await?;
     tracing::info!(
         jobs = ids.len(),
         "the account of creates in doubt is asked again: they are looked for in its list"

@@ -6,7 +6,7 @@ use std::{io::ErrorKind, path::Path};
 use sqlx::{FromRow, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Store, StoreError, Trying as _, lookup,
+    Store, StoreError, Trying as _, gates,
     report::{self, Counts},
     rows, spent,
 };
@@ -14,6 +14,7 @@ use crate::{
     core::budget::Spent,
     core::gate::{Closure, Scope},
     core::job::UnixMs,
+    store::Facts as _,
 };
 
 /// Of so many of the newest FAILED jobs, groups are made.
@@ -95,7 +96,7 @@ impl Reading {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn gates(&mut self) -> Result<Vec<(Scope, Closure)>, StoreError> {
-        lookup::gates(&mut *self.0).await
+        gates::gates(&mut *self.0).await
     }
 
     /// Counts the create requests.

@@ -287,6 +287,7 @@ fn is_own_free(path: &Path) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::JobStore as _;
     use crate::store::sqlite::{Role, Store};
 
     #[tokio::test]

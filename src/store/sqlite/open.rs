@@ -132,6 +132,7 @@ pub(super) async fn watcher(path: &Path) -> Result<SqliteConnection, sqlx::Error
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Facts as _;
     use crate::store::sqlite::{Role, Store};
 
     #[test]

@@ -12,187 +12,30 @@ use crate::{
     api::text,
     core::job::{Job, JobId, JobState, ParkReason, UnixMs},
     core::spec::JobSpec,
+    store::ports::{Lane, Queue, QueuedJob},
 };
 
 /// The longest column of a specification, as in `migrations/0002_rules.sql`.
 const COLUMN_MAX_BYTES: usize = 1_000_000;
 
-/// A QUEUED job with what it asks for, or why that cannot be read.
-#[derive(Debug, Clone)]
-pub struct QueuedJob {
-    /// The job.
-    pub job: Job,
-    /// Its specification, or the rules that its row breaks.
-    pub spec: Result<JobSpec, String>,
-}
-
-/// The states that wait for a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lane {
-    /// QUEUED, for a create.
-    Create,
-    /// CREATING in doubt, for a list.
-    Reconcile,
-    /// GENERATING, for a poll.
-    Poll,
-}
-
-impl Lane {
-    const fn next_due_sql(self) -> &'static str {
-        match self {
-            Self::Create => {
-                "SELECT min(due_at) FROM jobs INDEXED BY jobs_queued_due \
-                 WHERE state = 'QUEUED' AND due_at > ?1"
-            }
-            Self::Reconcile => {
-                "SELECT min(due_at) FROM jobs INDEXED BY jobs_creating \
-                 WHERE state = 'CREATING' AND due_at > ?1 AND doubt_since IS NOT NULL"
-            }
-            Self::Poll => {
-                "SELECT min(due_at) FROM jobs INDEXED BY jobs_generating \
-                 WHERE state = 'GENERATING' AND due_at > ?1"
-            }
+const fn next_due_sql(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Create => {
+            "SELECT min(due_at) FROM jobs INDEXED BY jobs_queued_due \
+             WHERE state = 'QUEUED' AND due_at > ?1"
+        }
+        Lane::Reconcile => {
+            "SELECT min(due_at) FROM jobs INDEXED BY jobs_creating \
+             WHERE state = 'CREATING' AND due_at > ?1 AND doubt_since IS NOT NULL"
+        }
+        Lane::Poll => {
+            "SELECT min(due_at) FROM jobs INDEXED BY jobs_generating \
+             WHERE state = 'GENERATING' AND due_at > ?1"
         }
     }
 }
 
 impl Store {
-    /// QUEUED jobs that are due at `now`: highest priority first, then longest due.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn due_creates(
-        &self,
-        now: UnixMs,
-        limit: usize,
-    ) -> Result<Vec<QueuedJob>, StoreError> {
-        let rows = sqlx::query(AssertSqlSafe(due_creates_sql()))
-            .bind(now)
-            .bind(bounded(limit))
-            .fetch_all(&self.readers)
-            .await
-            .trying("look for due jobs")?;
-        queued(&rows).trying("read a due job")
-    }
-
-    /// Creates in doubt whose next list is due at `now`, longest due first.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn due_doubts(&self, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
-        self.due(
-            "FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' AND due_at <= ?1 \
-             AND doubt_since IS NOT NULL ORDER BY due_at, id LIMIT ?2",
-            now,
-            limit,
-        )
-        .await
-    }
-
-    /// GENERATING jobs whose next poll is due at `now`, longest due first.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn due_polls(&self, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
-        self.due(
-            "FROM jobs INDEXED BY jobs_generating WHERE state = 'GENERATING' AND due_at <= ?1 \
-             ORDER BY due_at, id LIMIT ?2",
-            now,
-            limit,
-        )
-        .await
-    }
-
-    /// How many GENERATING jobs are due at `now`, counted up to `limit`.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn count_due_polls(&self, now: UnixMs, limit: usize) -> Result<usize, StoreError> {
-        let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_generating \
-             WHERE state = 'GENERATING' AND due_at <= ?1 LIMIT ?2)",
-        )
-        .bind(now)
-        .bind(bounded(limit))
-        .fetch_one(&self.readers)
-        .await
-        .trying("count the due polls")?;
-        Ok(usize::try_from(count).unwrap_or(0))
-    }
-
-    /// As [`due_polls`](Self::due_polls), save those that a list will answer for: without
-    /// an error, and due since after `since`.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn due_polls_apart(
-        &self,
-        now: UnixMs,
-        since: UnixMs,
-        limit: usize,
-    ) -> Result<Vec<Job>, StoreError> {
-        let sql = format!(
-            "SELECT {JOB_COLUMNS} FROM jobs INDEXED BY jobs_generating \
-             WHERE state = 'GENERATING' AND due_at <= ?1 AND (poll_errors > 0 OR due_at <= ?3) \
-             ORDER BY due_at, id LIMIT ?2"
-        );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(now)
-            .bind(bounded(limit))
-            .bind(since)
-            .fetch_all(&self.readers)
-            .await
-            .trying("look for due polls")?;
-        jobs(&rows)
-    }
-
-    /// Those of these jobs that are GENERATING.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn generating(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
-        let sql = format!(
-            "SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'GENERATING' \
-             AND id IN (SELECT value FROM json_each(?1))"
-        );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(json!(ids).to_string())
-            .fetch_all(&self.readers)
-            .await
-            .trying("read jobs to poll")?;
-        jobs(&rows)
-    }
-
-    /// The last jobs that FINISHED, by their ids, oldest first.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn last_finished(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
-        let mut jobs = self
-            .due(
-                "FROM jobs WHERE state = 'FINISHED' AND ?1 = ?1 ORDER BY id DESC LIMIT ?2",
-                0,
-                limit,
-            )
-            .await?;
-        jobs.reverse();
-        Ok(jobs)
-    }
-
-    /// Jobs found CREATING that no worker of this process sent: for start-up.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn interrupted(&self) -> Result<Vec<Job>, StoreError> {
-        self.due(
-            "FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' \
-             AND doubt_since IS NULL AND ?1 = ?1 LIMIT ?2",
-            0,
-            usize::MAX,
-        )
-        .await
-    }
-
     async fn due(&self, tail: &str, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
         let sql = format!("SELECT {JOB_COLUMNS} {tail}");
         let rows = sqlx::query(AssertSqlSafe(sql))
@@ -219,24 +62,117 @@ impl Store {
             .trying("read the jobs to come")?;
         queued(&rows).trying("read the jobs to come")
     }
+}
 
-    /// When the next job of a lane falls due after `now`.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn next_due(&self, lane: Lane, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
-        sqlx::query_scalar(lane.next_due_sql())
+impl Queue for Store {
+    async fn due_creates(&self, now: UnixMs, limit: usize) -> Result<Vec<QueuedJob>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(due_creates_sql()))
+            .bind(now)
+            .bind(bounded(limit))
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for due jobs")?;
+        queued(&rows).trying("read a due job")
+    }
+
+    async fn due_doubts(&self, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' AND due_at <= ?1 \
+             AND doubt_since IS NOT NULL ORDER BY due_at, id LIMIT ?2",
+            now,
+            limit,
+        )
+        .await
+    }
+
+    async fn due_polls(&self, now: UnixMs, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_generating WHERE state = 'GENERATING' AND due_at <= ?1 \
+             ORDER BY due_at, id LIMIT ?2",
+            now,
+            limit,
+        )
+        .await
+    }
+
+    async fn count_due_polls(&self, now: UnixMs, limit: usize) -> Result<usize, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_generating \
+             WHERE state = 'GENERATING' AND due_at <= ?1 LIMIT ?2)",
+        )
+        .bind(now)
+        .bind(bounded(limit))
+        .fetch_one(&self.readers)
+        .await
+        .trying("count the due polls")?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    async fn due_polls_apart(
+        &self,
+        now: UnixMs,
+        since: UnixMs,
+        limit: usize,
+    ) -> Result<Vec<Job>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS} FROM jobs INDEXED BY jobs_generating \
+             WHERE state = 'GENERATING' AND due_at <= ?1 AND (poll_errors > 0 OR due_at <= ?3) \
+             ORDER BY due_at, id LIMIT ?2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(now)
+            .bind(bounded(limit))
+            .bind(since)
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for due polls")?;
+        jobs(&rows)
+    }
+
+    async fn generating(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'GENERATING' \
+             AND id IN (SELECT value FROM json_each(?1))"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(json!(ids).to_string())
+            .fetch_all(&self.readers)
+            .await
+            .trying("read jobs to poll")?;
+        jobs(&rows)
+    }
+
+    async fn last_finished(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let mut jobs = self
+            .due(
+                "FROM jobs WHERE state = 'FINISHED' AND ?1 = ?1 ORDER BY id DESC LIMIT ?2",
+                0,
+                limit,
+            )
+            .await?;
+        jobs.reverse();
+        Ok(jobs)
+    }
+
+    async fn interrupted(&self) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' \
+             AND doubt_since IS NULL AND ?1 = ?1 LIMIT ?2",
+            0,
+            usize::MAX,
+        )
+        .await
+    }
+
+    async fn next_due(&self, lane: Lane, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        sqlx::query_scalar(next_due_sql(lane))
             .bind(now)
             .fetch_one(&self.readers)
             .await
             .trying("look for the next due job")
     }
 
-    /// How many jobs are CREATING or GENERATING, counted up to `limit`.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn under_way(&self, limit: usize) -> Result<usize, StoreError> {
+    async fn under_way(&self, limit: usize) -> Result<usize, StoreError> {
         let count: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM (SELECT 1 FROM jobs \
              WHERE state IN ('CREATING', 'GENERATING') LIMIT ?1)",
@@ -248,11 +184,7 @@ impl Store {
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    /// Whether any job is in `state`.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn any(&self, state: JobState) -> Result<bool, StoreError> {
+    async fn any(&self, state: JobState) -> Result<bool, StoreError> {
         let state = state.as_str();
         let sql = format!("SELECT EXISTS (SELECT 1 FROM jobs WHERE state = '{state}')");
         sqlx::query_scalar(AssertSqlSafe(sql))
@@ -261,11 +193,7 @@ impl Store {
             .trying("look for jobs of a state")
     }
 
-    /// Whether any job is PARKED for `reason`.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn any_parked(&self, reason: ParkReason) -> Result<bool, StoreError> {
+    async fn any_parked(&self, reason: ParkReason) -> Result<bool, StoreError> {
         sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_parked \
              WHERE state = 'PARKED' AND park_reason = ?1)",
@@ -276,11 +204,7 @@ impl Store {
         .trying("look for parked jobs")
     }
 
-    /// One job by its id.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+    async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
         let sql = format!("SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?1");
         sqlx::query(AssertSqlSafe(sql))
             .bind(id.0)

@@ -2,48 +2,11 @@
 
 use sqlx::{AssertSqlSafe, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _};
-use crate::{
-    core::budget::{DAY_MS, Redated, Spent, utc_day},
-    core::job::UnixMs,
+use super::{StoreError, Trying as _};
+use crate::core::{
+    budget::{DAY_MS, Spent, utc_day},
+    job::UnixMs,
 };
-
-impl Store {
-    /// The credits of every create not known to have made nothing, by the UTC day of `now`.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn spent(&self, now: UnixMs) -> Result<Spent, StoreError> {
-        spent(&self.readers, now).await
-    }
-
-    /// From now on, creates that are dated later than `after` count as spent at `now`: a
-    /// clock that was ahead dated them. Returns which they were.
-    ///
-    /// # Errors
-    /// Whatever SQLite says; then none was changed.
-    pub async fn count_redated(&self, now: UnixMs, after: UnixMs) -> Result<Redated, StoreError> {
-        self.writer
-            .run("count creates that are dated ahead", move |connection| {
-                Box::pin(async move {
-                    let credits: Vec<i64> = sqlx::query_scalar(
-                        "UPDATE creates SET counted_at = ?1 \
-                         WHERE sent_at > ?2 AND counted_at IS NULL RETURNING \
-                         CASE outcome WHEN 'not_made' THEN 0 ELSE credits END",
-                    )
-                    .bind(now)
-                    .bind(after)
-                    .fetch_all(connection)
-                    .await?;
-                    Ok(Redated {
-                        creates: credits.len(),
-                        credits: credits.into_iter().fold(0, i64::saturating_add),
-                    })
-                })
-            })
-            .await
-    }
-}
 
 pub(super) async fn spent(
     readers: impl SqliteExecutor<'_>,

@@ -10,9 +10,11 @@ use crate::core::ledger::Stranger;
 use crate::core::{
     job::{ParserId, UnixMs},
     listing::Listing,
+    oddities::{MOST_NAMED, Unexplained},
     outcome::ListedParser,
     remote_name::{is_tagged, tags_in},
 };
+use crate::store::ports::Strangers;
 
 /// How many parsers one transaction records, to bound how long it holds the lock.
 pub(super) const STEP: usize = 500;
@@ -21,6 +23,10 @@ pub(super) const STEP: usize = 500;
 pub(super) const UNEXPLAINED: &str = "NOT EXISTS (SELECT 1 FROM jobs \
         WHERE jobs.parser_id = strangers.parser_id AND jobs.state <> 'CANCELLED') \
     AND NOT EXISTS (SELECT 1 FROM creates WHERE creates.parser_id = strangers.parser_id)";
+
+/// A stranger of the ledger's, and not one that a create under way or in doubt may have made.
+const OF_THE_LEDGER: &str = "remote_name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM creates \
+    WHERE creates.remote_name = strangers.remote_name AND creates.outcome = 'pending')";
 
 /// What is looked up of a listed parser: its id and name, the tags that it bears, and who else in
 /// the list bears one of them.
@@ -39,44 +45,6 @@ fn asked(parser: &ListedParser, listing: &Listing) -> Value {
 }
 
 impl Store {
-    /// Records those of `listed` that no job holds and no create made, save those that
-    /// bear another database's tag: it knows them.
-    ///
-    /// # Errors
-    /// Whatever SQLite says; what was recorded before stays so.
-    pub async fn meet(
-        &self,
-        listed: &[&ListedParser],
-        listing: &Listing,
-        now: UnixMs,
-    ) -> Result<(), StoreError> {
-        for step in listed.chunks(STEP) {
-            let parsers = self.unexplained(step, listing).await?;
-            if parsers.is_empty() {
-                continue;
-            }
-            self.writer
-                .run("record parsers that nothing explains", move |connection| {
-                    Box::pin(async move {
-                        sqlx::query(
-                            "INSERT OR IGNORE INTO strangers \
-                                 (parser_id, name, remote_name, seen_with, seen_at) \
-                             SELECT value ->> 'id', value ->> 'name', value ->> 'remote_name', \
-                                 (SELECT coalesce(max(id), 0) FROM creates), ?2 \
-                             FROM json_each(?1)",
-                        )
-                        .bind(json!(parsers).to_string())
-                        .bind(now)
-                        .execute(connection)
-                        .await?;
-                        Ok(())
-                    })
-                })
-                .await?;
-        }
-        Ok(())
-    }
-
     /// Those of `step` that nothing explains, each with the name of the ledger that it bears,
     /// or whose tag: a create's, or that of another parser which a job holds.
     pub(super) async fn unexplained(
@@ -121,27 +89,6 @@ impl Store {
         Ok(unexplained)
     }
 
-    /// Forgets strangers that are gone from the account.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn part_from(&self, ids: Vec<ParserId>) -> Result<(), StoreError> {
-        self.writer
-            .run("forget parsers that are gone", move |connection| {
-                Box::pin(async move {
-                    sqlx::query(
-                        "DELETE FROM strangers \
-                         WHERE parser_id IN (SELECT value FROM json_each(?1))",
-                    )
-                    .bind(json!(ids).to_string())
-                    .execute(connection)
-                    .await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
-
     /// The parsers that nothing explains, the newest first, at most `limit`.
     ///
     /// # Errors
@@ -178,13 +125,60 @@ impl Store {
             .collect::<Result<_, sqlx::Error>>()
             .trying("read a parser that nothing explains")
     }
+}
 
-    /// The parsers that nothing explains, that bear no tag of the ledger, and that no list
-    /// showed before this create was on record.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn strangers_since(&self, create_id: i64) -> Result<Vec<ParserId>, StoreError> {
+impl Strangers for Store {
+    async fn meet(
+        &self,
+        listed: &[&ListedParser],
+        listing: &Listing,
+        now: UnixMs,
+    ) -> Result<(), StoreError> {
+        for step in listed.chunks(STEP) {
+            let parsers = self.unexplained(step, listing).await?;
+            if parsers.is_empty() {
+                continue;
+            }
+            self.writer
+                .run("record parsers that nothing explains", move |connection| {
+                    Box::pin(async move {
+                        sqlx::query(
+                            "INSERT OR IGNORE INTO strangers \
+                                 (parser_id, name, remote_name, seen_with, seen_at) \
+                             SELECT value ->> 'id', value ->> 'name', value ->> 'remote_name', \
+                                 (SELECT coalesce(max(id), 0) FROM creates), ?2 \
+                             FROM json_each(?1)",
+                        )
+                        .bind(json!(parsers).to_string())
+                        .bind(now)
+                        .execute(connection)
+                        .await?;
+                        Ok(())
+                    })
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn part_from(&self, ids: Vec<ParserId>) -> Result<(), StoreError> {
+        self.writer
+            .run("forget parsers that are gone", move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "DELETE FROM strangers \
+                         WHERE parser_id IN (SELECT value FROM json_each(?1))",
+                    )
+                    .bind(json!(ids).to_string())
+                    .execute(connection)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn strangers_since(&self, create_id: i64) -> Result<Vec<ParserId>, StoreError> {
         let sql = format!(
             "SELECT parser_id FROM strangers \
              WHERE seen_with >= ?1 AND remote_name IS NULL AND {UNEXPLAINED}"
@@ -197,15 +191,28 @@ impl Store {
         Ok(ids.into_iter().map(ParserId).collect())
     }
 
-    /// The ids of all strangers.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn met(&self) -> Result<HashSet<ParserId>, StoreError> {
+    async fn met(&self) -> Result<HashSet<ParserId>, StoreError> {
         let ids: Vec<String> = sqlx::query_scalar("SELECT parser_id FROM strangers")
             .fetch_all(&self.readers)
             .await
             .trying("look up the parsers that nothing explained")?;
         Ok(ids.into_iter().map(ParserId).collect())
+    }
+
+    async fn unexplained_of_ledger(&self) -> Result<Unexplained, StoreError> {
+        let sql = format!(
+            "SELECT count(*) FROM strangers INDEXED BY strangers_named \
+             WHERE {OF_THE_LEDGER} AND {UNEXPLAINED}"
+        );
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&self.readers)
+            .await
+            .trying("count the parsers that nothing explains")?;
+        if count == 0 {
+            return Ok(Unexplained::default());
+        }
+        let named = i64::try_from(MOST_NAMED).unwrap_or(i64::MAX);
+        let first = self.strangers_where(OF_THE_LEDGER, named).await?;
+        Ok(Unexplained { count, first })
     }
 }

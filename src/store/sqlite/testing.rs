@@ -6,16 +6,18 @@ mod queue;
 mod submit;
 mod times;
 
+use crate::store::{Changes as _, Queue as _};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use tempfile::TempDir;
 
-use super::{Applied, Intent, Role, Store, StoreError};
+use super::{Role, Store, StoreError};
 use crate::core::{
     backoff::Schedule,
     job::{Job, JobId, ParserId, UnixMs},
     lifecycle::{Change, Event, OnExisting, Policy, Presence, Transition, decide},
     outcome::{CreateOutcome, PollOutcome, Refusal, Words},
 };
+use crate::store::ports::{Applied, Intent};
 
 /// Later than any `created_at` of a test, and yet a time that `run_at` may have.
 const NOW: UnixMs = 4_000_000_000_000;

@@ -5,6 +5,7 @@ use sqlx::AssertSqlSafe;
 
 use super::{Store, StoreError, Trying as _};
 use crate::core::job::{DurationMs, UnixMs};
+use crate::store::ports::Times;
 
 /// The start of the key under which the database keeps the last step that was taken.
 const CLOCK_STEP: &str = "clock_step:";
@@ -85,13 +86,8 @@ const SKIP: &str = "UPDATE jobs SET revision = revision + 1, \
      untrusted_since = untrusted_since + ?1 - updated_at, updated_at = ?1 \
      WHERE state = 'CREATING' AND doubt_since IS NOT NULL AND updated_at < ?1";
 
-impl Store {
-    /// Moves what waits by `step_ms`, by which the clock stepped; it was `before` then.
-    /// Once for each `token`: returns by how much it was moved, now or before.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn shift_times(
+impl Times for Store {
+    async fn shift_times(
         &self,
         token: String,
         step_ms: DurationMs,
@@ -129,14 +125,7 @@ impl Store {
             .await
     }
 
-    /// At the start of a process: nobody knows what the clock did since the last one.
-    /// What a clock ahead of this one touched is moved back to `now`, and the time in
-    /// which nobody looked does not count as time in which a create was absent, or a parser
-    /// was generated.
-    ///
-    /// # Errors
-    /// Whatever SQLite says; then nothing was moved.
-    pub async fn resume_times(&self, now: UnixMs) -> Result<(), StoreError> {
+    async fn resume_times(&self, now: UnixMs) -> Result<(), StoreError> {
         self.writer
             .run("move what waits after a pause", move |connection| {
                 Box::pin(async move {
@@ -156,13 +145,7 @@ impl Store {
             .await
     }
 
-    /// Makes due what a clock dated which is or was ahead of this one, another machine's or
-    /// this one's: QUEUED jobs that wait for no `run_at`, and what waits for a list or a poll.
-    /// Returns how many jobs it was.
-    ///
-    /// # Errors
-    /// Whatever SQLite says; then none was changed.
-    pub async fn date_now(&self, now: UnixMs) -> Result<u64, StoreError> {
+    async fn date_now(&self, now: UnixMs) -> Result<u64, StoreError> {
         let moment = now.saturating_add(MOMENT_MS);
         let long_after = now.saturating_add(LONG_WAIT_MS);
         let is_any: bool = sqlx::query_scalar(AssertSqlSafe(misdated_sql()))

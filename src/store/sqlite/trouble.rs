@@ -116,6 +116,7 @@ impl StoreError {
             | Self::Foreign { .. }
             | Self::Newer { .. }
             | Self::Encode { .. }
+            | Self::Failed { .. }
             | Self::Closed => None,
         }
     }
@@ -129,6 +130,7 @@ fn primary_code(error: &sqlx::Error) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::JobStore as _;
     use crate::store::sqlite::{Role, Store};
 
     #[tokio::test]

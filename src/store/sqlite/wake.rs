@@ -7,6 +7,7 @@ use std::{path::Path, time::Duration};
 use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, Trying as _, open::watcher};
+use crate::store::ports::{Commits, JobStore as _};
 
 /// The net: how long a commit goes unnoticed at the most.
 const SLOW_LOOK: Duration = Duration::from_secs(1);
@@ -32,32 +33,25 @@ impl std::fmt::Debug for Wake {
     }
 }
 
-impl Store {
+impl Wake {
     /// Starts looking for commits.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn wake(&self) -> Result<Wake, StoreError> {
-        let mut connection = watcher(&self.path)
+    pub(super) async fn on(store: &Store) -> Result<Self, StoreError> {
+        let mut connection = watcher(&store.path)
             .await
             .trying("open a connection that watches")?;
         let version = data_version(&mut connection).await?;
-        Ok(Wake {
-            store: self.clone(),
-            foreign: self.writer.foreign_version().await?,
+        Ok(Self {
+            store: store.clone(),
+            foreign: store.writer.foreign_version().await?,
             connection,
             version,
-            folder: folder::Watch::new(&self.path),
+            folder: folder::Watch::new(&store.path),
         })
     }
 }
 
-impl Wake {
-    /// Waits until something was committed since the last call by anyone but this store.
-    ///
-    /// # Errors
-    /// Whatever SQLite says; [`StoreError::Replaced`] as soon as that is noticed.
-    pub async fn committed(&mut self) -> Result<(), StoreError> {
+impl Commits for Wake {
+    async fn next(&mut self) -> Result<(), StoreError> {
         let mut pause = SLOW_LOOK;
         loop {
             // A connection to a file that was deleted or replaced sees no commit any more.
@@ -175,16 +169,16 @@ mod folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::{Role, Store};
+    use crate::store::{Facts as _, Role, Store};
 
     #[tokio::test]
     async fn a_commit_by_another_connection_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
-        let mut wake = store.wake().await.unwrap();
+        let mut wake = store.commits().await.unwrap();
         let other = Store::open(&path, Role::Tool).await.unwrap();
-        let noticed = tokio::spawn(async move { wake.committed().await });
+        let noticed = tokio::spawn(async move { wake.next().await });
         other.set_meta("anything", "new".to_owned()).await.unwrap();
         tokio::time::timeout(Duration::from_secs(30), noticed)
             .await

@@ -9,9 +9,11 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::store::ports::Applied;
+
 use super::{
     StoreError, Trying as _,
-    apply::{self, Applied, Record},
+    apply::{self, Record},
     courtesy::Courtesy,
 };
 

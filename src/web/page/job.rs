@@ -18,7 +18,7 @@ use crate::{
         narrate,
         remedies::{self, is_created_anew},
     },
-    store::{StoreError, report::Story},
+    store::{Queue as _, StoreError, report::Story},
     web::{Vitals, act::Action},
 };
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     core::spec::JobSpec,
-    store::{Applied, Intent, Role, Store},
+    store::{Applied, Changes as _, Intent, Queue as _, Role, Store},
 };
 
 /// Every pair of a job and an event, with jobs of every history, at several times

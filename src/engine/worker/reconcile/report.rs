@@ -11,7 +11,7 @@ use crate::{
         outcome::Flaws,
     },
     engine::worker::Worker,
-    store::StoreError,
+    store::{JobStore, LIST_REPORT, StoreError},
 };
 
 /// What the last lists were like.
@@ -41,7 +41,7 @@ impl Reports {
     }
 }
 
-impl<S: Service> Worker<S> {
+impl<S: Service, D: JobStore> Worker<S, D> {
     /// Takes in a list of so many items that was read whole.
     pub(super) async fn report_list(
         &self,
@@ -51,7 +51,13 @@ impl<S: Service> Worker<S> {
         has_news: bool,
     ) -> Result<(), StoreError> {
         // Whether `null` stands for an empty list is no news of what there is.
-        let showed_any = flaws.is_null && self.store.list_report().await?.shows_any;
+        let showed_any = flaws.is_null
+            && self
+                .store
+                .fact(LIST_REPORT)
+                .await?
+                .unwrap_or_default()
+                .shows_any;
         let (report, is_stored) = {
             let mut reports = self.lists.reports();
             let mut report = ListReport {
@@ -65,8 +71,8 @@ impl<S: Service> Worker<S> {
             (report, is_stored)
         };
         if !is_stored {
-            if self.store.list_report().await? != report {
-                self.store.keep_list_report(&report).await?;
+            if self.store.fact(LIST_REPORT).await?.unwrap_or_default() != report {
+                self.store.keep(LIST_REPORT, &report).await?;
             }
             self.lists.reports().stored = Some(report);
         }

@@ -11,19 +11,19 @@ use crate::{
         outcome::{Flaws, Words},
     },
     engine::worker::Worker,
-    store::StoreError,
+    store::{JobStore, LIST_REPORT, NO_LIST, StoreError},
 };
 
-impl<S: Service> Worker<S> {
+impl<S: Service, D: JobStore> Worker<S, D> {
     /// A list came: if there was none for a while, that is over.
     pub(super) async fn see(&self) -> Result<(), StoreError> {
         let mut blindness = self.lists.blindness.lock().await;
         let was_blind = match &*blindness {
             Some(known) => known.told().is_some(),
-            None => self.store.no_list().await?.is_some(),
+            None => self.store.fact(NO_LIST).await?.flatten().is_some(),
         };
         if was_blind {
-            self.store.set_no_list(None).await?;
+            self.store.keep(NO_LIST, &None).await?;
             tracing::info!("the account's list can be had again");
         }
         *blindness = Some(Blindness::default());
@@ -35,12 +35,12 @@ impl<S: Service> Worker<S> {
         let mut blindness = self.lists.blindness.lock().await;
         let before = match blindness.take() {
             Some(known) => known,
-            None => Blindness::left(self.store.no_list().await?),
+            None => Blindness::left(self.store.fact(NO_LIST).await?.flatten()),
         };
         let after = before.clone().after(words, self.clock.now());
         if before.told() != after.told() {
             // Should it fail, the next answer reads what is stored, and tries again.
-            self.store.set_no_list(after.told()).await?;
+            self.store.keep(NO_LIST, &after.told().cloned()).await?;
         }
         *blindness = Some(after);
         Ok(())
@@ -75,11 +75,20 @@ impl<S: Service> Worker<S> {
         let why = self.why_distrust(listing, known).await?;
         Ok(match (flaws.is_null, why) {
             (false, why) => Ok(why),
-            (true, None) if self.store.list_report().await?.shows_any => Err(Words {
-                status: Some(200),
-                message: "null in the place of the account's list, which showed parsers before"
-                    .to_owned(),
-            }),
+            (true, None)
+                if self
+                    .store
+                    .fact(LIST_REPORT)
+                    .await?
+                    .unwrap_or_default()
+                    .shows_any =>
+            {
+                Err(Words {
+                    status: Some(200),
+                    message: "null in the place of the account's list, which showed parsers before"
+                        .to_owned(),
+                })
+            }
             // Some services say so of an empty list.
             (true, None) => Ok(Some("it is null where a list should be".to_owned())),
             (true, Some(why)) => Err(Words {

@@ -1,5 +1,6 @@
 //! Transitions into the database.
 
+use crate::store::{Gates as _, Ledger as _};
 use serde_json::{json, value::RawValue};
 
 use super::*;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::core::job::{ErrorKind, JobState};
+use crate::store::{Ledger as _, Queue as _};
 
 const OPEN_THE_DOORS: &str = "DROP TRIGGER jobs_insert_check; DROP TRIGGER jobs_spec_check; \
     PRAGMA ignore_check_constraints = ON;";

@@ -1,7 +1,7 @@
 //! Claims and the next due time.
 
 use super::*;
-use crate::store::sqlite::Lane;
+use crate::store::{Lane, Queue as _};
 
 async fn due_names(f: &Fixture, now: UnixMs, limit: usize) -> Vec<String> {
     let due = f.store.due_creates(now, limit).await.unwrap();

@@ -9,7 +9,10 @@ use super::*;
 use crate::{
     core::job::{JobState, ParkReason},
     core::spec::{JobSpec, Portion},
-    store::sqlite::{Conflict, OperatorAction, Selection, Submitted, submit::BULK},
+    store::{
+        Queue as _,
+        sqlite::{Conflict, OperatorAction, Selection, Submitted, submit::BULK},
+    },
 };
 
 fn spec(name: &str) -> JobSpec {

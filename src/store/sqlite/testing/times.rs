@@ -1,6 +1,7 @@
 //! What a step of the clock moves, and what it leaves.
 
 use super::*;
+use crate::store::{Ledger as _, Times as _};
 
 const HOUR_MS: i64 = 3_600_000;
 
