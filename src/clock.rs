@@ -1,12 +1,15 @@
 //! The one source of `now`, so that tests and simulations can hand in their own.
 
 use std::{
+    fmt::Debug,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+use futures_util::future::BoxFuture;
 
 use crate::core::job::{DurationMs, UnixMs};
 
@@ -17,100 +20,133 @@ const MIN_STEP_MS: DurationMs = 2_000;
 /// heartbeat is no older.
 const MAX_SLEEP: Duration = Duration::from_secs(10);
 
-/// Where the time comes from.
+/// A source of time.
 ///
 /// What waits for a time to pass must not be fooled by a wall clock that is set: so
 /// [`now`](Self::now) goes on evenly, and a step is taken only when its owner says so,
 /// which first moves the times that it keeps.
-#[derive(Debug, Clone)]
-pub enum Clock {
-    /// The machine's clock.
-    System(Arc<Steady>),
-    /// A time that somebody sets.
-    Manual(Arc<AtomicI64>),
-    /// The simulation's, on this thread.
-    #[cfg(test)]
-    Simulated,
+pub trait Time: Debug + Send + Sync {
+    /// The time now.
+    fn now(&self) -> UnixMs;
+
+    /// See [`Clock::lasting_ms`].
+    fn lasting_ms(&self) -> DurationMs;
+
+    /// By how much the wall clock is ahead of [`now`](Self::now).
+    fn ahead_ms(&self) -> DurationMs;
+
+    /// See [`Clock::take_step`].
+    fn take_step(&self, step_ms: DurationMs);
+
+    /// See [`Clock::sleep`].
+    fn sleep(&self, pause: Duration) -> BoxFuture<'_, ()>;
 }
 
-/// The wall clock as it was at one moment, and the time that passed since.
-#[derive(Debug)]
-pub struct Steady {
-    began: Instant,
-    began_at: AtomicI64,
-}
+/// Where the time comes from. Cloning it shares the source.
+#[derive(Debug, Clone)]
+pub struct Clock(Arc<dyn Time>);
 
 impl Clock {
+    /// The clock on this source.
+    pub fn on(time: impl Time + 'static) -> Self {
+        Self(Arc::new(time))
+    }
+
     /// The machine's clock, as it stands.
     pub fn system() -> Self {
-        Self::System(Arc::new(Steady {
+        Self::on(Steady {
             began: Instant::now(),
             began_at: AtomicI64::new(wall_clock()),
-        }))
+        })
+    }
+
+    /// A time that somebody sets.
+    pub fn manual(time: Arc<AtomicI64>) -> Self {
+        Self::on(Manual(time))
     }
 
     /// The time now.
     pub fn now(&self) -> UnixMs {
-        match self {
-            Self::System(steady) => steady.now(),
-            Self::Manual(time) => time.load(Ordering::SeqCst),
-            #[cfg(test)]
-            Self::Simulated => crate::simulation::now(),
-        }
+        self.0.now()
     }
 
     /// The time that passed since some moment before this process began, suspended time
     /// included: what lies between two looks passed, whatever the wall clock says.
     pub fn lasting_ms(&self) -> DurationMs {
-        match self {
-            Self::System(_) | Self::Manual(_) => lasting_ms(),
-            #[cfg(test)]
-            Self::Simulated => crate::simulation::time(),
-        }
+        self.0.lasting_ms()
     }
 
     /// By how much the wall clock stepped since the last step was taken, if it did.
     /// A machine that slept looks the same: the time asleep passed for nobody here.
     pub fn step(&self) -> Option<DurationMs> {
-        let step_ms = match self {
-            Self::System(steady) => wall_clock().saturating_sub(steady.now()),
-            Self::Manual(_) => 0,
-            #[cfg(test)]
-            Self::Simulated => crate::simulation::clock_step_ms(),
-        };
+        let step_ms = self.0.ahead_ms();
         (step_ms.abs() >= MIN_STEP_MS).then_some(step_ms)
     }
 
     /// Goes by the wall clock again, after a step by `step_ms`.
     pub fn take_step(&self, step_ms: DurationMs) {
-        match self {
-            Self::System(steady) => {
-                steady.began_at.fetch_add(step_ms, Ordering::SeqCst);
-            }
-            Self::Manual(_) => {}
-            #[cfg(test)]
-            Self::Simulated => crate::simulation::take_clock_step(step_ms),
-        }
+        self.0.take_step(step_ms);
     }
 
     /// Waits, and not for very long: it is looked at anew whether there is more to wait.
     pub async fn sleep(&self, pause: Duration) {
-        match self {
-            Self::System(_) | Self::Manual(_) => {
-                tokio::time::sleep(pause.min(MAX_SLEEP)).await;
-            }
-            #[cfg(test)]
-            Self::Simulated => crate::simulation::sleep(pause).await,
-        }
+        self.0.sleep(pause).await;
     }
 }
 
-impl Steady {
+/// The wall clock as it was at one moment, and the time that passed since.
+#[derive(Debug)]
+struct Steady {
+    began: Instant,
+    began_at: AtomicI64,
+}
+
+impl Time for Steady {
     fn now(&self) -> UnixMs {
         let passed_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
         self.began_at
             .load(Ordering::SeqCst)
             .saturating_add(passed_ms)
+    }
+
+    fn lasting_ms(&self) -> DurationMs {
+        lasting_ms()
+    }
+
+    fn ahead_ms(&self) -> DurationMs {
+        wall_clock().saturating_sub(self.now())
+    }
+
+    fn take_step(&self, step_ms: DurationMs) {
+        self.began_at.fetch_add(step_ms, Ordering::SeqCst);
+    }
+
+    fn sleep(&self, pause: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(pause.min(MAX_SLEEP)))
+    }
+}
+
+/// A time that somebody sets.
+#[derive(Debug)]
+struct Manual(Arc<AtomicI64>);
+
+impl Time for Manual {
+    fn now(&self) -> UnixMs {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn lasting_ms(&self) -> DurationMs {
+        lasting_ms()
+    }
+
+    fn ahead_ms(&self) -> DurationMs {
+        0
+    }
+
+    fn take_step(&self, _step_ms: DurationMs) {}
+
+    fn sleep(&self, pause: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(pause.min(MAX_SLEEP)))
     }
 }
 

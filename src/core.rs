@@ -26,6 +26,7 @@ pub mod progress;
 pub mod rejections;
 pub mod remote_name;
 pub mod restored;
+pub mod rules;
 pub mod spec;
 pub mod text;
 pub mod timestamp;

@@ -7,14 +7,13 @@ mod books;
 mod chance;
 mod chaos;
 mod gate_watch;
+mod ground;
 mod rules;
 mod scenario;
 mod seam;
+mod store;
 mod verdict;
 mod wire;
 mod world;
 
 mod run;
-
-pub(crate) use rules::{Rule, breaks};
-pub(crate) use seam::{Readers, clock_step_ms, commit, now, sleep, take_clock_step, time};

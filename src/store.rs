@@ -1,5 +1,7 @@
 //! Where jobs are kept: what is asked of a store, and the stores.
 
+#[cfg(test)]
+pub(crate) mod memory;
 pub mod ports;
 pub mod sqlite;
 

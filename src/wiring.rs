@@ -30,6 +30,7 @@ use crate::{
         oddities::CreatesHold,
         pace::{self, Generation, Pace},
         restored::Restored,
+        rules::Rules,
     },
     engine::{
         account::Account,
@@ -73,6 +74,7 @@ pub fn policy(settings: &Settings) -> Policy {
         max_attempts: i64::from(settings.retry.max_attempts),
         settle_ms: millis(settings.reconcile.settle),
         settle_after_error_ms: millis(settings.reconcile.settle_after_error),
+        rules: Rules::KEPT,
     }
 }
 
@@ -83,6 +85,7 @@ pub fn gate_policy(settings: &Settings) -> GatePolicy {
         max_probe_interval_ms: millis(settings.park.max_probe_interval),
         hold_interval_ms: millis(settings.retry.initial_interval),
         max_hold_interval_ms: millis(settings.retry.max_interval),
+        rules: Rules::KEPT,
     }
 }
 

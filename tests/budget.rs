@@ -84,7 +84,7 @@ async fn what_the_budget_held_goes_on_when_the_utc_day_turns() {
             ticking.fetch_add(2, Ordering::SeqCst);
         }
     });
-    let clock = Clock::Manual(Arc::clone(&time));
+    let clock = Clock::manual(Arc::clone(&time));
     let running = harness.start_at(clock, Until::Stopped).await;
     harness
         .await_states(&[(JobState::Finished, 2), (JobState::Parked, 3)])
@@ -115,7 +115,7 @@ async fn what_a_clock_that_was_ahead_dated_counts_once_when_the_service_agrees_w
     harness.set("budget.max_credits_per_day", "60000");
     harness.enqueue(1).await;
     let ahead = Clock::system().now() + YEAR_MS;
-    let clock = Clock::Manual(Arc::new(AtomicI64::new(ahead)));
+    let clock = Clock::manual(Arc::new(AtomicI64::new(ahead)));
     let running = harness.start_at(clock, Until::Stopped).await;
     harness
         .wait_until("it is sent", async || {

@@ -37,7 +37,7 @@ async fn one_list_answers_for_many_and_only_what_changed_is_asked_for() {
     let lists = harness.requests(Endpoint::List);
 
     let when_all_are_due = Clock::system().now() + 360_000;
-    let clock = Clock::Manual(Arc::new(AtomicI64::new(when_all_are_due)));
+    let clock = Clock::manual(Arc::new(AtomicI64::new(when_all_are_due)));
     let running = harness.start_at(clock, Until::Stopped).await;
     harness
         .await_states(&[(JobState::Generating, 89), (JobState::Finished, 11)])

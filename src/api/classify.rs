@@ -117,11 +117,7 @@ fn answered(answer: &Answer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
 
 /// Whether the service itself failed. Any other 5xx, 408 and 499 may be a gateway's word,
 /// and the create still on its way.
-fn is_the_services_own(status: u16) -> bool {
-    #[cfg(test)]
-    if crate::simulation::breaks(crate::simulation::Rule::GatewaysWord) {
-        return (500..=599).contains(&status);
-    }
+const fn is_the_services_own(status: u16) -> bool {
     status == 500
 }
 

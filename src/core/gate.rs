@@ -7,6 +7,7 @@
 use crate::core::{
     job::{DurationMs, UnixMs, named_enum},
     outcome::{MAX_RETRY_AFTER_MS, Refusal},
+    rules::Rules,
 };
 
 named_enum! {
@@ -128,6 +129,8 @@ pub struct GatePolicy {
     pub hold_interval_ms: DurationMs,
     /// The longest such hold.
     pub max_hold_interval_ms: DurationMs,
+    /// The rules that are kept.
+    pub rules: Rules,
 }
 
 impl GatePolicy {

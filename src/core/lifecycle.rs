@@ -18,6 +18,7 @@ use crate::core::{
         DurationMs, ErrorKind, Job, JobState, ParkReason, ParserId, Progress, UnixMs, named_enum,
     },
     outcome::{CreateOutcome, Finished, ListedParser, PollOutcome, Refusal, Words},
+    rules::Rules,
 };
 
 /// How many trusted lists must lack a parser before its absence counts.
@@ -54,6 +55,8 @@ pub struct Policy {
     pub settle_ms: DurationMs,
     /// The settling time after the service itself answered 5xx.
     pub settle_after_error_ms: DurationMs,
+    /// The rules that are kept.
+    pub rules: Rules,
 }
 
 impl Policy {

@@ -8,6 +8,7 @@ use crate::core::{
     lifecycle::Sighting,
     outcome::ListedParser,
     remote_name::{Echo, Folded, Tag, is_tagged, tag_of, tags_in},
+    rules::{Rule, Rules},
 };
 
 /// What is shorter than the longest name of a list by more characters was not cut where
@@ -24,6 +25,7 @@ pub struct Listing {
     /// The service was seen to cut names to so many characters: the absence of a longer
     /// one proves nothing.
     pub cut_to_chars: Option<usize>,
+    rules: Rules,
     /// In the order of their ids. Sorted rather than hashed: an account may hold a hundred
     /// thousand parsers, and each is here once.
     items: Vec<ListedParser>,
@@ -106,12 +108,20 @@ impl Listing {
             listed_at,
             distrust: None,
             cut_to_chars: None,
+            rules: Rules::KEPT,
             items,
             by_name,
             by_tag,
             long,
             by_spelling: OnceLock::new(),
         }
+    }
+
+    /// The same, searched under these rules.
+    #[must_use]
+    pub const fn under(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// The parser of this id.
@@ -174,8 +184,7 @@ impl Listing {
     /// Every parser that bears the tag of the name that was `sent`, or, where that has no
     /// tag, whose name may be another spelling of it.
     pub fn bearing(&self, sent: &str) -> Vec<&ListedParser> {
-        #[cfg(test)]
-        if crate::simulation::breaks(crate::simulation::Rule::TagIdentity) {
+        if !self.rules.keep(Rule::TagIdentity) {
             return self.named(sent);
         }
         let Some(tag) = tag_of(sent) else {
@@ -275,8 +284,7 @@ impl Listing {
             [parser] => return Sighting::One(parser.id.clone(), parser.version),
             several => return Sighting::Several(ids(several)),
         }
-        #[cfg(test)]
-        if crate::simulation::breaks(crate::simulation::Rule::TagIdentity) {
+        if !self.rules.keep(Rule::TagIdentity) {
             return self.absence(None);
         }
         let cut = self.cut_from(sent).into_iter();

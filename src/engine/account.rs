@@ -11,6 +11,7 @@ use crate::{
         job::{DurationMs, JobId, ParkReason, UnixMs},
         outcome::{CreateOutcome, Refusal},
         rejections::Rejections,
+        rules::Rule,
         timestamp::iso,
     },
     engine::key::KeyProof,
@@ -160,8 +161,7 @@ impl Account {
             Admission::NoneUntil(_) => return None,
         };
         *gate = gate.with_canary();
-        #[cfg(test)]
-        if crate::simulation::breaks(crate::simulation::Rule::Canary) {
+        if !self.policy.rules.keep(Rule::Canary) {
             *gate = gate.without_canary();
         }
         Some(Pass {
@@ -173,8 +173,7 @@ impl Account {
 
     /// Whether the holder of this pass may still ask: the gate may have closed since.
     pub fn lets(&self, pass: &Pass) -> bool {
-        #[cfg(test)]
-        if crate::simulation::breaks(crate::simulation::Rule::Canary) {
+        if !self.policy.rules.keep(Rule::Canary) {
             return true;
         }
         let gate = self.gate(pass.scope);
@@ -268,10 +267,6 @@ impl Account {
     /// # Errors
     /// The bound that it would exceed; creates are then held until there is room.
     pub fn reserve(&self, now: UnixMs) -> Result<(), OverBudget> {
-        #[cfg(test)]
-        if crate::simulation::breaks(crate::simulation::Rule::Budget) {
-            return Ok(());
-        }
         let mut state = self.lock();
         match state.budget.admits(now) {
             Ok(()) => {
@@ -435,13 +430,14 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 mod tests {
     use super::*;
     use crate::{
-        core::budget::utc_day,
+        core::{budget::utc_day, rules::Rules},
         store::{Gates as _, Role, Store},
     };
 
     const DAY_MS: i64 = 86_400_000;
 
     const POLICY: GatePolicy = GatePolicy {
+        rules: Rules::KEPT,
         probe_interval_ms: 1,
         max_probe_interval_ms: 1,
         hold_interval_ms: 1,

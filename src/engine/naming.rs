@@ -11,6 +11,7 @@ use crate::{
         listing::Listing,
         outcome::{ListedParser, NoList},
         presence::{Finding, Known, PaidFor},
+        rules::{Rule, Rules},
         spec::JobSpec,
     },
     store::StoreError,
@@ -44,6 +45,8 @@ pub struct Naming {
     pub name_tag: bool,
     /// Whether `create.on_existing` is `create`.
     pub wants_new: bool,
+    /// The rules that are kept.
+    pub rules: Rules,
 }
 
 /// What the service says of one parser.
@@ -98,7 +101,7 @@ pub async fn plan<L: Look>(
     naming: Naming,
 ) -> Result<Result<Plan, NoList>, StoreError> {
     if let Some(id) = &job.progress.parser_id
-        && asks_for_former()
+        && naming.rules.keep(Rule::FormerParser)
     {
         let presence = match look.ask(id).await? {
             Ok(Asked::Usable) => Some(Presence::Own(id.clone())),
@@ -166,21 +169,11 @@ pub async fn plan<L: Look>(
     }
 }
 
-#[cfg(not(test))]
-const fn asks_for_former() -> bool {
-    true
-}
-
-#[cfg(test)]
-fn asks_for_former() -> bool {
-    !crate::simulation::breaks(crate::simulation::Rule::FormerParser)
-}
-
 /// The first name that is looked at: one of those that the job had before, whose parsers
 /// may turn out to be of use after all.
 fn first_recreation(job: &Job, naming: Naming) -> i64 {
     let own = job.progress.recreation;
-    if naming.wants_new || !naming.name_tag || !asks_for_former() {
+    if naming.wants_new || !naming.name_tag || !naming.rules.keep(Rule::FormerParser) {
         return own;
     }
     own.saturating_sub(MAX_FORMER_NAMES).max(0).min(own)

@@ -117,6 +117,7 @@ impl<S: Service> Planner<'_, S> {
         let naming = Naming {
             name_tag: self.name_tag,
             wants_new: self.policy.on_existing == OnExisting::Create,
+            rules: self.policy.rules,
         };
         Ok(match naming::plan(self, job, spec, naming).await? {
             Ok(plan) => self.prospect(job, plan.presence, plan.remote_name, plan.recreation),

@@ -260,7 +260,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let now = Clock::system().now();
         let time = Arc::new(AtomicI64::new(now + YEAR_MS));
-        let clock = Clock::Manual(Arc::clone(&time));
+        let clock = Clock::manual(Arc::clone(&time));
         let store = with_job_done_at(&folder.path().join("p.db"), now).await;
         let keeper = keeper(&store, clock, HOUR_MS);
         // A start by a clock that is a year ahead, and another one after it.

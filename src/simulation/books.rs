@@ -1,12 +1,11 @@
 //! What must hold, whatever happens: looked at after each commit and at each request,
-//! from outside, with a connection of its own and the account's own books.
+//! from outside, and by the account's own books.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OpenFlags, backup::Backup};
-
 use super::{
     gate_watch::GateWatch,
+    ground::{CreateRow, Ground, JobRow, Operation},
     scenario::Scenario,
     verdict::{Verdict, holds},
 };
@@ -29,32 +28,9 @@ pub(super) struct Post {
     is_forgotten: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct JobRow {
-    pub id: i64,
-    pub name: String,
-    pub urls: String,
-    pub state: String,
-    pub park_reason: Option<String>,
-    pub parser_id: Option<String>,
-    pub error_kind: Option<String>,
-    remote_name: Option<String>,
-}
-
-#[derive(Debug)]
-struct CreateRow {
-    id: i64,
-    remote_name: String,
-    outcome: String,
-    parser_id: Option<String>,
-    credits: i64,
-    sent_at: UnixMs,
-    settled_at: Option<UnixMs>,
-}
-
 #[derive(Debug)]
 pub(super) struct Books {
-    connection: Connection,
+    ground: Box<dyn Ground>,
     pub jobs: Vec<JobRow>,
     creates: Vec<CreateRow>,
     pub posts: Vec<Post>,
@@ -70,8 +46,6 @@ pub(super) struct Books {
     pub was_elsewhere: bool,
     /// An answer to a list was none.
     pub had_no_list: bool,
-    /// A copy of the database from before.
-    backup: Option<Connection>,
     /// Such a copy was put in place.
     pub was_restored: bool,
     /// A parser was deleted so soon that it might as well have been late.
@@ -79,36 +53,9 @@ pub(super) struct Books {
 }
 
 impl Books {
-    /// The connection of one run after another: the triggers are long to prepare.
-    pub fn connect(path: &std::path::Path) -> rusqlite::Result<Connection> {
-        let connection = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        connection.pragma_update(None, "synchronous", "OFF")?;
-        connection.set_prepared_statement_cache_capacity(64);
-        Ok(connection)
-    }
-
-    /// Books without what the last run left.
-    pub fn open(connection: Connection) -> rusqlite::Result<Self> {
-        for sql in [
-            "BEGIN IMMEDIATE",
-            "DELETE FROM jobs",
-            "DELETE FROM job_events",
-            "DELETE FROM creates",
-            "DELETE FROM gates",
-            "DELETE FROM gone_parsers",
-            "DELETE FROM strangers",
-            "DELETE FROM meta",
-            "DELETE FROM account_epochs",
-            "DELETE FROM sqlite_sequence",
-            "COMMIT",
-        ] {
-            connection.prepare_cached(sql)?.execute([])?;
-        }
-        Ok(Self {
-            connection,
+    pub fn on(ground: Box<dyn Ground>) -> Self {
+        Self {
+            ground,
             jobs: Vec::new(),
             creates: Vec::new(),
             posts: Vec::new(),
@@ -121,66 +68,35 @@ impl Books {
             was_elsewhere: false,
             had_no_list: false,
             lost_young: false,
-            backup: None,
             was_restored: false,
-        })
+        }
     }
 
-    pub fn into_connection(self) -> Connection {
-        self.connection
-    }
-
-    /// Changes the database as another program would; how many rows.
-    pub fn sql(
-        &mut self,
-        now: UnixMs,
-        job: Option<i64>,
-        sql: &'static str,
-        values: impl rusqlite::Params,
-    ) -> usize {
-        self.connection
-            .prepare_cached("UPDATE simulated_clock SET at = ?1")
-            .and_then(|mut clock| clock.execute([now]))
-            .unwrap();
-        let mut statement = self.connection.prepare_cached(sql).unwrap();
-        let changed = statement.execute(values).unwrap_or(0);
+    /// Changes the store as another program would; how many rows.
+    pub fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> usize {
+        let changed = self.ground.operate(now, operation);
         if changed > 0 {
-            self.touched.extend(job);
+            self.touched.extend(operation.job());
         }
         changed
     }
 
-    /// Copies the database.
+    /// Copies the store.
     pub fn back_up(&mut self) {
-        let mut copy = Connection::open_in_memory().unwrap();
-        Backup::new(&self.connection, &mut copy)
-            .and_then(|backup| backup.run_to_completion(1000, std::time::Duration::ZERO, None))
-            .unwrap();
-        self.backup = Some(copy);
+        self.ground.back_up();
     }
 
     /// Whether there is a copy, and it has the jobs that there are now.
     pub fn can_restore(&self) -> bool {
-        let ids = |connection: &Connection| -> rusqlite::Result<Vec<i64>> {
-            connection
-                .prepare("SELECT id FROM jobs ORDER BY id")?
-                .query_map([], |row| row.get(0))?
-                .collect()
-        };
-        self.backup
-            .as_ref()
-            .is_some_and(|copy| ids(copy).unwrap() == ids(&self.connection).unwrap())
+        self.ground.can_restore()
     }
 
-    /// Puts the copy in the place of the database.
+    /// Puts the copy in the place of the store.
     pub fn restore(&mut self) {
-        let Some(copy) = self.backup.take() else {
+        if !self.ground.restore() {
             return;
-        };
-        Backup::new(&copy, &mut self.connection)
-            .and_then(|backup| backup.run_to_completion(1000, std::time::Duration::ZERO, None))
-            .unwrap();
-        self.read().unwrap();
+        }
+        self.read();
         self.touched.clear();
         // Rows of the ledger that are there no more give their numbers to others.
         let newest = self.creates.iter().map(|row| row.id).max().unwrap_or(0);
@@ -194,7 +110,7 @@ impl Books {
     /// Reads the database and holds it against what was there before.
     pub fn look(&mut self, plan: &Scenario, service: &World, time: UnixMs) -> Verdict {
         let before = std::mem::take(&mut self.jobs);
-        self.read().map_err(|error| error.to_string())?;
+        self.read();
         for old in &before {
             let Some(new) = self.jobs.iter().find(|new| new.id == old.id) else {
                 return Err(format!("job {} is gone", old.name));
@@ -286,41 +202,8 @@ impl Books {
         Ok(())
     }
 
-    fn read(&mut self) -> rusqlite::Result<()> {
-        let mut jobs = self.connection.prepare_cached(
-            "SELECT id, name, urls, state, park_reason, parser_id, error_kind, remote_name FROM jobs",
-        )?;
-        self.jobs = jobs
-            .query_map([], |row| {
-                Ok(JobRow {
-                    id: row.get(0)?,
-                    name: row.get(1)?,
-                    urls: row.get(2)?,
-                    state: row.get(3)?,
-                    park_reason: row.get(4)?,
-                    parser_id: row.get(5)?,
-                    error_kind: row.get(6)?,
-                    remote_name: row.get(7)?,
-                })
-            })?
-            .collect::<Result<_, _>>()?;
-        let mut creates = self.connection.prepare_cached(
-            "SELECT id, remote_name, outcome, parser_id, credits, sent_at, settled_at FROM creates",
-        )?;
-        self.creates = creates
-            .query_map([], |row| {
-                Ok(CreateRow {
-                    id: row.get(0)?,
-                    remote_name: row.get(1)?,
-                    outcome: row.get(2)?,
-                    parser_id: row.get(3)?,
-                    credits: row.get(4)?,
-                    sent_at: row.get(5)?,
-                    settled_at: row.get(6)?,
-                })
-            })?
-            .collect::<Result<_, _>>()?;
-        Ok(())
+    fn read(&mut self) {
+        (self.jobs, self.creates) = self.ground.rows();
     }
 
     /// A create is about to be sent; returns its number.
@@ -332,7 +215,7 @@ impl Books {
     ) -> Result<usize, String> {
         let name = &request.name;
         let urls = serde_json::to_string(&request.urls).unwrap_or_default();
-        self.read().map_err(|error| error.to_string())?;
+        self.read();
         let row = self
             .creates
             .iter()
@@ -385,20 +268,16 @@ impl Books {
 
     /// The process ended: the next one knows of the gate what is stored.
     pub fn crashed(&mut self, time: UnixMs, now: UnixMs) {
-        let mut gate = self
-            .connection
-            .prepare_cached(
-                "SELECT next_probe_at, interval_ms, reason IN ('throttled', 'unreachable'), \
-                 since FROM gates WHERE scope = 'create'",
-            )
-            .unwrap();
-        let stored = gate.query_row([], |row| {
-            let (probe_at, since): (UnixMs, UnixMs) = (row.get(0)?, row.get(3)?);
+        let stored = self.ground.create_gate().map(|gate| {
             // A clock that went back makes the probe due.
-            let wait_ms = if now < since { 0 } else { probe_at - now };
-            Ok((wait_ms, row.get(1)?, row.get(2)?))
+            let wait_ms = if now < gate.since {
+                0
+            } else {
+                gate.next_probe_at - now
+            };
+            (wait_ms, gate.interval_ms, gate.is_passing)
         });
-        self.gate.restarted(stored.ok(), time);
+        self.gate.restarted(stored, time);
     }
 
     /// After all faults: whether every job has come to rest, and rightly so.

@@ -1,7 +1,8 @@
 //! What goes wrong beside the requests: crashes, clocks, disks, people.
 
 use super::{
-    books::{Books, JobRow},
+    books::Books,
+    ground::{JobRow, Operation},
     scenario::{Focus, LATEST_ARRIVAL_MS, SETTLE_MS},
     world::{Sim, What},
 };
@@ -19,9 +20,8 @@ fn url(name: &str, edition: u32) -> String {
 impl Books {
     /// A program adds a job; how many rows.
     pub fn insert(&mut self, now: UnixMs, name: &str) -> usize {
-        let sql = "INSERT INTO jobs (name, urls, created_at, updated_at, due_at) \
-                   VALUES (?1, ?2, ?3, ?3, ?3)";
-        self.sql(now, None, sql, (name, url(name, 0), now))
+        let urls = url(name, 0);
+        self.operate(now, Operation::Insert { name, urls: &urls })
     }
 }
 
@@ -113,8 +113,7 @@ impl Sim {
         };
         self.note(|| format!("somebody retries {}", failed.name));
         let now = self.now() + self.clock_step_ms;
-        let sql = "UPDATE jobs SET state = 'QUEUED' WHERE id = ?1 AND state <> 'QUEUED'";
-        let changed = self.books.sql(now, Some(failed.id), sql, [failed.id]);
+        let changed = self.books.operate(now, Operation::Retry(failed.id));
         if changed > 0 {
             self.changed();
         }
@@ -212,16 +211,7 @@ impl Sim {
         let (id, now) = (job.id, self.now());
         let name = job.name.clone();
         self.note(|| format!("somebody resolves {name} with {parser}"));
-        let adopted = "UPDATE jobs SET revision = revision + 1, state = 'GENERATING', \
-             epoch = (SELECT coalesce(max(epoch), 0) FROM account_epochs), parser_id = ?1, generating_since = ?2, due_at = ?2, updated_at = ?2, \
-             doubt_since = NULL, doubt_cause = NULL, absent_since = NULL, absent_lists = 0, \
-             untrusted_since = NULL, park_reason = NULL, remote_name = NULL \
-             WHERE id = ?3 AND doubt_since IS NOT NULL AND state IN ('CREATING', 'PARKED')";
-        let made = "UPDATE creates SET outcome = 'made', parser_id = ?1, settled_at = ?2, \
-             epoch = (SELECT coalesce(max(epoch), 0) FROM account_epochs) \
-             WHERE job_id = ?3 AND outcome = 'pending'";
-        if self.books.sql(now, Some(id), adopted, (parser, now, id)) > 0 {
-            self.books.sql(now, None, made, (parser, now, id));
+        if self.books.operate(now, Operation::Adopt { id, parser }) > 0 {
             self.changed();
         }
     }
@@ -251,17 +241,15 @@ impl Sim {
             }
             0 | 1 => {
                 self.note(|| format!("somebody cancels {}", job.name));
-                let sql = "UPDATE jobs SET state = 'CANCELLED' WHERE id = ?1";
-                self.books.sql(now, Some(id), sql, [id])
+                self.books.operate(now, Operation::Cancel(id))
             }
             2 => {
                 self.note(|| format!("somebody retries {}", job.name));
-                let sql = "UPDATE jobs SET state = 'QUEUED' WHERE id = ?1 AND state <> 'QUEUED'";
-                self.books.sql(now, Some(id), sql, [id])
+                self.books.operate(now, Operation::Retry(id))
             }
             3 => {
                 self.note(|| "somebody opens the gates".to_owned());
-                let opened = self.books.sql(now, None, "DELETE FROM gates", []);
+                let opened = self.books.operate(now, Operation::OpenGates);
                 if opened > 0 {
                     self.books.gate.opened_by_somebody();
                 }
@@ -270,8 +258,7 @@ impl Sim {
             _ => {
                 self.note(|| format!("somebody edits {}", job.name));
                 let urls = url(&job.name, self.steps);
-                let sql = "UPDATE jobs SET urls = ?1 WHERE id = ?2";
-                let changed = self.books.sql(now, Some(id), sql, (urls, id));
+                let changed = self.books.operate(now, Operation::Edit { id, urls: &urls });
                 if changed > 0 {
                     self.books.edited.insert(id);
                 }

@@ -1,8 +1,10 @@
 //! Runs: one seed, many seeds, a failing seed shortened, a rule broken.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     path::{Path, PathBuf},
+    rc::Rc,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
@@ -15,8 +17,11 @@ use tokio::sync::watch;
 use super::{
     books::Books,
     chance::{Chance, shortened},
-    rules::{Rule, set_broken},
+    ground::{Ground, Model, Sqlite},
+    rules::{Rule, breaks, kept},
     scenario::REQUEST_TIMEOUT_MS,
+    seam::SimulatedTime,
+    store::Simulated,
     wire::Wire,
     world::{self, Order, Sim, with},
 };
@@ -28,12 +33,20 @@ use crate::{
         daemon::{Daemon, Until},
         worker::{Stop, Worker, reconcile::Lists},
     },
-    store::{Accounts as _, Facts as _, LIST_LAG, RESTORED, Role, Store, StoreError},
+    store::{
+        JobStore, LIST_LAG, RESTORED, Role, Store, StoreError,
+        memory::Memory,
+        ports::{Accounts as _, Facts as _},
+    },
     wiring,
 };
 
-/// Seeds of a plain `cargo test`.
+/// Seeds of a plain `cargo test`, on the model and on SQLite.
 const SEEDS: u64 = 1_000;
+const SQLITE_SEEDS: u64 = 200;
+
+/// Seeds of which every step is held against the other store's.
+const ALIKE_SEEDS: u64 = 40;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -117,42 +130,72 @@ fn simulate_clock(path: &Path) {
     connection.close().unwrap();
 }
 
-/// A database and a thread's runtime, for one run after another: opening one is most of
-/// the work of a run.
+/// What a run's store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Model,
+    Sqlite,
+}
+
+/// A database for one run after another: opening one is most of the work of a run.
+struct Database {
+    store: Store,
+    connection: Rc<RefCell<rusqlite::Connection>>,
+}
+
+/// A thread's runtime and, for runs on SQLite, its database.
 struct Stage {
     runtime: tokio::runtime::Runtime,
-    store: Option<Store>,
-    connection: Option<rusqlite::Connection>,
+    database: Option<Database>,
+    broken: Option<Rule>,
     is_traced: bool,
 }
 
 impl Stage {
-    fn new(folder: &Path, template: &Path) -> Self {
-        let path = folder.join(format!("{:?}.db", std::thread::current().id()));
-        for end in ["", "-wal", "-shm", ".lock"] {
-            let _none_there = std::fs::remove_file(format!("{}{end}", path.display()));
-        }
-        std::fs::copy(template, &path).unwrap();
+    fn new(kind: Kind, folder: &Path, template: &Path, broken: Option<Rule>) -> Self {
         let runtime = runtime();
-        let store = runtime.block_on(Store::open(&path, Role::Daemon)).unwrap();
-        simulate_clock(&path);
+        let database = (kind == Kind::Sqlite).then(|| {
+            let path = folder.join(format!("{:?}.db", std::thread::current().id()));
+            for end in ["", "-wal", "-shm", ".lock"] {
+                let _none_there = std::fs::remove_file(format!("{}{end}", path.display()));
+            }
+            std::fs::copy(template, &path).unwrap();
+            let store = runtime.block_on(Store::open(&path, Role::Daemon)).unwrap();
+            simulate_clock(&path);
+            Database {
+                store,
+                connection: Sqlite::connect(&path).unwrap(),
+            }
+        });
         Self {
             runtime,
-            store: Some(store),
-            connection: Some(Books::connect(&path).unwrap()),
+            database,
+            broken,
             is_traced: false,
         }
     }
 
     /// Runs a seed, or its draws as they were or were shortened.
-    fn run(&mut self, seed: u64, draws: Option<&[u32]>) -> Outcome {
-        let (Some(store), Some(connection)) = (&self.store, self.connection.take()) else {
-            unreachable!("both are open until this is dropped");
-        };
+    fn run(&self, seed: u64, draws: Option<&[u32]>) -> Outcome {
+        if let Some(Database { store, connection }) = &self.database {
+            let ground = Sqlite::cleared(Rc::clone(connection)).unwrap();
+            return self.run_on(seed, draws, Box::new(ground), store.clone());
+        }
+        let memory = Memory::default();
+        let ground = Model::new(memory.clone());
+        self.run_on(seed, draws, Box::new(ground), memory)
+    }
+
+    fn run_on(
+        &self,
+        seed: u64,
+        draws: Option<&[u32]>,
+        ground: Box<dyn Ground>,
+        store: impl JobStore,
+    ) -> Outcome {
         fastrand::seed(seed);
         let chance = draws.map_or_else(|| Chance::seeded(seed), Chance::replaying);
-        let books = Books::open(connection).unwrap();
-        let mut sim = Sim::new(seed, chance, books, self.is_traced);
+        let mut sim = Sim::new(seed, chance, Books::on(ground), self.broken, self.is_traced);
         let now = sim.now();
         for job in 0..sim.plan.jobs {
             let name = ["a", "b", "c"][job as usize];
@@ -160,31 +203,29 @@ impl Stage {
         }
         sim.look();
         world::begin(sim);
-        self.runtime.block_on(drive(store));
+        self.runtime.block_on(drive(&Simulated(store)));
         let sim = world::end().unwrap();
-        let posts = sim.books.posts.len();
-        self.connection = Some(sim.books.into_connection());
         Outcome {
             violation: sim.violation,
             draws: sim.chance.drawn().to_vec(),
             trace: sim.trace,
             steps: sim.steps,
             crashes: sim.crashes,
-            posts,
+            posts: sim.books.posts.len(),
         }
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if let Some(store) = self.store.take() {
+        if let Some(Database { store, .. }) = self.database.take() {
             self.runtime.block_on(store.close());
         }
     }
 }
 
 /// Starts process after process until the run is over.
-async fn drive(store: &Store) {
+async fn drive<D: JobStore>(store: &Simulated<D>) {
     let ordered = with(|sim| sim.ordered.clone());
     loop {
         let (stop, stopped) = watch::channel(Stop::No);
@@ -215,14 +256,18 @@ async fn drive(store: &Store) {
     }
 }
 
-async fn process(store: Store, stop: watch::Receiver<Stop>) -> Result<(), StoreError> {
-    let clock = Clock::Simulated;
+async fn process<D: JobStore>(
+    store: Simulated<D>,
+    stop: watch::Receiver<Stop>,
+) -> Result<(), StoreError> {
+    let clock = Clock::on(SimulatedTime);
+    let (kept, is_bounded) = (kept(), !breaks(Rule::Budget));
     let (policy, gates, budget, limits, max_requests, credits_per_create) = with(|sim| {
         let plan = &sim.plan;
         (
-            plan.policy(),
-            plan.gate_policy(),
-            plan.budget(),
+            plan.policy(kept),
+            plan.gate_policy(kept),
+            plan.budget(is_bounded),
             plan.limits(),
             plan.max_requests as usize,
             plan.credits_per_create,
@@ -276,6 +321,7 @@ struct Portion {
 
 /// Runs seeds on so many threads. Returns those that failed, and why.
 fn sweep(
+    kind: Kind,
     portion: Portion,
     threads: usize,
     broken: Option<Rule>,
@@ -291,9 +337,10 @@ fn sweep(
             let (next, failed, totals) = (&next, &failed, &totals);
             let (folder, template) = (folder.path(), template.as_path());
             scope.spawn(move || {
-                set_broken(broken);
-                stay_on(thread);
-                let mut stage = Stage::new(folder, template);
+                if kind == Kind::Sqlite {
+                    stay_on(thread);
+                }
+                let mut stage = Stage::new(kind, folder, template, broken);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= end || failed.lock().unwrap().len() >= portion.max_failed {
@@ -368,24 +415,28 @@ fn from_environment(name: &str) -> Option<u64> {
     )
 }
 
-/// `PARSERD_TEST_SEEDS` says how many, `PARSERD_TEST_FIRST_SEED` where to begin, and
-/// `PARSERD_TEST_MAX_FAILED` after how many that fail to stop.
-fn portion() -> Portion {
+/// `PARSERD_TEST_SEEDS` says how many run on the model and `PARSERD_TEST_SQLITE_SEEDS` how many on
+/// SQLite, `PARSERD_TEST_FIRST_SEED` where to begin, and `PARSERD_TEST_MAX_FAILED` after how many
+/// that fail to stop.
+fn portion(kind: Kind) -> Portion {
+    let (name, default) = match kind {
+        Kind::Model => ("PARSERD_TEST_SEEDS", SEEDS),
+        Kind::Sqlite => ("PARSERD_TEST_SQLITE_SEEDS", SQLITE_SEEDS),
+    };
     Portion {
         first: from_environment("PARSERD_TEST_FIRST_SEED").unwrap_or(0),
-        count: from_environment("PARSERD_TEST_SEEDS").unwrap_or(SEEDS),
+        count: from_environment(name).unwrap_or(default),
         max_failed: from_environment("PARSERD_TEST_MAX_FAILED").map_or(1, |most| most as usize),
     }
 }
 
-#[test]
-fn no_seed_pays_twice_loses_a_job_or_gets_stuck() {
+fn no_seed_fails(kind: Kind) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
-    let (failed, totals) = sweep(portion(), threads, None);
+    let (failed, totals) = sweep(kind, portion(kind), threads, None);
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "{totals:?} in {seconds:.1} s, {:.0} seeds a second on {threads} threads",
+        "{kind:?}: {totals:?} in {seconds:.1} s, {:.0} seeds a second on {threads} threads",
         totals.seeds as f64 / seconds
     );
     assert!(totals.posts > totals.seeds / 2, "hardly anything was sent");
@@ -394,14 +445,55 @@ fn no_seed_pays_twice_loses_a_job_or_gets_stuck() {
 }
 
 #[test]
+fn no_seed_pays_twice_loses_a_job_or_gets_stuck_on_the_model() {
+    no_seed_fails(Kind::Model);
+}
+
+#[test]
+fn no_seed_pays_twice_loses_a_job_or_gets_stuck_on_sqlite() {
+    no_seed_fails(Kind::Sqlite);
+}
+
+#[test]
 fn one_seed_is_one_run() {
     let folder = folder();
     let template = template(folder.path());
-    let mut stage = Stage::new(folder.path(), &template);
-    stage.is_traced = true;
-    for seed in [3, 14, 159] {
-        let traces = [0; 2].map(|_| stage.run(seed, None).trace);
-        assert_eq!(traces[0], traces[1], "seed {seed}");
+    for kind in [Kind::Model, Kind::Sqlite] {
+        let mut stage = Stage::new(kind, folder.path(), &template, None);
+        stage.is_traced = true;
+        for seed in [3, 14, 159] {
+            let traces = [0; 2].map(|_| stage.run(seed, None).trace);
+            assert_eq!(traces[0], traces[1], "seed {seed} on {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn both_stores_run_alike() {
+    let folder = folder();
+    let template = template(folder.path());
+    let mut stages =
+        [Kind::Model, Kind::Sqlite].map(|kind| Stage::new(kind, folder.path(), &template, None));
+    for seed in 0..ALIKE_SEEDS {
+        let traces = stages.each_mut().map(|stage| {
+            stage.is_traced = true;
+            stage.run(seed, None).trace.unwrap_or_default()
+        });
+        let [model, sqlite] = traces
+            .each_ref()
+            .map(|trace| trace.lines().collect::<Vec<_>>());
+        let parts = model
+            .iter()
+            .zip(&sqlite)
+            .position(|(model, sqlite)| model != sqlite);
+        let place = parts.unwrap_or(model.len().min(sqlite.len()));
+        assert!(
+            parts.is_none() && model.len() == sqlite.len(),
+            "seed {seed}: after {:#?}\nthe model goes on with {:#?}\nand SQLite with {:#?}",
+            &model[place.saturating_sub(12)..place],
+            &model[place..(place + 3).min(model.len())],
+            &sqlite[place..(place + 3).min(sqlite.len())],
+        );
     }
 }
 
@@ -410,10 +502,10 @@ fn each_broken_rule_is_noticed() {
     let mut missed = Vec::new();
     let portion = Portion {
         max_failed: 1,
-        ..portion()
+        ..portion(Kind::Model)
     };
     for rule in Rule::ALL {
-        let (failed, totals) = sweep(portion, 2, Some(rule));
+        let (failed, totals) = sweep(Kind::Model, portion, 2, Some(rule));
         match failed.first_key_value() {
             Some((seed, why)) => {
                 println!("{rule:?}: seed {seed} of {} run: {why}", totals.seeds);

@@ -9,6 +9,7 @@ use crate::{
     core::gate::GatePolicy,
     core::lifecycle::{OnExisting, Policy},
     core::list_lag::Evidence,
+    core::rules::Rules,
     engine::daemon::Limits,
     simulator::{Faults, Rule, WorldConfig},
 };
@@ -276,7 +277,7 @@ impl Scenario {
         }
     }
 
-    pub fn policy(&self) -> Policy {
+    pub fn policy(&self, rules: Rules) -> Policy {
         Policy {
             on_existing: self.on_existing,
             poll: Schedule {
@@ -294,6 +295,7 @@ impl Scenario {
             max_attempts: 5,
             settle_ms: SETTLE_MS,
             settle_after_error_ms: 30_000,
+            rules,
         }
     }
 
@@ -309,20 +311,22 @@ impl Scenario {
         }
     }
 
-    pub const fn gate_policy(&self) -> GatePolicy {
+    pub const fn gate_policy(&self, rules: Rules) -> GatePolicy {
         GatePolicy {
             probe_interval_ms: self.probe_interval_ms,
             max_probe_interval_ms: 6 * 60 * MINUTE_MS,
             hold_interval_ms: self.retry_interval_ms,
             max_hold_interval_ms: 5 * MINUTE_MS,
+            rules,
         }
     }
 
-    pub const fn budget(&self) -> Budget {
+    pub fn budget(&self, is_bounded: bool) -> Budget {
+        let bound = |bound: Option<i64>| bound.filter(|_| is_bounded);
         Budget {
             credits_per_create: self.credits_per_create,
-            max_credits_per_day: self.max_credits_per_day,
-            max_credits: self.max_credits,
+            max_credits_per_day: bound(self.max_credits_per_day),
+            max_credits: bound(self.max_credits),
             spent: 0,
             spent_today: 0,
             spent_later: 0,

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use super::{
+    rules::Rule,
     scenario::{Focus, LATEST_ARRIVAL_MS, REQUEST_TIMEOUT_MS},
     seam::{now, point},
     world::{Sim, What, with},
@@ -16,7 +17,7 @@ use crate::{
     },
     core::{
         job::{ParserId, UnixMs},
-        outcome::{CreateOutcome, CreateRequest, Flaws, ListOutcome, PollOutcome},
+        outcome::{CreateOutcome, CreateRequest, DoubtCause, Flaws, ListOutcome, PollOutcome},
     },
     simulator::{self, Delivery, Endpoint, Request},
 };
@@ -96,7 +97,7 @@ impl Service for Wire {
         let request = Request::new("POST", "/parsers", body.to_string());
         let reply = exchange(request, Some(post)).await;
         with(|sim| {
-            let outcome = classify::create(reply, sim.now(), &quoter());
+            let outcome = heard(classify::create(reply, sim.now(), &quoter()), sim.broken);
             let (job, time) = (sim.books.posts[post].job, sim.time);
             sim.note(|| format!("POST answered: {outcome:?}"));
             sim.books.gate.answered(&sim.plan, job, &outcome, time);
@@ -128,6 +129,20 @@ impl Service for Wire {
             };
             outcome
         })
+    }
+}
+
+/// What is made of an answer: as it is, unless the rule is broken that a gateway's word says
+/// nothing of the create.
+fn heard(outcome: CreateOutcome, broken: Option<Rule>) -> CreateOutcome {
+    match outcome {
+        CreateOutcome::InDoubt(_, words)
+            if broken == Some(Rule::GatewaysWord)
+                && words.status.is_some_and(|status| status >= 500) =>
+        {
+            CreateOutcome::InDoubt(DoubtCause::ServiceError, words)
+        }
+        outcome => outcome,
     }
 }
 

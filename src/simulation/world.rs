@@ -8,6 +8,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::{
     books::Books,
     chance::Chance,
+    rules::Rule,
     scenario::{BEGAN_AT, Focus, Scenario},
     wire::Packet,
 };
@@ -62,6 +63,8 @@ pub(super) struct Sim {
     pub clock_step_ms: i64,
     pub busy: usize,
     pub chance: Chance,
+    /// The rule that the code under test breaks.
+    pub broken: Option<Rule>,
     pub plan: Scenario,
     pub books: Books,
     pub service: Simulator,
@@ -125,7 +128,13 @@ enum Event {
 }
 
 impl Sim {
-    pub fn new(seed: u64, mut chance: Chance, books: Books, is_traced: bool) -> Self {
+    pub fn new(
+        seed: u64,
+        mut chance: Chance,
+        books: Books,
+        broken: Option<Rule>,
+        is_traced: bool,
+    ) -> Self {
         let plan = Scenario::draw(&mut chance);
         let mut trace = is_traced.then(String::new);
         if let Some(trace) = &mut trace {
@@ -143,6 +152,7 @@ impl Sim {
             chaos_left: plan.chaos,
             is_partial: plan.is_partial,
             chance,
+            broken,
             plan,
             books,
             service,

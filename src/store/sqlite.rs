@@ -38,9 +38,7 @@ use std::{
     sync::Arc,
 };
 
-#[cfg(not(test))]
-use sqlx::SqlitePool as Readers;
-use sqlx::{SqliteConnection, migrate::MigrateError, sqlite::SqlitePoolOptions};
+use sqlx::{SqliteConnection, SqlitePool, migrate::MigrateError, sqlite::SqlitePoolOptions};
 
 pub use backup::{Backup, BackupError, backup, leftovers};
 pub use failures::Failures;
@@ -51,8 +49,6 @@ pub use place::shared_file_system;
 pub use submit::{Conflict, OperatorAction, Selection, Submitted};
 
 use super::ports::{Facts, JobStore};
-#[cfg(test)]
-use crate::simulation::Readers;
 use hold::Hold;
 use mark::Mark;
 use writer::Writer;
@@ -254,7 +250,7 @@ pub enum Role {
 pub struct Store {
     path: PathBuf,
     writer: Writer,
-    readers: Readers,
+    readers: SqlitePool,
     // A daemon's locks, held as long as any clone lives.
     hold: Option<Arc<Hold>>,
     is_another: bool,
@@ -334,8 +330,6 @@ impl Store {
             .connect_with(options.read_only(true))
             .await
             .map_err(opening)?;
-        #[cfg(test)]
-        let readers = Readers(readers);
         Ok(Self {
             path: path.to_owned(),
             writer: Writer::start(connection),

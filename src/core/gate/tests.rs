@@ -1,6 +1,7 @@
 use super::*;
 
 const POLICY: GatePolicy = GatePolicy {
+    rules: Rules::KEPT,
     probe_interval_ms: 900,
     max_probe_interval_ms: 3_000,
     hold_interval_ms: 20,

@@ -7,6 +7,7 @@ use crate::core::{
     backoff::Schedule,
     job::{Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, UnixMs},
     outcome::Words,
+    rules::Rule,
 };
 
 /// How to settle what only a person can.
@@ -24,8 +25,7 @@ const MAX_LOOK_INTERVAL_MS: DurationMs = 300_000;
 
 /// How long a create must stay absent before it counts as not made.
 fn settling_time_ms(policy: &Policy, cause: DoubtCause) -> DurationMs {
-    #[cfg(test)]
-    if crate::simulation::breaks(crate::simulation::Rule::SettlingTime) {
+    if !policy.rules.keep(Rule::SettlingTime) {
         return 0;
     }
     match cause {
@@ -108,8 +108,7 @@ pub(super) fn reconciled(
 /// How much later than planned this look came. Frozen or suspended, neither parserd nor
 /// what it sent went on: that time proves nothing.
 fn unplanned_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
-    #[cfg(test)]
-    if crate::simulation::breaks(crate::simulation::Rule::FrozenTime) {
+    if !at.policy.rules.keep(Rule::FrozenTime) {
         return 0;
     }
     listed_at.saturating_sub(at.job.progress.due_at).max(0)
@@ -117,8 +116,7 @@ fn unplanned_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
 
 /// How long the look itself took, which proves nothing either: it, too, may have been frozen.
 fn looked_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
-    #[cfg(test)]
-    if crate::simulation::breaks(crate::simulation::Rule::FrozenTime) {
+    if !at.policy.rules.keep(Rule::FrozenTime) {
         return 0;
     }
     at.now.saturating_sub(listed_at).max(0)

@@ -24,6 +24,7 @@ const NAME: &str = "books_pd_abcdefgh";
 
 fn policy() -> Policy {
     Policy {
+        rules: Rules::KEPT,
         on_existing: OnExisting::Adopt,
         poll: Schedule {
             initial_interval_ms: 10_000,

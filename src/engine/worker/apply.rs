@@ -13,6 +13,7 @@ use crate::{
         lifecycle::{Change, Event, Note, Policy, Transition, decide},
         outcome::is_refusal,
         pace::{Generation, Pace},
+        rules::Rule,
     },
     engine::account::Pass,
     store::{Applied, Intent, JobStore, StoreError},
@@ -50,8 +51,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     /// The settling time after a 500: the short one only where lists were seen to be quick.
     fn settle_after_error_ms(&self, now: UnixMs) -> DurationMs {
         let policy = &self.policy;
-        #[cfg(test)]
-        if crate::simulation::breaks(crate::simulation::Rule::QuickList) {
+        if !policy.rules.keep(Rule::QuickList) {
             return policy.settle_after_error_ms;
         }
         if self

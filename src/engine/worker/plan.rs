@@ -39,6 +39,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let naming = Naming {
             name_tag: self.name_tag,
             wants_new: self.policy.on_existing == OnExisting::Create,
+            rules: self.policy.rules,
         };
         naming::plan(&mut turn, job, spec, naming).await
     }

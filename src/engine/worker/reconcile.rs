@@ -123,17 +123,6 @@ impl Lists {
     }
 }
 
-/// Whether it matters to which account a parser belongs: only a test says no.
-#[cfg(not(test))]
-const fn counts_accounts() -> bool {
-    true
-}
-
-#[cfg(test)]
-fn counts_accounts() -> bool {
-    !crate::simulation::breaks(crate::simulation::Rule::OtherAccount)
-}
-
 impl<S: Service, D: JobStore> Worker<S, D> {
     /// A list that was asked for at `not_before` or later.
     ///
@@ -220,7 +209,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             }
         };
         let count = items.len();
-        let mut listing = Listing::new(items, listed_at);
+        let mut listing = Listing::new(items, listed_at).under(self.policy.rules);
         let known = self.known_here(&listing, known).await?;
         for id in self.store.gone_parsers().await? {
             if listing.holds(&id) {
@@ -306,9 +295,6 @@ impl<S: Service, D: JobStore> Worker<S, D> {
 
     /// Whether a parser that the service does not have belongs to another account.
     pub(crate) async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
-        if !counts_accounts() {
-            return Ok(false);
-        }
         self.store.is_foreign(id).await
     }
 
@@ -355,10 +341,6 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         listing: &mut Listing,
         known: Vec<KnownParser>,
     ) -> Result<Option<String>, StoreError> {
-        #[cfg(test)]
-        if crate::simulation::breaks(crate::simulation::Rule::TrustedList) {
-            return Ok(None);
-        }
         let (assessment, known) = self.assess(listing, known);
         listing.cut_to_chars = assessment.cut_to_chars;
         if let Some(altered) = &assessment.altered
@@ -528,9 +510,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         };
         let sighting = listing.sight(name, apart, &strangers);
         Ok(match sighting {
-            Sighting::Absent if ledger.is_elsewhere && counts_accounts() => {
-                Sighting::Unproven(ELSEWHERE.to_owned())
-            }
+            Sighting::Absent if ledger.is_elsewhere => Sighting::Unproven(ELSEWHERE.to_owned()),
             sighting => sighting,
         })
     }

@@ -60,12 +60,6 @@ impl Record {
         }
     }
 
-    /// The job, if this is the intent of a create.
-    #[cfg(test)]
-    pub(super) fn intent_of(&self) -> Option<i64> {
-        (self.ledger == Some(Ledger::Intent)).then_some(self.id.0)
-    }
-
     /// Roughly how many bytes it writes.
     pub(super) fn weight(&self) -> usize {
         let message = self.next.error_message.as_ref().map_or(0, String::len);
@@ -74,27 +68,7 @@ impl Record {
     }
 }
 
-impl Store {
-    /// As if the rules on intents and on revisions were not there.
-    #[cfg(test)]
-    async fn break_rules(&self, mut record: Record) -> Result<Option<Record>, StoreError> {
-        use crate::{
-            simulation::{Rule, breaks},
-            store::ports::Queue as _,
-        };
-        if breaks(Rule::IntentBeforePost) && record.intent_of().is_some() {
-            let writer = self.writer.clone();
-            drop(tokio::spawn(async move { writer.apply(record).await }));
-            return Ok(None);
-        }
-        if breaks(Rule::GuardedUpdate)
-            && let Some(fresh) = self.job(record.id).await?
-        {
-            record.revision = fresh.revision;
-        }
-        Ok(Some(record))
-    }
-}
+impl Store {}
 
 impl Changes for Store {
     async fn apply(
@@ -105,11 +79,6 @@ impl Changes for Store {
         now: UnixMs,
     ) -> Result<Applied, StoreError> {
         let record = Record::new(job, change, intent, now);
-        #[cfg(test)]
-        let record = match self.break_rules(record).await? {
-            Some(record) => record,
-            None => return Ok(Applied::Durable { refund: None }),
-        };
         let is_create = record.ledger == Some(Ledger::Intent) || record.intent.found.is_some();
         let applied = self.writer.apply(record).await?;
         if is_create

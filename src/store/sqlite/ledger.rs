@@ -53,10 +53,6 @@ impl Ledger for Store {
     }
 
     async fn claimed(&self, ids: &[ParserId], but: JobId) -> Result<HashSet<ParserId>, StoreError> {
-        #[cfg(test)]
-        if crate::simulation::breaks(crate::simulation::Rule::UnclaimedOnly) {
-            return Ok(HashSet::new());
-        }
         let claimed: Vec<String> = sqlx::query_scalar(
             "SELECT parser_id FROM jobs WHERE parser_id IN (SELECT value FROM json_each(?1)) \
              AND id <> ?2 AND state <> 'CANCELLED'",

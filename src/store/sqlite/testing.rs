@@ -16,6 +16,7 @@ use crate::core::{
     job::{Job, JobId, ParserId, UnixMs},
     lifecycle::{Change, Event, OnExisting, Policy, Presence, Transition, decide},
     outcome::{CreateOutcome, PollOutcome, Refusal, Words},
+    rules::Rules,
 };
 use crate::store::ports::{Applied, Intent};
 
@@ -123,6 +124,7 @@ fn policy() -> Policy {
         max_interval_ms: 10_000,
     };
     Policy {
+        rules: Rules::KEPT,
         on_existing: OnExisting::Adopt,
         poll: schedule,
         first_look_ms: None,

@@ -58,13 +58,8 @@ impl Writer {
 
     /// Commits a transition, in one group with others; returns when it is durable.
     pub(super) async fn apply(&self, record: Record) -> Result<Applied, StoreError> {
-        #[cfg(test)]
-        let intent = record.intent_of();
         let record = Box::new(record);
-        let applied = self.ask(|done| Request::Apply { record, done });
-        #[cfg(test)]
-        let applied = crate::simulation::commit(intent, applied);
-        applied.await
+        self.ask(|done| Request::Apply { record, done }).await
     }
 
     /// Runs `work` in a transaction of its own; returns when it is durable.
@@ -75,7 +70,7 @@ impl Writer {
             + Send
             + 'static,
     {
-        let ran = self.ask(|done| {
+        self.ask(|done| {
             Request::Run(Box::new(move |connection| {
                 Box::pin(async move {
                     let result = in_transaction(connection, work).await.trying(what);
@@ -83,10 +78,8 @@ impl Writer {
                     let _gone = done.send(result);
                 })
             }))
-        });
-        #[cfg(test)]
-        let ran = crate::simulation::commit(None, ran);
-        ran.await
+        })
+        .await
     }
 
     /// A number that changes with each commit of another connection than this one.

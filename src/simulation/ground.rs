@@ -1,0 +1,92 @@
+//! A store from outside: how its rows read, and what people, programs and backups do to it.
+
+mod model;
+mod sqlite;
+
+pub(super) use model::Model;
+pub(super) use sqlite::Sqlite;
+
+use crate::core::job::{DurationMs, UnixMs};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JobRow {
+    pub id: i64,
+    pub name: String,
+    pub urls: String,
+    pub state: String,
+    pub park_reason: Option<String>,
+    pub parser_id: Option<String>,
+    pub error_kind: Option<String>,
+    pub remote_name: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct CreateRow {
+    pub id: i64,
+    pub remote_name: String,
+    pub outcome: String,
+    pub parser_id: Option<String>,
+    pub credits: i64,
+    pub sent_at: UnixMs,
+    pub settled_at: Option<UnixMs>,
+}
+
+/// The gate for creates, as stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StoredGate {
+    pub since: UnixMs,
+    pub next_probe_at: UnixMs,
+    pub interval_ms: DurationMs,
+    /// It passes by itself.
+    pub is_passing: bool,
+}
+
+/// What somebody else than the daemon does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Operation<'a> {
+    Insert {
+        name: &'a str,
+        urls: &'a str,
+    },
+    Cancel(i64),
+    Retry(i64),
+    Edit {
+        id: i64,
+        urls: &'a str,
+    },
+    OpenGates,
+    /// `parserd resolve --adopt`, without a question.
+    Adopt {
+        id: i64,
+        parser: &'a str,
+    },
+}
+
+impl Operation<'_> {
+    /// The job that it is about.
+    pub(super) const fn job(&self) -> Option<i64> {
+        match self {
+            Self::Cancel(id) | Self::Retry(id) | Self::Edit { id, .. } | Self::Adopt { id, .. } => {
+                Some(*id)
+            }
+            Self::Insert { .. } | Self::OpenGates => None,
+        }
+    }
+}
+
+pub(super) trait Ground: std::fmt::Debug {
+    fn rows(&self) -> (Vec<JobRow>, Vec<CreateRow>);
+
+    fn create_gate(&self) -> Option<StoredGate>;
+
+    /// How many rows it changed; 0 where the store refuses.
+    fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> usize;
+
+    fn back_up(&mut self);
+
+    /// Whether there is a copy, and it has the jobs that there are now.
+    fn can_restore(&self) -> bool;
+
+    /// Puts the copy in the place of the store; whether there was one.
+    fn restore(&mut self) -> bool;
+}

@@ -1,0 +1,137 @@
+//! The model in memory.
+
+use super::{CreateRow, Ground, JobRow, Operation, StoredGate};
+use crate::{
+    core::{
+        gate::Scope,
+        job::{JobId, JobState, ParserId, UnixMs},
+    },
+    store::memory::{Memory, Outcome, Tables},
+};
+
+#[derive(Debug)]
+pub(in crate::simulation) struct Model {
+    memory: Memory,
+    backup: Option<Tables>,
+}
+
+impl Model {
+    pub const fn new(memory: Memory) -> Self {
+        Self {
+            memory,
+            backup: None,
+        }
+    }
+}
+
+impl Ground for Model {
+    fn rows(&self) -> (Vec<JobRow>, Vec<CreateRow>) {
+        let tables = self.memory.tables();
+        let jobs = tables.jobs.values().map(|row| {
+            let progress = &row.job.progress;
+            JobRow {
+                id: row.job.id.0,
+                name: row.job.name.clone(),
+                urls: row.urls.clone(),
+                state: progress.state.to_string(),
+                park_reason: progress.park_reason.map(|reason| reason.to_string()),
+                parser_id: progress.parser_id.as_ref().map(|id| id.0.clone()),
+                error_kind: progress.error_kind.map(|kind| kind.to_string()),
+                remote_name: progress.remote_name.clone(),
+            }
+        });
+        let creates = tables.creates.iter().map(|row| CreateRow {
+            id: row.id,
+            remote_name: row.remote_name.clone(),
+            outcome: row.outcome.as_str().to_owned(),
+            parser_id: row.parser_id.as_ref().map(|id| id.0.clone()),
+            credits: row.credits,
+            sent_at: row.sent_at,
+            settled_at: row.settled_at,
+        });
+        (jobs.collect(), creates.collect())
+    }
+
+    fn create_gate(&self) -> Option<StoredGate> {
+        let closure = *self.memory.tables().gates.get(&Scope::Create)?;
+        Some(StoredGate {
+            since: closure.since,
+            next_probe_at: closure.next_probe_at,
+            interval_ms: closure.interval_ms,
+            is_passing: closure.reason.is_passing(),
+        })
+    }
+
+    fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> usize {
+        let tables = &mut *self.memory.tables();
+        let changed = match operation {
+            Operation::Insert { name, urls } => {
+                tables.insert(now, name, urls, 0, None).map(|_| true)
+            }
+            Operation::Cancel(id) => tables.set_state(now, JobId(id), JobState::Cancelled),
+            Operation::Retry(id) => match tables.jobs.get(&JobId(id)) {
+                Some(row) if row.job.progress.state != JobState::Queued => {
+                    tables.set_state(now, JobId(id), JobState::Queued)
+                }
+                Some(_) | None => Ok(false),
+            },
+            Operation::Edit { id, urls } => tables.edit(now, JobId(id), urls),
+            Operation::OpenGates => {
+                let opened = tables.gates.len();
+                tables.gates.clear();
+                return opened;
+            }
+            Operation::Adopt { id, parser } => Ok(adopt(tables, now, JobId(id), parser)),
+        };
+        usize::from(changed == Ok(true))
+    }
+
+    fn back_up(&mut self) {
+        self.backup = Some(self.memory.tables().clone());
+    }
+
+    fn can_restore(&self) -> bool {
+        let tables = self.memory.tables();
+        let copy = self.backup.as_ref();
+        copy.is_some_and(|copy| copy.jobs.keys().eq(tables.jobs.keys()))
+    }
+
+    fn restore(&mut self) -> bool {
+        let Some(copy) = self.backup.take() else {
+            return false;
+        };
+        *self.memory.tables() = copy;
+        true
+    }
+}
+
+fn adopt(tables: &mut Tables, now: UnixMs, id: JobId, parser: &str) -> bool {
+    let epoch = tables.epoch();
+    let Some(row) = tables.jobs.get_mut(&id) else {
+        return false;
+    };
+    let progress = &mut row.job.progress;
+    let is_open = matches!(progress.state, JobState::Creating | JobState::Parked);
+    if !is_open || progress.doubt.is_none() {
+        return false;
+    }
+    let parser = ParserId(parser.to_owned());
+    progress.state = JobState::Generating;
+    progress.parser_id = Some(parser.clone());
+    progress.generating_since = Some(now);
+    progress.due_at = now;
+    progress.doubt = None;
+    progress.park_reason = None;
+    progress.remote_name = None;
+    row.job.revision += 1;
+    row.updated_at = now;
+    row.epoch = epoch;
+    let pending = tables.creates.iter_mut();
+    for row in pending.filter(|row| row.job_id == id && row.outcome == Outcome::Pending) {
+        row.outcome = Outcome::Made;
+        row.parser_id = Some(parser.clone());
+        row.settled_at = Some(now);
+        row.epoch = epoch;
+    }
+    true
+}

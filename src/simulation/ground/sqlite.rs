@@ -1,0 +1,190 @@
+//! A database, through a connection of its own.
+
+use std::{cell::RefCell, path::Path, rc::Rc};
+
+use rusqlite::{Connection, OpenFlags, backup::Backup};
+
+use super::{CreateRow, Ground, JobRow, Operation, StoredGate};
+use crate::core::job::UnixMs;
+
+#[derive(Debug)]
+pub(in crate::simulation) struct Sqlite {
+    connection: Rc<RefCell<Connection>>,
+    backup: Option<Connection>,
+}
+
+impl Sqlite {
+    /// The database of one run after another: the triggers are long to prepare.
+    pub fn connect(path: &Path) -> rusqlite::Result<Rc<RefCell<Connection>>> {
+        let connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Rc::new(RefCell::new(connection)))
+    }
+
+    /// Without what the last run left.
+    pub fn cleared(connection: Rc<RefCell<Connection>>) -> rusqlite::Result<Self> {
+        for sql in [
+            "BEGIN IMMEDIATE",
+            "DELETE FROM jobs",
+            "DELETE FROM job_events",
+            "DELETE FROM creates",
+            "DELETE FROM gates",
+            "DELETE FROM gone_parsers",
+            "DELETE FROM strangers",
+            "DELETE FROM meta",
+            "DELETE FROM account_epochs",
+            "DELETE FROM sqlite_sequence",
+            "COMMIT",
+        ] {
+            connection.borrow().prepare_cached(sql)?.execute([])?;
+        }
+        Ok(Self {
+            connection,
+            backup: None,
+        })
+    }
+
+    fn execute(&self, sql: &'static str, values: impl rusqlite::Params) -> usize {
+        let connection = self.connection.borrow();
+        let mut statement = connection.prepare_cached(sql).unwrap();
+        statement.execute(values).unwrap_or(0)
+    }
+
+    fn adopt(&self, now: UnixMs, id: i64, parser: &str) -> usize {
+        let adopted = self.execute(
+            "UPDATE jobs SET revision = revision + 1, state = 'GENERATING', \
+             epoch = (SELECT coalesce(max(epoch), 0) FROM account_epochs), parser_id = ?1, \
+             generating_since = ?2, due_at = ?2, updated_at = ?2, doubt_since = NULL, \
+             doubt_cause = NULL, absent_since = NULL, absent_lists = 0, untrusted_since = NULL, \
+             park_reason = NULL, remote_name = NULL \
+             WHERE id = ?3 AND doubt_since IS NOT NULL AND state IN ('CREATING', 'PARKED')",
+            (parser, now, id),
+        );
+        if adopted > 0 {
+            self.execute(
+                "UPDATE creates SET outcome = 'made', parser_id = ?1, settled_at = ?2, \
+                 epoch = (SELECT coalesce(max(epoch), 0) FROM account_epochs) \
+                 WHERE job_id = ?3 AND outcome = 'pending'",
+                (parser, now, id),
+            );
+        }
+        adopted
+    }
+
+    fn read(&self) -> rusqlite::Result<(Vec<JobRow>, Vec<CreateRow>)> {
+        let connection = self.connection.borrow();
+        let mut jobs = connection.prepare_cached(
+            "SELECT id, name, urls, state, park_reason, parser_id, error_kind, remote_name FROM jobs",
+        )?;
+        let jobs = jobs.query_map([], |row| {
+            Ok(JobRow {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                urls: row.get(2)?,
+                state: row.get(3)?,
+                park_reason: row.get(4)?,
+                parser_id: row.get(5)?,
+                error_kind: row.get(6)?,
+                remote_name: row.get(7)?,
+            })
+        })?;
+        let jobs = jobs.collect::<Result<_, _>>()?;
+        let mut creates = connection.prepare_cached(
+            "SELECT id, remote_name, outcome, parser_id, credits, sent_at, settled_at FROM creates",
+        )?;
+        let creates = creates.query_map([], |row| {
+            Ok(CreateRow {
+                id: row.get(0)?,
+                remote_name: row.get(1)?,
+                outcome: row.get(2)?,
+                parser_id: row.get(3)?,
+                credits: row.get(4)?,
+                sent_at: row.get(5)?,
+                settled_at: row.get(6)?,
+            })
+        })?;
+        Ok((jobs, creates.collect::<Result<_, _>>()?))
+    }
+}
+
+fn copy(from: &Connection, to: &mut Connection) {
+    Backup::new(from, to)
+        .and_then(|backup| backup.run_to_completion(1000, std::time::Duration::ZERO, None))
+        .unwrap();
+}
+
+impl Ground for Sqlite {
+    fn rows(&self) -> (Vec<JobRow>, Vec<CreateRow>) {
+        self.read().unwrap()
+    }
+
+    fn create_gate(&self) -> Option<StoredGate> {
+        let sql = "SELECT since, next_probe_at, interval_ms, \
+                   reason IN ('throttled', 'unreachable') FROM gates WHERE scope = 'create'";
+        let connection = self.connection.borrow();
+        let mut gate = connection.prepare_cached(sql).unwrap();
+        let stored = gate.query_row([], |row| {
+            Ok(StoredGate {
+                since: row.get(0)?,
+                next_probe_at: row.get(1)?,
+                interval_ms: row.get(2)?,
+                is_passing: row.get(3)?,
+            })
+        });
+        stored.ok()
+    }
+
+    fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> usize {
+        let clock = self.execute("UPDATE simulated_clock SET at = ?1", [now]);
+        assert_eq!(clock, 1);
+        match operation {
+            Operation::Insert { name, urls } => self.execute(
+                "INSERT INTO jobs (name, urls, created_at, updated_at, due_at) \
+                 VALUES (?1, ?2, ?3, ?3, ?3)",
+                (name, urls, now),
+            ),
+            Operation::Cancel(id) => {
+                self.execute("UPDATE jobs SET state = 'CANCELLED' WHERE id = ?1", [id])
+            }
+            Operation::Retry(id) => self.execute(
+                "UPDATE jobs SET state = 'QUEUED' WHERE id = ?1 AND state <> 'QUEUED'",
+                [id],
+            ),
+            Operation::Edit { id, urls } => {
+                self.execute("UPDATE jobs SET urls = ?1 WHERE id = ?2", (urls, id))
+            }
+            Operation::OpenGates => self.execute("DELETE FROM gates", []),
+            Operation::Adopt { id, parser } => self.adopt(now, id, parser),
+        }
+    }
+
+    fn back_up(&mut self) {
+        let mut into = Connection::open_in_memory().unwrap();
+        copy(&self.connection.borrow(), &mut into);
+        self.backup = Some(into);
+    }
+
+    fn can_restore(&self) -> bool {
+        let ids = |connection: &Connection| -> rusqlite::Result<Vec<i64>> {
+            connection
+                .prepare("SELECT id FROM jobs ORDER BY id")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        };
+        self.backup
+            .as_ref()
+            .is_some_and(|copy| ids(copy).unwrap() == ids(&self.connection.borrow()).unwrap())
+    }
+
+    fn restore(&mut self) -> bool {
+        let Some(from) = self.backup.take() else {
+            return false;
+        };
+        copy(&from, &mut self.connection.borrow_mut());
+        true
+    }
+}

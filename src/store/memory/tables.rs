@@ -1,0 +1,246 @@
+//! The tables and what is asked of them more than once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::{
+    core::{
+        gate::{Closure, Scope},
+        job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
+    },
+    store::ports::ELSEWHERE,
+};
+
+/// A row of `jobs`.
+#[derive(Debug, Clone)]
+pub(crate) struct JobRow {
+    pub job: Job,
+    pub urls: String,
+    pub scraper_params: Option<String>,
+    pub fields: Option<String>,
+    pub priority: i64,
+    pub run_at: Option<UnixMs>,
+    pub created_at: UnixMs,
+    pub updated_at: UnixMs,
+    /// The epoch in which the job came by its parser.
+    pub epoch: i64,
+    pub example_result: Option<String>,
+}
+
+/// What is known of a create request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Pending,
+    Made,
+    NotMade,
+}
+
+impl Outcome {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Made => "made",
+            Self::NotMade => "not_made",
+        }
+    }
+}
+
+/// A row of `creates`.
+#[derive(Debug, Clone)]
+pub(crate) struct CreateRow {
+    pub id: i64,
+    pub job_id: JobId,
+    pub remote_name: String,
+    pub sent_at: UnixMs,
+    pub credits: i64,
+    pub baseline: Vec<ParserId>,
+    pub outcome: Outcome,
+    pub parser_id: Option<ParserId>,
+    pub settled_at: Option<UnixMs>,
+    pub counted_at: Option<UnixMs>,
+    pub epoch: i64,
+}
+
+impl CreateRow {
+    /// When it counts as spent.
+    pub(crate) fn spent_at(&self) -> UnixMs {
+        self.counted_at.unwrap_or(self.sent_at)
+    }
+}
+
+/// A row of `job_events`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventRow {
+    pub job_id: JobId,
+    pub at: UnixMs,
+    pub event: String,
+    pub detail: Value,
+}
+
+/// A row of `strangers`.
+#[derive(Debug, Clone)]
+pub(crate) struct StrangerRow {
+    pub name: String,
+    pub remote_name: Option<String>,
+    pub seen_with: i64,
+    pub seen_at: UnixMs,
+}
+
+/// A row of `account_epochs`; its place is its number.
+#[derive(Debug, Clone)]
+pub(crate) struct EpochRow {
+    pub since: UnixMs,
+    pub fingerprint: String,
+    pub account: i64,
+}
+
+/// Everything that is kept.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tables {
+    pub jobs: BTreeMap<JobId, JobRow>,
+    pub creates: Vec<CreateRow>,
+    pub events: Vec<EventRow>,
+    pub gates: BTreeMap<Scope, Closure>,
+    pub gone: BTreeSet<ParserId>,
+    pub strangers: BTreeMap<ParserId, StrangerRow>,
+    pub epochs: Vec<EpochRow>,
+    pub meta: BTreeMap<String, String>,
+    pub newest_job: i64,
+}
+
+impl Tables {
+    pub(super) fn note(&mut self, job_id: JobId, at: UnixMs, event: &str, detail: Value) {
+        self.events.push(EventRow {
+            job_id,
+            at,
+            event: event.to_owned(),
+            detail,
+        });
+    }
+
+    /// The jobs in `state`, by id.
+    pub(super) fn in_state(&self, state: JobState) -> impl Iterator<Item = &JobRow> {
+        let jobs = self.jobs.values();
+        jobs.filter(move |row| row.job.progress.state == state)
+    }
+
+    /// The jobs that hold this parser.
+    pub(super) fn holding<'t>(&'t self, id: &'t ParserId) -> impl Iterator<Item = &'t JobRow> {
+        self.jobs.values().filter(move |row| {
+            let progress = &row.job.progress;
+            progress.parser_id.as_ref() == Some(id) && progress.state != JobState::Cancelled
+        })
+    }
+
+    /// The creates that made this parser.
+    pub(super) fn making<'t>(&'t self, id: &'t ParserId) -> impl Iterator<Item = &'t CreateRow> {
+        let creates = self.creates.iter();
+        creates.filter(move |row| row.parser_id.as_ref() == Some(id))
+    }
+
+    /// The creates of this name, oldest first.
+    pub(super) fn named<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t CreateRow> {
+        let creates = self.creates.iter();
+        creates.filter(move |row| row.remote_name == name)
+    }
+
+    pub(super) fn is_explained(&self, id: &ParserId) -> bool {
+        self.holding(id).next().is_some() || self.making(id).next().is_some()
+    }
+
+    pub(crate) fn epoch(&self) -> i64 {
+        i64::try_from(self.epochs.len().saturating_sub(1)).unwrap_or(i64::MAX)
+    }
+
+    /// Whether an epoch is of another account than the one that is asked now.
+    pub(super) fn is_elsewhere(&self, epoch: i64) -> bool {
+        let row = usize::try_from(epoch)
+            .ok()
+            .and_then(|epoch| self.epochs.get(epoch));
+        match (row, self.epochs.last()) {
+            (Some(row), Some(now)) => row.account != now.account,
+            _ => false,
+        }
+    }
+
+    pub(super) fn has_elsewhere(&self) -> bool {
+        (0..=self.epoch()).any(|epoch| self.is_elsewhere(epoch))
+    }
+
+    /// Changes every job for which `is_meant` holds, as parserd: with a new revision. Returns
+    /// which it was.
+    pub(super) fn change(
+        &mut self,
+        is_meant: impl Fn(&JobRow) -> bool,
+        change: impl Fn(&mut JobRow),
+    ) -> Vec<JobId> {
+        let mut changed = Vec::new();
+        for row in self.jobs.values_mut().filter(|row| is_meant(row)) {
+            row.job.revision += 1;
+            change(row);
+            changed.push(row.job.id);
+        }
+        changed
+    }
+
+    /// Creates in doubt that were PARKED because their account was not asked are looked for
+    /// again, now that it is. Returns how many.
+    pub(super) fn take_up_doubts(&mut self, now: UnixMs) -> usize {
+        let here: BTreeSet<_> = self
+            .creates
+            .iter()
+            .filter(|row| row.outcome == Outcome::Pending && !self.is_elsewhere(row.epoch))
+            .map(|row| row.job_id)
+            .collect();
+        let is_meant = |row: &JobRow| {
+            let progress = &row.job.progress;
+            let message = progress.error_message.as_deref().unwrap_or_default();
+            progress.park_reason == Some(ParkReason::Ambiguous)
+                && progress.doubt.is_some()
+                && message.contains(ELSEWHERE)
+                && here.contains(&row.job.id)
+        };
+        let ids = self.change(is_meant, |row| {
+            let progress = &mut row.job.progress;
+            progress.state = JobState::Creating;
+            progress.park_reason = None;
+            progress.error_status = None;
+            progress.error_message = None;
+            progress.error_hint = None;
+            if let Some(doubt) = &mut progress.doubt {
+                doubt.absent_since = None;
+                doubt.absent_lists = 0;
+                doubt.untrusted_since = None;
+            }
+            progress.due_at = now;
+            row.updated_at = now;
+        });
+        for id in &ids {
+            self.note_unparked(*id, ParkReason::Ambiguous, now);
+        }
+        ids.len()
+    }
+
+    pub(super) fn note_unparked(&mut self, id: JobId, reason: ParkReason, now: UnixMs) {
+        self.note(id, now, "unparked", json!({ "park_reason": reason }));
+    }
+}
+
+impl JobRow {
+    /// Moves every time that waits.
+    pub(super) fn shift(&mut self, by: DurationMs) {
+        let progress = &mut self.job.progress;
+        progress.due_at = match progress.state {
+            JobState::Queued => (progress.due_at + by).max(self.run_at.unwrap_or(0)),
+            JobState::Parked => progress.due_at,
+            _ => progress.due_at + by,
+        };
+        progress.generating_since = progress.generating_since.map(|at| at + by);
+        if let Some(doubt) = &mut progress.doubt {
+            doubt.since += by;
+            *doubt = doubt.skipping(by);
+        }
+        self.updated_at += by;
+    }
+}
