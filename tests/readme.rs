@@ -768,7 +768,7 @@ fn is_room(span: &str) -> bool {
 
 #[test]
 fn every_path_in_the_text_is_there() {
-    let mut seen = 0;
+    let (mut seen, mut missing) = (0, Vec::new());
     for page in pages().into_iter().chain(pages_for_contributors()) {
         let mut is_text = true;
         for line in page.text.lines() {
@@ -784,10 +784,13 @@ fn every_path_in_the_text_is_there() {
                     (false, false) => continue,
                     (is_path, is_room) => is_path && below("") || is_room && below("src"),
                 };
-                assert!(exists, "{}: there is no {span}", page.path);
+                if !exists {
+                    missing.push(format!("{}: {span}", page.path));
+                }
                 seen += 1;
             }
         }
     }
+    assert!(missing.is_empty(), "{missing:#?}");
     assert!(seen > 60, "only {seen} paths were found");
 }
