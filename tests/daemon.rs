@@ -482,9 +482,9 @@ async fn examples_that_cannot_be_kept_fail_no_job_and_spoil_no_report() {
     let told = "SELECT name FROM jobs JOIN job_events ON job_id = jobs.id \
                 WHERE detail ->> 'no_examples' <> '' ORDER BY name";
     assert_eq!(harness.sql(told).await.unwrap(), ["job-0", "job-1"]);
-    // The report of the README stands them all, also what an earlier version kept.
-    let readme = include_str!("../README.md");
-    let report = readme
+    // The report of docs/src/sql.md stands them all, also what an earlier version kept.
+    let recipes = include_str!("../docs/src/sql.md");
+    let report = recipes
         .split("\n\n")
         .find(|text| text.contains("json_each("));
     let spoilt = format!(

@@ -1,4 +1,5 @@
-//! README.md is true: its commands run, and its tables say what the code says.
+//! README.md and the pages of docs/ are true: their commands run, and their tables say what
+//! the code says.
 //!
 //! Every block marked `sh` or `sql` is run, each in a temporary folder of its own, unless
 //! it is one of `.ci/run`'s. A comment before a block says how:
@@ -8,7 +9,8 @@
 //! - `<!-- test: root -->`: `sudo` puts what it is told to put on the machine below a
 //!   folder, and the commands of apt and systemd are only looked at (`tests/package/run`
 //!   installs the package for real)
-//! - `<!-- test: file NAME -->`: no command, but a file that every folder has
+//! - `<!-- test: file NAME -->`: no command, but a file that every folder has, whatever page
+//!   its block is on
 //! - `needs PROGRAM`, after another word: left out, and said so, where there is none
 
 #![cfg(unix)]
@@ -40,25 +42,62 @@ use parserd::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
-const README: &str = include_str!("../README.md");
 const CI: &str = include_str!("../.ci/run");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 const EXIT: &str = include_str!("../src/cli/exit.rs");
 
+/// How long README.md may be.
+const README_LINES: usize = 250;
+
 /// The key that the README's user has; the simulator takes no other.
 const KEY: &str = "your-key";
 
-/// Ports that the README names, and that may be taken where the tests run.
+/// Ports that the pages name, and that may be taken where the tests run.
 const PORTS: &[&str] = &["127.0.0.1:8080", "127.0.0.1:9464"];
 
 /// How long a block may take; only a fault makes it wait so long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What people read, with its path from the repository's root.
+#[derive(Debug)]
+struct Page {
+    path: String,
+    text: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(path: &str) -> Page {
+    Page {
+        path: path.to_owned(),
+        text: fs::read_to_string(root().join(path)).unwrap(),
+    }
+}
+
+/// README.md and the book's pages, in a fixed order.
+fn pages() -> Vec<Page> {
+    let chapters = fs::read_dir(root().join("docs/src")).unwrap();
+    let names = chapters.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: BTreeSet<_> = names.filter(|name| name.ends_with(".md")).collect();
+    let mut pages = vec![page("README.md")];
+    pages.extend(names.iter().map(|name| page(&format!("docs/src/{name}"))));
+    assert!(pages.len() > 10, "{pages:?}");
+    pages
+}
+
+/// What is for those who change parserd.
+fn pages_for_contributors() -> Vec<Page> {
+    let paths = ["CONTRIBUTING.md", "ARCHITECTURE.md", "tests/README.md"];
+    paths.map(page).into()
+}
+
 /// A fenced block.
 #[derive(Debug)]
 struct Block {
-    /// Where it begins.
-    line: usize,
+    /// The page's path, and the line where it begins.
+    place: String,
     language: String,
     marks: Vec<String>,
     body: String,
@@ -77,10 +116,15 @@ impl Block {
 }
 
 fn blocks() -> Vec<Block> {
+    pages().iter().flat_map(blocks_of).collect()
+}
+
+fn blocks_of(page: &Page) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut marks = Vec::new();
-    let mut lines = README.lines().enumerate();
+    let mut lines = page.text.lines().enumerate();
     while let Some((index, line)) = lines.next() {
+        let place = format!("{} line {}", page.path, index + 1);
         if let Some(comment) = line.strip_prefix("<!-- test: ") {
             let words = comment.strip_suffix(" -->").unwrap().split(", ");
             marks = words.map(str::to_owned).collect();
@@ -91,27 +135,29 @@ fn blocks() -> Vec<Block> {
                 .take_while(|line| *line != "```")
                 .collect();
             blocks.push(Block {
-                line: index + 1,
+                place,
                 language: language.to_owned(),
                 marks: std::mem::take(&mut marks),
                 body: body.join("\n"),
             });
         } else {
-            assert!(marks.is_empty(), "line {index}: a mark without a block");
+            assert!(marks.is_empty(), "{place}: a mark without a block");
         }
     }
     blocks
 }
 
-/// The rows of the table whose first heading is this one, cells trimmed.
+/// The rows of the tables whose first heading is this one, cells trimmed.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let start = format!("| {heading} |");
     let mut rows = Vec::new();
-    let mut lines = README.lines();
-    while let Some(line) = lines.next() {
-        if line.starts_with(&start) {
-            let body = lines.by_ref().skip(1);
-            rows.extend(body.take_while(|line| line.starts_with('|')).map(cells));
+    for page in pages() {
+        let mut lines = page.text.lines();
+        while let Some(line) = lines.next() {
+            if line.starts_with(&start) {
+                let body = lines.by_ref().skip(1);
+                rows.extend(body.take_while(|line| line.starts_with('|')).map(cells));
+            }
         }
     }
     assert!(!rows.is_empty(), "no table {heading}");
@@ -241,7 +287,8 @@ fn flags(text: &str) -> Vec<String> {
 fn every_command_within_the_text_is_one() {
     let mut seen = 0;
     let mut is_text = true;
-    for line in README.lines() {
+    let pages = pages();
+    for line in pages.iter().flat_map(|page| page.text.lines()) {
         is_text ^= line.starts_with("```");
         let spans = line.split('`').skip(1).step_by(2);
         for span in spans.filter(|span| is_text && span.starts_with("parserd ")) {
@@ -264,11 +311,17 @@ fn every_command_within_the_text_is_one() {
 
 #[test]
 fn what_the_tests_do_not_run_ci_runs() {
+    let of_contributors = blocks_of(&page("CONTRIBUTING.md"));
+    for block in &of_contributors {
+        let is_run = block.language != "sh" || block.has("ci");
+        assert!(is_run, "{}: who runs it?", block.place);
+    }
     let left: Vec<_> = blocks()
         .into_iter()
+        .chain(of_contributors)
         .filter(|block| block.has("ci"))
         .collect();
-    assert_eq!(left.len(), 2);
+    assert!(left.len() > 2, "{left:?}");
     for line in left.iter().flat_map(|block| block.body.lines()) {
         let runs = CI
             .lines()
@@ -293,15 +346,16 @@ impl Stage {
             folder: tempfile::tempdir().unwrap(),
             harness: Harness::with(world, &[]).await,
         };
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for folder in ["config", "systemd"] {
-            symlink(root.join(folder), stage.path(folder)).unwrap();
+            symlink(root().join(folder), stage.path(folder)).unwrap();
         }
         fs::create_dir_all(stage.path("target/release")).unwrap();
         let program = env!("CARGO_BIN_EXE_parserd");
         symlink(program, stage.path("target/release/parserd")).unwrap();
         for file in blocks() {
             if let Some(name) = file.mark("file") {
+                let is_new = !stage.path(name).exists();
+                assert!(is_new, "{}: {name} is another page's", file.place);
                 fs::write(stage.path(name), &file.body).unwrap();
             }
         }
@@ -328,8 +382,7 @@ impl Stage {
         for folder in [&shared, &self.path("root/var/lib/parserd")] {
             fs::create_dir_all(folder).unwrap();
         }
-        let egress = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/egress");
-        symlink(egress, shared.join("parserd")).unwrap();
+        symlink(root().join("systemd/egress"), shared.join("parserd")).unwrap();
         let bin = self.path("bin");
         fs::create_dir(&bin).unwrap();
         fs::write(bin.join("sudo"), SUDO).unwrap();
@@ -380,8 +433,8 @@ impl Stage {
         let (stdout, stderr) = (read(&stdout), read(&stderr));
         assert!(
             status.is_some_and(|status| status.success()),
-            "README.md line {}: {status:?}\n{}\n--- stdout\n{stdout}--- stderr\n{stderr}",
-            block.line,
+            "{}: {status:?}\n{}\n--- stdout\n{stdout}--- stderr\n{stderr}",
+            block.place,
             block.body
         );
         stdout
@@ -436,7 +489,7 @@ fn free_port() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
-/// A job of each kind that the README's recipes are about.
+/// A job of each kind that the recipes are about.
 async fn fill(database: &Path) {
     let store = Store::open(database, Role::Tool).await.unwrap();
     store.close().await;
@@ -509,7 +562,7 @@ async fn every_sh_block_runs() {
             continue;
         }
         if let Some(program) = block.mark("needs").filter(|program| !is_there(program)) {
-            eprintln!("README.md line {}: left out, no {program}", block.line);
+            eprintln!("{}: left out, no {program}", block.place);
             continue;
         }
         let stage = Stage::new(&block).await;
@@ -542,16 +595,16 @@ async fn every_sql_recipe_does_something() {
         .collect();
     assert!(recipes.len() >= 6, "only {} were found", recipes.len());
     for recipe in &recipes {
-        assert!(recipe.has("staged"), "line {}", recipe.line);
+        assert!(recipe.has("staged"), "{}", recipe.place);
         let stage = Stage::new(recipe).await;
         let backup = stage.path("backup.db").display().to_string();
         let body = recipe.body.replace("backup.db", &backup);
         let mut connection = connect(&stage.database()).await;
         for statement in body.split_inclusive(";\n") {
             let done = execute(&mut connection, statement).await;
-            let done = done.unwrap_or_else(|error| panic!("line {}: {error}", recipe.line));
+            let done = done.unwrap_or_else(|error| panic!("{}: {error}", recipe.place));
             let did = done > 0 || fs::exists(&backup).unwrap();
-            assert!(did, "line {}: nothing done by {statement}", recipe.line);
+            assert!(did, "{}: nothing done by {statement}", recipe.place);
         }
     }
 }
@@ -587,18 +640,157 @@ async fn every_sql_recipe_runs_in_sqlite3() {
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         let well = output.status.success() && stderr.is_empty();
-        assert!(well, "line {}: {stderr}", recipe.line);
+        assert!(well, "{}: {stderr}", recipe.place);
         let asks = recipe.body.contains("SELECT state") || recipe.body.contains("SELECT name");
-        assert!(!asks || !output.stdout.is_empty(), "line {}", recipe.line);
+        assert!(!asks || !output.stdout.is_empty(), "{}", recipe.place);
     }
+}
+
+/// Where the links of a text lead, those to other hosts and within the page left out.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|link| {
+        let target = link.split(')').next()?;
+        target.split('#').next()
+    });
+    targets.filter(|target| !target.is_empty() && !target.starts_with("http"))
 }
 
 #[test]
 fn every_link_within_the_repository_leads_somewhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for link in README.split("](").skip(1) {
-        let target = link.split(')').next().unwrap();
-        let is_here = !target.starts_with("http") && !target.starts_with('#');
-        assert!(!is_here || root.join(target).exists(), "{target}");
+    for page in pages().into_iter().chain(pages_for_contributors()) {
+        let folder = Path::new(&page.path).parent().unwrap();
+        let is_of_the_book = page.path.starts_with("docs/");
+        for target in links(&page.text) {
+            let (path, target_path) = (&page.path, root().join(folder).join(target));
+            assert!(target_path.exists(), "{path}: {target}");
+            // The built book holds nothing else.
+            assert!(!is_of_the_book || !target.contains('/'), "{path}: {target}");
+        }
     }
+}
+
+#[test]
+fn the_readme_is_short_and_leads_to_every_page_and_so_does_the_book() {
+    let readme = page("README.md");
+    let lines = readme.text.lines().count();
+    assert!(lines <= README_LINES, "README.md has {lines} lines");
+    let summary = page("docs/src/SUMMARY.md");
+    let of_the_book: BTreeSet<_> = links(&summary.text).collect();
+    let of_readme: BTreeSet<_> = links(&readme.text).collect();
+    for page in pages() {
+        let Some(name) = page.path.strip_prefix("docs/src/") else {
+            continue;
+        };
+        if name == "SUMMARY.md" {
+            continue;
+        }
+        assert!(of_the_book.contains(name), "SUMMARY.md lacks {name}");
+        let is_the_same = name == "introduction.md";
+        let is_linked = is_the_same || of_readme.contains(page.path.as_str());
+        assert!(is_linked, "README.md lacks {name}");
+        assert!(page.text.starts_with("# "), "{name} has no title");
+    }
+}
+
+/// Every file of a folder and those below it.
+fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_below(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn what_messages_call_a_part_of_the_readme_is_named_there() {
+    let mut sources = Vec::new();
+    files_below(&root().join("src"), &mut sources);
+    let readme = page("README.md").text;
+    let mut seen = 0;
+    for source in sources {
+        let text = fs::read_to_string(&source).unwrap();
+        for behind in text.split("(README, ").skip(1) {
+            let part = behind.split([',', ')']).next().unwrap();
+            let part = part.split(" says").next().unwrap();
+            let is_named = readme.contains(&format!("[{part}](docs/src/"));
+            assert!(is_named, "{}: {part}", source.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "only {seen} were found");
+}
+
+/// Whether a span of code is meant to be a path of the repository: it begins with one of the
+/// folders at its root, and has no placeholder.
+fn is_path(span: &str) -> bool {
+    const ROOTS: &[&str] = &[
+        ".cargo/",
+        ".ci/",
+        ".github/",
+        "benches/",
+        "config/",
+        "docs/",
+        "migrations/",
+        "packaging/",
+        "src/",
+        "systemd/",
+        "tests/",
+    ];
+    ROOTS.iter().any(|root| span.starts_with(root))
+        && span
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
+}
+
+/// Whether a span names a room of the sources as ARCHITECTURE.md does: without `src/`.
+fn is_room(span: &str) -> bool {
+    const ROOMS: &[&str] = &[
+        "api/",
+        "cli/",
+        "config/",
+        "core/",
+        "engine/",
+        "manifest/",
+        "present/",
+        "simulation/",
+        "simulator/",
+        "store/",
+        "web/",
+    ];
+    ROOMS.iter().any(|room| span.starts_with(room))
+        && span
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "/._".contains(c))
+}
+
+#[test]
+fn every_path_in_the_text_is_there() {
+    let (mut seen, mut missing) = (0, Vec::new());
+    for page in pages().into_iter().chain(pages_for_contributors()) {
+        let mut is_text = true;
+        for line in page.text.lines() {
+            is_text ^= line.starts_with("```");
+            let spans = line.split('`').skip(1).step_by(2);
+            for span in spans.filter(|_| is_text) {
+                let below = |folder: &str| {
+                    let path = root().join(folder).join(span);
+                    // `core/spec` is a module as `tests/crash` is a program.
+                    path.exists() || path.with_extension("rs").exists()
+                };
+                let exists = match (is_path(span), is_room(span)) {
+                    (false, false) => continue,
+                    (is_path, is_room) => is_path && below("") || is_room && below("src"),
+                };
+                if !exists {
+                    missing.push(format!("{}: {span}", page.path));
+                }
+                seen += 1;
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(seen > 60, "only {seen} paths were found");
 }

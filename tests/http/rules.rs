@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{common::Harness, exposition::promtool, site::Site};
 
 const RULES: &str = include_str!("../../config/prometheus-rules.yml");
-const README: &str = include_str!("../../README.md");
+const WATCHING: &str = include_str!("../../docs/src/watching.md");
 const DASHBOARD: &str = include_str!("../../config/grafana-dashboard.json");
 
 /// The names of parserd's that stand in a text.
@@ -45,7 +45,7 @@ async fn rules_and_dashboard_name_only_what_is_told() {
     let (_, metrics) = site.get("/metrics").await;
     let told = told(&metrics);
     site.closed().await;
-    let explained: BTreeSet<_> = README
+    let explained: BTreeSet<_> = WATCHING
         .lines()
         .filter_map(|line| line.strip_prefix("| `parserd_")?.split_once('`'))
         .map(|(name, _)| format!("parserd_{name}"))
@@ -55,7 +55,7 @@ async fn rules_and_dashboard_name_only_what_is_told() {
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
         .map(|(name, _)| name.to_owned())
         .collect();
-    assert_eq!(explained, families, "README.md explains each");
+    assert_eq!(explained, families, "docs/src/watching.md explains each");
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let mut queries = vec![dashboard["templating"].to_string()];
