@@ -26,10 +26,6 @@ pub mod progress;
 pub mod rejections;
 pub mod remote_name;
 pub mod restored;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the daemon does not ask it yet")
-)]
 pub(crate) mod schedule;
 pub mod spec;
 pub mod text;
