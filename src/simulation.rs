@@ -7,7 +7,6 @@ mod books;
 mod chance;
 mod chaos;
 mod gate_watch;
-mod ground;
 mod rules;
 mod scenario;
 mod seam;

@@ -1,7 +1,11 @@
 //! Where jobs are kept: what is asked of a store, and the stores.
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 pub(crate) mod memory;
+#[cfg(test)]
+pub(crate) mod outside;
 pub mod ports;
 pub mod sqlite;
 

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     gate_watch::GateWatch,
-    ground::{CreateRow, Ground, JobRow, Operation},
     scenario::Scenario,
     verdict::{Verdict, holds},
 };
 use crate::{
     core::{job::UnixMs, outcome::CreateRequest},
     simulator::{ParserView, Status, World},
+    store::outside::{CreateRow, JobRow, Operation, Outside},
 };
 
 /// A create request that was sent.
@@ -30,7 +30,7 @@ pub(super) struct Post {
 
 #[derive(Debug)]
 pub(super) struct Books {
-    ground: Box<dyn Ground>,
+    outside: Box<dyn Outside>,
     pub jobs: Vec<JobRow>,
     creates: Vec<CreateRow>,
     pub posts: Vec<Post>,
@@ -53,9 +53,9 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub fn on(ground: Box<dyn Ground>) -> Self {
+    pub fn on(outside: Box<dyn Outside>) -> Self {
         Self {
-            ground,
+            outside,
             jobs: Vec::new(),
             creates: Vec::new(),
             posts: Vec::new(),
@@ -74,7 +74,7 @@ impl Books {
 
     /// Changes the store as another program would; how many rows.
     pub fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> usize {
-        let changed = self.ground.operate(now, operation);
+        let changed = self.outside.operate(now, operation).unwrap_or(0);
         if changed > 0 {
             self.touched.extend(operation.job());
         }
@@ -83,17 +83,17 @@ impl Books {
 
     /// Copies the store.
     pub fn back_up(&mut self) {
-        self.ground.back_up();
+        self.outside.back_up();
     }
 
     /// Whether there is a copy, and it has the jobs that there are now.
     pub fn can_restore(&self) -> bool {
-        self.ground.can_restore()
+        self.outside.can_restore()
     }
 
     /// Puts the copy in the place of the store.
     pub fn restore(&mut self) {
-        if !self.ground.restore() {
+        if !self.outside.restore() {
             return;
         }
         self.read();
@@ -203,7 +203,7 @@ impl Books {
     }
 
     fn read(&mut self) {
-        (self.jobs, self.creates) = self.ground.rows();
+        (self.jobs, self.creates) = self.outside.rows();
     }
 
     /// A create is about to be sent; returns its number.
@@ -268,7 +268,7 @@ impl Books {
 
     /// The process ended: the next one knows of the gate what is stored.
     pub fn crashed(&mut self, time: UnixMs, now: UnixMs) {
-        let stored = self.ground.create_gate().map(|gate| {
+        let stored = self.outside.create_gate().map(|gate| {
             // A clock that went back makes the probe due.
             let wait_ms = if now < gate.since {
                 0

@@ -2,11 +2,16 @@
 
 use super::{
     books::Books,
-    ground::{JobRow, Operation},
     scenario::{Focus, LATEST_ARRIVAL_MS, SETTLE_MS},
     world::{Sim, What},
 };
-use crate::{core::job::UnixMs, core::spec::JobSpec, engine::worker::Stop, simulator::Inserted};
+use crate::{
+    core::job::UnixMs,
+    core::spec::JobSpec,
+    engine::worker::Stop,
+    simulator::Inserted,
+    store::outside::{JobRow, Operation},
+};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -21,7 +26,15 @@ impl Books {
     /// A program adds a job; how many rows.
     pub fn insert(&mut self, now: UnixMs, name: &str) -> usize {
         let urls = url(name, 0);
-        self.operate(now, Operation::Insert { name, urls: &urls })
+        self.operate(
+            now,
+            Operation::Insert {
+                name,
+                urls: &urls,
+                priority: 0,
+                run_at: None,
+            },
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     rc::Rc,
     sync::{
         Arc, Mutex,
@@ -17,7 +17,6 @@ use tokio::sync::watch;
 use super::{
     books::Books,
     chance::{Chance, shortened},
-    ground::{Ground, Model, Sqlite},
     rules::{Rule, breaks, kept},
     scenario::REQUEST_TIMEOUT_MS,
     seam::SimulatedTime,
@@ -36,6 +35,7 @@ use crate::{
     store::{
         JobStore, LIST_LAG, RESTORED, Role, Store, StoreError,
         memory::Memory,
+        outside::{Model, Outside, Sqlite, simulate_clock, template},
         ports::{Accounts as _, Facts as _},
     },
     wiring,
@@ -76,58 +76,6 @@ fn runtime() -> tokio::runtime::Runtime {
         .on_thread_park(world::idle)
         .build()
         .unwrap()
-}
-
-/// A database with the schema, in one file.
-fn template(folder: &Path) -> PathBuf {
-    let path = folder.join("template.db");
-    runtime().block_on(async {
-        Store::open(&path, Role::Tool).await.unwrap().close().await;
-    });
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    connection
-        .execute_batch("PRAGMA journal_mode = DELETE;")
-        .unwrap();
-    connection.close().unwrap();
-    path
-}
-
-/// Has the database's triggers ask the simulated clock. Only once it is open: a start would
-/// make them anew.
-fn simulate_clock(path: &Path) {
-    let connection = rusqlite::Connection::open(path).unwrap();
-    connection
-        .execute_batch(
-            "CREATE TABLE simulated_clock (at INTEGER NOT NULL); \
-             INSERT INTO simulated_clock VALUES (0);",
-        )
-        .unwrap();
-    let triggers = |part: &str| -> Vec<(String, String)> {
-        connection
-            .prepare(
-                "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND instr(sql, ?1)",
-            )
-            .unwrap()
-            .query_map([part], |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap()
-    };
-    // Rows go with the run that made them.
-    for (name, _) in triggers("BEFORE DELETE") {
-        let drop = format!("DROP TRIGGER {name}");
-        connection.execute_batch(&drop).unwrap();
-    }
-    let machine = "CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)";
-    let triggers = triggers(machine);
-    assert!(!triggers.is_empty(), "the triggers ask no clock");
-    for (name, sql) in triggers {
-        let sql = sql.replace(machine, "(SELECT at FROM simulated_clock)");
-        connection
-            .execute_batch(&format!("DROP TRIGGER {name}; {sql};"))
-            .unwrap();
-    }
-    connection.close().unwrap();
 }
 
 /// What a run's store is.
@@ -190,7 +138,7 @@ impl Stage {
         &self,
         seed: u64,
         draws: Option<&[u32]>,
-        ground: Box<dyn Ground>,
+        ground: Box<dyn Outside>,
         store: impl JobStore,
     ) -> Outcome {
         fastrand::seed(seed);

@@ -1,15 +1,16 @@
-//! A store from outside: how its rows read, and what people, programs and backups do to it.
+//! A store from outside: how its rows read, and what people, programs and backups do to it. For
+//! the simulation and for the suite that every store passes.
 
 mod model;
 mod sqlite;
 
-pub(super) use model::Model;
-pub(super) use sqlite::Sqlite;
+pub(crate) use model::Model;
+pub(crate) use sqlite::{Sqlite, simulate_clock, template};
 
 use crate::core::job::{DurationMs, UnixMs};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct JobRow {
+pub(crate) struct JobRow {
     pub id: i64,
     pub name: String,
     pub urls: String,
@@ -21,7 +22,7 @@ pub(super) struct JobRow {
 }
 
 #[derive(Debug)]
-pub(super) struct CreateRow {
+pub(crate) struct CreateRow {
     pub id: i64,
     pub remote_name: String,
     pub outcome: String,
@@ -33,7 +34,7 @@ pub(super) struct CreateRow {
 
 /// The gate for creates, as stored.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct StoredGate {
+pub(crate) struct StoredGate {
     pub since: UnixMs,
     pub next_probe_at: UnixMs,
     pub interval_ms: DurationMs,
@@ -43,10 +44,12 @@ pub(super) struct StoredGate {
 
 /// What somebody else than the daemon does.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Operation<'a> {
+pub(crate) enum Operation<'a> {
     Insert {
         name: &'a str,
         urls: &'a str,
+        priority: i64,
+        run_at: Option<UnixMs>,
     },
     Cancel(i64),
     Retry(i64),
@@ -64,7 +67,7 @@ pub(super) enum Operation<'a> {
 
 impl Operation<'_> {
     /// The job that it is about.
-    pub(super) const fn job(&self) -> Option<i64> {
+    pub(crate) const fn job(&self) -> Option<i64> {
         match self {
             Self::Cancel(id) | Self::Retry(id) | Self::Edit { id, .. } | Self::Adopt { id, .. } => {
                 Some(*id)
@@ -74,13 +77,16 @@ impl Operation<'_> {
     }
 }
 
-pub(super) trait Ground: std::fmt::Debug {
+pub(crate) trait Outside: std::fmt::Debug {
     fn rows(&self) -> (Vec<JobRow>, Vec<CreateRow>);
 
     fn create_gate(&self) -> Option<StoredGate>;
 
-    /// How many rows it changed; 0 where the store refuses.
-    fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> usize;
+    /// How many rows it changed.
+    ///
+    /// # Errors
+    /// Why the store refuses, in its words.
+    fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> Result<usize, String>;
 
     fn back_up(&mut self);
 

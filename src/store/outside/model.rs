@@ -1,6 +1,6 @@
 //! The model in memory.
 
-use super::{CreateRow, Ground, JobRow, Operation, StoredGate};
+use super::{CreateRow, JobRow, Operation, Outside, StoredGate};
 use crate::{
     core::{
         gate::Scope,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Debug)]
-pub(in crate::simulation) struct Model {
+pub(crate) struct Model {
     memory: Memory,
     backup: Option<Tables>,
 }
@@ -24,7 +24,7 @@ impl Model {
     }
 }
 
-impl Ground for Model {
+impl Outside for Model {
     fn rows(&self) -> (Vec<JobRow>, Vec<CreateRow>) {
         let tables = self.memory.tables();
         let jobs = tables.jobs.values().map(|row| {
@@ -62,12 +62,17 @@ impl Ground for Model {
         })
     }
 
-    fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> usize {
+    fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> Result<usize, String> {
         let tables = &mut *self.memory.tables();
         let changed = match operation {
-            Operation::Insert { name, urls } => {
-                tables.insert(now, name, urls, 0, None).map(|_| true)
-            }
+            Operation::Insert {
+                name,
+                urls,
+                priority,
+                run_at,
+            } => tables
+                .insert(now, name, urls, priority, run_at)
+                .map(|_| true),
             Operation::Cancel(id) => tables.set_state(now, JobId(id), JobState::Cancelled),
             Operation::Retry(id) => match tables.jobs.get(&JobId(id)) {
                 Some(row) if row.job.progress.state != JobState::Queued => {
@@ -79,11 +84,13 @@ impl Ground for Model {
             Operation::OpenGates => {
                 let opened = tables.gates.len();
                 tables.gates.clear();
-                return opened;
+                return Ok(opened);
             }
             Operation::Adopt { id, parser } => Ok(adopt(tables, now, JobId(id), parser)),
         };
-        usize::from(changed == Ok(true))
+        changed
+            .map(usize::from)
+            .map_err(|refused| refused.0.to_owned())
     }
 
     fn back_up(&mut self) {

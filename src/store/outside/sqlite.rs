@@ -1,14 +1,21 @@
 //! A database, through a connection of its own.
 
-use std::{cell::RefCell, path::Path, rc::Rc};
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 
-use super::{CreateRow, Ground, JobRow, Operation, StoredGate};
-use crate::core::job::UnixMs;
+use super::{CreateRow, JobRow, Operation, Outside, StoredGate};
+use crate::{
+    core::job::UnixMs,
+    store::sqlite::{Role, Store},
+};
 
 #[derive(Debug)]
-pub(in crate::simulation) struct Sqlite {
+pub(crate) struct Sqlite {
     connection: Rc<RefCell<Connection>>,
     backup: Option<Connection>,
 }
@@ -48,13 +55,16 @@ impl Sqlite {
         })
     }
 
-    fn execute(&self, sql: &'static str, values: impl rusqlite::Params) -> usize {
+    fn execute(&self, sql: &'static str, values: impl rusqlite::Params) -> Result<usize, String> {
         let connection = self.connection.borrow();
         let mut statement = connection.prepare_cached(sql).unwrap();
-        statement.execute(values).unwrap_or(0)
+        statement.execute(values).map_err(|error| match error {
+            rusqlite::Error::SqliteFailure(_, Some(words)) => words,
+            error => error.to_string(),
+        })
     }
 
-    fn adopt(&self, now: UnixMs, id: i64, parser: &str) -> usize {
+    fn adopt(&self, now: UnixMs, id: i64, parser: &str) -> Result<usize, String> {
         let adopted = self.execute(
             "UPDATE jobs SET revision = revision + 1, state = 'GENERATING', \
              epoch = (SELECT coalesce(max(epoch), 0) FROM account_epochs), parser_id = ?1, \
@@ -63,16 +73,16 @@ impl Sqlite {
              park_reason = NULL, remote_name = NULL \
              WHERE id = ?3 AND doubt_since IS NOT NULL AND state IN ('CREATING', 'PARKED')",
             (parser, now, id),
-        );
+        )?;
         if adopted > 0 {
             self.execute(
                 "UPDATE creates SET outcome = 'made', parser_id = ?1, settled_at = ?2, \
                  epoch = (SELECT coalesce(max(epoch), 0) FROM account_epochs) \
                  WHERE job_id = ?3 AND outcome = 'pending'",
                 (parser, now, id),
-            );
+            )?;
         }
-        adopted
+        Ok(adopted)
     }
 
     fn read(&self) -> rusqlite::Result<(Vec<JobRow>, Vec<CreateRow>)> {
@@ -117,7 +127,7 @@ fn copy(from: &Connection, to: &mut Connection) {
         .unwrap();
 }
 
-impl Ground for Sqlite {
+impl Outside for Sqlite {
     fn rows(&self) -> (Vec<JobRow>, Vec<CreateRow>) {
         self.read().unwrap()
     }
@@ -138,14 +148,19 @@ impl Ground for Sqlite {
         stored.ok()
     }
 
-    fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> usize {
+    fn operate(&mut self, now: UnixMs, operation: Operation<'_>) -> Result<usize, String> {
         let clock = self.execute("UPDATE simulated_clock SET at = ?1", [now]);
-        assert_eq!(clock, 1);
+        assert_eq!(clock, Ok(1));
         match operation {
-            Operation::Insert { name, urls } => self.execute(
-                "INSERT INTO jobs (name, urls, created_at, updated_at, due_at) \
-                 VALUES (?1, ?2, ?3, ?3, ?3)",
-                (name, urls, now),
+            Operation::Insert {
+                name,
+                urls,
+                priority,
+                run_at,
+            } => self.execute(
+                "INSERT INTO jobs (name, urls, priority, run_at, created_at, updated_at, due_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5)",
+                (name, urls, priority, run_at, now),
             ),
             Operation::Cancel(id) => {
                 self.execute("UPDATE jobs SET state = 'CANCELLED' WHERE id = ?1", [id])
@@ -187,4 +202,60 @@ impl Ground for Sqlite {
         copy(&from, &mut self.connection.borrow_mut());
         true
     }
+}
+
+/// A database with the schema, in one file.
+pub(crate) fn template(folder: &Path) -> PathBuf {
+    let path = folder.join("template.db");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        Store::open(&path, Role::Tool).await.unwrap().close().await;
+    });
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode = DELETE;")
+        .unwrap();
+    connection.close().unwrap();
+    path
+}
+
+/// Has the database's triggers ask the simulated clock. Only once it is open: a start would
+/// make them anew.
+pub(crate) fn simulate_clock(path: &Path) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE simulated_clock (at INTEGER NOT NULL); \
+             INSERT INTO simulated_clock VALUES (0);",
+        )
+        .unwrap();
+    let triggers = |part: &str| -> Vec<(String, String)> {
+        connection
+            .prepare(
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND instr(sql, ?1)",
+            )
+            .unwrap()
+            .query_map([part], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    };
+    // Rows go with the run that made them.
+    for (name, _) in triggers("BEFORE DELETE") {
+        let drop = format!("DROP TRIGGER {name}");
+        connection.execute_batch(&drop).unwrap();
+    }
+    let machine = "CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)";
+    let triggers = triggers(machine);
+    assert!(!triggers.is_empty(), "the triggers ask no clock");
+    for (name, sql) in triggers {
+        let sql = sql.replace(machine, "(SELECT at FROM simulated_clock)");
+        connection
+            .execute_batch(&format!("DROP TRIGGER {name}; {sql};"))
+            .unwrap();
+    }
+    connection.close().unwrap();
 }

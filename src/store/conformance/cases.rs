@@ -1,0 +1,210 @@
+//! What holds in every store, case by case.
+
+use super::{NOW, Subject, model, policy, sqlite};
+use crate::{
+    core::{
+        gate::{Closure, GateReason, Scope},
+        job::{Job, JobId, JobState, ParkReason, ParserId},
+        lifecycle::{Change, Event, Presence, Transition, decide},
+        outcome::{CreateOutcome, DoubtCause, Refusal, Words},
+    },
+    store::{
+        outside::Operation,
+        ports::{Applied, Intent, JobStore, Lane},
+    },
+};
+
+/// Each case as a test of each store.
+macro_rules! every_store {
+    ($($case:ident),+ $(,)?) => {
+        mod on_the_model {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::model()).await;
+            })+
+        }
+
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::sqlite().await).await;
+            })+
+        }
+    };
+}
+
+every_store! {
+    a_change_is_stored_on_the_revision_that_it_was_decided_for,
+    one_create_of_a_name_is_pending_at_a_time,
+    what_was_paid_for_is_kept_though_the_job_moved_on,
+    a_create_that_made_nothing_gives_its_credits_back,
+    the_highest_priority_is_due_first_then_the_longest_due,
+    a_gate_that_an_operator_opened_stays_open,
+    who_is_parked_for_a_reason_goes_on_when_it_is_lifted,
+    a_step_of_the_clock_is_taken_once,
+    a_cancelled_jobs_name_is_free_and_no_other_is,
+}
+
+impl<D: JobStore> Subject<D> {
+    fn insert(&mut self, name: &str, priority: i64) -> JobId {
+        let insert = Operation::Insert {
+            name,
+            urls: r#"["https://a.example/"]"#,
+            priority,
+            run_at: None,
+        };
+        assert_eq!(self.outside.operate(NOW, insert), Ok(1));
+        let (jobs, _) = self.outside.rows();
+        JobId(jobs.last().unwrap().id)
+    }
+
+    async fn job(&self, id: JobId) -> Job {
+        self.store.job(id).await.unwrap().unwrap()
+    }
+
+    async fn happen(&self, job: &Job, event: Event) -> Applied {
+        let change = decided(job, event);
+        let intent = Intent {
+            credits: 30_000,
+            sent_at: NOW,
+            ..Intent::default()
+        };
+        self.store.apply(job, &change, intent, NOW).await.unwrap()
+    }
+
+    /// A job whose create is under way.
+    async fn creating(&mut self, name: &str) -> Job {
+        let id = self.insert(name, 0);
+        let applied = self
+            .happen(&self.job(id).await, turn("n_pd_abcdefgh"))
+            .await;
+        assert_eq!(applied, DURABLE);
+        self.job(id).await
+    }
+}
+
+const DURABLE: Applied = Applied::Durable { refund: None };
+
+fn decided(job: &Job, event: Event) -> Change {
+    match decide(job, event, &policy(), NOW, 0.5) {
+        Transition::Change(change) => *change,
+        Transition::Ignored(why) => panic!("{why}: {job:?}"),
+    }
+}
+
+fn turn(remote_name: &str) -> Event {
+    Event::Listed {
+        presence: Presence::Absent,
+        remote_name: remote_name.to_owned(),
+        recreation: 0,
+    }
+}
+
+fn created(id: &str) -> Event {
+    Event::CreateAnswered(CreateOutcome::Created {
+        parser_id: ParserId(id.to_owned()),
+        version: None,
+    })
+}
+
+async fn a_change_is_stored_on_the_revision_that_it_was_decided_for(
+    mut at: Subject<impl JobStore>,
+) {
+    let id = at.insert("a", 0);
+    let job = at.job(id).await;
+    assert_eq!(at.happen(&job, turn("n_pd_abcdefgh")).await, DURABLE);
+    let refused = Event::ListRefused(Refusal::Credits, Words::default());
+    assert_eq!(at.happen(&job, refused).await, Applied::Stale);
+    assert_eq!(at.job(id).await.progress.state, JobState::Creating);
+}
+
+async fn one_create_of_a_name_is_pending_at_a_time(mut at: Subject<impl JobStore>) {
+    at.creating("a").await;
+    let id = at.insert("b", 0);
+    let job = at.job(id).await;
+    let change = decided(&job, turn("n_pd_abcdefgh"));
+    let second = at.store.apply(&job, &change, Intent::default(), NOW).await;
+    assert!(second.is_err());
+    assert_eq!(at.job(id).await, job);
+}
+
+async fn what_was_paid_for_is_kept_though_the_job_moved_on(mut at: Subject<impl JobStore>) {
+    let job = at.creating("a").await;
+    let lost = CreateOutcome::InDoubt(DoubtCause::AnswerLost, Words::default());
+    at.happen(&job, Event::CreateAnswered(lost)).await;
+    assert_eq!(at.happen(&job, created("late")).await, Applied::Stale);
+    let facts = at.store.ledger("n_pd_abcdefgh").await.unwrap();
+    assert_eq!(facts.made, [ParserId("late".to_owned())]);
+    assert_eq!(at.store.spent(NOW).await.unwrap().in_all, 30_000);
+}
+
+async fn a_create_that_made_nothing_gives_its_credits_back(mut at: Subject<impl JobStore>) {
+    let job = at.creating("a").await;
+    let refused = CreateOutcome::Refused(Refusal::Credits, Words::default());
+    let applied = at.happen(&job, Event::CreateAnswered(refused)).await;
+    let refund = Some((30_000, NOW));
+    assert_eq!(applied, Applied::Durable { refund });
+    assert_eq!(at.store.spent(NOW).await.unwrap().in_all, 0);
+}
+
+async fn the_highest_priority_is_due_first_then_the_longest_due(mut at: Subject<impl JobStore>) {
+    let [low, high, also_low] = [at.insert("a", 0), at.insert("b", 1), at.insert("c", 0)];
+    let due = at.store.due_creates(NOW, 10).await.unwrap();
+    let order: Vec<_> = due.iter().map(|queued| queued.job.id).collect();
+    assert_eq!(order, [high, low, also_low]);
+    assert!(at.store.due_creates(NOW - 1, 10).await.unwrap().is_empty());
+    let next = at.store.next_due(Lane::Create, NOW - 1).await.unwrap();
+    assert_eq!(next, Some(NOW));
+}
+
+async fn a_gate_that_an_operator_opened_stays_open(mut at: Subject<impl JobStore>) {
+    let closure = Closure {
+        reason: GateReason::Credits,
+        since: NOW,
+        next_probe_at: NOW,
+        interval_ms: 1,
+    };
+    let store = &at.store;
+    store.set_gate(Scope::Create, Some(closure)).await.unwrap();
+    assert!(store.update_gate(Scope::Create, closure).await.unwrap());
+    assert_eq!(at.outside.operate(NOW, Operation::OpenGates), Ok(1));
+    assert!(!store.update_gate(Scope::Create, closure).await.unwrap());
+    assert!(store.gates().await.unwrap().is_empty());
+}
+
+async fn who_is_parked_for_a_reason_goes_on_when_it_is_lifted(mut at: Subject<impl JobStore>) {
+    let id = at.insert("a", 0);
+    let refused = Event::ListRefused(Refusal::Credits, Words::default());
+    at.happen(&at.job(id).await, refused).await;
+    let unpark = |reason| at.store.unpark(reason, 10, NOW);
+    assert_eq!(unpark(ParkReason::Budget).await.unwrap(), 0);
+    assert_eq!(unpark(ParkReason::Credits).await.unwrap(), 1);
+    assert_eq!(at.job(id).await.progress.state, JobState::Queued);
+}
+
+async fn a_step_of_the_clock_is_taken_once(mut at: Subject<impl JobStore>) {
+    let job = at.creating("a").await;
+    at.happen(&job, created("p")).await;
+    let since = at.job(job.id).await.progress.generating_since.unwrap();
+    for by in [5_000, 7_000] {
+        let token = "token".to_owned();
+        assert_eq!(at.store.shift_times(token, by, NOW).await.unwrap(), 5_000);
+    }
+    let after = at.job(job.id).await.progress.generating_since;
+    assert_eq!(after, Some(since + 5_000));
+}
+
+async fn a_cancelled_jobs_name_is_free_and_no_other_is(mut at: Subject<impl JobStore>) {
+    let id = at.insert("a", 0);
+    let again = Operation::Insert {
+        name: "a",
+        urls: r#"["https://a.example/"]"#,
+        priority: 0,
+        run_at: None,
+    };
+    assert!(at.outside.operate(NOW, again).is_err());
+    assert_eq!(at.outside.operate(NOW, Operation::Cancel(id.0)), Ok(1));
+    let retried = at.outside.operate(NOW, Operation::Retry(id.0));
+    assert!(retried.unwrap_err().contains("stays so"));
+    assert_ne!(at.insert("a", 0), id);
+}

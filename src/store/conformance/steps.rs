@@ -1,0 +1,317 @@
+//! What may happen to a store, drawn at random.
+
+use fastrand::Rng;
+
+use super::{
+    look::{MOST_JOBS, MOST_PARSERS, parser},
+    policy,
+};
+use crate::{
+    core::{
+        budget::OverBudget,
+        gate::{Closure, GateReason, Scope},
+        job::{Job, JobId, ParkReason, ParserId, UnixMs},
+        lifecycle::{Change, Event, Presence, Sighting, Transition, decide},
+        listing::Listing,
+        outcome::{CreateOutcome, DoubtCause, Finished, ListedParser, PollOutcome, Refusal, Words},
+        spec::JobSpec,
+    },
+    store::{
+        outside::{Operation, Outside},
+        ports::{ELSEWHERE, Found, Intent, JobStore},
+    },
+};
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+/// One step of a history.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Insert {
+        name: &'static str,
+        priority: i64,
+        run_at: Option<UnixMs>,
+    },
+    Cancel(i64),
+    Retry(i64),
+    Edit(i64, i64),
+    OpenGates,
+    /// What happens to a job, as it is or as it was some steps ago.
+    Happen {
+        job: JobId,
+        event: Box<Event>,
+        is_stale: bool,
+    },
+    Unpark(ParkReason, i64),
+    Shift(String, i64),
+    Resume,
+    DateNow,
+    CountRedated(i64),
+    Gone(ParserId),
+    Found(ParserId),
+    Epoch(String),
+    Join(ParserId),
+    Meet(Vec<ListedParser>),
+    Part(ParserId),
+    Gate(Scope, Option<Closure>),
+    UpdateGate(Scope, Closure),
+    Meta(String),
+    Pass(i64),
+}
+
+/// The name that a create of this job would use.
+fn remote_name(name: &str, recreation: i64) -> String {
+    let spec = JobSpec::from_columns(name, r#"["https://a.example/"]"#, None, None).unwrap();
+    spec.remote_name(u32::try_from(recreation).unwrap_or(0), true)
+}
+
+fn words(rng: &mut Rng) -> Words {
+    Words {
+        status: rng
+            .choice([None, Some(400), Some(402), Some(500)])
+            .flatten(),
+        message: rng.choice(["no", "nothing", ELSEWHERE]).unwrap().to_owned(),
+    }
+}
+
+fn listed(rng: &mut Rng) -> ListedParser {
+    let name = *rng.choice(&NAMES).unwrap();
+    let name = if rng.bool() {
+        remote_name(name, rng.i64(0..2))
+    } else {
+        format!("{name} of another tool")
+    };
+    ListedParser {
+        id: parser(rng.i64(1..=MOST_PARSERS)),
+        name,
+        version: None,
+        failed: false,
+        settled: rng.bool(),
+    }
+}
+
+fn create_outcome(rng: &mut Rng) -> CreateOutcome {
+    match rng.u8(0..6) {
+        0 | 1 => CreateOutcome::Created {
+            parser_id: parser(rng.i64(1..=MOST_PARSERS)),
+            version: Some(rng.i64(0..3)),
+        },
+        2 => CreateOutcome::Rejected(words(rng)),
+        3 => CreateOutcome::Refused(Refusal::Credits, words(rng)),
+        4 => CreateOutcome::NotSent(words(rng)),
+        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, words(rng)),
+    }
+}
+
+fn sighting(rng: &mut Rng) -> Sighting {
+    let id = parser(rng.i64(1..=MOST_PARSERS));
+    match rng.u8(0..5) {
+        0 => Sighting::One(id, None),
+        1 => Sighting::Several(vec![id, parser(rng.i64(1..=MOST_PARSERS))]),
+        2 => Sighting::Unproven(ELSEWHERE.to_owned()),
+        _ => Sighting::Absent,
+    }
+}
+
+fn poll_outcome(rng: &mut Rng) -> PollOutcome {
+    match rng.u8(0..5) {
+        0 => PollOutcome::Finished(Finished {
+            version: Some(1),
+            generated_at: None,
+            example_result: serde_json::value::to_raw_value(&[1]).ok(),
+            lack: None,
+        }),
+        1 => PollOutcome::Failed(words(rng)),
+        2 => PollOutcome::NotFound(words(rng)),
+        3 => PollOutcome::Trouble(words(rng)),
+        _ => PollOutcome::Generating {
+            unknown_status: None,
+        },
+    }
+}
+
+fn event(rng: &mut Rng, now: UnixMs, name: &str) -> Event {
+    let recreation = rng.i64(0..2);
+    match rng.u8(0..14) {
+        0..=3 => Event::Listed {
+            presence: Presence::Absent,
+            remote_name: remote_name(name, recreation),
+            recreation,
+        },
+        4 => Event::Listed {
+            presence: Presence::One(listed(rng)),
+            remote_name: remote_name(name, recreation),
+            recreation,
+        },
+        5 => Event::ListRefused(Refusal::Unauthorized, words(rng)),
+        6 => Event::OverBudget(OverBudget {
+            until: None,
+            message: "too much".to_owned(),
+        }),
+        7 | 8 => Event::CreateAnswered(create_outcome(rng)),
+        9 => Event::Interrupted,
+        10 => Event::Reconciled {
+            sighting: sighting(rng),
+            listed_at: now,
+        },
+        11 => Event::Polled(poll_outcome(rng)),
+        12 => Event::Missing(words(rng), sighting(rng)),
+        _ if rng.bool() => Event::NotCreated,
+        _ => Event::Adopt(parser(rng.i64(1..=MOST_PARSERS))),
+    }
+}
+
+fn closure(rng: &mut Rng, now: UnixMs) -> Closure {
+    Closure {
+        reason: *rng.choice(GateReason::ALL).unwrap(),
+        since: now,
+        next_probe_at: now + rng.i64(0..9_000),
+        interval_ms: 1_000,
+    }
+}
+
+impl Step {
+    pub(super) fn draw(rng: &mut Rng, now: UnixMs) -> Self {
+        let job = rng.i64(1..=MOST_JOBS);
+        let id = parser(rng.i64(1..=MOST_PARSERS));
+        let scope = *rng.choice(Scope::ALL).unwrap();
+        match rng.u8(0..60) {
+            0..=4 => Self::Insert {
+                name: rng.choice(&NAMES).unwrap(),
+                priority: rng.i64(0..2),
+                run_at: rng.bool().then(|| now + rng.i64(-9_000..9_000)),
+            },
+            5 => Self::Cancel(job),
+            6..=8 => Self::Retry(job),
+            9 => Self::Edit(job, rng.i64(0..9)),
+            10 => Self::OpenGates,
+            11 => Self::Unpark(*rng.choice(ParkReason::ALL).unwrap(), rng.i64(1..3)),
+            12 => Self::Shift(rng.i64(0..9).to_string(), rng.i64(-90_000..90_000)),
+            13 => Self::Resume,
+            14 => Self::DateNow,
+            15 => Self::CountRedated(rng.i64(0..9_000)),
+            16 => Self::Gone(id),
+            17 => Self::Found(id),
+            18 => Self::Epoch(rng.u8(0..3).to_string()),
+            19 => Self::Join(id),
+            20 | 21 => Self::Meet((0..rng.u8(0..3)).map(|_| listed(rng)).collect()),
+            22 => Self::Part(id),
+            23 => Self::Gate(scope, rng.bool().then(|| closure(rng, now))),
+            24 => Self::UpdateGate(scope, closure(rng, now)),
+            25 => Self::Meta(rng.u8(..).to_string()),
+            26..=29 => Self::Pass(rng.i64(-9_000..60_000)),
+            _ => {
+                let name = *rng.choice(&NAMES).unwrap();
+                Self::Happen {
+                    job: JobId(job),
+                    event: Box::new(event(rng, now, name)),
+                    is_stale: rng.u8(0..8) == 0,
+                }
+            }
+        }
+    }
+
+    /// Takes the step; what the store says to it.
+    pub(super) async fn take<D: JobStore>(
+        &self,
+        store: &D,
+        outside: &mut dyn Outside,
+        now: UnixMs,
+        stale: Option<&Job>,
+    ) -> String {
+        match self {
+            Self::Insert { .. }
+            | Self::Cancel(_)
+            | Self::Retry(_)
+            | Self::Edit(..)
+            | Self::OpenGates => self.operate(outside, now),
+            Self::Happen {
+                job,
+                event,
+                is_stale,
+            } => {
+                let fresh = store.job(*job).await.unwrap();
+                let job = if *is_stale { stale } else { fresh.as_ref() };
+                happen(store, job, (**event).clone(), now).await
+            }
+            Self::Unpark(reason, limit) => said(store.unpark(*reason, *limit, now).await),
+            Self::Shift(token, by) => said(store.shift_times(token.clone(), *by, now).await),
+            Self::Resume => said(store.resume_times(now).await),
+            Self::DateNow => said(store.date_now(now).await),
+            Self::CountRedated(ahead) => said(store.count_redated(now, now + ahead).await),
+            Self::Gone(id) => said(store.mark_gone(id.clone(), now).await),
+            Self::Found(id) => said(store.mark_found(id.clone()).await),
+            Self::Epoch(fingerprint) => said(store.begin_epoch(fingerprint.clone(), now).await),
+            Self::Join(id) => said(store.join_accounts(id.clone(), now).await),
+            Self::Meet(parsers) => {
+                let listing = Listing::new(parsers.clone(), now);
+                let items: Vec<_> = listing.items().iter().collect();
+                said(store.meet(&items, &listing, now).await)
+            }
+            Self::Part(id) => said(store.part_from(vec![id.clone()]).await),
+            Self::Gate(scope, closure) => said(store.set_gate(*scope, *closure).await),
+            Self::UpdateGate(scope, closure) => said(store.update_gate(*scope, *closure).await),
+            Self::Meta(value) => said(store.set_meta("list_lag", value.clone()).await),
+            Self::Pass(_) => String::new(),
+        }
+    }
+
+    fn operate(&self, outside: &mut dyn Outside, now: UnixMs) -> String {
+        let urls;
+        let operation = match *self {
+            Self::Insert {
+                name,
+                priority,
+                run_at,
+            } => Operation::Insert {
+                name,
+                urls: r#"["https://a.example/"]"#,
+                priority,
+                run_at,
+            },
+            Self::Cancel(id) => Operation::Cancel(id),
+            Self::Retry(id) => Operation::Retry(id),
+            Self::Edit(id, page) => {
+                urls = format!(r#"["https://a.example/{page}"]"#);
+                Operation::Edit { id, urls: &urls }
+            }
+            _ => Operation::OpenGates,
+        };
+        format!("{:?}", outside.operate(now, operation))
+    }
+}
+
+async fn happen<D: JobStore>(store: &D, job: Option<&Job>, event: Event, now: UnixMs) -> String {
+    let Some(job) = job else {
+        return "no such job".to_owned();
+    };
+    match decide(job, event, &policy(), now, 0.5) {
+        Transition::Change(change) => {
+            let intent = intent_of(&change, now);
+            said(store.apply(job, &change, intent, now).await)
+        }
+        Transition::Ignored(why) => why.to_owned(),
+    }
+}
+
+fn intent_of(change: &Change, now: UnixMs) -> Intent {
+    // Of what is adopted, every other one was paid for before.
+    let is_found = change.ledger.is_none() && now % 2 == 0;
+    Intent {
+        credits: 30_000,
+        sent_at: now,
+        baseline: vec![parser(1)],
+        found: is_found.then_some(Found {
+            credits: 7,
+            made_at: now - 1,
+        }),
+    }
+}
+
+/// The answer, or that there is none: how it is told is each store's own matter.
+fn said<T: std::fmt::Debug, E>(result: Result<T, E>) -> String {
+    match result {
+        Ok(answer) => format!("{answer:?}"),
+        Err(_) => "an error".to_owned(),
+    }
+}
