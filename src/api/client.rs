@@ -181,7 +181,9 @@ impl Service for Client {
             Err(error) => {
                 return CreateOutcome::Rejected(Words {
                     status: None,
-                    message: self.quoter.quote(&format!("not sent, no JSON: {error}")),
+                    message: self
+                        .quoter
+                        .quote(&format!("not sent, not valid JSON: {error}")),
                 });
             }
         };
@@ -200,7 +202,7 @@ impl Service for Client {
                 status: None,
                 message: self
                     .quoter
-                    .quote(&format!("not asked: {parser_id:?} fits into no URL")),
+                    .quote(&format!("not sent: {parser_id:?} cannot be part of a URL")),
             });
         }
         let url = self.url(&["parsers", &parser_id.0]);

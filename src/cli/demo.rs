@@ -86,11 +86,11 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
     let folder = match &args.keep {
         Some(folder) => {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
+                .with_context(|| format!("cannot create {}", folder.display()))?;
             folder.clone()
         }
         None => {
-            temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
+            temporary = tempfile::tempdir().context("cannot create a temporary directory")?;
             temporary.path().to_owned()
         }
     };

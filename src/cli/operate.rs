@@ -127,8 +127,8 @@ struct Words {
 impl Words {
     const fn of(action: OperatorAction) -> Self {
         let (verb, done, question) = match action {
-            OperatorAction::Retry => ("retry", "taken up again", "take up"),
-            OperatorAction::Cancel => ("cancel", "called off", "call off"),
+            OperatorAction::Retry => ("retry", "retried", "retry"),
+            OperatorAction::Cancel => ("cancel", "cancelled", "cancel"),
             OperatorAction::Resume => ("resume", "un-parked", "un-park"),
         };
         Self {
@@ -159,7 +159,7 @@ fn check_usage(words: &Words, action: OperatorAction, args: &SelectArgs) -> Resu
     if args.jobs.is_empty() && args.states.is_empty() && action != OperatorAction::Resume {
         let example = possible.last().map_or("", |state| state.as_str());
         return Err(Usage(format!(
-            "{verb} what? Name jobs by id or name, or say --state {example} --all"
+            "{verb} what? Name jobs by id or name, or give --state {example} --all"
         )));
     }
     match args.states.iter().find(|state| !possible.contains(state)) {
@@ -308,7 +308,7 @@ async fn given_up(
             let id = create.job_id;
             lines.push(format!(
                 "job {id}: a create is in doubt, sent as {}: if it made a parser, {} credits are \
-                 paid for it, and calling the job off gives it up; `parserd resolve {id}` looks \
+                 paid for it, and cancelling the job gives it up; `parserd resolve {id}` looks \
                  for it, and enqueued again the same job looks for it before anything is paid",
                 quoted(&create.remote_name),
                 grouped(create.credits)
@@ -341,7 +341,7 @@ async fn change(
     if changed.len() < rows.len() {
         let moved = count(rows.len() - changed.len(), "job");
         say(&format!(
-            "{moved} moved on meanwhile and stayed as they are"
+            "{moved} changed state in the meantime and stay as they are"
         ));
     }
     Ok(())

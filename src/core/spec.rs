@@ -74,7 +74,7 @@ impl JobSpec {
         let mut problems = Vec::new();
         let urls = serde_json::from_str(urls).unwrap_or_else(|error| {
             problems.push(format!(
-                "urls is no JSON array of texts ({error}): write [\"https://...\"]"
+                "urls is not a JSON array of strings ({error}): write [\"https://...\"]"
             ));
             Vec::new()
         });
@@ -90,7 +90,7 @@ impl JobSpec {
                 }
                 Err(error) => {
                     problems.push(format!(
-                        "{column} is no JSON ({error}): write JSON, or leave it out"
+                        "{column} is not valid JSON ({error}): write JSON, or leave it out"
                     ));
                     None
                 }

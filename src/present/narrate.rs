@@ -30,7 +30,7 @@ fn sentence(event: &str, detail: &Detail) -> Option<String> {
             detail.text("remote_name"),
             detail.text("attempt")
         ),
-        "created" => format!("the service made parser {parser} and generates it"),
+        "created" => format!("the service created parser {parser} and is generating it"),
         "adopted" => {
             let how = match detail.text("from").as_str() {
                 "list" => "the account holds it already, nothing was paid",
@@ -84,9 +84,9 @@ fn sentence(event: &str, detail: &Detail) -> Option<String> {
         ),
         "requeued" | "cancelled" => {
             let what = if event == "requeued" {
-                "taken up again"
+                "retried"
             } else {
-                "called off"
+                "cancelled"
             };
             format!("{what} by an operator, was {}", detail.stand())
         }
@@ -157,7 +157,7 @@ mod tests {
             (
                 "created",
                 json!({"parser_id": "p1", "version": 0}),
-                "the service made parser p1 and generates it",
+                "the service created parser p1 and is generating it",
             ),
             (
                 "failed",
@@ -172,7 +172,7 @@ mod tests {
             (
                 "requeued",
                 json!({"from": "FAILED", "error_kind": "generation_failed", "park_reason": null}),
-                "taken up again by an operator, was FAILED for generation_failed",
+                "retried by an operator, was FAILED for generation_failed",
             ),
             ("new", json!({"a": 1}), r#"new: {"a":1}"#),
             ("new", json!({}), "new"),

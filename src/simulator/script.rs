@@ -87,7 +87,7 @@ impl FromStr for Rule {
             }
             let (endpoint, value) = words.remove(0);
             if value.is_some() {
-                return Err("the endpoint must stand first".to_owned());
+                return Err("the endpoint must come first".to_owned());
             }
             Words::check(words)?.rule(&endpoint)
         });
@@ -127,7 +127,7 @@ fn script_rule(item: &toml::Value) -> Result<Rule, FaultError> {
         _ => {
             return Err(FaultError {
                 rule: item.to_string(),
-                reason: "it must be a text or a table".to_owned(),
+                reason: "it must be a string or a table".to_owned(),
             });
         }
     };
@@ -315,7 +315,7 @@ fn endpoint_named(text: &str) -> Result<Endpoint, String> {
             let known: Vec<&str> = known.chain(["any"]).collect();
             let near = did_you_mean(text, known.iter().copied());
             format!(
-                "{text:?} is no endpoint; they are {}{near}",
+                "{text:?} is not an endpoint; the endpoints are {}{near}",
                 known.join(", ")
             )
         })

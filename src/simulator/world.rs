@@ -165,7 +165,7 @@ pub struct World {
     pub(super) parsers: Vec<Parser>,
     index_by_id: HashMap<String, usize>,
     creates_by_name: HashMap<String, u64>,
-    /// When how many credits had been spent in all.
+    /// When how many credits had been spent in total.
     spending: Vec<(UnixMs, i64)>,
     pub(super) concurrent_requests: u64,
     pub(super) failed_requests: u64,

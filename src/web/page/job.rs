@@ -102,7 +102,8 @@ fn actions(vitals: &Vitals, visitor: &Visitor, story: &Story, job: &Job) -> Mark
                             Action::Adopt => (parsers(job)),
                             Action::NotCreated => {
                                 label { input type="checkbox" name="sure" value="yes" required;
-                                    " I looked at the account: there is no parser of it. Another create may cost " (cost) " credits." }
+                                    " I looked at the account: it has no parser for this job. \
+                                     Another create may cost " (cost) " credits." }
                             }
                             Action::Retry if is_created_anew(&story.row) => {
                                 span.hint { "A new create may cost " (cost) " credits." }

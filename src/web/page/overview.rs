@@ -106,7 +106,7 @@ fn end(batch: &Batch, gates: &[(Scope, Closure)]) -> String {
             span(left_ms)
         ),
         (_, None, _, None) => {
-            "When the rest is done cannot be told yet: too little has ended of late.".to_owned()
+            "Too few jobs have ended recently to tell when the rest will be done.".to_owned()
         }
     };
     for (jobs, which) in [
@@ -171,7 +171,7 @@ fn budget(vitals: &Vitals, snapshot: &Snapshot, now: UnixMs) -> Markup {
             h2 { "Credits" }
             table {
                 (row("spent today (UTC)", budget.spent_today, budget.max_credits_per_day))
-                (row("spent in all", budget.spent, budget.max_credits))
+                (row("spent in total", budget.spent, budget.max_credits))
                 tr { th scope="row" { "still to come, at most" } td.number { (grouped(to_come)) }
                     td { (grouped(budget.credits_per_create)) " a create" } }
             }
@@ -283,7 +283,7 @@ mod tests {
             ((0, 0, 0), None, vec![], "at rest"),
             ((5, 0, 0), Some(90_000), vec![], "about 1 min 30 s"),
             ((5, 0, 0), Some(0), vec![], "takes a few seconds"),
-            ((5, 0, 0), None, vec![], "cannot be told yet"),
+            ((5, 0, 0), None, vec![], "Too few jobs have ended"),
             ((5, 0, 0), Some(90_000), closed(GateReason::Credits), "Held"),
             (
                 (5, 0, 0),
