@@ -27,6 +27,7 @@ pub mod rejections;
 pub mod remote_name;
 pub mod restored;
 pub mod rules;
+pub(crate) mod schedule;
 pub mod spec;
 pub mod text;
 pub mod timestamp;

@@ -201,6 +201,7 @@ fn policy() -> Policy {
         max_interval_ms: 10_000,
     };
     Policy {
+        rules: parserd::core::rules::Rules::KEPT,
         on_existing: OnExisting::Adopt,
         poll: schedule,
         first_look_ms: None,

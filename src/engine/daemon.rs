@@ -9,6 +9,7 @@ pub mod hold;
 mod idle;
 mod key;
 mod polls;
+mod steps;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -24,13 +25,13 @@ use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
 };
 
-use self::{hold::Holds, polls::Surveys};
+use self::{creates_wait::CreatesWait, hold::Holds, polls::Surveys};
 use crate::{
     api::Service,
     core::{
-        countdown::Countdown,
         job::{DurationMs, Job, JobId, ParkReason, UnixMs},
         lifecycle::Event,
+        schedule::Agenda,
     },
     engine::{
         key::KeyProof,
@@ -67,22 +68,6 @@ pub struct Limits {
     pub single_polls: usize,
 }
 
-/// Jobs of a lane that are claimed, and when to look for more.
-#[derive(Debug)]
-struct Claimed<T> {
-    jobs: VecDeque<T>,
-    look_at: UnixMs,
-}
-
-impl<T> Default for Claimed<T> {
-    fn default() -> Self {
-        Self {
-            jobs: VecDeque::new(),
-            look_at: 0,
-        }
-    }
-}
-
 /// What a task works on.
 #[derive(Debug)]
 struct Task {
@@ -111,32 +96,23 @@ pub struct Daemon<S, D> {
     worker: Arc<Worker<S, D>>,
     limits: Limits,
     until: Until,
-    creates: Claimed<QueuedJob>,
-    polls: Claimed<Job>,
+    /// When to look for what.
+    agenda: Agenda,
+    /// Claimed for creates.
+    creates: VecDeque<QueuedJob>,
+    /// Claimed for polls.
+    polls: VecDeque<Job>,
     surveys: Surveys,
-    doubts: Claimed<()>,
-    /// When the next list for them may be asked for.
-    doubts_list_at: UnixMs,
     leased: HashSet<JobId>,
     tasks: JoinSet<Outcome>,
     running: HashMap<Id, Task>,
     orphans: Vec<JobId>,
     /// Reasons that were lifted when parked jobs were last set free.
     lifted: Vec<ParkReason>,
-    creates_turn: bool,
-    /// As many parsers are being generated as may be; a task's end makes room.
-    is_full: bool,
-    /// A probe was due and no job was there to be the canary.
-    lacks_canary: bool,
     /// Somebody else committed. True at first: that may have been just before the
     /// watch began.
     is_nudged: bool,
-    /// No create is sent before: the database is not the one that was written last.
-    creates_wait: Countdown,
-    /// What is left of it by the database.
-    kept_wait_ms: DurationMs,
-    /// Since when creates wait for a list that can be trusted, if they do.
-    list_awaited_since: Option<UnixMs>,
+    creates_wait: CreatesWait,
     /// Jobs that wait until each other one was looked for in the list; leased till then.
     set_aside: Vec<JobId>,
     /// A list of the account is asked for, whoever needs one.
@@ -163,23 +139,17 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             worker: Arc::new(worker),
             limits,
             until,
-            creates: Claimed::default(),
-            polls: Claimed::default(),
+            agenda: Agenda::default(),
+            creates: VecDeque::new(),
+            polls: VecDeque::new(),
             surveys: Surveys::default(),
-            doubts: Claimed::default(),
-            doubts_list_at: 0,
             leased: HashSet::new(),
             tasks: JoinSet::new(),
             running: HashMap::new(),
             orphans: Vec::new(),
             lifted: Vec::new(),
-            creates_turn: false,
-            is_full: false,
-            lacks_canary: false,
             is_nudged: true,
-            creates_wait: Countdown::default(),
-            kept_wait_ms: 0,
-            list_awaited_since: None,
+            creates_wait: CreatesWait::default(),
             set_aside: Vec::new(),
             wants_list: false,
             resume_at: None,
@@ -196,8 +166,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// The same, which sends no create before it has looked for so long.
     #[must_use]
     pub fn holding_creates_for(mut self, wait_ms: DurationMs) -> Self {
-        self.creates_wait = Countdown::of(wait_ms);
-        self.kept_wait_ms = wait_ms;
+        self.creates_wait = CreatesWait::of(wait_ms);
         // What was sent before is looked for at once.
         self.wants_list = wait_ms > 0;
         self
@@ -284,7 +253,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                     tracing::error!(%error, "the database cannot be used; waiting");
                     // A change that was reported lost may have been stored.
                     self.lifted.clear();
-                    self.look_at_all();
+                    self.agenda.look_at_all();
                     STORE_PAUSE
                 }
             };
@@ -340,24 +309,13 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         self.set_free().await?;
         let max_requests = self.worker.account.max_requests();
         self.worker.metrics.limited(max_requests);
-        self.start_key_look();
-        while self.tasks.len() < self.worker.account.max_requests() {
-            // Creates and polls take turns, so that neither starves the other.
-            self.creates_turn = !self.creates_turn;
-            let started = self.start_reconcile().await?
-                || (self.creates_turn && self.start_create().await?)
-                || self.start_poll().await?
-                || self.start_create().await?;
-            if !started {
-                break;
-            }
-        }
+        let until = self.start_all().await?;
         // Who lets go of a hold nudges: this is asked again.
         let is_busy = !self.tasks.is_empty() || !self.orphans.is_empty() || self.holds.any();
         if !is_busy && self.is_done().await? {
             return Ok(None);
         }
-        Ok(Some(self.pause()))
+        Ok(Some(self.pause(until)))
     }
 
     /// CREATING jobs that no worker has: their creates are in doubt.
@@ -368,7 +326,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             }
             self.orphans.pop();
             self.leased.remove(&id);
-            self.look_at_all();
+            self.agenda.look_at_all();
         }
         Ok(())
     }
@@ -384,7 +342,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                 self.worker.metrics.unparked(freed, now);
                 if freed > 0 {
                     tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
-                    self.creates.look_at = now;
+                    self.agenda.create_due(now);
                 }
             }
         }
@@ -400,13 +358,10 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         let Some(task) = self.running.remove(&id) else {
             return;
         };
-        self.is_full = false;
+        let has_taken_up = self.worker.has_taken_up.swap(false, Ordering::Relaxed);
+        self.agenda.task_ended(task.is_overtaken || has_taken_up);
         if task.lane == Lane::Reconcile {
             self.reconciled();
-        }
-        let has_taken_up = self.worker.has_taken_up.swap(false, Ordering::Relaxed);
-        if task.is_overtaken || has_taken_up {
-            self.look_at_all();
         }
         self.survey_ended(id);
         match outcome {
@@ -423,7 +378,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                             continue;
                         }
                         Some(HeldBack::DistrustedList) => self.hold_for_list(),
-                        None if task.lane == Lane::Create => self.list_awaited_since = None,
+                        None if task.lane == Lane::Create => self.creates_wait.list_came(),
                         None => {}
                     }
                     self.probed(done);
@@ -447,7 +402,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                         for id in &task.jobs {
                             self.leased.remove(id);
                         }
-                        self.look_at_all();
+                        self.agenda.look_at_all();
                     }
                 }
             }
@@ -457,33 +412,21 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Takes in where a job waits now.
     fn note(&mut self, done: Done) {
         match done.waits {
-            Some((Lane::Create, due_at)) => self.creates.look_at = self.creates.look_at.min(due_at),
-            Some((Lane::Poll, due_at)) => self.polls.look_at = self.polls.look_at.min(due_at),
-            Some((Lane::Reconcile, due_at)) => {
-                self.doubts.look_at = self.doubts.look_at.min(due_at);
-            }
+            Some((Lane::Create, due_at)) => self.agenda.create_due(due_at),
+            Some((Lane::Poll, due_at)) => self.agenda.poll_due(due_at),
+            Some((Lane::Reconcile, due_at)) => self.agenda.doubt_due(due_at),
             None => {}
         }
-        self.lacks_canary = false;
+        self.agenda.job_ended(done.parked.is_some());
         if let Some(reason) = done.parked {
-            // It may have been parked after its reason was lifted: look once more. Or it was
-            // set free already, and a claim passed over it since it was leased.
+            // It may have been parked after its reason was lifted: look once more.
             self.lifted.retain(|lifted| *lifted != reason);
-            self.creates.look_at = 0;
         }
-    }
-
-    fn look_at_all(&mut self) {
-        self.is_full = false;
-        self.lacks_canary = false;
-        self.creates.look_at = 0;
-        self.polls.look_at = 0;
-        self.doubts.look_at = 0;
     }
 
     /// Somebody else committed: there may be jobs, changed jobs, an opened gate.
     async fn look_again(&mut self) -> Result<(), StoreError> {
-        self.look_at_all();
+        self.agenda.look_at_all();
         for task in self.running.values_mut() {
             task.is_overtaken = true;
         }

@@ -100,8 +100,8 @@ impl Sim {
             Focus::Restore if self.books.can_restore() && !self.is_elsewhere => self.restore(),
             Focus::Restore => self.back_up(),
             Focus::Retry => return self.retry_a_failed_job(),
-            Focus::Strangers => self.insert_a_parser(),
-            Focus::Freeze | Focus::Gateways | Focus::Partial => return false,
+            Focus::Strangers if self.has_doubt_for_nothing() => self.insert_a_parser(),
+            Focus::Freeze | Focus::Gateways | Focus::Partial | Focus::Strangers => return false,
         }
         true
     }
@@ -196,9 +196,15 @@ impl Sim {
         let id = self.service.world.insert_parser(self.time, inserted);
         self.books.strangers.push((id.clone(), name));
         // Who insists on one that this account does not have gets that job FAILED.
-        if self.chance.once_in(2) && !self.is_elsewhere {
+        let is_said = self.plan.focus == Some(Focus::Strangers) || self.chance.once_in(2);
+        if is_said && !self.is_elsewhere {
             self.resolve(&id);
         }
+    }
+
+    fn has_doubt_for_nothing(&self) -> bool {
+        let mut jobs = self.books.jobs.iter();
+        jobs.any(|job| self.books.is_in_doubt_for_nothing(job))
     }
 
     /// A person says `parserd resolve --adopt` of a create in doubt that made nothing: its

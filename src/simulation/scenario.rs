@@ -188,6 +188,9 @@ impl Scenario {
             rules.push(chance.of(GATEWAY));
         } else if focus == Some(Focus::Partial) {
             rules.push("create status=500 after p=0.5");
+        } else if focus == Some(Focus::Strangers) {
+            // Somebody says of a create that made nothing that it made another job's parser.
+            rules.push(chance.of(&["create lose before nth=1", "create status=500 before nth=1"]));
         } else if focus == Some(Focus::Elsewhere) {
             rules.push(chance.of(&["create generation=40m", "create lose after p=0.5"]));
         } else if chance.once_in(3) {
@@ -211,8 +214,16 @@ impl Scenario {
         let takes_long = matches!(focus, Some(Focus::Elsewhere | Focus::Partial));
         Self {
             focus,
-            jobs: chance.of(&[1, 2, 2, 3]),
-            max_requests: chance.of(&[1, 2, 3, 4]),
+            jobs: if focus == Some(Focus::Strangers) {
+                3
+            } else {
+                chance.of(&[1, 2, 2, 3])
+            },
+            max_requests: if focus == Some(Focus::Strangers) {
+                1
+            } else {
+                chance.of(&[1, 2, 3, 4])
+            },
             single_polls: chance.of(&[1000, 1000, 0, 1]),
             max_credits: chance.of(&[None, None, None, Some(30_000), Some(60_000)]),
             max_credits_per_day: chance.of(&[None, None, None, Some(30_000)]),

@@ -1,4 +1,4 @@
-//! Claims: which due job gets a worker next, and whether one may start at all.
+//! Claims: what is due is looked up, leased and given to workers.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -8,7 +8,7 @@ use super::{BATCH, Daemon, Outcome, Task, Yield};
 use crate::{
     api::Service,
     core::{
-        gate::{Gate, Scope},
+        gate::Scope,
         job::{JobId, ParkReason, UnixMs},
     },
     engine::worker::{Worker, survey},
@@ -30,84 +30,63 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         let now = clock.now();
         let shortest_ms = policy.settle_ms.min(policy.settle_after_error_ms);
         let pause_ms = survey::doubts_pause_ms(lists.took_ms(), shortest_ms);
-        self.doubts_list_at = now.saturating_add(pause_ms);
-        // There may be more than one list could take.
-        self.doubts.look_at = 0;
+        self.agenda.doubts_ended(now.saturating_add(pause_ms));
     }
 
-    pub(super) async fn start_reconcile(&mut self) -> Result<bool, StoreError> {
+    /// Looks for creates in doubt, and asks for a list if there are any.
+    pub(super) async fn start_reconcile(&mut self) -> Result<(), StoreError> {
         let now = self.worker.clock.now();
-        if self.running_in(Lane::Reconcile) > 0
-            || now < self.doubts.look_at.max(self.doubts_list_at)
-            || now < self.worker.lists.retry_at()
-        {
-            return Ok(false);
-        }
         // One list serves all that are due.
         let mut jobs = self.worker.store.due_doubts(now, MAX_DOUBTS).await?;
         jobs.retain(|job| !self.leased.contains(&job.id));
         if jobs.is_empty() {
             let next = self.worker.store.next_due(Lane::Reconcile, now).await?;
-            self.doubts.look_at = next.unwrap_or(UnixMs::MAX);
-            return Ok(false);
+            self.agenda.no_doubts(next);
+            return Ok(());
         }
         let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
-            return Ok(false);
+            return Ok(());
         };
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let worker = Arc::clone(&self.worker);
         self.start(Lane::Reconcile, ids, async move {
             Ok(Yield::Done(worker.reconcile(jobs, pass).await?))
         });
-        Ok(true)
+        Ok(())
     }
 
-    pub(super) async fn start_create(&mut self) -> Result<bool, StoreError> {
+    /// Gives the next claimed job to a worker, unless a gate has just closed.
+    pub(super) fn start_create(&mut self) {
         let now = self.worker.clock.now();
-        if now < self.worker.lists.retry_at()
-            || !self.creates_wait.is_over()
-            || self.worker.account.budget_hold(now).is_some()
-        {
-            return Ok(false);
-        }
-        if self.creates.jobs.is_empty() && now >= self.creates.look_at && !self.is_full {
-            self.claim_creates(now).await?;
-        }
-        if self.creates.jobs.is_empty() && self.running_in(Lane::Create) == 0 && !self.is_full {
-            self.end_sweep();
-        }
-        if self.creates.jobs.is_empty() && !self.offer_canary(now).await? {
-            return Ok(false);
-        }
         let account = &self.worker.account;
         let Some(pass) = account.admit(Scope::Create, now) else {
-            return Ok(false);
+            return;
         };
         let Some(read_pass) = account.admit(Scope::Read, now) else {
-            return Ok(false);
+            return;
         };
-        let Some(queued) = self.creates.jobs.pop_front() else {
-            return Ok(false);
+        let Some(queued) = self.creates.pop_front() else {
+            return;
         };
+        self.agenda.create_started();
         let worker = Arc::clone(&self.worker);
         self.start(Lane::Create, vec![queued.job.id], async move {
             let done = worker.create(queued, pass, read_pass).await?;
             Ok(Yield::Done(vec![done]))
         });
-        Ok(true)
     }
 
     /// Each job that is due was looked for in the list: from here on creates are sent.
-    fn end_sweep(&mut self) {
-        if self.worker.is_sweeping.swap(false, Ordering::Relaxed) {
-            for id in self.set_aside.drain(..) {
-                self.leased.remove(&id);
-            }
-            self.creates.look_at = 0;
+    pub(super) fn end_sweep(&mut self) {
+        self.worker.is_sweeping.store(false, Ordering::Relaxed);
+        for id in self.set_aside.drain(..) {
+            self.leased.remove(&id);
         }
+        self.agenda.create_due(0);
     }
 
-    async fn claim_creates(&mut self, now: UnixMs) -> Result<(), StoreError> {
+    pub(super) async fn claim_creates(&mut self) -> Result<(), StoreError> {
+        let now = self.worker.clock.now();
         let under_way = self
             .worker
             .store
@@ -117,65 +96,59 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             .limits
             .max_generating
             .saturating_sub(under_way + self.running_in(Lane::Create));
-        self.is_full = room == 0;
-        if self.is_full {
+        if room == 0 {
+            self.agenda.no_capacity();
             return Ok(());
         }
         let limit = BATCH.min(room) + self.leased.len();
         let due = self.worker.store.due_creates(now, limit).await?;
-        self.creates.look_at = if due.len() < limit {
+        let mut next_at = if due.len() < limit {
             let next = self.worker.store.next_due(Lane::Create, now).await?;
             next.unwrap_or(UnixMs::MAX)
         } else {
             now
         };
         for queued in due {
-            if self.creates.jobs.len() >= room {
+            if self.creates.len() >= room {
                 // More are due than there is room for: the next claim looks again.
-                self.creates.look_at = now;
+                next_at = now;
                 break;
             }
             if self.leased.insert(queued.job.id) {
-                self.creates.jobs.push_back(queued);
+                self.creates.push_back(queued);
             }
         }
+        self.agenda.creates_claimed(next_at);
         Ok(())
     }
 
     /// Gives back what is claimed for a create and not begun.
     pub(super) fn unclaim_creates(&mut self) {
-        for queued in self.creates.jobs.drain(..) {
+        for queued in self.creates.drain(..) {
             self.leased.remove(&queued.job.id);
         }
     }
 
     /// The same of polls.
     pub(super) fn unclaim_polls(&mut self) {
-        for job in self.polls.jobs.drain(..) {
+        for job in self.polls.drain(..) {
             self.leased.remove(&job.id);
         }
     }
 
-    /// A closed gate whose probe is due, and nothing queued: one parked job is the canary.
-    async fn offer_canary(&mut self, now: UnixMs) -> Result<bool, StoreError> {
-        let account = &self.worker.account;
-        let due = |scope| match account.gate(scope) {
-            Gate::Closed(closure) => closure.is_due(now),
-            Gate::Open | Gate::HalfOpen(_) => false,
-        };
-        if self.lacks_canary || (!due(Scope::Create) && !due(Scope::Read)) {
-            return Ok(false);
-        }
+    /// A probe is due, and nothing queued: one parked job is to be the canary.
+    pub(super) async fn free_canary(&mut self) -> Result<(), StoreError> {
+        let now = self.worker.clock.now();
         for reason in [ParkReason::Credits, ParkReason::Unauthorized] {
             let freed = self.worker.store.unpark(reason, 1, now).await?;
             self.worker.metrics.unparked(freed, now);
             if freed > 0 {
-                self.claim_creates(now).await?;
-                return Ok(!self.creates.jobs.is_empty());
+                self.agenda.canary_freed(true);
+                return Ok(());
             }
         }
-        self.lacks_canary = true;
-        Ok(false)
+        self.agenda.canary_freed(false);
+        Ok(())
     }
 
     /// How many tasks of a lane are under way.

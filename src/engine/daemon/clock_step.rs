@@ -40,7 +40,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         self.unclaim_creates();
         self.unclaim_polls();
         self.surveys = Surveys::default();
-        self.doubts_list_at = 0;
+        self.agenda.clock_set();
         // Others may have added jobs by the clock as it was for a while.
         self.is_nudged = true;
         Ok(())

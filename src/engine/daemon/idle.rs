@@ -5,58 +5,16 @@ use std::time::Duration;
 use super::{Daemon, Until};
 use crate::{
     api::Service,
-    core::gate::{Gate, Scope},
+    core::gate::Scope,
     core::job::{JobState, UnixMs},
-    store::{JobStore, Lane, StoreError},
+    store::{JobStore, StoreError},
 };
 
 impl<S: Service, D: JobStore> Daemon<S, D> {
     /// How long nothing will be due, as far as this process knows.
-    pub(super) fn pause(&self) -> Duration {
+    pub(super) fn pause(&self, until: Option<UnixMs>) -> Duration {
         let now = self.worker.clock.now();
-        let account = &self.worker.account;
-        let opens_at = |scope| match account.gate(scope) {
-            Gate::Open => 0,
-            Gate::Closed(closure) if closure.is_due(now) => closure.next_probe_at.min(now),
-            Gate::Closed(closure) => closure.next_probe_at,
-            // The canary's end wakes the loop.
-            Gate::HalfOpen(_) => UnixMs::MAX,
-        };
-        let reads_at = opens_at(Scope::Read);
-        let polls_at = if self.polls.jobs.is_empty() {
-            self.polls.look_at
-        } else {
-            0
-        };
-        let lists_at = reads_at.max(self.worker.lists.retry_at());
-        // At a probe a parked job may be the canary, if none is queued.
-        let claimed = !self.creates.jobs.is_empty();
-        let creates_at = match opens_at(Scope::Create).max(reads_at) {
-            _ if self.is_full && !claimed => UnixMs::MAX,
-            0 if claimed => 0,
-            0 => self.creates.look_at,
-            probe_at if claimed || !self.lacks_canary => probe_at,
-            probe_at => probe_at.max(self.creates.look_at),
-        };
-        let reconciling = self.running_in(Lane::Reconcile) > 0;
-        let doubts_at = if reconciling {
-            UnixMs::MAX
-        } else {
-            self.doubts.look_at.max(self.doubts_list_at)
-        };
-        let next = (polls_at.max(reads_at)).min(doubts_at.max(lists_at)).min(
-            creates_at
-                .max(lists_at)
-                .max(now.saturating_add(self.creates_wait.left_ms()))
-                .max(account.budget_hold(now).unwrap_or(0)),
-        );
-        let busy = self.tasks.len() >= account.max_requests();
-        let wait_ms = if busy {
-            i64::MAX
-        } else {
-            next.saturating_sub(now)
-        };
-        // At least a millisecond: what is due and cannot start waits for a task's end.
+        let wait_ms = until.map_or(UnixMs::MAX, |until| until.saturating_sub(now));
         Duration::from_millis(wait_ms.max(1).unsigned_abs())
     }
 
@@ -101,9 +59,8 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Whether creates wait for a list that can be trusted, and none came in the time in
     /// which one that only lags catches up.
     fn awaits_list_in_vain(&self) -> bool {
-        let waited_ms = |since| self.worker.clock.now() - since;
-        self.list_awaited_since
-            .is_some_and(|since| waited_ms(since) > self.worker.policy.settle_ms)
+        let waited_ms = self.creates_wait.list_awaited_ms(self.worker.clock.now());
+        waited_ms.is_some_and(|waited_ms| waited_ms > self.worker.policy.settle_ms)
     }
 
     /// Whether a gate is closed for a reason that does not pass by itself.

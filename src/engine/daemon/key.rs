@@ -9,15 +9,8 @@ use crate::{api::Service, core::gate::Scope, store::Lane};
 impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Asks for a list of the account, which costs nothing, where somebody wants to know.
     pub(super) fn start_key_look(&mut self) {
-        let account = &self.worker.account;
-        // Requests that are under way will tell of the key, too.
-        if !(account.key().take_wanted() || self.wants_list)
-            || self.tasks.len() >= account.max_requests()
-        {
-            return;
-        }
         let now = self.worker.clock.now();
-        let Some(pass) = account.admit(Scope::Read, now) else {
+        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
             return;
         };
         self.wants_list = false;
