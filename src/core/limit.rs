@@ -12,7 +12,7 @@ pub enum Limit {
     Cost,
 }
 
-/// Words that speak of the account's credits, whatever else stands beside them.
+/// ErrorDetail that speak of the account's credits, whatever else stands beside them.
 const OF_THE_ACCOUNT: &[&str] = &[
     "exhausted",
     "overage",
@@ -26,7 +26,7 @@ const OF_THE_ACCOUNT: &[&str] = &[
     "suspended",
 ];
 
-/// Words by which the plan refuses something.
+/// ErrorDetail by which the plan refuses something.
 const REFUSES: &[&str] = &[
     "not allow",
     "not include",

@@ -9,7 +9,9 @@ use crate::api::Service as _;
 use crate::api::client::{Client, ClientConfig};
 use crate::config::Settings;
 use crate::core::job::DurationMs;
-use crate::core::outcome::{AccountOutcome, Flaws, ListOutcome, ListedParser, Refusal, Words};
+use crate::core::outcome::{
+    AccountOutcome, ErrorDetail, Flaws, ListOutcome, ListedParser, Refusal,
+};
 use crate::present::format::{count, grouped, span};
 
 /// A service that takes longer than this to list parsers is no service to wait for here.
@@ -81,7 +83,7 @@ impl Checker {
     }
 
     /// Why the account's list cannot be had.
-    fn no_list(&mut self, url: &Url, words: &Words) -> anyhow::Result<()> {
+    fn no_list(&mut self, url: &Url, words: &ErrorDetail) -> anyhow::Result<()> {
         const NAME: &str = "service";
         match words.status {
             None => {
@@ -165,7 +167,7 @@ impl Checker {
         &mut self,
         name: &'static str,
         refusal: &Refusal,
-        words: &Words,
+        words: &ErrorDetail,
     ) -> anyhow::Result<()> {
         match refusal {
             Refusal::Unauthorized => self.fail(
@@ -256,7 +258,7 @@ fn unreachable(words: &str) -> (&'static str, &'static str) {
     }
 }
 
-fn said(words: &Words) -> String {
+fn said(words: &ErrorDetail) -> String {
     match words.status {
         Some(status) => format!("HTTP {status}: {}", words.message),
         None => words.message.clone(),

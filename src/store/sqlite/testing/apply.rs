@@ -20,7 +20,7 @@ async fn every_part_of_a_job_comes_back_as_it_was_stored() {
         listed("n_pd_1"),
         Event::CreateAnswered(CreateOutcome::InDoubt(
             crate::core::outcome::DoubtCause::AnswerLost,
-            Words {
+            ErrorDetail {
                 status: Some(502),
                 message: "it's \"cut\"\n\u{1f4da}".to_owned(),
             },
