@@ -209,12 +209,12 @@ impl<'a> Show<'a> {
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
-        for news in self.store.news(self.seen).await? {
-            self.seen = news.id;
-            // All are queued in the same moment; that was said already.
-            if news.event.event != "queued" {
-                let text = narrate::event(&news.event);
-                self.tell(news.event.at, &news.name, &text);
+        for row in self.store.events_after(self.seen).await? {
+            self.seen = row.id;
+            // All are queued in the same moment; that was reported already.
+            if row.event.event != "queued" {
+                let text = narrate::event(&row.event);
+                self.tell(row.event.at, &row.name, &text);
             }
         }
         let counts = self.store.counts().await?;

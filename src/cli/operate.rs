@@ -231,7 +231,7 @@ async fn by_key(
     let mut chosen = Chosen::default();
     for key in keys {
         let found = match store.find(key).await? {
-            Some(id) => store.story(id).await?.map(|story| story.row),
+            Some(id) => store.details(id).await?.map(|details| details.row),
             None => None,
         };
         match found {

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::core::outcome::is_refusal;
 use crate::present::format::span;
-use crate::store::report::EventRow;
+use crate::store::report::HistoryRow;
 
 /// The event as a sentence; one that is unknown here is shown as it is stored.
-pub(crate) fn event(row: &EventRow) -> String {
+pub(crate) fn event(row: &HistoryRow) -> String {
     let detail: Value = serde_json::from_str(row.detail.get()).unwrap_or_default();
     sentence(&row.event, &Detail(&detail)).unwrap_or_else(|| match row.detail.get() {
         "{}" => row.event.clone(),
@@ -16,7 +16,7 @@ pub(crate) fn event(row: &EventRow) -> String {
 }
 
 /// Why no example results are kept, if this event says so.
-pub(crate) fn no_examples(row: &EventRow) -> Option<String> {
+pub(crate) fn no_examples(row: &HistoryRow) -> Option<String> {
     let detail: Value = serde_json::from_str(row.detail.get()).ok()?;
     Some(detail.get("no_examples")?.as_str()?.to_owned())
 }
@@ -179,7 +179,7 @@ mod tests {
         ];
         for (event, detail, expected) in table {
             let detail = serde_json::value::to_raw_value(&detail).unwrap();
-            let row = EventRow {
+            let row = HistoryRow {
                 at: 0,
                 event: event.to_owned(),
                 detail,

@@ -19,7 +19,7 @@ use crate::{
     core::job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     engine::metrics::Refusal,
     engine::operator::{self, Asking, Settled, Word},
-    store::{Gates as _, OperatorAction, Queue as _, Selection, StoreError, report::EventRow},
+    store::{Gates as _, OperatorAction, Queue as _, Selection, StoreError, report::HistoryRow},
 };
 
 /// A form is no longer than this, in bytes.
@@ -85,7 +85,7 @@ impl Action {
     }
 
     /// Whether a job's history says that it was just done.
-    pub fn was_done(self, events: &[EventRow], now: UnixMs) -> bool {
+    pub fn was_done(self, events: &[HistoryRow], now: UnixMs) -> bool {
         let (name, author) = match self {
             Self::Retry => ("requeued", "by"),
             Self::Cancel => ("cancelled", "by"),

@@ -259,10 +259,10 @@ async fn resolve_settles_a_create_in_doubt_either_way() {
         .run(&["resolve", "1", "--adopt", "mine", "--force"])
         .is(0)
         .says(&["job 1 took parser mine"]);
-    let story = place.shown("1");
-    assert_eq!(story["state"], "GENERATING");
-    assert_eq!(story["parser_id"], "mine");
-    assert_eq!(story["create_requests"][0]["outcome"], "made");
+    let details = place.shown("1");
+    assert_eq!(details["state"], "GENERATING");
+    assert_eq!(details["parser_id"], "mine");
+    assert_eq!(details["create_requests"][0]["outcome"], "made");
 
     place
         .run(&["resolve", "b", "--not-created"])

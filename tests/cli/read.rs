@@ -370,10 +370,10 @@ async fn show_tells_what_was_tried_what_came_back_what_it_cost_and_what_to_do() 
         .is(0)
         .prints(&["add some", "parked for credits (HTTP 402)"]);
 
-    let story = place.shown("7");
-    assert_eq!(story["events"][0]["event"], "queued");
-    assert_eq!(story["create_requests"][0]["outcome"], "made");
-    assert_eq!(story["urls"][0], "https://example.com/page");
+    let details = place.shown("7");
+    assert_eq!(details["events"][0]["event"], "queued");
+    assert_eq!(details["create_requests"][0]["outcome"], "made");
+    assert_eq!(details["urls"][0], "https://example.com/page");
     assert_eq!(
         place.shown("done")["example_result"][0]["url"],
         "https://example.com/page"

@@ -19,7 +19,7 @@ use crate::{
     store::{
         StoreError,
         figures::FAILURES_LOOKED_AT,
-        report::{DoubtRow, NewsRow},
+        report::{DoubtRow, EventRow},
     },
     web::{
         Vitals,
@@ -29,7 +29,7 @@ use crate::{
 
 /// How many creates in doubt are named, and how many events told.
 const DOUBTS_SHOWN: i64 = 20;
-const NEWS_SHOWN: i64 = 12;
+const EVENTS_SHOWN: i64 = 12;
 
 /// An estimate below this is no figure.
 const SHORT_MS: DurationMs = 5_000;
@@ -38,7 +38,7 @@ const SHORT_MS: DurationMs = 5_000;
 pub(super) async fn page(vitals: &Vitals, visitor: &Visitor) -> Result<Markup, StoreError> {
     let snapshot = vitals.looks.get().await?;
     let doubts = vitals.store.doubts(DOUBTS_SHOWN).await?;
-    let news = vitals.store.latest_news(NEWS_SHOWN).await?;
+    let events = vitals.store.latest_events(EVENTS_SHOWN).await?;
     let now = vitals.clock.now();
     let content = html! {
         h1 { "Overview" }
@@ -52,7 +52,7 @@ pub(super) async fn page(vitals: &Vitals, visitor: &Visitor) -> Result<Markup, S
         (oddities(&snapshot))
         (in_doubt(&doubts, now))
         (failures(&snapshot))
-        (latest(&news, now))
+        (latest(&events, now))
         p.note { "As of " (iso(snapshot.at)) ". "
             @if let Some(at) = vitals.metrics.progressed_at() { "Last progress " (when(at, now)) "." }
             @else { "No progress since parserd started." }
@@ -247,13 +247,13 @@ fn failures(snapshot: &Snapshot) -> Markup {
     }
 }
 
-fn latest(news: &[(i64, NewsRow)], now: UnixMs) -> Markup {
+fn latest(events: &[(i64, EventRow)], now: UnixMs) -> Markup {
     html! {
-        @if !news.is_empty() {
+        @if !events.is_empty() {
             section {
                 h2 { "What happened last" }
                 ul.lines {
-                    @for (job, row) in news {
+                    @for (job, row) in events {
                         li { span.hint { (when(row.event.at, now)) } " " a href={ "/jobs/" (job) } { (outside(&row.name)) }
                             ": " (outside(&narrate::event(&row.event))) }
                     }

@@ -274,8 +274,8 @@ async fn the_result_is_kept_word_for_word() {
     let stored = f.job(job.id).await;
     assert_eq!(stored.progress, change.next);
     assert_eq!(stored.revision, job.revision + 1);
-    let story = f.store.story(job.id).await.unwrap().unwrap();
-    assert_eq!(story.example_result.unwrap().get(), text);
+    let details = f.store.details(job.id).await.unwrap().unwrap();
+    assert_eq!(details.example_result.unwrap().get(), text);
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ async fn such_rows_can_be_shown_corrected_and_called_off() {
              fields = NULL, state = 'QUEUED' WHERE id = {id}"
         ))
         .await;
-        f.store.story(id).await.unwrap().unwrap();
+        f.store.details(id).await.unwrap().unwrap();
     }
     for queued in f.store.due_creates(NOW, 100).await.unwrap() {
         assert!(queued.spec.is_ok(), "{queued:?}");
