@@ -10,9 +10,9 @@ mod file;
 mod job;
 mod json;
 mod json_array;
-mod kept;
 mod names;
 mod open;
+mod spool;
 mod tally;
 mod toml;
 

@@ -348,7 +348,7 @@ impl Planning<'_> {
         self.rehearsal.remember(&file)?;
         file.jobs()
             .collect::<Result<_, _>>()
-            .map_err(EnqueueError::Kept)
+            .map_err(EnqueueError::Spool)
     }
 }
 

@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 
 use crate::core::job::UnixMs;
 
+mod batch;
 mod name;
-mod portion;
 mod rules;
 mod strict;
 
+pub use batch::Batch;
 pub use name::INVISIBLE;
 pub(crate) use name::looks;
-pub use portion::Portion;
 pub use rules::{
     DEVICE_TYPES, FIELD_DESCRIPTION_MAX_CHARS, FIELD_KEYS, FIELD_NAME_MAX_CHARS,
     FIELD_SELECTOR_MAX_CHARS, FIELD_TYPES, FIELDS_MAX, JSON_MAX_BYTES, NAME_MAX_CHARS,

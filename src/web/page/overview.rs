@@ -23,7 +23,7 @@ use crate::{
     },
     web::{
         Vitals,
-        snapshot::{Batch, Snapshot},
+        snapshot::{BatchProgress, Snapshot},
     },
 };
 
@@ -74,7 +74,7 @@ fn states(snapshot: &Snapshot) -> Markup {
     }
 }
 
-fn batch(batch: &Batch, gates: &[(Scope, Closure)]) -> Markup {
+fn batch(batch: &BatchProgress, gates: &[(Scope, Closure)]) -> Markup {
     let done = batch.total - batch.open;
     html! {
         section {
@@ -90,7 +90,7 @@ fn batch(batch: &Batch, gates: &[(Scope, Closure)]) -> Markup {
 }
 
 /// When it may be done, in words.
-fn end(batch: &Batch, gates: &[(Scope, Closure)]) -> String {
+fn end(batch: &BatchProgress, gates: &[(Scope, Closure)]) -> String {
     let held = gates
         .iter()
         .find(|(_, closure)| !closure.reason.is_passing());
@@ -305,7 +305,7 @@ mod tests {
             ),
             ((5, 0, 5), Some(0), vec![], "Besides, 5 are PARKED"),
         ] {
-            let batch = Batch {
+            let batch = BatchProgress {
                 total: 9,
                 open,
                 later,
