@@ -56,7 +56,7 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
---config and --set stand before the command: parserd --config my.toml status
+--config and --set go before the command: parserd --config my.toml status
 
 Exit codes: 0 done; 1 failed; 2 usage; 3 run --until-done ended with jobs that FAILED
 meanwhile; 4 it ended with PARKED jobs and none FAILED; 65 a job file is bad; 75 another
@@ -108,7 +108,7 @@ impl Cli {
     }
 }
 
-/// What clap does not say: that a global flag stands before the command, and which
+/// What clap does not say: that a global flag goes before the command, and which
 /// command was meant behind `help`.
 fn with_tip(mut error: clap::Error) -> clap::Error {
     let misplaced = match error.get(ContextKind::InvalidArg) {
@@ -133,7 +133,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::SuggestedSubcommand, meant);
     }
     if let Some(flag) = misplaced {
-        let tip = format!("{flag} stands before the command: parserd {flag} ... COMMAND");
+        let tip = format!("{flag} goes before the command: parserd {flag} ... COMMAND");
         let tip = ContextValue::StyledStrs(vec![tip.into()]);
         error.insert(ContextKind::Suggested, tip);
     }

@@ -10,9 +10,9 @@ mod file;
 mod job;
 mod json;
 mod json_array;
-mod kept;
 mod names;
 mod open;
+mod spool;
 mod tally;
 mod toml;
 
@@ -43,7 +43,7 @@ pub const LINE_MAX_BYTES: u64 = 1024 * 1024;
 /// The byte order mark, which a text may begin with.
 const MARK: char = '\u{feff}';
 /// What joining files with `cat` leaves: the second one's mark, and its header.
-const MARK_INSIDE: &str = "a byte order mark (U+FEFF) stands here, which belongs at the beginning \
+const MARK_INSIDE: &str = "a byte order mark (U+FEFF) is here, and belongs at the beginning \
     of a file: if files were joined, remove the mark, and in CSV the header that follows it";
 /// The name that stands for standard input.
 pub const STDIN: &str = "-";

@@ -1,4 +1,4 @@
-//! Words for people: the terminal and the page say the same.
+//! What people read: the terminal and the page say the same.
 
 pub(crate) mod format;
 pub(crate) mod narrate;

@@ -75,7 +75,7 @@ impl Simulator {
     }
 
     fn reply(&mut self, now_ms: UnixMs, request: &Request, name: Option<&str>) -> Reply {
-        let mut effect = self.faults.befall(now_ms, request.endpoint(), name);
+        let mut effect = self.faults.inject(now_ms, request.endpoint(), name);
         let delay_ms = effect.delay_ms.unwrap_or(0);
         let delivery = effect.delivery.unwrap_or(Delivery::Whole);
         let in_flight = self.traffic.in_flight;
@@ -114,13 +114,13 @@ impl Simulator {
     }
 
     fn carry_out(&mut self, now_ms: UnixMs, request: &Request, effect: &faults::Effect) -> Answer {
-        let twist = effect.twist();
+        let overrides = effect.overrides();
         match effect.altered_body(&request.body) {
-            None => self.world.handle_twisted(now_ms, request, &twist),
+            None => self.world.handle_with(now_ms, request, &overrides),
             Some(body) => {
                 let mut altered = request.clone();
                 altered.body = body;
-                self.world.handle_twisted(now_ms, &altered, &twist)
+                self.world.handle_with(now_ms, &altered, &overrides)
             }
         }
     }

@@ -40,7 +40,7 @@ pub fn write_line(line: &str) -> io::Result<()> {
 /// out: at TRACE some may print requests, and requests hold the API key.
 ///
 /// # Errors
-/// If `log.level` is no filter, or logging was started before.
+/// If `log.level` is not a valid filter, or logging was started before.
 pub fn init(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.level)?;
     let is_terminal = std::io::stderr().is_terminal();

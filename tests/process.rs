@@ -139,7 +139,7 @@ async fn until_done_tells_failed_and_parked_jobs_by_its_exit_code() {
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(4), "{told}");
     assert!(told.contains("jobs: 1 PARKED"), "{told}");
-    assert!(told.contains("not of this run: 1 CANCELLED"), "{told}");
+    assert!(told.contains("not from this run: 1 CANCELLED"), "{told}");
     assert!(told.contains("next: `parserd status`"), "{told}");
 }
 
@@ -159,7 +159,7 @@ async fn until_done_counts_the_failures_of_its_own_run_only() {
     // The nights after: nothing new, then a job that goes well, then the old one again.
     let (code, end) = night().await;
     assert_eq!(code, Some(0), "{end}");
-    assert!(end.contains("not of this run: 1 FAILED"), "{end}");
+    assert!(end.contains("not from this run: 1 FAILED"), "{end}");
     harness
         .sql("INSERT INTO jobs (name, urls) VALUES ('x', '[\"https://x.example/\"]')")
         .await
@@ -167,7 +167,7 @@ async fn until_done_counts_the_failures_of_its_own_run_only() {
     let (code, end) = night().await;
     assert_eq!(code, Some(0), "{end}");
     assert!(end.contains("jobs: 1 FINISHED"), "{end}");
-    assert!(end.contains("not of this run: 1 FAILED"), "{end}");
+    assert!(end.contains("not from this run: 1 FAILED"), "{end}");
     harness
         .sql("UPDATE jobs SET state = 'QUEUED' WHERE state = 'FAILED'")
         .await
@@ -175,7 +175,7 @@ async fn until_done_counts_the_failures_of_its_own_run_only() {
     let (code, end) = night().await;
     assert_eq!(code, Some(3), "{end}");
     assert!(end.contains("jobs: 1 FAILED"), "{end}");
-    assert!(end.contains("not of this run: 1 FINISHED"), "{end}");
+    assert!(end.contains("not from this run: 1 FINISHED"), "{end}");
 }
 
 #[tokio::test]

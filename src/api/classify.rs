@@ -12,8 +12,8 @@ use super::text::Quoter;
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::limit::Limit;
 use crate::core::outcome::{
-    AccountOutcome, CreateOutcome, Description, DoubtCause, Finished, Flaws, Lack, ListOutcome,
-    ListedParser, MAX_RETRY_AFTER_MS, PollOutcome, Refusal, Words,
+    AccountOutcome, CreateOutcome, Description, DoubtCause, ErrorDetail, Finished, Flaws, Lack,
+    ListOutcome, ListedParser, MAX_RETRY_AFTER_MS, PollOutcome, Refusal,
 };
 
 /// What came of one request.
@@ -202,7 +202,7 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
     }
     match status {
         ParserStatus::Finished => PollOutcome::Finished(finished(answer, &fields, end, quoter)),
-        ParserStatus::Failed => PollOutcome::Failed(Words {
+        ParserStatus::Failed => PollOutcome::Failed(ErrorDetail {
             status: Some(answer.status),
             message: quoter.quote(&fields.error_text().unwrap_or_default()),
         }),
@@ -361,14 +361,14 @@ fn unreadable(answer: &Answer, error: &str) -> String {
 }
 
 /// The words of the transport, where there is no answer.
-fn spoken(text: &str, quoter: &Quoter) -> Words {
-    Words {
+fn spoken(text: &str, quoter: &Quoter) -> ErrorDetail {
+    ErrorDetail {
         status: None,
         message: quoter.quote(text),
     }
 }
 
-fn silence(fault: &TransportFault, quoter: &Quoter) -> Words {
+fn silence(fault: &TransportFault, quoter: &Quoter) -> ErrorDetail {
     match fault {
         TransportFault::NotConnected(text)
         | TransportFault::TimedOut(text)
@@ -378,7 +378,7 @@ fn silence(fault: &TransportFault, quoter: &Quoter) -> Words {
 
 /// The words of the service itself. The shape of its error bodies is
 /// undocumented (AI_PARSER_API.md), so what is not recognised is kept as text.
-fn told(answer: &Answer, quoter: &Quoter) -> Words {
+fn told(answer: &Answer, quoter: &Quoter) -> ErrorDetail {
     let cut = answer.body.end != BodyEnd::Complete;
     let message = match answer_json::error_message(&answer.body.bytes) {
         Some(text) => quoter.quote(&text),
@@ -387,14 +387,14 @@ fn told(answer: &Answer, quoter: &Quoter) -> Words {
         }
         None => quoter.quote_after("", answer.body.bytes.trim_ascii(), cut),
     };
-    Words {
+    ErrorDetail {
         status: Some(answer.status),
         message,
     }
 }
 
 /// What is wrong with an answer that should have been good, and its text.
-fn doubted(answer: &Answer, problem: &str, quoter: &Quoter) -> Words {
+fn doubted(answer: &Answer, problem: &str, quoter: &Quoter) -> ErrorDetail {
     let cut = answer.body.end != BodyEnd::Complete;
     let bytes = answer.body.bytes.trim_ascii();
     let message = if bytes.is_empty() {
@@ -402,7 +402,7 @@ fn doubted(answer: &Answer, problem: &str, quoter: &Quoter) -> Words {
     } else {
         quoter.quote_after(&format!("{problem}: "), bytes, cut)
     };
-    Words {
+    ErrorDetail {
         status: Some(answer.status),
         message,
     }

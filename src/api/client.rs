@@ -26,8 +26,8 @@ use super::text::Quoter;
 use crate::clock::lasting_ms;
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::outcome::{
-    AccountOutcome, CreateOutcome, CreateRequest, Description, Flaws, ListOutcome, ListedParser,
-    PollOutcome, Words,
+    AccountOutcome, CreateOutcome, CreateRequest, Description, ErrorDetail, Flaws, ListOutcome,
+    ListedParser, PollOutcome,
 };
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
@@ -179,9 +179,11 @@ impl Service for Client {
         let body = match serde_json::to_vec(&body) {
             Ok(body) => body,
             Err(error) => {
-                return CreateOutcome::Rejected(Words {
+                return CreateOutcome::Rejected(ErrorDetail {
                     status: None,
-                    message: self.quoter.quote(&format!("not sent, no JSON: {error}")),
+                    message: self
+                        .quoter
+                        .quote(&format!("not sent, not valid JSON: {error}")),
                 });
             }
         };
@@ -196,11 +198,11 @@ impl Service for Client {
 
     async fn details(&self, parser_id: &ParserId) -> PollOutcome {
         if !names_a_path_segment(&parser_id.0) {
-            return PollOutcome::NotFound(Words {
+            return PollOutcome::NotFound(ErrorDetail {
                 status: None,
                 message: self
                     .quoter
-                    .quote(&format!("not asked: {parser_id:?} fits into no URL")),
+                    .quote(&format!("not sent: {parser_id:?} cannot be part of a URL")),
             });
         }
         let url = self.url(&["parsers", &parser_id.0]);

@@ -22,21 +22,19 @@ pub(super) fn kept(
     };
     let depth = split::depth(examples.get());
     if depth > MAX_DEPTH {
-        let why = format!(
-            "{depth} lists and objects stand within one another, and SQLite reads \
-                           {MAX_DEPTH} at the most"
-        );
+        let why =
+            format!("{depth} arrays and objects are nested, and SQLite reads at most {MAX_DEPTH}");
         return Err(left_out(why));
     }
     if has_lone_surrogate(examples.get()) {
-        let why = "they have a \\u escape that stands for no character (half a surrogate pair)";
+        let why = "they contain a \\u escape that is not a character (half a surrogate pair)";
         return Err(left_out(why.to_owned()));
     }
     if !quoter.finds_key(examples.get()) {
         return Ok(examples);
     }
     RawValue::from_string(quoter.redact(examples.get()))
-        .map_err(|_| left_out("without the API key that they repeat they are not JSON".to_owned()))
+        .map_err(|_| left_out("without the API key that they contain they are not JSON".to_owned()))
 }
 
 /// Whether a string of this valid JSON has half of a surrogate pair: SQLite takes it, and hands

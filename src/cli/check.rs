@@ -74,7 +74,8 @@ impl Checker {
                 } => (
                     format!("unknown key {key} in {origin}"),
                     Some(format!(
-                        "leave it out; {nearest} comes nearest to it, config/parserd.toml lists all"
+                        "leave it out; the nearest known one is {nearest}, config/parserd.toml \
+                         lists all"
                     )),
                 ),
                 ConfigError::MissingKey | ConfigError::MissingToken => {
@@ -108,7 +109,7 @@ impl Checker {
         }
         match settings.page_token() {
             Ok(None) => {}
-            Ok(Some(_)) => self.ok("page", "there is a token, the page may act")?,
+            Ok(Some(_)) => self.ok("page", "a token is set, the page may act")?,
             Err(error) => {
                 self.config_faults(&error)?;
                 exit = Exit::BadConfig;
@@ -127,8 +128,8 @@ impl Checker {
         } else {
             self.warn(
                 "service",
-                "not asked: there is no key",
-                "give the key first",
+                "not checked: there is no API key",
+                "set the API key first",
             )?;
             None
         };
@@ -151,11 +152,14 @@ impl Checker {
         let target = resolved(path);
         if !has_content(&target) {
             match writable(folder_of(&target)) {
-                Ok(()) => self.ok(NAME, format!("{shown} is not there yet, and can be made"))?,
+                Ok(()) => self.ok(
+                    NAME,
+                    format!("{shown} does not exist yet, and can be created"),
+                )?,
                 Err(error) => self.fail(
                     NAME,
-                    format!("{shown} is not there and cannot be made: {error}"),
-                    "make the folder, let parserd's user write there, or set database.url",
+                    format!("{shown} does not exist and cannot be created: {error}"),
+                    "create the directory, let parserd's user write there, or set database.url",
                 )?,
             }
             return Ok(None);
@@ -165,7 +169,7 @@ impl Checker {
                 let daemon = match has_daemon(path) {
                     Some(true) => "a daemon is running, and a second one would refuse to start",
                     Some(false) => "no daemon is running",
-                    None => "it cannot be told whether a daemon is running",
+                    None => "whether a daemon is running cannot be determined",
                 };
                 self.ok(
                     NAME,
@@ -194,7 +198,7 @@ impl Checker {
             self.fail(
                 NAME,
                 schema::told(&mended),
-                "restart parserd: its start makes these anew",
+                "restart parserd: it creates these again at start",
             )?;
         }
         if !lost.is_empty() {
@@ -232,7 +236,7 @@ impl Checker {
                 if passes {
                     "none is needed: it passes by itself"
                 } else {
-                    "see to credits and key, then `parserd resume`"
+                    "check credits and key, then `parserd resume`"
                 },
             )?;
         }
@@ -268,7 +272,7 @@ impl Checker {
             Ok(()) => self.ok(
                 "budget",
                 format!(
-                    "{} credits spent today, {} in all",
+                    "{} credits spent today, {} in total",
                     grouped(budget.spent_today),
                     grouped(budget.spent)
                 ),
@@ -276,7 +280,8 @@ impl Checker {
             Err(over) => self.warn(
                 "budget",
                 over.message,
-                "raise the limit and restart parserd, or wait for the next UTC day where it is the day's",
+                "raise the limit and restart parserd, or, for the limit of a day, wait for the \
+                 next UTC day",
             ),
         }
     }
@@ -287,7 +292,8 @@ impl Checker {
         store: Option<&Store>,
     ) -> anyhow::Result<()> {
         const NAME: &str = "enqueue.files";
-        const CURE: &str = "correct it as said; `parserd enqueue --dry-run FILE` checks it again";
+        const CURE: &str = "correct it as described; `parserd enqueue --dry-run FILE` checks it \
+                            again";
         let mut rehearsal = Rehearsal::default();
         for pattern in &settings.enqueue.files {
             let files = match enqueue::files(pattern) {
@@ -296,7 +302,7 @@ impl Checker {
                     self.fail(
                         NAME,
                         bad_lines(&error),
-                        "let parserd's user read the folder",
+                        "let parserd's user read the directory",
                     )?;
                     continue;
                 }
@@ -304,7 +310,7 @@ impl Checker {
             if files.is_empty() {
                 self.warn(
                     NAME,
-                    format!("{pattern} stands for no file"),
+                    format!("{pattern} matches no file"),
                     "put job files there",
                 )?;
             }
@@ -343,7 +349,7 @@ fn apart(error: &StoreError) -> (String, &'static str) {
     let Some(cure) = error.cure() else {
         let cure = match error {
             StoreError::HardLinks { .. } => {
-                "remove the other names of the file, or set database.url"
+                "remove the other links to the file, or set database.url"
             }
             StoreError::Foreign { .. } => "set database.url to a file of parserd's own",
             StoreError::Newer { .. } => "install the newer parserd again, or set database.url",

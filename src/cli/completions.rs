@@ -10,7 +10,7 @@ use crate::cli::output::Out;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 bash: parserd completions bash > ~/.local/share/bash-completion/completions/parserd
-zsh:  parserd completions zsh > a folder of $fpath, as _parserd
+zsh:  parserd completions zsh > a directory in $fpath, as _parserd
 fish: parserd completions fish > ~/.config/fish/completions/parserd.fish")]
 pub struct CompletionsArgs {
     /// Which shell

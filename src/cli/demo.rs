@@ -86,11 +86,11 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
     let folder = match &args.keep {
         Some(folder) => {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
+                .with_context(|| format!("cannot create {}", folder.display()))?;
             folder.clone()
         }
         None => {
-            temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
+            temporary = tempfile::tempdir().context("cannot create a temporary directory")?;
             temporary.path().to_owned()
         }
     };
@@ -209,12 +209,12 @@ impl<'a> Show<'a> {
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
-        for news in self.store.news(self.seen).await? {
-            self.seen = news.id;
-            // All are queued in the same moment; that was said already.
-            if news.event.event != "queued" {
-                let text = narrate::event(&news.event);
-                self.tell(news.event.at, &news.name, &text);
+        for row in self.store.events_after(self.seen).await? {
+            self.seen = row.id;
+            // All are queued in the same moment; that was reported already.
+            if row.event.event != "queued" {
+                let text = narrate::event(&row.event);
+                self.tell(row.event.at, &row.name, &text);
             }
         }
         let counts = self.store.counts().await?;

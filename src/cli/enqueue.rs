@@ -129,7 +129,7 @@ impl Loader<'_> {
             return error;
         }
         error.context(format!(
-            "no id is left: somebody inserted a job with the largest there is, {}; let SQLite \
+            "no id is left: a job was inserted with the largest id possible, {}; let SQLite \
              choose the ids, and go on in another database (database.url)",
             i64::MAX
         ))

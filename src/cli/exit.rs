@@ -58,7 +58,7 @@ impl Exit {
                     // It is transparent: what it holds is no link of the chain.
                     match cause.downcast_ref::<EnqueueError>()? {
                         EnqueueError::Bad(_) => Some(Self::BadFile),
-                        EnqueueError::Kept(_) => Some(Self::Failed),
+                        EnqueueError::Spool(_) => Some(Self::Failed),
                         EnqueueError::Store(error) => Some(Self::of_store(error)),
                     }
                 }

@@ -30,6 +30,6 @@ pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<Exit> {
 
 fn made(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
-    std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
     Ok(path)
 }

@@ -76,11 +76,11 @@ pub(super) async fn operate(
         yes,
         dry_run,
     } = args;
-    let words = Words::of(action);
-    check_usage(&words, action, &select)?;
+    let verb = Verb::of(action);
+    check_usage(&verb, action, &select)?;
     // As a reader: where there is no database, there is none to make.
     let store = Store::open(settings.database_path(), Role::Reader).await?;
-    let chosen = chosen(&store, action, &words, &select).await?;
+    let chosen = chosen(&store, action, &verb, &select).await?;
     let budget = budget(settings, &store, Clock::system().now()).await?;
     let gates = Gates::of(&store, action, &select, &chosen.rows).await?;
     let given_up = given_up(&store, action, &chosen.rows).await?;
@@ -94,19 +94,19 @@ pub(super) async fn operate(
     };
     lines.iter().for_each(|line| say(line));
     let jobs = count(chosen.rows.len(), "job");
-    let cost = words.price(price, &budget);
+    let cost = verb.price(price, &budget);
     if dry_run {
-        let done = words.done;
+        let done = verb.done;
         say(&format!(
             "{jobs} would be {done}{cost}; dry run, nothing was changed"
         ));
         gates.tell("would open", Clock::system().now());
-    } else if must_ask && !yes && ask::is_possible() && !words.agreed(&jobs, &cost).await? {
+    } else if must_ask && !yes && ask::is_possible() && !verb.agreed(&jobs, &cost).await? {
         say("nothing was changed");
         store.close().await;
         return Ok(Exit::Failed);
     } else {
-        change(&store, action, &words, &chosen.rows, &budget).await?;
+        change(&store, action, &verb, &chosen.rows, &budget).await?;
         gates.open(&store).await?;
     }
     store.close().await;
@@ -117,22 +117,22 @@ pub(super) async fn operate(
     })
 }
 
-struct Words {
-    verb: &'static str,
+struct Verb {
+    name: &'static str,
     done: &'static str,
     question: &'static str,
     has_price: bool,
 }
 
-impl Words {
+impl Verb {
     const fn of(action: OperatorAction) -> Self {
-        let (verb, done, question) = match action {
-            OperatorAction::Retry => ("retry", "taken up again", "take up"),
-            OperatorAction::Cancel => ("cancel", "called off", "call off"),
+        let (name, done, question) = match action {
+            OperatorAction::Retry => ("retry", "retried", "retry"),
+            OperatorAction::Cancel => ("cancel", "cancelled", "cancel"),
             OperatorAction::Resume => ("resume", "un-parked", "un-park"),
         };
         Self {
-            verb,
+            name,
             done,
             question,
             has_price: !matches!(action, OperatorAction::Cancel),
@@ -153,13 +153,13 @@ impl Words {
     }
 }
 
-fn check_usage(words: &Words, action: OperatorAction, args: &SelectArgs) -> Result<(), Usage> {
-    let verb = words.verb;
+fn check_usage(verb: &Verb, action: OperatorAction, args: &SelectArgs) -> Result<(), Usage> {
+    let verb = verb.name;
     let (possible, _) = action.states();
     if args.jobs.is_empty() && args.states.is_empty() && action != OperatorAction::Resume {
         let example = possible.last().map_or("", |state| state.as_str());
         return Err(Usage(format!(
-            "{verb} what? Name jobs by id or name, or say --state {example} --all"
+            "{verb} what? Name jobs by id or name, or give --state {example} --all"
         )));
     }
     match args.states.iter().find(|state| !possible.contains(state)) {
@@ -186,13 +186,13 @@ struct Chosen {
 async fn chosen(
     store: &Store,
     action: OperatorAction,
-    words: &Words,
+    verb: &Verb,
     select: &SelectArgs,
 ) -> Result<Chosen, StoreError> {
     let mut chosen = if select.jobs.is_empty() {
         by_state(store, action, &select.states).await?
     } else {
-        by_key(store, action, words, &select.jobs).await?
+        by_key(store, action, verb, &select.jobs).await?
     };
     chosen.rows.dedup_by_key(|row| row.id);
     Ok(chosen)
@@ -211,7 +211,7 @@ async fn by_state(
     while let Some(row) = rows.try_next().await? {
         if !states.is_empty() || is_parked_for(&row, HELD) {
             chosen.rows.push(JobRow {
-                // There may be very many, and nobody reads their words here.
+                // There may be very many, and nobody reads them all here.
                 error_message: None,
                 error_hint: None,
                 ..row
@@ -224,14 +224,14 @@ async fn by_state(
 async fn by_key(
     store: &Store,
     action: OperatorAction,
-    words: &Words,
+    verb: &Verb,
     keys: &[String],
 ) -> Result<Chosen, StoreError> {
     let (possible, _) = action.states();
     let mut chosen = Chosen::default();
     for key in keys {
         let found = match store.find(key).await? {
-            Some(id) => store.story(id).await?.map(|story| story.row),
+            Some(id) => store.details(id).await?.map(|details| details.row),
             None => None,
         };
         match found {
@@ -245,7 +245,7 @@ async fn by_key(
                     row.id,
                     quoted(&row.name),
                     row.state,
-                    words.verb,
+                    verb.name,
                     listed(possible),
                     instead(&row),
                 ));
@@ -308,7 +308,7 @@ async fn given_up(
             let id = create.job_id;
             lines.push(format!(
                 "job {id}: a create is in doubt, sent as {}: if it made a parser, {} credits are \
-                 paid for it, and calling the job off gives it up; `parserd resolve {id}` looks \
+                 paid for it, and cancelling the job gives it up; `parserd resolve {id}` looks \
                  for it, and enqueued again the same job looks for it before anything is paid",
                 quoted(&create.remote_name),
                 grouped(create.credits)
@@ -322,7 +322,7 @@ async fn given_up(
 async fn change(
     store: &Store,
     action: OperatorAction,
-    words: &Words,
+    verb: &Verb,
     rows: &[JobRow],
     budget: &Budget,
 ) -> Result<(), StoreError> {
@@ -332,16 +332,16 @@ async fn change(
         changed.extend(store.operate(action, Selection::Ids(ids)).await?);
     }
     let mine = rows.iter().filter(|row| changed.contains(&JobId(row.id)));
-    let price = words.price(Price::of(mine), budget);
+    let price = verb.price(Price::of(mine), budget);
     say(&format!(
         "{} {}{price}",
         count(changed.len(), "job"),
-        words.done
+        verb.done
     ));
     if changed.len() < rows.len() {
         let moved = count(rows.len() - changed.len(), "job");
         say(&format!(
-            "{moved} moved on meanwhile and stayed as they are"
+            "{moved} changed state in the meantime and stay as they are"
         ));
     }
     Ok(())

@@ -19,7 +19,7 @@ use crate::core::gate::{GateReason, Scope};
 use crate::core::job::{Job, JobId, ParserId, Progress, UnixMs};
 use crate::core::listing::Listing;
 use crate::core::oddities::{Finding, ListReport};
-use crate::core::outcome::{AccountOutcome, ListOutcome, Refusal, Words};
+use crate::core::outcome::{AccountOutcome, ErrorDetail, ListOutcome, Refusal};
 use crate::core::spec::JobSpec;
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::engine::plan::{Fit, Planner, Prospect, Verdict, fit};
@@ -255,7 +255,7 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
     (service, listing, left, answered)
 }
 
-fn said(words: &Words) -> String {
+fn said(words: &ErrorDetail) -> String {
     match words.status {
         Some(status) => format!("HTTP {status}: {}", words.message),
         None => words.message.clone(),
@@ -348,7 +348,7 @@ impl Planning<'_> {
         self.rehearsal.remember(&file)?;
         file.jobs()
             .collect::<Result<_, _>>()
-            .map_err(EnqueueError::Kept)
+            .map_err(EnqueueError::Spool)
     }
 }
 

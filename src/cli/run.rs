@@ -65,11 +65,11 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     let base_url = &settings.api.base_url;
     let changes = wiring::take_in_service(&store, base_url, &key, clock.now()).await?;
     if changes.key {
-        tracing::info!("the API key is another one: closed gates are opened");
+        tracing::info!("the API key has changed: closed gates are opened");
     }
     if changes.account {
         tracing::warn!(
-            "the service is asked at another address or with another key than before: parsers \
+            "the service's address or key is not the one used before: parsers \
              and creates known from there stay as they are until one of them is seen here"
         );
     }

@@ -1,4 +1,4 @@
-//! `parserd show`: one job, as a story.
+//! `parserd show`: one job, as a details.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use crate::core::job::{Job, JobState, UnixMs};
 use crate::core::outcome::is_refusal;
 use crate::core::text::escaped;
 use crate::present::{narrate, remedies::what_to_do};
-use crate::store::report::{CreateRow, JobRow, Story};
+use crate::store::report::{CreateRow, JobDetails, JobRow};
 use crate::store::{Role, Store};
 use crate::{
     cli::output::{Columns, Out, say},
@@ -34,19 +34,19 @@ pub struct ShowArgs {
 pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<Exit> {
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let found = match store.find(&args.job).await? {
-        Some(id) => store.story(id).await?.zip(store.job(id).await?),
+        Some(id) => store.details(id).await?.zip(store.job(id).await?),
         None => None,
     };
     store.close().await;
-    let Some((story, job)) = found else {
+    let Some((details, job)) = found else {
         say(&unknown(&args.job));
         return Ok(Exit::Failed);
     };
     let mut out = Out::default();
     if args.json {
-        out.json(&story)?;
+        out.json(&details)?;
     } else {
-        for line in tell(&story, &job, Clock::system().now()) {
+        for line in tell(&details, &job, Clock::system().now()) {
             out.line(&line)?;
         }
     }
@@ -62,8 +62,8 @@ pub(super) fn unknown(key: &str) -> String {
     )
 }
 
-fn tell(story: &Story, job: &Job, now: UnixMs) -> Vec<String> {
-    let row = &story.row;
+fn tell(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
+    let row = &details.row;
     let mut lines = vec![
         format!("job {}  {}", row.id, escaped(&row.name)),
         String::new(),
@@ -90,17 +90,21 @@ fn tell(story: &Story, job: &Job, now: UnixMs) -> Vec<String> {
         let ids: Vec<_> = candidates.iter().map(|id| id.0.as_str()).collect();
         put("may be its parser", ids.join(", "));
     }
-    if let Some(name) = story.remote_name.as_ref().filter(|name| **name != row.name) {
+    if let Some(name) = details
+        .remote_name
+        .as_ref()
+        .filter(|name| **name != row.name)
+    {
         put("its name there", name.clone());
     }
-    put("cost", costs(&story.create_requests));
-    for url in texts(story.urls.as_deref()) {
+    put("cost", costs(&details.create_requests));
+    for url in texts(details.urls.as_deref()) {
         put("example page", url);
     }
-    if let Some(params) = &story.scraper_params {
+    if let Some(params) = &details.scraper_params {
         put("scraper_params", params.get().to_owned());
     }
-    for field in fields(story.fields.as_deref()) {
+    for field in fields(details.fields.as_deref()) {
         put("field", field);
     }
     if row.priority != 0 {
@@ -117,15 +121,15 @@ fn tell(story: &Story, job: &Job, now: UnixMs) -> Vec<String> {
     lines.extend(columns.lines());
     lines.extend([String::new(), "history".to_owned()]);
     let mut columns = Columns::new(&[]);
-    for event in &story.events {
+    for event in &details.events {
         columns.row([format!("  {}", iso(event.at)), narrate::event(event)]);
     }
     lines.extend(columns.lines());
-    if let Some(result) = &story.example_result {
+    if let Some(result) = &details.example_result {
         lines.extend([String::new(), "example result".to_owned()]);
         lines.extend(pretty(result));
     } else if job.progress.state == JobState::Finished {
-        let why = story.events.iter().rev().find_map(narrate::no_examples);
+        let why = details.events.iter().rev().find_map(narrate::no_examples);
         let why = why.unwrap_or_else(|| "none is kept".to_owned());
         lines.extend([String::new(), "example result".to_owned()]);
         lines.push(format!("  none: {}", escaped(&why)));

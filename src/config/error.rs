@@ -19,8 +19,8 @@ pub enum ConfigError {
     },
     /// A key that is like none that parserd knows.
     #[error(
-        "unknown key {key} in {origin}; {nearest} comes nearest to it, and config/parserd.toml \
-         lists all keys (the package has it at /etc/parserd/parserd.toml)"
+        "unknown key {key} in {origin}; the nearest known one is {nearest}, and \
+         config/parserd.toml lists all keys (the package has it at /etc/parserd/parserd.toml)"
     )]
     ForeignKey {
         /// The dotted name found.

@@ -12,8 +12,7 @@ const LEAST_DIFFERENT: usize = 6;
 const LEAST_STEPS: usize = 4;
 
 /// What to write instead.
-pub(super) const CURE: &str =
-    "16 characters or more there that chance has chosen: openssl rand -hex 24";
+pub(super) const CURE: &str = "16 or more random characters there: openssl rand -hex 24";
 
 /// Why a token of ASCII characters could be guessed, if it could.
 pub(super) fn guessable(token: &str) -> Option<String> {

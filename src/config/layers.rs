@@ -64,14 +64,14 @@ impl Sources {
             if matters {
                 let value = value.into_string().map_err(|_| {
                     ConfigError::Process(format!(
-                        "the environment variable {name} is no UTF-8: write plain text"
+                        "the environment variable {name} is not valid UTF-8: write plain text"
                     ))
                 })?;
                 env.insert(name, value);
             }
         }
         let working_dir = std::env::current_dir().map_err(|error| {
-            ConfigError::Process(format!("cannot tell the working directory: {error}"))
+            ConfigError::Process(format!("cannot determine the working directory: {error}"))
         })?;
         Ok(Self {
             file: config_file(cli_file, &env, Path::new(DEFAULT_FILE)),
@@ -108,7 +108,7 @@ fn config_file(
         .or_else(|| default.exists().then(|| default.to_owned()))
 }
 
-/// A value as text, or a list of texts, with where it came from.
+/// A value as text, or an array of strings, with where it came from.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub value: ValueKind,
@@ -275,7 +275,7 @@ fn file_layer(path: &Path, bytes: &[u8], problems: &mut Vec<ConfigError>) -> Lay
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let message = "this is no UTF-8: save the file as UTF-8";
+            let message = "this is not valid UTF-8: save the file as UTF-8";
             problems.push(syntax(&Lines::of(&valid), valid.len(), message));
             return Layer::default();
         }
@@ -371,7 +371,7 @@ fn file_value(key: &keys::Key, value: &DeValue<'_>) -> Result<ValueKind, Bad> {
         let problem = match value {
             DeValue::Integer(_) => "is a whole number",
             DeValue::Float(_) => "is a number with a fraction",
-            DeValue::String(_) => "is a text",
+            DeValue::String(_) => "is a string",
             DeValue::Boolean(_) => "is true or false",
             DeValue::Datetime(_) => "is a date",
             DeValue::Array(_) => "is an array",
@@ -379,7 +379,7 @@ fn file_value(key: &keys::Key, value: &DeValue<'_>) -> Result<ValueKind, Bad> {
         };
         let problem = match (key.kind, value) {
             (Kind::Integer | Kind::Number, DeValue::Integer(_)) => "is too large a number",
-            (Kind::List, DeValue::Array(_)) => "holds something else than texts",
+            (Kind::List, DeValue::Array(_)) => "contains something other than strings",
             _ => problem,
         };
         Bad::new(problem, cure(key))
@@ -389,14 +389,14 @@ fn file_value(key: &keys::Key, value: &DeValue<'_>) -> Result<ValueKind, Bad> {
 fn cure(key: &keys::Key) -> String {
     let example = key.default_toml().unwrap_or_default();
     match key.kind {
-        Kind::Text if example.is_empty() => "a text in quotes".to_owned(),
-        Kind::Text => format!("a text in quotes, such as {example}"),
+        Kind::Text if example.is_empty() => "a string in quotes".to_owned(),
+        Kind::Text => format!("a string in quotes, such as {example}"),
         Kind::Duration => format!("a duration in quotes, such as {example}"),
         Kind::Integer if example.is_empty() => "a whole number, such as 3000000".to_owned(),
         Kind::Integer => format!("a whole number, such as {example}"),
         Kind::Number => format!("a number, such as {example}"),
         Kind::Bool => "true or false, without quotes".to_owned(),
-        Kind::List => "a list of texts, such as [\"/etc/parserd/jobs.d/*.toml\"]".to_owned(),
+        Kind::List => "an array of strings, such as [\"/etc/parserd/jobs.d/*.toml\"]".to_owned(),
     }
 }
 

@@ -148,11 +148,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
     let cure = "a duration such as 250ms, 5s, 15m or 24h";
     match duration::parse(text) {
         Err(NoDuration::Months { minutes }) => Err(Bad::new(
-            format!("{} is no duration (M would be months)", shown(text)),
+            format!(
+                "{} is not a valid duration (M would be months)",
+                shown(text)
+            ),
             format!("{} for minutes, or {cure}", shown(&minutes)),
         )),
         Err(error) => Err(Bad::new(
-            format!("{} is no duration ({error})", shown(text)),
+            format!("{} is not a valid duration ({error})", shown(text)),
             cure,
         )),
         Ok(duration) if duration.as_millis() == 0 => Err(Bad::new(
@@ -217,16 +220,17 @@ fn unknown_name(text: &str, names: &[&'static str]) -> Bad {
 pub(super) fn service_url(text: &str) -> Result<Url, Bad> {
     let cure = "an address such as https://aiparser.scraperapi.com";
     // The text itself is not repeated before it is known to hold no password.
-    let url = Url::parse(text).map_err(|error| Bad::new(format!("is no URL ({error})"), cure))?;
+    let url = Url::parse(text)
+        .map_err(|error| Bad::new(format!("is not a valid URL ({error})"), cure))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Bad::new(
-            "holds a user name or password",
+            "contains a user name or password",
             "the address alone; the key goes into api.key_file",
         ));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(Bad::new(
-            "holds a query or a fragment",
+            "contains a query or a fragment",
             "the address alone; the key goes into api.key_file",
         ));
     }
@@ -261,7 +265,7 @@ pub(super) fn listen_address(text: &str, is_remote: bool) -> Result<SocketAddr, 
         .map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     match local.map_or_else(|| text.parse::<SocketAddr>(), Ok) {
         Err(_) => Err(Bad::new(
-            format!("{} is no address with a port", shown(text)),
+            format!("{} is not an address with a port", shown(text)),
             cure,
         )),
         Ok(address) if !is_remote && !address.ip().is_loopback() => Err(Bad::new(
@@ -290,7 +294,7 @@ pub(super) fn database_path(text: &str, base: &Path) -> Result<PathBuf, Bad> {
     }
     if path.contains('?') {
         return Err(Bad::new(
-            format!("{} holds options, and parserd sets its own", shown(text)),
+            format!("{} contains options, and parserd sets its own", shown(text)),
             "the path alone",
         ));
     }
@@ -348,7 +352,7 @@ pub(super) fn log_level(text: &str) -> Result<String, Bad> {
     match tracing_subscriber::EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(Bad::new(
-            format!("{} is no filter ({error})", shown(text)),
+            format!("{} is not a valid filter ({error})", shown(text)),
             "a level, or a filter such as info,parserd=debug",
         )),
     }
@@ -357,7 +361,7 @@ pub(super) fn log_level(text: &str) -> Result<String, Bad> {
 pub(super) fn glob_problem(pattern: &str) -> Option<Bad> {
     glob::Pattern::new(pattern).err().map(|error| {
         Bad::new(
-            format!("{} is no pattern ({error})", shown(pattern)),
+            format!("{} is not a valid pattern ({error})", shown(pattern)),
             "paths or patterns separated by commas, such as /etc/parserd/jobs.d/*.toml, or an \
              array of them, such as [\"/etc/parserd/jobs.d/*.toml\"]",
         )

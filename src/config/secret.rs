@@ -86,7 +86,7 @@ pub(super) fn token(reader: &mut Reader, sources: &Sources) -> Key {
             return Ok(token);
         };
         let problem = format!(
-            "{} holds a token that could be guessed: it {why}",
+            "{} contains a token that could be guessed: it {why}",
             path.display()
         );
         Err(Fault::Bad(Bad::new(problem, CURE)))
@@ -120,9 +120,9 @@ fn secret(text: &str) -> Result<SecretString, Fault> {
     let problem = if key.is_empty() {
         "is empty"
     } else if key.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        "holds whitespace or a control character within"
+        "contains whitespace or a control character"
     } else if !key.is_ascii() {
-        "holds a character that no key has (it is not ASCII)"
+        "contains a character that is not ASCII, which no key has"
     } else {
         return Ok(SecretString::from(key));
     };
@@ -145,7 +145,7 @@ fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
     };
     // Before it is opened: opening a pipe would wait for a writer.
     if !std::fs::metadata(path).map_err(cannot_read)?.is_file() {
-        let problem = format!("{shown} is no regular file");
+        let problem = format!("{shown} is not a regular file");
         return Err(Fault::Bad(Bad::new(
             problem,
             "the path of a file that holds it",

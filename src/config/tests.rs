@@ -201,7 +201,7 @@ fn a_value_of_the_wrong_type_is_refused_with_its_line() {
         ),
         (
             "[workers]\nmax_requests = '16'",
-            "is a text; write a whole number, such as 16",
+            "is a string; write a whole number, such as 16",
         ),
         (
             "[workers]\nmax_requests = 1.5",
@@ -215,15 +215,18 @@ fn a_value_of_the_wrong_type_is_refused_with_its_line() {
             "[create]\nname_tag = 'yes'",
             "write true or false, without quotes",
         ),
-        ("[enqueue]\nfiles = 'a.toml'", "write a list of texts"),
-        ("[enqueue]\nfiles = [1]", "holds something else than texts"),
+        ("[enqueue]\nfiles = 'a.toml'", "write an array of strings"),
+        (
+            "[enqueue]\nfiles = [1]",
+            "contains something other than strings",
+        ),
         (
             "poll = 3",
             "poll (p.toml line 1): is a section; write [poll]",
         ),
         (
             "[api.key]\nx = 1",
-            "api.key (p.toml line 1): is a section; write a text in quotes",
+            "api.key (p.toml line 1): is a section; write a string in quotes",
         ),
         (
             "[[poll]]\ntimeout = '1s'",
@@ -238,11 +241,11 @@ fn a_value_of_the_wrong_type_is_refused_with_its_line() {
 #[test]
 fn a_value_out_of_bounds_is_refused_with_what_to_write() {
     for (key, value, words) in [
-        ("poll.timeout", "30", "\"30\" is no duration"),
+        ("poll.timeout", "30", "\"30\" is not a valid duration"),
         (
             "poll.timeout",
             "30M",
-            "\"30M\" is no duration (M would be months); write \"30m\" for minutes",
+            "\"30M\" is not a valid duration (M would be months); write \"30m\" for minutes",
         ),
         (
             "poll.timeout",
@@ -324,7 +327,7 @@ fn a_value_out_of_bounds_is_refused_with_what_to_write() {
             "info,debg",
             "\"debg\" is unknown; did you mean debug?",
         ),
-        ("log.level", "parserd=loud", "is no filter"),
+        ("log.level", "parserd=loud", "is not a valid filter"),
         ("log.level", "", "write one of off"),
         (
             "http.listen",
@@ -332,8 +335,8 @@ fn a_value_out_of_bounds_is_refused_with_what_to_write() {
             "open to other machines; write a loopback address with a port, such as \
              127.0.0.1:9464; or set http.remote",
         ),
-        ("http.listen", "9464", "is no address with a port"),
-        ("enqueue.files", "a[", "is no pattern"),
+        ("http.listen", "9464", "is not an address with a port"),
+        ("enqueue.files", "a[", "is not a valid pattern"),
         (
             "api.base_url",
             "http://example.com",
@@ -349,9 +352,17 @@ fn a_value_out_of_bounds_is_refused_with_what_to_write() {
             "ftp://example.com",
             "neither http nor https",
         ),
-        ("api.base_url", "https://example.com/?x=1", "holds a query"),
-        ("api.base_url", "aiparser.scraperapi.com", "is no URL"),
-        ("api.base_url", "", "is no URL"),
+        (
+            "api.base_url",
+            "https://example.com/?x=1",
+            "contains a query",
+        ),
+        (
+            "api.base_url",
+            "aiparser.scraperapi.com",
+            "is not a valid URL",
+        ),
+        ("api.base_url", "", "is not a valid URL"),
         ("api.account_url", "http://example.com", "unencrypted"),
         (
             "database.url",
@@ -365,7 +376,7 @@ fn a_value_out_of_bounds_is_refused_with_what_to_write() {
             "sqlite://x?mode=memory",
             "jobs must survive",
         ),
-        ("database.url", "sqlite://x.db?mode=ro", "holds options"),
+        ("database.url", "sqlite://x.db?mode=ro", "contains options"),
         ("database.url", "sqlite://", "names no file"),
     ] {
         let error = Fixture::new().env(&keys::variable(key), value).error();
@@ -458,7 +469,7 @@ fn a_file_that_is_absent_or_no_toml_is_an_error() {
     assert!(
         fixture
             .error()
-            .contains("p.toml line 2, column 3: this is no UTF-8")
+            .contains("p.toml line 2, column 3: this is not valid UTF-8")
     );
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::{
     job::{DurationMs, UnixMs},
     lifecycle::TRUSTED_LISTS,
-    outcome::Words,
+    outcome::ErrorDetail,
 };
 
 /// That the service answers and its list cannot be used, as it is told to people.
@@ -46,7 +46,7 @@ impl Blindness {
 
     /// After an answer that was no list.
     #[must_use]
-    pub fn after(self, words: &Words, now: UnixMs) -> Self {
+    pub fn after(self, words: &ErrorDetail, now: UnixMs) -> Self {
         let Some(http_status) = words.status else {
             // Nobody answered: the gate tells of that.
             return self;
@@ -84,8 +84,8 @@ impl Blindness {
 mod tests {
     use super::*;
 
-    fn words(status: Option<u16>, message: &str) -> Words {
-        Words {
+    fn words(status: Option<u16>, message: &str) -> ErrorDetail {
+        ErrorDetail {
             status,
             message: message.to_owned(),
         }

@@ -8,11 +8,11 @@ use std::{
 /// What to do about a file that cannot be read.
 pub fn of_reading(error: &io::Error) -> &'static str {
     match error.kind() {
-        ErrorKind::NotFound => "correct its name, or make it",
+        ErrorKind::NotFound => "correct its name, or create it",
         ErrorKind::PermissionDenied => "let this user read it (`ls -l` shows who may)",
-        ErrorKind::IsADirectory => "it is a folder: name the files in it",
-        ErrorKind::NotADirectory => "correct its path: a part of it is no folder",
-        _ => "see to its disk, or name another file",
+        ErrorKind::IsADirectory => "it is a directory: name the files in it",
+        ErrorKind::NotADirectory => "correct its path: a part of it is not a directory",
+        _ => "check its disk, or name another file",
     }
 }
 
@@ -21,14 +21,14 @@ pub fn of_reading(error: &io::Error) -> &'static str {
 pub fn of_temporary_files(error: &io::Error, folder: &Path) -> String {
     let folder = folder.display();
     let cure = match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => "make it, or let TMPDIR name a folder",
+        ErrorKind::NotFound | ErrorKind::NotADirectory => "create it, or set TMPDIR to a directory",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "let TMPDIR name a folder that this user may write to"
+            "set TMPDIR to a directory that this user may write to"
         }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "make room there, or let TMPDIR name a folder that has some"
+            "make room there, or set TMPDIR to a directory that has some"
         }
-        _ => "see to its disk, or let TMPDIR name another folder",
+        _ => "check its disk, or set TMPDIR to another directory",
     };
     format!("cannot keep the jobs of a file in a temporary file in {folder}: {error}; {cure}")
 }
@@ -37,12 +37,12 @@ pub fn of_temporary_files(error: &io::Error, folder: &Path) -> String {
 pub fn of_listening(error: &io::Error, place: &str) -> String {
     match error.kind() {
         ErrorKind::AddrInUse => {
-            format!("name another port in {place}, or end the program that has this one")
+            format!("choose another port in {place}, or end the program that has this one")
         }
         ErrorKind::PermissionDenied => {
-            format!("name a port from 1024 up in {place}: this user may not have this one")
+            format!("choose a port from 1024 up in {place}: this user may not use this one")
         }
-        _ => format!("name an address of this machine in {place}"),
+        _ => format!("use an address of this machine in {place}"),
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
         let of = |kind: ErrorKind| of_reading(&kind.into());
         assert!(of(ErrorKind::NotFound).contains("name"));
         assert!(of(ErrorKind::PermissionDenied).contains("let this user read it"));
-        assert!(of(ErrorKind::IsADirectory).contains("folder"));
+        assert!(of(ErrorKind::IsADirectory).contains("directory"));
         assert!(!of(ErrorKind::Other).is_empty());
         let of = |kind: ErrorKind| of_temporary_files(&kind.into(), Path::new("/tmp"));
         assert!(of(ErrorKind::NotFound).contains("TMPDIR"));

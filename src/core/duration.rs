@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Why a text is no duration.
+/// Why a text is not a valid duration.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum NoDuration {
     /// Not in the way in which they are written.

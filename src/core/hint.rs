@@ -1,6 +1,6 @@
 //! PURE: what a person can do about a create that was rejected, or a generation that FAILED.
 
-use crate::core::{limit::Limit, outcome::Words};
+use crate::core::{limit::Limit, outcome::ErrorDetail};
 
 /// One cause of FAILED that the service documents, how its text gives it away, and the cure.
 struct Cause {
@@ -50,7 +50,7 @@ const CAUSES: &[Cause] = &[
 ];
 
 /// The advice that fits what the service said to a create that it rejected.
-pub fn for_rejected_create(words: &Words) -> &'static str {
+pub fn for_rejected_create(words: &ErrorDetail) -> &'static str {
     let limit = match words.status {
         Some(402 | 403) => Limit::told_by(&words.message),
         _ => None,

@@ -17,7 +17,7 @@ use crate::core::{
     job::{
         DurationMs, ErrorKind, Job, JobState, ParkReason, ParserId, Progress, UnixMs, named_enum,
     },
-    outcome::{CreateOutcome, Finished, ListedParser, PollOutcome, Refusal, Words},
+    outcome::{CreateOutcome, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal},
     rules::Rules,
 };
 
@@ -121,7 +121,7 @@ pub enum Event {
     },
     /// Its turn has come and the account was refused before anything was sent: by the
     /// list before a create, or by what the account page says of the credits left.
-    ListRefused(Refusal, Words),
+    ListRefused(Refusal, ErrorDetail),
     /// Its turn has come and the budget has no room.
     OverBudget(OverBudget),
     /// Its turn has come and its row holds no valid specification.
@@ -140,12 +140,12 @@ pub enum Event {
     /// A poll was answered, or was not.
     Polled(PollOutcome),
     /// A poll was answered 404 and a list was searched for the parser's id.
-    Missing(Words, Sighting),
+    Missing(ErrorDetail, Sighting),
     /// A poll was answered 404, and the parser is known from another address or API key.
-    Elsewhere(Words),
+    Elsewhere(ErrorDetail),
     /// A GET of the job's parser brought no answer or a refusal, and a list with the same key was
     /// answered.
-    PolledAlone(Words),
+    PolledAlone(ErrorDetail),
     /// An operator says that this parser is the one.
     Adopt(ParserId),
     /// An operator says that the create made nothing.
@@ -362,7 +362,7 @@ impl Change {
     }
 
     /// Keeps the words of an error, whatever state the job is in.
-    fn error(mut self, words: &Words) -> Self {
+    fn error(mut self, words: &ErrorDetail) -> Self {
         self.next.error_status = words.status;
         self.next.error_message = Some(words.message.clone());
         self.next.error_hint = None;
@@ -432,7 +432,7 @@ impl Change {
         self
     }
 
-    fn failed(mut self, kind: ErrorKind, words: &Words, hint: &str, now: UnixMs) -> Self {
+    fn failed(mut self, kind: ErrorKind, words: &ErrorDetail, hint: &str, now: UnixMs) -> Self {
         self = self.error(words);
         let detail = json!({
             "error_kind": kind, "http_status": words.status, "message": words.message,

@@ -4,15 +4,15 @@
 /// What a request asks for that this account may not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// Proxies, rendering or the like that the plan does not hold.
+    /// Proxies, rendering or the like that the plan does not include.
     Feature,
-    /// A country that the plan does not hold.
+    /// A country that the plan does not include.
     Country,
     /// It would cost more than its own `max_cost`.
     Cost,
 }
 
-/// Words that speak of the account's credits, whatever else stands beside them.
+/// ErrorDetail that speak of the account's credits, whatever else stands beside them.
 const OF_THE_ACCOUNT: &[&str] = &[
     "exhausted",
     "overage",
@@ -26,7 +26,7 @@ const OF_THE_ACCOUNT: &[&str] = &[
     "suspended",
 ];
 
-/// Words by which the plan refuses something.
+/// ErrorDetail by which the plan refuses something.
 const REFUSES: &[&str] = &[
     "not allow",
     "not include",
@@ -80,16 +80,16 @@ impl Limit {
     pub const fn hint(self) -> &'static str {
         match self {
             Self::Feature => {
-                "the account's plan does not hold what this job's scraper_params ask for: take \
-                 premium, ultra_premium or render out of them, or upgrade the plan; then retry"
+                "the account's plan does not include what this job's scraper_params ask for: \
+                 remove premium, ultra_premium or render from them, or upgrade the plan; then retry"
             }
             Self::Country => {
-                "the account's plan does not hold this country: take country_code out of \
-                 scraper_params, name one that it holds, or upgrade the plan; then retry"
+                "the account's plan does not include this country: remove country_code from \
+                 scraper_params, choose one that it includes, or upgrade the plan; then retry"
             }
             Self::Cost => {
-                "this job would cost more than its own max_cost: raise max_cost or take it out \
-                 of scraper_params, then retry"
+                "this job would cost more than its own max_cost: raise max_cost or remove it \
+                 from scraper_params, then retry"
             }
         }
     }

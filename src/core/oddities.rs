@@ -201,9 +201,9 @@ impl Facts {
             String::new()
         };
         let parsers = if *count == 1 {
-            "parser bears"
+            "parser has"
         } else {
-            "parsers bear"
+            "parsers have"
         };
         Some(Finding::new(
             Kind::Unexplained,
@@ -233,8 +233,8 @@ impl Facts {
                  api.key, and none of the parsers known from before was seen there: {made} \
                  made, {generating} GENERATING and {in_doubt} creates in doubt stay as they are"
             ),
-            "if that is not meant, correct api.base_url or api.key; once one of these parsers \
-             is seen, all goes on",
+            "if that is not intended, correct api.base_url or api.key; once one of these parsers \
+             is seen, everything continues",
         ))
     }
 
@@ -242,8 +242,8 @@ impl Facts {
         self.list.is_linked.then(|| {
             Finding::new(
                 Kind::PagedList,
-                "the account's list comes with a Link header that names another page: it may \
-                 not be whole"
+                "the account's list has a Link header that names another page: it may not be \
+                 complete"
                     .to_owned(),
                 "tell parserd's authors; until then enqueue nothing that the account may hold \
                  already, and keep the database",
@@ -268,7 +268,7 @@ impl Facts {
         let why = self.list.distrust.as_ref()?;
         Some(Finding::new(
             Kind::UntrustedList,
-            format!("the account's list cannot be trusted to be whole: {why}"),
+            format!("the account's list cannot be trusted to be complete: {why}"),
             "none is needed if it passes; creates in doubt wait for a list that can be trusted, \
              then for a person (`parserd resolve`)",
         ))
@@ -410,7 +410,7 @@ mod tests {
         };
         let table = [
             (Facts::default(), "", ""),
-            (unexplained(1), "unexplained_parsers", "1 parser bears"),
+            (unexplained(1), "unexplained_parsers", "1 parser has"),
             (
                 unexplained(7),
                 "unexplained_parsers",
@@ -438,7 +438,7 @@ mod tests {
                     ..list()
                 }),
                 "untrusted_list",
-                "whole: it is null",
+                "complete: it is null",
             ),
             (
                 with(altered.clone()),

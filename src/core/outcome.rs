@@ -54,9 +54,9 @@ impl Refusal {
     }
 }
 
-/// The words that came with an outcome: capped, control characters escaped, no key.
+/// What came with an outcome as its explanation: capped, control characters escaped, no key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Words {
+pub struct ErrorDetail {
     /// The HTTP status, where an answer had one.
     pub status: Option<u16>,
     /// The service's text, or what the transport said.
@@ -87,13 +87,13 @@ pub enum CreateOutcome {
     },
     /// 400, 404, 405, 409, 410, 413, 415 or 422, or a 402 or 403 whose text is about this
     /// request: refused, nothing was made.
-    Rejected(Words),
+    Rejected(ErrorDetail),
     /// The gate closes; nothing was made.
-    Refused(Refusal, Words),
+    Refused(Refusal, ErrorDetail),
     /// The connection was never made (DNS, refused, TLS): nothing was sent.
-    NotSent(Words),
+    NotSent(ErrorDetail),
     /// Whether a parser was made is not known.
-    InDoubt(DoubtCause, Words),
+    InDoubt(DoubtCause, ErrorDetail),
     /// The same, and the service asks to be left alone (5xx with `Retry-After`): creates are
     /// held as after a 429, and should this one have made nothing, it was no attempt.
     Unavailable {
@@ -102,7 +102,7 @@ pub enum CreateOutcome {
         /// How long to wait.
         retry_after_ms: DurationMs,
         /// The service's text.
-        words: Words,
+        words: ErrorDetail,
     },
 }
 
@@ -143,24 +143,24 @@ pub enum PollOutcome {
     /// `FINISHED`, also spelt `FINISED`.
     Finished(Finished),
     /// `FAILED`, with the service's own text, if any.
-    Failed(Words),
+    Failed(ErrorDetail),
     /// `GENERATING`, or a status that is unknown or missing: not terminal.
     Generating {
         /// The status as it stood there, if it was an unknown one.
         unknown_status: Option<String>,
     },
     /// 404: no such parser, says the service.
-    NotFound(Words),
+    NotFound(ErrorDetail),
     /// The gate for reading closes.
-    Refused(Refusal, Words),
+    Refused(Refusal, ErrorDetail),
     /// 5xx, transport, unreadable: no news.
-    Trouble(Words),
+    Trouble(ErrorDetail),
 }
 
 impl PollOutcome {
     /// What was said, where it may be the trouble of this parser alone rather than of the account
     /// or of the service: a refusal, and once the generation is overdue whatever is no answer.
-    pub const fn may_be_of_one(&self, is_overdue: bool) -> Option<&Words> {
+    pub const fn may_be_of_one(&self, is_overdue: bool) -> Option<&ErrorDetail> {
         match self {
             Self::Refused(refusal, words) if is_overdue || refusal.is_about_the_account() => {
                 Some(words)
@@ -223,9 +223,9 @@ pub enum ListOutcome {
     /// The whole list: every item with an id and a name, and what cannot be read of it.
     Listed(Vec<ListedParser>, Flaws),
     /// The gate for reading closes.
-    Refused(Refusal, Words),
+    Refused(Refusal, ErrorDetail),
     /// No list that can be used: any other status, transport, unreadable.
-    Trouble(Words),
+    Trouble(ErrorDetail),
 }
 
 /// What of a list cannot be read: parsers may hide there.
@@ -289,16 +289,16 @@ pub enum AccountOutcome {
     },
     /// The account page refused the key, or asks to slow down. It is another host than
     /// the service: no gate closes for it.
-    Refused(Refusal, Words),
+    Refused(Refusal, ErrorDetail),
     /// Any other status, transport, unreadable, a figure missing: no news.
-    Unknown(Words),
+    Unknown(ErrorDetail),
 }
 
 /// Why there is no list.
 #[derive(Debug, Clone)]
 pub enum NoList {
     /// The account was refused.
-    Refused(Refusal, Words),
+    Refused(Refusal, ErrorDetail),
     /// Anything else.
-    Trouble(Words),
+    Trouble(ErrorDetail),
 }

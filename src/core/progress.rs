@@ -144,7 +144,7 @@ mod tests {
             (&[(0, 0), (60_000, 0)], 5, None),
             (&[(0, 0), (60_000, 10)], 5, Some(30_000)),
             (&[(0, 0), (60_000, 10)], 0, Some(0)),
-            // Old jobs were deleted, or taken up again.
+            // Old jobs were deleted, or retried.
             (&[(0, 50), (60_000, 40), (120_000, 50)], 5, Some(60_000)),
             (&[(0, 50), (60_000, 70), (62_000, 10)], 5, Some(15_000)),
             // The clock was set back.

@@ -3,7 +3,7 @@
 
 use crate::core::{
     job::JobId,
-    outcome::{CreateOutcome, Refusal, Words},
+    outcome::{CreateOutcome, ErrorDetail, Refusal},
 };
 
 /// So many different jobs rejected in the same words, and none accepted between, speak of the
@@ -100,7 +100,7 @@ impl Rejections {
 }
 
 /// The rejection, unless it is known to be about this job.
-fn said(words: &Words, own: &[&str]) -> Option<Said> {
+fn said(words: &ErrorDetail, own: &[&str]) -> Option<Said> {
     // The service's texts for one request are known, and their job FAILs.
     let status = words.status.filter(|status| !matches!(status, 402 | 403))?;
     let text = words.message.to_lowercase();
@@ -138,7 +138,7 @@ mod tests {
     const OWN: &[&str] = &["books_pd_abcdefgh", "https://a.example/x"];
 
     fn rejected(status: u16, text: &str) -> CreateOutcome {
-        CreateOutcome::Rejected(Words {
+        CreateOutcome::Rejected(ErrorDetail {
             status: Some(status),
             message: text.to_owned(),
         })
@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn lost() -> CreateOutcome {
-        CreateOutcome::InDoubt(DoubtCause::AnswerLost, Words::default())
+        CreateOutcome::InDoubt(DoubtCause::AnswerLost, ErrorDetail::default())
     }
 
     /// Whether each of them is held rather than FAILED.

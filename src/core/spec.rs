@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 
 use crate::core::job::UnixMs;
 
+mod batch;
 mod name;
-mod portion;
 mod rules;
 mod strict;
 
+pub use batch::Batch;
 pub use name::INVISIBLE;
 pub(crate) use name::looks;
-pub use portion::Portion;
 pub use rules::{
     DEVICE_TYPES, FIELD_DESCRIPTION_MAX_CHARS, FIELD_KEYS, FIELD_NAME_MAX_CHARS,
     FIELD_SELECTOR_MAX_CHARS, FIELD_TYPES, FIELDS_MAX, JSON_MAX_BYTES, NAME_MAX_CHARS,
@@ -74,7 +74,7 @@ impl JobSpec {
         let mut problems = Vec::new();
         let urls = serde_json::from_str(urls).unwrap_or_else(|error| {
             problems.push(format!(
-                "urls is no JSON array of texts ({error}): write [\"https://...\"]"
+                "urls is not a JSON array of strings ({error}): write [\"https://...\"]"
             ));
             Vec::new()
         });
@@ -90,7 +90,7 @@ impl JobSpec {
                 }
                 Err(error) => {
                     problems.push(format!(
-                        "{column} is no JSON ({error}): write JSON, or leave it out"
+                        "{column} is not valid JSON ({error}): write JSON, or leave it out"
                     ));
                     None
                 }

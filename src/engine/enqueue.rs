@@ -26,7 +26,7 @@ pub enum EnqueueError {
     Bad(#[from] ManifestError),
     /// Its jobs cannot be kept until they are added.
     #[error("{}", cure::of_temporary_files(_0, &std::env::temp_dir()))]
-    Kept(#[source] std::io::Error),
+    Spool(#[source] std::io::Error),
     /// The database would not have it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -36,7 +36,7 @@ impl From<JobFileError> for EnqueueError {
     fn from(error: JobFileError) -> Self {
         match error {
             JobFileError::Bad(error) => Self::Bad(error),
-            JobFileError::Kept(error) => Self::Kept(error),
+            JobFileError::Spool(error) => Self::Spool(error),
         }
     }
 }
@@ -74,7 +74,7 @@ pub async fn submit(
     file: &JobFile,
     dry_run: bool,
 ) -> Result<Submitted, EnqueueError> {
-    let submitted = store.submit_portions(file.portions(), dry_run).await?;
+    let submitted = store.submit_batches(file.batches(), dry_run).await?;
     if submitted.conflicts.is_empty() {
         return Ok(submitted);
     }
@@ -93,7 +93,7 @@ pub async fn submit(
 pub async fn alike(store: &Store, file: &JobFile) -> Result<Vec<String>, EnqueueError> {
     let (mut names, mut of_look) = (HashSet::new(), HashMap::new());
     for job in file.jobs().take(ALIKE_JOBS) {
-        let Located { line, value } = job.map_err(EnqueueError::Kept)?;
+        let Located { line, value } = job.map_err(EnqueueError::Spool)?;
         of_look.insert(looks(&value.name), (line, value.name.clone()));
         names.insert(value.name);
     }
@@ -179,7 +179,7 @@ impl Rehearsal {
         if !bad.is_empty() {
             return Err(refused(source_name.to_owned(), bad).into());
         }
-        let file = file.map_err(EnqueueError::Kept)?;
+        let file = file.map_err(EnqueueError::Spool)?;
         let again = before - file.len();
         Ok((file, again))
     }
@@ -190,7 +190,7 @@ impl Rehearsal {
     /// Where the file's jobs cannot be read back.
     pub fn remember(&mut self, file: &JobFile) -> Result<(), EnqueueError> {
         for job in file.jobs() {
-            let job = job.map_err(EnqueueError::Kept)?;
+            let job = job.map_err(EnqueueError::Spool)?;
             let form = job.value.canonical_form(0);
             self.0.insert(job.value.name, (form, job.line));
         }

@@ -6,7 +6,7 @@ use crate::{
         candidates::Names,
         job::{Job, JobId, ParserId, UnixMs},
         lifecycle::{Event, Policy, Transition, decide},
-        outcome::{Description, ListOutcome, PollOutcome, Words},
+        outcome::{Description, ErrorDetail, ListOutcome, PollOutcome},
     },
     store::{Applied, Changes as _, Intent, Ledger as _, Queue as _, Store, StoreError},
 };
@@ -186,7 +186,7 @@ fn judge(
 }
 
 /// The service's words, with its status where it answered.
-pub fn said(words: &Words) -> String {
+pub fn said(words: &ErrorDetail) -> String {
     match words.status {
         Some(status) => format!("HTTP {status}: {}", words.message),
         None => words.message.clone(),
@@ -198,8 +198,8 @@ mod tests {
     use super::*;
     use crate::core::job::Progress;
 
-    fn words(status: Option<u16>) -> Words {
-        Words {
+    fn words(status: Option<u16>) -> ErrorDetail {
+        ErrorDetail {
             status,
             message: "text".to_owned(),
         }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How many jobs one transaction deletes: a few milliseconds of the write lock.
-const BITE: usize = 200;
+const BATCH_SIZE: usize = 200;
 
 /// Between two bites the lock is left to others.
 const BITE_PAUSE: Duration = Duration::from_millis(50);
@@ -116,7 +116,7 @@ impl Keeper {
         loop {
             let jobs = self
                 .store
-                .jobs_done_before(old.before, old.spared, after, BITE)
+                .jobs_done_before(old.before, old.spared, after, BATCH_SIZE)
                 .await?;
             let Some(last) = jobs.last() else {
                 return Ok(deleted);
@@ -187,7 +187,7 @@ mod tests {
         let clock = Clock::system();
         let connection = rusqlite::Connection::open(&path).unwrap();
         let old = clock.now() - 60_000;
-        let count = 2 * BITE + 1;
+        let count = 2 * BATCH_SIZE + 1;
         connection
             .execute_batch(&format!(
                 "DROP TRIGGER jobs_insert_check; \

@@ -33,8 +33,8 @@ use crate::{
         job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
         lifecycle::{Event, Ledger, Policy},
         outcome::{
-            AccountOutcome, CreateOutcome, CreateRequest, DoubtCause, NoList, PollOutcome, Refusal,
-            Words,
+            AccountOutcome, CreateOutcome, CreateRequest, DoubtCause, ErrorDetail, NoList,
+            PollOutcome, Refusal,
         },
         pace::Pace,
         restored::Restored,
@@ -291,7 +291,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
 
     /// Before a canary tries whether credits are back: what the account page says, where
     /// that clearly spares the create. It asks nothing for anyone else.
-    async fn cannot_pay(&self, pass: &Pass) -> Option<Words> {
+    async fn cannot_pay(&self, pass: &Pass) -> Option<ErrorDetail> {
         if !self.account.looks_first(pass) {
             return None;
         }
@@ -306,7 +306,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 None
             }
         };
-        self.account.spares(pass, left).then(|| Words {
+        self.account.spares(pass, left).then(|| ErrorDetail {
             status: None,
             message: format!(
                 "the account has {} credits left and a create costs {}: none was sent",
@@ -389,7 +389,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         }
         CreateOutcome::InDoubt(
             DoubtCause::AnswerLost,
-            Words {
+            ErrorDetail {
                 status: None,
                 message: format!(
                     "the create was answered with parser {parser_id}, which another \
@@ -427,7 +427,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
 
     async fn poll_with(&self, job: &mut Job, pass: &mut Pass) -> Result<(), StoreError> {
         let Some(parser_id) = job.progress.parser_id.clone() else {
-            let words = Words {
+            let words = ErrorDetail {
                 status: None,
                 message: "the row is GENERATING and has no parser_id: it was changed past the \
                           database's rules, and the next start ends it"
@@ -468,7 +468,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 if is_its_own {
                     Event::Polled(outcome)
                 } else {
-                    Event::Elsewhere(Words {
+                    Event::Elsewhere(ErrorDetail {
                         status: None,
                         message: "it has another one of this id".to_owned(),
                     })

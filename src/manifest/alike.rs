@@ -45,7 +45,7 @@ impl fmt::Display for Alike {
 pub(crate) fn alike_in_database(line: usize, name: &str, id: i64, there: &str) -> String {
     format!(
         "line {line}: job {} differs from job {id}, {}, only in case, blanks or Unicode form; \
-         both are created and paid for: if one parser is meant, call one off (`parserd cancel`)",
+         both are created and paid for: if one parser is meant, cancel one (`parserd cancel`)",
         spelt(name),
         spelt(there)
     )

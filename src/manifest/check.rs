@@ -1,10 +1,10 @@
-//! What is wrong with the jobs of a file, and those in which nothing is, kept on the way.
+//! What is wrong with the jobs of a file, and those in which nothing is, spooled on the way.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 
 use super::alike::{Alike, Looks};
-use super::kept::{Keeping, Kept};
+use super::spool::{Spool, SpoolWriter};
 use super::{Admission, BadJob, Entry, Names, Repeat};
 use crate::core::spec::looks;
 
@@ -14,7 +14,7 @@ pub(super) struct Checking {
     /// Of what the names look like: few do so twice, and those are compared when all are
     /// there.
     hashes: Vec<u64>,
-    jobs: Keeping,
+    jobs: SpoolWriter,
     bad: Vec<BadJob>,
 }
 
@@ -22,20 +22,20 @@ pub(super) struct Checking {
 pub(super) struct Checked {
     pub repeats: Vec<Repeat>,
     pub alike: Vec<Alike>,
-    pub jobs: Kept,
+    pub jobs: Spool,
 }
 
 /// Why there is none.
 #[derive(Debug)]
 pub(super) enum Unchecked {
     Bad(Vec<BadJob>),
-    /// Not the file's fault: its jobs cannot be kept in a temporary file.
-    Kept(io::Error),
+    /// Not the file's fault: its jobs cannot be spooled in a temporary file.
+    Spool(io::Error),
 }
 
 impl From<io::Error> for Unchecked {
     fn from(error: io::Error) -> Self {
-        Self::Kept(error)
+        Self::Spool(error)
     }
 }
 
@@ -44,7 +44,7 @@ impl Checking {
         Self {
             hasher: RandomState::new(),
             hashes: Vec::new(),
-            jobs: Keeping::new(),
+            jobs: SpoolWriter::new(),
             bad: Vec::new(),
         }
     }
@@ -64,14 +64,14 @@ impl Checking {
     }
 
     /// Finds, in the order of the lines, all that is wrong.
-    pub fn done(self) -> Result<Checked, Unchecked> {
+    pub fn finish(self) -> Result<Checked, Unchecked> {
         let Self {
             hasher,
             hashes,
             jobs,
             mut bad,
         } = self;
-        let mut jobs = jobs.done()?;
+        let mut jobs = jobs.finish()?;
         let (mut repeats, mut alike) = (Vec::new(), Vec::new());
         let twice = twice(hashes);
         if !twice.is_empty() {

@@ -137,7 +137,8 @@ fn row_job(header: &[String], row: &Row) -> Entry {
                     object.insert(column.clone(), read.value);
                 }
                 Err(error) => problems.push(format!(
-                    "{column} is no JSON ({error}): write JSON in quotes, and double the quotes within it"
+                    "{column} is not valid JSON ({error}): write JSON in quotes, and double the \
+                     quotes within it"
                 )),
             },
             "priority" => {
@@ -160,7 +161,8 @@ fn urls_of(cell: &str) -> Result<Vec<Value>, String> {
     if cell.starts_with('[') {
         return serde_json::from_str(cell).map_err(|error| {
             format!(
-                "urls is no JSON array ({error}): write one, or the URLs with a space between them ({})",
+                "urls is not a JSON array ({error}): write one, or the URLs with a space between \
+                 them ({})",
                 shown(cell)
             )
         });

@@ -1,17 +1,17 @@
-//! A job file on its way into the database: read once, checked from end to end, and kept
+//! A job file on its way into the database: read once, checked from end to end, and spooled
 //! as the database takes it, so that a file of any length needs little memory (TOML apart).
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 use super::check::{Checking, Unchecked};
-use super::kept::Kept;
+use super::spool::Spool;
 use super::{
     Alike, BadJob, Format, Kinds, Located, Manifest, ManifestError, Repeat, STDIN, Tally, each,
     source_name, unmarked,
 };
 use crate::core::cure;
-use crate::core::spec::{JobSpec, Portion};
+use crate::core::spec::{Batch, JobSpec};
 
 /// How much is looked at to tell a format, and how much of a file is read at once.
 const PIECE: usize = 64 * 1024;
@@ -25,9 +25,9 @@ pub enum JobFileError {
     /// The file is bad.
     #[error(transparent)]
     Bad(#[from] ManifestError),
-    /// Its jobs cannot be kept until they are added: not the file's fault.
+    /// Its jobs cannot be spooled until they are added: not the file's fault.
     #[error("{}", cure::of_temporary_files(_0, &std::env::temp_dir()))]
-    Kept(#[source] io::Error),
+    Spool(#[source] io::Error),
 }
 
 /// The jobs of a file in which nothing is wrong, each once, in its order.
@@ -38,7 +38,7 @@ pub struct JobFile {
     /// Names that a person may take for one: worth a note too.
     pub alike: Vec<Alike>,
     tally: Tally,
-    jobs: Kept,
+    jobs: Spool,
 }
 
 impl JobFile {
@@ -48,7 +48,7 @@ impl JobFile {
     ///
     /// # Errors
     /// As [`parse`](super::parse); also where the file cannot be read, or has an extension
-    /// that stands for no format; and where its jobs cannot be kept in a temporary file.
+    /// that stands for no format; and where its jobs cannot be spooled in a temporary file.
     pub fn check(
         path: &Path,
         format: Option<Format>,
@@ -66,10 +66,10 @@ impl JobFile {
             .map_err(|fault| bad(vec![fault]))?;
         let mut checking = Checking::new();
         let checked = each(format, reader, |entry| checking.take(entry))
-            .and_then(|()| checking.done())
+            .and_then(|()| checking.finish())
             .map_err(|error| match error {
                 Unchecked::Bad(faults) => bad(faults),
-                Unchecked::Kept(error) => JobFileError::Kept(error),
+                Unchecked::Spool(error) => JobFileError::Spool(error),
             })?;
         Ok(Self {
             repeats: checked.repeats,
@@ -82,13 +82,13 @@ impl JobFile {
     /// The jobs of a text that was parsed.
     ///
     /// # Errors
-    /// Where many cannot be kept in a temporary file.
+    /// Where many cannot be spooled in a temporary file.
     pub fn of(manifest: Manifest) -> io::Result<Self> {
         Ok(Self {
             repeats: manifest.repeats,
             alike: manifest.alike,
             tally: Tally::default(),
-            jobs: Kept::all(manifest.jobs.into_iter().map(Ok))?,
+            jobs: Spool::all(manifest.jobs.into_iter().map(Ok))?,
         })
     }
 
@@ -102,19 +102,19 @@ impl JobFile {
         self.len() == 0
     }
 
-    /// The jobs in portions, as often as that is wanted. One reading at a time.
-    pub fn portions(
+    /// The jobs in batches, as often as that is wanted. One reading at a time.
+    pub fn batches(
         &self,
-    ) -> impl Fn() -> Box<dyn Iterator<Item = io::Result<Portion>> + Send> + Send + use<> {
+    ) -> impl Fn() -> Box<dyn Iterator<Item = io::Result<Batch>> + Send> + Send + use<> {
         let (jobs, tally) = (self.jobs.clone(), self.tally.clone());
         move || {
             tally.begins_again();
             let tally = tally.clone();
-            Box::new(jobs.portions().map(move |portion| {
+            Box::new(jobs.batches().map(move |batch| {
                 tally.is_wanted()?;
-                let portion = portion?;
-                tally.add_jobs(portion.len());
-                Ok(portion)
+                let batch = batch?;
+                tally.add_jobs(batch.len());
+                Ok(batch)
             }))
         }
     }

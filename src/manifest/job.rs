@@ -91,19 +91,19 @@ pub(super) fn spec(
 fn text(value: Option<Value>) -> Result<String, String> {
     match value {
         Some(Value::String(text)) => Ok(text),
-        Some(other) => Err(format!("name is {}: write a text", kind(&other))),
+        Some(other) => Err(format!("name is {}: write a string", kind(&other))),
         None => Err("name is missing: write a name that no other job has".to_owned()),
     }
 }
 
 fn texts(value: Option<Value>) -> Result<Vec<String>, String> {
-    let cure = "write an array of 1 to 3 texts, such as [\"https://example.com/page\"]";
+    let cure = "write an array of 1 to 3 strings, such as [\"https://example.com/page\"]";
     match value {
         Some(Value::Array(items)) => items
             .into_iter()
             .map(|item| match item {
                 Value::String(text) => Ok(text),
-                other => Err(format!("urls holds {}: {cure}", kind(&other))),
+                other => Err(format!("urls contains {}: {cure}", kind(&other))),
             })
             .collect(),
         Some(other) => Err(format!("urls is {}: {cure}", kind(&other))),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{BadJob, Entry, LINE_MAX_BYTES, MARK, MARK_INSIDE, job};
 use crate::core::spec::{Strict, key_twice, shown};
 
-pub(super) const NO_UTF8: &str = "this is no UTF-8: save the file as UTF-8";
+pub(super) const NO_UTF8: &str = "this is not valid UTF-8: save the file as UTF-8";
 
 /// The jobs of JSON Lines, one at a time, so that a file of any length can be read.
 ///
@@ -85,7 +85,7 @@ pub(super) fn entry(line: usize, text: &str) -> Entry {
         Ok(Object { members, problems }) => job::spec(line, members, problems),
         Err(error) => {
             let reason = format!(
-                "is no JSON object such as {{\"name\": ..., \"urls\": [...]}}: column {}: {}",
+                "is not a JSON object such as {{\"name\": ..., \"urls\": [...]}}: column {}: {}",
                 error.column(),
                 words(&error)
             );
@@ -129,7 +129,7 @@ impl<'de> Deserialize<'de> for Object {
                     }
                     if object.members.insert(key.clone(), member.value).is_some() {
                         let key = shown_key(&key);
-                        let problem = format!("{key} stands there twice: write it once");
+                        let problem = format!("{key} is given twice: write it once");
                         object.problems.push(problem);
                     }
                 }

@@ -63,7 +63,7 @@ fn fault(error: &serde_json::Error, place: &Place) -> BadJob {
         None => BadJob::at(
             error.line().max(1),
             format!(
-                "is no JSON array of jobs: column {}: {}",
+                "is not a JSON array of jobs: column {}: {}",
                 error.column(),
                 words(error)
             ),

@@ -80,7 +80,7 @@ mod tests {
             ("fifo", Some("is not a regular file")),
             ("socket", Some("is not a regular file")),
             ("/dev/zero", Some("is not a regular file")),
-            ("folder", Some("it is a folder")),
+            ("folder", Some("it is a directory")),
             ("absent", Some("correct its name")),
         ] {
             let opened = Kinds::Regular.open(&path(name));

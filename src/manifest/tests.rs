@@ -199,8 +199,8 @@ fn all_that_is_wrong_with_a_job_is_told_at_once() {
         r#"[{"name": 1, "urls": "x", "priority": 1.5, "run_at": "soon", "fields": [], "x": 1}]"#;
     let bad = bad(Format::Json, text);
     for words in [
-        "name is a number: write a text",
-        "urls is a text: write an array",
+        "name is a number: write a string",
+        "urls is a string: write an array",
         "priority is 1.5: write a whole number",
         "run_at is \"soon\": write Unix milliseconds",
         "fields is empty",
@@ -292,7 +292,7 @@ fn a_text_without_a_job_in_it_is_refused() {
     assert_bad(
         Format::Toml,
         "# nothing\n",
-        &["the file holds no job: begin each job with [[jobs]]"],
+        &["the file contains no jobs: begin each job with [[jobs]]"],
     );
     for (format, text) in [
         (Format::Json, "[]"),
@@ -306,7 +306,7 @@ fn a_text_without_a_job_in_it_is_refused() {
 #[test]
 fn what_is_no_utf8_is_refused_with_its_line() {
     for format in Format::ALL {
-        assert_bad(*format, b"\n\n\xff\n", &["line 3: this is no UTF-8"]);
+        assert_bad(*format, b"\n\n\xff\n", &["line 3: this is not valid UTF-8"]);
     }
 }
 

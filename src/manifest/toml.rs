@@ -40,7 +40,7 @@ pub(super) fn each<E>(text: &str, mut take: impl FnMut(Entry) -> Result<(), E>) 
             take(match value(item.get_ref()) {
                 Value::Object(object) => job::spec(line, object, Vec::new()),
                 other => {
-                    let reason = format!("jobs holds {}: {CURE}", kind(&other));
+                    let reason = format!("jobs contains {}: {CURE}", kind(&other));
                     Err(BadJob::at(line, reason))
                 }
             })
@@ -51,7 +51,7 @@ pub(super) fn each<E>(text: &str, mut take: impl FnMut(Entry) -> Result<(), E>) 
         }
         None if has_any => Ok(()),
         None => {
-            let reason = format!("the file holds no job: {CURE}");
+            let reason = format!("the file contains no jobs: {CURE}");
             take(Err(BadJob::of_file(reason)))
         }
     }

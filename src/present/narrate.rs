@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::core::outcome::is_refusal;
 use crate::present::format::span;
-use crate::store::report::EventRow;
+use crate::store::report::HistoryRow;
 
 /// The event as a sentence; one that is unknown here is shown as it is stored.
-pub(crate) fn event(row: &EventRow) -> String {
+pub(crate) fn event(row: &HistoryRow) -> String {
     let detail: Value = serde_json::from_str(row.detail.get()).unwrap_or_default();
     sentence(&row.event, &Detail(&detail)).unwrap_or_else(|| match row.detail.get() {
         "{}" => row.event.clone(),
@@ -16,7 +16,7 @@ pub(crate) fn event(row: &EventRow) -> String {
 }
 
 /// Why no example results are kept, if this event says so.
-pub(crate) fn no_examples(row: &EventRow) -> Option<String> {
+pub(crate) fn no_examples(row: &HistoryRow) -> Option<String> {
     let detail: Value = serde_json::from_str(row.detail.get()).ok()?;
     Some(detail.get("no_examples")?.as_str()?.to_owned())
 }
@@ -30,7 +30,7 @@ fn sentence(event: &str, detail: &Detail) -> Option<String> {
             detail.text("remote_name"),
             detail.text("attempt")
         ),
-        "created" => format!("the service made parser {parser} and generates it"),
+        "created" => format!("the service created parser {parser} and is generating it"),
         "adopted" => {
             let how = match detail.text("from").as_str() {
                 "list" => "the account holds it already, nothing was paid",
@@ -84,9 +84,9 @@ fn sentence(event: &str, detail: &Detail) -> Option<String> {
         ),
         "requeued" | "cancelled" => {
             let what = if event == "requeued" {
-                "taken up again"
+                "retried"
             } else {
-                "called off"
+                "cancelled"
             };
             format!("{what} by an operator, was {}", detail.stand())
         }
@@ -157,7 +157,7 @@ mod tests {
             (
                 "created",
                 json!({"parser_id": "p1", "version": 0}),
-                "the service made parser p1 and generates it",
+                "the service created parser p1 and is generating it",
             ),
             (
                 "failed",
@@ -172,14 +172,14 @@ mod tests {
             (
                 "requeued",
                 json!({"from": "FAILED", "error_kind": "generation_failed", "park_reason": null}),
-                "taken up again by an operator, was FAILED for generation_failed",
+                "retried by an operator, was FAILED for generation_failed",
             ),
             ("new", json!({"a": 1}), r#"new: {"a":1}"#),
             ("new", json!({}), "new"),
         ];
         for (event, detail, expected) in table {
             let detail = serde_json::value::to_raw_value(&detail).unwrap();
-            let row = EventRow {
+            let row = HistoryRow {
                 at: 0,
                 event: event.to_owned(),
                 detail,

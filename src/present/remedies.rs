@@ -98,10 +98,10 @@ pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
         JobState::Generating => format!("nothing: it is being generated, the next poll is {due}"),
         JobState::Finished => "nothing: the parser is ready".to_owned(),
         JobState::Cancelled if job.progress.doubt.is_some() => format!(
-            "it was called off with a create in doubt, which counts as spent: `parserd resolve \
+            "it was cancelled with a create in doubt, which counts as spent: `parserd resolve \
              {id}` looks for what was made, and the same job enqueued again takes it for nothing"
         ),
-        JobState::Cancelled => "nothing: it was called off".to_owned(),
+        JobState::Cancelled => "nothing: it was cancelled".to_owned(),
         JobState::Parked => hint.replace("resolve ID", &format!("resolve {id}")),
         JobState::Failed => {
             let price = if is_created_anew(row) {

@@ -260,7 +260,7 @@ async fn process<D: JobStore>(
 
 /// The seeds to run.
 #[derive(Debug, Clone, Copy)]
-struct Portion {
+struct Seeds {
     first: u64,
     count: u64,
     /// It stops after so many that fail.
@@ -270,14 +270,14 @@ struct Portion {
 /// Runs seeds on so many threads. Returns those that failed, and why.
 fn sweep(
     kind: Kind,
-    portion: Portion,
+    seeds: Seeds,
     threads: usize,
     broken: Option<Rule>,
 ) -> (BTreeMap<u64, String>, Totals) {
     let folder = folder();
     let template = template(folder.path());
-    let next = AtomicU64::new(portion.first);
-    let end = portion.first + portion.count;
+    let next = AtomicU64::new(seeds.first);
+    let end = seeds.first + seeds.count;
     let failed: Mutex<BTreeMap<u64, String>> = Mutex::default();
     let totals = Mutex::new(Totals::default());
     std::thread::scope(|scope| {
@@ -291,7 +291,7 @@ fn sweep(
                 let mut stage = Stage::new(kind, folder, template, broken);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || failed.lock().unwrap().len() >= portion.max_failed {
+                    if seed >= end || failed.lock().unwrap().len() >= seeds.max_failed {
                         break;
                     }
                     let outcome = stage.run(seed, None);
@@ -366,12 +366,12 @@ fn from_environment(name: &str) -> Option<u64> {
 /// `PARSERD_TEST_SEEDS` says how many run on the model and `PARSERD_TEST_SQLITE_SEEDS` how many on
 /// SQLite, `PARSERD_TEST_FIRST_SEED` where to begin, and `PARSERD_TEST_MAX_FAILED` after how many
 /// that fail to stop.
-fn portion(kind: Kind) -> Portion {
+fn seeds(kind: Kind) -> Seeds {
     let (name, default) = match kind {
         Kind::Model => ("PARSERD_TEST_SEEDS", SEEDS),
         Kind::Sqlite => ("PARSERD_TEST_SQLITE_SEEDS", SQLITE_SEEDS),
     };
-    Portion {
+    Seeds {
         first: from_environment("PARSERD_TEST_FIRST_SEED").unwrap_or(0),
         count: from_environment(name).unwrap_or(default),
         max_failed: from_environment("PARSERD_TEST_MAX_FAILED").map_or(1, |most| most as usize),
@@ -381,7 +381,7 @@ fn portion(kind: Kind) -> Portion {
 fn no_seed_fails(kind: Kind) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
-    let (failed, totals) = sweep(kind, portion(kind), threads, None);
+    let (failed, totals) = sweep(kind, seeds(kind), threads, None);
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "{kind:?}: {totals:?} in {seconds:.1} s, {:.0} seeds a second on {threads} threads",
@@ -448,12 +448,12 @@ fn both_stores_run_alike() {
 #[test]
 fn each_broken_rule_is_noticed() {
     let mut missed = Vec::new();
-    let portion = Portion {
+    let seeds = Seeds {
         max_failed: 1,
-        ..portion(Kind::Model)
+        ..seeds(Kind::Model)
     };
     for rule in Rule::ALL {
-        let (failed, totals) = sweep(Kind::Model, portion, 2, Some(rule));
+        let (failed, totals) = sweep(Kind::Model, seeds, 2, Some(rule));
         match failed.first_key_value() {
             Some((seed, why)) => {
                 println!("{rule:?}: seed {seed} of {} run: {why}", totals.seeds);

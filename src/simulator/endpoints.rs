@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::generation;
 use super::http::{Answer, Endpoint, Request, Route, rfc3339};
 use super::input::{CreateInput, PatchInput, object};
-use super::world::{Parser, Status, Twist, Version, World};
+use super::world::{Overrides, Parser, Status, Version, World};
 use crate::core::job::UnixMs;
 
 /// What one `GET /parse` costs, in credits.
@@ -17,14 +17,19 @@ const NO_CREDITS: &str = "You have exhausted the API credits available in this c
 impl World {
     /// Answers a request at this moment, and does what it asks for.
     pub fn handle(&mut self, now_ms: UnixMs, request: &Request) -> Answer {
-        self.handle_twisted(now_ms, request, &Twist::default())
+        self.handle_with(now_ms, request, &Overrides::default())
     }
 
-    /// As [`World::handle`]; if the request is a create, with this twist.
-    pub fn handle_twisted(&mut self, now_ms: UnixMs, request: &Request, twist: &Twist) -> Answer {
+    /// As [`World::handle`]; if the request is a create, with this overrides.
+    pub fn handle_with(
+        &mut self,
+        now_ms: UnixMs,
+        request: &Request,
+        overrides: &Overrides,
+    ) -> Answer {
         let route = request.route();
         let result = match route.endpoint {
-            Endpoint::Create => self.post(now_ms, request, twist),
+            Endpoint::Create => self.post(now_ms, request, overrides),
             Endpoint::Patch => self.patch(now_ms, request, &route),
             Endpoint::List => self.authorized(request).map(|()| self.list(now_ms)),
             Endpoint::Get => self
@@ -73,14 +78,19 @@ impl World {
         }
     }
 
-    fn post(&mut self, now_ms: UnixMs, request: &Request, twist: &Twist) -> Result<Answer, Answer> {
+    fn post(
+        &mut self,
+        now_ms: UnixMs,
+        request: &Request,
+        overrides: &Overrides,
+    ) -> Result<Answer, Answer> {
         let body = self.authorized_body(request)?;
         let input = CreateInput::read(&body).map_err(|text| Answer::error(400, &text))?;
         let credits = self.price_of_create();
         if !self.can_pay(credits) {
             return Err(Answer::error(402, NO_CREDITS));
         }
-        let id = self.create(now_ms, input, credits, twist);
+        let id = self.create(now_ms, input, credits, overrides);
         // The documents show both; no client may rely on either.
         let status = if id.len() == 36 { 201 } else { 202 };
         let body = json!({"id": id, "version": 0});

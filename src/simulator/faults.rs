@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::generation;
 use super::http::{Answer, Delivery, Endpoint};
-use super::world::Twist;
+use super::world::Overrides;
 use crate::core::job::{DurationMs, UnixMs};
 
 /// A fault: which requests it befalls, and what it does to them.
@@ -52,7 +52,7 @@ pub struct When {
 }
 
 /// What a fault does to a request. What is `None` or empty stays as it is; where
-/// two rules befall one request, the one written first prevails.
+/// two rules apply to one request, the one written first prevails.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Effect {
     /// Whether what the request asks for is done; by default it is.
@@ -253,8 +253,8 @@ impl Effect {
     }
 
     /// The part of it that the world carries out.
-    pub(super) fn twist(&self) -> Twist {
-        Twist {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
             land_after_ms: self.land_after_ms.unwrap_or(0),
             list_after_ms: self.list_after_ms.unwrap_or(0),
             generation_ms: self.generation_ms,
@@ -374,7 +374,7 @@ impl Faults {
     }
 
     /// What befalls this request. Counts it.
-    pub fn befall(&mut self, now_ms: UnixMs, endpoint: Endpoint, name: Option<&str>) -> Effect {
+    pub fn inject(&mut self, now_ms: UnixMs, endpoint: Endpoint, name: Option<&str>) -> Effect {
         let since_start_ms = now_ms - *self.started_at_ms.get_or_insert(now_ms);
         let mut effect = Effect::default();
         for rule in &mut self.rules {

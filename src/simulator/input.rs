@@ -41,7 +41,7 @@ impl CreateInput {
         let urls = list(body, "urls")?.ok_or("urls is required")?;
         let urls: Vec<String> = urls.iter().map(url).collect::<Result<_, _>>()?;
         if urls.is_empty() || urls.len() > 3 {
-            return Err(format!("urls must hold 1 to 3 URLs, not {}", urls.len()));
+            return Err(format!("urls must contain 1 to 3 URLs, not {}", urls.len()));
         }
         let scraper_params = body.get("scraper_params").cloned().unwrap_or(Value::Null);
         check_scraper_params(&scraper_params)?;
@@ -126,7 +126,7 @@ fn text<'a>(body: &'a Object, key: &str) -> Result<&'a str, String> {
     match body.get(key) {
         None | Some(Value::Null) => Err(format!("{key} is required")),
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
-        Some(_) => Err(format!("{key} must be a text that is not empty")),
+        Some(_) => Err(format!("{key} must be a non-empty string")),
     }
 }
 
@@ -139,7 +139,7 @@ fn list<'a>(body: &'a Object, key: &str) -> Result<Option<&'a Vec<Value>>, Strin
 }
 
 fn url(value: &Value) -> Result<String, String> {
-    let text = value.as_str().ok_or("urls must hold texts")?;
+    let text = value.as_str().ok_or("urls must be strings")?;
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
         Ok(_) | Err(_) => Err(format!("{text:?} is not an http(s) URL")),
@@ -163,7 +163,7 @@ fn rename(value: &Value) -> Result<(String, String), String> {
 }
 
 fn removal(value: &Value) -> Result<String, String> {
-    let name = value.as_str().ok_or("remove_fields must hold names")?;
+    let name = value.as_str().ok_or("remove_fields must contain names")?;
     Ok(name.to_owned())
 }
 

@@ -67,7 +67,7 @@ use std::str::FromStr;
 use super::faults::{AnswerFault, Edit, Effect, NameChange, RetryAfter, Rule};
 use super::http::{Delivery, Endpoint};
 use crate::core::nearest::did_you_mean;
-use words::{Words, words};
+use words::{RuleWords, words};
 
 /// Why a fault cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,9 +87,9 @@ impl FromStr for Rule {
             }
             let (endpoint, value) = words.remove(0);
             if value.is_some() {
-                return Err("the endpoint must stand first".to_owned());
+                return Err("the endpoint must come first".to_owned());
             }
-            Words::check(words)?.rule(&endpoint)
+            RuleWords::check(words)?.rule(&endpoint)
         });
         parsed.map_err(|reason| FaultError {
             rule: text.to_owned(),
@@ -127,7 +127,7 @@ fn script_rule(item: &toml::Value) -> Result<Rule, FaultError> {
         _ => {
             return Err(FaultError {
                 rule: item.to_string(),
-                reason: "it must be a text or a table".to_owned(),
+                reason: "it must be a string or a table".to_owned(),
             });
         }
     };
@@ -141,14 +141,14 @@ fn script_rule(item: &toml::Value) -> Result<Rule, FaultError> {
     });
     endpoint
         .ok_or_else(|| "on is missing: the endpoint, or any".to_owned())
-        .and_then(|endpoint| Words::check(words.collect())?.rule(endpoint))
+        .and_then(|endpoint| RuleWords::check(words.collect())?.rule(endpoint))
         .map_err(|reason| FaultError {
             rule: item.to_string(),
             reason,
         })
 }
 
-impl Words {
+impl RuleWords {
     fn rule(&self, endpoint: &str) -> Result<Rule, String> {
         let mut rule = Rule::default();
         rule.scope.endpoint = match endpoint {
@@ -315,7 +315,7 @@ fn endpoint_named(text: &str) -> Result<Endpoint, String> {
             let known: Vec<&str> = known.chain(["any"]).collect();
             let near = did_you_mean(text, known.iter().copied());
             format!(
-                "{text:?} is no endpoint; they are {}{near}",
+                "{text:?} is not an endpoint; the endpoints are {}{near}",
                 known.join(", ")
             )
         })

@@ -43,7 +43,7 @@ impl Default for WorldConfig {
 
 /// How a single create departs from the ordinary. The default departs in nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Twist {
+pub struct Overrides {
     /// The parser comes to be only so much later; till then it is nowhere.
     pub land_after_ms: DurationMs,
     /// The parser is missing from the list for so long after it came to be.
@@ -165,7 +165,7 @@ pub struct World {
     pub(super) parsers: Vec<Parser>,
     index_by_id: HashMap<String, usize>,
     creates_by_name: HashMap<String, u64>,
-    /// When how many credits had been spent in all.
+    /// When how many credits had been spent in total.
     spending: Vec<(UnixMs, i64)>,
     pub(super) concurrent_requests: u64,
     pub(super) failed_requests: u64,
@@ -300,13 +300,13 @@ impl World {
         now_ms: UnixMs,
         input: CreateInput,
         credits: i64,
-        twist: &Twist,
+        overrides: &Overrides,
     ) -> String {
         let nth = self.creates_of(&input.name);
         let mut rng = generation::chance(self.config.seed, "create", &input.name, nth);
         let id = generation::draw_parser_id(&mut rng);
         let drawn_ms = generation::draw_generation_ms(&mut rng, self.config.generation_scale);
-        let created_at_ms = now_ms + twist.land_after_ms;
+        let created_at_ms = now_ms + overrides.land_after_ms;
         let failure = generation::failure(&input.urls, &input.scraper_params);
         self.spend(now_ms, credits);
         *self.creates_by_name.entry(input.name.clone()).or_default() += 1;
@@ -317,13 +317,13 @@ impl World {
             urls: input.urls,
             scraper_params: input.scraper_params,
             created_at_ms,
-            listed_from_ms: created_at_ms + twist.list_after_ms,
+            listed_from_ms: created_at_ms + overrides.list_after_ms,
             is_deleted: false,
             credits,
             versions: vec![Version {
                 fields: input.fields.unwrap_or_else(generation::inferred_fields),
-                ready_at_ms: created_at_ms + twist.generation_ms.unwrap_or(drawn_ms),
-                failure: twist.fail_with.clone().or(failure),
+                ready_at_ms: created_at_ms + overrides.generation_ms.unwrap_or(drawn_ms),
+                failure: overrides.fail_with.clone().or(failure),
             }],
         });
         id

@@ -19,7 +19,7 @@ use crate::{
     core::job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     engine::metrics::Refusal,
     engine::operator::{self, Asking, Settled, Word},
-    store::{Gates as _, OperatorAction, Queue as _, Selection, StoreError, report::EventRow},
+    store::{Gates as _, OperatorAction, Queue as _, Selection, StoreError, report::HistoryRow},
 };
 
 /// A form is no longer than this, in bytes.
@@ -36,7 +36,7 @@ const TOLD_MS: DurationMs = 60_000;
 pub(super) enum Action {
     /// A PARKED or FAILED job goes on.
     Retry,
-    /// It is called off.
+    /// It is cancelled.
     Cancel,
     /// A create in doubt made this parser.
     Adopt,
@@ -77,15 +77,15 @@ impl Action {
     /// After it was done.
     pub const fn done(self) -> &'static str {
         match self {
-            Self::Retry => "Taken up again.",
-            Self::Cancel => "Called off.",
+            Self::Retry => "Retried.",
+            Self::Cancel => "Cancelled.",
             Self::Adopt => "The parser is this job's now: it is polled, and nothing more is paid.",
             Self::NotCreated => "Queued again: its next create is paid for.",
         }
     }
 
     /// Whether a job's history says that it was just done.
-    pub fn was_done(self, events: &[EventRow], now: UnixMs) -> bool {
+    pub fn was_done(self, events: &[HistoryRow], now: UnixMs) -> bool {
         let (name, author) = match self {
             Self::Retry => ("requeued", "by"),
             Self::Cancel => ("cancelled", "by"),
@@ -121,7 +121,10 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
     let path = request.uri().path().to_owned();
     let body = Limited::new(request.into_body(), MAX_FORM_BYTES).collect();
     let Ok(Ok(body)) = timeout(FORM_TIMEOUT, body).await else {
-        return page::refused(&visitor, "the form did not arrive whole, or is too long");
+        return page::refused(
+            &visitor,
+            "the form did not arrive completely, or is too long",
+        );
     };
     let form = Form(body.to_bytes().to_vec());
     if path == "/login" {
@@ -131,14 +134,14 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
         vitals.metrics.refused(Refusal::NotSignedIn);
         return page::refused(
             &visitor,
-            "you are not signed in, or no longer: sign in again",
+            "you are not signed in, or not any more: sign in again",
         );
     };
     if !session.owns(&form.text("form_token")) {
         vitals.metrics.refused(Refusal::NotSignedIn);
         return page::refused(
             &visitor,
-            "this form is of another session: load the page anew",
+            "this form belongs to another session: reload the page",
         );
     }
     match path.as_str() {
@@ -181,7 +184,7 @@ async fn sign_in(vitals: &Vitals, visitor: &Visitor, form: &Form) -> Reply {
     let Some(turn) = vitals.sessions.turn().await else {
         vitals.metrics.refused(Refusal::Crowd);
         vitals.folds.came(Kind::Crowd, None);
-        let words = "Too many offer a token at this moment. Try again in a few seconds.";
+        let words = "Too many sign-ins at this moment. Try again in a few seconds.";
         let page = page::message(visitor, "Nothing was done", words);
         return Reply::html(StatusCode::TOO_MANY_REQUESTS, page);
     };
@@ -276,7 +279,7 @@ async fn operate(
         .operate(action, Selection::Ids(vec![id]))
         .await?;
     Ok(if changed.is_empty() {
-        Err("it is in another state by now".to_owned())
+        Err("its state has changed in the meantime".to_owned())
     } else {
         Ok(())
     })

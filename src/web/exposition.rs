@@ -19,13 +19,13 @@ pub(super) async fn page(vitals: &Vitals) -> Result<String, StoreError> {
     one(
         &mut page,
         "parserd_last_round_timestamp_seconds",
-        "When the daemon's loop last came round, Unix time.",
+        "When the daemon's loop last ran, Unix time.",
         seconds(vitals.heartbeat.load(Ordering::Relaxed)),
     );
     one(
         &mut page,
         "parserd_last_progress_timestamp_seconds",
-        "When this process last stored a change of a job, Unix time; 0 where it did not yet.",
+        "When this process last stored a change of a job, Unix time; 0 if it has not yet.",
         seconds(vitals.metrics.progressed_at().unwrap_or(0)),
     );
     match vitals.metrics.text() {
@@ -141,7 +141,7 @@ fn account(page: &mut String, facts: &Facts) {
     one(
         page,
         "parserd_unexplained_parsers",
-        "Parsers of the account that bear a name or tag of this database's creates, and that \
+        "Parsers of the account with a name or tag of this database's creates, and that \
          no job holds.",
         facts.unexplained.count as f64,
     );

@@ -39,7 +39,7 @@ impl Kind {
     const fn words(self) -> &'static str {
         match self {
             Self::WrongToken => "page: a wrong token",
-            Self::Crowd => "page: too many offer a token at once: some are sent away",
+            Self::Crowd => "page: too many sign-ins at once: some are refused",
             Self::ForeignForm => "page: a form that does not come from the page was refused",
             Self::Connections => "http.listen: too many connections: the oldest are closed",
             Self::NoConnection => "http.listen: cannot take a connection",

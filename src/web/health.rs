@@ -41,7 +41,7 @@ pub(super) fn alive(vitals: &Vitals) -> Verdict {
     match stuck_ms(heartbeat, vitals.clock.now()) {
         None => well("ok\n".to_owned()),
         Some(ms) => unwell(format!(
-            "the daemon's loop has not come round for {}: see the log, and restart parserd\n",
+            "the daemon's loop has not run for {}: see the log, and restart parserd\n",
             span(ms)
         )),
     }
@@ -62,11 +62,12 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
     match timeout(WRITE_TIMEOUT, prove_writable(vitals)).await {
         Err(_) => {
             return unwell(format!(
-                "the database took no write for {} s: does another program hold its lock?\n",
+                "the database has accepted no write for {} s: does another program hold its \
+                 lock?\n",
                 WRITE_TIMEOUT.as_secs()
             ));
         }
-        Ok(Err(error)) => return unwell(format!("the database takes no write: {error}\n")),
+        Ok(Err(error)) => return unwell(format!("the database accepts no write: {error}\n")),
         Ok(Ok(())) => {}
     }
     // Also where it was refused: nothing else would ask again while there is no job.
@@ -87,8 +88,8 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
                 unwell("the service refuses the API key: see `parserd check`\n".to_owned())
             } else if let Some(no_list) = no_list.filter(|no_list| !no_list.may_pass()) {
                 unwell(format!(
-                    "no create is sent: the account's list cannot be had since {} (HTTP {}: {}): \
-                     see `parserd check`\n",
+                    "no create is sent: the account's list has not been available since {} (HTTP \
+                     {}: {}): see `parserd check`\n",
                     iso(no_list.since),
                     no_list.http_status,
                     no_list.why

@@ -75,7 +75,7 @@ pub(super) async fn answer(vitals: &Vitals, request: Request<Incoming>) -> Reply
             if !is_own {
                 vitals.metrics.refused(Refusal::ForeignForm);
                 vitals.folds.came(Kind::ForeignForm, None);
-                return refused(&visitor, "this does not come from this page's own forms");
+                return refused(&visitor, "this does not come from a form of this page");
             }
             act::answer(vitals, visitor, request).await
         }
@@ -147,7 +147,11 @@ pub(super) fn no_job(visitor: &Visitor, id: JobId) -> Reply {
 }
 
 fn not_found(visitor: &Visitor) -> Reply {
-    let page = message(visitor, "There is no such page", "There are / and /jobs.");
+    let page = message(
+        visitor,
+        "There is no such page",
+        "The pages are / and /jobs.",
+    );
     Reply::html(StatusCode::NOT_FOUND, page)
 }
 

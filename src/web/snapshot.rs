@@ -50,13 +50,13 @@ pub struct Snapshot {
     /// What the files take.
     pub sizes: FileSizes,
     /// The current batch.
-    pub batch: Batch,
+    pub batch: BatchProgress,
 }
 
 /// How far the current batch is: what was added since all jobs were last at rest, and
 /// older jobs that are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch {
+pub struct BatchProgress {
     /// Jobs of it.
     pub total: i64,
     /// Those that wait, are under way, or are held for credits, key or budget.
@@ -69,7 +69,7 @@ pub struct Batch {
     pub left_ms: Option<DurationMs>,
 }
 
-impl Batch {
+impl BatchProgress {
     /// Jobs that are worked on, or would be if there were room.
     pub const fn moving(&self) -> i64 {
         self.open - self.later - self.parked
@@ -182,7 +182,7 @@ impl Looks {
         let open = open(&counts);
         let marks = before.seen(open, reading.newest_id().await?);
         let gates = reading.gates().await?;
-        let mut batch = Batch {
+        let mut batch = BatchProgress {
             total: open + reading.ended_after(marks.after).await?,
             open,
             later: reading.waiting_for_time(now).await?,

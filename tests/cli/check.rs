@@ -35,7 +35,7 @@ async fn all_is_well_and_nothing_is_made() {
         .prints(&[
             "ok   configuration: no file",
             "ok   key",
-            "parserd.db is not there yet, and can be made",
+            "parserd.db does not exist yet, and can be created",
             "answers, the key is accepted; 0 parsers there",
         ]);
     assert_eq!(place.folder.path().read_dir().unwrap().count(), 0);
@@ -117,10 +117,7 @@ async fn what_the_service_refuses_is_told_with_its_cure() {
 async fn what_cannot_be_read_of_the_list_is_a_warning() {
     for (rule, expected) in [
         ("list item=null", "items that cannot be read: 1 (item 0"),
-        (
-            "list status=200 body=null",
-            "it is null where a list should be",
-        ),
+        ("list status=200 body=null", "it is null instead of a list"),
     ] {
         let server = simulator(&[rule]).await;
         let place = Place::new();
@@ -153,7 +150,7 @@ async fn with_nothing_listening_database_gates_budget_and_files_are_told_all_the
         "warn budget: budget.max_credits is 1",
         "ok   enqueue.files: good.jsonl, 1 job",
         "FAIL enqueue.files: bad.jsonl: line 1:",
-        "warn enqueue.files: none/*.csv stands for no file",
+        "warn enqueue.files: none/*.csv matches no file",
         "FAIL service: http://127.0.0.1:1/ cannot be reached",
         "nothing listens there",
         "cure: correct host and port in api.base_url",
@@ -172,7 +169,7 @@ fn a_database_that_cannot_be_made_or_read_is_a_fault() {
     };
     check("sqlite://absent/p.db").is(1).prints(&[
         "FAIL database",
-        "cannot be made",
+        "cannot be created",
         "database.url",
     ]);
     place.file(
@@ -209,7 +206,7 @@ fn a_bad_configuration_is_78_with_the_key_s_full_name_and_the_cure() {
         ),
         (
             "[poll]\ntimeout = 'soon'",
-            &["poll.timeout", "no duration", "250ms, 5s"],
+            &["poll.timeout", "not a valid duration", "250ms, 5s"],
         ),
         (
             "[api]\nbase_url = 'http://example.com'",
@@ -261,7 +258,7 @@ fn flags_stand_before_the_command_and_show_no_key() {
     place
         .run(&["status", "--config", "x"])
         .is(2)
-        .says(&["--config stands before the command"]);
+        .says(&["--config goes before the command"]);
     let bad = format!("api.key:{KEY}");
     place
         .run(&["--set", &bad, "status"])

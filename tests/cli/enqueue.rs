@@ -328,7 +328,7 @@ fn a_folder_for_temporary_files_that_is_not_there_is_not_the_files_fault() {
         )
     };
     let ended = enqueue(absent.to_str().unwrap()).is(1);
-    ended.says(&["absent: ", "make it, or let TMPDIR name a folder"]);
+    ended.says(&["absent: ", "create it, or set TMPDIR to a directory"]);
     std::fs::create_dir(&absent).unwrap();
     enqueue(absent.to_str().unwrap())
         .is(0)

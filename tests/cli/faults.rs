@@ -37,7 +37,7 @@ fn an_address_that_is_taken_is_told_with_the_next_step() {
     let address = taken.local_addr().unwrap().to_string();
     place.run(&["simulate", "--listen", &address]).is(1).says(&[
         &address,
-        "name another port in --listen",
+        "choose another port in --listen",
         "already in use",
     ]);
     let listen = format!("http.listen={address}");
@@ -47,5 +47,5 @@ fn an_address_that_is_taken_is_told_with_the_next_step() {
             &["--set", &listen, "run"],
         )
         .is(1)
-        .says(&["name another port in http.listen", "already in use"]);
+        .says(&["choose another port in http.listen", "already in use"]);
 }

@@ -44,20 +44,20 @@ async fn retry_by_id_and_name_says_how_many_and_what_it_will_cost() {
     place.run(&["enqueue", "more.jsonl"]).is(0);
     let rehearsed = place.run(&["retry", "--dry-run", "1", "b", "c"]).is(0);
     rehearsed.says(&[
-        "2 jobs will be created anew: up to 2 x 30,000 = 60,000 credits",
-        "3 jobs would be taken up again, for up to 3 x 30,000 = 90,000 credits; dry run",
+        "2 jobs will be created again: up to 2 x 30,000 = 60,000 credits",
+        "3 jobs would be retried, for up to 3 x 30,000 = 90,000 credits; dry run",
     ]);
     assert_eq!(place.state("a"), "FAILED");
     let ended = place.run(&["retry", "1", "b", "c", "a"]).is(0).says(&[
-        "3 jobs taken up again",
-        "2 jobs will be created anew: up to 2 x 30,000 = 60,000 credits",
+        "3 jobs retried",
+        "2 jobs will be created again: up to 2 x 30,000 = 60,000 credits",
         "1 job may have a parser",
     ]);
     assert_eq!(ended.out, "");
     // The price is told before anything is spent, and again with what was done.
     ended.says(&[
-        "1 of them had a parser: it is asked for first, free",
-        "3 jobs taken up again, for up to 3 x 30,000 = 90,000 credits",
+        "1 of them had a parser: it is looked up first, free",
+        "3 jobs retried, for up to 3 x 30,000 = 90,000 credits",
     ]);
     assert_eq!(
         (place.state("a"), place.state("b")),
@@ -69,7 +69,7 @@ async fn retry_by_id_and_name_says_how_many_and_what_it_will_cost() {
         "job 5 \"e\" is GENERATING",
         "paid for and being polled",
         "no job has the id or the name \"nobody\"",
-        "0 jobs taken up again",
+        "0 jobs retried",
     ]);
 }
 
@@ -100,12 +100,12 @@ async fn retry_and_cancel_by_state_need_all_and_a_state_that_makes_sense() {
     place
         .run(&["retry", "--state", "failed", "--all"])
         .is(0)
-        .says(&["2 jobs taken up again"]);
+        .says(&["2 jobs retried"]);
     assert_eq!(place.state("b"), "QUEUED");
     let both = ["cancel", "--state", "QUEUED", "--state", "PARKED", "--all"];
-    place.run(&both).is(0).says(&["4 jobs called off"]);
+    place.run(&both).is(0).says(&["4 jobs cancelled"]);
     assert_eq!(place.state("d"), "CANCELLED");
-    place.run(&both).is(0).says(&["0 jobs called off"]);
+    place.run(&both).is(0).says(&["0 jobs cancelled"]);
     place
         .run(&["cancel", "d"])
         .is(1)
@@ -132,7 +132,7 @@ async fn resume_without_arguments_opens_the_gates_and_unparks_all_but_the_ambigu
         (2, "PARKED".into())
     );
     place.run(&["resume"]).is(0).says(&[
-        "2 jobs will be created anew: up to 2 x 30,000 = 60,000 credits",
+        "2 jobs will be created again: up to 2 x 30,000 = 60,000 credits",
         "2 jobs un-parked, for up to 2 x 30,000 = 60,000 credits",
         "opened the gate that held creates: credits",
         "opened the gate that held polls and lists",
@@ -193,12 +193,12 @@ async fn to_cancel_a_create_in_doubt_says_what_is_given_up_and_status_counts_it(
         .run(&["cancel", "--dry-run", "a"])
         .is(0)
         .says(&told)
-        .says(&["1 job would be called off; dry run"]);
+        .says(&["1 job would be cancelled; dry run"]);
     assert_eq!(place.state("a"), "PARKED");
     // Of the others nothing is in doubt.
     let ended = place.run(&["cancel", "a", "b", "c"]).is(0).says(&told);
     assert_eq!(ended.err.matches("is in doubt").count(), 1, "{}", ended.err);
-    ended.says(&["3 jobs called off"]);
+    ended.says(&["3 jobs cancelled"]);
     let given_up = serde_json::json!({"creates": 1, "credits": 30_000});
     assert_eq!(status()["given_up"], given_up);
     place.run(&["status"]).is(0).prints(&[
@@ -208,7 +208,7 @@ async fn to_cancel_a_create_in_doubt_says_what_is_given_up_and_status_counts_it(
     place
         .run(&["show", "a"])
         .is(0)
-        .prints(&["called off with a create in doubt"]);
+        .prints(&["cancelled with a create in doubt"]);
     // It is looked for as was said; here nobody can be asked, and what is noted is told.
     place
         .run(&["resolve", "a"])
@@ -239,7 +239,7 @@ async fn resolve_settles_a_create_in_doubt_either_way() {
         .says(&["another job holds parser taken"]);
     // Without a key nobody can be asked.
     place.run(&["resolve", "1"]).is(1).says(&[
-        "the account's list cannot be had",
+        "the account's list is not available",
         "`parserd resolve 1 --not-created`",
     ]);
     place
@@ -259,10 +259,10 @@ async fn resolve_settles_a_create_in_doubt_either_way() {
         .run(&["resolve", "1", "--adopt", "mine", "--force"])
         .is(0)
         .says(&["job 1 took parser mine"]);
-    let story = place.shown("1");
-    assert_eq!(story["state"], "GENERATING");
-    assert_eq!(story["parser_id"], "mine");
-    assert_eq!(story["create_requests"][0]["outcome"], "made");
+    let details = place.shown("1");
+    assert_eq!(details["state"], "GENERATING");
+    assert_eq!(details["parser_id"], "mine");
+    assert_eq!(details["create_requests"][0]["outcome"], "made");
 
     place
         .run(&["resolve", "b", "--not-created"])

@@ -7,7 +7,7 @@ use parserd::core::backoff::Schedule;
 use parserd::core::job::{Job, JobId, ParserId};
 use parserd::core::lifecycle::{Event, OnExisting, Policy, Presence, Sighting, Transition, decide};
 use parserd::core::outcome::{
-    CreateOutcome, DoubtCause, Finished, ListedParser, PollOutcome, Refusal, Words,
+    CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
 };
 use parserd::store::{Applied, Changes as _, Intent, Queue as _, Role, Store};
 use serde_json::Value;
@@ -187,8 +187,8 @@ fn policy() -> Policy {
     }
 }
 
-fn words(status: u16, message: &str) -> Words {
-    Words {
+fn words(status: u16, message: &str) -> ErrorDetail {
+    ErrorDetail {
         status: Some(status),
         message: message.to_owned(),
     }

@@ -84,7 +84,7 @@ async fn a_list_that_cannot_be_had_is_told_and_no_create_is_promised() {
         "No list of the account",
         "since 2023-11-14T22:13:20",
         "HTTP 200: it is an object",
-        "create as soon as the account's list can be had",
+        "create as soon as the account's list is available",
     ]);
     let status = place.run(&["status", "--json"]).is(0).json();
     assert_eq!(status["no_list"]["why"], "it is an object");
@@ -296,7 +296,10 @@ async fn an_unknown_state_is_a_usage_error_that_names_the_known_ones() {
             &["simulate", "--fault", "creat lose"],
             "did you mean create?",
         ),
-        (&["simulate", "--fault", "bogus"], "they are create, list"),
+        (
+            &["simulate", "--fault", "bogus"],
+            "the endpoints are create, list",
+        ),
     ] {
         place.run(args).is(2).says(&[meant]);
     }
@@ -350,7 +353,7 @@ async fn show_tells_what_was_tried_what_came_back_what_it_cost_and_what_to_do() 
         "`parserd retry 7` sends a new create, which is paid for",
         "up to 30,000 credits: 1 create request, 1 made a parser",
         "asked the service for a parser named broken_pd_tag (attempt 1)",
-        "the service made parser parser-of-broken",
+        "the service created parser parser-of-broken",
         "failed, generation_failed",
     ]);
     let done = place
@@ -367,10 +370,10 @@ async fn show_tells_what_was_tried_what_came_back_what_it_cost_and_what_to_do() 
         .is(0)
         .prints(&["add some", "parked for credits (HTTP 402)"]);
 
-    let story = place.shown("7");
-    assert_eq!(story["events"][0]["event"], "queued");
-    assert_eq!(story["create_requests"][0]["outcome"], "made");
-    assert_eq!(story["urls"][0], "https://example.com/page");
+    let details = place.shown("7");
+    assert_eq!(details["events"][0]["event"], "queued");
+    assert_eq!(details["create_requests"][0]["outcome"], "made");
+    assert_eq!(details["urls"][0], "https://example.com/page");
     assert_eq!(
         place.shown("done")["example_result"][0]["url"],
         "https://example.com/page"

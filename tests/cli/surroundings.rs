@@ -38,7 +38,7 @@ fn what_is_in_the_way_to_the_service_is_named() {
         ),
         ("http://127.0.0.1:1".to_owned(), "nothing listens there"),
         (format!("https://{plain}"), "does not speak TLS"),
-        (format!("http://{mute}"), "does not come about, or breaks"),
+        (format!("http://{mute}"), "fails or breaks"),
     ] {
         check(&place, &url, &[]).is(1).prints(&[
             "FAIL service",
@@ -198,7 +198,7 @@ fn what_keeps_a_database_from_being_opened_is_told_with_its_own_cure() {
     place.file("parserd.db", "");
     check(&place, "http://127.0.0.1:1", &[])
         .is(1)
-        .prints(&["ok   database: ", "is not there yet, and can be made"]);
+        .prints(&["ok   database: ", "does not exist yet, and can be created"]);
 }
 
 #[cfg(unix)]

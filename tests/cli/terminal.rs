@@ -169,7 +169,7 @@ async fn a_person_is_asked_before_two_jobs_are_paid_for_and_a_script_is_not() {
     for answer in ["n\n", "\n", "\u{4}"] {
         let (code, told) = answered(&both, answer);
         assert_eq!(code, Some(1), "{told}");
-        let question = "take up 2 jobs, for up to 2 x 30,000 = 60,000 credits? [y/N]";
+        let question = "retry 2 jobs, for up to 2 x 30,000 = 60,000 credits? [y/N]";
         assert!(told.contains(question), "{told}");
         assert!(told.contains("nothing was changed"), "{told}");
         assert_eq!(place.state("a"), "FAILED");

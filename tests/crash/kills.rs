@@ -114,7 +114,7 @@ async fn list(harness: &Harness) -> Vec<Made> {
                     })
                     .collect();
             }
-            // Its faults befall this list too.
+            // Its faults apply to this list too.
             ListOutcome::Refused(..) | ListOutcome::Trouble(..) => {}
         }
     }

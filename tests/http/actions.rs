@@ -110,11 +110,11 @@ async fn a_failed_job_is_retried_and_goes_on_at_once() {
     );
     let (status, place) = operator.act("/jobs/1/retry", &[]).await;
     assert_eq!((status, place.as_str()), (303, "/jobs/1?done=retry"));
-    assert!(operator.get(&place).await.contains("Taken up again."));
+    assert!(operator.get(&place).await.contains("Retried."));
     site.harness.await_states(&[(JobState::Finished, 1)]).await;
     // Said by a link, and not so.
     let page = operator.get("/jobs/1?done=cancel").await;
-    assert!(!page.contains("Called off."), "{page}");
+    assert!(!page.contains("Cancelled."), "{page}");
     let (status, page) = operator.act("/jobs/1/cancel", &[]).await;
     assert_eq!(status, 409);
     assert!(page.contains("Nothing was done"), "{page}");
@@ -134,7 +134,7 @@ async fn a_failed_job_is_cancelled() {
     }
     let done = operator.act("/jobs/1/cancel", &[]).await;
     assert_eq!(done, (303, "/jobs/1?done=cancel".to_owned()));
-    assert!(operator.get(&done.1).await.contains("Called off."));
+    assert!(operator.get(&done.1).await.contains("Cancelled."));
     site.harness.await_states(&[(JobState::Cancelled, 1)]).await;
     site.closed().await;
 }

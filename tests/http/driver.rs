@@ -176,13 +176,13 @@ async fn a_person_signs_in_and_acts_and_another_page_cannot_act_for_them() {
     browser.open(&other_page(action).await).await;
     browser.click("button").await;
     browser
-        .await_words("this does not come from this page's own forms")
+        .await_words("this does not come from a form of this page")
         .await;
     site.harness.await_states(&[(JobState::Failed, 1)]).await;
 
     browser.visit("/jobs/1").await;
     browser.click("form[action='/jobs/1/retry'] button").await;
-    browser.await_words("Taken up again.").await;
+    browser.await_words("Retried.").await;
     site.harness.await_states(&[(JobState::Finished, 1)]).await;
 
     browser.click("form[action='/logout'] button").await;

@@ -45,7 +45,7 @@ async fn what_is_odd_about_the_account_is_counted() {
     assert_eq!(found[&kind("unexplained_parsers")], 1.0);
     assert_eq!(found[&kind("elsewhere")], 0.0);
     let (_, page) = site.get("/").await;
-    assert!(page.contains("1 parser bears a name or tag"), "{page}");
+    assert!(page.contains("1 parser has a name or tag"), "{page}");
     site.closed().await;
 }
 

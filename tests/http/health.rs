@@ -63,7 +63,9 @@ async fn a_list_that_cannot_be_read_is_not_blamed_on_the_key() {
     site.harness
         .wait_until("the list is told of", async || {
             let (status, words) = site.get("/readyz").await;
-            status == 503 && words.contains("list cannot be had since") && !words.contains("key")
+            status == 503
+                && words.contains("list has not been available since")
+                && !words.contains("key")
         })
         .await;
     site.closed().await;
@@ -111,7 +113,7 @@ async fn a_database_that_takes_no_write_is_not_ready() {
         .unwrap();
     let (status, words) = site.get("/readyz").await;
     assert_eq!(status, 503, "{words}");
-    assert!(words.contains("took no write for 5 s"), "{words}");
+    assert!(words.contains("has accepted no write for 5 s"), "{words}");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
     site.harness

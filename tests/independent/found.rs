@@ -119,7 +119,7 @@ fn ids_in_another_case() {
     assert_eq!(bench.fake.world().books.posts.len(), 3);
 }
 
-/// The other address gives out an id that home's parser bears (a copy of the service, say).
+/// The other address gives out an id that home's parser has (a copy of the service, say).
 fn the_same_ids_elsewhere_pay_nothing_twice() {
     let staging = Fake::start();
     let mut bench = Bench::new(|_| {});

@@ -46,7 +46,7 @@ fn kinds(findings: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_second_parser_of_a_name_is_told_by_status_check_plan_and_log() {
-    const WORDS: &str = "1 parser bears a name or tag of this database's creates";
+    const WORDS: &str = "1 parser has a name or tag of this database's creates";
     let harness = Harness::new(&[]).await;
     harness.enqueue(1).await;
     harness.run_until_done().await;

@@ -92,7 +92,7 @@ fn every_status_of_a_create_has_the_outcome_of_the_table() {
 #[test]
 fn a_create_that_got_no_answer_is_in_doubt_unless_it_never_connected() {
     let found = faults().map(|fault| create_of(Err(fault)));
-    let words = |text: &str| Words {
+    let words = |text: &str| ErrorDetail {
         status: None,
         message: text.to_owned(),
     };
@@ -226,7 +226,7 @@ fn the_text_of_an_error_body_is_found_or_kept_as_it_came() {
         ("", "the answer says nothing more"),
         (" \n", "the answer says nothing more"),
     ] {
-        let words = Words {
+        let words = ErrorDetail {
             status: Some(400),
             message: message.to_owned(),
         };

@@ -76,7 +76,7 @@ pub(super) fn check_key(key: &str) -> Result<(), ClientError> {
     }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ClientError::Key(
-            "has a space, a line end or a character that is not ASCII",
+            "contains a space, a line end or a character that is not ASCII",
         ));
     }
     Ok(())
@@ -94,10 +94,10 @@ pub(super) fn check_account_url(url: &Url) -> Result<bool, ClientError> {
 
 fn check_url(url: &Url) -> Result<bool, &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must carry no user and no password");
+        return Err("must not contain a user name or password");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("must carry no query and no fragment");
+        return Err("must not contain a query or fragment");
     }
     match url.scheme() {
         "https" => Ok(true),

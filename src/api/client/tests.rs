@@ -48,7 +48,7 @@ fn id(text: &str) -> ParserId {
 
 /// The words of a create whose answer was lost.
 #[track_caller]
-fn lost(outcome: CreateOutcome) -> Words {
+fn lost(outcome: CreateOutcome) -> ErrorDetail {
     match outcome {
         CreateOutcome::InDoubt(DoubtCause::AnswerLost, words) => words,
         other => panic!("not a lost answer: {other:?}"),

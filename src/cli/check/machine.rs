@@ -45,8 +45,8 @@ impl Checker {
         self.warn(
             "file system",
             format!(
-                "{} is on {name}: its locks and syncs may not hold what SQLite needs, and the daemon \
-                 can lock only the file beside the database, which must not be removed",
+                "{} is on {name}: its locks and syncs may not give what SQLite needs, and the \
+                 daemon can lock only the file beside the database, which must not be removed",
                 folder.display()
             ),
             "put the database on a disk of this machine (database.url)",
@@ -81,7 +81,7 @@ impl Checker {
             Ok(found) if found.len() > LONG_LOG_BYTES => self.warn(
                 "log",
                 format!(
-                    "{} has {} MB: some program reads without an end and keeps it from being copied \
+                    "{} has {} MB: a program that never ends its read keeps it from being copied \
                      into the database",
                     log.display(),
                     grouped((found.len() / MEGABYTE).cast_signed())
@@ -109,7 +109,7 @@ impl Checker {
         self.warn(
             "backup",
             format!("a backup that was killed left {}", names.join(", ")),
-            "remove it, or run `parserd backup` to that folder once more: that removes it",
+            "remove it, or run `parserd backup` to that directory again: that removes it",
         )
     }
 

@@ -9,7 +9,9 @@ use crate::api::Service as _;
 use crate::api::client::{Client, ClientConfig};
 use crate::config::Settings;
 use crate::core::job::DurationMs;
-use crate::core::outcome::{AccountOutcome, Flaws, ListOutcome, ListedParser, Refusal, Words};
+use crate::core::outcome::{
+    AccountOutcome, ErrorDetail, Flaws, ListOutcome, ListedParser, Refusal,
+};
 use crate::present::format::{count, grouped, span};
 
 /// A service that takes longer than this to list parsers is no service to wait for here.
@@ -59,7 +61,7 @@ impl Checker {
             self.warn(
                 "proxy",
                 format!("{name} is set, and parserd goes straight to the service"),
-                "let connections to the service out without the proxy",
+                "allow connections to the service without the proxy",
             )?;
         }
         let listed = client.list().await;
@@ -81,7 +83,7 @@ impl Checker {
     }
 
     /// Why the account's list cannot be had.
-    fn no_list(&mut self, url: &Url, words: &Words) -> anyhow::Result<()> {
+    fn no_list(&mut self, url: &Url, words: &ErrorDetail) -> anyhow::Result<()> {
         const NAME: &str = "service";
         match words.status {
             None => {
@@ -98,7 +100,7 @@ impl Checker {
                     "a proxy or a portal answers in the service's place: {}",
                     said(words)
                 ),
-                "let connections to the service out without it, or correct api.base_url",
+                "allow connections to the service without it, or correct api.base_url",
             ),
             Some(500..) => self.fail(
                 NAME,
@@ -123,7 +125,7 @@ impl Checker {
         if flaws.is_null {
             return self.warn(
                 NAME,
-                "it is null where a list should be: taken for empty, and not trusted",
+                "it is null instead of a list: taken for empty, and not trusted",
                 "none is needed if the account has no parser; else tell the service's support",
             );
         }
@@ -165,7 +167,7 @@ impl Checker {
         &mut self,
         name: &'static str,
         refusal: &Refusal,
-        words: &Words,
+        words: &ErrorDetail,
     ) -> anyhow::Result<()> {
         match refusal {
             Refusal::Unauthorized => self.fail(
@@ -176,8 +178,8 @@ impl Checker {
             Refusal::Credits | Refusal::AccountLimit => self.fail(
                 name,
                 format!("it says that the credits are exhausted: {}", said(words)),
-                "add credits, then `parserd resume`; if these are not the API's own words, see to a \
-                 proxy in the way",
+                "add credits, then `parserd resume`; if these are not the API's own words, check \
+                 for a proxy in between",
             ),
             Refusal::Throttled { .. } => self.warn(
                 name,
@@ -214,13 +216,13 @@ fn unreachable(words: &str) -> (&'static str, &'static str) {
     if has(&["dns error", "lookup address"]) {
         (
             "its name is not found (DNS)",
-            "see to the name server (`resolvectl query HOST`), or correct api.base_url",
+            "check the name server (`resolvectl query HOST`), or correct api.base_url",
         )
     } else if has(&["certificate"]) {
         (
             "its certificate is not accepted (TLS)",
-            "see to the clock, to the system's CA certificates (ca-certificates), and to a proxy \
-             that opens connections: its certificate has to be among them",
+            "check the clock, the system's CA certificates (ca-certificates), and any proxy that \
+             decrypts connections: its certificate must be among them",
         )
     } else if has(&[
         "corrupt message",
@@ -230,32 +232,33 @@ fn unreachable(words: &str) -> (&'static str, &'static str) {
     ]) {
         (
             "what answers there does not speak TLS as it should",
-            "correct the port in api.base_url, or see to a proxy in the way",
+            "correct the port in api.base_url, or check for a proxy in between",
         )
     } else if has(&["Connection refused"]) {
         (
             "nothing listens there",
-            "correct host and port in api.base_url, or see to a firewall that refuses",
+            "correct host and port in api.base_url, or check for a firewall that refuses \
+             connections",
         )
     } else if has(&["unreachable"]) {
         (
-            "there is no way there",
-            "see to the network: `ip route`, cable, VPN",
+            "there is no route to it",
+            "check the network: `ip route`, cable, VPN",
         )
     } else if has(&["timed out", "timeout"]) {
         (
             "it does not answer in time",
-            "see to network and firewall; behind a proxy, give parserd a direct way",
+            "check network and firewall; behind a proxy, give parserd a direct route",
         )
     } else {
         (
-            "the connection does not come about, or breaks",
-            "see to network, proxy and firewall, or correct api.base_url",
+            "the connection fails or breaks",
+            "check network, proxy and firewall, or correct api.base_url",
         )
     }
 }
 
-fn said(words: &Words) -> String {
+fn said(words: &ErrorDetail) -> String {
     match words.status {
         Some(status) => format!("HTTP {status}: {}", words.message),
         None => words.message.clone(),
@@ -287,7 +290,7 @@ mod tests {
             ),
             (
                 "tcp connect error: Network is unreachable (os error 101)",
-                "no way",
+                "no route",
             ),
             ("operation timed out", "in time"),
             ("connection closed before message completed", "breaks"),

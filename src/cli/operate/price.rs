@@ -48,13 +48,12 @@ impl Price {
         let jobs = |number| count(number, "job");
         let told = |number: usize, line: String| (number > 0).then_some(line);
         let free = if self.had_parser == 1 {
-            "1 of them had a parser: it is asked for first, free, and taken where it is ready \
-             after all"
+            "1 of them had a parser: it is looked up first, free, and used if it is ready after all"
                 .to_owned()
         } else {
             format!(
-                "{} of them had parsers: these are asked for first, free, and taken where they \
-                 are ready after all",
+                "{} of them had parsers: these are looked up first, free, and used if they are \
+                 ready after all",
                 self.had_parser
             )
         };
@@ -62,7 +61,7 @@ impl Price {
             told(
                 self.anew,
                 format!(
-                    "{} will be created anew: {}",
+                    "{} will be created again: {}",
                     jobs(self.anew),
                     cost(self.anew, budget)
                 ),
@@ -169,8 +168,8 @@ mod tests {
         };
         let lines = price.lines(&BUDGET);
         for (line, start) in lines.iter().zip([
-            "3 jobs will be created anew: up to 3 x 30,000 = 90,000 credits",
-            "1 of them had a parser: it is asked for first, free",
+            "3 jobs will be created again: up to 3 x 30,000 = 90,000 credits",
+            "1 of them had a parser: it is looked up first, free",
             "2 jobs may have a parser: that is looked for first, free",
             "1 job may have a parser that still finishes: it is polled",
         ]) {

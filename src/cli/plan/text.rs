@@ -106,7 +106,7 @@ impl Report {
             None => "no limit".to_owned(),
         };
         let mut lines = vec![format!(
-            "budget: today (UTC) {}, in all {}",
+            "budget: today (UTC) {}, in total {}",
             left(self.credits.budget_left_today),
             left(self.credits.budget_left)
         )];

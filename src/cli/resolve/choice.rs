@@ -32,7 +32,7 @@ pub(super) async fn list(settings: &Settings, store: &Store, id: JobId) -> anyho
     // Whether there is anything to settle, as `--adopt` would find.
     let policy = wiring::policy(settings);
     let adopting = Event::Adopt(ParserId(String::new()));
-    // One that was called off in doubt is only looked for: it stays called off.
+    // One that was cancelled in doubt is only looked for: it stays CANCELLED.
     let is_called_off = job.progress.state == JobState::Cancelled && job.progress.doubt.is_some();
     if let Transition::Ignored(why) = decide(&job, adopting, &policy, now, 0.0)
         && !is_called_off
@@ -177,8 +177,8 @@ fn tell(job: &Job, found: usize, trouble: Option<&str>) {
     }
     if let Some(why) = trouble {
         say(&format!(
-            "error: the account's list cannot be had: {}; only parsers that parserd noted before \
-             are told",
+            "error: the account's list is not available: {}; only parsers that parserd recorded \
+             earlier are shown",
             escaped(why)
         ));
     }

@@ -55,11 +55,11 @@ impl Ended {
             (Some(mine), None) => vec![format!("jobs: {mine}")],
             (Some(mine), Some(before)) => vec![
                 format!("jobs: {mine}"),
-                format!("besides, not of this run: {before}"),
+                format!("not from this run: {before}"),
             ],
             (None, Some(before)) => vec![
                 "jobs: none had anything to do".to_owned(),
-                format!("besides, not of this run: {before}"),
+                format!("not from this run: {before}"),
             ],
             (None, None) => vec!["there are no jobs: `parserd enqueue FILE` adds some".to_owned()],
         };
@@ -138,7 +138,7 @@ mod tests {
                 Exit::Done,
                 &[
                     "jobs: 200 FINISHED",
-                    "besides, not of this run: 1,000 FINISHED, 4 FAILED, 1 CANCELLED",
+                    "not from this run: 1,000 FINISHED, 4 FAILED, 1 CANCELLED",
                 ],
             ),
             (
@@ -148,7 +148,7 @@ mod tests {
                 Exit::BadFile,
                 &[
                     "jobs: none had anything to do",
-                    "besides, not of this run: 4 FAILED",
+                    "not from this run: 4 FAILED",
                     "next: correct the job files",
                 ],
             ),
@@ -159,7 +159,7 @@ mod tests {
                 Exit::FailedJobs,
                 &[
                     "jobs: 3 FINISHED, 1 FAILED, 2 PARKED",
-                    "besides, not of this run: 4 FAILED",
+                    "not from this run: 4 FAILED",
                     "next: `parserd jobs --state FAILED`",
                     "next: `parserd status` says why",
                     "next: correct the job files",
@@ -172,7 +172,7 @@ mod tests {
                 Exit::ParkedJobs,
                 &[
                     "jobs: 2 PARKED",
-                    "besides, not of this run: 4 FAILED",
+                    "not from this run: 4 FAILED",
                     "next: `parserd status` says why",
                 ],
             ),

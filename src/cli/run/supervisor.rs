@@ -128,13 +128,13 @@ impl Supervisor {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 if !self.is_unread.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
-                        "nobody reads what systemd is told (NOTIFY_SOCKET): notices are given up"
+                        "nothing reads NOTIFY_SOCKET: systemd gets no more notifications"
                     );
                 }
                 false
             }
             Err(error) => {
-                tracing::warn!(%error, "systemd cannot be told (NOTIFY_SOCKET)");
+                tracing::warn!(%error, "cannot notify systemd (NOTIFY_SOCKET)");
                 true
             }
         }

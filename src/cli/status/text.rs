@@ -59,7 +59,7 @@ impl Status {
         } = self.next;
         let lines: Vec<_> = [
             line("create", held(create, true)).map(|line| match &self.known.no_list {
-                Some(_) => "  create as soon as the account's list can be had".to_owned(),
+                Some(_) => "  create as soon as the account's list is available".to_owned(),
                 None => line,
             }),
             line(
@@ -72,7 +72,7 @@ impl Status {
         .flatten()
         .collect();
         let lines = if lines.is_empty() {
-            vec!["  nothing is waiting for its time".to_owned()]
+            vec!["  nothing is scheduled".to_owned()]
         } else {
             lines
         };
@@ -246,7 +246,7 @@ impl Credits {
                 grouped(self.spent_today),
                 limit(self.max_per_day)
             ),
-            format!("  in all {} {}", grouped(self.spent), limit(self.max)),
+            format!("  in total {} {}", grouped(self.spent), limit(self.max)),
         ];
         if self.dated_ahead > 0 {
             lines.push(format!(

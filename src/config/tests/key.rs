@@ -90,7 +90,7 @@ fn a_key_that_will_not_do_is_refused_and_not_repeated() {
         ),
         (
             file("[api]\nkey = 'hunter2 x'"),
-            "api.key (p.toml line 2): holds whitespace",
+            "api.key (p.toml line 2): contains whitespace",
         ),
         (
             key_file(0o640, "hunter2"),
@@ -101,13 +101,13 @@ fn a_key_that_will_not_do_is_refused_and_not_repeated() {
             key_file(0o600, "\n"),
             "k is empty; write the key alone, on one line",
         ),
-        (key_file(0o600, "hunter2\nhunter3\n"), "holds whitespace"),
+        (key_file(0o600, "hunter2\nhunter3\n"), "contains whitespace"),
         (key_file(0o600, &"x".repeat(5000)), "longer than 4096 bytes"),
         (
             file("[api]\nkey_file = 'absent'"),
             "api.key_file (p.toml line 2): cannot read",
         ),
-        (file("[api]\nkey_file = '.'"), "no regular file"),
+        (file("[api]\nkey_file = '.'"), "not a regular file"),
         (key_file(0o600, "hunter2\u{e9}"), "not ASCII"),
         (
             file("[api]\nkey = 'hunter2'").flag("api.key_file", "k"),
@@ -115,7 +115,7 @@ fn a_key_that_will_not_do_is_refused_and_not_repeated() {
         ),
         (
             file("[api]\nkey = 12345678"),
-            "api.key (p.toml line 2): is a whole number; write a text in quotes",
+            "api.key (p.toml line 2): is a whole number; write a string in quotes",
         ),
     ] {
         let error = fixture.error();

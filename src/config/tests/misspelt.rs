@@ -29,7 +29,7 @@ fn a_misspelt_key_is_named_with_the_nearest_one_and_where_it_stands() {
         ("key = 'x'", "did you mean api.key?"),
         (
             "[foo]",
-            "unknown key foo in p.toml line 1; api.key comes nearest",
+            "unknown key foo in p.toml line 1; the nearest known one is api.key",
         ),
         ("x.y = 1", "config/parserd.toml lists all keys"),
     ] {

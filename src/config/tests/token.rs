@@ -59,15 +59,14 @@ fn a_token_that_will_not_do_is_refused_and_not_repeated() {
         (
             "hunter2",
             0o600,
-            "has fewer than 16 characters; write 16 characters",
+            "has fewer than 16 characters; write 16 or more random",
         ),
         (
             "zzzzzzzzzzzzzzzz",
             0o600,
-            "could be guessed: it has no more than 1 different characters; write 16 characters or more \
-             there that chance has chosen: openssl rand",
+            "could be guessed: it has no more than 1 different characters; write 16 or more random characters there: openssl rand",
         ),
-        ("hunter2 and other words", 0o600, "holds whitespace"),
+        ("hunter2 and other words", 0o600, "contains whitespace"),
         (TOKEN, 0o644, "others than its owner have access to"),
         ("", 0o600, "is empty"),
     ] {

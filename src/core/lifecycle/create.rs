@@ -8,7 +8,7 @@ use crate::core::{
     gate::Signal,
     hint,
     job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
-    outcome::{CreateOutcome, DoubtCause as Unknown, Refusal, Words},
+    outcome::{CreateOutcome, DoubtCause as Unknown, ErrorDetail, Refusal},
 };
 
 /// Never, until someone or something moves the job.
@@ -83,7 +83,7 @@ fn existing(at: &Moment, remote_name: &str) -> Transition {
     at.change()
         .failed(
             ErrorKind::ExistingParser,
-            &Words {
+            &ErrorDetail {
                 status: None,
                 message: format!("the account already holds a parser named {remote_name:?}"),
             },
@@ -157,7 +157,7 @@ fn unproven(at: &Moment) -> Transition {
     let mut change = at.change();
     if change.next.error_message.as_deref() != Some(UNPROVEN) {
         change = change
-            .error(&Words {
+            .error(&ErrorDetail {
                 status: None,
                 message: UNPROVEN.to_owned(),
             })
@@ -176,7 +176,7 @@ pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
     let until = over.until.unwrap_or(NEVER);
     let detail = json!({"park_reason": "budget", "message": over.message});
     at.change()
-        .error(&Words {
+        .error(&ErrorDetail {
             status: None,
             message: over.message,
         })
@@ -194,7 +194,7 @@ pub(super) fn unusable(at: &Moment, reason: String) -> Transition {
     at.change()
         .failed(
             ErrorKind::BadRequest,
-            &Words {
+            &ErrorDetail {
                 status: None,
                 message: reason,
             },
@@ -270,7 +270,7 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
 fn in_doubt(
     at: &Moment,
     unknown: Unknown,
-    words: &Words,
+    words: &ErrorDetail,
     retry_after_ms: Option<DurationMs>,
 ) -> Change {
     let cause = match unknown {
@@ -288,7 +288,7 @@ fn in_doubt(
 pub(super) fn refused(
     at: &Moment,
     refusal: Refusal,
-    words: Words,
+    words: ErrorDetail,
     ledger: Option<Ledger>,
 ) -> Transition {
     let mut change = at

@@ -6,7 +6,7 @@ use super::{Change, Ledger, Moment, Policy, Sighting, TRUSTED_LISTS, Transition}
 use crate::core::{
     backoff::Schedule,
     job::{Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, UnixMs},
-    outcome::Words,
+    outcome::ErrorDetail,
     rules::Rule,
 };
 
@@ -198,7 +198,7 @@ fn refuted(at: &Moment, doubt: Doubt) -> Transition {
     change.next.attempts += counts;
     let attempts = change.next.attempts;
     if attempts >= at.policy.max_attempts {
-        let words = Words {
+        let words = ErrorDetail {
             status: change.next.error_status,
             message: change
                 .next
@@ -240,7 +240,7 @@ fn adopt(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Change {
 /// in the history.
 pub(super) fn ambiguous(mut change: Change, why: &str, candidates: Vec<ParserId>) -> Transition {
     let detail = json!({"park_reason": "ambiguous", "why": why, "candidates": candidates});
-    change = change.error(&Words {
+    change = change.error(&ErrorDetail {
         status: None,
         message: why.to_owned(),
     });

@@ -7,7 +7,7 @@ use crate::core::{
     gate::Signal,
     hint,
     job::{DurationMs, ErrorKind, ParserId, UnixMs},
-    outcome::{Finished, Lack, PollOutcome, Refusal, Words, is_gateways},
+    outcome::{ErrorDetail, Finished, Lack, PollOutcome, Refusal, is_gateways},
     pace,
 };
 
@@ -136,7 +136,7 @@ fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
     change.next.error_status = None;
     change.next.error_message = mark;
     if is_too_old(at) {
-        let words = Words {
+        let words = ErrorDetail {
             status: None,
             message: format!(
                 "still generating after {} s",
@@ -164,7 +164,7 @@ pub(super) fn next_look_at(at: &Moment, age_ms: DurationMs, polls: i64) -> UnixM
 
 /// Nothing was learnt. An outage ends no job, however long; an answer of the service
 /// itself, even a useless one, lets the generation's age count.
-fn no_news(at: &Moment, change: Change, words: Words) -> Transition {
+fn no_news(at: &Moment, change: Change, words: ErrorDetail) -> Transition {
     let change = change.signal(match words.status {
         Some(_) => Signal::Answered,
         None => Signal::NotConnected,
@@ -186,7 +186,7 @@ fn no_news(at: &Moment, change: Change, words: Words) -> Transition {
     asked_later(at, change.error(&words))
 }
 
-pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transition {
+pub(super) fn missing(at: &Moment, words: ErrorDetail, sighting: Sighting) -> Transition {
     match sighting {
         Sighting::One(id, version) if at.job.progress.parser_id.as_ref() != Some(&id) => {
             another(at, id, version)
@@ -219,8 +219,8 @@ pub(super) fn missing(at: &Moment, words: Words, sighting: Sighting) -> Transiti
 }
 
 /// The service that is asked now need not know it: as an outage, this ends no job.
-pub(super) fn elsewhere(at: &Moment, words: Words) -> Transition {
-    let change = at.change().signal(Signal::Answered).error(&Words {
+pub(super) fn elsewhere(at: &Moment, words: ErrorDetail) -> Transition {
+    let change = at.change().signal(Signal::Answered).error(&ErrorDetail {
         message: format!(
             "the parser is known from another address or API key, and the service that is asked \
              now does not have it: {}",
@@ -233,7 +233,7 @@ pub(super) fn elsewhere(at: &Moment, words: Words) -> Transition {
 
 /// A question for this parser brought nothing, and others are answered: it is this one's trouble
 /// alone, and its age counts.
-pub(super) fn alone(at: &Moment, words: Words) -> Transition {
+pub(super) fn alone(at: &Moment, words: ErrorDetail) -> Transition {
     let change = at.change().signal(Signal::Answered);
     if awaits_examples(at) {
         return still_without_examples(at, change);
@@ -245,7 +245,7 @@ pub(super) fn alone(at: &Moment, words: Words) -> Transition {
 }
 
 /// The list lacks it too: after some of those, it is gone.
-fn lost(at: &Moment, words: Words, hint: &str) -> Transition {
+fn lost(at: &Moment, words: ErrorDetail, hint: &str) -> Transition {
     let lists = at.job.progress.missing_lists + 1;
     let mut change = at.change().signal(Signal::Answered).error(&words);
     change.next.missing_lists = lists;
@@ -289,7 +289,7 @@ fn age_ms(at: &Moment) -> DurationMs {
     age_of_generation_ms(at.job, at.now)
 }
 
-fn given_up(at: &Moment, change: Change, kind: ErrorKind, words: &Words) -> Transition {
+fn given_up(at: &Moment, change: Change, kind: ErrorKind, words: &ErrorDetail) -> Transition {
     change
         .failed(
             kind,

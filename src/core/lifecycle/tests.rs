@@ -48,8 +48,8 @@ fn id(text: &str) -> ParserId {
     ParserId(text.to_owned())
 }
 
-fn words(status: Option<u16>) -> Words {
-    Words {
+fn words(status: Option<u16>) -> ErrorDetail {
+    ErrorDetail {
         status,
         message: "the words".to_owned(),
     }

@@ -39,7 +39,7 @@ pub(super) fn problem(name: &str) -> Option<String> {
         Some("name is blank: write a name that no other job has".to_owned())
     } else if name.chars().any(char::is_control) {
         Some(format!(
-            "name {} holds a control character: write plain text",
+            "name {} contains a control character: write plain text",
             shown(name)
         ))
     } else if name.chars().all(|c| c.is_whitespace() || is_invisible(c)) {

@@ -63,7 +63,7 @@ pub(super) fn urls_problems(urls: &[String]) -> Vec<String> {
     for url in urls {
         if !seen.insert(url) {
             problems.push(format!(
-                "urls holds {} twice: write each page once",
+                "urls contains {} twice: write each page once",
                 shown(url)
             ));
         } else if let Some(problem) = url_problem(url) {
@@ -83,7 +83,7 @@ fn url_problem(text: &str) -> Option<String> {
     }
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Some(format!(
-            "url {} holds whitespace or a control character: write it without, %20 for a space",
+            "url {} contains whitespace or a control character: write it without, %20 for a space",
             shown(text)
         ));
     }
@@ -98,8 +98,7 @@ fn url_problem(text: &str) -> Option<String> {
     match (authority, Url::parse(text)) {
         // What stands before an @ is a password, and no message repeats it.
         (Some(authority), _) if authority.contains('@') => Some(
-            "a url holds a user name or password: write it without what stands before the @"
-                .to_owned(),
+            "a url contains a user name or password: remove what comes before the @".to_owned(),
         ),
         (Some(""), _) => Some(format!(
             "url {} has no host: write it in full, such as https://example.com/page",
@@ -131,7 +130,7 @@ pub(super) fn params_problems(params: &Value) -> Vec<String> {
     let on = |key: &str| object.get(key) == Some(&Value::Bool(true));
     if on("premium") && on("ultra_premium") {
         problems.push(
-            "scraper_params asks for premium and ultra_premium: write one of them".to_owned(),
+            "scraper_params sets both premium and ultra_premium: write one of them".to_owned(),
         );
     }
     problems.extend(size_problem("scraper_params", params));
@@ -241,11 +240,14 @@ fn text_problem(place: &str, value: &Value, max_chars: usize) -> Option<String> 
         } else {
             ""
         };
-        return Some(format!("{place} is {}: write a text{or}", described(value)));
+        return Some(format!(
+            "{place} is {}: write a string{or}",
+            described(value)
+        ));
     };
     let chars = text.chars().count();
     if text.trim().is_empty() {
-        Some(format!("{place} is blank: write a text"))
+        Some(format!("{place} is blank: write some text"))
     } else if chars > max_chars {
         Some(format!(
             "{place} has {chars} characters: write at most {max_chars}"
@@ -266,11 +268,11 @@ pub(crate) fn unknown_key(place: &str, found: &str, known: &[&str]) -> String {
     let all = known.join(", ");
     match did_you_mean(found, known.iter().copied()) {
         far if far.is_empty() => format!(
-            "{place} has the unknown key {}; it may have: {all}",
+            "{place} has the unknown key {}; known keys: {all}",
             shown(found)
         ),
         near => format!(
-            "{place} has the unknown key {}{near} It may have: {all}",
+            "{place} has the unknown key {}{near} Known keys: {all}",
             shown(found)
         ),
     }
@@ -302,7 +304,7 @@ pub(crate) fn kind(value: &Value) -> &'static str {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }

@@ -192,7 +192,7 @@ fn a_bad_name_is_refused() {
     for (name, words) in [
         ("", "name is blank: write"),
         (" \u{a0}\t", "name is blank"),
-        ("a\nb", r#"name "a\nb" holds a control character"#),
+        ("a\nb", r#"name "a\nb" contains a control character"#),
         ("a\u{85}b", "control character"),
         ("\u{200b}", r#"name "\u{200b}" is blank to the eye"#),
         (" \u{2800}\u{e0041}", "is blank to the eye"),
@@ -241,14 +241,14 @@ fn a_password_in_a_url_is_refused_and_not_repeated() {
 fn bad_scraper_params_are_refused() {
     for (params, words) in [
         (json!([]), ["scraper_params is an array", "write an object"]),
-        (json!("render"), ["is a text", "write an object"]),
+        (json!("render"), ["is a string", "write an object"]),
         (
             json!({"rendr": true}),
             ["unknown key \"rendr\"", "did you mean render?"],
         ),
         (
             json!({"colour": true}),
-            ["unknown key \"colour\"; it may have", "device_type"],
+            ["unknown key \"colour\"; known keys: ", "device_type"],
         ),
         (
             json!({"contry-code": "us"}),
@@ -319,7 +319,7 @@ fn bad_fields_are_refused() {
         ),
         (
             field("description", json!(1)),
-            ["fields[0].description is 1", "write a text"],
+            ["fields[0].description is 1", "write a string"],
         ),
         (
             field("type", json!("int")),

@@ -26,7 +26,7 @@ use crate::{
         lifecycle::{Event, Sighting, TRUSTED_LISTS},
         list_lag::{Evidence, ListLag},
         listing::{Apart, Assessment, Listing},
-        outcome::{ListOutcome, PollOutcome, Words, is_gateways},
+        outcome::{ErrorDetail, ListOutcome, PollOutcome, is_gateways},
         remote_name::Echo,
     },
     engine::{
@@ -141,7 +141,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         }
         let now = self.clock.now();
         let held = |why: &str| {
-            Ok(Err(NoList::Trouble(Words {
+            Ok(Err(NoList::Trouble(ErrorDetail {
                 status: None,
                 message: why.to_owned(),
             })))

@@ -20,7 +20,7 @@ fn bad_toml_is_named_with_line_and_column() {
             "[jobs]\nname = 'a'",
             "line 1: jobs is an object: begin each job with [[jobs]]",
         ),
-        ("jobs = ['a']", "line 1: jobs holds a text"),
+        ("jobs = ['a']", "line 1: jobs contains a string"),
     ] {
         assert_bad(Format::Toml, text, &[words]);
     }
@@ -33,19 +33,19 @@ fn bad_json_is_named_with_line_and_column() {
     assert_bad(
         Format::Json,
         "[\n{\"name\": }\n]",
-        &["line 2: is no JSON array of jobs: column 10: expected value"],
+        &["line 2: is not a JSON array of jobs: column 10: expected value"],
     );
     assert_bad(
         Format::Json,
         "{\"name\": 1}",
         &["begins with an object: write an array"],
     );
-    assert_bad(Format::Json, "[\n1]", &["line 2: is no JSON object"]);
+    assert_bad(Format::Json, "[\n1]", &["line 2: is not a JSON object"]);
     let twice = format!("[{{\"name\": \"a\", \"urls\": [], \"urls\": [\"{PAGE}\"]}}]");
     assert_bad(
         Format::Json,
         twice,
-        &["job \"a\": urls stands there twice: write it once"],
+        &["job \"a\": urls is given twice: write it once"],
     );
 }
 
@@ -56,9 +56,9 @@ fn a_bad_line_of_json_lines_hides_no_other() {
         Format::JsonLines,
         text,
         &[
-            "line 1: is no JSON object",
-            "line 2: is no JSON object",
-            "line 4: is no JSON object",
+            "line 1: is not a JSON object",
+            "line 2: is not a JSON object",
+            "line 4: is not a JSON object",
         ],
     );
 }
@@ -162,11 +162,11 @@ fn bad_csv_is_named_with_its_line() {
         ("name,urls\na,", "line 2: job \"a\": urls is empty"),
         (
             "name,urls\na,[x",
-            "line 2: job \"a\": urls is no JSON array",
+            "line 2: job \"a\": urls is not a JSON array",
         ),
         (
             "name,urls,fields\na,https://a.com,x",
-            "line 2: job \"a\": fields is no JSON",
+            "line 2: job \"a\": fields is not valid JSON",
         ),
         (
             "name,urls,priority\na,https://a.com,high",
@@ -284,17 +284,20 @@ fn an_array_that_breaks_off_or_goes_on_is_named_with_its_line() {
     let job = |name: &str| format!("{{\"name\": \"{name}\",\n\"urls\": [\"{PAGE}\"]}}");
     let (a, b) = (job("a"), job("b"));
     for (text, words) in [
-        (format!("[{a},\n{b}\n"), "line 5: is no JSON array of jobs"),
+        (
+            format!("[{a},\n{b}\n"),
+            "line 5: is not a JSON array of jobs",
+        ),
         (
             format!("[{a},\n{b},\n]"),
-            "line 5: is no JSON array of jobs",
+            "line 5: is not a JSON array of jobs",
         ),
-        (format!("[{a}\n{b}]"), "line 3: is no JSON array of jobs"),
+        (format!("[{a}\n{b}]"), "line 3: is not a JSON array of jobs"),
         (
             format!("[{a}]\n[{b}]"),
-            "line 3: is no JSON array of jobs: column 1: trailing",
+            "line 3: is not a JSON array of jobs: column 1: trailing",
         ),
-        ("\"a\"".to_owned(), "line 1: is no JSON array of jobs"),
+        ("\"a\"".to_owned(), "line 1: is not a JSON array of jobs"),
         (
             format!("[\n{{\"x\": \"{}\"}}]", "x".repeat(2 << 20)),
             "line 2: the job that begins here is longer than 1048576 bytes",
@@ -304,7 +307,11 @@ fn an_array_that_breaks_off_or_goes_on_is_named_with_its_line() {
     }
     // A surrogate is not UTF-8 either, and stands in a job.
     let surrogate = [b"[\n{\"name\": \"".as_slice(), b"\xed\xa0\x80", b"\"}]"].concat();
-    assert_bad(Format::Json, surrogate, &["line 2: this is no UTF-8"]);
+    assert_bad(
+        Format::Json,
+        surrogate,
+        &["line 2: this is not valid UTF-8"],
+    );
 }
 
 #[test]
@@ -322,7 +329,7 @@ fn what_spreadsheets_and_joined_files_leave_in_csv_is_told_for_what_it_is() {
     let joined = format!("{job}\u{feff}{job}");
     let bad = bad(Format::Csv, joined.clone());
     assert!(
-        bad[0].starts_with("line 3: a byte order mark (U+FEFF) stands here"),
+        bad[0].starts_with("line 3: a byte order mark (U+FEFF) is here"),
         "{bad:?}"
     );
     let open = format!("{job}b,\"{PAGE}\n");
@@ -339,6 +346,6 @@ fn what_spreadsheets_and_joined_files_leave_in_csv_is_told_for_what_it_is() {
     assert_bad(
         Format::JsonLines,
         format!("{object}\u{feff}{object}"),
-        &["line 2: a byte order mark (U+FEFF) stands here"],
+        &["line 2: a byte order mark (U+FEFF) is here"],
     );
 }

@@ -6,8 +6,8 @@ use super::*;
 fn bad_rules_are_refused_with_the_reason() {
     let cases = [
         ("", "it is empty"),
-        ("status=500", "the endpoint must stand first"),
-        ("creat status=500", "\"creat\" is no endpoint"),
+        ("status=500", "the endpoint must come first"),
+        ("creat status=500", "\"creat\" is not an endpoint"),
         ("creat status=500", "did you mean create?"),
         ("bogus", "other, any"),
         ("create zzz=1", "`parserd help simulate` lists"),
@@ -104,7 +104,7 @@ fn bad_scripts_are_refused_with_the_reason() {
         ("faults", "script"),
         ("rules = []", "unknown key \"rules\""),
         ("faults = 1", "faults must be an array"),
-        ("faults = [1]", "it must be a text or a table"),
+        ("faults = [1]", "it must be a string or a table"),
         ("faults = [\"get\"]", "it does nothing"),
         ("[[faults]]\nstatus = 500", "on is missing"),
         (

@@ -79,9 +79,9 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, String> {
 }
 
 /// The words of one rule, every one of them known.
-pub(super) struct Words(Vec<Word>);
+pub(super) struct RuleWords(Vec<Word>);
 
-impl Words {
+impl RuleWords {
     pub fn check(words: Vec<Word>) -> Result<Self, String> {
         for (at, (key, value)) in words.iter().enumerate() {
             let Some((_, takes_value)) = WORDS.iter().find(|(word, _)| word == key) else {

@@ -351,14 +351,14 @@ fn the_account_knows_of_spending_only_later() {
 fn a_twisted_create_lands_late_shows_late_and_ends_as_told() {
     let mut world = world();
     let body = json!({"api_key": "demo-key", "name": "n", "urls": [PAGE]});
-    let twist = Twist {
+    let overrides = Overrides {
         land_after_ms: 100,
         list_after_ms: 50,
         generation_ms: Some(1_000),
         fail_with: Some("no luck".to_owned()),
     };
     let request = Request::new("POST", "/parsers", body.to_string());
-    let id = world.handle_twisted(0, &request, &twist).value()["id"].clone();
+    let id = world.handle_with(0, &request, &overrides).value()["id"].clone();
     let path = format!("/parsers/{}", id.as_str().unwrap());
     let cases = [(99, 404, 0), (100, 200, 0), (149, 200, 0), (150, 200, 1)];
     for (now_ms, status, listed) in cases {

@@ -71,7 +71,7 @@ impl CreateRow {
 
 /// A row of `job_events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EventRow {
+pub(crate) struct EventRecord {
     pub job_id: JobId,
     pub at: UnixMs,
     pub event: String,
@@ -100,7 +100,7 @@ pub(crate) struct EpochRow {
 pub(crate) struct Tables {
     pub jobs: BTreeMap<JobId, JobRow>,
     pub creates: Vec<CreateRow>,
-    pub events: Vec<EventRow>,
+    pub events: Vec<EventRecord>,
     pub gates: BTreeMap<Scope, Closure>,
     pub gone: BTreeSet<ParserId>,
     pub strangers: BTreeMap<ParserId, StrangerRow>,
@@ -111,7 +111,7 @@ pub(crate) struct Tables {
 
 impl Tables {
     pub(super) fn note(&mut self, job_id: JobId, at: UnixMs, event: &str, detail: Value) {
-        self.events.push(EventRow {
+        self.events.push(EventRecord {
             job_id,
             at,
             event: event.to_owned(),

@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json, value::RawValue};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, batch::Batch, epochs::CURRENT, ledger, rows};
+use super::{Store, StoreError, Trying as _, batch::BatchStatement, epochs::CURRENT, ledger, rows};
 use crate::{
     core::job::{Job, JobId, ParserId, Progress, UnixMs},
     core::lifecycle::{Change, Ledger},
@@ -91,7 +91,7 @@ impl Changes for Store {
     }
 }
 
-static UPDATE: LazyLock<Batch> = LazyLock::new(|| {
+static UPDATE: LazyLock<BatchStatement> = LazyLock::new(|| {
     let mut columns = vec!["id", "revision", "at", "example_result"];
     columns.extend(rows::PROGRESS_COLUMNS);
     let mut update = "UPDATE jobs SET revision = jobs.revision + 1, updated_at = change.at, \
@@ -109,24 +109,24 @@ static UPDATE: LazyLock<Batch> = LazyLock::new(|| {
         " FROM change WHERE jobs.id = change.id AND jobs.revision = change.revision \
          RETURNING id, revision",
     );
-    Batch::new("change", &columns, &update)
+    BatchStatement::new("change", &columns, &update)
 });
 
-static NOTE: LazyLock<Batch> = LazyLock::new(|| {
+static NOTE: LazyLock<BatchStatement> = LazyLock::new(|| {
     let columns = ["job_id", "at", "event", "detail"];
     let insert = "INSERT INTO job_events (job_id, at, event, detail) \
                   SELECT job_id, at, event, detail FROM note WHERE job_id IS NOT NULL";
-    Batch::new("note", &columns, insert)
+    BatchStatement::new("note", &columns, insert)
 });
 
-static INTENT: LazyLock<Batch> = LazyLock::new(|| {
+static INTENT: LazyLock<BatchStatement> = LazyLock::new(|| {
     let columns = ["job_id", "remote_name", "sent_at", "credits", "baseline"];
     let insert = format!(
         "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline, epoch) \
          SELECT job_id, remote_name, sent_at, credits, baseline, {CURRENT} FROM intent \
          WHERE job_id IS NOT NULL"
     );
-    Batch::new("intent", &columns, &insert)
+    BatchStatement::new("intent", &columns, &insert)
 });
 
 /// Whose account a parser is of, for an SQL expression. A person may choose one of another than
@@ -139,7 +139,7 @@ static EPOCH_OF_MADE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-static MADE: LazyLock<Batch> = LazyLock::new(|| {
+static MADE: LazyLock<BatchStatement> = LazyLock::new(|| {
     let columns = ["remote_name", "parser_id", "at"];
     let update = format!(
         "UPDATE creates SET outcome = 'made', parser_id = made.parser_id, \
@@ -151,7 +151,7 @@ static MADE: LazyLock<Batch> = LazyLock::new(|| {
          RETURNING parser_id",
         *EPOCH_OF_MADE
     );
-    Batch::new("made", &columns, &update)
+    BatchStatement::new("made", &columns, &update)
 });
 
 /// Applies a group, in order. Two changes of one revision cannot both be applied.

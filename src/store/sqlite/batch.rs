@@ -12,11 +12,11 @@ const SHAPES: [usize; 3] = [1, 8, 64];
 pub(super) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// One statement in all its shapes.
-pub(super) struct Batch {
+pub(super) struct BatchStatement {
     shapes: [Arc<str>; SHAPES.len()],
 }
 
-impl Batch {
+impl BatchStatement {
     /// The statement `WITH name (columns) AS (VALUES ...) then`. `then` must pass over
     /// rows of nothing but NULL.
     pub(super) fn new(name: &str, columns: &[&str], then: &str) -> Self {

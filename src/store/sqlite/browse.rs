@@ -4,7 +4,7 @@
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, report::NewsRow, rows};
+use super::{Store, StoreError, Trying as _, report::EventRow, rows};
 use crate::core::job::JobState;
 
 /// How many jobs a page has.
@@ -84,7 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn latest_news(&self, limit: i64) -> Result<Vec<(i64, NewsRow)>, StoreError> {
+    pub async fn latest_events(&self, limit: i64) -> Result<Vec<(i64, EventRow)>, StoreError> {
         sqlx::query(
             "SELECT job_events.id, job_id, name, at, event, detail \
              FROM job_events JOIN jobs ON jobs.id = job_id \
@@ -93,11 +93,11 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.readers)
         .await
-        .trying("read the news")?
+        .trying("read the latest events")?
         .iter()
-        .map(|row| Ok((row.try_get("job_id")?, NewsRow::from_row(row)?)))
+        .map(|row| Ok((row.try_get("job_id")?, EventRow::from_row(row)?)))
         .collect::<Result<_, sqlx::Error>>()
-        .trying("read the news")
+        .trying("read the latest events")
     }
 }
 

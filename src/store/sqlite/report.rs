@@ -128,9 +128,9 @@ impl FromRow<'_, SqliteRow> for DoubtRow {
     }
 }
 
-/// A line of a job's history.
+/// What a row of `job_events` says: a line of the history of one job.
 #[derive(Debug, Clone, Serialize)]
-pub struct EventRow {
+pub struct HistoryRow {
     /// Unix milliseconds.
     pub at: UnixMs,
     /// What happened.
@@ -139,7 +139,7 @@ pub struct EventRow {
     pub detail: Box<RawValue>,
 }
 
-impl FromRow<'_, SqliteRow> for EventRow {
+impl FromRow<'_, SqliteRow> for HistoryRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             at: row.try_get("at")?,
@@ -181,7 +181,7 @@ impl FromRow<'_, SqliteRow> for CreateRow {
 
 /// One job with everything that is known of it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Story {
+pub struct JobDetails {
     /// The job.
     #[serde(flatten)]
     pub row: JobRow,
@@ -198,7 +198,7 @@ pub struct Story {
     /// The result that came with FINISHED: JSON.
     pub example_result: Option<Box<RawValue>>,
     /// Its history, oldest first.
-    pub events: Vec<EventRow>,
+    pub events: Vec<HistoryRow>,
     /// Its create requests, oldest first.
     pub create_requests: Vec<CreateRow>,
 }
@@ -278,7 +278,7 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn story(&self, id: JobId) -> Result<Option<Story>, StoreError> {
+    pub async fn details(&self, id: JobId) -> Result<Option<JobDetails>, StoreError> {
         let sql = format!(
             "SELECT {ROW_COLUMNS}, urls, scraper_params, fields, remote_name, candidates, \
                  example_result \
@@ -307,7 +307,7 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .trying("read a job's creates")?;
-        story(&row, events, create_requests)
+        details(&row, events, create_requests)
             .map(Some)
             .trying("read a job")
     }
@@ -342,12 +342,12 @@ pub(super) async fn counts(readers: impl SqliteExecutor<'_>) -> Result<Counts, S
     Ok(counts)
 }
 
-fn story(
+fn details(
     row: &SqliteRow,
-    events: Vec<EventRow>,
+    events: Vec<HistoryRow>,
     create_requests: Vec<CreateRow>,
-) -> Result<Story, sqlx::Error> {
-    Ok(Story {
+) -> Result<JobDetails, sqlx::Error> {
+    Ok(JobDetails {
         row: JobRow::from_row(row)?,
         urls: json_column(row, "urls")?,
         scraper_params: json_column(row, "scraper_params")?,
@@ -372,23 +372,23 @@ fn json_column(row: &SqliteRow, column: &str) -> Result<Option<Box<RawValue>>, s
         .map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// A line of the history of all jobs.
+/// A row of `job_events`, with its id and the name of its job.
 #[derive(Debug, Clone)]
-pub struct NewsRow {
+pub struct EventRow {
     /// Its place in the history.
     pub id: i64,
     /// The job's name.
     pub name: String,
     /// What happened.
-    pub event: EventRow,
+    pub event: HistoryRow,
 }
 
-impl FromRow<'_, SqliteRow> for NewsRow {
+impl FromRow<'_, SqliteRow> for EventRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             name: rows::some_text(row, "name")?,
-            event: EventRow::from_row(row)?,
+            event: HistoryRow::from_row(row)?,
         })
     }
 }
@@ -398,7 +398,7 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn news(&self, after: i64) -> Result<Vec<NewsRow>, StoreError> {
+    pub async fn events_after(&self, after: i64) -> Result<Vec<EventRow>, StoreError> {
         sqlx::query_as(
             "SELECT job_events.id, name, at, event, detail \
              FROM job_events JOIN jobs ON jobs.id = job_id \
@@ -407,6 +407,6 @@ impl Store {
         .bind(after)
         .fetch_all(&self.readers)
         .await
-        .trying("read the news")
+        .trying("read the latest events")
     }
 }

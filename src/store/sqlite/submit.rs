@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 use super::{Store, StoreError, rows};
 use crate::{
     core::job::{JobId, JobState, ParkReason},
-    core::spec::{JobSpec, Portion},
+    core::spec::{Batch, JobSpec},
 };
 
 /// How many names one statement looks for.
@@ -97,16 +97,16 @@ impl Store {
         dry_run: bool,
     ) -> Result<Submitted, StoreError> {
         let mut jobs = specs.iter().enumerate().peekable();
-        let portions = std::iter::from_fn(|| {
+        let batches = std::iter::from_fn(|| {
             jobs.peek()?;
-            let mut portion = Portion::default();
-            while let Some((place, spec)) = jobs.next_if(|_| !portion.is_full()) {
-                portion.push(place, spec);
+            let mut batch = Batch::default();
+            while let Some((place, spec)) = jobs.next_if(|_| !batch.at_capacity()) {
+                batch.push(place, spec);
             }
-            Some(portion)
+            Some(batch)
         });
-        let portions: Vec<_> = portions.collect();
-        self.submit_portions(move || portions.clone().into_iter().map(Ok), dry_run)
+        let batches: Vec<_> = batches.collect();
+        self.submit_batches(move || batches.clone().into_iter().map(Ok), dry_run)
             .await
     }
 
@@ -125,25 +125,25 @@ impl Store {
         .trying("look for an id that is left")
     }
 
-    /// As [`submit`](Self::submit), one portion at a time, so that the number of jobs does
-    /// not matter for memory. The portions are gone through twice; no name may come twice.
+    /// As [`submit`](Self::submit), one batch at a time, so that the number of jobs does
+    /// not matter for memory. The batches are gone through twice; no name may come twice.
     ///
     /// # Errors
-    /// Whatever SQLite says, or why a portion is not there; then none was added.
-    pub async fn submit_portions<B>(
+    /// Whatever SQLite says, or why a batch is not there; then none was added.
+    pub async fn submit_batches<B>(
         &self,
-        portions: impl Fn() -> B + Send + 'static,
+        batches: impl Fn() -> B + Send + 'static,
         dry_run: bool,
     ) -> Result<Submitted, StoreError>
     where
-        B: Iterator<Item = io::Result<Portion>> + Send,
+        B: Iterator<Item = io::Result<Batch>> + Send,
     {
         self.writer
             .run("add jobs", move |connection| {
                 Box::pin(async move {
-                    let submitted = compare(connection, portions()).await?;
+                    let submitted = compare(connection, batches()).await?;
                     if submitted.conflicts.is_empty() && !dry_run {
-                        insert(connection, portions(), &submitted).await?;
+                        insert(connection, batches(), &submitted).await?;
                     }
                     Ok(submitted)
                 })
@@ -239,19 +239,19 @@ impl Store {
 /// How many of the jobs are new, and which stand against a job of the same name.
 async fn compare(
     connection: &mut SqliteConnection,
-    portions: impl Iterator<Item = io::Result<Portion>>,
+    batches: impl Iterator<Item = io::Result<Batch>>,
 ) -> Result<Submitted, sqlx::Error> {
     let mut submitted = Submitted::default();
-    for portion in portions {
-        let portion = portion?;
+    for batch in batches {
+        let batch = batch?;
         let rows = sqlx::query(
             "SELECT id, state, name, urls, scraper_params, fields FROM jobs \
              WHERE state <> 'CANCELLED' AND name IN (SELECT value ->> 0 FROM json_each(?1))",
         )
-        .bind(portion.json())
+        .bind(batch.json())
         .fetch_all(&mut *connection)
         .await?;
-        submitted.added += portion.len() - rows.len();
+        submitted.added += batch.len() - rows.len();
         if rows.is_empty() {
             continue;
         }
@@ -259,7 +259,7 @@ async fn compare(
         for row in &rows {
             there.insert(row.try_get::<String, _>("name")?, row);
         }
-        for (place, spec) in portion.specs().map_err(io::Error::from)? {
+        for (place, spec) in batch.specs().map_err(io::Error::from)? {
             match there.get(&spec.name) {
                 None => {}
                 Some(row) if says_the_same(row, &spec)? => submitted.unchanged += 1,
@@ -292,7 +292,7 @@ fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, 
 /// Adds the jobs that are not there.
 async fn insert(
     connection: &mut SqliteConnection,
-    portions: impl Iterator<Item = io::Result<Portion>>,
+    batches: impl Iterator<Item = io::Result<Batch>>,
     submitted: &Submitted,
 ) -> Result<(), sqlx::Error> {
     if submitted.added == 0 {
@@ -306,9 +306,9 @@ async fn insert(
         0 => INSERT.to_owned(),
         _ => format!("{INSERT} WHERE {IS_NEW}"),
     };
-    for portion in portions {
+    for batch in batches {
         sqlx::query(AssertSqlSafe(sql.as_str()))
-            .bind(portion?.json())
+            .bind(batch?.json())
             .execute(&mut *connection)
             .await?;
     }

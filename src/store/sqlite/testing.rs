@@ -15,7 +15,7 @@ use crate::core::{
     backoff::Schedule,
     job::{Job, JobId, ParserId, UnixMs},
     lifecycle::{Change, Event, OnExisting, Policy, Presence, Transition, decide},
-    outcome::{CreateOutcome, PollOutcome, Refusal, Words},
+    outcome::{CreateOutcome, ErrorDetail, PollOutcome, Refusal},
     rules::Rules,
 };
 use crate::store::ports::{Applied, Intent};
@@ -143,8 +143,8 @@ fn decided(job: &Job, event: Event) -> Change {
     }
 }
 
-fn words(message: &str) -> Words {
-    Words {
+fn words(message: &str) -> ErrorDetail {
+    ErrorDetail {
         status: None,
         message: message.to_owned(),
     }

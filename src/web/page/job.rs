@@ -18,7 +18,7 @@ use crate::{
         narrate,
         remedies::{self, is_created_anew},
     },
-    store::{Queue as _, StoreError, report::Story},
+    store::{Queue as _, StoreError, report::JobDetails},
     web::{Vitals, act::Action},
 };
 
@@ -32,36 +32,36 @@ pub(super) async fn page(
     id: JobId,
     done: Option<String>,
 ) -> Result<Option<Markup>, StoreError> {
-    let story = vitals.store.story(id).await?;
-    let Some((story, job)) = story.zip(vitals.store.job(id).await?) else {
+    let details = vitals.store.details(id).await?;
+    let Some((details, job)) = details.zip(vitals.store.job(id).await?) else {
         return Ok(None);
     };
     let now = vitals.clock.now();
     // Anybody can make a link that says so.
     let done = done
         .and_then(|done| Action::of(&done))
-        .filter(|action| action.was_done(&story.events, now))
+        .filter(|action| action.was_done(&details.events, now))
         .map(Action::done);
     let content = html! {
-        h1 { (outside(&story.row.name)) }
+        h1 { (outside(&details.row.name)) }
         @if let Some(done) = done { p.told { (done) } }
-        p { (badge(&story.row.state)) " "
-            @if let Some(why) = story.row.park_reason.as_ref().or(story.row.error_kind.as_ref()) { code { (outside(why)) } }
-            span.hint { " job " (id) ", added " (when(story.row.created_at, now)) }
+        p { (badge(&details.row.state)) " "
+            @if let Some(why) = details.row.park_reason.as_ref().or(details.row.error_kind.as_ref()) { code { (outside(why)) } }
+            span.hint { " job " (id) ", added " (when(details.row.created_at, now)) }
         }
-        (facts(&story, &job, now))
-        (actions(vitals, visitor, &story, &job))
-        (history(&story))
-        (creates(&story))
-        (asked(&story))
-        (result(&story))
+        (facts(&details, &job, now))
+        (actions(vitals, visitor, &details, &job))
+        (history(&details))
+        (creates(&details))
+        (asked(&details))
+        (result(&details))
     };
-    let page = layout::page(visitor, &story.row.name, true, &content);
+    let page = layout::page(visitor, &details.row.name, true, &content);
     Ok(Some(page))
 }
 
-fn facts(story: &Story, job: &Job, now: UnixMs) -> Markup {
-    let row = &story.row;
+fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Markup {
+    let row = &details.row;
     html! {
         section {
             @if let Some(message) = &row.error_message {
@@ -73,7 +73,7 @@ fn facts(story: &Story, job: &Job, now: UnixMs) -> Markup {
                     dt { "parser" }
                     dd { code { (outside(parser)) } @if let Some(version) = row.parser_version { ", version " (version) } }
                 }
-                @if let Some(name) = &story.remote_name { dt { "its name there" } dd { code { (outside(name)) } } }
+                @if let Some(name) = &details.remote_name { dt { "its name there" } dd { code { (outside(name)) } } }
                 dt { "creates sent" } dd { (row.creates) }
                 @if row.priority != 0 { dt { "priority" } dd { (row.priority) } }
                 @if let Some(at) = row.finished_at { dt { "ended" } dd { (when(at, now)) } }
@@ -82,7 +82,7 @@ fn facts(story: &Story, job: &Job, now: UnixMs) -> Markup {
     }
 }
 
-fn actions(vitals: &Vitals, visitor: &Visitor, story: &Story, job: &Job) -> Markup {
+fn actions(vitals: &Vitals, visitor: &Visitor, details: &JobDetails, job: &Job) -> Markup {
     let Some(session) = &visitor.session else {
         return html! {};
     };
@@ -102,9 +102,10 @@ fn actions(vitals: &Vitals, visitor: &Visitor, story: &Story, job: &Job) -> Mark
                             Action::Adopt => (parsers(job)),
                             Action::NotCreated => {
                                 label { input type="checkbox" name="sure" value="yes" required;
-                                    " I looked at the account: there is no parser of it. Another create may cost " (cost) " credits." }
+                                    " I looked at the account: it has no parser for this job. \
+                                     Another create may cost " (cost) " credits." }
                             }
-                            Action::Retry if is_created_anew(&story.row) => {
+                            Action::Retry if is_created_anew(&details.row) => {
                                 span.hint { "A new create may cost " (cost) " credits." }
                             }
                             Action::Cancel if job.progress.doubt.is_some() => {
@@ -138,12 +139,12 @@ fn parsers(job: &Job) -> Markup {
     }
 }
 
-fn history(story: &Story) -> Markup {
+fn history(details: &JobDetails) -> Markup {
     html! {
         section {
             h2 { "History" }
             ol.lines {
-                @for event in &story.events {
+                @for event in &details.events {
                     li { time.hint { (iso(event.at)) } " " (outside(&narrate::event(event))) }
                 }
             }
@@ -151,14 +152,14 @@ fn history(story: &Story) -> Markup {
     }
 }
 
-fn creates(story: &Story) -> Markup {
+fn creates(details: &JobDetails) -> Markup {
     html! {
-        @if !story.create_requests.is_empty() {
+        @if !details.create_requests.is_empty() {
             section {
                 h2 { "Create requests" }
                 table.creates {
                     thead { tr { th { "Sent" } th { "Name" } th { "Outcome" } th { "Credits" } } }
-                    @for create in &story.create_requests {
+                    @for create in &details.create_requests {
                         tr { td { (iso(create.sent_at)) } td.name { (outside(&create.remote_name)) }
                             td { (outside(&create.outcome)) @if let Some(id) = &create.parser_id { " " code { (outside(id)) } } }
                             td.number { (grouped(create.credits)) span.unit { " credits" } } }
@@ -169,20 +170,20 @@ fn creates(story: &Story) -> Markup {
     }
 }
 
-fn asked(story: &Story) -> Markup {
+fn asked(details: &JobDetails) -> Markup {
     html! {
         section {
             h2 { "What it asks for" }
-            @for (name, json) in [("urls", &story.urls), ("scraper_params", &story.scraper_params), ("fields", &story.fields)] {
+            @for (name, json) in [("urls", &details.urls), ("scraper_params", &details.scraper_params), ("fields", &details.fields)] {
                 @if let Some(json) = json { h3 { (name) } pre { (outside_lines(&pretty(json))) } }
             }
         }
     }
 }
 
-fn result(story: &Story) -> Markup {
-    let Some(json) = &story.example_result else {
-        let why = story.events.iter().rev().find_map(narrate::no_examples);
+fn result(details: &JobDetails) -> Markup {
+    let Some(json) = &details.example_result else {
+        let why = details.events.iter().rev().find_map(narrate::no_examples);
         return html! {
             @if let Some(why) = why {
                 section { h2 { "What it found" } p { "Nothing is kept of it: " (outside(&why)) } }
@@ -193,7 +194,7 @@ fn result(story: &Story) -> Markup {
         section {
             h2 { "What it found" }
             @if json.get().len() > MAX_RESULT_BYTES {
-                p { "Too long for a page: " code { "parserd show " (story.row.id) " --json" } " has it." }
+                p { "Too long for a page: " code { "parserd show " (details.row.id) " --json" } " has it." }
             } @else {
                 pre { (outside_lines(&pretty(json))) }
             }

@@ -47,7 +47,7 @@ fn form(filter: &Filter) -> Markup {
                     }
                 }
             }
-            label.wide { "Name has"
+            label.wide { "Name contains"
                 input #q type="search" name="q" value=(filter.text) maxlength="200";
             }
             button { "Show" }
@@ -61,7 +61,7 @@ fn form(filter: &Filter) -> Markup {
 fn list(filter: &Filter, found: &JobPage, now: UnixMs) -> Markup {
     html! {
         @if found.lines.is_empty() {
-            p { "No job is so." }
+            p { "No jobs match." }
         } @else {
             table.jobs {
                 thead { tr { th { "Job" } th { "Name" } th { "State" } th { "Changed" } } }

@@ -19,17 +19,17 @@ use crate::{
     store::{
         StoreError,
         figures::FAILURES_LOOKED_AT,
-        report::{DoubtRow, NewsRow},
+        report::{DoubtRow, EventRow},
     },
     web::{
         Vitals,
-        snapshot::{Batch, Snapshot},
+        snapshot::{BatchProgress, Snapshot},
     },
 };
 
 /// How many creates in doubt are named, and how many events told.
 const DOUBTS_SHOWN: i64 = 20;
-const NEWS_SHOWN: i64 = 12;
+const EVENTS_SHOWN: i64 = 12;
 
 /// An estimate below this is no figure.
 const SHORT_MS: DurationMs = 5_000;
@@ -38,7 +38,7 @@ const SHORT_MS: DurationMs = 5_000;
 pub(super) async fn page(vitals: &Vitals, visitor: &Visitor) -> Result<Markup, StoreError> {
     let snapshot = vitals.looks.get().await?;
     let doubts = vitals.store.doubts(DOUBTS_SHOWN).await?;
-    let news = vitals.store.latest_news(NEWS_SHOWN).await?;
+    let events = vitals.store.latest_events(EVENTS_SHOWN).await?;
     let now = vitals.clock.now();
     let content = html! {
         h1 { "Overview" }
@@ -52,7 +52,7 @@ pub(super) async fn page(vitals: &Vitals, visitor: &Visitor) -> Result<Markup, S
         (oddities(&snapshot))
         (in_doubt(&doubts, now))
         (failures(&snapshot))
-        (latest(&news, now))
+        (latest(&events, now))
         p.note { "As of " (iso(snapshot.at)) ". "
             @if let Some(at) = vitals.metrics.progressed_at() { "Last progress " (when(at, now)) "." }
             @else { "No progress since parserd started." }
@@ -74,7 +74,7 @@ fn states(snapshot: &Snapshot) -> Markup {
     }
 }
 
-fn batch(batch: &Batch, gates: &[(Scope, Closure)]) -> Markup {
+fn batch(batch: &BatchProgress, gates: &[(Scope, Closure)]) -> Markup {
     let done = batch.total - batch.open;
     html! {
         section {
@@ -90,7 +90,7 @@ fn batch(batch: &Batch, gates: &[(Scope, Closure)]) -> Markup {
 }
 
 /// When it may be done, in words.
-fn end(batch: &Batch, gates: &[(Scope, Closure)]) -> String {
+fn end(batch: &BatchProgress, gates: &[(Scope, Closure)]) -> String {
     let held = gates
         .iter()
         .find(|(_, closure)| !closure.reason.is_passing());
@@ -106,7 +106,7 @@ fn end(batch: &Batch, gates: &[(Scope, Closure)]) -> String {
             span(left_ms)
         ),
         (_, None, _, None) => {
-            "When the rest is done cannot be told yet: too little has ended of late.".to_owned()
+            "Too few jobs have ended recently to tell when the rest will be done.".to_owned()
         }
     };
     for (jobs, which) in [
@@ -171,7 +171,7 @@ fn budget(vitals: &Vitals, snapshot: &Snapshot, now: UnixMs) -> Markup {
             h2 { "Credits" }
             table {
                 (row("spent today (UTC)", budget.spent_today, budget.max_credits_per_day))
-                (row("spent in all", budget.spent, budget.max_credits))
+                (row("spent in total", budget.spent, budget.max_credits))
                 tr { th scope="row" { "still to come, at most" } td.number { (grouped(to_come)) }
                     td { (grouped(budget.credits_per_create)) " a create" } }
             }
@@ -247,13 +247,13 @@ fn failures(snapshot: &Snapshot) -> Markup {
     }
 }
 
-fn latest(news: &[(i64, NewsRow)], now: UnixMs) -> Markup {
+fn latest(events: &[(i64, EventRow)], now: UnixMs) -> Markup {
     html! {
-        @if !news.is_empty() {
+        @if !events.is_empty() {
             section {
                 h2 { "What happened last" }
                 ul.lines {
-                    @for (job, row) in news {
+                    @for (job, row) in events {
                         li { span.hint { (when(row.event.at, now)) } " " a href={ "/jobs/" (job) } { (outside(&row.name)) }
                             ": " (outside(&narrate::event(&row.event))) }
                     }
@@ -283,7 +283,7 @@ mod tests {
             ((0, 0, 0), None, vec![], "at rest"),
             ((5, 0, 0), Some(90_000), vec![], "about 1 min 30 s"),
             ((5, 0, 0), Some(0), vec![], "takes a few seconds"),
-            ((5, 0, 0), None, vec![], "cannot be told yet"),
+            ((5, 0, 0), None, vec![], "Too few jobs have ended"),
             ((5, 0, 0), Some(90_000), closed(GateReason::Credits), "Held"),
             (
                 (5, 0, 0),
@@ -305,7 +305,7 @@ mod tests {
             ),
             ((5, 0, 5), Some(0), vec![], "Besides, 5 are PARKED"),
         ] {
-            let batch = Batch {
+            let batch = BatchProgress {
                 total: 9,
                 open,
                 later,

@@ -56,15 +56,15 @@ async fn a_base_url_that_would_give_the_key_away_is_refused() {
         ("ftp://localhost", "the base URL must be https"),
         (
             "https://u:p@example.com",
-            "the base URL must carry no user and no password",
+            "the base URL must not contain a user name or password",
         ),
         (
             "https://example.com/?api_key=x",
-            "the base URL must carry no query and no fragment",
+            "the base URL must not contain a query or fragment",
         ),
         (
             "https://example.com/#x",
-            "the base URL must carry no query and no fragment",
+            "the base URL must not contain a query or fragment",
         ),
     ] {
         assert_eq!(refused(url).to_string(), message);

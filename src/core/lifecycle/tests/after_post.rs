@@ -213,7 +213,7 @@ fn a_rejected_job_says_what_fits_the_services_words() {
     for (reply, hint) in [
         (http(400, "urls: at most 3"), "correct name"),
         (http(400, no_premium), "correct name"),
-        (http(403, no_premium), "take premium"),
+        (http(403, no_premium), "remove premium"),
         (http(403, OVER_COST), "raise max_cost"),
     ] {
         let label = format!("{reply:?}");

@@ -8,7 +8,7 @@ use crate::{
         blind::Blindness,
         ledger::KnownParser,
         listing::Listing,
-        outcome::{Flaws, Words},
+        outcome::{ErrorDetail, Flaws},
     },
     engine::worker::Worker,
     store::{JobStore, LIST_REPORT, NO_LIST, StoreError},
@@ -31,7 +31,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     }
 
     /// An answer was no list: whoever looks is told since when, and why.
-    pub(super) async fn go_blind(&self, words: &Words) -> Result<(), StoreError> {
+    pub(super) async fn go_blind(&self, words: &ErrorDetail) -> Result<(), StoreError> {
         let mut blindness = self.lists.blindness.lock().await;
         let before = match blindness.take() {
             Some(known) => known,
@@ -61,7 +61,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         listing: &mut Listing,
         flaws: &Flaws,
         mut known: Vec<KnownParser>,
-    ) -> Result<Result<Option<String>, Words>, StoreError> {
+    ) -> Result<Result<Option<String>, ErrorDetail>, StoreError> {
         let nameless: HashSet<_> = flaws.nameless.iter().collect();
         let seen: HashSet<_> = known
             .iter()
@@ -83,7 +83,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     .unwrap_or_default()
                     .shows_any =>
             {
-                Err(Words {
+                Err(ErrorDetail {
                     status: Some(200),
                     message: "null in the place of the account's list, which showed parsers before"
                         .to_owned(),
@@ -91,7 +91,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             }
             // Some services say so of an empty list.
             (true, None) => Ok(Some("it is null where a list should be".to_owned())),
-            (true, Some(why)) => Err(Words {
+            (true, Some(why)) => Err(ErrorDetail {
                 status: Some(200),
                 message: format!("null in the place of the account's list: {why}"),
             }),

@@ -20,7 +20,7 @@ async fn every_part_of_a_job_comes_back_as_it_was_stored() {
         listed("n_pd_1"),
         Event::CreateAnswered(CreateOutcome::InDoubt(
             crate::core::outcome::DoubtCause::AnswerLost,
-            Words {
+            ErrorDetail {
                 status: Some(502),
                 message: "it's \"cut\"\n\u{1f4da}".to_owned(),
             },
@@ -274,8 +274,8 @@ async fn the_result_is_kept_word_for_word() {
     let stored = f.job(job.id).await;
     assert_eq!(stored.progress, change.next);
     assert_eq!(stored.revision, job.revision + 1);
-    let story = f.store.story(job.id).await.unwrap().unwrap();
-    assert_eq!(story.example_result.unwrap().get(), text);
+    let details = f.store.details(job.id).await.unwrap().unwrap();
+    assert_eq!(details.example_result.unwrap().get(), text);
 }
 
 #[tokio::test]

@@ -27,8 +27,8 @@ const POISON: &[(&str, &str)] = &[
         "printf('%.*c', 5000, 'n'), '[\"http://a/\"]', NULL, NULL",
         "name has 5000 characters",
     ),
-    ("'u1', 'http://a/', NULL, NULL", "urls is no JSON"),
-    ("'u2', '', NULL, NULL", "urls is no JSON"),
+    ("'u1', 'http://a/', NULL, NULL", "urls is not a JSON array"),
+    ("'u2', '', NULL, NULL", "urls is not a JSON array"),
     ("'u3', '[]', NULL, NULL", "urls is empty"),
     (
         "'u4', CAST(x'5b22687474703a2f2f61ff225d' AS TEXT), NULL, NULL",
@@ -40,12 +40,12 @@ const POISON: &[(&str, &str)] = &[
     ),
     (
         "'u6', printf('%.*c', 900000, '['), NULL, NULL",
-        "urls is no JSON",
+        "urls is not a JSON array",
     ),
     ("'u7', '[\"https://[::1/\"]', NULL, NULL", "cannot be read"),
     (
         "'s1', '[\"http://a/\"]', 'render', NULL",
-        "scraper_params is no JSON",
+        "scraper_params is not valid JSON",
     ),
     ("'s2', '[\"http://a/\"]', '[]', NULL", "write an object"),
     (
@@ -129,7 +129,7 @@ async fn such_rows_can_be_shown_corrected_and_called_off() {
              fields = NULL, state = 'QUEUED' WHERE id = {id}"
         ))
         .await;
-        f.store.story(id).await.unwrap().unwrap();
+        f.store.details(id).await.unwrap().unwrap();
     }
     for queued in f.store.due_creates(NOW, 100).await.unwrap() {
         assert!(queued.spec.is_ok(), "{queued:?}");

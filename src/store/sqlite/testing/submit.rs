@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     core::job::{JobState, ParkReason},
-    core::spec::{JobSpec, Portion},
+    core::spec::{Batch, JobSpec},
     store::{
         Queue as _,
         sqlite::{Conflict, OperatorAction, Selection, Submitted, submit::BULK},
@@ -39,12 +39,12 @@ fn many(count: usize) -> Vec<JobSpec> {
     (0..count).map(|n| spec(&format!("job-{n}"))).collect()
 }
 
-fn portion(specs: impl AsRef<[JobSpec]>) -> Portion {
-    let mut portion = Portion::default();
+fn batch(specs: impl AsRef<[JobSpec]>) -> Batch {
+    let mut batch = Batch::default();
     for (place, spec) in specs.as_ref().iter().enumerate() {
-        portion.push(place, spec);
+        batch.push(place, spec);
     }
-    portion
+    batch
 }
 
 /// The database's own rules.
@@ -155,17 +155,17 @@ async fn what_goes_wrong_behind_many_jobs_leaves_nothing_and_harms_nothing() {
     let before = f.column(RULES).await;
     let taken = f.add("taken").await;
     let jobs = many(BULK + 2000);
-    // The last portion goes wrong, and at the second reading only, if at all.
+    // The last batch goes wrong, and at the second reading only, if at all.
     let store = f.store.clone();
     let submit = |last: fn(usize) -> io::Result<JobSpec>| {
-        let chunks: Vec<_> = jobs.chunks(1000).map(portion).collect();
+        let chunks: Vec<_> = jobs.chunks(1000).map(batch).collect();
         let readings = AtomicUsize::new(0);
-        let portions = move || {
+        let batches = move || {
             let reading = readings.fetch_add(1, Ordering::Relaxed);
-            let last = last(reading).map(|spec| portion(&[spec]));
+            let last = last(reading).map(|spec| batch(&[spec]));
             chunks.clone().into_iter().map(Ok).chain([last])
         };
-        store.submit_portions(portions, false)
+        store.submit_batches(batches, false)
     };
     let gone = submit(|reading| match reading {
         0 => Ok(spec("last")),

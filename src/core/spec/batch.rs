@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::JobSpec;
 use crate::core::job::UnixMs;
 
-/// How many jobs make a portion full.
+/// How many jobs make a batch full.
 const FULL_JOBS: usize = 1000;
 
 /// So many bytes make it full too, however few the jobs.
@@ -16,12 +16,12 @@ const FULL_BYTES: usize = 256 * 1024;
 /// Specs, each with its place (a line, or an index in a list), as JSON without line
 /// breaks: `[[name, urls, scraper_params, fields, priority, run_at, place], ...]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Portion {
+pub struct Batch {
     json: String,
     jobs: usize,
 }
 
-impl Default for Portion {
+impl Default for Batch {
     fn default() -> Self {
         Self {
             json: "[]".to_owned(),
@@ -30,7 +30,7 @@ impl Default for Portion {
     }
 }
 
-type Row = (
+type BatchRow = (
     String,
     Vec<String>,
     Option<Value>,
@@ -40,7 +40,7 @@ type Row = (
     usize,
 );
 
-impl Portion {
+impl Batch {
     /// Adds a job.
     pub fn push(&mut self, place: usize, spec: &JobSpec) {
         let null = || "null".to_owned();
@@ -61,8 +61,8 @@ impl Portion {
         self.jobs += 1;
     }
 
-    /// Whether it is time for another portion.
-    pub fn is_full(&self) -> bool {
+    /// Whether it is time for another batch.
+    pub fn at_capacity(&self) -> bool {
         self.jobs >= FULL_JOBS || self.json.len() >= FULL_BYTES
     }
 
@@ -98,10 +98,10 @@ impl Portion {
     /// The places and specs.
     ///
     /// # Errors
-    /// Where the portion was read from a line that was none.
+    /// Where the batch was read from a line that was none.
     pub fn specs(&self) -> Result<Vec<(usize, JobSpec)>, serde_json::Error> {
-        let rows: Vec<Row> = serde_json::from_str(&self.json)?;
-        let spec = |row: Row| {
+        let rows: Vec<BatchRow> = serde_json::from_str(&self.json)?;
+        let spec = |row: BatchRow| {
             let (name, urls, scraper_params, fields, priority, run_at, place) = row;
             let spec = JobSpec {
                 name,
@@ -144,32 +144,32 @@ mod tests {
             },
         ];
         for count in 0..=specs.len() {
-            let mut portion = Portion::default();
+            let mut batch = Batch::default();
             for (place, spec) in specs.iter().enumerate().take(count) {
-                portion.push(place + 7, spec);
+                batch.push(place + 7, spec);
             }
-            assert_eq!((portion.len(), portion.is_empty()), (count, count == 0));
+            assert_eq!((batch.len(), batch.is_empty()), (count, count == 0));
             let expected: Vec<_> = (7..).zip(specs.clone()).take(count).collect();
-            assert_eq!(portion.specs().unwrap(), expected);
-            let line = portion.line();
+            assert_eq!(batch.specs().unwrap(), expected);
+            let line = batch.line();
             assert_eq!(line.lines().count(), 1, "{line}");
-            assert_eq!(Portion::of_line(&line), Some(portion));
+            assert_eq!(Batch::of_line(&line), Some(batch));
         }
     }
 
     #[test]
-    fn a_portion_is_full_by_jobs_or_by_bytes() {
+    fn a_batch_is_full_by_jobs_or_by_bytes() {
         for (description, full_at) in [("short".to_owned(), FULL_JOBS), ("x".repeat(60_000), 5)] {
             let fields = Some(json!([{"name": "t", "description": description}]));
             let spec = JobSpec {
                 fields,
                 ..spec("a")
             };
-            let mut portion = Portion::default();
-            while !portion.is_full() {
-                portion.push(0, &spec);
+            let mut batch = Batch::default();
+            while !batch.at_capacity() {
+                batch.push(0, &spec);
             }
-            assert_eq!(portion.len(), full_at);
+            assert_eq!(batch.len(), full_at);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
 
 use super::Located;
-use crate::core::spec::{JobSpec, Portion};
+use crate::core::spec::{Batch, JobSpec};
 
 /// How many bytes are kept in memory.
 const IN_MEMORY: usize = 1024 * 1024;
@@ -17,12 +17,12 @@ const READ_AT_ONCE: usize = 64 * 1024;
 
 /// Jobs, written once.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
+pub(super) struct Spool {
     text: Text,
     pub(super) count: usize,
 }
 
-/// A portion a line.
+/// A batch a line.
 #[derive(Debug, Clone)]
 enum Text {
     Memory(Arc<[u8]>),
@@ -31,59 +31,59 @@ enum Text {
 }
 
 /// Jobs, still being written.
-pub(super) struct Keeping {
+pub(super) struct SpoolWriter {
     file: SpooledTempFile,
-    portion: Portion,
+    batch: Batch,
     count: usize,
 }
 
-impl Keeping {
+impl SpoolWriter {
     pub(super) fn new() -> Self {
         Self {
             file: spooled_tempfile(IN_MEMORY),
-            portion: Portion::default(),
+            batch: Batch::default(),
             count: 0,
         }
     }
 
     pub(super) fn push(&mut self, job: &Located<JobSpec>) -> io::Result<()> {
-        self.portion.push(job.line, &job.value);
+        self.batch.push(job.line, &job.value);
         self.count += 1;
-        if self.portion.is_full() {
-            self.end_portion()?;
+        if self.batch.at_capacity() {
+            self.end_batch()?;
         }
         Ok(())
     }
 
-    fn end_portion(&mut self) -> io::Result<()> {
-        let portion = std::mem::take(&mut self.portion);
-        self.file.write_all(portion.line().as_bytes())
+    fn end_batch(&mut self) -> io::Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        self.file.write_all(batch.line().as_bytes())
     }
 
-    pub(super) fn done(mut self) -> io::Result<Kept> {
-        if !self.portion.is_empty() {
-            self.end_portion()?;
+    pub(super) fn finish(mut self) -> io::Result<Spool> {
+        if !self.batch.is_empty() {
+            self.end_batch()?;
         }
         let text = match self.file.into_inner() {
             SpooledData::InMemory(bytes) => Text::Memory(bytes.into_inner().into()),
             SpooledData::OnDisk(file) => Text::Disk(Arc::new(file)),
         };
-        Ok(Kept {
+        Ok(Spool {
             text,
             count: self.count,
         })
     }
 }
 
-impl Kept {
+impl Spool {
     pub(super) fn all(
         jobs: impl Iterator<Item = io::Result<Located<JobSpec>>>,
     ) -> io::Result<Self> {
-        let mut keeping = Keeping::new();
+        let mut writer = SpoolWriter::new();
         for job in jobs {
-            keeping.push(&job?)?;
+            writer.push(&job?)?;
         }
-        keeping.done()
+        writer.finish()
     }
 
     pub(super) fn retain(
@@ -105,22 +105,21 @@ impl Kept {
         })
     }
 
-    pub(super) fn portions(&self) -> impl Iterator<Item = io::Result<Portion>> + Send + use<> {
+    pub(super) fn batches(&self) -> impl Iterator<Item = io::Result<Batch>> + Send + use<> {
         let (reader, error) = match self.reader() {
             Ok(reader) => (Some(reader), None),
             Err(error) => (None, Some(Err(error))),
         };
         let lines = reader.into_iter().flat_map(BufRead::lines);
-        let portion =
-            |line: String| Portion::of_line(&line).ok_or(io::ErrorKind::InvalidData.into());
+        let batch = |line: String| Batch::of_line(&line).ok_or(io::ErrorKind::InvalidData.into());
         error
             .into_iter()
-            .chain(lines.map(move |line| line.and_then(portion)))
+            .chain(lines.map(move |line| line.and_then(batch)))
     }
 
     pub(super) fn jobs(&self) -> impl Iterator<Item = io::Result<Located<JobSpec>>> + use<> {
-        self.portions().flat_map(|portion| {
-            let (jobs, error) = match portion.and_then(|portion| Ok(portion.specs()?)) {
+        self.batches().flat_map(|batch| {
+            let (jobs, error) = match batch.and_then(|batch| Ok(batch.specs()?)) {
                 Ok(jobs) => (jobs, None),
                 Err(error) => (Vec::new(), Some(Err(error))),
             };
