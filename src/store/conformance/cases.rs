@@ -6,7 +6,7 @@ use crate::{
         gate::{Closure, GateReason, Scope},
         job::{Job, JobId, JobState, ParkReason, ParserId},
         lifecycle::{Change, Event, Presence, Transition, decide},
-        outcome::{CreateOutcome, DoubtCause, Refusal, Words},
+        outcome::{CreateOutcome, DoubtCause, ErrorDetail, Refusal},
     },
     store::{
         outside::Operation,
@@ -113,7 +113,7 @@ async fn a_change_is_stored_on_the_revision_that_it_was_decided_for(
     let id = at.insert("a", 0);
     let job = at.job(id).await;
     assert_eq!(at.happen(&job, turn("n_pd_abcdefgh")).await, DURABLE);
-    let refused = Event::ListRefused(Refusal::Credits, Words::default());
+    let refused = Event::ListRefused(Refusal::Credits, ErrorDetail::default());
     assert_eq!(at.happen(&job, refused).await, Applied::Stale);
     assert_eq!(at.job(id).await.progress.state, JobState::Creating);
 }
@@ -130,7 +130,7 @@ async fn one_create_of_a_name_is_pending_at_a_time(mut at: Subject<impl JobStore
 
 async fn what_was_paid_for_is_kept_though_the_job_moved_on(mut at: Subject<impl JobStore>) {
     let job = at.creating("a").await;
-    let lost = CreateOutcome::InDoubt(DoubtCause::AnswerLost, Words::default());
+    let lost = CreateOutcome::InDoubt(DoubtCause::AnswerLost, ErrorDetail::default());
     at.happen(&job, Event::CreateAnswered(lost)).await;
     assert_eq!(at.happen(&job, created("late")).await, Applied::Stale);
     let facts = at.store.ledger("n_pd_abcdefgh").await.unwrap();
@@ -140,7 +140,7 @@ async fn what_was_paid_for_is_kept_though_the_job_moved_on(mut at: Subject<impl 
 
 async fn a_create_that_made_nothing_gives_its_credits_back(mut at: Subject<impl JobStore>) {
     let job = at.creating("a").await;
-    let refused = CreateOutcome::Refused(Refusal::Credits, Words::default());
+    let refused = CreateOutcome::Refused(Refusal::Credits, ErrorDetail::default());
     let applied = at.happen(&job, Event::CreateAnswered(refused)).await;
     let refund = Some((30_000, NOW));
     assert_eq!(applied, Applied::Durable { refund });
@@ -174,7 +174,7 @@ async fn a_gate_that_an_operator_opened_stays_open(mut at: Subject<impl JobStore
 
 async fn who_is_parked_for_a_reason_goes_on_when_it_is_lifted(mut at: Subject<impl JobStore>) {
     let id = at.insert("a", 0);
-    let refused = Event::ListRefused(Refusal::Credits, Words::default());
+    let refused = Event::ListRefused(Refusal::Credits, ErrorDetail::default());
     at.happen(&at.job(id).await, refused).await;
     let unpark = |reason| at.store.unpark(reason, 10, NOW);
     assert_eq!(unpark(ParkReason::Budget).await.unwrap(), 0);

@@ -13,7 +13,9 @@ use crate::{
         job::{Job, JobId, ParkReason, ParserId, UnixMs},
         lifecycle::{Change, Event, Presence, Sighting, Transition, decide},
         listing::Listing,
-        outcome::{CreateOutcome, DoubtCause, Finished, ListedParser, PollOutcome, Refusal, Words},
+        outcome::{
+            CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
+        },
         spec::JobSpec,
     },
     store::{
@@ -65,8 +67,8 @@ fn remote_name(name: &str, recreation: i64) -> String {
     spec.remote_name(u32::try_from(recreation).unwrap_or(0), true)
 }
 
-fn words(rng: &mut Rng) -> Words {
-    Words {
+fn words(rng: &mut Rng) -> ErrorDetail {
+    ErrorDetail {
         status: rng
             .choice([None, Some(400), Some(402), Some(500)])
             .flatten(),
