@@ -6,6 +6,7 @@ pub mod enqueue;
 pub mod key;
 pub mod metrics;
 pub mod naming;
+pub mod operate;
 pub mod operator;
 pub mod plan;
 pub mod retention;

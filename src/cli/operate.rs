@@ -3,6 +3,9 @@
 mod gates;
 mod price;
 
+use crate::core::lifecycle::Policy;
+use crate::engine::operate::{OperatorAction, operate as operate_on};
+use crate::wiring::policy;
 use std::collections::HashSet;
 
 use futures_util::TryStreamExt as _;
@@ -14,7 +17,7 @@ use crate::core::budget::Budget;
 use crate::core::job::{JobId, JobState, ParkReason};
 use crate::present::remedies::is_parked_for;
 use crate::store::report::JobRow;
-use crate::store::{OperatorAction, Role, Selection, Store, StoreError};
+use crate::store::{Role, Store, StoreError};
 use crate::{
     cli::output::say,
     present::format::{count, grouped, quoted},
@@ -106,7 +109,15 @@ pub(super) async fn operate(
         store.close().await;
         return Ok(Exit::Failed);
     } else {
-        change(&store, action, &verb, &chosen.rows, &budget).await?;
+        change(
+            &store,
+            &policy(settings),
+            action,
+            &verb,
+            &chosen.rows,
+            &budget,
+        )
+        .await?;
         gates.open(&store).await?;
     }
     store.close().await;
@@ -155,7 +166,7 @@ impl Verb {
 
 fn check_usage(verb: &Verb, action: OperatorAction, args: &SelectArgs) -> Result<(), Usage> {
     let verb = verb.name;
-    let (possible, _) = action.states();
+    let possible = action.states();
     if args.jobs.is_empty() && args.states.is_empty() && action != OperatorAction::Resume {
         let example = possible.last().map_or("", |state| state.as_str());
         return Err(Usage(format!(
@@ -204,7 +215,7 @@ async fn by_state(
     action: OperatorAction,
     states: &[JobState],
 ) -> Result<Chosen, StoreError> {
-    let (possible, _) = action.states();
+    let possible = action.states();
     let asked = if states.is_empty() { possible } else { states };
     let mut rows = store.rows(asked);
     let mut chosen = Chosen::default();
@@ -227,7 +238,7 @@ async fn by_key(
     verb: &Verb,
     keys: &[String],
 ) -> Result<Chosen, StoreError> {
-    let (possible, _) = action.states();
+    let possible = action.states();
     let mut chosen = Chosen::default();
     for key in keys {
         let found = match store.find(key).await? {
@@ -321,6 +332,7 @@ async fn given_up(
 /// Changes the jobs, and tells of those that were: others moved on meanwhile.
 async fn change(
     store: &Store,
+    policy: &Policy,
     action: OperatorAction,
     verb: &Verb,
     rows: &[JobRow],
@@ -328,8 +340,9 @@ async fn change(
 ) -> Result<(), StoreError> {
     let mut changed = HashSet::new();
     for step in rows.chunks(STEP_JOBS) {
-        let ids = step.iter().map(|row| JobId(row.id)).collect();
-        changed.extend(store.operate(action, Selection::Ids(ids)).await?);
+        let ids: Vec<_> = step.iter().map(|row| JobId(row.id)).collect();
+        let now = Clock::system().now();
+        changed.extend(operate_on(store, policy, action, &ids, now).await?);
     }
     let mine = rows.iter().filter(|row| changed.contains(&JobId(row.id)));
     let price = verb.price(Price::of(mine), budget);

@@ -320,6 +320,8 @@ impl Planning<'_> {
                         id: JobId(0),
                         name: value.name.clone(),
                         revision: 0,
+                        run_at: None,
+                        requested: crate::core::job::Requested::default(),
                         progress: Progress::queued(self.planner.now),
                     };
                     let prospect = self.planner.of(&job, &value).await?;

@@ -143,13 +143,15 @@ pub fn among(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::job::{JobId, Progress};
+    use crate::core::job::{JobId, Progress, Requested};
 
     fn job(remote_name: Option<&str>, candidates: &[&str]) -> Job {
         Job {
             id: JobId(1),
             name: "Books of 2026".to_owned(),
             revision: 1,
+            run_at: None,
+            requested: Requested::default(),
             progress: Progress {
                 remote_name: remote_name.map(str::to_owned),
                 candidates: candidates.iter().map(|text| id(text)).collect(),

@@ -185,6 +185,17 @@ pub struct Doubt {
 }
 
 impl Doubt {
+    /// The same, with nothing that a list has shown yet.
+    #[must_use]
+    pub const fn anew(self) -> Self {
+        Self {
+            absent_since: None,
+            absent_lists: 0,
+            untrusted_since: None,
+            ..self
+        }
+    }
+
     /// The same doubt, with `ms` that passed and do not count.
     #[must_use]
     pub fn skipping(self, ms: DurationMs) -> Self {
@@ -291,6 +302,22 @@ impl Progress {
     }
 }
 
+/// What an operator said of a job by SQL, and nobody has taken in yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Requested {
+    /// It is to be tried again.
+    pub retry: bool,
+    /// Its specification is another one.
+    pub edit: bool,
+}
+
+impl Requested {
+    /// Whether there is anything to take in.
+    pub const fn any(self) -> bool {
+        self.retry || self.edit
+    }
+}
+
 /// A job as the workers handle it. What is wanted of the service is its
 /// specification, which is read only where it is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -301,6 +328,10 @@ pub struct Job {
     pub name: String,
     /// Counts every change; a change is stored only on the revision it was decided for.
     pub revision: i64,
+    /// Not before this time, where a person wrote one.
+    pub run_at: Option<UnixMs>,
+    /// What was said of it by SQL and is to be taken in first.
+    pub requested: Requested,
     /// Where it stands.
     pub progress: Progress,
 }

@@ -1,11 +1,12 @@
 //! PURE: what becomes of a job when something happens to it.
 //!
 //! [`decide`] is total over state and event and has no clock, no random source
-//! and no I/O of its own. What an operator does by SQL (retry, cancel) is decided
-//! by the database's triggers; see `migrations/`.
+//! and no I/O of its own. What an operator does by SQL the database records, and it happens
+//! here: see [`Event::TakenIn`].
 
 mod create;
 mod doubt;
+mod operator;
 mod poll;
 
 use serde_json::{Value, json};
@@ -146,10 +147,23 @@ pub enum Event {
     /// A GET of the job's parser brought no answer or a refusal, and a list with the same key was
     /// answered.
     PolledAlone(ErrorDetail),
+    /// An operator wants it tried again.
+    Retried,
+    /// An operator calls it off.
+    Cancelled,
+    /// What an operator said of it by SQL is taken in.
+    TakenIn,
     /// An operator says that this parser is the one.
     Adopt(ParserId),
     /// An operator says that the create made nothing.
     NotCreated,
+}
+
+impl Event {
+    /// Whether it may happen to a job before what was said of it by SQL is taken in.
+    const fn goes_first(&self) -> bool {
+        matches!(self, Self::TakenIn | Self::Cancelled)
+    }
 }
 
 /// What becomes of the row in `creates` that stands for a create request.
@@ -211,6 +225,9 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         jitter,
     };
     let in_doubt = job.progress.doubt.is_some();
+    if job.requested.any() && !event.goes_first() {
+        return Transition::Ignored("what an operator said of it is taken in first");
+    }
     match event {
         Event::Listed {
             presence,
@@ -272,6 +289,26 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         Event::Elsewhere(words) => match job.progress.state {
             Generating => poll::elsewhere(&at, words),
             Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
+        },
+        Event::Retried => match job.progress.state {
+            Parked | Failed => operator::retried(&at),
+            Creating | Queued | Generating | Finished | Cancelled => {
+                Transition::Ignored("the job is neither PARKED nor FAILED")
+            }
+        },
+        Event::Cancelled => match job.progress.state {
+            Queued | Parked | Failed => operator::cancelled(&at),
+            Creating | Generating | Finished | Cancelled => {
+                Transition::Ignored("the job is under way or done")
+            }
+        },
+        Event::TakenIn => match job.progress.state {
+            Queued | Parked | Failed if job.requested.any() => {
+                operator::taken_in(&at, job.requested)
+            }
+            Creating | Queued | Generating | Parked | Finished | Failed | Cancelled => {
+                Transition::Ignored("nothing was said of the job")
+            }
         },
         Event::Adopt(parser_id) => match job.progress.state {
             Creating if in_doubt => doubt::adopted_by_operator(&at, parser_id),

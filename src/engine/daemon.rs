@@ -36,6 +36,7 @@ use crate::{
     engine::{
         key::KeyProof,
         metrics::Metrics,
+        operate,
         worker::{Done, HeldBack, Stop, Worker, survey::Survey},
     },
     store::{Commits, JobStore, Lane, QueuedJob, StoreError},
@@ -438,6 +439,12 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                  run_at: they are due at once"
             );
         }
+        operate::take_in(
+            &self.worker.store,
+            &self.worker.policy,
+            self.worker.clock.now(),
+        )
+        .await?;
         // Claimed ones wait behind new ones of a higher priority.
         self.unclaim_creates();
         self.worker.account.others_committed();

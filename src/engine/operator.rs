@@ -8,6 +8,7 @@ use crate::{
         lifecycle::{Event, Policy, Transition, decide},
         outcome::{Description, ErrorDetail, ListOutcome, PollOutcome},
     },
+    engine::operate,
     store::{Applied, Changes as _, Intent, Ledger as _, Queue as _, Store, StoreError},
 };
 
@@ -75,11 +76,16 @@ pub async fn settle<S: Service>(
         return Ok(Settled::HeldByAnother(parser.clone()));
     }
     let mut is_vouched_for = false;
-    // Twice: parserd itself may have looked at the job meanwhile.
-    for _ in 0..2 {
+    // More than once: parserd itself may have looked at the job meanwhile, or something was said
+    // of it by SQL.
+    for _ in 0..3 {
         let Some(job) = store.job(id).await? else {
             break;
         };
+        if job.requested.any() {
+            operate::take_in(store, policy, now).await?;
+            continue;
+        }
         let event = match word {
             Word::Adopt(parser) => Event::Adopt(parser.clone()),
             Word::NotCreated => Event::NotCreated,
@@ -211,6 +217,8 @@ mod tests {
             id: JobId(1),
             name: "books".to_owned(),
             revision: 1,
+            run_at: None,
+            requested: crate::core::job::Requested::default(),
             progress: Progress {
                 remote_name: Some("books_pd_abcd2345".to_owned()),
                 ..Progress::queued(0)

@@ -70,8 +70,12 @@ impl<D: JobStore> Queue for Simulated<D> {
         read(self.0.due_polls_apart(now, since, limit)).await
     }
 
-    async fn generating(&self, ids: &[JobId]) -> Result<Vec<Job>> {
-        read(self.0.generating(ids)).await
+    async fn requested(&self, limit: usize) -> Result<Vec<Job>> {
+        read(self.0.requested(limit)).await
+    }
+
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>> {
+        read(self.0.jobs(ids)).await
     }
 
     async fn last_finished(&self, limit: usize) -> Result<Vec<Job>> {

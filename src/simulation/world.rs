@@ -304,7 +304,12 @@ impl Sim {
 
     /// Most often where it matters most.
     fn wreaks_once_in(&self) -> u32 {
-        if self.plan.focus == Some(Focus::Freeze) && self.has_late_create() {
+        let is_time = match self.plan.focus {
+            Some(Focus::Freeze) => self.has_late_create(),
+            Some(Focus::Retry) => self.books.jobs.iter().any(|job| job.state == "FAILED"),
+            _ => false,
+        };
+        if is_time {
             self.plan.chaos_once_in.min(8)
         } else {
             self.plan.chaos_once_in

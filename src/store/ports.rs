@@ -204,14 +204,17 @@ pub trait Queue: Send + Sync {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Job>, StoreError>> + Send;
 
-    /// Those of these jobs that are GENERATING.
+    /// Jobs of which an operator said something by SQL that nobody has taken in, by id.
     ///
     /// # Errors
     /// Whatever the store says.
-    fn generating(
-        &self,
-        ids: &[JobId],
-    ) -> impl Future<Output = Result<Vec<Job>, StoreError>> + Send;
+    fn requested(&self, limit: usize) -> impl Future<Output = Result<Vec<Job>, StoreError>> + Send;
+
+    /// Those of these jobs that are there, by id.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn jobs(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Job>, StoreError>> + Send;
 
     /// The last jobs that FINISHED, by their ids, oldest first.
     ///

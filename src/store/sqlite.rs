@@ -46,7 +46,7 @@ pub use file::{beside, check_access, folder_of, has_content, resolved};
 pub use given_up::{GivenUp, PendingCreate};
 pub use hold::has_daemon;
 pub use place::shared_file_system;
-pub use submit::{Conflict, OperatorAction, Selection, Submitted};
+pub use submit::{Conflict, Submitted};
 
 use super::ports::{Facts, JobStore};
 use hold::Hold;

@@ -1,6 +1,7 @@
 //! What a person does from the page: the same as `parserd retry`, `cancel`, `resume` and
 //! `resolve` do.
 
+use crate::engine::operate::{OperatorAction, operate as operate_on};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
@@ -19,7 +20,7 @@ use crate::{
     core::job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     engine::metrics::Refusal,
     engine::operator::{self, Asking, Settled, Word},
-    store::{Gates as _, OperatorAction, Queue as _, Selection, StoreError, report::HistoryRow},
+    store::{Gates as _, Queue as _, StoreError, report::HistoryRow},
 };
 
 /// A form is no longer than this, in bytes.
@@ -109,8 +110,8 @@ impl Action {
             _ => false,
         };
         match self {
-            Self::Retry => OperatorAction::Retry.states().0.contains(&state),
-            Self::Cancel => OperatorAction::Cancel.states().0.contains(&state),
+            Self::Retry => OperatorAction::Retry.states().contains(&state),
+            Self::Cancel => OperatorAction::Cancel.states().contains(&state),
             Self::Adopt | Self::NotCreated => is_open_question,
         }
     }
@@ -274,10 +275,8 @@ async fn operate(
     action: OperatorAction,
     id: JobId,
 ) -> Result<Result<(), String>, StoreError> {
-    let changed = vitals
-        .store
-        .operate(action, Selection::Ids(vec![id]))
-        .await?;
+    let (store, policy, now) = (&vitals.store, &vitals.policy, vitals.clock.now());
+    let changed = operate_on(store, policy, action, &[id], now).await?;
     Ok(if changed.is_empty() {
         Err("its state has changed in the meantime".to_owned())
     } else {

@@ -1,6 +1,7 @@
 //! The gates that `resume` opens.
 
 use super::SelectArgs;
+use crate::engine::operate::OperatorAction;
 use crate::present::remedies::is_parked_for;
 use crate::{
     cli::output::say,
@@ -11,7 +12,7 @@ use crate::{
         job::{ParkReason, UnixMs},
     },
     present::format::{cost, count, lasting},
-    store::{Gates as _, OperatorAction, Store, StoreError, report::JobRow},
+    store::{Gates as _, Store, StoreError, report::JobRow},
 };
 
 /// Jobs that are PARKED for these go on when the gates are open.

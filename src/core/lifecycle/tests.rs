@@ -60,6 +60,8 @@ fn job(progress: Progress) -> Job {
         id: JobId(1),
         name: "books".to_owned(),
         revision: 3,
+        run_at: None,
+        requested: crate::core::job::Requested::default(),
         progress,
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     api::Service,
     core::{
         gate::Scope,
-        job::{Job, JobId},
+        job::{Job, JobId, JobState},
         schedule::DuePolls,
     },
     engine::worker::{
@@ -60,7 +60,8 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Jobs that a list showed news of.
     pub(super) async fn claim_found(&mut self) -> Result<(), StoreError> {
         let ids: Vec<_> = self.surveys.found.iter().take(BATCH).copied().collect();
-        let jobs = self.worker.store.generating(&ids).await?;
+        let mut jobs = self.worker.store.jobs(&ids).await?;
+        jobs.retain(|job| job.progress.state == JobState::Generating);
         self.surveys.found.drain(..ids.len());
         self.lease_polls(jobs);
         Ok(())

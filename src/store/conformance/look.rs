@@ -75,8 +75,10 @@ async fn queue<D: JobStore>(store: &D, now: UnixMs, lines: &mut Vec<String>) {
         let names = store.sent_names(*id).await.unwrap();
         add("sent names", format!("{names:?}"));
     }
-    let generating = store.generating(&ids).await.unwrap();
-    add("generating", sorted(generating));
+    let jobs = store.jobs(&ids).await.unwrap();
+    add("jobs", format!("{jobs:?}"));
+    let requested = store.requested(2).await.unwrap();
+    add("requested", format!("{requested:?}"));
     let finished = store.last_finished(2).await.unwrap();
     add("last finished", format!("{finished:?}"));
     let interrupted = store.interrupted().await.unwrap();

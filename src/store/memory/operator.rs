@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::tables::{JobRow, Tables};
-use crate::core::job::{ErrorKind, Job, JobId, JobState, Progress, UnixMs};
+use crate::core::job::{ErrorKind, Job, JobId, JobState, Progress, Requested, UnixMs};
 
 /// Why nothing was changed, as the database says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +40,14 @@ impl Tables {
                 id,
                 name: name.to_owned(),
                 revision: 0,
+                run_at,
+                requested: Requested::default(),
                 progress: Progress::queued(run_at.unwrap_or(now)),
             },
             urls: urls.to_owned(),
             scraper_params: None,
             fields: None,
             priority,
-            run_at,
             created_at: now,
             updated_at: now,
             epoch: 0,
@@ -62,7 +63,7 @@ impl Tables {
         let Some(row) = self.jobs.get_mut(&id) else {
             return Ok(false);
         };
-        let progress = &mut row.job.progress;
+        let progress = &row.job.progress;
         let may_finish = progress.parser_id.is_some() && MAY_FINISH.contains(&progress.error_kind);
         let is_waiting = match progress.state {
             JobState::Queued | JobState::Parked | JobState::Failed => true,
@@ -81,9 +82,7 @@ impl Tables {
             "name": row.job.name, "urls": row.urls, "scraper_params": row.scraper_params,
             "fields": row.fields, "parser_id": progress.parser_id,
         }});
-        progress.parser_id = None;
-        progress.parser_version = None;
-        progress.recreation = 0;
+        row.job.requested.edit = true;
         row.job.revision += 1;
         row.updated_at = now;
         urls.clone_into(&mut row.urls);
@@ -128,8 +127,10 @@ impl Tables {
         progress.park_reason = None;
         progress.finished_at = (to == JobState::Cancelled).then_some(now);
         if to == JobState::Queued {
-            row.job.revision += 1;
-            row.try_again(&old, now);
+            row.job.requested.retry = true;
+            row.job.progress.due_at = now;
+        } else {
+            row.job.requested = Requested::default();
         }
         let event = match to {
             JobState::Cancelled => "cancelled",
@@ -141,46 +142,5 @@ impl Tables {
         });
         self.note(id, now, event, detail);
         Ok(true)
-    }
-}
-
-impl JobRow {
-    /// A create in doubt is settled before anything is sent; a parser that may still finish is
-    /// polled again, not paid for again.
-    fn try_again(&mut self, old: &Progress, now: UnixMs) {
-        let may_finish = MAY_FINISH.contains(&old.error_kind);
-        let progress = &mut self.job.progress;
-        progress.state = if old.doubt.is_some() {
-            JobState::Creating
-        } else if old.parser_id.is_some() && may_finish {
-            JobState::Generating
-        } else {
-            JobState::Queued
-        };
-        progress.due_at = if old.doubt.is_some() || may_finish {
-            now
-        } else {
-            now.max(self.run_at.unwrap_or(0))
-        };
-        let is_lost = [Some(ErrorKind::GenerationFailed), Some(ErrorKind::NotFound)]
-            .contains(&old.error_kind);
-        progress.recreation += i64::from(old.parser_id.is_some() && is_lost);
-        progress.generating_since = may_finish.then_some(now);
-        progress.generated_at = None;
-        progress.attempts = 0;
-        progress.holds = 0;
-        progress.polls = 0;
-        progress.poll_errors = 0;
-        progress.missing_lists = 0;
-        if let Some(doubt) = &mut progress.doubt {
-            doubt.absent_since = None;
-            doubt.absent_lists = 0;
-            doubt.untrusted_since = None;
-        }
-        progress.candidates.clear();
-        progress.error_kind = None;
-        progress.error_status = None;
-        progress.error_message = None;
-        progress.error_hint = None;
     }
 }

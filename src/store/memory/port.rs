@@ -10,7 +10,9 @@ use crate::{
     core::{
         budget::{DAY_MS, Redated, Spent, utc_day},
         gate::{Closure, Scope},
-        job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, Progress, UnixMs},
+        job::{
+            DurationMs, Job, JobId, JobState, ParkReason, ParserId, Progress, Requested, UnixMs,
+        },
         ledger::{Elsewhere, KnownParser, LedgerFacts, Stranger},
         lifecycle::{self, Change},
         listing::Listing,
@@ -70,7 +72,11 @@ fn waiting(tables: &Tables, lane: Lane) -> impl Iterator<Item = &JobRow> {
         Lane::Poll => JobState::Generating,
     };
     let rows = tables.in_state(state);
-    rows.filter(move |row| lane != Lane::Reconcile || row.job.progress.doubt.is_some())
+    rows.filter(move |row| match lane {
+        Lane::Create => !row.job.requested.any(),
+        Lane::Reconcile => row.job.progress.doubt.is_some(),
+        Lane::Poll => true,
+    })
 }
 
 fn jobs<'t>(rows: impl IntoIterator<Item = &'t JobRow>, limit: usize) -> Vec<Job> {
@@ -121,9 +127,15 @@ impl Queue for Memory {
         Ok(jobs(rows.filter(is_apart), limit))
     }
 
-    async fn generating(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+    async fn requested(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
         let tables = self.tables();
-        let rows = tables.in_state(JobState::Generating);
+        let rows = tables.jobs.values();
+        Ok(jobs(rows.filter(|row| row.job.requested.any()), limit))
+    }
+
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+        let tables = self.tables();
+        let rows = tables.jobs.values();
         Ok(jobs(
             rows.filter(|row| ids.contains(&row.job.id)),
             usize::MAX,
@@ -238,6 +250,7 @@ impl Tables {
             row.epoch = epoch;
         }
         row.job.progress = change.next.clone();
+        row.job.requested = Requested::default();
         row.job.revision += 1;
         row.updated_at = now;
         if let Some(result) = &change.example_result {
@@ -366,7 +379,7 @@ impl Times for Memory {
             JobState::Creating | JobState::Generating => true,
             JobState::Parked => row.job.progress.doubt.is_some(),
             JobState::Queued => {
-                Some(row.job.progress.due_at) != row.run_at
+                Some(row.job.progress.due_at) != row.job.run_at
                     && row.updated_at <= before
                     && (step_ms < 0 || row.job.progress.due_at > before)
             }
@@ -417,12 +430,12 @@ impl Times for Memory {
         let misdated = |row: &JobRow| {
             let due_at = row.job.progress.due_at;
             row.job.progress.state == JobState::Queued
-                && Some(due_at) != row.run_at
+                && Some(due_at) != row.job.run_at
                 && due_at > now + MOMENT_MS
                 && (row.updated_at > now || due_at == row.created_at)
         };
         let dated = tables.change(misdated, |row| {
-            row.job.progress.due_at = now.max(row.run_at.unwrap_or(0));
+            row.job.progress.due_at = now.max(row.job.run_at.unwrap_or(0));
             row.updated_at = now;
         });
         let misdated_later = |row: &JobRow| {
@@ -843,7 +856,7 @@ impl Gates for Memory {
             progress.error_status = None;
             progress.error_message = None;
             progress.error_hint = None;
-            progress.due_at = now.max(row.run_at.unwrap_or(0));
+            progress.due_at = now.max(row.job.run_at.unwrap_or(0));
             row.updated_at = now;
         });
         for id in &freed {

@@ -20,7 +20,6 @@ pub(crate) struct JobRow {
     pub scraper_params: Option<String>,
     pub fields: Option<String>,
     pub priority: i64,
-    pub run_at: Option<UnixMs>,
     pub created_at: UnixMs,
     pub updated_at: UnixMs,
     /// The epoch in which the job came by its parser.
@@ -232,7 +231,7 @@ impl JobRow {
     pub(super) fn shift(&mut self, by: DurationMs) {
         let progress = &mut self.job.progress;
         progress.due_at = match progress.state {
-            JobState::Queued => (progress.due_at + by).max(self.run_at.unwrap_or(0)),
+            JobState::Queued => (progress.due_at + by).max(self.job.run_at.unwrap_or(0)),
             JobState::Parked => progress.due_at,
             _ => progress.due_at + by,
         };

@@ -95,6 +95,7 @@ static UPDATE: LazyLock<BatchStatement> = LazyLock::new(|| {
     let mut columns = vec!["id", "revision", "at", "example_result"];
     columns.extend(rows::PROGRESS_COLUMNS);
     let mut update = "UPDATE jobs SET revision = jobs.revision + 1, updated_at = change.at, \
+                      retry_requested_at = NULL, edit_requested_at = NULL, \
                       example_result = coalesce(change.example_result, jobs.example_result)"
         .to_owned();
     for column in rows::PROGRESS_COLUMNS {

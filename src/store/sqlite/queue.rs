@@ -22,7 +22,8 @@ const fn next_due_sql(lane: Lane) -> &'static str {
     match lane {
         Lane::Create => {
             "SELECT min(due_at) FROM jobs INDEXED BY jobs_queued_due \
-             WHERE state = 'QUEUED' AND due_at > ?1"
+             WHERE state = 'QUEUED' AND due_at > ?1 \
+             AND retry_requested_at IS NULL AND edit_requested_at IS NULL"
         }
         Lane::Reconcile => {
             "SELECT min(due_at) FROM jobs INDEXED BY jobs_creating \
@@ -129,16 +130,26 @@ impl Queue for Store {
         jobs(&rows)
     }
 
-    async fn generating(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+    async fn requested(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.due(
+            "FROM jobs INDEXED BY jobs_requested WHERE ?1 = ?1 \
+             AND (retry_requested_at IS NOT NULL OR edit_requested_at IS NOT NULL) ORDER BY id LIMIT ?2",
+            0,
+            limit,
+        )
+        .await
+    }
+
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
         let sql = format!(
-            "SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'GENERATING' \
-             AND id IN (SELECT value FROM json_each(?1))"
+            "SELECT {JOB_COLUMNS} FROM jobs \
+             WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(json!(ids).to_string())
             .fetch_all(&self.readers)
             .await
-            .trying("read jobs to poll")?;
+            .trying("read jobs")?;
         jobs(&rows)
     }
 
@@ -241,6 +252,7 @@ pub(super) fn due_creates_sql() -> String {
          SELECT {JOB_COLUMNS}, urls, scraper_params, fields
          FROM level CROSS JOIN jobs INDEXED BY jobs_queued
            ON jobs.state = 'QUEUED' AND jobs.priority = level.priority AND jobs.due_at <= ?1
+           AND jobs.retry_requested_at IS NULL AND jobs.edit_requested_at IS NULL
          LIMIT ?2",
         JOB_COLUMNS = prefixed(),
     )

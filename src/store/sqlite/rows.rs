@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::batch::Bound;
-use crate::core::job::{Doubt, DoubtCause, Job, JobId, JobState, ParserId, Progress};
+use crate::core::job::{Doubt, DoubtCause, Job, JobId, JobState, ParserId, Progress, Requested};
 
 /// The columns that parserd moves, in the order of [`bind`].
 pub(super) const PROGRESS_COLUMNS: &[&str] = &[
@@ -40,7 +40,7 @@ pub(super) const PROGRESS_COLUMNS: &[&str] = &[
 ];
 
 /// The columns of [`job`], for a SELECT.
-pub(super) const JOB_COLUMNS: &str = "id, name, revision, state, park_reason, due_at, remote_name, \
+pub(super) const JOB_COLUMNS: &str = "id, name, revision, run_at, retry_requested_at, edit_requested_at, state, park_reason, due_at, remote_name, \
     recreation, parser_id, parser_version, generating_since, generated_at, creates, attempts, \
     holds, polls, poll_errors, missing_lists, doubt_since, doubt_cause, absent_since, absent_lists, \
     untrusted_since, candidates, dismissed, error_kind, error_status, error_message, error_hint, finished_at";
@@ -116,6 +116,15 @@ pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
         id: JobId(row.try_get("id")?),
         name: name(row)?,
         revision: row.try_get("revision")?,
+        run_at: row.try_get("run_at")?,
+        requested: Requested {
+            retry: row
+                .try_get::<Option<i64>, _>("retry_requested_at")?
+                .is_some(),
+            edit: row
+                .try_get::<Option<i64>, _>("edit_requested_at")?
+                .is_some(),
+        },
         progress: Progress {
             state,
             park_reason: named(row, "park_reason")?,
@@ -174,7 +183,15 @@ mod tests {
     #[test]
     fn the_list_to_read_is_the_list_to_write_with_the_row_itself() {
         let read: Vec<_> = JOB_COLUMNS.split(", ").map(str::trim).collect();
-        assert_eq!(&read[..3], ["id", "name", "revision"]);
-        assert_eq!(&read[3..], PROGRESS_COLUMNS);
+        let own = [
+            "id",
+            "name",
+            "revision",
+            "run_at",
+            "retry_requested_at",
+            "edit_requested_at",
+        ];
+        assert_eq!(&read[..own.len()], own);
+        assert_eq!(&read[own.len()..], PROGRESS_COLUMNS);
     }
 }

@@ -1,13 +1,13 @@
-//! What people put in: jobs from files, and an operator's word on jobs.
+//! What people put in: jobs from files.
 
 use std::{collections::HashMap, io};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::{Store, StoreError, rows};
 use crate::{
-    core::job::{JobId, JobState, ParkReason},
+    core::job::JobId,
     core::spec::{Batch, JobSpec},
 };
 
@@ -46,42 +46,6 @@ pub struct Conflict {
     pub id: JobId,
     /// That job's state.
     pub state: String,
-}
-
-/// What an operator wants of jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OperatorAction {
-    /// PARKED and FAILED jobs go on.
-    Retry,
-    /// PARKED jobs go on.
-    Resume,
-    /// QUEUED, PARKED and FAILED jobs are called off.
-    Cancel,
-}
-
-impl OperatorAction {
-    /// The states from which it is possible, and the one that an operator sets.
-    pub const fn states(self) -> (&'static [JobState], JobState) {
-        match self {
-            Self::Retry => (&[JobState::Parked, JobState::Failed], JobState::Queued),
-            Self::Resume => (&[JobState::Parked], JobState::Queued),
-            Self::Cancel => (
-                &[JobState::Queued, JobState::Parked, JobState::Failed],
-                JobState::Cancelled,
-            ),
-        }
-    }
-}
-
-/// Which jobs an operator means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
-    /// These ones.
-    Ids(Vec<JobId>),
-    /// All in one of these states.
-    States(Vec<JobState>),
-    /// All that are PARKED for one of these reasons.
-    ParkedFor(Vec<ParkReason>),
 }
 
 impl Store {
@@ -196,43 +160,6 @@ impl Store {
             );
         }
         Ok(there)
-    }
-
-    /// Does what an operator wants, where it is possible; returns which jobs it was.
-    /// The triggers decide what it means for each job.
-    ///
-    /// # Errors
-    /// Whatever SQLite says; then nothing was changed.
-    pub async fn operate(
-        &self,
-        action: OperatorAction,
-        selection: Selection,
-    ) -> Result<Vec<JobId>, StoreError> {
-        let (from, to) = action.states();
-        let among = |values: Value| values.to_string();
-        let (condition, values) = match selection {
-            Selection::Ids(ids) => ("id", among(json!(ids))),
-            Selection::States(states) => ("state", among(json!(states))),
-            Selection::ParkedFor(reasons) => ("park_reason", among(json!(reasons))),
-        };
-        let from = json!(from).to_string();
-        let sql = format!(
-            "UPDATE jobs SET state = ?1 WHERE state IN (SELECT value FROM json_each(?2)) \
-             AND {condition} IN (SELECT value FROM json_each(?3)) RETURNING id"
-        );
-        self.writer
-            .run("change jobs", move |connection| {
-                Box::pin(async move {
-                    let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
-                        .bind(to.as_str())
-                        .bind(from)
-                        .bind(values)
-                        .fetch_all(connection)
-                        .await?;
-                    Ok(ids.into_iter().map(JobId).collect())
-                })
-            })
-            .await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every state with every event: one literal table.
 
 use super::*;
+use crate::core::job::Requested;
 
 /// Every kind of job, and its column in [`TABLE`]; none for those that no event moves.
 pub(super) fn jobs() -> Vec<(Option<usize>, Job)> {
@@ -9,10 +10,11 @@ pub(super) fn jobs() -> Vec<(Option<usize>, Job)> {
         (Some(1), creating()),
         (Some(3), generating()),
         (Some(4), parked(ParkReason::Ambiguous)),
-        (Some(4), parked_in_doubt()),
-        (None, parked(ParkReason::Credits)),
-        (None, parked(ParkReason::Unauthorized)),
-        (None, parked(ParkReason::Budget)),
+        (Some(5), parked_in_doubt()),
+        (Some(6), parked(ParkReason::Credits)),
+        (Some(6), parked(ParkReason::Unauthorized)),
+        (Some(6), parked(ParkReason::Budget)),
+        (Some(9), requested(queued())),
         (None, finished()),
         (None, cancelled()),
     ];
@@ -21,8 +23,23 @@ pub(super) fn jobs() -> Vec<(Option<usize>, Job)> {
             .iter()
             .map(|cause| (Some(2), in_doubt(*cause))),
     );
-    jobs.extend(ErrorKind::ALL.iter().map(|kind| (None, failed(*kind))));
+    jobs.extend(ErrorKind::ALL.iter().map(|kind| {
+        let may_finish = matches!(
+            kind,
+            ErrorKind::GenerationTimeout | ErrorKind::UnexpectedResponse
+        );
+        (Some(if may_finish { 8 } else { 7 }), failed(*kind))
+    }));
     jobs
+}
+
+/// One of which something was said by SQL.
+fn requested(mut job: Job) -> Job {
+    job.requested = Requested {
+        retry: true,
+        edit: true,
+    };
+    job
 }
 
 /// Every event, with its variants, under the names of [`TABLE`].
@@ -166,6 +183,9 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
         ("404, no list", gone(Sighting::NoList)),
         ("404, elsewhere", Event::Elsewhere(words(Some(404)))),
         ("alone", Event::PolledAlone(words(Some(503)))),
+        ("retried", Event::Retried),
+        ("cancelled", Event::Cancelled),
+        ("taken in", Event::TakenIn),
         ("adopt", Event::Adopt(id("p9"))),
         ("not created", Event::NotCreated),
     ]
@@ -183,61 +203,65 @@ fn examples() -> Finished {
 /// Ignored.
 const I: &str = "ignored";
 
-/// QUEUED, CREATING, CREATING in doubt, GENERATING, PARKED ambiguous. Every event is
-/// ignored by every other kind of job.
+/// QUEUED, CREATING, CREATING in doubt, GENERATING, PARKED ambiguous, the same in doubt, PARKED
+/// otherwise, FAILED, FAILED with a parser that may still finish, and one of which something was
+/// said by SQL. Every event is ignored by every other kind of job.
 #[rustfmt::skip]
-const TABLE: &[(&str, [&str; 5])] = &[
-    ("listed absent",         ["CREATING, intent, -", I, I, I, I]),
-    ("listed one",            ["GENERATING, -, -", I, I, I, I]),
-    ("listed several",        ["PARKED ambiguous, -, -", I, I, I, I]),
-    ("listed its own",        ["GENERATING, -, -", I, I, I, I]),
-    ("listed suspects",       ["PARKED ambiguous, -, -", I, I, I, I]),
-    ("listed unresolved",     ["CREATING in doubt, -, -", I, I, I, I]),
-    ("listed unproven",       ["QUEUED, -, -", I, I, I, I]),
-    ("list 401",              ["PARKED unauthorized, -, unauthorized", I, I, I, I]),
-    ("list 402",              ["PARKED credits, -, credits", I, I, I, I]),
-    ("list 429",              ["QUEUED, -, throttled", I, I, I, I]),
-    ("over the day's budget", ["PARKED budget, -, -", I, I, I, I]),
-    ("over the budget",       ["PARKED budget, -, -", I, I, I, I]),
-    ("unusable",              ["FAILED bad_request, -, -", I, I, I, I]),
-    ("created",               [I, "GENERATING, made p1, accepted", "GENERATING, made p1, accepted", I, I]),
-    ("created, no version",   [I, "GENERATING, made p1, accepted", "GENERATING, made p1, accepted", I, I]),
-    ("rejected",              [I, "FAILED bad_request, not made, answered", I, I, I]),
-    ("create 401",            [I, "PARKED unauthorized, not made, unauthorized", I, I, I]),
-    ("create 402",            [I, "PARKED credits, not made, credits", I, I, I]),
-    ("create 429",            [I, "QUEUED, not made, throttled", I, I, I]),
-    ("not sent",              [I, "QUEUED, not made, not connected", I, I, I]),
-    ("create 500",            [I, "CREATING in doubt, -, answered", I, I, I]),
-    ("create 503, later",     [I, "CREATING in doubt, -, throttled", I, I, I]),
-    ("answer lost",           [I, "CREATING in doubt, -, answered", I, I, I]),
-    ("interrupted",           [I, "CREATING in doubt, -, -", I, I, I]),
-    ("seen one",              [I, I, "GENERATING, made p1, -", I, I]),
-    ("seen several",          [I, I, "PARKED ambiguous in doubt, -, -", I, I]),
-    ("seen suspects",         [I, I, "CREATING in doubt, -, -", I, I]),
-    ("seen absent",           [I, I, "CREATING in doubt, -, -", I, I]),
-    ("seen unproven",         [I, I, "CREATING in doubt, -, -", I, I]),
-    ("no list",               [I, I, "CREATING in doubt, -, -", I, I]),
-    ("poll FINISHED",         [I, I, I, "FINISHED, -, accepted", I]),
-    ("poll FAILED",           [I, I, I, "FAILED generation_failed, -, accepted", I]),
-    ("poll GENERATING",       [I, I, I, "GENERATING, -, accepted", I]),
-    ("poll PAUSED",           [I, I, I, "GENERATING, -, accepted", I]),
-    ("poll 404",              [I, I, I, "GENERATING, -, answered", I]),
-    ("poll 401",              [I, I, I, "GENERATING, -, unauthorized", I]),
-    ("poll 402",              [I, I, I, "GENERATING, -, credits", I]),
-    ("poll 429",              [I, I, I, "GENERATING, -, throttled", I]),
-    ("poll 500",              [I, I, I, "GENERATING, -, answered", I]),
-    ("poll unreadable",       [I, I, I, "GENERATING, -, answered", I]),
-    ("poll lost",             [I, I, I, "GENERATING, -, not connected", I]),
-    ("404, listed",           [I, I, I, "GENERATING, -, answered", I]),
-    ("404, another listed",   [I, I, I, "GENERATING, -, answered", I]),
-    ("404, listed twice",     [I, I, I, "GENERATING, -, answered", I]),
-    ("404, absent",           [I, I, I, "GENERATING, -, answered", I]),
-    ("404, unproven",         [I, I, I, "GENERATING, -, answered", I]),
-    ("404, no list",          [I, I, I, "GENERATING, -, answered", I]),
-    ("404, elsewhere",        [I, I, I, "GENERATING, -, answered", I]),
-    ("alone",        [I, I, I, "GENERATING, -, answered", I]),
-    ("adopt",                 [I, I, "GENERATING, made p9, -", I, "GENERATING, made p9, -"]),
-    ("not created",           [I, I, "QUEUED, not made, -", I, "QUEUED, not made, -"]),
+const TABLE: &[(&str, [&str; 10])] = &[
+    ("listed absent",          ["CREATING, intent, -", I, I, I, I, I, I, I, I, I]),
+    ("listed one",             ["GENERATING, -, -", I, I, I, I, I, I, I, I, I]),
+    ("listed several",         ["PARKED ambiguous, -, -", I, I, I, I, I, I, I, I, I]),
+    ("listed its own",         ["GENERATING, -, -", I, I, I, I, I, I, I, I, I]),
+    ("listed suspects",        ["PARKED ambiguous, -, -", I, I, I, I, I, I, I, I, I]),
+    ("listed unresolved",      ["CREATING in doubt, -, -", I, I, I, I, I, I, I, I, I]),
+    ("listed unproven",        ["QUEUED, -, -", I, I, I, I, I, I, I, I, I]),
+    ("list 401",               ["PARKED unauthorized, -, unauthorized", I, I, I, I, I, I, I, I, I]),
+    ("list 402",               ["PARKED credits, -, credits", I, I, I, I, I, I, I, I, I]),
+    ("list 429",               ["QUEUED, -, throttled", I, I, I, I, I, I, I, I, I]),
+    ("over the day's budget",  ["PARKED budget, -, -", I, I, I, I, I, I, I, I, I]),
+    ("over the budget",        ["PARKED budget, -, -", I, I, I, I, I, I, I, I, I]),
+    ("unusable",               ["FAILED bad_request, -, -", I, I, I, I, I, I, I, I, I]),
+    ("created",                [I, "GENERATING, made p1, accepted", "GENERATING, made p1, accepted", I, I, I, I, I, I, I]),
+    ("created, no version",    [I, "GENERATING, made p1, accepted", "GENERATING, made p1, accepted", I, I, I, I, I, I, I]),
+    ("rejected",               [I, "FAILED bad_request, not made, answered", I, I, I, I, I, I, I, I]),
+    ("create 401",             [I, "PARKED unauthorized, not made, unauthorized", I, I, I, I, I, I, I, I]),
+    ("create 402",             [I, "PARKED credits, not made, credits", I, I, I, I, I, I, I, I]),
+    ("create 429",             [I, "QUEUED, not made, throttled", I, I, I, I, I, I, I, I]),
+    ("not sent",               [I, "QUEUED, not made, not connected", I, I, I, I, I, I, I, I]),
+    ("create 500",             [I, "CREATING in doubt, -, answered", I, I, I, I, I, I, I, I]),
+    ("create 503, later",      [I, "CREATING in doubt, -, throttled", I, I, I, I, I, I, I, I]),
+    ("answer lost",            [I, "CREATING in doubt, -, answered", I, I, I, I, I, I, I, I]),
+    ("interrupted",            [I, "CREATING in doubt, -, -", I, I, I, I, I, I, I, I]),
+    ("seen one",               [I, I, "GENERATING, made p1, -", I, I, I, I, I, I, I]),
+    ("seen several",           [I, I, "PARKED ambiguous in doubt, -, -", I, I, I, I, I, I, I]),
+    ("seen suspects",          [I, I, "CREATING in doubt, -, -", I, I, I, I, I, I, I]),
+    ("seen absent",            [I, I, "CREATING in doubt, -, -", I, I, I, I, I, I, I]),
+    ("seen unproven",          [I, I, "CREATING in doubt, -, -", I, I, I, I, I, I, I]),
+    ("no list",                [I, I, "CREATING in doubt, -, -", I, I, I, I, I, I, I]),
+    ("poll FINISHED",          [I, I, I, "FINISHED, -, accepted", I, I, I, I, I, I]),
+    ("poll FAILED",            [I, I, I, "FAILED generation_failed, -, accepted", I, I, I, I, I, I]),
+    ("poll GENERATING",        [I, I, I, "GENERATING, -, accepted", I, I, I, I, I, I]),
+    ("poll PAUSED",            [I, I, I, "GENERATING, -, accepted", I, I, I, I, I, I]),
+    ("poll 404",               [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("poll 401",               [I, I, I, "GENERATING, -, unauthorized", I, I, I, I, I, I]),
+    ("poll 402",               [I, I, I, "GENERATING, -, credits", I, I, I, I, I, I]),
+    ("poll 429",               [I, I, I, "GENERATING, -, throttled", I, I, I, I, I, I]),
+    ("poll 500",               [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("poll unreadable",        [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("poll lost",              [I, I, I, "GENERATING, -, not connected", I, I, I, I, I, I]),
+    ("404, listed",            [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("404, another listed",    [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("404, listed twice",      [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("404, absent",            [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("404, unproven",          [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("404, no list",           [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("404, elsewhere",         [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("alone",                  [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("retried",                [I, I, I, I, "QUEUED, -, -", "CREATING in doubt, -, -", "QUEUED, -, -", "QUEUED, -, -", "GENERATING, -, -", I]),
+    ("cancelled",              ["CANCELLED, -, -", I, I, I, "CANCELLED, -, -", "CANCELLED in doubt, -, -", "CANCELLED, -, -", "CANCELLED, -, -", "CANCELLED, -, -", "CANCELLED, -, -"]),
+    ("taken in",               [I, I, I, I, I, I, I, I, I, "QUEUED, -, -"]),
+    ("adopt",                  [I, I, "GENERATING, made p9, -", I, "GENERATING, made p9, -", "GENERATING, made p9, -", I, I, I, I]),
+    ("not created",            [I, I, "QUEUED, not made, -", I, "QUEUED, not made, -", "QUEUED, not made, -", I, I, I, I]),
 ];
 
 #[test]
@@ -253,6 +277,12 @@ fn every_state_answers_every_event_as_the_table_says() {
             let found = DoubtCause::ALL.iter().fold(found, |text, cause| {
                 text.replace(&format!(" ({cause})"), "")
             });
+            // What it FAILED with stays to be read.
+            let kind = job
+                .progress
+                .error_kind
+                .map(|kind| format!("CANCELLED {kind}"));
+            let found = kind.map_or(found.clone(), |kind| found.replace(&kind, "CANCELLED"));
             let label = format!("{name}: {}", told_of(&job));
             assert_eq!(found, expected, "{label}");
         }

@@ -7,11 +7,10 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    core::job::{JobState, ParkReason},
     core::spec::{Batch, JobSpec},
     store::{
         Queue as _,
-        sqlite::{Conflict, OperatorAction, Selection, Submitted, submit::BULK},
+        sqlite::{Conflict, Submitted, submit::BULK},
     },
 };
 
@@ -217,30 +216,4 @@ async fn only_what_is_new_of_a_list_is_added_and_in_its_order() {
     let first = ["job-1", "job-1500"].map(str::to_owned);
     let expected = first.into_iter().chain(expected).chain(["gone".to_owned()]);
     assert_eq!(names, expected.collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn an_operators_word_counts_the_jobs_that_it_moved() {
-    let mut f = Fixture::new().await;
-    f.job_after("queued", []).await;
-    f.job_after("failed", [listed("n_pd_1"), created("p"), given_up()])
-        .await;
-    let parked = f
-        .job_after("parked", [listed("n_pd_2"), out_of_credits()])
-        .await;
-    f.job_after("polled", [listed("n_pd_3"), created("q")])
-        .await;
-    let operate = async |action, selection| f.store.operate(action, selection).await.unwrap().len();
-    let free = Selection::ParkedFor(vec![ParkReason::Budget, ParkReason::Unauthorized]);
-    assert_eq!(operate(OperatorAction::Resume, free).await, 0);
-    let failed = Selection::States(vec![JobState::Failed, JobState::Generating]);
-    assert_eq!(operate(OperatorAction::Retry, failed).await, 1);
-    let one = Selection::Ids(vec![parked.id, JobId(99)]);
-    assert_eq!(operate(OperatorAction::Cancel, one).await, 1);
-    let all = Selection::States(JobState::ALL.to_vec());
-    assert_eq!(operate(OperatorAction::Cancel, all).await, 2);
-    let left = f
-        .column("SELECT name FROM jobs WHERE state <> 'CANCELLED'")
-        .await;
-    assert_eq!(left, ["polled"]);
 }

@@ -1,0 +1,117 @@
+//! An operator's word on jobs: retry, resume, cancel, from the command line or from the page, and
+//! what was said by SQL. [`decide`] says what follows from it.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::{
+    core::{
+        job::{Job, JobId, JobState, UnixMs},
+        lifecycle::{Event, Policy, Transition, decide},
+    },
+    store::{Applied, Intent, JobStore, StoreError},
+};
+
+/// How many changes are on their way to the store at once: it commits them in groups.
+const AT_ONCE: usize = 256;
+
+/// How many jobs are read at once.
+const STEP: usize = 1_000;
+
+/// What an operator may want of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorAction {
+    /// FAILED and PARKED jobs are tried again.
+    Retry,
+    /// PARKED jobs go on.
+    Resume,
+    /// QUEUED, PARKED and FAILED jobs are called off.
+    Cancel,
+}
+
+impl OperatorAction {
+    /// The states from which it is possible.
+    pub const fn states(self) -> &'static [JobState] {
+        match self {
+            Self::Retry => &[JobState::Parked, JobState::Failed],
+            Self::Resume => &[JobState::Parked],
+            Self::Cancel => &[JobState::Queued, JobState::Parked, JobState::Failed],
+        }
+    }
+
+    const fn event(self) -> Event {
+        match self {
+            Self::Retry | Self::Resume => Event::Retried,
+            Self::Cancel => Event::Cancelled,
+        }
+    }
+}
+
+/// Does what an operator wants with those of these jobs with which it is possible; returns which
+/// it was. Each job for itself.
+///
+/// # Errors
+/// Whatever the store says; what was changed before stays so.
+pub async fn operate<D: JobStore>(
+    store: &D,
+    policy: &Policy,
+    action: OperatorAction,
+    ids: &[JobId],
+    now: UnixMs,
+) -> Result<Vec<JobId>, StoreError> {
+    let mut changed = Vec::new();
+    for step in ids.chunks(STEP) {
+        let jobs = store.jobs(step).await?;
+        let jobs = jobs
+            .into_iter()
+            .filter(|job| action.states().contains(&job.progress.state));
+        let done = stream::iter(jobs)
+            .map(|job| happen(store, policy, job, action.event(), now))
+            .buffer_unordered(AT_ONCE);
+        let done: Vec<_> = done.try_collect().await?;
+        changed.extend(done.into_iter().flatten());
+    }
+    Ok(changed)
+}
+
+/// Takes in what was said of jobs by SQL, before anything else is made of them.
+///
+/// # Errors
+/// Whatever the store says; what was taken in before stays so.
+pub async fn take_in<D: JobStore>(
+    store: &D,
+    policy: &Policy,
+    now: UnixMs,
+) -> Result<usize, StoreError> {
+    let mut taken_in = 0;
+    loop {
+        let jobs = store.requested(STEP).await?;
+        if jobs.is_empty() {
+            return Ok(taken_in);
+        }
+        let done = stream::iter(jobs)
+            .map(|job| happen(store, policy, job, Event::TakenIn, now))
+            .buffer_unordered(AT_ONCE);
+        let done: Vec<_> = done.try_collect().await?;
+        let step = done.into_iter().flatten().count();
+        taken_in += step;
+        // What moved on meanwhile is looked at when its change is noticed.
+        if step == 0 {
+            return Ok(taken_in);
+        }
+    }
+}
+
+/// Stores what an event makes of a job; none where the job moved on, or the event is not for it.
+async fn happen<D: JobStore>(
+    store: &D,
+    policy: &Policy,
+    job: Job,
+    event: Event,
+    now: UnixMs,
+) -> Result<Option<JobId>, StoreError> {
+    let Transition::Change(change) = decide(&job, event, policy, now, 0.0) else {
+        return Ok(None);
+    };
+    let applied = store.apply(&job, &change, Intent::default(), now).await?;
+    Ok(matches!(applied, Applied::Durable { .. }).then_some(job.id))
+}
