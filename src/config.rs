@@ -179,7 +179,7 @@ pub struct Http {
 /// Section `log`.
 #[derive(Debug, Clone)]
 pub struct Log {
-    /// A level, or a filter that `tracing_subscriber::EnvFilter` takes.
+    /// A level, or a filter that `tracing_subscriber::filter::Targets` takes.
     pub level: String,
     /// How a line of the log is written.
     pub format: LogFormat,

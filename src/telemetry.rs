@@ -8,7 +8,10 @@ use std::{
 use indicatif::MultiProgress;
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::FilterFn, fmt::MakeWriter, layer::SubscriberExt as _,
+    Layer as _,
+    filter::{FilterFn, Targets},
+    fmt::MakeWriter,
+    layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
@@ -42,7 +45,7 @@ pub fn write_line(line: &str) -> io::Result<()> {
 /// # Errors
 /// If `log.level` is not a valid filter, or logging was started before.
 pub fn init(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.level)?;
+    let filter = log.level.parse::<Targets>()?;
     let is_terminal = std::io::stderr().is_terminal();
     // The journal has times of its own.
     let is_journal = writes_to_journal();

@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{collections::BTreeMap, time::Duration};
 
-use common::{Harness, Running};
+use crate::common::{Harness, Running};
 use parserd::{
     clock::Clock,
     core::job::{JobId, JobState, ParserId},

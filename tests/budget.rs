@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{
     sync::{
         Arc,
@@ -13,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use common::Harness;
+use crate::common::Harness;
 use parserd::{
     clock::Clock, core::budget::utc_day, core::job::JobState, core::spec::JobSpec,
     engine::daemon::Until, simulator::Endpoint, store::Ledger as _,

@@ -1,10 +1,8 @@
 //! The daemon against the simulator over HTTP, in one process.
 
-mod common;
-
 use std::sync::{Arc, atomic::AtomicI64};
 
-use common::Harness;
+use crate::common::Harness;
 use parserd::{
     clock::Clock,
     core::job::JobState,
@@ -89,7 +87,7 @@ async fn credits_for_thirty_of_a_hundred_then_credits_again() {
             .with(|simulator| simulator.traffic.count_status(Endpoint::Create, Some(402)))
     };
     let store = harness.store().await;
-    tokio::time::timeout(common::PATIENCE, async {
+    tokio::time::timeout(crate::common::PATIENCE, async {
         while store.counts().await.unwrap().of(JobState::Finished) < 30 || refused(&harness) < 18 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }

@@ -3,11 +3,9 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{fs::File, os::unix::fs::MetadataExt as _, path::PathBuf};
 
-use common::{Harness, program::parserd};
+use crate::common::{Harness, program::parserd};
 use serde_json::Value;
 
 /// Runs until done; what was logged.

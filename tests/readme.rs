@@ -16,8 +16,6 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{
     collections::BTreeSet,
     fs,
@@ -30,8 +28,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::common::{FAST, Harness};
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind as ClapError};
-use common::{FAST, Harness};
 use parserd::{
     cli::Cli,
     config::keys::KEYS,

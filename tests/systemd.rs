@@ -3,8 +3,6 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{
     os::unix::net::UnixDatagram,
     process::Command,
@@ -12,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use common::{
+use crate::common::{
     Harness, PATIENCE,
     program::{Program, parserd, stderr},
 };

@@ -349,7 +349,7 @@ pub(super) fn log_level(text: &str) -> Result<String, Bad> {
     if let Some(part) = bare {
         return Err(unknown_name(part, LEVELS));
     }
-    match tracing_subscriber::EnvFilter::try_new(text) {
+    match text.parse::<tracing_subscriber::filter::Targets>() {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(Bad::new(
             format!("{} is not a valid filter ({error})", shown(text)),

@@ -2,7 +2,7 @@
 
 use parserd::store::{Role, Store};
 
-use crate::place::{Place, finished, generating};
+use super::place::{Place, finished, generating};
 
 #[tokio::test]
 async fn a_backup_is_made_beside_a_daemon_and_holds_every_job() {
@@ -173,17 +173,17 @@ async fn a_backup_that_is_stopped_leaves_nothing_and_what_a_killed_one_left_is_n
 fn a_umask_that_shuts_the_owner_out_is_refused_with_the_cure() {
     use std::process::Command;
     let place = Place::new();
-    place.file("jobs.jsonl", &crate::place::job_line("a"));
+    place.file("jobs.jsonl", &crate::cli::place::job_line("a"));
     let under = |umask: &str, args: &str| {
         let program = place.command(&[]);
         let output = Command::new("sh")
             .args(["-c", &format!("umask {umask}; exec \"$0\" {args}")])
             .arg(program.get_program())
             .env_clear()
-            .env("PARSERD__API__KEY", crate::place::KEY)
+            .env("PARSERD__API__KEY", crate::cli::place::KEY)
             .current_dir(place.folder.path())
             .output();
-        crate::place::Ended::from(output.unwrap())
+        crate::cli::place::Ended::from(output.unwrap())
     };
     let words = ["the umask takes from the owner", "umask 027"];
     for umask in ["0777", "0400", "0200"] {

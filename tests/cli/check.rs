@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use parserd::simulator::server::{Server, ServerHandle};
 use parserd::simulator::{Faults, Rule, Simulator, WorldConfig};
 
-use crate::place::{KEY, Place, job_line, out_of_credits};
+use super::place::{KEY, Place, job_line, out_of_credits};
 
 async fn simulator(rules: &[&str]) -> ServerHandle {
     let rules: Vec<Rule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();

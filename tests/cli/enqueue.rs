@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use crate::place::{Ended, Place, finished, generating, job_line};
+use super::place::{Ended, Place, finished, generating, job_line};
 
 const TWO: &str = r#"
 [[jobs]]

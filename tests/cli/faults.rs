@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::place::Place;
+use super::place::Place;
 
 #[test]
 fn a_file_that_cannot_be_read_is_told_with_the_next_step() {
@@ -43,7 +43,7 @@ fn an_address_that_is_taken_is_told_with_the_next_step() {
     let listen = format!("http.listen={address}");
     place
         .run_with(
-            &[("PARSERD__API__KEY", crate::place::KEY)],
+            &[("PARSERD__API__KEY", crate::cli::place::KEY)],
             &["--set", &listen, "run"],
         )
         .is(1)

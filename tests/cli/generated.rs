@@ -1,6 +1,6 @@
 //! What a package holds besides the program: made by the program.
 
-use crate::place::Place;
+use super::place::Place;
 
 #[test]
 fn every_command_has_a_man_page_and_is_completed() {

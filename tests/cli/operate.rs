@@ -3,7 +3,7 @@
 use parserd::core::gate::{Closure, GateReason, Scope};
 use parserd::store::Gates as _;
 
-use crate::place::{
+use super::place::{
     Place, adopted, ambiguous, finished, generating, generation_failed, in_doubt, out_of_credits,
     parked_in_doubt, rejected,
 };
@@ -40,7 +40,7 @@ async fn retry_by_id_and_name_says_how_many_and_what_it_will_cost() {
         ])
         .await;
     // Others in the queue are no cost of theirs.
-    place.file("more.jsonl", &crate::place::job_line("more"));
+    place.file("more.jsonl", &crate::cli::place::job_line("more"));
     place.run(&["enqueue", "more.jsonl"]).is(0);
     let rehearsed = place.run(&["retry", "--dry-run", "1", "b", "c"]).is(0);
     rehearsed.says(&[

@@ -9,7 +9,7 @@ use parserd::simulator::{Endpoint, Faults, Simulator, WorldConfig};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::place::{Ended, KEY, Place, ambiguous, generating, in_doubt, job_line, out_of_credits};
+use super::place::{Ended, KEY, Place, ambiguous, generating, in_doubt, job_line, out_of_credits};
 
 async fn simulator(credits: i64) -> ServerHandle {
     let world = WorldConfig {

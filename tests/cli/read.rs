@@ -10,7 +10,7 @@ use parserd::core::{
     outcome::{Finished, Lack, PollOutcome},
 };
 
-use crate::place::{
+use super::place::{
     Place, ambiguous, finished, generating, generation_failed, in_doubt, job_line, out_of_credits,
 };
 

@@ -5,9 +5,9 @@ use std::{
     net::TcpListener,
 };
 
-use crate::place::{KEY, Place, job_line};
+use super::place::{KEY, Place, job_line};
 
-fn check(place: &Place, url: &str, env: &[(&str, &str)]) -> crate::place::Ended {
+fn check(place: &Place, url: &str, env: &[(&str, &str)]) -> crate::cli::place::Ended {
     let own = [("PARSERD__API__KEY", KEY), ("PARSERD__API__BASE_URL", url)];
     place.run_with(&[&own, env].concat(), &["check"])
 }
@@ -129,7 +129,7 @@ fn files_of_another_user_are_told() {
 
 /// Runs parserd without root's leave to pass over files' modes.
 #[cfg(target_os = "linux")]
-fn unprivileged(place: &Place, args: &[&str]) -> Option<crate::place::Ended> {
+fn unprivileged(place: &Place, args: &[&str]) -> Option<crate::cli::place::Ended> {
     if !rustix::process::geteuid().is_root() {
         return Some(place.run_with(&[("PARSERD__API__KEY", KEY)], args));
     }

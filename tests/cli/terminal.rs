@@ -11,7 +11,7 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-use crate::place::{Place, finished, generation_failed, job_line, out_of_credits};
+use super::place::{Place, finished, generation_failed, job_line, out_of_credits};
 
 const ESCAPE: char = '\u{1b}';
 

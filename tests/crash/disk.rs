@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::trace::Call;
+use super::trace::Call;
 
 const SECTOR: u64 = 512;
 

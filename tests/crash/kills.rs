@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use parserd::{api::Service as _, core::outcome::ListOutcome};
 
-use crate::{
+use super::{
     books::{self, Made},
-    common::Harness,
     program::{ended, finish, parserd, size},
     wire::Service,
 };
+use crate::common::Harness;
 
 /// The longest that a parser takes to land, or to show, with the faults below.
 const LATE: Duration = Duration::from_millis(300);

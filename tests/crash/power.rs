@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use parserd::store::{Role, Store};
 use sqlx::{Connection as _, Row as _};
 
-use crate::{
+use super::{
     disk::{FIRST_PLACE, Syncs},
     program::{can_trace, size},
     record::{JOBS, Record},

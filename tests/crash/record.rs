@@ -8,15 +8,15 @@ use std::{
 
 use serde_json::json;
 
-use crate::{
+use super::{
     books::{self, Made},
-    common::Harness,
     disk::{Disk, FIRST_PLACE},
     program::{ended, said, traced},
     restart::Left,
     trace::{self, Call},
     wire::first_create,
 };
+use crate::common::Harness;
 
 pub const JOBS: usize = 24;
 

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt as _, stream};
 use parserd::simulator::Inserted;
 
-use crate::{
+use super::{
     books::{self, Made},
-    common::Harness,
     disk::Syncs,
     power::{AT_ONCE, Cut},
     program::{finish, size},
     record::{JOBS, Record, harness},
 };
+use crate::common::Harness;
 
 /// Where a cut leaves the database and the service.
 pub struct Left {

@@ -10,11 +10,11 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 
-use crate::{
+use super::{
     books,
-    common::Harness,
     program::{can_trace, ended, finish, said, size, traced},
 };
+use crate::common::Harness;
 
 /// Runs under way at once: most of their time is settling.
 const AT_ONCE: usize = 8;

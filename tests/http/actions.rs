@@ -9,10 +9,8 @@ use reqwest::{
     header::{COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, SET_COOKIE},
 };
 
-use crate::{
-    common::Harness,
-    site::{Site, TOKEN},
-};
+use super::site::{Site, TOKEN};
+use crate::common::Harness;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

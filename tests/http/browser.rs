@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use crate::{common::Harness, page::hostile, site::Site};
+use super::{page::hostile, site::Site};
+use crate::common::Harness;
 
 /// How long one run of the browser may take; only a fault makes it wait so long.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -11,7 +11,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::{
+use super::{
     actions::with_a_failure,
     page::hostile,
     site::{Site, TOKEN},

@@ -8,10 +8,8 @@ use std::{
 
 use parserd::simulator::Inserted;
 
-use crate::{
-    common::{Harness, spec},
-    site::Site,
-};
+use super::site::Site;
+use crate::common::{Harness, spec};
 
 /// A site on which something of each kind has happened.
 async fn busy() -> Site {

@@ -9,7 +9,8 @@ use reqwest::{
 use sqlx::Connection as _;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::{common::Harness, site::Site};
+use super::site::Site;
+use crate::common::Harness;
 
 #[tokio::test]
 async fn a_daemon_that_works_is_alive_and_ready() {

@@ -8,7 +8,8 @@ use reqwest::{
     header::{HOST, HeaderMap, HeaderValue},
 };
 
-use crate::{common::Harness, site::Site};
+use super::site::Site;
+use crate::common::Harness;
 
 /// Markup in every place that comes from outside.
 const HOSTILE: &str = "<script>alert(1)</script>&\"'";
@@ -361,7 +362,7 @@ async fn no_page_shows_the_key_or_the_token() {
     ] {
         let (_, page) = site.get(path).await;
         assert!(!page.contains("demo-key"), "{path}: {page}");
-        assert!(!page.contains(crate::site::TOKEN), "{path}: {page}");
+        assert!(!page.contains(crate::http::site::TOKEN), "{path}: {page}");
     }
     site.closed().await;
 }

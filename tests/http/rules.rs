@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{common::Harness, exposition::promtool, site::Site};
+use super::{exposition::promtool, site::Site};
+use crate::common::Harness;
 
 const RULES: &str = include_str!("../../config/prometheus-rules.yml");
 const WATCHING: &str = include_str!("../../docs/src/watching.md");

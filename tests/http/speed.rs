@@ -1,7 +1,7 @@
 //! How long a scrape and each page take where there are very many jobs:
 //!
 //! ```sh
-//! PARSERD_TEST_JOBS=1000000 cargo test --test http speed -- --nocapture
+//! PARSERD_TEST_JOBS=1000000 cargo test --test integration http::speed -- --nocapture
 //! ```
 
 use std::time::Instant;
@@ -10,7 +10,8 @@ use parserd::store::{Role, Store};
 use reqwest::{Method, header::HeaderMap};
 use rusqlite::Connection;
 
-use crate::{common::Harness, site::Site};
+use super::site::Site;
+use crate::common::Harness;
 
 fn jobs() -> i64 {
     let jobs = std::env::var("PARSERD_TEST_JOBS").ok();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::fake::{Behaviour, Fake, KEY};
+use super::fake::{Behaviour, Fake, KEY};
 
 pub const CREDITS: i64 = 30_000;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::bench::{Bench, together};
-use crate::fake::{Effect, ListShape, Reply, Rule};
+use super::bench::{Bench, together};
+use super::fake::{Effect, ListShape, Reply, Rule};
 
 /// Jobs with and without a lost answer end FINISHED, whatever else the list holds.
 fn odd_list(shape: ListShape) {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, CREDITS, page, together};
-use crate::fake::{Effect, ListShape, Reply, Rule, fixed};
+use super::bench::{Bench, CREDITS, page, together};
+use super::fake::{Effect, ListShape, Reply, Rule, fixed};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, CREDITS, page, together};
-use crate::fake::{Effect, Fake, Ids, Reply, Rule, fixed};
+use super::bench::{Bench, CREDITS, page, together};
+use super::fake::{Effect, Fake, Ids, Reply, Rule, fixed};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 

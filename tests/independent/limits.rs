@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, CREDITS, together};
-use crate::fake::{Effect, Reply, Rule, fixed};
+use super::bench::{Bench, CREDITS, together};
+use super::fake::{Effect, Reply, Rule, fixed};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, CREDITS, together};
-use crate::fake::{Alter, Effect, Ids, Reply, Rule};
+use super::bench::{Bench, CREDITS, together};
+use super::fake::{Alter, Effect, Ids, Reply, Rule};
 
 const NAMES: [(&str, &str); 12] = [
     ("Tom & <Jerry> \"x\" it's", "escaped"),
@@ -87,7 +87,7 @@ fn a_lost_database_finds_altered_names_again() {
     bench.work(20);
     for end in ["", "-wal", "-shm", ".lock"] {
         let file = bench.path(&format!("parserd.db{end}"));
-        if crate::bench::exists(&file) {
+        if crate::independent::bench::exists(&file) {
             std::fs::remove_file(file).unwrap();
         }
     }

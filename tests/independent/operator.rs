@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, page, together};
-use crate::fake::{Effect, Fake, KEY, OTHER_KEY, Reply, Rule, fixed};
+use super::bench::{Bench, page, together};
+use super::fake::{Effect, Fake, KEY, OTHER_KEY, Reply, Rule, fixed};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 

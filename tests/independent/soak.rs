@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bench::Bench;
-use crate::fake::{Alter, Books, Call, Effect, Reply, Rule, fixed};
+use super::bench::Bench;
+use super::fake::{Alter, Books, Call, Effect, Reply, Rule, fixed};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -132,7 +132,7 @@ fn soak(seed: u64) {
             faults.is_empty(),
             "{}\n{}\n{}",
             faults.join("\n"),
-            crate::bench::tail(&ended.err),
+            crate::independent::bench::tail(&ended.err),
             tell(bench)
         );
     };
@@ -145,7 +145,7 @@ fn soak(seed: u64) {
         let posts = bench.fake.world().books.posts.len();
         for end in ["", "-wal", "-shm", ".lock"] {
             let file = bench.path(&format!("parserd.db{end}"));
-            if crate::bench::exists(&file) {
+            if crate::independent::bench::exists(&file) {
                 std::fs::remove_file(file).unwrap();
             }
         }

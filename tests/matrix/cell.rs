@@ -7,10 +7,8 @@ use parserd::{
     simulator::{Endpoint, Rule, WorldConfig},
 };
 
-use crate::{
-    common::{Harness, PATIENCE},
-    rules::{Ending, Place, expected},
-};
+use super::rules::{Ending, Place, expected};
+use crate::common::{Harness, PATIENCE};
 
 #[derive(Debug, Clone)]
 pub struct Cell {

@@ -1,14 +1,14 @@
 //! Creates of which nobody waits for the outcome, and those that a cancellation would make so.
 
 use serde::Serialize;
-use sqlx::FromRow;
+use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
 
 use super::{Store, StoreError, Trying as _};
 use crate::core::job::JobId;
 
 /// Creates in doubt whose jobs are CANCELLED, or gone: each may have made a parser that
 /// nobody holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct GivenUp {
     /// How many.
     pub creates: i64,
@@ -17,7 +17,7 @@ pub struct GivenUp {
 }
 
 /// A create of which it is not known what it made.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingCreate {
     /// Row id of its job.
     pub job_id: i64,
@@ -25,6 +25,25 @@ pub struct PendingCreate {
     pub remote_name: String,
     /// What it counts as having cost.
     pub credits: i64,
+}
+
+impl FromRow<'_, SqliteRow> for GivenUp {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            creates: row.try_get("creates")?,
+            credits: row.try_get("credits")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for PendingCreate {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            job_id: row.try_get("job_id")?,
+            remote_name: row.try_get("remote_name")?,
+            credits: row.try_get("credits")?,
+        })
+    }
 }
 
 impl Store {

@@ -1,10 +1,10 @@
 //! Opening: SQLite's version, the schema.
 
-use std::{path::Path, str::FromStr as _, time::Duration};
+use std::{path::Path, str::FromStr as _, sync::LazyLock, time::Duration};
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, SqliteConnection,
-    migrate::MigrateError,
+    ConnectOptions as _, Connection as _, SqlStr, SqliteConnection,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -20,6 +20,18 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// this moment.
 const BUSY_TRIES: u32 = 20;
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// The files of `migrations/`, as `build.rs` lists them.
+static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let files: &[(i64, &'static str, &'static str)] =
+        &include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+    let migrations = files.iter().map(|&(version, description, sql)| {
+        let sql = SqlStr::from_static(sql);
+        let simple = MigrationType::Simple;
+        Migration::new(version, description.into(), simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+});
 
 pub(super) fn options(path: &Path) -> Result<SqliteConnectOptions, sqlx::Error> {
     Ok(SqliteConnectOptions::from_str("sqlite:")?
@@ -53,7 +65,7 @@ pub(super) async fn migrate(
     connection: &mut SqliteConnection,
     path: &Path,
 ) -> Result<(), StoreError> {
-    let migrator = sqlx::migrate!();
+    let migrator = &*MIGRATOR;
     let newest = migrator.iter().map(|one| one.version).max().unwrap_or(0);
     let failed = |source| match source {
         MigrateError::VersionMissing(schema) if schema > newest => StoreError::Newer {

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use sqlx::{AssertSqlSafe, Connection as _, FromRow, SqliteConnection};
+use sqlx::{
+    AssertSqlSafe, Connection as _, FromRow, Row as _, SqliteConnection, sqlite::SqliteRow,
+};
 use tokio::sync::OnceCell;
 
 use super::{Store, StoreError, Trying as _, open};
@@ -14,13 +16,23 @@ use super::{Store, StoreError, Trying as _, open};
 const MOST_ROUNDS: usize = 3;
 
 /// A table, an index, a trigger or a view.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Part {
     kind: String,
     name: String,
     /// Of a table the names of its columns: how it is written changes with each column that is
     /// added to it. Of all else the statement that makes it.
     text: String,
+}
+
+impl FromRow<'_, SqliteRow> for Part {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            kind: row.try_get("kind")?,
+            name: row.try_get("name")?,
+            text: row.try_get("text")?,
+        })
+    }
 }
 
 /// A difference from what the migrations make.

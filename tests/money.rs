@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod altered;
 mod elsewhere;
 mod former;
@@ -21,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use common::Harness;
+use crate::common::Harness;
 use sqlx::Connection as _;
 
 use parserd::{

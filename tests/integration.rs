@@ -1,0 +1,22 @@
+//! The tests that need no more than parserd's public parts and its program: one program, since
+//! each one more would be linked with all of parserd, and build its tasks and queries anew.
+//! `cargo test --test integration http::` runs a part of it.
+
+mod common;
+
+mod adversary;
+mod budget;
+mod cli;
+mod crash;
+mod daemon;
+mod http;
+mod independent;
+mod layout;
+mod logs;
+mod loss;
+mod matrix;
+mod money;
+mod process;
+mod readme;
+mod schema;
+mod systemd;
