@@ -75,10 +75,10 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     let answer = match reply {
         Ok(answer) => answer,
         Err(TransportFault::NotConnected(text)) => {
-            return CreateOutcome::NotSent(spoken(&text, quoter));
+            return CreateOutcome::NotSent(detail_of_text(&text, quoter));
         }
         Err(TransportFault::TimedOut(text) | TransportFault::Broken(text)) => {
-            return CreateOutcome::InDoubt(DoubtCause::AnswerLost, spoken(&text, quoter));
+            return CreateOutcome::InDoubt(DoubtCause::AnswerLost, detail_of_text(&text, quoter));
         }
     };
     let outcome = answered(&answer, now, quoter);
@@ -96,9 +96,9 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
 
 fn answered(answer: &Answer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     if let Some(refusal) = refusal(answer, now) {
-        let words = told(answer, quoter);
+        let words = service_detail(answer, quoter);
         // What this request may not have says nothing of any other.
-        if refusal == Refusal::Credits && Limit::told_by(&words.message).is_some() {
+        if refusal == Refusal::Credits && Limit::in_message(&words.message).is_some() {
             return CreateOutcome::Rejected(words);
         }
         return CreateOutcome::Refused(refusal, words);
@@ -106,12 +106,12 @@ fn answered(answer: &Answer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     match answer.status {
         200..=299 => created(answer, quoter),
         400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => {
-            CreateOutcome::Rejected(told(answer, quoter))
+            CreateOutcome::Rejected(service_detail(answer, quoter))
         }
         status if is_the_services_own(status) => {
-            CreateOutcome::InDoubt(DoubtCause::ServiceError, told(answer, quoter))
+            CreateOutcome::InDoubt(DoubtCause::ServiceError, service_detail(answer, quoter))
         }
-        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, told(answer, quoter)),
+        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, service_detail(answer, quoter)),
     }
 }
 
@@ -139,7 +139,10 @@ fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {
         },
         Err(error) => unreadable(answer, &error),
     };
-    CreateOutcome::InDoubt(DoubtCause::AnswerLost, doubted(answer, &problem, quoter))
+    CreateOutcome::InDoubt(
+        DoubtCause::AnswerLost,
+        unusable_detail(answer, &problem, quoter),
+    )
 }
 
 /// What is known after a `GET /parsers/{asked}`. `now` is what an HTTP date in
@@ -147,15 +150,15 @@ fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {
 pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> PollOutcome {
     let answer = match reply {
         Ok(answer) => answer,
-        Err(fault) => return PollOutcome::Trouble(silence(&fault, quoter)),
+        Err(fault) => return PollOutcome::Trouble(transport_detail(&fault, quoter)),
     };
     if let Some(refusal) = refusal_of_read(&answer, now) {
-        return PollOutcome::Refused(refusal, told(&answer, quoter));
+        return PollOutcome::Refused(refusal, service_detail(&answer, quoter));
     }
     match answer.status {
         200..=299 => progress(asked, &answer, quoter),
-        404 => PollOutcome::NotFound(told(&answer, quoter)),
-        _ => PollOutcome::Trouble(told(&answer, quoter)),
+        404 => PollOutcome::NotFound(service_detail(&answer, quoter)),
+        _ => PollOutcome::Trouble(service_detail(&answer, quoter)),
     }
 }
 
@@ -185,7 +188,7 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
     let (fields, end) = answer_json::object_as_far_as_read(&answer.body.bytes);
     if let Some(other) = fields.id_text().filter(|id| !is_spelling_of(id, &asked.0)) {
         let problem = format!("the answer is about another parser, {other}");
-        return PollOutcome::Trouble(doubted(answer, &problem, quoter));
+        return PollOutcome::Trouble(unusable_detail(answer, &problem, quoter));
     }
     let status = fields.status();
     if let Err(error) = &end {
@@ -197,7 +200,7 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
         };
         if !is_over {
             let problem = unreadable(answer, error);
-            return PollOutcome::Trouble(doubted(answer, &problem, quoter));
+            return PollOutcome::Trouble(unusable_detail(answer, &problem, quoter));
         }
     }
     match status {
@@ -247,13 +250,13 @@ fn finished(
 pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
     let answer = match reply {
         Ok(answer) => answer,
-        Err(fault) => return ListOutcome::Trouble(silence(&fault, quoter)),
+        Err(fault) => return ListOutcome::Trouble(transport_detail(&fault, quoter)),
     };
     if let Some(refusal) = refusal_of_read(&answer, now) {
-        return ListOutcome::Refused(refusal, told(&answer, quoter));
+        return ListOutcome::Refused(refusal, service_detail(&answer, quoter));
     }
     if !(200..=299).contains(&answer.status) {
-        return ListOutcome::Trouble(told(&answer, quoter));
+        return ListOutcome::Trouble(service_detail(&answer, quoter));
     }
     let parsers = answer_json::list(answer.body.bytes.as_slice(), quoter);
     listed(&answer, parsers, quoter)
@@ -273,11 +276,11 @@ pub fn listed(
         }
         Ok(_) => {
             let problem = unreadable(answer, "its transfer did not end");
-            ListOutcome::Trouble(doubted(answer, &problem, quoter))
+            ListOutcome::Trouble(unusable_detail(answer, &problem, quoter))
         }
         Err(error) => {
             let problem = unreadable(answer, &error);
-            ListOutcome::Trouble(doubted(answer, &problem, quoter))
+            ListOutcome::Trouble(unusable_detail(answer, &problem, quoter))
         }
     }
 }
@@ -287,19 +290,19 @@ pub fn listed(
 pub fn account(reply: Reply, now: UnixMs, quoter: &Quoter) -> AccountOutcome {
     let answer = match reply {
         Ok(answer) => answer,
-        Err(fault) => return AccountOutcome::Unknown(silence(&fault, quoter)),
+        Err(fault) => return AccountOutcome::Unknown(transport_detail(&fault, quoter)),
     };
     if let Some(refusal) = refusal(&answer, now) {
-        return AccountOutcome::Refused(refusal, told(&answer, quoter));
+        return AccountOutcome::Refused(refusal, service_detail(&answer, quoter));
     }
     if !(200..=299).contains(&answer.status) {
-        return AccountOutcome::Unknown(told(&answer, quoter));
+        return AccountOutcome::Unknown(service_detail(&answer, quoter));
     }
     match answer_json::credits_left(&answer.body.bytes) {
         Ok(credits) => AccountOutcome::Left { credits },
         Err(error) => {
             let problem = unreadable(&answer, &error);
-            AccountOutcome::Unknown(doubted(&answer, &problem, quoter))
+            AccountOutcome::Unknown(unusable_detail(&answer, &problem, quoter))
         }
     }
 }
@@ -361,24 +364,24 @@ fn unreadable(answer: &Answer, error: &str) -> String {
 }
 
 /// The words of the transport, where there is no answer.
-fn spoken(text: &str, quoter: &Quoter) -> ErrorDetail {
+fn detail_of_text(text: &str, quoter: &Quoter) -> ErrorDetail {
     ErrorDetail {
         status: None,
         message: quoter.quote(text),
     }
 }
 
-fn silence(fault: &TransportFault, quoter: &Quoter) -> ErrorDetail {
+fn transport_detail(fault: &TransportFault, quoter: &Quoter) -> ErrorDetail {
     match fault {
         TransportFault::NotConnected(text)
         | TransportFault::TimedOut(text)
-        | TransportFault::Broken(text) => spoken(text, quoter),
+        | TransportFault::Broken(text) => detail_of_text(text, quoter),
     }
 }
 
 /// The words of the service itself. The shape of its error bodies is
 /// undocumented (AI_PARSER_API.md), so what is not recognised is kept as text.
-fn told(answer: &Answer, quoter: &Quoter) -> ErrorDetail {
+fn service_detail(answer: &Answer, quoter: &Quoter) -> ErrorDetail {
     let cut = answer.body.end != BodyEnd::Complete;
     let message = match answer_json::error_message(&answer.body.bytes) {
         Some(text) => quoter.quote(&text),
@@ -394,7 +397,7 @@ fn told(answer: &Answer, quoter: &Quoter) -> ErrorDetail {
 }
 
 /// What is wrong with an answer that should have been good, and its text.
-fn doubted(answer: &Answer, problem: &str, quoter: &Quoter) -> ErrorDetail {
+fn unusable_detail(answer: &Answer, problem: &str, quoter: &Quoter) -> ErrorDetail {
     let cut = answer.body.end != BodyEnd::Complete;
     let bytes = answer.body.bytes.trim_ascii();
     let message = if bytes.is_empty() {

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::engine::enqueue::EnqueueError;
 use crate::store::StoreError;
 
-use crate::cli::output::{Closed, say, say_error};
+use crate::cli::output::{Closed, print_error, print_message};
 
 /// How the program ends; CONTRACT.md fixes the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,18 +80,18 @@ impl Exit {
             return exit;
         }
         for line in error.to_string().lines() {
-            say_error(&format!("error: {line}"));
+            print_error(&format!("error: {line}"));
         }
         let mut told = error.to_string();
         for cause in error.chain().skip(1).map(ToString::to_string) {
             // Many errors repeat their cause.
             if !told.contains(&cause) {
-                say_error(&format!("  because: {cause}"));
+                print_error(&format!("  because: {cause}"));
                 told = cause;
             }
         }
         if exit == Self::Usage {
-            say("For more information, try '--help'.");
+            print_message("For more information, try '--help'.");
         }
         exit
     }

@@ -16,7 +16,7 @@ use crate::present::remedies::is_parked_for;
 use crate::store::report::JobRow;
 use crate::store::{OperatorAction, Role, Selection, Store, StoreError};
 use crate::{
-    cli::output::say,
+    cli::output::print_message,
     present::format::{count, grouped, quoted},
 };
 use gates::Gates;
@@ -92,17 +92,17 @@ pub(super) async fn operate(
             chosen.rows.len() >= ASKED_FROM && price.creates() > 0,
         ),
     };
-    lines.iter().for_each(|line| say(line));
+    lines.iter().for_each(|line| print_message(line));
     let jobs = count(chosen.rows.len(), "job");
     let cost = verb.price(price, &budget);
     if dry_run {
         let done = verb.done;
-        say(&format!(
+        print_message(&format!(
             "{jobs} would be {done}{cost}; dry run, nothing was changed"
         ));
-        gates.tell("would open", Clock::system().now());
+        gates.print("would open", Clock::system().now());
     } else if must_ask && !yes && ask::is_possible() && !verb.agreed(&jobs, &cost).await? {
-        say("nothing was changed");
+        print_message("nothing was changed");
         store.close().await;
         return Ok(Exit::Failed);
     } else {
@@ -240,7 +240,7 @@ async fn by_key(
             }
             Some(row) => {
                 chosen.missed += 1;
-                say(&format!(
+                print_message(&format!(
                     "error: job {} {} is {}: {} is for jobs that are {}; {}",
                     row.id,
                     quoted(&row.name),
@@ -252,7 +252,7 @@ async fn by_key(
             }
             None => {
                 chosen.missed += 1;
-                say(&unknown(key));
+                print_message(&unknown(key));
             }
         }
     }
@@ -333,14 +333,14 @@ async fn change(
     }
     let mine = rows.iter().filter(|row| changed.contains(&JobId(row.id)));
     let price = verb.price(Price::of(mine), budget);
-    say(&format!(
+    print_message(&format!(
         "{} {}{price}",
         count(changed.len(), "job"),
         verb.done
     ));
     if changed.len() < rows.len() {
         let moved = count(rows.len() - changed.len(), "job");
-        say(&format!(
+        print_message(&format!(
             "{moved} changed state in the meantime and stay as they are"
         ));
     }

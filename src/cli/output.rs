@@ -109,13 +109,13 @@ fn failed(error: io::Error) -> anyhow::Error {
 }
 
 /// Writes a line to standard error. That nobody reads it must end no command.
-pub fn say(line: &str) {
+pub fn print_message(line: &str) {
     let _nobody_reads = writeln!(io::stderr(), "{line}");
 }
 
 /// Says what ends the program. In the journal it is an error like those of the log.
-pub fn say_error(line: &str) {
-    say(&format!("{}{line}", telemetry::error_priority()));
+pub fn print_error(line: &str) {
+    print_message(&format!("{}{line}", telemetry::error_priority()));
 }
 
 /// JSON that means the same, without a character that could steer a terminal. Such a

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::enqueue::{Bad, tell, tell_notes};
+use super::enqueue::{Bad, print_errors, print_notes};
 use super::{Exit, budget, oddities};
 use crate::api::Service as _;
 use crate::api::client::Client;
@@ -224,7 +224,7 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
         None => (None, None),
         Some(AccountOutcome::Left { credits }) => (Some(credits), None),
         Some(AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words)) => {
-            (None, Some(said(&words)))
+            (None, Some(words.to_string()))
         }
     };
     let why = match list {
@@ -243,9 +243,9 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
             );
         }
         ListOutcome::Refused(Refusal::Unauthorized, words) => {
-            format!("the service does not accept the key: {}", said(&words))
+            format!("the service does not accept the key: {words}")
         }
-        ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => said(&words),
+        ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => words.to_string(),
     };
     let (service, listing, _, answered) = without(why);
     let answered = Answered {
@@ -253,13 +253,6 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
         ..answered
     };
     (service, listing, left, answered)
-}
-
-fn said(words: &ErrorDetail) -> String {
-    match words.status {
-        Some(status) => format!("HTTP {status}: {}", words.message),
-        None => words.message.clone(),
-    }
 }
 
 /// Jobs looked at, one by one.
@@ -292,7 +285,7 @@ impl Planning<'_> {
         let jobs = match self.read(&source, path, format).await {
             Ok(jobs) => jobs,
             Err(EnqueueError::Bad(error)) => {
-                tell(&error);
+                print_errors(&error);
                 self.bad.extend(error.bad.into_iter().map(|bad| BadLine {
                     file: source.clone(),
                     bad: bad.into(),
@@ -340,7 +333,7 @@ impl Planning<'_> {
         format: Option<Format>,
     ) -> Result<Vec<Located<JobSpec>>, EnqueueError> {
         let file = enqueue::check_file(path, format, Kinds::Any, Tally::default()).await?;
-        tell_notes(source, &file);
+        print_notes(source, &file);
         let (file, _) = self.rehearsal.admit(source, file)?;
         if let Some(store) = self.planner.store {
             enqueue::submit(store, source, &file, true).await?;

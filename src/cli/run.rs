@@ -166,11 +166,11 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     };
     store.close().await;
     tracing::info!("parserd has stopped");
-    Ok(ended.map_or(Exit::Done, |ended| tell_end(&ended)))
+    Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
 }
 
 /// Tells what a run came to, as part of the log: it may be JSON, or the journal's.
-fn tell_end(ended: &Ended) -> Exit {
+fn report_end(ended: &Ended) -> Exit {
     let exit = ended.exit();
     for line in ended.lines() {
         match exit {

@@ -13,7 +13,7 @@ use crate::present::{narrate, remedies::what_to_do};
 use crate::store::report::{CreateRow, JobDetails, JobRow};
 use crate::store::{Role, Store};
 use crate::{
-    cli::output::{Columns, Out, say},
+    cli::output::{Columns, Out, print_message},
     core::timestamp::iso,
     present::format::{count, grouped, quoted, relative},
     store::Queue as _,
@@ -39,14 +39,14 @@ pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<
     };
     store.close().await;
     let Some((details, job)) = found else {
-        say(&unknown(&args.job));
+        print_message(&unknown(&args.job));
         return Ok(Exit::Failed);
     };
     let mut out = Out::default();
     if args.json {
         out.json(&details)?;
     } else {
-        for line in tell(&details, &job, Clock::system().now()) {
+        for line in describe(&details, &job, Clock::system().now()) {
             out.line(&line)?;
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn unknown(key: &str) -> String {
     )
 }
 
-fn tell(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
+fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
     let row = &details.row;
     let mut lines = vec![
         format!("job {}  {}", row.id, escaped(&row.name)),

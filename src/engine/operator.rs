@@ -160,15 +160,12 @@ fn judge(
     match &description.outcome {
         PollOutcome::Finished(_) | PollOutcome::Failed(_) | PollOutcome::Generating { .. } => {}
         PollOutcome::NotFound(words) => {
-            return Err(format!(
-                "the service has no parser {parser} ({})",
-                said(words)
-            ));
+            return Err(format!("the service has no parser {parser} ({})", words));
         }
         PollOutcome::Refused(_, words) | PollOutcome::Trouble(words) => {
             return Err(format!(
                 "the service does not say whether it has parser {parser} ({})",
-                said(words)
+                words
             ));
         }
     }
@@ -182,14 +179,6 @@ fn judge(
             "parser {parser} is named {name:?}, and this job's is {own:?}"
         )),
         Some(_) => Ok(()),
-    }
-}
-
-/// The service's words, with its status where it answered.
-pub fn said(words: &ErrorDetail) -> String {
-    match words.status {
-        Some(status) => format!("HTTP {status}: {}", words.message),
-        None => words.message.clone(),
     }
 }
 

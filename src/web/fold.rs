@@ -91,7 +91,7 @@ impl Folds {
         let (count, last) = &mut counts[kind as usize];
         *last = error;
         if let Some(times) = count.came(Instant::now()) {
-            tell(kind, times, last.take());
+            log_folded(kind, times, last.take());
         }
     }
 
@@ -99,16 +99,16 @@ impl Folds {
     pub async fn keep(&self) {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            self.tell_with(Count::due);
+            self.log_with(Count::due);
         }
     }
 
-    fn tell_with(&self, which: fn(&mut Count, Instant) -> Option<u64>) {
+    fn log_with(&self, which: fn(&mut Count, Instant) -> Option<u64>) {
         let now = Instant::now();
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (kind, (count, last)) in Kind::ALL.into_iter().zip(counts.iter_mut()) {
             if let Some(times) = which(count, now) {
-                tell(kind, times, last.take());
+                log_folded(kind, times, last.take());
             }
         }
     }
@@ -116,11 +116,11 @@ impl Folds {
 
 impl Drop for Folds {
     fn drop(&mut self) {
-        self.tell_with(Count::rest);
+        self.log_with(Count::rest);
     }
 }
 
-fn tell(kind: Kind, times: u64, error: Option<String>) {
+fn log_folded(kind: Kind, times: u64, error: Option<String>) {
     tracing::warn!(times, error, "{}", kind.words());
 }
 

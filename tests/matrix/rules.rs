@@ -2,7 +2,7 @@
 
 use parserd::simulator::{Rule, faults::AnswerFault};
 
-/// The request that the fault befalls.
+/// The request that the fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// `POST /parsers`.

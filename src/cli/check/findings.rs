@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::Exit;
 use crate::core::text::escaped;
 use crate::{
-    cli::output::{Out, say},
+    cli::output::{Out, print_message},
     present::format::count,
 };
 
@@ -127,7 +127,7 @@ impl Checker {
             })?;
         }
         self.out.flush()?;
-        say(&match (faults, warnings) {
+        print_message(&match (faults, warnings) {
             (0, 0) => "all is well".to_owned(),
             _ => format!("{}, {}", count(faults, "fault"), count(warnings, "warning")),
         });

@@ -3,7 +3,7 @@
 use super::SelectArgs;
 use crate::present::remedies::is_parked_for;
 use crate::{
-    cli::output::say,
+    cli::output::print_message,
     clock::Clock,
     core::{
         budget::Budget,
@@ -68,17 +68,17 @@ impl Gates {
         for (scope, _) in &self.closed {
             store.set_gate(*scope, None).await?;
         }
-        self.tell("opened", Clock::system().now());
+        self.print("opened", Clock::system().now());
         Ok(())
     }
 
-    pub(super) fn tell(&self, done: &str, now: UnixMs) {
+    pub(super) fn print(&self, done: &str, now: UnixMs) {
         for (scope, closure) in &self.closed {
             let before = match scope {
                 Scope::Create => "creates",
                 Scope::Read => "polls and lists",
             };
-            say(&format!(
+            print_message(&format!(
                 "{done} the gate that held {before}: {}, closed {}",
                 closure.reason,
                 lasting(closure.since, now)

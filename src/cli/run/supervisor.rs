@@ -76,7 +76,7 @@ impl Supervisor {
     /// The store is open and the first job can be claimed. Told once; where that was given
     /// up, the next call tells it.
     pub(super) fn ready(&self) {
-        if !self.is_ready.swap(true, Ordering::Relaxed) && !self.tell(&[NotifyState::Ready]) {
+        if !self.is_ready.swap(true, Ordering::Relaxed) && !self.notify(&[NotifyState::Ready]) {
             self.is_ready.store(false, Ordering::Relaxed);
         }
     }
@@ -86,7 +86,7 @@ impl Supervisor {
         if self.is_ready.load(Ordering::Relaxed) {
             // systemd 253 and newer want the time with it.
             match NotifyState::monotonic_usec_now() {
-                Ok(now) => drop(self.tell(&[NotifyState::Reloading, now])),
+                Ok(now) => drop(self.notify(&[NotifyState::Reloading, now])),
                 Err(error) => tracing::warn!(%error, "cannot read the monotonic clock"),
             }
         }
@@ -95,7 +95,7 @@ impl Supervisor {
     /// They are loaded.
     pub(super) fn reloaded(&self) {
         if self.is_ready.load(Ordering::Relaxed) {
-            self.tell(&[NotifyState::Ready]);
+            self.notify(&[NotifyState::Ready]);
         }
     }
 
@@ -108,14 +108,14 @@ impl Supervisor {
             .saturating_add(STOP_RESERVE)
             .as_micros();
         let limit_us = u32::try_from(limit).unwrap_or(u32::MAX);
-        self.tell(&[
+        self.notify(&[
             NotifyState::Stopping,
             NotifyState::ExtendTimeoutUsec(limit_us),
         ]);
     }
 
     /// Returns false where nobody reads: a later try may do better.
-    fn tell(&self, messages: &[NotifyState<'_>]) -> bool {
+    fn notify(&self, messages: &[NotifyState<'_>]) -> bool {
         let Some(socket) = &self.socket else {
             return true;
         };
@@ -162,7 +162,7 @@ impl Supervisor {
             {
                 match self.progress(&vitals, &mut told).await {
                     Ok(()) => {
-                        self.tell(&[NotifyState::Watchdog]);
+                        self.notify(&[NotifyState::Watchdog]);
                         watchdog_at = began + every / LOOKS_PER_WATCHDOG;
                     }
                     Err(trouble) => {
@@ -173,7 +173,7 @@ impl Supervisor {
                     }
                 }
             }
-            self.tell_status(&mut told, status);
+            self.notify_status(&mut told, status);
             let longest = self
                 .watchdog
                 .map_or(Duration::MAX, |every| every / LOOKS_PER_WATCHDOG);
@@ -238,15 +238,15 @@ impl Supervisor {
                         tracing::warn!("{silent}");
                         is_logged = true;
                     }
-                    self.tell_status(told, silent);
+                    self.notify_status(told, silent);
                 }
             }
         }
     }
 
-    fn tell_status(&self, told: &mut String, status: String) {
+    fn notify_status(&self, told: &mut String, status: String) {
         if *told != status {
-            self.tell(&[NotifyState::Status(&status)]);
+            self.notify(&[NotifyState::Status(&status)]);
             *told = status;
         }
     }
