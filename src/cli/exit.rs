@@ -82,12 +82,12 @@ impl Exit {
         for line in error.to_string().lines() {
             print_error(&format!("error: {line}"));
         }
-        let mut told = error.to_string();
+        let mut text = error.to_string();
         for cause in error.chain().skip(1).map(ToString::to_string) {
             // Many errors repeat their cause.
-            if !told.contains(&cause) {
+            if !text.contains(&cause) {
                 print_error(&format!("  because: {cause}"));
-                told = cause;
+                text = cause;
             }
         }
         if exit == Self::Usage {

@@ -19,7 +19,7 @@ use crate::core::gate::{GateReason, Scope};
 use crate::core::job::{Job, JobId, ParserId, Progress, UnixMs};
 use crate::core::listing::Listing;
 use crate::core::oddities::{Finding, ListReport};
-use crate::core::outcome::{AccountOutcome, ErrorDetail, ListOutcome, Refusal};
+use crate::core::outcome::{AccountOutcome, ListOutcome, Refusal};
 use crate::core::spec::JobSpec;
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::engine::plan::{Fit, Planner, Prospect, Verdict, fit};
@@ -300,12 +300,12 @@ impl Planning<'_> {
             None => Default::default(),
         };
         for Located { line, value } in jobs {
-            let mut told = match there.remove(&value.name) {
+            let mut planned = match there.remove(&value.name) {
                 Some((id, state)) => {
                     let prospect = Prospect::plain(Verdict::AlreadyThere, None);
-                    let mut told = Line::of(value.name, prospect);
-                    (told.id, told.state) = (Some(id), Some(state));
-                    told
+                    let mut planned = Line::of(value.name, prospect);
+                    (planned.id, planned.state) = (Some(id), Some(state));
+                    planned
                 }
                 None => {
                     let job = Job {
@@ -319,8 +319,8 @@ impl Planning<'_> {
                     Line::of(value.name, prospect)
                 }
             };
-            (told.file, told.line) = (Some(source.clone()), Some(line));
-            self.jobs.push(told);
+            (planned.file, planned.line) = (Some(source.clone()), Some(line));
+            self.jobs.push(planned);
         }
         Ok(())
     }

@@ -135,21 +135,21 @@ async fn watch(
 ) -> anyhow::Result<()> {
     let mut ended = std::pin::pin!(shutdown());
     let redraws = out.is_terminal() && !json;
-    let mut told: Option<Known> = None;
+    let mut shown: Option<Known> = None;
     loop {
         let status = look(settings, store).await?;
         if redraws {
             out.text(&format!("{CLEAR}{}", status.block()))?;
-        } else if told.as_ref() != Some(&status.known) {
+        } else if shown.as_ref() != Some(&status.known) {
             if json {
                 out.json_compact(&status)?;
                 out.line("")?;
             } else {
-                let gap = if told.is_some() { "\n" } else { "" };
+                let gap = if shown.is_some() { "\n" } else { "" };
                 out.text(&format!("{gap}{}", status.block()))?;
             }
         }
-        told = Some(status.known);
+        shown = Some(status.known);
         out.flush()?;
         tokio::select! {
             () = &mut ended => return Ok(()),

@@ -284,7 +284,7 @@ fn file_layer(path: &Path, bytes: &[u8], problems: &mut Vec<ConfigError>) -> Lay
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // The parser's own rendering would repeat the line, and a key with it.
-        let mut told: Vec<_> = errors
+        let mut messages: Vec<_> = errors
             .iter()
             .map(|error| {
                 let offset = error.span().map_or(0, |span| span.start);
@@ -292,8 +292,8 @@ fn file_layer(path: &Path, bytes: &[u8], problems: &mut Vec<ConfigError>) -> Lay
                 syntax(&lines, offset, &message)
             })
             .collect();
-        told.dedup();
-        problems.extend(told);
+        messages.dedup();
+        problems.extend(messages);
         return Layer::default();
     }
     let mut file = FileLayer {

@@ -314,14 +314,14 @@ const fn seconds(ms: DurationMs) -> DurationMs {
     ms.saturating_add(999) / 1000
 }
 
-/// What is told in the log, once for each: the kind, and how much of it there is.
-pub type Told = (Kind, i64);
+/// What is reported in the log, once for each: the kind, and how much of it there is.
+pub type Reported = (Kind, i64);
 
 impl Facts {
-    /// The findings that are new since those that were told, and all that are now.
-    /// What the log tells where it happens is left to that.
-    pub fn news(&self, told: &[Told]) -> (Vec<Finding>, Vec<Told>) {
-        let now: Vec<(Finding, Told)> = self
+    /// The findings that are new since those that were reported, and all that are now.
+    /// What is logged where it happens is left out.
+    pub fn unreported(&self, reported: &[Reported]) -> (Vec<Finding>, Vec<Reported>) {
+        let now: Vec<(Finding, Reported)> = self
             .findings()
             .into_iter()
             .filter(|finding| match finding.kind {
@@ -335,18 +335,18 @@ impl Facts {
                     Kind::Unexplained => self.unexplained.count,
                     _ => 0,
                 };
-                let told = (finding.kind, amount);
-                (finding, told)
+                let reported = (finding.kind, amount);
+                (finding, reported)
             })
             .collect();
-        let all = now.iter().map(|(_, told)| *told).collect();
-        let is_new = |(kind, amount): &Told| {
-            !told
+        let all = now.iter().map(|(_, reported)| *reported).collect();
+        let is_new = |(kind, amount): &Reported| {
+            !reported
                 .iter()
                 .any(|(other, before)| other == kind && before >= amount)
         };
-        let news = now.into_iter().filter(|(_, told)| is_new(told));
-        (news.map(|(finding, _)| finding).collect(), all)
+        let unreported = now.into_iter().filter(|(_, reported)| is_new(reported));
+        (unreported.map(|(finding, _)| finding).collect(), all)
     }
 }
 
@@ -504,17 +504,22 @@ mod tests {
             },
             ..Facts::default()
         };
-        let kinds = |news: &[Finding]| news.iter().map(|found| found.kind).collect::<Vec<_>>();
-        let (news, told) = facts(2).news(&[]);
-        assert_eq!(kinds(&news), [Kind::Unexplained, Kind::PagedList]);
-        let (news, told) = facts(2).news(&told);
-        assert_eq!(kinds(&news), []);
-        let (news, told) = facts(3).news(&told);
-        assert_eq!(kinds(&news), [Kind::Unexplained]);
-        let (news, told) = Facts::default().news(&told);
-        assert_eq!((news, told.clone()), (Vec::new(), Vec::new()));
+        let kinds = |unreported: &[Finding]| {
+            unreported
+                .iter()
+                .map(|found| found.kind)
+                .collect::<Vec<_>>()
+        };
+        let (unreported, reported) = facts(2).unreported(&[]);
+        assert_eq!(kinds(&unreported), [Kind::Unexplained, Kind::PagedList]);
+        let (unreported, reported) = facts(2).unreported(&reported);
+        assert_eq!(kinds(&unreported), []);
+        let (unreported, reported) = facts(3).unreported(&reported);
+        assert_eq!(kinds(&unreported), [Kind::Unexplained]);
+        let (unreported, reported) = Facts::default().unreported(&reported);
+        assert_eq!((unreported, reported.clone()), (Vec::new(), Vec::new()));
         assert_eq!(
-            kinds(&facts(1).news(&told).0),
+            kinds(&facts(1).unreported(&reported).0),
             [Kind::Unexplained, Kind::PagedList]
         );
     }

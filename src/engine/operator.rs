@@ -6,7 +6,7 @@ use crate::{
         candidates::Names,
         job::{Job, JobId, ParserId, UnixMs},
         lifecycle::{Event, Policy, Transition, decide},
-        outcome::{Description, ErrorDetail, ListOutcome, PollOutcome},
+        outcome::{Description, ListOutcome, PollOutcome},
     },
     store::{Applied, Changes as _, Intent, Ledger as _, Queue as _, Store, StoreError},
 };
@@ -186,6 +186,7 @@ fn judge(
 mod tests {
     use super::*;
     use crate::core::job::Progress;
+    use crate::core::outcome::ErrorDetail;
 
     fn words(status: Option<u16>) -> ErrorDetail {
         ErrorDetail {

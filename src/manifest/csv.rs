@@ -115,7 +115,7 @@ fn row_job(header: &[String], row: &Row) -> Entry {
     }
     let mut object = Map::new();
     let mut urls = Vec::new();
-    let mut urls_told = false;
+    let mut urls_reported = false;
     let mut problems = Vec::new();
     for (column, cell) in header
         .iter()
@@ -126,7 +126,7 @@ fn row_job(header: &[String], row: &Row) -> Entry {
             "urls" => match urls_of(cell) {
                 Ok(more) => urls.extend(more),
                 Err(problem) => {
-                    urls_told = true;
+                    urls_reported = true;
                     problems.push(problem);
                 }
             },
@@ -149,7 +149,7 @@ fn row_job(header: &[String], row: &Row) -> Entry {
             _ => drop(object.insert(column.clone(), Value::from(cell.as_str()))),
         }
     }
-    if urls_told {
+    if urls_reported {
         urls.push(Value::from("https://example.com/"));
     }
     object.insert("urls".to_owned(), Value::from(urls));

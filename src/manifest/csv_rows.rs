@@ -165,9 +165,9 @@ mod tests {
 
     use super::*;
 
-    type Told = Result<(usize, Vec<String>), (Option<usize>, String)>;
+    type ParsedRow = Result<(usize, Vec<String>), (Option<usize>, String)>;
 
-    fn rows(text: &[u8]) -> Vec<Told> {
+    fn rows(text: &[u8]) -> Vec<ParsedRow> {
         // Whatever pieces it comes in.
         let all: Vec<Vec<_>> = [1, 2, 3, 7, 8192]
             .map(|piece| {
@@ -183,7 +183,7 @@ mod tests {
         all.into_iter().next().unwrap()
     }
 
-    fn row(line: usize, cells: &[&str]) -> Told {
+    fn row(line: usize, cells: &[&str]) -> ParsedRow {
         Ok((line, cells.iter().map(|cell| (*cell).to_owned()).collect()))
     }
 
@@ -226,9 +226,9 @@ mod tests {
     #[test]
     fn a_row_without_end_and_bytes_that_are_not_utf8_are_told() {
         let long = [b"a\n\"".as_slice(), &vec![b'x'; 2 << 20]].concat();
-        let told: Vec<_> = Rows::of(long.as_slice()).collect();
-        assert_eq!(told.len(), 2);
-        let bad = told[1].as_ref().unwrap_err();
+        let parsed: Vec<_> = Rows::of(long.as_slice()).collect();
+        assert_eq!(parsed.len(), 2);
+        let bad = parsed[1].as_ref().unwrap_err();
         assert_eq!(bad.line, Some(2));
         assert!(bad.reason.contains("longer than"), "{bad}");
         let bad = (Some(2), NO_UTF8.to_owned());

@@ -29,7 +29,7 @@ const MAX_FORM_BYTES: usize = 8 * 1024;
 const FORM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// So long it is told that something was just done.
-const TOLD_MS: DurationMs = 60_000;
+const SHOWN_MS: DurationMs = 60_000;
 
 /// What can be done to one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Action {
         events.iter().any(|row| {
             let detail = serde_json::from_str::<serde_json::Value>(row.detail.get());
             row.event == name
-                && (0..TOLD_MS).contains(&(now - row.at))
+                && (0..SHOWN_MS).contains(&(now - row.at))
                 && detail.is_ok_and(|detail| detail[author] == "operator")
         })
     }
@@ -162,7 +162,7 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
                 Ok(None) => page::no_job(&visitor, id),
                 Ok(Some(_)) => {
                     let done = act(vitals, id, action, &form).await;
-                    told(vitals, &visitor, id, action, done).await
+                    respond(vitals, &visitor, id, action, done).await
                 }
                 Err(error) => page::broken(vitals, &visitor, &error),
             },
@@ -285,7 +285,7 @@ async fn operate(
     })
 }
 
-async fn told(
+async fn respond(
     vitals: &Vitals,
     visitor: &Visitor,
     id: JobId,

@@ -51,30 +51,30 @@ impl Kind {
 /// When a kind was last told, and how often it came since.
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
-    told_at: Option<Instant>,
-    untold: u64,
+    logged_at: Option<Instant>,
+    unlogged: u64,
 }
 
 impl Count {
     /// It came once more: how often it came is told now, or later.
     fn came(&mut self, now: Instant) -> Option<u64> {
-        self.untold = self.untold.saturating_add(1);
+        self.unlogged = self.unlogged.saturating_add(1);
         self.due(now)
     }
 
     /// How often it came, if that is to be told by now.
     fn due(&mut self, now: Instant) -> Option<u64> {
         let is_early = self
-            .told_at
+            .logged_at
             .is_some_and(|at| now.saturating_duration_since(at) < INTERVAL);
         if is_early { None } else { self.rest(now) }
     }
 
     /// How often it came and was not told yet.
     fn rest(&mut self, now: Instant) -> Option<u64> {
-        let times = std::mem::take(&mut self.untold);
+        let times = std::mem::take(&mut self.unlogged);
         (times > 0).then(|| {
-            self.told_at = Some(now);
+            self.logged_at = Some(now);
             times
         })
     }

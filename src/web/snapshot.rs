@@ -131,18 +131,18 @@ impl Looks {
     /// Looks now and then, so that batches are told apart and the pace is known when
     /// somebody asks. For ever.
     pub async fn sample(&self) {
-        let mut is_told = false;
+        let mut is_logged = false;
         loop {
             if let Err(error) = self.get().await {
                 tracing::debug!(%error, "http.listen: cannot look at the jobs");
             }
             match self.store_marks().await {
-                Ok(()) => is_told = false,
-                Err(error) if is_told => {
+                Ok(()) => is_logged = false,
+                Err(error) if is_logged => {
                     tracing::debug!(%error, "http.listen: still cannot store where the batch begins");
                 }
                 Err(error) => {
-                    is_told = true;
+                    is_logged = true;
                     tracing::warn!(
                         %error,
                         "http.listen: cannot store where the batch begins: after a restart the page may count another"

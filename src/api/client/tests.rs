@@ -164,8 +164,11 @@ async fn an_account_page_is_asked_with_the_key_that_no_word_of_it_repeats() {
     .unwrap();
     let left = client.account().await;
     assert_eq!(left, Some(AccountOutcome::Left { credits: 7 }));
-    let told = format!("{:?} {client:?}", client.account().await);
-    assert!(told.contains("404") && !told.contains("SECRET"), "{told}");
+    let output = format!("{:?} {client:?}", client.account().await);
+    assert!(
+        output.contains("404") && !output.contains("SECRET"),
+        "{output}"
+    );
     let expected = format!("GET /some/account?api_key={KEY_IN_QUERY} HTTP/1.1");
     for seen in server.seen() {
         assert_eq!(seen.request_line(), expected);

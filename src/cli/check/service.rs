@@ -40,13 +40,13 @@ impl Checker {
         let client = match Client::new(config) {
             Ok(client) => client,
             Err(error) => {
-                let told = error.to_string();
-                let cure = if told.to_lowercase().contains("certificate") {
+                let error_text = error.to_string();
+                let cure = if error_text.to_lowercase().contains("certificate") {
                     "install the system's CA certificates (ca-certificates)"
                 } else {
                     "correct api.base_url, api.account_url and api.key"
                 };
-                self.fail(NAME, told, cure)?;
+                self.fail(NAME, error_text, cure)?;
                 return Ok(None);
             }
         };

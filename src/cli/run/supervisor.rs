@@ -149,31 +149,31 @@ impl Supervisor {
             tokio::time::sleep(START_PAUSE).await;
         }
         self.ready();
-        let mut told = String::new();
+        let mut shown = String::new();
         let mut watchdog_at = Instant::now();
         loop {
             self.ready();
             let began = Instant::now();
-            let mut status = self.status(&vitals, &mut told).await;
+            let mut status = self.status(&vitals, &mut shown).await;
             let looked = began.elapsed();
             if let Some(every) = self.watchdog
                 && *vitals.stop.borrow() == Stop::No
                 && began >= watchdog_at
             {
-                match self.progress(&vitals, &mut told).await {
+                match self.progress(&vitals, &mut shown).await {
                     Ok(()) => {
                         self.notify(&[NotifyState::Watchdog]);
                         watchdog_at = began + every / LOOKS_PER_WATCHDOG;
                     }
                     Err(trouble) => {
-                        if told != trouble {
+                        if shown != trouble {
                             tracing::error!("{trouble}");
                         }
                         status = trouble;
                     }
                 }
             }
-            self.notify_status(&mut told, status);
+            self.notify_status(&mut shown, status);
             let longest = self
                 .watchdog
                 .map_or(Duration::MAX, |every| every / LOOKS_PER_WATCHDOG);
@@ -185,13 +185,13 @@ impl Supervisor {
         }
     }
 
-    async fn status(&self, vitals: &Vitals, told: &mut String) -> String {
+    async fn status(&self, vitals: &Vitals, shown: &mut String) -> String {
         let look = async {
             let counts = vitals.store.counts().await?;
             let gates = vitals.store.gates().await?;
             Ok((counts, gates))
         };
-        match self.patiently(look, told).await {
+        match self.patiently(look, shown).await {
             Ok((counts, _)) if *vitals.stop.borrow() != Stop::No => words::stopping(&counts),
             Ok((counts, gates)) => words::at_work(&counts, &gates, vitals.clock.now()),
             Err(error) => words::refused(&error),
@@ -202,10 +202,10 @@ impl Supervisor {
     ///
     /// While it takes none for the watchdog's time, nothing is lost by a restart: a create
     /// is sent only after a commit, so by then none is under way.
-    async fn progress(&self, vitals: &Vitals, told: &mut String) -> Result<(), String> {
+    async fn progress(&self, vitals: &Vitals, shown: &mut String) -> Result<(), String> {
         // Takes the write lock, adds nothing.
         let write = vitals.store.submit(Vec::new(), true);
-        self.patiently(write, told)
+        self.patiently(write, shown)
             .await
             .map_err(|error| words::refused(&error))?;
         let heartbeat = vitals.heartbeat.load(Ordering::Relaxed);
@@ -216,7 +216,7 @@ impl Supervisor {
     async fn patiently<T>(
         &self,
         asked: impl Future<Output = Result<T, StoreError>>,
-        told: &mut String,
+        shown: &mut String,
     ) -> Result<T, StoreError> {
         let began = Instant::now();
         let mut asked = std::pin::pin!(asked);
@@ -238,16 +238,16 @@ impl Supervisor {
                         tracing::warn!("{silent}");
                         is_logged = true;
                     }
-                    self.notify_status(told, silent);
+                    self.notify_status(shown, silent);
                 }
             }
         }
     }
 
-    fn notify_status(&self, told: &mut String, status: String) {
-        if *told != status {
+    fn notify_status(&self, shown: &mut String, status: String) {
+        if *shown != status {
             self.notify(&[NotifyState::Status(&status)]);
-            *told = status;
+            *shown = status;
         }
     }
 }

@@ -96,12 +96,12 @@ fn parked(counts: &Counts, gates: &[(Scope, Closure)], now: UnixMs) -> String {
 /// Closed gates that no parked job tells of.
 fn held(counts: &Counts, gates: &[(Scope, Closure)], now: UnixMs) -> impl Iterator<Item = String> {
     gates.iter().filter_map(move |(scope, closure)| {
-        let told = parks(closure.reason).is_some_and(|park| counts.parked.contains_key(&park));
+        let output = parks(closure.reason).is_some_and(|park| counts.parked.contains_key(&park));
         let what = match scope {
             Scope::Create => "creates",
             Scope::Read => "polls",
         };
-        (!told).then(|| format!("{what} held: {}{}", closure.reason, times(closure, now)))
+        (!output).then(|| format!("{what} held: {}{}", closure.reason, times(closure, now)))
     })
 }
 

@@ -136,16 +136,16 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
     ])
     .await;
     let client = client(&server.url);
-    let mut told = format!("{client:?} {:?}", config(&server.url));
-    told += &format!("{:?}", client.create(&request()).await);
-    told += &format!("{:?}", client.details(&id("p1")).await);
-    told += &format!("{:?}", client.list().await);
-    told += &format!("{:?}", client.details(&id("p1")).await);
-    told += &format!("{:?}", client.details(&id("p1")).await);
-    told += &format!("{:?}", client.create(&request()).await);
-    told += &format!("{:?}", client.details(&id(KEY)).await);
+    let mut output = format!("{client:?} {:?}", config(&server.url));
+    output += &format!("{:?}", client.create(&request()).await);
+    output += &format!("{:?}", client.details(&id("p1")).await);
+    output += &format!("{:?}", client.list().await);
+    output += &format!("{:?}", client.details(&id("p1")).await);
+    output += &format!("{:?}", client.details(&id("p1")).await);
+    output += &format!("{:?}", client.create(&request()).await);
+    output += &format!("{:?}", client.details(&id(KEY)).await);
     let refused = self::client(&refused_url().await);
-    told += &format!("{:?}", refused.list().await);
+    output += &format!("{:?}", refused.list().await);
     drop(guard);
 
     let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
@@ -163,11 +163,11 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
     );
     // Dependencies that log through `log` are captured as well.
     assert!(log.contains("starting new connection"), "{log}");
-    for text in [&told, &log] {
+    for text in [&output, &log] {
         // Its digits alone may be those of a time or a port.
         for part in ["SECRET", "/0123", "0123+", "%2F0123", "0123%2B"] {
             assert!(!text.contains(part), "{part}: {text}");
         }
     }
-    assert_eq!(told.matches("bad [key] in ?api_key=[key]").count(), 4);
+    assert_eq!(output.matches("bad [key] in ?api_key=[key]").count(), 4);
 }
