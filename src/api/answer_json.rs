@@ -246,11 +246,11 @@ pub(super) fn error_message(bytes: &[u8]) -> Option<String> {
 pub(super) fn credits_left(bytes: &[u8]) -> Result<i64, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Page {
+    struct AccountPage {
         request_limit: Option<i64>,
         request_count: Option<i64>,
     }
-    let page: Page = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let page: AccountPage = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let limit = page.request_limit.ok_or("no requestLimit")?;
     let count = page.request_count.ok_or("no requestCount")?;
     if limit < 0 || count < 0 {

@@ -27,7 +27,7 @@ pub struct BackupArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Made {
+struct BackupReport {
     file: String,
     bytes: u64,
     jobs: i64,
@@ -69,7 +69,7 @@ pub(super) async fn backup(settings: &Settings, args: BackupArgs) -> anyhow::Res
     ));
     if args.json {
         let mut out = Out::default();
-        out.json(&Made {
+        out.json(&BackupReport {
             file,
             bytes: copied.bytes,
             jobs: copied.jobs,

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::engine::enqueue::EnqueueError;
 use crate::store::StoreError;
 
-use crate::cli::output::{Closed, print_error, print_message};
+use crate::cli::output::{OutputClosed, print_error, print_message};
 
 /// How the program ends; CONTRACT.md fixes the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Exit {
                     Some(Self::Usage)
                 } else if cause.is::<ConfigError>() {
                     Some(Self::BadConfig)
-                } else if cause.is::<Closed>() {
+                } else if cause.is::<OutputClosed>() {
                     Some(Self::Done)
                 } else if let Some(error) = cause.downcast_ref::<StoreError>() {
                     Some(Self::of_store(error))
@@ -114,7 +114,7 @@ mod tests {
             (ConfigError::MissingKey.into(), 78),
             (locked().into(), 75),
             (EnqueueError::Store(locked()).into(), 75),
-            (Closed.into(), 0),
+            (OutputClosed.into(), 0),
         ];
         for (error, code) in cases {
             let error = Err::<(), _>(error).context("deep").unwrap_err();

@@ -19,7 +19,7 @@ use crate::{
     cli::output::print_message,
     present::format::{count, grouped, quoted},
 };
-use gates::Gates;
+use gates::GateSelection;
 use price::Price;
 
 /// How many jobs one transaction changes, to bound how long it holds the write lock.
@@ -82,7 +82,7 @@ pub(super) async fn operate(
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let chosen = chosen(&store, action, &verb, &select).await?;
     let budget = budget(settings, &store, Clock::system().now()).await?;
-    let gates = Gates::of(&store, action, &select, &chosen.rows).await?;
+    let gates = GateSelection::of(&store, action, &select, &chosen.rows).await?;
     let given_up = given_up(&store, action, &chosen.rows).await?;
     let price = Price::of(&chosen.rows);
     let (lines, must_ask) = match action {
@@ -278,7 +278,12 @@ fn instead(row: &JobRow) -> String {
 }
 
 /// What `retry` and `resume` lead to, before anything is spent.
-fn before_spending(price: Price, gates: &Gates, budget: &Budget, rows: &[JobRow]) -> Vec<String> {
+fn before_spending(
+    price: Price,
+    gates: &GateSelection,
+    budget: &Budget,
+    rows: &[JobRow],
+) -> Vec<String> {
     let mut lines = price.lines(budget);
     lines.extend(gates.others_line(budget));
     if !rows.is_empty()

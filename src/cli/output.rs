@@ -16,7 +16,7 @@ const USUAL_WIDTH: u16 = 80;
 /// Nobody reads standard output any more (`| head`): a reason to end, and no fault.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output is closed")]
-pub struct Closed;
+pub struct OutputClosed;
 
 /// Standard output, buffered.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Out {
     /// Writes a text as it is.
     ///
     /// # Errors
-    /// [`Closed`] where nobody reads any more.
+    /// [`OutputClosed`] where nobody reads any more.
     pub fn text(&mut self, text: &str) -> anyhow::Result<()> {
         let result = self.to.write_all(text.as_bytes());
         self.wrote(result)
@@ -102,7 +102,7 @@ impl Out {
 
 fn failed(error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        Closed.into()
+        OutputClosed.into()
     } else {
         anyhow::Error::new(error).context("cannot write to standard output")
     }

@@ -50,15 +50,15 @@ pub struct PlanArgs {
 
 /// Everything that the command tells.
 #[derive(Debug, Serialize)]
-struct Report {
-    jobs: Vec<Line>,
+struct PlanReport {
+    jobs: Vec<PlanLine>,
     bad: Vec<BadLine>,
     /// How many jobs have each verdict; each is there, if with 0.
     totals: BTreeMap<Verdict, usize>,
-    credits: Credits,
+    credits: PlanCredits,
     creates: Fits,
     /// What holds every create for now.
-    gates: Vec<ClosedGate>,
+    gates: Vec<BlockingGate>,
     service: Answered,
     /// What is odd about the account and its list.
     findings: Vec<Finding>,
@@ -68,14 +68,14 @@ struct Report {
 
 /// A closed gate; a create needs both open.
 #[derive(Debug, Serialize)]
-struct ClosedGate {
+struct BlockingGate {
     gate: Scope,
     reason: GateReason,
     next_probe_at: UnixMs,
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct PlanLine {
     name: String,
     /// Null for a file's job that is not in the database.
     id: Option<JobId>,
@@ -97,7 +97,7 @@ struct BadLine {
 
 /// All in credits of the service.
 #[derive(Debug, Default, Serialize)]
-struct Credits {
+struct PlanCredits {
     per_create: i64,
     cost: i64,
     /// With the jobs of which it cannot be told.
@@ -183,12 +183,12 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
     } else {
         Exit::BadFile
     };
-    let mut report = Report::new(jobs, bad, answered, now);
+    let mut report = PlanReport::new(jobs, bad, answered, now);
     report.count(ahead, &budget, left);
     report.findings = facts.findings();
     report.gates = gates
         .into_iter()
-        .map(|(gate, closure)| ClosedGate {
+        .map(|(gate, closure)| BlockingGate {
             gate,
             reason: closure.reason,
             next_probe_at: closure.next_probe_at,
@@ -259,7 +259,7 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
 struct Planning<'a> {
     planner: Planner<'a, Client>,
     rehearsal: Rehearsal,
-    jobs: Vec<Line>,
+    jobs: Vec<PlanLine>,
     bad: Vec<BadLine>,
 }
 
@@ -272,7 +272,7 @@ impl Planning<'_> {
             let (id, name) = (queued.job.id, queued.job.name.clone());
             let state = queued.job.progress.state.to_string();
             let prospect = self.planner.of_row(queued).await?;
-            let mut line = Line::of(name, prospect);
+            let mut line = PlanLine::of(name, prospect);
             (line.id, line.state) = (Some(id), Some(state));
             self.jobs.push(line);
         }
@@ -303,7 +303,7 @@ impl Planning<'_> {
             let mut planned = match there.remove(&value.name) {
                 Some((id, state)) => {
                     let prospect = Prospect::plain(Verdict::AlreadyThere, None);
-                    let mut planned = Line::of(value.name, prospect);
+                    let mut planned = PlanLine::of(value.name, prospect);
                     (planned.id, planned.state) = (Some(id), Some(state));
                     planned
                 }
@@ -316,7 +316,7 @@ impl Planning<'_> {
                         progress: Progress::queued(self.planner.now),
                     };
                     let prospect = self.planner.of(&job, &value).await?;
-                    Line::of(value.name, prospect)
+                    PlanLine::of(value.name, prospect)
                 }
             };
             (planned.file, planned.line) = (Some(source.clone()), Some(line));
@@ -345,7 +345,7 @@ impl Planning<'_> {
     }
 }
 
-impl Line {
+impl PlanLine {
     fn of(name: String, prospect: Prospect) -> Self {
         Self {
             name,
@@ -362,19 +362,19 @@ impl Line {
 }
 
 /// How many of these jobs are sure to create.
-fn creates(jobs: &[Line]) -> usize {
+fn creates(jobs: &[PlanLine]) -> usize {
     let created = jobs.iter().filter(|job| job.verdict == Verdict::Create);
     created.count()
 }
 
-impl Report {
-    fn new(jobs: Vec<Line>, bad: Vec<BadLine>, service: Answered, now: UnixMs) -> Self {
+impl PlanReport {
+    fn new(jobs: Vec<PlanLine>, bad: Vec<BadLine>, service: Answered, now: UnixMs) -> Self {
         let mut totals: BTreeMap<_, _> = Verdict::ALL.iter().map(|one| (*one, 0)).collect();
         for job in &jobs {
             *totals.entry(job.verdict).or_default() += 1;
         }
         Self {
-            credits: Credits::default(),
+            credits: PlanCredits::default(),
             creates: Fits::default(),
             gates: Vec::new(),
             findings: Vec::new(),
@@ -399,7 +399,7 @@ impl Report {
             budget: parked_for_budget,
             credits: parked_for_credits,
         } = fit(ahead, creates, budget.clone(), left, self.now);
-        self.credits = Credits {
+        self.credits = PlanCredits {
             per_create: each,
             cost: cost(creates),
             cost_at_most: cost(at_most),

@@ -28,7 +28,7 @@ use crate::{
 };
 
 use self::{
-    ending::Ended,
+    ending::RunEnd,
     loading::{Asking, Loading},
 };
 use super::{Exit, bar};
@@ -155,7 +155,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     }
     let files_ok = all_good.load(Ordering::Acquire);
     let ended = if args.until_done {
-        Some(Ended {
+        Some(RunEnd {
             counts: store.counts().await?,
             finished: metrics.finished(),
             failed: store.failures().await?.since(&failed_before),
@@ -170,7 +170,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
 }
 
 /// Tells what a run came to, as part of the log: it may be JSON, or the journal's.
-fn report_end(ended: &Ended) -> Exit {
+fn report_end(ended: &RunEnd) -> Exit {
     let exit = ended.exit();
     for line in ended.lines() {
         match exit {

@@ -42,7 +42,7 @@ pub struct StatusArgs {
 
 /// Everything that the command tells.
 #[derive(Debug, Clone, Serialize)]
-struct Status {
+struct StatusReport {
     now: UnixMs,
     database: String,
     /// Null where it cannot be told.
@@ -62,7 +62,7 @@ struct Known {
     gates: Vec<ClosedGate>,
     /// The service answers, and its list cannot be used: no create is sent without one.
     no_list: Option<NoListSince>,
-    account: Account,
+    account: AccountReport,
     credits: Credits,
     /// Creates in doubt of CANCELLED jobs.
     given_up: GivenUp,
@@ -94,7 +94,7 @@ struct Credits {
 
 /// What is odd about the account and its list, as of the daemon's last one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Account {
+struct AccountReport {
     findings: Vec<Finding>,
     unexplained: Unexplained,
     list_lag: Lag,
@@ -158,7 +158,7 @@ async fn watch(
     }
 }
 
-async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> {
+async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreError> {
     let now = Clock::system().now();
     let spent = store.spent(now).await?;
     let budget = wiring::budget(settings).having(spent, now);
@@ -166,7 +166,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
     let gates = store.gates().await?;
     let settle_ms = millis(settings.reconcile.settle_after_error);
     let facts = store.account_facts(settle_ms, now).await?;
-    Ok(Status {
+    Ok(StatusReport {
         now,
         database: store.path().display().to_string(),
         daemon_running: has_daemon(store.path()),
@@ -177,7 +177,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
             doubts: store.doubts(DOUBTS_SHOWN).await?,
             gates: gates.iter().map(closed_gate).collect(),
             no_list: store.fact(NO_LIST).await?.flatten(),
-            account: Account {
+            account: AccountReport {
                 findings: facts.findings(),
                 unexplained: facts.unexplained,
                 list_lag: facts.lag,

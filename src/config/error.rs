@@ -107,12 +107,12 @@ impl ConfigError {
 
 /// What is wrong with one value, before it is known where it came from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Bad {
+pub(super) struct BadValue {
     pub problem: String,
     pub cure: String,
 }
 
-impl Bad {
+impl BadValue {
     pub fn new(problem: impl Into<String>, cure: impl Into<String>) -> Self {
         Self {
             problem: problem.into(),

@@ -63,9 +63,9 @@ impl Marks {
 
 /// How many jobs had ended when, of late.
 #[derive(Debug, Clone, Default)]
-pub struct Pace(VecDeque<(UnixMs, i64)>);
+pub struct Throughput(VecDeque<(UnixMs, i64)>);
 
-impl Pace {
+impl Throughput {
     /// Takes in that `ended` jobs in all have ended by `now`. While nothing is worked on,
     /// no time counts: the pace is that of the work, and begins with it.
     pub fn note(&mut self, now: UnixMs, ended: i64, is_working: bool) {
@@ -155,7 +155,7 @@ mod tests {
             (&[(0, 0), (40_000, 4), (41_000, 400)], 1, Some(10_000)),
         ];
         for (looks, left, expected) in table {
-            let mut pace = Pace::default();
+            let mut pace = Throughput::default();
             for (now, ended) in *looks {
                 pace.note(*now, *ended, true);
             }
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn time_without_work_counts_to_no_pace() {
-        let mut pace = Pace::default();
+        let mut pace = Throughput::default();
         for now in (0..=1_200_000).step_by(15_000) {
             pace.note(now, 7, false);
         }

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
-use super::csv_rows::{Row, Rows};
+use super::csv_rows::{CsvRow, Rows};
 use super::{BadJob, Entry, MARK, MARK_INSIDE, job};
 use crate::core::spec::{Strict, key_twice, shown, unknown_key};
 
@@ -89,8 +89,8 @@ fn is_separator_line(header: &[String]) -> bool {
     })
 }
 
-fn row_job(header: &[String], row: &Row) -> Entry {
-    let Row { line, cells } = row;
+fn row_job(header: &[String], row: &CsvRow) -> Entry {
+    let CsvRow { line, cells } = row;
     let line = *line;
     if cells.first().is_some_and(|cell| cell.starts_with(MARK)) {
         return Err(BadJob::at(line, MARK_INSIDE));

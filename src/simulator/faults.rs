@@ -14,7 +14,7 @@ use crate::core::job::{DurationMs, UnixMs};
 ///
 /// Best written as text; see [`super::script`] for the grammar.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rule {
+pub struct FaultRule {
     /// The requests that it counts.
     pub scope: Scope,
     /// Which of them it applies to.
@@ -332,7 +332,7 @@ pub struct Faults {
 
 #[derive(Debug)]
 struct CountedRule {
-    rule: Rule,
+    rule: FaultRule,
     /// Tells equal rules apart when chance is drawn.
     number: u64,
     seen: u64,
@@ -342,7 +342,7 @@ struct CountedRule {
 
 impl Faults {
     /// Rules whose chance is drawn from this seed.
-    pub fn new(seed: u64, rules: impl IntoIterator<Item = Rule>) -> Self {
+    pub fn new(seed: u64, rules: impl IntoIterator<Item = FaultRule>) -> Self {
         let mut faults = Self {
             seed,
             ..Self::default()
@@ -352,7 +352,7 @@ impl Faults {
     }
 
     /// Adds a rule after those that are there.
-    pub fn add(&mut self, rule: Rule) {
+    pub fn add(&mut self, rule: FaultRule) {
         self.rules.push(CountedRule {
             rule,
             number: self.added,

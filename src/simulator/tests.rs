@@ -7,7 +7,7 @@ use super::*;
 const START_MS: UnixMs = 1_700_000_000_000;
 
 fn simulator(rules: &[&str]) -> Simulator {
-    let rules: Vec<Rule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+    let rules: Vec<FaultRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
     Simulator::new(WorldConfig::default(), Faults::new(1, rules))
 }
 

@@ -11,7 +11,7 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 
 /// What is told so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FoldKind {
     /// Somebody offered a token that is none.
     WrongToken,
     /// More offered one at once than may.
@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Database,
 }
 
-impl Kind {
+impl FoldKind {
     const ALL: [Self; 6] = [
         Self::WrongToken,
         Self::Crowd,
@@ -82,11 +82,11 @@ impl Count {
 
 /// The lines that others bring about. What was not told yet is told in the end.
 #[derive(Debug, Default)]
-pub(super) struct Folds(Mutex<[(Count, Option<String>); Kind::ALL.len()]>);
+pub(super) struct Folds(Mutex<[(Count, Option<String>); FoldKind::ALL.len()]>);
 
 impl Folds {
     /// It came once more, with this error where there is one.
-    pub fn came(&self, kind: Kind, error: Option<String>) {
+    pub fn came(&self, kind: FoldKind, error: Option<String>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, last) = &mut counts[kind as usize];
         *last = error;
@@ -106,7 +106,7 @@ impl Folds {
     fn log_with(&self, which: fn(&mut Count, Instant) -> Option<u64>) {
         let now = Instant::now();
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (kind, (count, last)) in Kind::ALL.into_iter().zip(counts.iter_mut()) {
+        for (kind, (count, last)) in FoldKind::ALL.into_iter().zip(counts.iter_mut()) {
             if let Some(times) = which(count, now) {
                 log_folded(kind, times, last.take());
             }
@@ -120,7 +120,7 @@ impl Drop for Folds {
     }
 }
 
-fn log_folded(kind: Kind, times: u64, error: Option<String>) {
+fn log_folded(kind: FoldKind, times: u64, error: Option<String>) {
     tracing::warn!(times, error, "{}", kind.words());
 }
 
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_place() {
-        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+        for (index, kind) in FoldKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, index);
         }
     }

@@ -26,7 +26,7 @@ const HEADERS: &[(&str, &str)] = &[
 
 /// What is answered.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct HttpReply {
     status: StatusCode,
     kind: &'static str,
     body: Bytes,
@@ -34,7 +34,7 @@ pub(super) struct Reply {
     more: Option<(HeaderName, String)>,
 }
 
-impl Reply {
+impl HttpReply {
     fn new(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Self {
         Self {
             status,

@@ -10,7 +10,7 @@ use crate::{
     core::gate::{Closure, Scope},
     core::job::{DurationMs, JobState, ParkReason, UnixMs},
     core::oddities::Facts,
-    core::progress::{Marks, Pace},
+    core::progress::{Marks, Throughput},
     store::{
         Facts as _, JobStore, Store, StoreError,
         figures::{CreateCounts, FailureGroup, FileSizes},
@@ -78,24 +78,24 @@ impl BatchProgress {
 
 /// Looks at the database, and remembers.
 #[derive(Debug)]
-pub struct Looks {
+pub struct SnapshotCache {
     store: Store,
     clock: Clock,
     /// What `reconcile.settle_after_error` is.
     settle_ms: DurationMs,
-    last: Mutex<Memory>,
+    last: Mutex<Remembered>,
 }
 
 #[derive(Debug, Default)]
-struct Memory {
+struct Remembered {
     last: Option<(Arc<Snapshot>, Instant, Duration)>,
     marks: Option<Marks>,
     /// The marks that the database has, as far as this is known.
     stored_marks: Option<Marks>,
-    pace: Pace,
+    pace: Throughput,
 }
 
-impl Looks {
+impl SnapshotCache {
     /// Nothing looked at yet.
     pub fn new(store: Store, clock: Clock, settle_after_error_ms: DurationMs) -> Self {
         Self {
@@ -167,7 +167,7 @@ impl Looks {
         Ok(())
     }
 
-    async fn look(&self, memory: &mut Memory) -> Result<Snapshot, StoreError> {
+    async fn look(&self, memory: &mut Remembered) -> Result<Snapshot, StoreError> {
         let before = match memory.marks {
             Some(marks) => marks,
             None => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parserd::{
     engine::daemon::Until,
-    simulator::{Endpoint, Rule, WorldConfig},
+    simulator::{Endpoint, FaultRule, WorldConfig},
 };
 
 use crate::{
@@ -33,7 +33,7 @@ impl Cell {
     }
 
     /// The fault; none where the simulator's grammar has no such fault at this place.
-    pub fn rule(&self) -> Option<Rule> {
+    pub fn rule(&self) -> Option<FaultRule> {
         self.rule_text(1).parse().ok()
     }
 

@@ -18,7 +18,7 @@ pub(super) enum Level {
 }
 
 #[derive(Debug, Serialize)]
-struct Finding {
+struct CheckFinding {
     check: &'static str,
     level: Level,
     /// What is the case, or the cause of a fault.
@@ -28,9 +28,9 @@ struct Finding {
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
+struct CheckReport {
     ok: bool,
-    checks: Vec<Finding>,
+    checks: Vec<CheckFinding>,
 }
 
 /// Collects findings, and tells them.
@@ -38,7 +38,7 @@ struct Report {
 pub(super) struct Checker {
     out: Out,
     json: bool,
-    findings: Vec<Finding>,
+    findings: Vec<CheckFinding>,
 }
 
 impl Checker {
@@ -58,7 +58,7 @@ impl Checker {
         detail: impl AsRef<str>,
         cure: Option<&str>,
     ) -> anyhow::Result<()> {
-        let finding = Finding {
+        let finding = CheckFinding {
             check,
             level,
             detail: escaped(detail.as_ref()),
@@ -121,7 +121,7 @@ impl Checker {
             exit
         };
         if self.json {
-            self.out.json(&Report {
+            self.out.json(&CheckReport {
                 ok: faults == 0,
                 checks: self.findings,
             })?;

@@ -19,12 +19,12 @@ const GATED: [ParkReason; 2] = [ParkReason::Credits, ParkReason::Unauthorized];
 
 /// Gates to open, and which jobs wait behind them beside those that were asked for.
 #[derive(Debug, Default)]
-pub(super) struct Gates {
+pub(super) struct GateSelection {
     closed: Vec<(Scope, Closure)>,
     others: usize,
 }
 
-impl Gates {
+impl GateSelection {
     /// Those that `resume` is to open: all, or where jobs are named, if they held one of them.
     pub(super) async fn of(
         store: &Store,

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::server::{Act, Server, http, refused_url};
+use super::server::{Act, TestServer, http, refused_url};
 use super::*;
 
 #[tokio::test]
 async fn a_redirect_is_not_followed_and_no_referer_is_ever_sent() {
-    let elsewhere = Server::playing([]).await;
+    let elsewhere = TestServer::playing([]).await;
     let location = format!("location: {}x\r\n", elsewhere.url);
     for status in [
         "301 Moved",
@@ -19,7 +19,7 @@ async fn a_redirect_is_not_followed_and_no_referer_is_ever_sent() {
         "308 Permanent",
     ] {
         let redirect = || Act::Answer(http(status, &location, ""));
-        let server = Server::playing([redirect(), redirect(), redirect()]).await;
+        let server = TestServer::playing([redirect(), redirect(), redirect()]).await;
         let client = client(&server.url);
         let words = lost(client.create(&request()).await);
         assert_eq!(words.status, status[..3].parse().ok());
@@ -125,7 +125,7 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
     let echo = format!("bad {KEY} in ?api_key={KEY_IN_QUERY}");
     let error = || Act::Answer(http("500 Error", "", &echo));
     let failed = format!(r#"{{"status":"FAILED","error":"{echo}"}}"#);
-    let server = Server::playing([
+    let server = TestServer::playing([
         error(),
         error(),
         error(),
