@@ -17,11 +17,11 @@ use crate::core::outcome::{
 };
 
 /// What came of one request.
-pub type Reply = Result<Answer, TransportFault>;
+pub type RawReply = Result<RawAnswer, TransportFault>;
 
 /// An answer of which at least the status line and the headers were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct RawAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The header `Retry-After`, as it came.
@@ -71,7 +71,7 @@ pub enum TransportFault {
 
 /// What is known after a `POST /parsers`. `now` is what an HTTP date in
 /// `Retry-After` is counted from.
-pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
+pub fn create(reply: RawReply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     let answer = match reply {
         Ok(answer) => answer,
         Err(TransportFault::NotConnected(text)) => {
@@ -94,7 +94,7 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     }
 }
 
-fn answered(answer: &Answer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
+fn answered(answer: &RawAnswer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     if let Some(refusal) = refusal(answer, now) {
         let words = service_detail(answer, quoter);
         // What this request may not have says nothing of any other.
@@ -121,7 +121,7 @@ const fn is_the_services_own(status: u16) -> bool {
     status == 500
 }
 
-fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {
+fn created(answer: &RawAnswer, quoter: &Quoter) -> CreateOutcome {
     // A JSON object closes itself: one that parses is whole, even where the
     // connection broke after it.
     let problem = match answer_json::object(&answer.body.bytes) {
@@ -147,7 +147,7 @@ fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {
 
 /// What is known after a `GET /parsers/{asked}`. `now` is what an HTTP date in
 /// `Retry-After` is counted from.
-pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> PollOutcome {
+pub fn details(asked: &ParserId, reply: RawReply, now: UnixMs, quoter: &Quoter) -> PollOutcome {
     let answer = match reply {
         Ok(answer) => answer,
         Err(fault) => return PollOutcome::Trouble(transport_detail(&fault, quoter)),
@@ -163,7 +163,7 @@ pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> 
 }
 
 /// The same, with the parser's name and when it was made, where the answer has them.
-pub fn description(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> Description {
+pub fn description(asked: &ParserId, reply: RawReply, now: UnixMs, quoter: &Quoter) -> Description {
     let (name, created_at) = match &reply {
         Ok(answer) if (200..=299).contains(&answer.status) => {
             let (fields, _) = answer_json::object_as_far_as_read(&answer.body.bytes);
@@ -184,7 +184,7 @@ fn is_spelling_of(id: &str, asked: &str) -> bool {
     id == asked || last.eq_ignore_ascii_case(asked)
 }
 
-fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
+fn progress(asked: &ParserId, answer: &RawAnswer, quoter: &Quoter) -> PollOutcome {
     let (fields, end) = answer_json::object_as_far_as_read(&answer.body.bytes);
     if let Some(other) = fields.id_text().filter(|id| !is_spelling_of(id, &asked.0)) {
         let problem = format!("the answer is about another parser, {other}");
@@ -219,7 +219,7 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
 }
 
 fn finished(
-    answer: &Answer,
+    answer: &RawAnswer,
     fields: &Fields<'_>,
     end: Result<(), String>,
     quoter: &Quoter,
@@ -247,7 +247,7 @@ fn finished(
 
 /// What is known after a `GET /parsers`. `now` is what an HTTP date in
 /// `Retry-After` is counted from.
-pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
+pub fn list(reply: RawReply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
     let answer = match reply {
         Ok(answer) => answer,
         Err(fault) => return ListOutcome::Trouble(transport_detail(&fault, quoter)),
@@ -265,7 +265,7 @@ pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
 /// What a 2xx to `GET /parsers` says, of whose body `parsers` were read as it came; the
 /// answer itself has its beginning.
 pub fn listed(
-    answer: &Answer,
+    answer: &RawAnswer,
     parsers: Result<(Vec<ListedParser>, Flaws), String>,
     quoter: &Quoter,
 ) -> ListOutcome {
@@ -287,7 +287,7 @@ pub fn listed(
 
 /// What an account page says of the credits left. `now` is what an HTTP date in
 /// `Retry-After` is counted from.
-pub fn account(reply: Reply, now: UnixMs, quoter: &Quoter) -> AccountOutcome {
+pub fn account(reply: RawReply, now: UnixMs, quoter: &Quoter) -> AccountOutcome {
     let answer = match reply {
         Ok(answer) => answer,
         Err(fault) => return AccountOutcome::Unknown(transport_detail(&fault, quoter)),
@@ -308,7 +308,7 @@ pub fn account(reply: Reply, now: UnixMs, quoter: &Quoter) -> AccountOutcome {
 }
 
 /// The refusal that closes the gate, whatever was asked (401, 402, 403, 429).
-fn refusal(answer: &Answer, now: UnixMs) -> Option<Refusal> {
+fn refusal(answer: &RawAnswer, now: UnixMs) -> Option<Refusal> {
     match answer.status {
         401 => Some(Refusal::Unauthorized),
         402 | 403 => Some(Refusal::Credits),
@@ -323,7 +323,7 @@ fn refusal(answer: &Answer, now: UnixMs) -> Option<Refusal> {
 }
 
 /// The same of a request that only reads: nothing is in doubt where a 5xx asks for a wait.
-fn refusal_of_read(answer: &Answer, now: UnixMs) -> Option<Refusal> {
+fn refusal_of_read(answer: &RawAnswer, now: UnixMs) -> Option<Refusal> {
     let unavailable = || {
         let retry_after_ms = Some(asked_wait_ms(answer, now)?);
         Some(Refusal::Throttled { retry_after_ms })
@@ -332,7 +332,7 @@ fn refusal_of_read(answer: &Answer, now: UnixMs) -> Option<Refusal> {
 }
 
 /// The wait that a 5xx asks for (maintenance), as a 429 may.
-fn asked_wait_ms(answer: &Answer, now: UnixMs) -> Option<DurationMs> {
+fn asked_wait_ms(answer: &RawAnswer, now: UnixMs) -> Option<DurationMs> {
     let text = answer.retry_after.as_deref()?;
     let asks = (500..=599).contains(&answer.status);
     asks.then(|| retry_after_ms(text, now)).flatten()
@@ -354,7 +354,7 @@ fn retry_after_ms(text: &str, now: UnixMs) -> Option<DurationMs> {
     Some(date_ms.saturating_sub(now).clamp(0, MAX_RETRY_AFTER_MS))
 }
 
-fn unreadable(answer: &Answer, error: &str) -> String {
+fn unreadable(answer: &RawAnswer, error: &str) -> String {
     match &answer.body.end {
         BodyEnd::Complete => format!("the answer cannot be read ({error})"),
         BodyEnd::Cut(reason) => format!("the answer was cut ({reason})"),
@@ -381,7 +381,7 @@ fn transport_detail(fault: &TransportFault, quoter: &Quoter) -> ErrorDetail {
 
 /// The words of the service itself. The shape of its error bodies is
 /// undocumented (AI_PARSER_API.md), so what is not recognised is kept as text.
-fn service_detail(answer: &Answer, quoter: &Quoter) -> ErrorDetail {
+fn service_detail(answer: &RawAnswer, quoter: &Quoter) -> ErrorDetail {
     let cut = answer.body.end != BodyEnd::Complete;
     let message = match answer_json::error_message(&answer.body.bytes) {
         Some(text) => quoter.quote(&text),
@@ -397,7 +397,7 @@ fn service_detail(answer: &Answer, quoter: &Quoter) -> ErrorDetail {
 }
 
 /// What is wrong with an answer that should have been good, and its text.
-fn unusable_detail(answer: &Answer, problem: &str, quoter: &Quoter) -> ErrorDetail {
+fn unusable_detail(answer: &RawAnswer, problem: &str, quoter: &Quoter) -> ErrorDetail {
     let cut = answer.body.end != BodyEnd::Complete;
     let bytes = answer.body.bytes.trim_ascii();
     let message = if bytes.is_empty() {

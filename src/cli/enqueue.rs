@@ -48,18 +48,18 @@ struct FileSummary {
     file: String,
     added: usize,
     unchanged: usize,
-    bad: Vec<Bad>,
+    bad: Vec<UnloadableJob>,
 }
 
 /// A job that cannot be loaded.
 #[derive(Debug, Serialize)]
-pub(super) struct Bad {
+pub(super) struct UnloadableJob {
     line: Option<usize>,
     name: Option<String>,
     reason: String,
 }
 
-impl From<BadJob> for Bad {
+impl From<BadJob> for UnloadableJob {
     fn from(bad: BadJob) -> Self {
         Self {
             line: bad.line,
@@ -194,7 +194,7 @@ impl Summary {
             Ok(submitted) => (submitted, Vec::new()),
             Err(EnqueueError::Bad(error)) => {
                 print_errors(&error);
-                let bad = error.bad.into_iter().map(Bad::from);
+                let bad = error.bad.into_iter().map(UnloadableJob::from);
                 (Submitted::default(), bad.collect())
             }
             Err(error) => return Err(error),

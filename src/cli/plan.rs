@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::enqueue::{Bad, print_errors, print_notes};
+use super::enqueue::{UnloadableJob, print_errors, print_notes};
 use super::{Exit, budget, oddities};
 use crate::api::Service as _;
 use crate::api::client::Client;
@@ -18,7 +18,7 @@ use crate::core::budget::Budget;
 use crate::core::gate::{GateReason, Scope};
 use crate::core::job::{Job, JobId, ParserId, Progress, UnixMs};
 use crate::core::listing::Listing;
-use crate::core::oddities::{Finding, ListReport};
+use crate::core::oddities::{ListReport, Oddity};
 use crate::core::outcome::{AccountOutcome, ListOutcome, Refusal};
 use crate::core::spec::JobSpec;
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
@@ -61,7 +61,7 @@ struct PlanReport {
     gates: Vec<BlockingGate>,
     service: Answered,
     /// What is odd about the account and its list.
-    findings: Vec<Finding>,
+    findings: Vec<Oddity>,
     #[serde(skip)]
     now: UnixMs,
 }
@@ -92,7 +92,7 @@ struct PlanLine {
 struct BadLine {
     file: String,
     #[serde(flatten)]
-    bad: Bad,
+    bad: UnloadableJob,
 }
 
 /// All in credits of the service.

@@ -13,7 +13,7 @@ use crate::config::{Settings, millis};
 use crate::core::blind::NoListSince;
 use crate::core::gate::{Closure, GateReason, Scope};
 use crate::core::job::{Job, JobState, UnixMs};
-use crate::core::oddities::{Finding, Lag, Unexplained};
+use crate::core::oddities::{Lag, Oddity, Unexplained};
 use crate::present::remedies::{Parked, parked, to_come};
 use crate::store::{
     Facts as _, Gates as _, JobStore, Ledger as _, NO_LIST, Queue as _, report::DoubtRow,
@@ -95,7 +95,7 @@ struct Credits {
 /// What is odd about the account and its list, as of the daemon's last one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct AccountReport {
-    findings: Vec<Finding>,
+    findings: Vec<Oddity>,
     unexplained: Unexplained,
     list_lag: Lag,
 }

@@ -9,7 +9,7 @@ use crate::{
     core::budget::Spent,
     core::gate::{Closure, Scope},
     core::job::{DurationMs, JobState, ParkReason, UnixMs},
-    core::oddities::Facts,
+    core::oddities::AccountFacts,
     core::progress::{Marks, Throughput},
     store::{
         Facts as _, JobStore, Store, StoreError,
@@ -46,7 +46,7 @@ pub struct Snapshot {
     /// Failures by kind and hint.
     pub failures: Vec<FailureGroup>,
     /// What is odd about the account and its list.
-    pub account: Facts,
+    pub account: AccountFacts,
     /// What the files take.
     pub sizes: FileSizes,
     /// The current batch.

@@ -58,7 +58,7 @@ fn lost(outcome: CreateOutcome) -> ErrorDetail {
 #[tokio::test]
 async fn a_create_posts_the_specification_with_the_key_in_its_body() {
     let created = http("201 Created", "", r#"{"id":"p1","version":0}"#);
-    let server = TestServer::playing([Act::Answer(created)]).await;
+    let server = TestServer::playing([Act::RawAnswer(created)]).await;
     let raw = |json: &str| RawValue::from_string(json.to_owned()).ok();
     let request = CreateRequest {
         scraper_params: raw(r#"{"render": true}"#),
@@ -92,8 +92,8 @@ async fn a_create_posts_the_specification_with_the_key_in_its_body() {
 #[tokio::test]
 async fn a_poll_and_a_list_carry_the_key_in_the_query() {
     let server = TestServer::playing([
-        Act::Answer(http("200 OK", "", r#"{"status":"FINISHED"}"#)),
-        Act::Answer(http("200 OK", "", r#"[{"id":"p1","name":"n"}]"#)),
+        Act::RawAnswer(http("200 OK", "", r#"{"status":"FINISHED"}"#)),
+        Act::RawAnswer(http("200 OK", "", r#"[{"id":"p1","name":"n"}]"#)),
     ])
     .await;
     let client = client(&server.url);
@@ -120,7 +120,7 @@ async fn an_id_is_one_segment_of_the_path_whatever_it_holds() {
         ("...", "..."),
         ("é \\", "%C3%A9%20%5C"),
     ];
-    let acts = ids.map(|_| Act::Answer(http("404 Not Found", "", "gone")));
+    let acts = ids.map(|_| Act::RawAnswer(http("404 Not Found", "", "gone")));
     let server = TestServer::playing(acts).await;
     let client = client(&server.url);
     for (text, _) in ids {
@@ -151,8 +151,8 @@ async fn an_account_page_is_asked_with_the_key_that_no_word_of_it_repeats() {
     let page = r#"{"requestLimit":9,"requestCount":2}"#;
     let echo = format!("no page for {KEY} ?api_key={KEY_IN_QUERY}");
     let server = TestServer::playing([
-        Act::Answer(http("200 OK", "", page)),
-        Act::Answer(http("404 Not Found", "", &echo)),
+        Act::RawAnswer(http("200 OK", "", page)),
+        Act::RawAnswer(http("404 Not Found", "", &echo)),
     ])
     .await;
     let nowhere = client(&server.url).account().await;

@@ -74,7 +74,7 @@ async fn a_content_length_that_is_too_short_makes_an_answer_unreadable() {
 #[tokio::test]
 async fn retry_after_is_read_from_the_headers() {
     let throttled = http("429 Too Many", "retry-after: 7\r\n", "slow down");
-    let outcome = create_against(Act::Answer(throttled)).await;
+    let outcome = create_against(Act::RawAnswer(throttled)).await;
     let expected = Refusal::Throttled {
         retry_after_ms: Some(7_000),
     };
@@ -95,7 +95,7 @@ async fn a_list_with_a_link_to_another_page_says_so() {
         ),
     ] {
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n{header}\r\n[]");
-        let server = TestServer::playing([Act::Answer(answer.into_bytes())]).await;
+        let server = TestServer::playing([Act::RawAnswer(answer.into_bytes())]).await;
         match hasty(&server.url).list().await {
             ListOutcome::Listed(_, flaws) => assert_eq!(flaws.is_linked, expected, "{header}"),
             other => panic!("{header}: {other:?}"),
@@ -164,7 +164,7 @@ async fn a_gzip_bomb_is_read_up_to_the_cap() {
     .into_bytes();
     answer.extend_from_slice(&bomb);
     assert!(answer.len() < 128 * 1024);
-    let words = lost(create_against(Act::Answer(answer)).await);
+    let words = lost(create_against(Act::RawAnswer(answer)).await);
     assert!(
         words
             .message

@@ -16,8 +16,8 @@ fn not_sent(outcome: CreateOutcome) -> String {
 
 #[tokio::test]
 async fn no_create_goes_over_a_connection_that_was_used_before() {
-    let created = || Act::Answer(http("201 Created", "", r#"{"id":"p1"}"#));
-    let listed = || Act::Answer(http("200 OK", "", "[]"));
+    let created = || Act::RawAnswer(http("201 Created", "", r#"{"id":"p1"}"#));
+    let listed = || Act::RawAnswer(http("200 OK", "", "[]"));
     let acts = [
         listed(),
         created(),
@@ -54,8 +54,8 @@ async fn a_create_is_sent_once_whatever_happens_to_its_answer() {
         Act::AnswerAndClose(b"HTTP/1.1 201 Cre".to_vec()),
         Act::AnswerAndClose(b"SSH-2.0-OpenSSH\r\n".to_vec()),
         Act::AnswerAndClose(b"HTTP/1.1 201 Created\r\ncontent-length: 99\r\n\r\n{\"id\":".to_vec()),
-        Act::Answer(http("204 No Content", "", "")),
-        Act::Answer(http("408 Request Timeout", "", "")),
+        Act::RawAnswer(http("204 No Content", "", "")),
+        Act::RawAnswer(http("408 Request Timeout", "", "")),
     ] {
         let server = TestServer::playing([act]).await;
         lost(client(&server.url).create(&request()).await);
@@ -176,7 +176,7 @@ async fn a_create_whose_time_is_over_sends_nothing_of_its_body_however_late_that
     // Over before it connects, and over by the time that it is connected.
     for connecting_ms in [0, 300] {
         let server =
-            TestServer::playing([Act::Answer(http("201 Created", "", r#"{"id":"p1"}"#))]).await;
+            TestServer::playing([Act::RawAnswer(http("201 Created", "", r#"{"id":"p1"}"#))]).await;
         let mut client = client(&server.url);
         let slow = Slow(Duration::from_millis(connecting_ms));
         let builder = builder(&config(&server.url), false).dns_resolver(slow);

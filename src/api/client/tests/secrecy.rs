@@ -18,7 +18,7 @@ async fn a_redirect_is_not_followed_and_no_referer_is_ever_sent() {
         "307 Temporary",
         "308 Permanent",
     ] {
-        let redirect = || Act::Answer(http(status, &location, ""));
+        let redirect = || Act::RawAnswer(http(status, &location, ""));
         let server = TestServer::playing([redirect(), redirect(), redirect()]).await;
         let client = client(&server.url);
         let words = lost(client.create(&request()).await);
@@ -123,16 +123,16 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
         .set_default();
 
     let echo = format!("bad {KEY} in ?api_key={KEY_IN_QUERY}");
-    let error = || Act::Answer(http("500 Error", "", &echo));
+    let error = || Act::RawAnswer(http("500 Error", "", &echo));
     let failed = format!(r#"{{"status":"FAILED","error":"{echo}"}}"#);
     let server = TestServer::playing([
         error(),
         error(),
         error(),
-        Act::Answer(http("200 OK", "", &failed)),
+        Act::RawAnswer(http("200 OK", "", &failed)),
         Act::Reset,
         Act::Reset,
-        Act::Answer(http("307 Temporary", "location: /x\r\n", "")),
+        Act::RawAnswer(http("307 Temporary", "location: /x\r\n", "")),
     ])
     .await;
     let client = client(&server.url);

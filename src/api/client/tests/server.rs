@@ -11,7 +11,7 @@ use url::Url;
 /// unless the act says otherwise.
 pub enum Act {
     /// Answers with these bytes.
-    Answer(Vec<u8>),
+    RawAnswer(Vec<u8>),
     /// Answers with these bytes and closes the connection.
     AnswerAndClose(Vec<u8>),
     /// Answers with these bytes and is silent until the client hangs up.
@@ -120,7 +120,7 @@ async fn converse(
             body,
         });
         match act {
-            Some(Act::Answer(answer)) => stream.write_all(&answer).await?,
+            Some(Act::RawAnswer(answer)) => stream.write_all(&answer).await?,
             Some(Act::AnswerAndClose(answer)) => return stream.write_all(&answer).await,
             Some(Act::AnswerAndHang(answer)) => {
                 stream.write_all(&answer).await?;
