@@ -205,10 +205,10 @@ pub fn millis(duration: Duration) -> DurationMs {
 impl Settings {
     /// Reads every layer and checks every value.
     ///
-    /// A missing API key is no error here: see [`require_key`](Self::require_key).
+    /// A missing API key is not an error here: see [`require_key`](Self::require_key).
     ///
     /// # Errors
-    /// All that is wrong, at once, as far as it can be told.
+    /// All that is wrong, at once, as far as it is known.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (values, problems) = layers::layered(sources);
         let mut reader = Reader { values, problems };

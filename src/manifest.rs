@@ -254,7 +254,7 @@ fn unmarked(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
-/// One job of a file, or why it is none.
+/// One job of a file, or why it is not a job.
 type Entry = Result<Located<JobSpec>, BadJob>;
 
 fn jobs_of(format: Format, bytes: &[u8]) -> Vec<Entry> {

@@ -68,7 +68,7 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many pages read the database at once: the daemon needs its readers, too.
 const MAX_PAGES: usize = 2;
 
-/// What the listener tells of.
+/// What the listener shows.
 #[derive(Debug)]
 pub struct Vitals {
     store: Store,
@@ -96,7 +96,7 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    /// What there is to tell of `daemon`. With a token, who knows it may act.
+    /// What there is to show of `daemon`. With a token, who knows it may act.
     pub fn new<S: Service>(
         settings: &Settings,
         daemon: &Daemon<S, Store>,

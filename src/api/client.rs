@@ -133,7 +133,7 @@ impl Client {
         Some(self.clock.now(lasting_ms())? - now_ms())
     }
 
-    /// The service's clock, as far as its lists tell.
+    /// The service's clock, as far as its lists show it.
     pub fn clock(&self) -> ServiceClock {
         self.clock.clone()
     }
@@ -393,7 +393,7 @@ async fn read_list(
                 }
                 let room = LIST_HEAD_BYTES - bytes.len();
                 bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                // No list, or an item that is none: the rest of it does not matter.
+                // Not a list, or an item that is not one: the rest of it does not matter.
                 if chunks.send(chunk).await.is_err() {
                     break BodyEnd::Complete;
                 }

@@ -1,5 +1,5 @@
 //! PURE: takes a JSON array or object apart at its top level without trusting what stands in
-//! it: a part that is no JSON (NaN, a byte that is not UTF-8, a raw newline) must not hide the
+//! it: a part that is not JSON (NaN, a byte that is not UTF-8, a raw newline) must not hide the
 //! others.
 
 use std::io::BufRead;
@@ -15,7 +15,7 @@ enum BytePlace {
     End,
 }
 
-/// Where the next byte stands, as far as brackets and strings tell.
+/// Where the next byte stands, as far as brackets and strings show.
 #[derive(Debug, Default)]
 struct Scan {
     /// Containers that are open within the one that is taken apart.
@@ -91,7 +91,7 @@ pub(super) fn members(bytes: &[u8]) -> (Vec<&[u8]>, Result<(), String>) {
             return (members, end);
         }
     }
-    // A member that is not whole is none.
+    // A member that is not complete is ignored.
     members.retain(|member| !member.is_empty());
     (members, Err("EOF before the end of its object".to_owned()))
 }

@@ -21,7 +21,7 @@ pub struct EnqueueArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// How the files are written, where neither extension nor content tells it:
+    /// How the files are written, where neither extension nor content shows it:
     /// toml, json, jsonl or csv
     #[arg(long)]
     format: Option<Format>,
@@ -120,7 +120,7 @@ impl Loader<'_> {
     /// SQLite calls it a full database or disk, too, when it has no id left.
     async fn explained(&self, error: EnqueueError) -> anyhow::Error {
         let has_none_left = match &self.store {
-            // Where that cannot be told either, the first error is the one to tell.
+            // Where that cannot be determined either, the first error is the one to report.
             Some(store) => store.has_no_id_left().await.unwrap_or(false),
             None => false,
         };
@@ -184,7 +184,7 @@ impl Loader<'_> {
 }
 
 impl Summary {
-    /// Takes in what became of a file; a bad one is told at once.
+    /// Takes in what became of a file; a bad one is reported at once.
     fn add(
         &mut self,
         file: String,

@@ -55,7 +55,7 @@ impl Exit {
                 } else if let Some(error) = cause.downcast_ref::<StoreError>() {
                     Some(Self::of_store(error))
                 } else {
-                    // It is transparent: what it holds is no link of the chain.
+                    // It is transparent: what it holds is not a link of the chain.
                     match cause.downcast_ref::<EnqueueError>()? {
                         EnqueueError::Bad(_) => Some(Self::BadFile),
                         EnqueueError::Spool(_) => Some(Self::Failed),

@@ -323,7 +323,7 @@ async fn given_up(
     Ok(lines)
 }
 
-/// Changes the jobs, and tells of those that were: others moved on meanwhile.
+/// Changes the jobs, and reports those that were: others changed state in the meantime.
 async fn change(
     store: &Store,
     action: OperatorAction,

@@ -235,7 +235,7 @@ impl Columns {
     }
 }
 
-/// Whether standard output shows colour: on a terminal, unless told otherwise
+/// Whether standard output shows colour: on a terminal, unless set otherwise
 /// (<https://no-color.org>).
 fn has_colour() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -38,7 +38,7 @@ pub struct PlanArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// How the files are written, where neither extension nor content tells it:
+    /// How the files are written, where neither extension nor content shows it:
     /// toml, json, jsonl or csv
     #[arg(long, requires = "files")]
     format: Option<Format>,
@@ -48,7 +48,7 @@ pub struct PlanArgs {
     json: bool,
 }
 
-/// Everything that the command tells.
+/// Everything that the command reports.
 #[derive(Debug, Serialize)]
 struct PlanReport {
     jobs: Vec<PlanLine>,
@@ -100,7 +100,7 @@ struct BadLine {
 struct PlanCredits {
     per_create: i64,
     cost: i64,
-    /// With the jobs of which it cannot be told.
+    /// With the jobs of which it is not known.
     cost_at_most: i64,
     /// Null where no limit is set.
     budget_left_today: Option<i64>,
@@ -279,7 +279,7 @@ impl Planning<'_> {
         Ok(())
     }
 
-    /// Looks at a file's jobs; a bad file is told at once, as `enqueue` does.
+    /// Looks at a file's jobs; a bad file is reported at once, as `enqueue` does.
     async fn file(&mut self, path: &Path, format: Option<Format>) -> anyhow::Result<()> {
         let source = source_name(path);
         let jobs = match self.read(&source, path, format).await {

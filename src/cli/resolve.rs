@@ -44,7 +44,7 @@ struct WordArgs {
 }
 
 impl WordArgs {
-    /// What is said; none where the question is what there is to say.
+    /// The message; none where the question says it all.
     fn word(&self) -> Result<Option<Word>, Usage> {
         match self.adopt.as_deref().map(operator::parser_id) {
             Some(Some(parser)) => Ok(Some(Word::Adopt(parser))),

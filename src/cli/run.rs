@@ -56,7 +56,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     telemetry::init(&settings.log)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let mut store = Store::open(settings.database_path(), Role::Daemon).await?;
-    // Before anything moves: these are no failures of this run.
+    // Before anything moves: these are not failures of this run.
     let failed_before = store.failures().await?;
     let clock = Clock::system();
     if args.trust_database {

@@ -54,7 +54,7 @@ pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
-/// What is said of a key that no job has.
+/// The message for a key that no job has.
 pub(super) fn unknown(key: &str) -> String {
     format!(
         "error: no job has the id or the name {}: `parserd jobs` lists them",
@@ -193,7 +193,7 @@ fn fields(raw: Option<&RawValue>) -> Vec<String> {
 }
 
 fn pretty(raw: &RawValue) -> Vec<String> {
-    // What is no JSON after all is shown as it is.
+    // What is not JSON after all is shown as it is.
     let text = serde_json::from_str::<Value>(raw.get())
         .and_then(|value| serde_json::to_string_pretty(&value))
         .unwrap_or_else(|_| raw.get().to_owned());

@@ -40,12 +40,12 @@ pub struct StatusArgs {
     json: bool,
 }
 
-/// Everything that the command tells.
+/// Everything that the command reports.
 #[derive(Debug, Clone, Serialize)]
 struct StatusReport {
     now: UnixMs,
     database: String,
-    /// Null where it cannot be told.
+    /// Null where it is not known.
     daemon_running: Option<bool>,
     #[serde(flatten)]
     known: Known,

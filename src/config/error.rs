@@ -52,7 +52,7 @@ pub enum ConfigError {
         /// What to do about it.
         cure: &'static str,
     },
-    /// A configuration file that is no TOML.
+    /// A configuration file that is not TOML.
     #[error("{} line {line}, column {column}: {message}", path.display())]
     Syntax {
         /// The file.

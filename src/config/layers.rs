@@ -19,7 +19,7 @@ pub(super) const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 /// Where systemd puts a unit's credentials.
 pub(super) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-/// What to do about what is no TOML.
+/// What to do about what is not TOML.
 const SYNTAX_CURE: &str =
     "correct the line; config/parserd.toml shows how sections, keys and values are written";
 
@@ -51,7 +51,7 @@ impl Sources {
     /// [`DEFAULT_FILE`] if it exists; and the process's environment.
     ///
     /// # Errors
-    /// Where the environment is no UTF-8 in a variable that matters, or there is no
+    /// Where the environment is not valid UTF-8 in a variable that matters, or there is no
     /// working directory.
     pub fn from_process(cli_file: Option<PathBuf>) -> Result<Self, ConfigError> {
         let mut env = BTreeMap::new();

@@ -1,5 +1,5 @@
 //! From the texts of the layers to values: each reader notes what is wrong and goes
-//! on, so that all of it is told at once.
+//! on, so that all of it is reported at once.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -124,7 +124,7 @@ impl Reader {
     /// Refuses a first interval that is longer than the longest.
     pub fn check_order(&mut self, first: &str, longest: &str, durations: (Duration, Duration)) {
         let max = self.text(longest);
-        // A value that was refused is zero, and has been told already.
+        // A value that was refused is zero, and has been reported already.
         if let Some((text, origin)) =
             max.filter(|_| durations.0 > durations.1 && !durations.1.is_zero())
         {
@@ -322,7 +322,7 @@ pub(super) fn database_path(text: &str, base: &Path) -> Result<PathBuf, BadValue
 #[cfg(unix)]
 fn special(path: &Path) -> Option<&'static str> {
     use std::os::unix::fs::FileTypeExt as _;
-    // That it is not there, or not to be looked at, is told by opening it.
+    // That it is not there, or not to be looked at, is found by opening it.
     let kind = path.metadata().ok()?.file_type();
     if kind.is_char_device() || kind.is_block_device() {
         Some("a device")

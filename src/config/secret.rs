@@ -24,7 +24,7 @@ pub(super) enum Key {
     Known(SecretString),
     Absent,
     /// The user who runs this may not read it. That is no fault of `parserd status`,
-    /// which needs no key, so it is told when the key is asked for.
+    /// which needs no key, so it is reported when the key is asked for.
     NotForUs(ConfigError),
 }
 
@@ -34,9 +34,9 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
     let file = reader.text("api.key_file").filter(is_given);
     let credential = credentials(sources)
         .map(|folder| folder.join(CREDENTIAL))
-        // One that may be there and cannot be looked at is told, not passed over.
+        // One that may be there and cannot be looked at is reported, not passed over.
         .filter(|path| path.try_exists().unwrap_or(true));
-    // A blank one is no key; it is told only where there is no other.
+    // A blank one is not a key; it is reported only where there is no other.
     let has_other = file.is_some() || credential.is_some();
     let inline = reader
         .text("api.key")

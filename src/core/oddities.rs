@@ -1,7 +1,7 @@
 //! PURE: what is odd about the account and its list, what causes it, and what cures it.
 //!
 //! The daemon keeps what the last list said; `status`, `check`, `plan`, the log, the page and
-//! the metrics tell it in the same words.
+//! the metrics report it in the same words.
 
 use serde::{Deserialize, Serialize};
 
@@ -122,7 +122,7 @@ named_enum! {
 }
 
 impl OddityKind {
-    /// Under which word `parserd check` tells it.
+    /// Under which word `parserd check` reports it.
     pub const fn check(self) -> &'static str {
         match self {
             Self::Unexplained | Self::AlteredNames | Self::Elsewhere => "account",

@@ -7,7 +7,7 @@ use crate::core::job::{DurationMs, UnixMs};
 /// Ends longer ago say nothing of the pace now.
 const WINDOW_MS: DurationMs = 30 * 60_000;
 
-/// A pace known for a shorter time is none.
+/// A pace known for a shorter time does not count.
 const LEAST_WINDOW_MS: DurationMs = 30_000;
 
 /// Looks closer together than this are one.
@@ -73,7 +73,7 @@ impl Throughput {
             self.0.clear();
             return;
         }
-        // The clock was set back: the pace is known anew.
+        // The clock was set back: the pace is measured again.
         if self.0.back().is_some_and(|(at, _)| *at > now) {
             self.0.clear();
         }

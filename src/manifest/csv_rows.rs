@@ -17,7 +17,7 @@ pub(super) struct CsvRow {
     pub cells: Vec<String>,
 }
 
-/// The rows of a text. A fault after which nothing can be told of the rest ends them.
+/// The rows of a text. A fault after which nothing is known of the rest ends them.
 pub(super) struct Rows<R> {
     reader: R,
     csv: Reader,

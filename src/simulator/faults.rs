@@ -168,7 +168,7 @@ pub enum Edit {
     Item(String),
     /// Puts this text in place of a key's value, be it JSON or not.
     Raw(String, String),
-    /// Puts something that is no JSON in place of the body.
+    /// Puts something that is not JSON in place of the body.
     Unreadable,
 }
 

@@ -81,7 +81,7 @@ impl PatchInput {
         Ok(patch)
     }
 
-    /// Whether it adds or modifies: then it is generated anew, and paid.
+    /// Whether it adds or modifies: then it is generated again, and paid for.
     pub fn is_paid(&self) -> bool {
         !self.add.is_empty() || !self.modify.is_empty()
     }

@@ -30,7 +30,7 @@
 //! | `before`, `after` | with these three: before the effect (nothing is done; so if neither is given) or after it (all is done) |
 //! | `delay=TIME` | the answer, or its loss, takes that long |
 //! | `cut`, `slow=TIME`, `endless`, `gzip-bomb` | how the body arrives |
-//! | `unreadable` | the body is no JSON |
+//! | `unreadable` | the body is not JSON |
 //! | `missing=KEY` | the answer's object, or each of its array, lacks the key |
 //! | `rekey=OLD:NEW` | the key is spelt otherwise |
 //! | `say=OLD:NEW` | a value that is this text is another |

@@ -28,7 +28,7 @@ const MAX_FORM_BYTES: usize = 8 * 1024;
 /// How long a form may take to arrive.
 const FORM_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So long it is told that something was just done.
+/// For how long the page says that something was just done.
 const SHOWN_MS: DurationMs = 60_000;
 
 /// What can be done to one job.

@@ -9,10 +9,10 @@ use std::{
 /// How far apart two lines of a kind are.
 pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What is told so.
+/// What is logged this way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FoldKind {
-    /// Somebody offered a token that is none.
+    /// Somebody offered a wrong token.
     WrongToken,
     /// More offered one at once than may.
     Crowd,
@@ -48,7 +48,7 @@ impl FoldKind {
     }
 }
 
-/// When a kind was last told, and how often it came since.
+/// When a kind was last logged, and how often it came since.
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
     logged_at: Option<Instant>,
@@ -56,13 +56,13 @@ struct Count {
 }
 
 impl Count {
-    /// It came once more: how often it came is told now, or later.
+    /// It came once more: how often it came is logged now, or later.
     fn came(&mut self, now: Instant) -> Option<u64> {
         self.unlogged = self.unlogged.saturating_add(1);
         self.due(now)
     }
 
-    /// How often it came, if that is to be told by now.
+    /// How often it came, if that is to be logged by now.
     fn due(&mut self, now: Instant) -> Option<u64> {
         let is_early = self
             .logged_at
@@ -70,7 +70,7 @@ impl Count {
         if is_early { None } else { self.rest(now) }
     }
 
-    /// How often it came and was not told yet.
+    /// How often it came and was not logged yet.
     fn rest(&mut self, now: Instant) -> Option<u64> {
         let times = std::mem::take(&mut self.unlogged);
         (times > 0).then(|| {
@@ -80,7 +80,7 @@ impl Count {
     }
 }
 
-/// The lines that others bring about. What was not told yet is told in the end.
+/// The lines that others bring about. What was not logged yet is logged in the end.
 #[derive(Debug, Default)]
 pub(super) struct Folds(Mutex<[(Count, Option<String>); FoldKind::ALL.len()]>);
 
@@ -134,7 +134,7 @@ mod tests {
         let mut count = Count::default();
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(count.due(at(0)), None, "it never came");
-        assert_eq!(count.came(at(0)), Some(1), "the first is told at once");
+        assert_eq!(count.came(at(0)), Some(1), "the first is logged at once");
         for second in 1..60 {
             assert_eq!(count.came(at(second)), None);
         }

@@ -165,7 +165,7 @@ fn state(text: &str) -> Option<JobState> {
     text.trim().to_uppercase().parse().ok()
 }
 
-/// A state that is asked for and is none.
+/// A state that is asked for and does not exist.
 fn unknown_state(query: &str) -> Option<String> {
     parameter(query, "state").filter(|text| !text.trim().is_empty() && state(text).is_none())
 }

@@ -50,7 +50,7 @@ impl HttpReply {
         Self::new(status, "text/plain; charset=utf-8", text)
     }
 
-    /// To a method that is none of these.
+    /// To any other method.
     pub fn only(methods: &str) -> Self {
         let words = format!("only {methods}\n");
         Self {

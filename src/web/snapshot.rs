@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A look is good for so many times what it took: looks then take a fiftieth of one core,
-/// whoever asks how often, and with few jobs what is told is of this moment.
+/// whoever asks how often, and with few jobs what is shown is of this moment.
 const SPARING: u32 = 50;
 
 /// How often the batch and the pace are looked at while nobody asks.

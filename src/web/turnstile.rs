@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 /// over however many connections, and who hangs up sooner has learnt nothing.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How many may wait. The one too many is told so at once.
+/// How many may wait. One too many is refused at once.
 const PLACES: usize = 8;
 
 /// Lets through one at a time, each after a pause.

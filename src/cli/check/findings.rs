@@ -33,7 +33,7 @@ struct CheckReport {
     checks: Vec<CheckFinding>,
 }
 
-/// Collects findings, and tells them.
+/// Collects findings, and prints them.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     out: Out,
@@ -50,7 +50,7 @@ impl Checker {
         }
     }
 
-    /// Notes a finding, and tells it at once: the next may take its time.
+    /// Notes a finding, and prints it at once: the next may take its time.
     pub(super) fn note(
         &mut self,
         check: &'static str,

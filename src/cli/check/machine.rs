@@ -38,7 +38,7 @@ impl Checker {
     }
 
     fn file_system(&mut self, folder: &Path) -> anyhow::Result<()> {
-        // That it cannot be looked at is told with the database.
+        // That it cannot be looked at is reported with the database.
         let Some(name) = shared_file_system(folder) else {
             return Ok(());
         };
@@ -95,7 +95,7 @@ impl Checker {
 
     /// Backups go anywhere; those beside the database can be found.
     fn leftovers(&mut self, folder: &Path) -> anyhow::Result<()> {
-        // That the folder cannot be read is told with the database.
+        // That the directory cannot be read is reported with the database.
         let Ok(found) = leftovers(folder) else {
             return Ok(());
         };
@@ -143,7 +143,7 @@ fn owners(database: &Path) -> Option<String> {
     let own = rustix::process::geteuid().as_raw();
     let found = ["", "-wal", "-shm"].iter().filter_map(|end| {
         let file = beside(database, end).metadata().ok()?;
-        // What a group shares may be anyone's; who is not of it is told so elsewhere.
+        // What a group shares may be anyone's; who is not in it is told elsewhere.
         (file.mode() & 0o060 != 0o060).then(|| (*end, file.uid()))
     });
     strangers(&found.collect::<Vec<_>>(), own)

@@ -14,7 +14,7 @@ use crate::core::outcome::{
 };
 use crate::present::format::{count, grouped, span};
 
-/// A service that takes longer than this to list parsers is no service to wait for here.
+/// A service that takes longer than this to list parsers is not waited for here.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Clocks further apart than this are worth a word: waits are counted by this one, days of

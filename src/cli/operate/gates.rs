@@ -63,7 +63,7 @@ impl GateSelection {
     }
 
     /// Opens them, after the jobs: a daemon that saw them open would un-park the jobs itself,
-    /// and their number could not be told.
+    /// and their number could not be determined.
     pub(super) async fn open(&self, store: &Store) -> Result<(), StoreError> {
         for (scope, _) in &self.closed {
             store.set_gate(*scope, None).await?;

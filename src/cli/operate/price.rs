@@ -12,7 +12,7 @@ use crate::{
 /// Jobs by what taking them up again leads to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Price {
-    /// Created anew.
+    /// Created again.
     anew: usize,
     /// Of these, those with a parser that is asked for before another is paid for.
     had_parser: usize,

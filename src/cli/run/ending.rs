@@ -19,7 +19,7 @@ pub(super) struct RunEnd {
 }
 
 impl RunEnd {
-    /// The run's verdict on itself. What had failed before is no matter of it: who looks
+    /// The run's verdict on itself. What had failed before does not concern it: who looks
     /// at the exit code each night has been told.
     pub(super) fn exit(&self) -> Exit {
         let is_held = self.counts.of(JobState::Parked) > 0 || self.is_open();

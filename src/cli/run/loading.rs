@@ -99,7 +99,7 @@ impl Loading {
     }
 
     /// Loads at once, which lets go of `first`, and then whenever it is asked for; `loaded`
-    /// is told each time that all that was asked for is done.
+    /// is notified each time that all that was asked for is done.
     pub(super) async fn run(mut self, first: Hold, loaded: impl Fn()) {
         let mut began = Instant::now();
         let mut is_whole = self.load().await;

@@ -1,6 +1,6 @@
-//! What systemd is told of a daemon, by its `sd_notify` protocol: that it is ready, what
+//! What systemd is notified of, by its `sd_notify` protocol: that it is ready, what
 //! it does, that it makes progress, that it reloads or stops. Where nobody listens,
-//! nothing is looked at and nothing told.
+//! nothing is looked at and nothing sent.
 
 use std::{
     ffi::OsStr,
@@ -41,7 +41,7 @@ const LOGGED_AFTER: Duration = Duration::from_secs(10);
 /// What a stop may take beyond the longest request: recording its answer.
 const STOP_RESERVE: Duration = Duration::from_secs(30);
 
-/// A line to systemd. Cloning it shares what was told.
+/// A line to systemd. Cloning it shares what was sent.
 #[derive(Debug, Clone)]
 pub(super) struct Supervisor {
     socket: Option<Arc<OsStr>>,
@@ -52,7 +52,7 @@ pub(super) struct Supervisor {
     is_unread: Arc<AtomicBool>,
 }
 
-/// What tells whether a daemon makes progress.
+/// What shows whether a daemon makes progress.
 pub(super) struct Vitals {
     pub store: Store,
     pub clock: Clock,
@@ -74,7 +74,7 @@ impl Supervisor {
     }
 
     /// The store is open and the first job can be claimed. Told once; where that was given
-    /// up, the next call tells it.
+    /// up, the next call sends it.
     pub(super) fn ready(&self) {
         if !self.is_ready.swap(true, Ordering::Relaxed) && !self.notify(&[NotifyState::Ready]) {
             self.is_ready.store(false, Ordering::Relaxed);
@@ -100,7 +100,7 @@ impl Supervisor {
     }
 
     /// It stops, and creates that are under way may take as long as a request may. That
-    /// bound is told once rather than moved on by a timer: a stop that hangs beyond it is
+    /// bound is sent once rather than moved on by a timer: a stop that hangs beyond it is
     /// none worth waiting for.
     pub(super) fn stopping(&self) {
         let limit = self
@@ -212,7 +212,7 @@ impl Supervisor {
         stuck_ms(heartbeat, vitals.clock.now()).map_or(Ok(()), |ms| Err(words::stuck(ms)))
     }
 
-    /// Waits for the database, however long, and tells that it is waited for.
+    /// Waits for the database, however long, and reports that it is waited for.
     async fn patiently<T>(
         &self,
         asked: impl Future<Output = Result<T, StoreError>>,

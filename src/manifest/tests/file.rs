@@ -34,7 +34,7 @@ fn json_lines_on_their_way_through_give_what_they_give_at_once() {
             b.as_bytes(),
         ],
         &[a.as_bytes(), many.as_bytes(), a.as_bytes(), many.as_bytes()],
-        // Faults are told in the order of their lines, whoever finds them.
+        // Faults are reported in the order of their lines, whoever finds them.
         &[
             bad.as_bytes(),
             a.as_bytes(),
