@@ -103,7 +103,7 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Reads the command line; tells what is wrong with it, or help, and ends the process.
+    /// Reads the command line; prints what is wrong with it, or help, and ends the process.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Self {
         Self::try_parse_from(args).unwrap_or_else(|error| with_tip(error).exit())
     }
@@ -141,7 +141,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Does what the command line says. Errors are told on standard error.
+/// Does what the command line says. Errors go to standard error.
 pub async fn run(cli: Cli) -> Exit {
     dispatch(cli)
         .await
@@ -250,7 +250,7 @@ fn hangup() -> impl Future<Output = ()> {
 }
 
 /// Whether a process's status (proc(5)) says that it ignores SIGHUP, the lowest bit of the
-/// mask. Where nothing is told, it is taken to.
+/// mask. Where nothing is said, it is taken to.
 #[cfg(unix)]
 fn ignores_hangup(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

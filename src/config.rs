@@ -46,7 +46,7 @@ pub struct Settings {
     /// How often a closed gate is tried.
     pub park: Park,
     /// What parserd may spend.
-    pub budget: Budget,
+    pub budget: BudgetSettings,
     /// What is loaded without being asked.
     pub enqueue: Enqueue,
     /// What is deleted.
@@ -144,7 +144,7 @@ pub struct Park {
 
 /// Section `budget`, in credits of the service; none is negative.
 #[derive(Debug, Clone, Copy)]
-pub struct Budget {
+pub struct BudgetSettings {
     /// What one create is reckoned to cost.
     pub credits_per_create: i64,
     /// The most to spend in a UTC day; None for no limit, 0 for nothing at all.
@@ -205,10 +205,10 @@ pub fn millis(duration: Duration) -> DurationMs {
 impl Settings {
     /// Reads every layer and checks every value.
     ///
-    /// A missing API key is no error here: see [`require_key`](Self::require_key).
+    /// A missing API key is not an error here: see [`require_key`](Self::require_key).
     ///
     /// # Errors
-    /// All that is wrong, at once, as far as it can be told.
+    /// All that is wrong, at once, as far as it is known.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (values, problems) = layers::layered(sources);
         let mut reader = Reader { values, problems };
@@ -355,9 +355,9 @@ fn reconcile(r: &mut Reader) -> Reconcile {
 /// number can hold.
 const MAX_CREDITS: i64 = 1_000_000_000_000;
 
-fn budget(r: &mut Reader) -> Budget {
+fn budget(r: &mut Reader) -> BudgetSettings {
     let credits = |text: &str| read::integer(text, &(0..=MAX_CREDITS));
-    Budget {
+    BudgetSettings {
         credits_per_create: r.integer("budget.credits_per_create", 0..=MAX_CREDITS),
         max_credits_per_day: r.optional("budget.max_credits_per_day", credits),
         max_credits: r.optional("budget.max_credits", credits),

@@ -26,11 +26,11 @@ use crate::core::lines::Lines;
 use crate::core::spec::{JobSpec, shown};
 use crate::core::text::escaped;
 pub use alike::Alike;
-use alike::Looks;
+use alike::Lookalikes;
 pub(crate) use alike::alike_in_database;
 pub use file::{JobFile, JobFileError};
 pub use json::json_lines;
-pub use names::{Admission, Names};
+pub use names::{NameCheck, Names};
 pub use open::Kinds;
 pub use tally::Tally;
 
@@ -254,7 +254,7 @@ fn unmarked(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
-/// One job of a file, or why it is none.
+/// One job of a file, or why it is not a job.
 type Entry = Result<Located<JobSpec>, BadJob>;
 
 fn jobs_of(format: Format, bytes: &[u8]) -> Vec<Entry> {
@@ -311,17 +311,17 @@ fn each<E>(
 }
 
 fn admitted(entries: Vec<Entry>) -> (Manifest, Vec<BadJob>) {
-    let (mut names, mut seen) = (Names::default(), Looks::default());
+    let (mut names, mut seen) = (Names::default(), Lookalikes::default());
     let mut manifest = Manifest::default();
     let mut bad = Vec::new();
     for entry in entries {
         match entry.map(|job| (names.admit(&job), job)) {
-            Ok((Admission::New, job)) => {
+            Ok((NameCheck::New, job)) => {
                 manifest.alike.extend(seen.admit(&job));
                 manifest.jobs.push(job);
             }
-            Ok((Admission::Repeat(repeat), _)) => manifest.repeats.push(repeat),
-            Ok((Admission::Conflict(conflict), _)) => bad.push(conflict),
+            Ok((NameCheck::Repeat(repeat), _)) => manifest.repeats.push(repeat),
+            Ok((NameCheck::Conflict(conflict), _)) => bad.push(conflict),
             Err(fault) => bad.push(fault),
         }
     }

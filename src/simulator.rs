@@ -21,7 +21,7 @@ pub mod world;
 
 use std::collections::{BTreeMap, VecDeque};
 
-pub use faults::{Faults, Rule};
+pub use faults::{FaultRule, Faults};
 pub use generation::MEDIAN_GENERATION_MS;
 pub use http::{Answer, Delivery, Endpoint, Reply, Request};
 pub use world::{Inserted, ParserView, Status, World, WorldConfig};

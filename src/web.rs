@@ -51,10 +51,10 @@ use crate::{
     wiring,
 };
 use connections::{Connections, Impatient};
-use fold::{Folds, Kind};
-use reply::Reply;
+use fold::{FoldKind, Folds};
+use reply::HttpReply;
 use session::Sessions;
-use snapshot::Looks;
+use snapshot::SnapshotCache;
 
 /// How long a client may take over its request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many pages read the database at once: the daemon needs its readers, too.
 const MAX_PAGES: usize = 2;
 
-/// What the listener tells of.
+/// What the listener shows.
 #[derive(Debug)]
 pub struct Vitals {
     store: Store,
@@ -82,7 +82,7 @@ pub struct Vitals {
     key: Arc<KeyProof>,
     /// Makes the daemon look at what was changed here.
     nudge: Arc<Notify>,
-    looks: Looks,
+    looks: SnapshotCache,
     /// When the database last took a write for the sake of `/readyz`.
     proved_at: Mutex<Option<UnixMs>>,
     sessions: Sessions,
@@ -96,7 +96,7 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    /// What there is to tell of `daemon`. With a token, who knows it may act.
+    /// What there is to show of `daemon`. With a token, who knows it may act.
     pub fn new<S: Service>(
         settings: &Settings,
         daemon: &Daemon<S, Store>,
@@ -105,7 +105,7 @@ impl Vitals {
         token: Option<SecretString>,
     ) -> Self {
         Self {
-            looks: Looks::new(
+            looks: SnapshotCache::new(
                 store.clone(),
                 clock.clone(),
                 millis(settings.reconcile.settle_after_error),
@@ -170,7 +170,7 @@ impl Listener {
                 Err(error) => {
                     vitals
                         .folds
-                        .came(Kind::NoConnection, Some(error.to_string()));
+                        .came(FoldKind::NoConnection, Some(error.to_string()));
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
                 }
@@ -191,7 +191,7 @@ impl Listener {
                 }
             };
             if connections.spawn(serving) {
-                vitals.folds.came(Kind::Connections, None);
+                vitals.folds.came(FoldKind::Connections, None);
             }
         }
     }
@@ -204,11 +204,11 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let reply = match request.uri().path() {
-        "/healthz" | "/readyz" | "/metrics" if !is_read => Reply::only("GET, HEAD"),
-        "/healthz" => Reply::plain(health::alive(&vitals)),
-        "/readyz" => Reply::plain(health::ready(&vitals).await),
+        "/healthz" | "/readyz" | "/metrics" if !is_read => HttpReply::only("GET, HEAD"),
+        "/healthz" => HttpReply::plain(health::alive(&vitals)),
+        "/readyz" => HttpReply::plain(health::ready(&vitals).await),
         "/metrics" => match exposition::page(&vitals).await {
-            Ok(text) => Reply::metrics(text),
+            Ok(text) => HttpReply::metrics(text),
             Err(error) => unavailable(&vitals, &error),
         },
         // Unencrypted, it is nothing for a network.
@@ -216,14 +216,16 @@ async fn answer(
             vitals.metrics.refused(Refusal::OtherMachine);
             let words =
                 "the page is for this machine only: come through a tunnel, such as ssh -L\n";
-            Reply::plain((StatusCode::FORBIDDEN, words.to_owned()))
+            HttpReply::plain((StatusCode::FORBIDDEN, words.to_owned()))
         }
         _ => page::answer(&vitals, request).await,
     };
     Ok(reply.into_response())
 }
 
-fn unavailable(vitals: &Vitals, error: &StoreError) -> Reply {
-    vitals.folds.came(Kind::Database, Some(error.to_string()));
-    Reply::plain((StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")))
+fn unavailable(vitals: &Vitals, error: &StoreError) -> HttpReply {
+    vitals
+        .folds
+        .came(FoldKind::Database, Some(error.to_string()));
+    HttpReply::plain((StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")))
 }

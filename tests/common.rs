@@ -22,7 +22,7 @@ use parserd::{
     engine::daemon::Until,
     engine::worker::Stop,
     simulator::{
-        Endpoint, Faults, Rule, Simulator, WorldConfig,
+        Endpoint, FaultRule, Faults, Simulator, WorldConfig,
         server::{Server, ServerHandle},
     },
     store::{Role, Store, StoreError},
@@ -62,7 +62,7 @@ impl Harness {
     }
 
     pub async fn with(world: WorldConfig, faults: &[&str]) -> Self {
-        let rules: Vec<Rule> = faults.iter().map(|rule| rule.parse().unwrap()).collect();
+        let rules: Vec<FaultRule> = faults.iter().map(|rule| rule.parse().unwrap()).collect();
         let world = WorldConfig {
             generation_scale: SCALE,
             ..world

@@ -157,13 +157,13 @@ async fn a_probe_that_sees_no_credits_on_the_account_page_sends_no_create() {
     assert_eq!(harness.requests(Endpoint::Create), 2);
     let spent = harness.sql("SELECT count(*) FROM creates").await.unwrap();
     assert_eq!(spent, ["2"], "a look is no create");
-    let told = harness
+    let output = harness
         .sql("SELECT error_message FROM jobs WHERE state = 'PARKED' AND error_status IS NULL")
         .await
         .unwrap();
     assert!(
-        told.iter().all(|text| text.contains("0 credits left")),
-        "{told:?}"
+        output.iter().all(|text| text.contains("0 credits left")),
+        "{output:?}"
     );
     harness
         .server
@@ -447,9 +447,9 @@ async fn a_list_that_cannot_be_read_is_told_with_its_cause_and_ends_a_run_until_
     harness.await_states(&[(JobState::Queued, 2)]).await;
     assert_eq!(harness.requests(Endpoint::Create), 0);
     let store = harness.store().await;
-    let told = store.fact(NO_LIST).await.unwrap().flatten().unwrap();
-    assert_eq!(told.http_status, 200);
-    assert!(told.why.contains("expected a JSON array"), "{told:?}");
+    let output = store.fact(NO_LIST).await.unwrap().flatten().unwrap();
+    assert_eq!(output.http_status, 200);
+    assert!(output.why.contains("expected a JSON array"), "{output:?}");
 
     harness.server.with(|simulator| simulator.faults.clear());
     harness.run_until_done().await;
@@ -477,9 +477,9 @@ async fn examples_that_cannot_be_kept_fail_no_job_and_spoil_no_report() {
         harness.sql(kept).await.unwrap(),
         ["job-2", "job-3", "job-4"]
     );
-    let told = "SELECT name FROM jobs JOIN job_events ON job_id = jobs.id \
+    let output = "SELECT name FROM jobs JOIN job_events ON job_id = jobs.id \
                 WHERE detail ->> 'no_examples' <> '' ORDER BY name";
-    assert_eq!(harness.sql(told).await.unwrap(), ["job-0", "job-1"]);
+    assert_eq!(harness.sql(output).await.unwrap(), ["job-0", "job-1"]);
     // The report of docs/src/sql.md stands them all, also what an earlier version kept.
     let recipes = include_str!("../docs/src/sql.md");
     let report = recipes

@@ -41,8 +41,8 @@ async fn a_job_has_a_line_for_each_change_and_none_for_a_poll() {
         (3, "job-2", &["creating", "failed"]),
     ] {
         let of_job: Vec<_> = lines.iter().filter(|line| line["job"] == job).collect();
-        let told: Vec<_> = of_job.iter().map(|line| &line["message"]).collect();
-        assert_eq!(told, expected, "{of_job:?}");
+        let output: Vec<_> = of_job.iter().map(|line| &line["message"]).collect();
+        assert_eq!(output, expected, "{of_job:?}");
         for line in of_job {
             assert_eq!(line["name"], name);
             assert!(

@@ -418,9 +418,9 @@ async fn a_403_about_one_job_fails_that_job_and_holds_no_other() {
         .await;
     let failed = "SELECT error_kind || ' ' || error_status || ' ' || error_hint FROM jobs \
                   WHERE name = 'job-3'";
-    let told = harness.sql(failed).await.unwrap().remove(0);
-    assert!(told.starts_with("bad_request 403"), "{told}");
-    assert!(told.contains("premium"), "{told}");
+    let output = harness.sql(failed).await.unwrap().remove(0);
+    assert!(output.starts_with("bad_request 403"), "{output}");
+    assert!(output.contains("premium"), "{output}");
     let gates = harness.sql("SELECT reason FROM gates").await.unwrap();
     assert_eq!(gates, [""; 0]);
 }
@@ -449,10 +449,10 @@ async fn a_limit_told_as_400_fails_two_jobs_and_holds_the_rest_by_one_canary() {
             .await;
         // No more than were under way when the gate closed, and one canary a probe since.
         assert_eq!(harness.states().await[&JobState::Failed], 2);
-        let told = "SELECT DISTINCT park_reason || ' ' || error_message FROM jobs \
+        let output = "SELECT DISTINCT park_reason || ' ' || error_message FROM jobs \
                     WHERE state = 'PARKED' AND error_status = 400";
         assert_eq!(
-            harness.sql(told).await.unwrap(),
+            harness.sql(output).await.unwrap(),
             ["credits Parser limit reached for this account."]
         );
         harness.server.with(|simulator| simulator.faults.clear());

@@ -83,10 +83,10 @@ async fn a_second_daemon_exits_75_and_names_the_database() {
     first.signal(Signal::TERM);
     let ended = first.ended().await;
     assert_eq!(ended.status.code(), Some(0));
-    let told = stderr(&ended);
+    let printed = stderr(&ended);
     assert!(
-        told.trim_end().ends_with("parserd has stopped"),
-        "the daemon sums nothing up: {told}"
+        printed.trim_end().ends_with("parserd has stopped"),
+        "the daemon sums nothing up: {printed}"
     );
 }
 
@@ -97,14 +97,14 @@ async fn until_done_ends_with_4_where_the_list_cannot_be_read_and_status_says_wh
     let output = Program::start(parserd(&harness, &["run", "--until-done"]))
         .ended()
         .await;
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(4), "{told}");
-    assert!(told.contains("expected a JSON array"), "{told}");
-    assert!(told.contains("jobs: 2 QUEUED"), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(4), "{printed}");
+    assert!(printed.contains("expected a JSON array"), "{printed}");
+    assert!(printed.contains("jobs: 2 QUEUED"), "{printed}");
     let output = Program::start(parserd(&harness, &["status"])).ended().await;
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(told.contains("No list of the account"), "{told}");
-    assert!(told.contains("expected a JSON array"), "{told}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("No list of the account"), "{printed}");
+    assert!(printed.contains("expected a JSON array"), "{printed}");
 }
 
 #[tokio::test]
@@ -118,11 +118,11 @@ async fn until_done_tells_failed_and_parked_jobs_by_its_exit_code() {
     let output = Program::start(parserd(&harness, &["run", "--until-done"]))
         .ended()
         .await;
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    let (_, end) = told.split_once("parserd has stopped").unwrap();
-    assert!(end.contains("jobs: 1 FAILED"), "{told}");
-    assert!(end.contains("`parserd jobs --state FAILED`"), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{printed}");
+    let (_, end) = printed.split_once("parserd has stopped").unwrap();
+    assert!(end.contains("jobs: 1 FAILED"), "{printed}");
+    assert!(end.contains("`parserd jobs --state FAILED`"), "{printed}");
     harness
         .sql("UPDATE jobs SET state = 'CANCELLED'")
         .await
@@ -134,11 +134,14 @@ async fn until_done_tells_failed_and_parked_jobs_by_its_exit_code() {
     let output = Program::start(parserd(&harness, &["run", "--until-done"]))
         .ended()
         .await;
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(4), "{told}");
-    assert!(told.contains("jobs: 1 PARKED"), "{told}");
-    assert!(told.contains("not from this run: 1 CANCELLED"), "{told}");
-    assert!(told.contains("next: `parserd status`"), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(4), "{printed}");
+    assert!(printed.contains("jobs: 1 PARKED"), "{printed}");
+    assert!(
+        printed.contains("not from this run: 1 CANCELLED"),
+        "{printed}"
+    );
+    assert!(printed.contains("next: `parserd status`"), "{printed}");
 }
 
 #[tokio::test]
@@ -148,8 +151,8 @@ async fn until_done_counts_the_failures_of_its_own_run_only() {
     let night = async || {
         let program = Program::start(parserd(&harness, &["run", "--until-done"]));
         let output = program.ended().await;
-        let told = stderr(&output);
-        let (_, end) = told.split_once("parserd has stopped").unwrap();
+        let printed = stderr(&output);
+        let (_, end) = printed.split_once("parserd has stopped").unwrap();
         (output.status.code(), end.to_owned())
     };
     let (code, end) = night().await;
@@ -199,8 +202,11 @@ async fn job_files_are_loaded_at_start_and_on_hup() {
     program.signal(Signal::TERM);
     let output = program.ended().await;
     assert_eq!(output.status.code(), Some(0));
-    let told = stderr(&output);
-    assert!(told.contains("bad.toml") && told.contains("urls"), "{told}");
+    let printed = stderr(&output);
+    assert!(
+        printed.contains("bad.toml") && printed.contains("urls"),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
@@ -340,18 +346,22 @@ async fn what_others_bring_about_is_one_log_line_a_minute_with_its_count() {
     }
     assert_eq!(statuses, [403; 11]);
     program.signal(Signal::TERM);
-    let told = stderr(&program.ended().await);
+    let printed = stderr(&program.ended().await);
     let times = |words: &str| -> Vec<String> {
-        let lines = told.lines().filter(|line| line.contains(words));
+        let lines = printed.lines().filter(|line| line.contains(words));
         let times = lines.map(|line| line.split("times=").nth(1).unwrap());
         times
             .map(|rest| rest.split_whitespace().next().unwrap().to_owned())
             .collect()
     };
     // The first at once, the rest in the end, which comes before the minute is over.
-    assert_eq!(times("does not come from the page"), ["1", "8"], "{told}");
-    assert_eq!(times("a wrong token"), ["1", "1"], "{told}");
-    assert!(!told.contains("a-guess"), "{told}");
+    assert_eq!(
+        times("does not come from the page"),
+        ["1", "8"],
+        "{printed}"
+    );
+    assert_eq!(times("a wrong token"), ["1", "1"], "{printed}");
+    assert!(!printed.contains("a-guess"), "{printed}");
 }
 
 #[tokio::test]
@@ -443,11 +453,11 @@ async fn a_fifo_among_the_job_files_is_told_and_holds_up_neither_start_nor_hup_n
     harness.await_states(&[(JobState::Finished, 2)]).await;
     program.signal(Signal::TERM);
     let output = program.ended().await;
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     assert!(
-        told.contains("jobs/c.jsonl: is not a regular file"),
-        "{told}"
+        printed.contains("jobs/c.jsonl: is not a regular file"),
+        "{printed}"
     );
     // The run that ends by itself is told of it by its exit code.
     let output = Program::start(parserd(&harness, &["run", "--until-done"]))
@@ -473,16 +483,20 @@ async fn job_files_are_loaded_beside_the_work_and_term_does_not_wait_for_the_las
         .await;
     program.signal(Signal::TERM);
     let output = program.ended().await;
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     assert!(
-        told.contains("the next start loads the job files that are left"),
-        "{told}"
+        printed.contains("the next start loads the job files that are left"),
+        "{printed}"
     );
     let jobs = harness.sql("SELECT count(*) FROM jobs").await.unwrap();
     let jobs: usize = jobs[0].parse().unwrap();
     assert!((1..FILES).contains(&jobs), "{jobs} files were loaded");
-    assert!(told.lines().count() < 200, "{} lines", told.lines().count());
+    assert!(
+        printed.lines().count() < 200,
+        "{} lines",
+        printed.lines().count()
+    );
 }
 
 #[tokio::test]
@@ -538,12 +552,12 @@ async fn a_thousand_hups_load_once_more_and_fill_no_log() {
     harness.await_states(&[(JobState::Finished, 2)]).await;
     program.signal(Signal::TERM);
     let output = program.ended().await;
-    let told = stderr(&output);
-    let loadings = told.matches("HUP: loading the job files").count();
+    let printed = stderr(&output);
+    let loadings = printed.matches("HUP: loading the job files").count();
     // One a second at the most, whatever the machine's pace.
     let most = 3 + usize::try_from(took.as_secs()).unwrap();
     assert!(
         (1..=most).contains(&loadings),
-        "{loadings} loadings:\n{told}"
+        "{loadings} loadings:\n{printed}"
     );
 }

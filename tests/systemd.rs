@@ -223,10 +223,10 @@ async fn the_watchdog_is_fed_while_the_database_takes_writes_and_at_no_other_tim
         .await
         .unwrap();
     systemd.await_status("the database has not answered");
-    let told = systemd.seen.len();
+    let printed = systemd.seen.len();
     // Three times the watchdog's time.
     systemd.await_status("the database has not answered for 3 s");
-    assert_eq!(count(&systemd.seen[told..], "WATCHDOG=1"), 0);
+    assert_eq!(count(&systemd.seen[printed..], "WATCHDOG=1"), 0);
 
     sqlx::raw_sql("ROLLBACK")
         .execute(&mut holder)
@@ -289,7 +289,11 @@ async fn a_notify_socket_that_nobody_reads_holds_up_neither_the_work_nor_the_sto
     program.signal(Signal::TERM);
     let output = program.ended().await;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let told = stderr(&output);
-    assert_eq!(told.matches("notices are given up").count(), 1, "{told}");
+    let printed = stderr(&output);
+    assert_eq!(
+        printed.matches("notices are given up").count(),
+        1,
+        "{printed}"
+    );
     drop(unread);
 }

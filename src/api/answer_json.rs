@@ -14,7 +14,7 @@ use crate::core::outcome::{Flaws, ListedParser};
 /// A longer item of a list is not read.
 const MAX_ITEM_BYTES: usize = 1024 * 1024;
 
-/// The status of a parser, as an answer tells it.
+/// The status of a parser, as an answer has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ParserStatus {
     /// `FINISHED`, also spelt `FINISED`.
@@ -108,7 +108,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The text of `error`; one that is no string is given as JSON.
+    /// The text of `error`; one that is not a string is given as JSON.
     pub(super) fn error_text(&self) -> Option<String> {
         self.error.and_then(Raw::text)
     }
@@ -193,7 +193,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The fields of the one JSON object that `bytes` are; else why they are none.
+/// The fields of the one JSON object that `bytes` are; else why they are not one.
 pub(super) fn object(bytes: &[u8]) -> Result<Fields<'_>, String> {
     let (fields, end) = object_as_far_as_read(bytes);
     end.map(|()| fields)
@@ -211,7 +211,7 @@ pub(super) fn object_as_far_as_read(bytes: &[u8]) -> (Fields<'_>, Result<(), Str
 /// What is read of a list, and what of it cannot be.
 pub(super) type ListRead = (Vec<ListedParser>, Flaws);
 
-/// The items of the bare JSON array that is read; else why it is none.
+/// The items of the bare JSON array that is read; else why it is not one.
 pub(super) fn list(body: impl Read, quoter: &Quoter) -> Result<ListRead, String> {
     let mut parsers = Vec::new();
     let mut flaws = Flaws::default();
@@ -242,15 +242,15 @@ pub(super) fn error_message(bytes: &[u8]) -> Option<String> {
 }
 
 /// What `requestLimit` and `requestCount` of an account page leave, at least 0; else why
-/// that cannot be told.
+/// that cannot be determined.
 pub(super) fn credits_left(bytes: &[u8]) -> Result<i64, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Page {
+    struct AccountPage {
         request_limit: Option<i64>,
         request_count: Option<i64>,
     }
-    let page: Page = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let page: AccountPage = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let limit = page.request_limit.ok_or("no requestLimit")?;
     let count = page.request_count.ok_or("no requestCount")?;
     if limit < 0 || count < 0 {

@@ -17,11 +17,11 @@ use crate::core::outcome::{
 };
 
 /// What came of one request.
-pub type Reply = Result<Answer, TransportFault>;
+pub type RawReply = Result<RawAnswer, TransportFault>;
 
 /// An answer of which at least the status line and the headers were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct RawAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The header `Retry-After`, as it came.
@@ -71,14 +71,14 @@ pub enum TransportFault {
 
 /// What is known after a `POST /parsers`. `now` is what an HTTP date in
 /// `Retry-After` is counted from.
-pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
+pub fn create(reply: RawReply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     let answer = match reply {
         Ok(answer) => answer,
         Err(TransportFault::NotConnected(text)) => {
-            return CreateOutcome::NotSent(spoken(&text, quoter));
+            return CreateOutcome::NotSent(detail_of_text(&text, quoter));
         }
         Err(TransportFault::TimedOut(text) | TransportFault::Broken(text)) => {
-            return CreateOutcome::InDoubt(DoubtCause::AnswerLost, spoken(&text, quoter));
+            return CreateOutcome::InDoubt(DoubtCause::AnswerLost, detail_of_text(&text, quoter));
         }
     };
     let outcome = answered(&answer, now, quoter);
@@ -94,11 +94,11 @@ pub fn create(reply: Reply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     }
 }
 
-fn answered(answer: &Answer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
+fn answered(answer: &RawAnswer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     if let Some(refusal) = refusal(answer, now) {
-        let words = told(answer, quoter);
+        let words = service_detail(answer, quoter);
         // What this request may not have says nothing of any other.
-        if refusal == Refusal::Credits && Limit::told_by(&words.message).is_some() {
+        if refusal == Refusal::Credits && Limit::in_message(&words.message).is_some() {
             return CreateOutcome::Rejected(words);
         }
         return CreateOutcome::Refused(refusal, words);
@@ -106,12 +106,12 @@ fn answered(answer: &Answer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
     match answer.status {
         200..=299 => created(answer, quoter),
         400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => {
-            CreateOutcome::Rejected(told(answer, quoter))
+            CreateOutcome::Rejected(service_detail(answer, quoter))
         }
         status if is_the_services_own(status) => {
-            CreateOutcome::InDoubt(DoubtCause::ServiceError, told(answer, quoter))
+            CreateOutcome::InDoubt(DoubtCause::ServiceError, service_detail(answer, quoter))
         }
-        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, told(answer, quoter)),
+        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, service_detail(answer, quoter)),
     }
 }
 
@@ -121,7 +121,7 @@ const fn is_the_services_own(status: u16) -> bool {
     status == 500
 }
 
-fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {
+fn created(answer: &RawAnswer, quoter: &Quoter) -> CreateOutcome {
     // A JSON object closes itself: one that parses is whole, even where the
     // connection broke after it.
     let problem = match answer_json::object(&answer.body.bytes) {
@@ -139,28 +139,31 @@ fn created(answer: &Answer, quoter: &Quoter) -> CreateOutcome {
         },
         Err(error) => unreadable(answer, &error),
     };
-    CreateOutcome::InDoubt(DoubtCause::AnswerLost, doubted(answer, &problem, quoter))
+    CreateOutcome::InDoubt(
+        DoubtCause::AnswerLost,
+        unusable_detail(answer, &problem, quoter),
+    )
 }
 
 /// What is known after a `GET /parsers/{asked}`. `now` is what an HTTP date in
 /// `Retry-After` is counted from.
-pub fn details(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> PollOutcome {
+pub fn details(asked: &ParserId, reply: RawReply, now: UnixMs, quoter: &Quoter) -> PollOutcome {
     let answer = match reply {
         Ok(answer) => answer,
-        Err(fault) => return PollOutcome::Trouble(silence(&fault, quoter)),
+        Err(fault) => return PollOutcome::Trouble(transport_detail(&fault, quoter)),
     };
     if let Some(refusal) = refusal_of_read(&answer, now) {
-        return PollOutcome::Refused(refusal, told(&answer, quoter));
+        return PollOutcome::Refused(refusal, service_detail(&answer, quoter));
     }
     match answer.status {
         200..=299 => progress(asked, &answer, quoter),
-        404 => PollOutcome::NotFound(told(&answer, quoter)),
-        _ => PollOutcome::Trouble(told(&answer, quoter)),
+        404 => PollOutcome::NotFound(service_detail(&answer, quoter)),
+        _ => PollOutcome::Trouble(service_detail(&answer, quoter)),
     }
 }
 
 /// The same, with the parser's name and when it was made, where the answer has them.
-pub fn description(asked: &ParserId, reply: Reply, now: UnixMs, quoter: &Quoter) -> Description {
+pub fn description(asked: &ParserId, reply: RawReply, now: UnixMs, quoter: &Quoter) -> Description {
     let (name, created_at) = match &reply {
         Ok(answer) if (200..=299).contains(&answer.status) => {
             let (fields, _) = answer_json::object_as_far_as_read(&answer.body.bytes);
@@ -181,11 +184,11 @@ fn is_spelling_of(id: &str, asked: &str) -> bool {
     id == asked || last.eq_ignore_ascii_case(asked)
 }
 
-fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
+fn progress(asked: &ParserId, answer: &RawAnswer, quoter: &Quoter) -> PollOutcome {
     let (fields, end) = answer_json::object_as_far_as_read(&answer.body.bytes);
     if let Some(other) = fields.id_text().filter(|id| !is_spelling_of(id, &asked.0)) {
         let problem = format!("the answer is about another parser, {other}");
-        return PollOutcome::Trouble(doubted(answer, &problem, quoter));
+        return PollOutcome::Trouble(unusable_detail(answer, &problem, quoter));
     }
     let status = fields.status();
     if let Err(error) = &end {
@@ -197,7 +200,7 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
         };
         if !is_over {
             let problem = unreadable(answer, error);
-            return PollOutcome::Trouble(doubted(answer, &problem, quoter));
+            return PollOutcome::Trouble(unusable_detail(answer, &problem, quoter));
         }
     }
     match status {
@@ -216,7 +219,7 @@ fn progress(asked: &ParserId, answer: &Answer, quoter: &Quoter) -> PollOutcome {
 }
 
 fn finished(
-    answer: &Answer,
+    answer: &RawAnswer,
     fields: &Fields<'_>,
     end: Result<(), String>,
     quoter: &Quoter,
@@ -244,16 +247,16 @@ fn finished(
 
 /// What is known after a `GET /parsers`. `now` is what an HTTP date in
 /// `Retry-After` is counted from.
-pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
+pub fn list(reply: RawReply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
     let answer = match reply {
         Ok(answer) => answer,
-        Err(fault) => return ListOutcome::Trouble(silence(&fault, quoter)),
+        Err(fault) => return ListOutcome::Trouble(transport_detail(&fault, quoter)),
     };
     if let Some(refusal) = refusal_of_read(&answer, now) {
-        return ListOutcome::Refused(refusal, told(&answer, quoter));
+        return ListOutcome::Refused(refusal, service_detail(&answer, quoter));
     }
     if !(200..=299).contains(&answer.status) {
-        return ListOutcome::Trouble(told(&answer, quoter));
+        return ListOutcome::Trouble(service_detail(&answer, quoter));
     }
     let parsers = answer_json::list(answer.body.bytes.as_slice(), quoter);
     listed(&answer, parsers, quoter)
@@ -262,7 +265,7 @@ pub fn list(reply: Reply, now: UnixMs, quoter: &Quoter) -> ListOutcome {
 /// What a 2xx to `GET /parsers` says, of whose body `parsers` were read as it came; the
 /// answer itself has its beginning.
 pub fn listed(
-    answer: &Answer,
+    answer: &RawAnswer,
     parsers: Result<(Vec<ListedParser>, Flaws), String>,
     quoter: &Quoter,
 ) -> ListOutcome {
@@ -273,39 +276,39 @@ pub fn listed(
         }
         Ok(_) => {
             let problem = unreadable(answer, "its transfer did not end");
-            ListOutcome::Trouble(doubted(answer, &problem, quoter))
+            ListOutcome::Trouble(unusable_detail(answer, &problem, quoter))
         }
         Err(error) => {
             let problem = unreadable(answer, &error);
-            ListOutcome::Trouble(doubted(answer, &problem, quoter))
+            ListOutcome::Trouble(unusable_detail(answer, &problem, quoter))
         }
     }
 }
 
 /// What an account page says of the credits left. `now` is what an HTTP date in
 /// `Retry-After` is counted from.
-pub fn account(reply: Reply, now: UnixMs, quoter: &Quoter) -> AccountOutcome {
+pub fn account(reply: RawReply, now: UnixMs, quoter: &Quoter) -> AccountOutcome {
     let answer = match reply {
         Ok(answer) => answer,
-        Err(fault) => return AccountOutcome::Unknown(silence(&fault, quoter)),
+        Err(fault) => return AccountOutcome::Unknown(transport_detail(&fault, quoter)),
     };
     if let Some(refusal) = refusal(&answer, now) {
-        return AccountOutcome::Refused(refusal, told(&answer, quoter));
+        return AccountOutcome::Refused(refusal, service_detail(&answer, quoter));
     }
     if !(200..=299).contains(&answer.status) {
-        return AccountOutcome::Unknown(told(&answer, quoter));
+        return AccountOutcome::Unknown(service_detail(&answer, quoter));
     }
     match answer_json::credits_left(&answer.body.bytes) {
         Ok(credits) => AccountOutcome::Left { credits },
         Err(error) => {
             let problem = unreadable(&answer, &error);
-            AccountOutcome::Unknown(doubted(&answer, &problem, quoter))
+            AccountOutcome::Unknown(unusable_detail(&answer, &problem, quoter))
         }
     }
 }
 
 /// The refusal that closes the gate, whatever was asked (401, 402, 403, 429).
-fn refusal(answer: &Answer, now: UnixMs) -> Option<Refusal> {
+fn refusal(answer: &RawAnswer, now: UnixMs) -> Option<Refusal> {
     match answer.status {
         401 => Some(Refusal::Unauthorized),
         402 | 403 => Some(Refusal::Credits),
@@ -320,7 +323,7 @@ fn refusal(answer: &Answer, now: UnixMs) -> Option<Refusal> {
 }
 
 /// The same of a request that only reads: nothing is in doubt where a 5xx asks for a wait.
-fn refusal_of_read(answer: &Answer, now: UnixMs) -> Option<Refusal> {
+fn refusal_of_read(answer: &RawAnswer, now: UnixMs) -> Option<Refusal> {
     let unavailable = || {
         let retry_after_ms = Some(asked_wait_ms(answer, now)?);
         Some(Refusal::Throttled { retry_after_ms })
@@ -329,7 +332,7 @@ fn refusal_of_read(answer: &Answer, now: UnixMs) -> Option<Refusal> {
 }
 
 /// The wait that a 5xx asks for (maintenance), as a 429 may.
-fn asked_wait_ms(answer: &Answer, now: UnixMs) -> Option<DurationMs> {
+fn asked_wait_ms(answer: &RawAnswer, now: UnixMs) -> Option<DurationMs> {
     let text = answer.retry_after.as_deref()?;
     let asks = (500..=599).contains(&answer.status);
     asks.then(|| retry_after_ms(text, now)).flatten()
@@ -351,7 +354,7 @@ fn retry_after_ms(text: &str, now: UnixMs) -> Option<DurationMs> {
     Some(date_ms.saturating_sub(now).clamp(0, MAX_RETRY_AFTER_MS))
 }
 
-fn unreadable(answer: &Answer, error: &str) -> String {
+fn unreadable(answer: &RawAnswer, error: &str) -> String {
     match &answer.body.end {
         BodyEnd::Complete => format!("the answer cannot be read ({error})"),
         BodyEnd::Cut(reason) => format!("the answer was cut ({reason})"),
@@ -361,24 +364,24 @@ fn unreadable(answer: &Answer, error: &str) -> String {
 }
 
 /// The words of the transport, where there is no answer.
-fn spoken(text: &str, quoter: &Quoter) -> ErrorDetail {
+fn detail_of_text(text: &str, quoter: &Quoter) -> ErrorDetail {
     ErrorDetail {
         status: None,
         message: quoter.quote(text),
     }
 }
 
-fn silence(fault: &TransportFault, quoter: &Quoter) -> ErrorDetail {
+fn transport_detail(fault: &TransportFault, quoter: &Quoter) -> ErrorDetail {
     match fault {
         TransportFault::NotConnected(text)
         | TransportFault::TimedOut(text)
-        | TransportFault::Broken(text) => spoken(text, quoter),
+        | TransportFault::Broken(text) => detail_of_text(text, quoter),
     }
 }
 
 /// The words of the service itself. The shape of its error bodies is
 /// undocumented (AI_PARSER_API.md), so what is not recognised is kept as text.
-fn told(answer: &Answer, quoter: &Quoter) -> ErrorDetail {
+fn service_detail(answer: &RawAnswer, quoter: &Quoter) -> ErrorDetail {
     let cut = answer.body.end != BodyEnd::Complete;
     let message = match answer_json::error_message(&answer.body.bytes) {
         Some(text) => quoter.quote(&text),
@@ -394,7 +397,7 @@ fn told(answer: &Answer, quoter: &Quoter) -> ErrorDetail {
 }
 
 /// What is wrong with an answer that should have been good, and its text.
-fn doubted(answer: &Answer, problem: &str, quoter: &Quoter) -> ErrorDetail {
+fn unusable_detail(answer: &RawAnswer, problem: &str, quoter: &Quoter) -> ErrorDetail {
     let cut = answer.body.end != BodyEnd::Complete;
     let bytes = answer.body.bytes.trim_ascii();
     let message = if bytes.is_empty() {

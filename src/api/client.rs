@@ -20,7 +20,7 @@ pub use self::setup::{ClientConfig, ClientError};
 use self::setup::{builder, check_account_url, check_base_url, check_key};
 use super::Service;
 use super::answer_json;
-use super::classify::{self, Answer, Body, BodyEnd, Reply, TransportFault};
+use super::classify::{self, Body, BodyEnd, RawAnswer, RawReply, TransportFault};
 use super::service_clock::ServiceClock;
 use super::text::Quoter;
 use crate::clock::lasting_ms;
@@ -133,7 +133,7 @@ impl Client {
         Some(self.clock.now(lasting_ms())? - now_ms())
     }
 
-    /// The service's clock, as far as its lists tell.
+    /// The service's clock, as far as its lists show it.
     pub fn clock(&self) -> ServiceClock {
         self.clock.clone()
     }
@@ -158,7 +158,7 @@ impl Client {
         url
     }
 
-    async fn get(&self, endpoint: &'static str, url: Url, cap_bytes: usize) -> Reply {
+    async fn get(&self, endpoint: &'static str, url: Url, cap_bytes: usize) -> RawReply {
         exchange(endpoint, self.reading.get(self.with_key(url)), cap_bytes).await
     }
 
@@ -320,7 +320,7 @@ async fn exchange(
     endpoint: &'static str,
     request: reqwest::RequestBuilder,
     cap_bytes: usize,
-) -> Reply {
+) -> RawReply {
     let (reply, ()) = logged(endpoint, async {
         let reply = match request.send().await {
             Ok(response) => Ok(read(response, cap_bytes).await),
@@ -332,7 +332,10 @@ async fn exchange(
     reply
 }
 
-async fn logged<T>(endpoint: &'static str, asking: impl Future<Output = (Reply, T)>) -> (Reply, T) {
+async fn logged<T>(
+    endpoint: &'static str,
+    asking: impl Future<Output = (RawReply, T)>,
+) -> (RawReply, T) {
     let started = Instant::now();
     let (reply, rest) = asking.await;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -366,7 +369,7 @@ async fn read_list(
     mut response: reqwest::Response,
     cap_bytes: usize,
     quoter: Quoter,
-) -> (Answer, Result<(Vec<ListedParser>, Flaws), String>) {
+) -> (RawAnswer, Result<(Vec<ListedParser>, Flaws), String>) {
     let (status, retry_after) = head(&response);
     let (chunks, inbox) = mpsc::channel(LIST_CHUNKS);
     let (done, parsing) = oneshot::channel();
@@ -390,7 +393,7 @@ async fn read_list(
                 }
                 let room = LIST_HEAD_BYTES - bytes.len();
                 bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                // No list, or an item that is none: the rest of it does not matter.
+                // Not a list, or an item that is not one: the rest of it does not matter.
                 if chunks.send(chunk).await.is_err() {
                     break BodyEnd::Complete;
                 }
@@ -405,7 +408,7 @@ async fn read_list(
         (Err(error), Ok(_)) => Err(format!("reading it ended: {error}")),
     };
     let body = Body { bytes, end };
-    let answer = Answer {
+    let answer = RawAnswer {
         status,
         retry_after,
         body,
@@ -420,7 +423,7 @@ async fn next_chunk(response: &mut reqwest::Response) -> Result<Option<Bytes>, B
     })
 }
 
-async fn read(mut response: reqwest::Response, cap_bytes: usize) -> Answer {
+async fn read(mut response: reqwest::Response, cap_bytes: usize) -> RawAnswer {
     let (status, retry_after) = head(&response);
     let cap_bytes = if response.status().is_success() {
         cap_bytes
@@ -441,7 +444,7 @@ async fn read(mut response: reqwest::Response, cap_bytes: usize) -> Answer {
             Err(end) => break end,
         }
     };
-    Answer {
+    RawAnswer {
         status,
         retry_after,
         body: Body { bytes, end },

@@ -29,7 +29,7 @@ impl ServiceClock {
         }));
     }
 
-    /// The service's time at `lasting_ms`, to a second; none where it never told.
+    /// The service's time at `lasting_ms`, to a second; none where it was never known.
     pub fn now(&self, lasting_ms: DurationMs) -> Option<UnixMs> {
         let sight = (*self.0.borrow())?;
         let passed_ms = lasting_ms.saturating_sub(sight.at_lasting_ms).max(0);

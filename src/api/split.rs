@@ -1,12 +1,12 @@
 //! PURE: takes a JSON array or object apart at its top level without trusting what stands in
-//! it: a part that is no JSON (NaN, a byte that is not UTF-8, a raw newline) must not hide the
+//! it: a part that is not JSON (NaN, a byte that is not UTF-8, a raw newline) must not hide the
 //! others.
 
 use std::io::BufRead;
 
 /// What a byte means to who takes a container apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum BytePlace {
     /// Within a part.
     Inside,
     /// Between two parts.
@@ -15,7 +15,7 @@ enum Place {
     End,
 }
 
-/// Where the next byte stands, as far as brackets and strings tell.
+/// Where the next byte stands, as far as brackets and strings show.
 #[derive(Debug, Default)]
 struct Scan {
     /// Containers that are open within the one that is taken apart.
@@ -26,7 +26,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn step(&mut self, byte: u8) -> Place {
+    fn step(&mut self, byte: u8) -> BytePlace {
         if self.is_string {
             match byte {
                 _ if self.is_escaped => self.is_escaped = false,
@@ -34,7 +34,7 @@ impl Scan {
                 b'"' => self.is_string = false,
                 _ => {}
             }
-            return Place::Inside;
+            return BytePlace::Inside;
         }
         match byte {
             b'"' => self.is_string = true,
@@ -42,12 +42,12 @@ impl Scan {
                 self.depth += 1;
                 self.deepest = self.deepest.max(self.depth);
             }
-            b']' | b'}' if self.depth == 0 => return Place::End,
+            b']' | b'}' if self.depth == 0 => return BytePlace::End,
             b']' | b'}' => self.depth -= 1,
-            b',' if self.depth == 0 => return Place::Between,
+            b',' if self.depth == 0 => return BytePlace::Between,
             _ => {}
         }
-        Place::Inside
+        BytePlace::Inside
     }
 }
 
@@ -76,12 +76,12 @@ pub(super) fn members(bytes: &[u8]) -> (Vec<&[u8]>, Result<(), String>) {
     let mut start = 0;
     for (at, byte) in rest.iter().enumerate() {
         let place = scan.step(*byte);
-        if place == Place::Inside {
+        if place == BytePlace::Inside {
             continue;
         }
         members.push(rest[start..at].trim_ascii());
         start = at + 1;
-        if place == Place::End {
+        if place == BytePlace::End {
             members.retain(|member| !member.is_empty());
             let end = match rest[start..].trim_ascii() {
                 [] if *byte == b'}' => Ok(()),
@@ -91,7 +91,7 @@ pub(super) fn members(bytes: &[u8]) -> (Vec<&[u8]>, Result<(), String>) {
             return (members, end);
         }
     }
-    // A member that is not whole is none.
+    // A member that is not complete is ignored.
     members.retain(|member| !member.is_empty());
     (members, Err("EOF before the end of its object".to_owned()))
 }
@@ -117,7 +117,7 @@ pub(super) fn items(
     cap_bytes: usize,
     mut take: impl FnMut(Option<&[u8]>),
 ) -> Result<Whole, String> {
-    let mut reading = Items {
+    let mut reading = ListItems {
         at: At::Start,
         scan: Scan::default(),
         item: Vec::new(),
@@ -148,7 +148,7 @@ enum At {
 }
 
 #[derive(Debug)]
-struct Items {
+struct ListItems {
     at: At,
     scan: Scan,
     item: Vec<u8>,
@@ -156,7 +156,7 @@ struct Items {
     cap_bytes: usize,
 }
 
-impl Items {
+impl ListItems {
     fn step(&mut self, byte: u8, take: &mut impl FnMut(Option<&[u8]>)) -> Result<(), String> {
         const NULL: &[u8] = b"null";
         match self.at {
@@ -186,7 +186,7 @@ impl Items {
         take: &mut impl FnMut(Option<&[u8]>),
     ) -> Result<(), String> {
         let place = self.scan.step(byte);
-        if place == Place::Inside {
+        if place == BytePlace::Inside {
             if self.item.len() < self.cap_bytes {
                 self.item.push(byte);
             } else {
@@ -196,15 +196,15 @@ impl Items {
         }
         let item = self.item.trim_ascii();
         // An empty array has no item; nor does a comma before its end make one.
-        if place == Place::Between || !item.is_empty() {
+        if place == BytePlace::Between || !item.is_empty() {
             take((!self.is_cut).then_some(item));
         }
         self.item.clear();
         self.is_cut = false;
         match (place, byte) {
-            (Place::End, b']') => self.at = At::After(Whole::Array),
-            (Place::End, _) => return Err("the list is closed by a wrong bracket".to_owned()),
-            (Place::Between | Place::Inside, _) => {}
+            (BytePlace::End, b']') => self.at = At::After(Whole::Array),
+            (BytePlace::End, _) => return Err("the list is closed by a wrong bracket".to_owned()),
+            (BytePlace::Between | BytePlace::Inside, _) => {}
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ pub const CUT_MARK: &str = "… [cut]";
 /// Stands where the API key stood.
 pub const KEY_MARK: &str = "[key]";
 
-/// A longer id is none: it stands in paths, in logs and in every list.
+/// A longer id is not accepted: it stands in paths, in logs and in every list.
 pub const MAX_ID_BYTES: usize = 200;
 
 /// Of a longer name the middle is left out, in bytes: what tells names apart often stands at

@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::core::text::escaped;
 use crate::store;
 use crate::{
-    cli::output::{Out, say},
+    cli::output::{Out, print_message},
     present::format::{count, grouped},
 };
 
@@ -27,7 +27,7 @@ pub struct BackupArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Made {
+struct BackupReport {
     file: String,
     bytes: u64,
     jobs: i64,
@@ -53,7 +53,7 @@ pub(super) async fn backup(settings: &Settings, args: BackupArgs) -> anyhow::Res
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        say(&format!(
+        print_message(&format!(
             "removed what an earlier backup left when it was killed: {}",
             escaped(&names.join(", "))
         ));
@@ -61,7 +61,7 @@ pub(super) async fn backup(settings: &Settings, args: BackupArgs) -> anyhow::Res
     let file = args.file.display().to_string();
     let jobs = usize::try_from(copied.jobs).unwrap_or(usize::MAX);
     let bytes = i64::try_from(copied.bytes).unwrap_or(i64::MAX);
-    say(&format!(
+    print_message(&format!(
         "{}: {} bytes, {}, checked",
         escaped(&file),
         grouped(bytes),
@@ -69,7 +69,7 @@ pub(super) async fn backup(settings: &Settings, args: BackupArgs) -> anyhow::Res
     ));
     if args.json {
         let mut out = Out::default();
-        out.json(&Made {
+        out.json(&BackupReport {
             file,
             bytes: copied.bytes,
             jobs: copied.jobs,

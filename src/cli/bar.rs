@@ -1,4 +1,4 @@
-//! Bars on a terminal for what takes long; nothing where standard error is none.
+//! Bars on a terminal for what takes long; nothing where standard error is not one.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl Drop for JobsBar {
 pub(super) async fn watch(store: Store) {
     let bar = JobsBar::new();
     loop {
-        // The daemon itself tells what is wrong with the database.
+        // The daemon itself reports what is wrong with the database.
         if let Ok(counts) = store.counts().await {
             bar.show(&counts);
         }

@@ -345,7 +345,7 @@ async fn opened(path: &Path) -> Result<(Store, i64, String), StoreError> {
 
 /// What is the case, and the cure apart from it.
 fn apart(error: &StoreError) -> (String, &'static str) {
-    let told = error.to_string();
+    let error_text = error.to_string();
     let Some(cure) = error.cure() else {
         let cure = match error {
             StoreError::HardLinks { .. } => {
@@ -355,9 +355,9 @@ fn apart(error: &StoreError) -> (String, &'static str) {
             StoreError::Newer { .. } => "install the newer parserd again, or set database.url",
             _ => "set database.url to a database of parserd's, or put a backup in its place",
         };
-        return (told, cure);
+        return (error_text, cure);
     };
-    let detail = told.strip_suffix(cure).unwrap_or(&told);
+    let detail = error_text.strip_suffix(cure).unwrap_or(&error_text);
     (detail.trim_end_matches([';', ' ']).to_owned(), cure)
 }
 

@@ -33,7 +33,7 @@ use crate::{
 use super::{
     Exit,
     bar::JobsBar,
-    output::{Columns, Out, say, say_error},
+    output::{Columns, Out, print_error, print_message},
 };
 use script::{End, FAULTS};
 
@@ -100,7 +100,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
     let manifest = manifest::parse("jobs.example.toml", Format::Toml, JOBS.as_bytes())?;
     let jobs = JobFile::of(manifest).context("cannot keep the sample jobs")?;
     let submitted = enqueue::submit(&store, "jobs.example.toml", &jobs, false).await?;
-    say(&format!(
+    print_message(&format!(
         "A simulated AI Parser API listens on {}; {} jobs of config/jobs.example.toml are queued.",
         server.base_url(),
         submitted.added + submitted.unchanged
@@ -130,7 +130,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
                 stop.send_replace(Stop::Drain);
                 running.await?;
                 show.end().await?;
-                say("The demo was interrupted.");
+                print_message("The demo was interrupted.");
                 return Ok(Exit::Failed);
             }
         }
@@ -141,7 +141,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
     server.shutdown().await;
     let departures = script::departures(&end);
     for departure in &departures {
-        say_error(&format!("error: {departure}"));
+        print_error(&format!("error: {departure}"));
     }
     Ok(if departures.is_empty() {
         Exit::Done
@@ -214,7 +214,7 @@ impl<'a> Show<'a> {
             // All are queued in the same moment; that was reported already.
             if row.event.event != "queued" {
                 let text = narrate::event(&row.event);
-                self.tell(row.event.at, &row.name, &text);
+                self.print_event(row.event.at, &row.name, &text);
             }
         }
         let counts = self.store.counts().await?;
@@ -242,16 +242,16 @@ impl<'a> Show<'a> {
                 self.server
                     .with(|simulator| simulator.world.add_credits(credits));
                 let text = format!("{} credits are added to it", grouped(credits));
-                self.tell(now, "(the account)", &text);
+                self.print_event(now, "(the account)", &text);
             }
         }
     }
 
-    fn tell(&self, at: UnixMs, name: &str, text: &str) {
+    fn print_event(&self, at: UnixMs, name: &str, text: &str) {
         let line = format!("{:>6}  {name:<28} {text}", span(at - self.started));
         match &self.bar {
             Some(bar) => bar.line(&line),
-            None => say(&line),
+            None => print_message(&line),
         }
     }
 

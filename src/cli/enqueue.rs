@@ -10,7 +10,7 @@ use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{BadJob, Format, JobFile, Kinds, ManifestError, Tally, source_name};
 use crate::store::{Role, Store, Submitted};
 use crate::{
-    cli::output::{Out, say},
+    cli::output::{Out, print_message},
     present::format::{cost, count, grouped},
 };
 
@@ -21,7 +21,7 @@ pub struct EnqueueArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// How the files are written, where neither extension nor content tells it:
+    /// How the files are written, where neither extension nor content shows it:
     /// toml, json, jsonl or csv
     #[arg(long)]
     format: Option<Format>,
@@ -48,18 +48,18 @@ struct FileSummary {
     file: String,
     added: usize,
     unchanged: usize,
-    bad: Vec<Bad>,
+    bad: Vec<UnloadableJob>,
 }
 
 /// A job that cannot be loaded.
 #[derive(Debug, Serialize)]
-pub(super) struct Bad {
+pub(super) struct UnloadableJob {
     line: Option<usize>,
     name: Option<String>,
     reason: String,
 }
 
-impl From<BadJob> for Bad {
+impl From<BadJob> for UnloadableJob {
     fn from(bad: BadJob) -> Self {
         Self {
             line: bad.line,
@@ -98,7 +98,7 @@ pub(super) async fn enqueue(settings: &Settings, args: EnqueueArgs) -> anyhow::R
         .iter()
         .filter(|file| !file.bad.is_empty())
         .count();
-    say(&summary.words(settings, bad));
+    print_message(&summary.words(settings, bad));
     let exit = if bad == 0 { Exit::Done } else { Exit::BadFile };
     if args.json {
         let mut out = Out::of_verdict();
@@ -120,7 +120,7 @@ impl Loader<'_> {
     /// SQLite calls it a full database or disk, too, when it has no id left.
     async fn explained(&self, error: EnqueueError) -> anyhow::Error {
         let has_none_left = match &self.store {
-            // Where that cannot be told either, the first error is the one to tell.
+            // Where that cannot be determined either, the first error is the one to report.
             Some(store) => store.has_no_id_left().await.unwrap_or(false),
             None => false,
         };
@@ -144,14 +144,14 @@ impl Loader<'_> {
     ) -> Result<Submitted, EnqueueError> {
         let source = source_name(path);
         let file = enqueue::check_file(path, format, Kinds::Any, tally).await?;
-        tell_notes(&source, &file);
+        print_notes(&source, &file);
         if !self.dry_run {
             let Some(store) = self.open().await? else {
                 return Ok(Submitted::default());
             };
             let submitted = enqueue::submit(store, &source, &file, false).await?;
             if submitted.added > 0 {
-                tell_alike(store, &source, &file).await?;
+                print_alike(store, &source, &file).await?;
             }
             return Ok(submitted);
         }
@@ -159,7 +159,7 @@ impl Loader<'_> {
         // A dry run makes no database; without one, everything is new.
         let mut submitted = match self.open().await? {
             Some(store) => {
-                tell_alike(store, &source, &file).await?;
+                print_alike(store, &source, &file).await?;
                 enqueue::submit(store, &source, &file, true).await?
             }
             None => Submitted {
@@ -184,7 +184,7 @@ impl Loader<'_> {
 }
 
 impl Summary {
-    /// Takes in what became of a file; a bad one is told at once.
+    /// Takes in what became of a file; a bad one is reported at once.
     fn add(
         &mut self,
         file: String,
@@ -193,8 +193,8 @@ impl Summary {
         let (submitted, bad) = match loaded {
             Ok(submitted) => (submitted, Vec::new()),
             Err(EnqueueError::Bad(error)) => {
-                tell(&error);
-                let bad = error.bad.into_iter().map(Bad::from);
+                print_errors(&error);
+                let bad = error.bad.into_iter().map(UnloadableJob::from);
                 (Submitted::default(), bad.collect())
             }
             Err(error) => return Err(error),
@@ -232,26 +232,26 @@ impl Summary {
 }
 
 /// A note for each job whose name looks like that of one that is there, and is not it.
-async fn tell_alike(store: &Store, source: &str, file: &JobFile) -> Result<(), EnqueueError> {
+async fn print_alike(store: &Store, source: &str, file: &JobFile) -> Result<(), EnqueueError> {
     for note in enqueue::alike(store, file).await? {
-        say(&format!("warning: {source}: {note}"));
+        print_message(&format!("warning: {source}: {note}"));
     }
     Ok(())
 }
 
 /// A note for each job that stands in the file again, or seems to.
-pub(super) fn tell_notes(source: &str, file: &JobFile) {
+pub(super) fn print_notes(source: &str, file: &JobFile) {
     for repeat in &file.repeats {
-        say(&format!("note: {source}: {repeat}"));
+        print_message(&format!("note: {source}: {repeat}"));
     }
     for alike in &file.alike {
-        say(&format!("warning: {source}: {alike}"));
+        print_message(&format!("warning: {source}: {alike}"));
     }
 }
 
 /// Every fault on a line of its own.
-pub(super) fn tell(error: &ManifestError) {
+pub(super) fn print_errors(error: &ManifestError) {
     for line in error.to_string().lines() {
-        say(&format!("error: {line}"));
+        print_message(&format!("error: {line}"));
     }
 }

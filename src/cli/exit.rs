@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::engine::enqueue::EnqueueError;
 use crate::store::StoreError;
 
-use crate::cli::output::{Closed, say, say_error};
+use crate::cli::output::{OutputClosed, print_error, print_message};
 
 /// How the program ends; CONTRACT.md fixes the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +50,12 @@ impl Exit {
                     Some(Self::Usage)
                 } else if cause.is::<ConfigError>() {
                     Some(Self::BadConfig)
-                } else if cause.is::<Closed>() {
+                } else if cause.is::<OutputClosed>() {
                     Some(Self::Done)
                 } else if let Some(error) = cause.downcast_ref::<StoreError>() {
                     Some(Self::of_store(error))
                 } else {
-                    // It is transparent: what it holds is no link of the chain.
+                    // It is transparent: what it holds is not a link of the chain.
                     match cause.downcast_ref::<EnqueueError>()? {
                         EnqueueError::Bad(_) => Some(Self::BadFile),
                         EnqueueError::Spool(_) => Some(Self::Failed),
@@ -80,18 +80,18 @@ impl Exit {
             return exit;
         }
         for line in error.to_string().lines() {
-            say_error(&format!("error: {line}"));
+            print_error(&format!("error: {line}"));
         }
-        let mut told = error.to_string();
+        let mut text = error.to_string();
         for cause in error.chain().skip(1).map(ToString::to_string) {
             // Many errors repeat their cause.
-            if !told.contains(&cause) {
-                say_error(&format!("  because: {cause}"));
-                told = cause;
+            if !text.contains(&cause) {
+                print_error(&format!("  because: {cause}"));
+                text = cause;
             }
         }
         if exit == Self::Usage {
-            say("For more information, try '--help'.");
+            print_message("For more information, try '--help'.");
         }
         exit
     }
@@ -114,7 +114,7 @@ mod tests {
             (ConfigError::MissingKey.into(), 78),
             (locked().into(), 75),
             (EnqueueError::Store(locked()).into(), 75),
-            (Closed.into(), 0),
+            (OutputClosed.into(), 0),
         ];
         for (error, code) in cases {
             let error = Err::<(), _>(error).context("deep").unwrap_err();

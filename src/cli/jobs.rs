@@ -11,7 +11,7 @@ use crate::core::text::escaped;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store};
 use crate::{
-    cli::output::{Columns, Out, say},
+    cli::output::{Columns, Out, print_message},
     present::format::relative,
 };
 
@@ -157,7 +157,7 @@ async fn table(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Res
         }
     }
     if widths.is_empty() {
-        say("no jobs");
+        print_message("no jobs");
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::config::{Settings, millis};
 use crate::core::job::UnixMs;
 use crate::core::listing::Listing;
-use crate::core::oddities::{Facts, ListReport};
+use crate::core::oddities::{AccountFacts, ListReport};
 use crate::store::{JobStore, Store, StoreError};
 
 /// By the list that was just had, or else the daemon's last one, and the database, as far as
@@ -13,7 +13,7 @@ pub(super) async fn facts(
     store: Option<&Store>,
     list: Option<(&Listing, ListReport)>,
     now: UnixMs,
-) -> Result<Facts, StoreError> {
+) -> Result<AccountFacts, StoreError> {
     let settle_ms = millis(settings.reconcile.settle_after_error);
     match (store, list) {
         (Some(store), Some((listing, report))) => {
@@ -22,10 +22,10 @@ pub(super) async fn facts(
                 .await
         }
         (Some(store), None) => store.account_facts(settle_ms, now).await,
-        (None, Some((_, list))) => Ok(Facts {
+        (None, Some((_, list))) => Ok(AccountFacts {
             list,
-            ..Facts::default()
+            ..AccountFacts::default()
         }),
-        (None, None) => Ok(Facts::default()),
+        (None, None) => Ok(AccountFacts::default()),
     }
 }

@@ -19,10 +19,10 @@ use crate::present::remedies::is_parked_for;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store, StoreError};
 use crate::{
-    cli::output::say,
+    cli::output::print_message,
     present::format::{count, grouped, quoted},
 };
-use gates::Gates;
+use gates::GateSelection;
 use price::Price;
 
 /// How many jobs one transaction changes, to bound how long it holds the write lock.
@@ -85,7 +85,7 @@ pub(super) async fn operate(
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let chosen = chosen(&store, action, &verb, &select).await?;
     let budget = budget(settings, &store, Clock::system().now()).await?;
-    let gates = Gates::of(&store, action, &select, &chosen.rows).await?;
+    let gates = GateSelection::of(&store, action, &select, &chosen.rows).await?;
     let given_up = given_up(&store, action, &chosen.rows).await?;
     let price = Price::of(&chosen.rows);
     let (lines, must_ask) = match action {
@@ -95,17 +95,17 @@ pub(super) async fn operate(
             chosen.rows.len() >= ASKED_FROM && price.creates() > 0,
         ),
     };
-    lines.iter().for_each(|line| say(line));
+    lines.iter().for_each(|line| print_message(line));
     let jobs = count(chosen.rows.len(), "job");
     let cost = verb.price(price, &budget);
     if dry_run {
         let done = verb.done;
-        say(&format!(
+        print_message(&format!(
             "{jobs} would be {done}{cost}; dry run, nothing was changed"
         ));
-        gates.tell("would open", Clock::system().now());
+        gates.print("would open", Clock::system().now());
     } else if must_ask && !yes && ask::is_possible() && !verb.agreed(&jobs, &cost).await? {
-        say("nothing was changed");
+        print_message("nothing was changed");
         store.close().await;
         return Ok(Exit::Failed);
     } else {
@@ -251,7 +251,7 @@ async fn by_key(
             }
             Some(row) => {
                 chosen.missed += 1;
-                say(&format!(
+                print_message(&format!(
                     "error: job {} {} is {}: {} is for jobs that are {}; {}",
                     row.id,
                     quoted(&row.name),
@@ -263,7 +263,7 @@ async fn by_key(
             }
             None => {
                 chosen.missed += 1;
-                say(&unknown(key));
+                print_message(&unknown(key));
             }
         }
     }
@@ -289,7 +289,12 @@ fn instead(row: &JobRow) -> String {
 }
 
 /// What `retry` and `resume` lead to, before anything is spent.
-fn before_spending(price: Price, gates: &Gates, budget: &Budget, rows: &[JobRow]) -> Vec<String> {
+fn before_spending(
+    price: Price,
+    gates: &GateSelection,
+    budget: &Budget,
+    rows: &[JobRow],
+) -> Vec<String> {
     let mut lines = price.lines(budget);
     lines.extend(gates.others_line(budget));
     if !rows.is_empty()
@@ -329,7 +334,7 @@ async fn given_up(
     Ok(lines)
 }
 
-/// Changes the jobs, and tells of those that were: others moved on meanwhile.
+/// Changes the jobs, and reports those that were: others changed state in the meantime.
 async fn change(
     store: &Store,
     policy: &Policy,
@@ -346,14 +351,14 @@ async fn change(
     }
     let mine = rows.iter().filter(|row| changed.contains(&JobId(row.id)));
     let price = verb.price(Price::of(mine), budget);
-    say(&format!(
+    print_message(&format!(
         "{} {}{price}",
         count(changed.len(), "job"),
         verb.done
     ));
     if changed.len() < rows.len() {
         let moved = count(rows.len() - changed.len(), "job");
-        say(&format!(
+        print_message(&format!(
             "{moved} changed state in the meantime and stay as they are"
         ));
     }

@@ -16,7 +16,7 @@ const USUAL_WIDTH: u16 = 80;
 /// Nobody reads standard output any more (`| head`): a reason to end, and no fault.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output is closed")]
-pub struct Closed;
+pub struct OutputClosed;
 
 /// Standard output, buffered.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Out {
     /// Writes a text as it is.
     ///
     /// # Errors
-    /// [`Closed`] where nobody reads any more.
+    /// [`OutputClosed`] where nobody reads any more.
     pub fn text(&mut self, text: &str) -> anyhow::Result<()> {
         let result = self.to.write_all(text.as_bytes());
         self.wrote(result)
@@ -102,20 +102,20 @@ impl Out {
 
 fn failed(error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        Closed.into()
+        OutputClosed.into()
     } else {
         anyhow::Error::new(error).context("cannot write to standard output")
     }
 }
 
 /// Writes a line to standard error. That nobody reads it must end no command.
-pub fn say(line: &str) {
+pub fn print_message(line: &str) {
     let _nobody_reads = writeln!(io::stderr(), "{line}");
 }
 
 /// Says what ends the program. In the journal it is an error like those of the log.
-pub fn say_error(line: &str) {
-    say(&format!("{}{line}", telemetry::error_priority()));
+pub fn print_error(line: &str) {
+    print_message(&format!("{}{line}", telemetry::error_priority()));
 }
 
 /// JSON that means the same, without a character that could steer a terminal. Such a
@@ -235,7 +235,7 @@ impl Columns {
     }
 }
 
-/// Whether standard output shows colour: on a terminal, unless told otherwise
+/// Whether standard output shows colour: on a terminal, unless set otherwise
 /// (<https://no-color.org>).
 fn has_colour() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::enqueue::{Bad, tell, tell_notes};
+use super::enqueue::{UnloadableJob, print_errors, print_notes};
 use super::{Exit, budget, oddities};
 use crate::api::Service as _;
 use crate::api::client::Client;
@@ -18,8 +18,8 @@ use crate::core::budget::Budget;
 use crate::core::gate::{GateReason, Scope};
 use crate::core::job::{Job, JobId, ParserId, Progress, UnixMs};
 use crate::core::listing::Listing;
-use crate::core::oddities::{Finding, ListReport};
-use crate::core::outcome::{AccountOutcome, ErrorDetail, ListOutcome, Refusal};
+use crate::core::oddities::{ListReport, Oddity};
+use crate::core::outcome::{AccountOutcome, ListOutcome, Refusal};
 use crate::core::spec::JobSpec;
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::engine::plan::{Fit, Planner, Prospect, Verdict, fit};
@@ -38,7 +38,7 @@ pub struct PlanArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// How the files are written, where neither extension nor content tells it:
+    /// How the files are written, where neither extension nor content shows it:
     /// toml, json, jsonl or csv
     #[arg(long, requires = "files")]
     format: Option<Format>,
@@ -48,34 +48,34 @@ pub struct PlanArgs {
     json: bool,
 }
 
-/// Everything that the command tells.
+/// Everything that the command reports.
 #[derive(Debug, Serialize)]
-struct Report {
-    jobs: Vec<Line>,
+struct PlanReport {
+    jobs: Vec<PlanLine>,
     bad: Vec<BadLine>,
     /// How many jobs have each verdict; each is there, if with 0.
     totals: BTreeMap<Verdict, usize>,
-    credits: Credits,
+    credits: PlanCredits,
     creates: Fits,
     /// What holds every create for now.
-    gates: Vec<ClosedGate>,
+    gates: Vec<BlockingGate>,
     service: Answered,
     /// What is odd about the account and its list.
-    findings: Vec<Finding>,
+    findings: Vec<Oddity>,
     #[serde(skip)]
     now: UnixMs,
 }
 
 /// A closed gate; a create needs both open.
 #[derive(Debug, Serialize)]
-struct ClosedGate {
+struct BlockingGate {
     gate: Scope,
     reason: GateReason,
     next_probe_at: UnixMs,
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct PlanLine {
     name: String,
     /// Null for a file's job that is not in the database.
     id: Option<JobId>,
@@ -92,15 +92,15 @@ struct Line {
 struct BadLine {
     file: String,
     #[serde(flatten)]
-    bad: Bad,
+    bad: UnloadableJob,
 }
 
 /// All in credits of the service.
 #[derive(Debug, Default, Serialize)]
-struct Credits {
+struct PlanCredits {
     per_create: i64,
     cost: i64,
-    /// With the jobs of which it cannot be told.
+    /// With the jobs of which it is not known.
     cost_at_most: i64,
     /// Null where no limit is set.
     budget_left_today: Option<i64>,
@@ -183,12 +183,12 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
     } else {
         Exit::BadFile
     };
-    let mut report = Report::new(jobs, bad, answered, now);
+    let mut report = PlanReport::new(jobs, bad, answered, now);
     report.count(ahead, &budget, left);
     report.findings = facts.findings();
     report.gates = gates
         .into_iter()
-        .map(|(gate, closure)| ClosedGate {
+        .map(|(gate, closure)| BlockingGate {
             gate,
             reason: closure.reason,
             next_probe_at: closure.next_probe_at,
@@ -224,7 +224,7 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
         None => (None, None),
         Some(AccountOutcome::Left { credits }) => (Some(credits), None),
         Some(AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words)) => {
-            (None, Some(said(&words)))
+            (None, Some(words.to_string()))
         }
     };
     let why = match list {
@@ -243,9 +243,9 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
             );
         }
         ListOutcome::Refused(Refusal::Unauthorized, words) => {
-            format!("the service does not accept the key: {}", said(&words))
+            format!("the service does not accept the key: {words}")
         }
-        ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => said(&words),
+        ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => words.to_string(),
     };
     let (service, listing, _, answered) = without(why);
     let answered = Answered {
@@ -255,18 +255,11 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
     (service, listing, left, answered)
 }
 
-fn said(words: &ErrorDetail) -> String {
-    match words.status {
-        Some(status) => format!("HTTP {status}: {}", words.message),
-        None => words.message.clone(),
-    }
-}
-
 /// Jobs looked at, one by one.
 struct Planning<'a> {
     planner: Planner<'a, Client>,
     rehearsal: Rehearsal,
-    jobs: Vec<Line>,
+    jobs: Vec<PlanLine>,
     bad: Vec<BadLine>,
 }
 
@@ -279,20 +272,20 @@ impl Planning<'_> {
             let (id, name) = (queued.job.id, queued.job.name.clone());
             let state = queued.job.progress.state.to_string();
             let prospect = self.planner.of_row(queued).await?;
-            let mut line = Line::of(name, prospect);
+            let mut line = PlanLine::of(name, prospect);
             (line.id, line.state) = (Some(id), Some(state));
             self.jobs.push(line);
         }
         Ok(())
     }
 
-    /// Looks at a file's jobs; a bad file is told at once, as `enqueue` does.
+    /// Looks at a file's jobs; a bad file is reported at once, as `enqueue` does.
     async fn file(&mut self, path: &Path, format: Option<Format>) -> anyhow::Result<()> {
         let source = source_name(path);
         let jobs = match self.read(&source, path, format).await {
             Ok(jobs) => jobs,
             Err(EnqueueError::Bad(error)) => {
-                tell(&error);
+                print_errors(&error);
                 self.bad.extend(error.bad.into_iter().map(|bad| BadLine {
                     file: source.clone(),
                     bad: bad.into(),
@@ -307,12 +300,12 @@ impl Planning<'_> {
             None => Default::default(),
         };
         for Located { line, value } in jobs {
-            let mut told = match there.remove(&value.name) {
+            let mut planned = match there.remove(&value.name) {
                 Some((id, state)) => {
                     let prospect = Prospect::plain(Verdict::AlreadyThere, None);
-                    let mut told = Line::of(value.name, prospect);
-                    (told.id, told.state) = (Some(id), Some(state));
-                    told
+                    let mut planned = PlanLine::of(value.name, prospect);
+                    (planned.id, planned.state) = (Some(id), Some(state));
+                    planned
                 }
                 None => {
                     let job = Job {
@@ -325,11 +318,11 @@ impl Planning<'_> {
                         progress: Progress::queued(self.planner.now),
                     };
                     let prospect = self.planner.of(&job, &value).await?;
-                    Line::of(value.name, prospect)
+                    PlanLine::of(value.name, prospect)
                 }
             };
-            (told.file, told.line) = (Some(source.clone()), Some(line));
-            self.jobs.push(told);
+            (planned.file, planned.line) = (Some(source.clone()), Some(line));
+            self.jobs.push(planned);
         }
         Ok(())
     }
@@ -342,7 +335,7 @@ impl Planning<'_> {
         format: Option<Format>,
     ) -> Result<Vec<Located<JobSpec>>, EnqueueError> {
         let file = enqueue::check_file(path, format, Kinds::Any, Tally::default()).await?;
-        tell_notes(source, &file);
+        print_notes(source, &file);
         let (file, _) = self.rehearsal.admit(source, file)?;
         if let Some(store) = self.planner.store {
             enqueue::submit(store, source, &file, true).await?;
@@ -354,7 +347,7 @@ impl Planning<'_> {
     }
 }
 
-impl Line {
+impl PlanLine {
     fn of(name: String, prospect: Prospect) -> Self {
         Self {
             name,
@@ -371,19 +364,19 @@ impl Line {
 }
 
 /// How many of these jobs are sure to create.
-fn creates(jobs: &[Line]) -> usize {
+fn creates(jobs: &[PlanLine]) -> usize {
     let created = jobs.iter().filter(|job| job.verdict == Verdict::Create);
     created.count()
 }
 
-impl Report {
-    fn new(jobs: Vec<Line>, bad: Vec<BadLine>, service: Answered, now: UnixMs) -> Self {
+impl PlanReport {
+    fn new(jobs: Vec<PlanLine>, bad: Vec<BadLine>, service: Answered, now: UnixMs) -> Self {
         let mut totals: BTreeMap<_, _> = Verdict::ALL.iter().map(|one| (*one, 0)).collect();
         for job in &jobs {
             *totals.entry(job.verdict).or_default() += 1;
         }
         Self {
-            credits: Credits::default(),
+            credits: PlanCredits::default(),
             creates: Fits::default(),
             gates: Vec::new(),
             findings: Vec::new(),
@@ -408,7 +401,7 @@ impl Report {
             budget: parked_for_budget,
             credits: parked_for_credits,
         } = fit(ahead, creates, budget.clone(), left, self.now);
-        self.credits = Credits {
+        self.credits = PlanCredits {
             per_create: each,
             cost: cost(creates),
             cost_at_most: cost(at_most),

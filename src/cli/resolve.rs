@@ -11,7 +11,7 @@ use crate::core::text::escaped;
 use crate::engine::operator::{self, Asking, Settled, Word};
 use crate::store::{Role, Store, StoreError};
 use crate::wiring;
-use crate::{cli::output::say, present::format::quoted};
+use crate::{cli::output::print_message, present::format::quoted};
 
 /// Settles a create of which it is not known whether it made a parser; alone, lists the
 /// parsers of the account that may be the job's.
@@ -44,7 +44,7 @@ struct WordArgs {
 }
 
 impl WordArgs {
-    /// What is said; none where the question is what there is to say.
+    /// The message; none where the question says it all.
     fn word(&self) -> Result<Option<Word>, Usage> {
         match self.adopt.as_deref().map(operator::parser_id) {
             Some(Some(parser)) => Ok(Some(Word::Adopt(parser))),
@@ -65,7 +65,7 @@ pub(super) async fn resolve(settings: &Settings, args: ResolveArgs) -> anyhow::R
         (Some(id), Some(word)) => settle(settings, &store, id, &word, args.force).await?,
         (Some(id), None) => choice::list(settings, &store, id).await?,
         (None, _) => {
-            say(&unknown(&args.job));
+            print_message(&unknown(&args.job));
             Exit::Failed
         }
     };
@@ -90,18 +90,18 @@ async fn settle(
     let now = Clock::system().now();
     match operator::settle(store, &policy, id, word, asking, now).await? {
         Settled::Done(job) => {
-            say(&done(&job, word));
+            print_message(&done(&job, word));
             return Ok(Exit::Done);
         }
-        Settled::HeldByAnother(parser) => say(&format!(
+        Settled::HeldByAnother(parser) => print_message(&format!(
             "error: another job holds parser {}: `parserd jobs` shows which",
             escaped(&parser.0)
         )),
         Settled::NotVouchedFor(why) => {
-            say(&format!("error: nothing was done: {}", escaped(&why)));
+            print_message(&format!("error: nothing was done: {}", escaped(&why)));
         }
         Settled::Refused(job, why) => refuse(&job, why),
-        Settled::Busy => say(&format!(
+        Settled::Busy => print_message(&format!(
             "error: job {id} is being changed by parserd right now, nothing was done: \
              see `parserd show {id}`, and try again"
         )),
@@ -117,7 +117,7 @@ fn refuse(job: &Job, why: &str) {
         }
         _ => format!("there is nothing to settle, see `parserd show {id}`"),
     };
-    say(&format!(
+    print_message(&format!(
         "error: job {id} {} is {}: {why}; {more}",
         quoted(&job.name),
         job.progress.state

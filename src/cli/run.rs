@@ -28,7 +28,7 @@ use crate::{
 };
 
 use self::{
-    ending::Ended,
+    ending::RunEnd,
     loading::{Asking, Loading},
 };
 use super::{Exit, bar};
@@ -56,7 +56,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     telemetry::init(&settings.log)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let mut store = Store::open(settings.database_path(), Role::Daemon).await?;
-    // Before anything moves: these are no failures of this run.
+    // Before anything moves: these are not failures of this run.
     let failed_before = store.failures().await?;
     let clock = Clock::system();
     if args.trust_database {
@@ -155,7 +155,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     }
     let files_ok = all_good.load(Ordering::Acquire);
     let ended = if args.until_done {
-        Some(Ended {
+        Some(RunEnd {
             counts: store.counts().await?,
             finished: metrics.finished(),
             failed: store.failures().await?.since(&failed_before),
@@ -166,11 +166,11 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     };
     store.close().await;
     tracing::info!("parserd has stopped");
-    Ok(ended.map_or(Exit::Done, |ended| tell_end(&ended)))
+    Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
 }
 
 /// Tells what a run came to, as part of the log: it may be JSON, or the journal's.
-fn tell_end(ended: &Ended) -> Exit {
+fn report_end(ended: &RunEnd) -> Exit {
     let exit = ended.exit();
     for line in ended.lines() {
         match exit {

@@ -13,7 +13,7 @@ use crate::present::{narrate, remedies::what_to_do};
 use crate::store::report::{CreateRow, JobDetails, JobRow};
 use crate::store::{Role, Store};
 use crate::{
-    cli::output::{Columns, Out, say},
+    cli::output::{Columns, Out, print_message},
     core::timestamp::iso,
     present::format::{count, grouped, quoted, relative},
     store::Queue as _,
@@ -39,14 +39,14 @@ pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<
     };
     store.close().await;
     let Some((details, job)) = found else {
-        say(&unknown(&args.job));
+        print_message(&unknown(&args.job));
         return Ok(Exit::Failed);
     };
     let mut out = Out::default();
     if args.json {
         out.json(&details)?;
     } else {
-        for line in tell(&details, &job, Clock::system().now()) {
+        for line in describe(&details, &job, Clock::system().now()) {
             out.line(&line)?;
         }
     }
@@ -54,7 +54,7 @@ pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
-/// What is said of a key that no job has.
+/// The message for a key that no job has.
 pub(super) fn unknown(key: &str) -> String {
     format!(
         "error: no job has the id or the name {}: `parserd jobs` lists them",
@@ -62,7 +62,7 @@ pub(super) fn unknown(key: &str) -> String {
     )
 }
 
-fn tell(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
+fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
     let row = &details.row;
     let mut lines = vec![
         format!("job {}  {}", row.id, escaped(&row.name)),
@@ -193,7 +193,7 @@ fn fields(raw: Option<&RawValue>) -> Vec<String> {
 }
 
 fn pretty(raw: &RawValue) -> Vec<String> {
-    // What is no JSON after all is shown as it is.
+    // What is not JSON after all is shown as it is.
     let text = serde_json::from_str::<Value>(raw.get())
         .and_then(|value| serde_json::to_string_pretty(&value))
         .unwrap_or_else(|_| raw.get().to_owned());

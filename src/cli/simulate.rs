@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use crate::core::cure;
 use crate::simulator::server::Server;
-use crate::simulator::{Faults, Rule, Simulator, WorldConfig, script};
+use crate::simulator::{FaultRule, Faults, Simulator, WorldConfig, script};
 
 /// Serves a simulator of the AI Parser API, for tests of your own.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ pub struct SimulateArgs {
     /// What is to go wrong, for example 'create status=500 after p=0.5'; may be
     /// repeated. See below for the words
     #[arg(long = "fault", value_name = "RULE", long_help = FAULT_HELP)]
-    pub faults: Vec<Rule>,
+    pub faults: Vec<FaultRule>,
 
     /// A TOML file with an array `faults` of such rules
     #[arg(long, value_name = "FILE")]

@@ -13,7 +13,7 @@ use crate::config::{Settings, millis};
 use crate::core::blind::NoListSince;
 use crate::core::gate::{Closure, GateReason, Scope};
 use crate::core::job::{Job, JobState, UnixMs};
-use crate::core::oddities::{Finding, Lag, Unexplained};
+use crate::core::oddities::{Lag, Oddity, Unexplained};
 use crate::present::remedies::{Parked, parked, to_come};
 use crate::store::{
     Facts as _, Gates as _, JobStore, Ledger as _, NO_LIST, Queue as _, report::DoubtRow,
@@ -40,12 +40,12 @@ pub struct StatusArgs {
     json: bool,
 }
 
-/// Everything that the command tells.
+/// Everything that the command reports.
 #[derive(Debug, Clone, Serialize)]
-struct Status {
+struct StatusReport {
     now: UnixMs,
     database: String,
-    /// Null where it cannot be told.
+    /// Null where it is not known.
     daemon_running: Option<bool>,
     #[serde(flatten)]
     known: Known,
@@ -62,7 +62,7 @@ struct Known {
     gates: Vec<ClosedGate>,
     /// The service answers, and its list cannot be used: no create is sent without one.
     no_list: Option<NoListSince>,
-    account: Account,
+    account: AccountReport,
     credits: Credits,
     /// Creates in doubt of CANCELLED jobs.
     given_up: GivenUp,
@@ -94,8 +94,8 @@ struct Credits {
 
 /// What is odd about the account and its list, as of the daemon's last one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Account {
-    findings: Vec<Finding>,
+struct AccountReport {
+    findings: Vec<Oddity>,
     unexplained: Unexplained,
     list_lag: Lag,
 }
@@ -135,21 +135,21 @@ async fn watch(
 ) -> anyhow::Result<()> {
     let mut ended = std::pin::pin!(shutdown());
     let redraws = out.is_terminal() && !json;
-    let mut told: Option<Known> = None;
+    let mut shown: Option<Known> = None;
     loop {
         let status = look(settings, store).await?;
         if redraws {
             out.text(&format!("{CLEAR}{}", status.block()))?;
-        } else if told.as_ref() != Some(&status.known) {
+        } else if shown.as_ref() != Some(&status.known) {
             if json {
                 out.json_compact(&status)?;
                 out.line("")?;
             } else {
-                let gap = if told.is_some() { "\n" } else { "" };
+                let gap = if shown.is_some() { "\n" } else { "" };
                 out.text(&format!("{gap}{}", status.block()))?;
             }
         }
-        told = Some(status.known);
+        shown = Some(status.known);
         out.flush()?;
         tokio::select! {
             () = &mut ended => return Ok(()),
@@ -158,7 +158,7 @@ async fn watch(
     }
 }
 
-async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> {
+async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreError> {
     let now = Clock::system().now();
     let spent = store.spent(now).await?;
     let budget = wiring::budget(settings).having(spent, now);
@@ -166,7 +166,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
     let gates = store.gates().await?;
     let settle_ms = millis(settings.reconcile.settle_after_error);
     let facts = store.account_facts(settle_ms, now).await?;
-    Ok(Status {
+    Ok(StatusReport {
         now,
         database: store.path().display().to_string(),
         daemon_running: has_daemon(store.path()),
@@ -177,7 +177,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<Status, StoreError> 
             doubts: store.doubts(DOUBTS_SHOWN).await?,
             gates: gates.iter().map(closed_gate).collect(),
             no_list: store.fact(NO_LIST).await?.flatten(),
-            account: Account {
+            account: AccountReport {
                 findings: facts.findings(),
                 unexplained: facts.unexplained,
                 list_lag: facts.lag,

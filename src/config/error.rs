@@ -52,7 +52,7 @@ pub enum ConfigError {
         /// What to do about it.
         cure: &'static str,
     },
-    /// A configuration file that is no TOML.
+    /// A configuration file that is not TOML.
     #[error("{} line {line}, column {column}: {message}", path.display())]
     Syntax {
         /// The file.
@@ -107,12 +107,12 @@ impl ConfigError {
 
 /// What is wrong with one value, before it is known where it came from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Bad {
+pub(super) struct BadValue {
     pub problem: String,
     pub cure: String,
 }
 
-impl Bad {
+impl BadValue {
     pub fn new(problem: impl Into<String>, cure: impl Into<String>) -> Self {
         Self {
             problem: problem.into(),

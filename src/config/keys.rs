@@ -22,7 +22,7 @@ pub enum Kind {
 
 /// One configuration key.
 #[derive(Debug, Clone, Copy)]
-pub struct Key {
+pub struct ConfigKey {
     /// Section and key, joined by a dot.
     pub name: &'static str,
     /// What sort of value it takes.
@@ -33,7 +33,7 @@ pub struct Key {
     pub doc: &'static str,
 }
 
-impl Key {
+impl ConfigKey {
     /// The default as it is written in a TOML file.
     pub fn default_toml(&self) -> Option<String> {
         let default = self.default?;
@@ -56,13 +56,13 @@ pub(super) fn variable(name: &str) -> String {
 }
 
 /// The key of this dotted name.
-pub fn find(name: &str) -> Option<&'static Key> {
+pub fn find(name: &str) -> Option<&'static ConfigKey> {
     KEYS.iter().find(|key| key.name == name)
 }
 
 /// The known name that differs least from this one, however much that is.
 pub(super) fn least_unlike(found: &str) -> &'static str {
-    let distance = |key: &&Key| strsim::damerau_levenshtein(found, key.name);
+    let distance = |key: &&ConfigKey| strsim::damerau_levenshtein(found, key.name);
     KEYS.iter().min_by_key(distance).map_or("", |key| key.name)
 }
 
@@ -89,8 +89,8 @@ const fn key(
     kind: Kind,
     default: Option<&'static str>,
     doc: &'static str,
-) -> Key {
-    Key {
+) -> ConfigKey {
+    ConfigKey {
         name,
         kind,
         default,
@@ -102,7 +102,7 @@ use Kind::{Bool, Duration, Integer, List, Number, Text};
 
 /// Every key, in the order of the documentation.
 #[rustfmt::skip]
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[ConfigKey] = &[
     key("database.url", Text, Some("sqlite://parserd.db"), "the database; a relative path is in $STATE_DIRECTORY or the working directory"),
     key("api.base_url", Text, Some("https://aiparser.scraperapi.com"), "the service; https only, save on a loopback address"),
     key("api.account_url", Text, None, "where the credits left are looked up before a canary is sent; by default known for the real service only, \"\" for nowhere"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ::config::{Config, Environment, Map, Source, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Bad, ConfigError};
+use super::error::{BadValue, ConfigError};
 use super::keys::{self, KEYS, Kind};
 use crate::core::cure;
 use crate::core::lines::Lines;
@@ -19,7 +19,7 @@ pub(super) const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 /// Where systemd puts a unit's credentials.
 pub(super) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-/// What to do about what is no TOML.
+/// What to do about what is not TOML.
 const SYNTAX_CURE: &str =
     "correct the line; config/parserd.toml shows how sections, keys and values are written";
 
@@ -51,7 +51,7 @@ impl Sources {
     /// [`DEFAULT_FILE`] if it exists; and the process's environment.
     ///
     /// # Errors
-    /// Where the environment is no UTF-8 in a variable that matters, or there is no
+    /// Where the environment is not valid UTF-8 in a variable that matters, or there is no
     /// working directory.
     pub fn from_process(cli_file: Option<PathBuf>) -> Result<Self, ConfigError> {
         let mut env = BTreeMap::new();
@@ -110,14 +110,14 @@ fn config_file(
 
 /// A value as text, or an array of strings, with where it came from.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct FoundValue {
     pub value: ValueKind,
     pub origin: String,
 }
 
 /// Every key that has a value, the last layer's, and all that is wrong with the
 /// layers themselves.
-pub(super) fn layered(sources: &Sources) -> (BTreeMap<&'static str, Found>, Vec<ConfigError>) {
+pub(super) fn layered(sources: &Sources) -> (BTreeMap<&'static str, FoundValue>, Vec<ConfigError>) {
     let mut problems = Vec::new();
     let file = sources.file.as_deref().map_or_else(Layer::default, |path| {
         // The path in messages is the one that was given.
@@ -164,7 +164,7 @@ pub(super) fn layered(sources: &Sources) -> (BTreeMap<&'static str, Found>, Vec<
     }
 }
 
-fn found(cache: &Value) -> BTreeMap<&'static str, Found> {
+fn found(cache: &Value) -> BTreeMap<&'static str, FoundValue> {
     let member = |value: &Value, name: &str| match &value.kind {
         ValueKind::Table(table) => table.get(name).cloned(),
         _ => None,
@@ -179,7 +179,7 @@ fn found(cache: &Value) -> BTreeMap<&'static str, Found> {
                 Some(origin) => origin.to_owned(),
             };
             let value = value.kind;
-            Some((key.name, Found { value, origin }))
+            Some((key.name, FoundValue { value, origin }))
         })
         .collect()
 }
@@ -284,7 +284,7 @@ fn file_layer(path: &Path, bytes: &[u8], problems: &mut Vec<ConfigError>) -> Lay
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // The parser's own rendering would repeat the line, and a key with it.
-        let mut told: Vec<_> = errors
+        let mut messages: Vec<_> = errors
             .iter()
             .map(|error| {
                 let offset = error.span().map_or(0, |span| span.start);
@@ -292,8 +292,8 @@ fn file_layer(path: &Path, bytes: &[u8], problems: &mut Vec<ConfigError>) -> Lay
                 syntax(&lines, offset, &message)
             })
             .collect();
-        told.dedup();
-        problems.extend(told);
+        messages.dedup();
+        problems.extend(messages);
         return Layer::default();
     }
     let mut file = FileLayer {
@@ -337,7 +337,7 @@ impl FileLayer<'_> {
                 self.add_table(&format!("{name}."), table);
             }
             (None, _) if is_section => {
-                let bad = Bad::new(
+                let bad = BadValue::new(
                     "is a section",
                     format!("[{name}] on a line, its keys below"),
                 );
@@ -350,7 +350,7 @@ impl FileLayer<'_> {
 
 /// A value of a file as text or list, if it is of the key's kind. A message never
 /// repeats the value: it may be the API key.
-fn file_value(key: &keys::Key, value: &DeValue<'_>) -> Result<ValueKind, Bad> {
+fn file_value(key: &keys::ConfigKey, value: &DeValue<'_>) -> Result<ValueKind, BadValue> {
     let fits = match (key.kind, value) {
         (Kind::Text | Kind::Duration, DeValue::String(text)) => Some(text.as_ref().into()),
         (Kind::Integer | Kind::Number, DeValue::Integer(number)) => {
@@ -382,11 +382,11 @@ fn file_value(key: &keys::Key, value: &DeValue<'_>) -> Result<ValueKind, Bad> {
             (Kind::List, DeValue::Array(_)) => "contains something other than strings",
             _ => problem,
         };
-        Bad::new(problem, cure(key))
+        BadValue::new(problem, cure(key))
     })
 }
 
-fn cure(key: &keys::Key) -> String {
+fn cure(key: &keys::ConfigKey) -> String {
     let example = key.default_toml().unwrap_or_default();
     match key.kind {
         Kind::Text if example.is_empty() => "a string in quotes".to_owned(),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::error::{Bad, ConfigError};
+use super::error::{BadValue, ConfigError};
 use super::guessable::{CURE, guessable};
 use super::layers::{CREDENTIALS_DIRECTORY, Sources};
 use super::read::Reader;
@@ -24,7 +24,7 @@ pub(super) enum Key {
     Known(SecretString),
     Absent,
     /// The user who runs this may not read it. That is no fault of `parserd status`,
-    /// which needs no key, so it is told when the key is asked for.
+    /// which needs no key, so it is reported when the key is asked for.
     NotForUs(ConfigError),
 }
 
@@ -34,9 +34,9 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
     let file = reader.text("api.key_file").filter(is_given);
     let credential = credentials(sources)
         .map(|folder| folder.join(CREDENTIAL))
-        // One that may be there and cannot be looked at is told, not passed over.
+        // One that may be there and cannot be looked at is reported, not passed over.
         .filter(|path| path.try_exists().unwrap_or(true));
-    // A blank one is no key; it is told only where there is no other.
+    // A blank one is not a key; it is reported only where there is no other.
     let has_other = file.is_some() || credential.is_some();
     let inline = reader
         .text("api.key")
@@ -44,7 +44,7 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
     match (inline, file) {
         (Some((_, key_origin)), Some((_, file_origin))) => {
             let problem = format!("is given, and so is api.key_file ({file_origin})");
-            let bad = Bad::new(problem, "one of the two");
+            let bad = BadValue::new(problem, "one of the two");
             reader.problems.push(bad.at("api.key", key_origin));
             Key::Absent
         }
@@ -89,7 +89,7 @@ pub(super) fn token(reader: &mut Reader, sources: &Sources) -> Key {
             "{} contains a token that could be guessed: it {why}",
             path.display()
         );
-        Err(Fault::Bad(Bad::new(problem, CURE)))
+        Err(SecretFault::BadValue(BadValue::new(problem, CURE)))
     });
     settle(reader, "http.token_file", &origin, read)
 }
@@ -98,23 +98,28 @@ fn credentials(sources: &Sources) -> Option<&Path> {
     sources.variable(CREDENTIALS_DIRECTORY).map(Path::new)
 }
 
-enum Fault {
-    Bad(Bad),
-    NotForUs(Bad),
+enum SecretFault {
+    BadValue(BadValue),
+    NotForUs(BadValue),
 }
 
-fn settle(reader: &mut Reader, key: &str, origin: &str, read: Result<SecretString, Fault>) -> Key {
+fn settle(
+    reader: &mut Reader,
+    key: &str,
+    origin: &str,
+    read: Result<SecretString, SecretFault>,
+) -> Key {
     match read {
         Ok(secret) => Key::Known(secret),
-        Err(Fault::NotForUs(bad)) => Key::NotForUs(bad.at(key, origin)),
-        Err(Fault::Bad(bad)) => {
+        Err(SecretFault::NotForUs(bad)) => Key::NotForUs(bad.at(key, origin)),
+        Err(SecretFault::BadValue(bad)) => {
             reader.problems.push(bad.at(key, origin));
             Key::Absent
         }
     }
 }
 
-fn secret(text: &str) -> Result<SecretString, Fault> {
+fn secret(text: &str) -> Result<SecretString, SecretFault> {
     // Some editors begin a file with a byte order mark.
     let key = text.trim_start_matches('\u{feff}').trim();
     let problem = if key.is_empty() {
@@ -126,27 +131,27 @@ fn secret(text: &str) -> Result<SecretString, Fault> {
     } else {
         return Ok(SecretString::from(key));
     };
-    Err(Fault::Bad(Bad::new(problem, KEY_CURE)))
+    Err(SecretFault::BadValue(BadValue::new(problem, KEY_CURE)))
 }
 
-fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
+fn key_file(path: &Path, exempt: bool) -> Result<SecretString, SecretFault> {
     let shown = path.display();
     let cannot_read = |error: std::io::Error| {
         let not_for_us = error.kind() == ErrorKind::PermissionDenied;
-        let bad = Bad::new(
+        let bad = BadValue::new(
             format!("cannot read {shown}: {error}"),
             "the path of a file that holds it and that parserd's user can read",
         );
         if not_for_us {
-            Fault::NotForUs(bad)
+            SecretFault::NotForUs(bad)
         } else {
-            Fault::Bad(bad)
+            SecretFault::BadValue(bad)
         }
     };
     // Before it is opened: opening a pipe would wait for a writer.
     if !std::fs::metadata(path).map_err(cannot_read)?.is_file() {
         let problem = format!("{shown} is not a regular file");
-        return Err(Fault::Bad(Bad::new(
+        return Err(SecretFault::BadValue(BadValue::new(
             problem,
             "the path of a file that holds it",
         )));
@@ -155,7 +160,7 @@ fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
     let file = File::open(path).map_err(cannot_read)?;
     let metadata = file.metadata().map_err(cannot_read)?;
     if let Some(mode) = loose_mode(&metadata).filter(|_| !exempt) {
-        return Err(Fault::Bad(Bad::new(
+        return Err(SecretFault::BadValue(BadValue::new(
             format!("others than its owner have access to {shown} (mode {mode:04o})"),
             format!("chmod 600 {shown}, and have it owned by parserd's user"),
         )));
@@ -166,10 +171,12 @@ fn key_file(path: &Path, exempt: bool) -> Result<SecretString, Fault> {
         .map_err(cannot_read)?;
     if text.len() as u64 > MAX_BYTES {
         let problem = format!("{shown} is longer than {MAX_BYTES} bytes");
-        return Err(Fault::Bad(Bad::new(problem, KEY_CURE)));
+        return Err(SecretFault::BadValue(BadValue::new(problem, KEY_CURE)));
     }
     secret(&text).map_err(|fault| match fault {
-        Fault::Bad(bad) => Fault::Bad(Bad::new(format!("{shown} {}", bad.problem), bad.cure)),
+        SecretFault::BadValue(bad) => {
+            SecretFault::BadValue(BadValue::new(format!("{shown} {}", bad.problem), bad.cure))
+        }
         other => other,
     })
 }

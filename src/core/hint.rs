@@ -52,7 +52,7 @@ const CAUSES: &[Cause] = &[
 /// The advice that fits what the service said to a create that it rejected.
 pub fn for_rejected_create(words: &ErrorDetail) -> &'static str {
     let limit = match words.status {
-        Some(402 | 403) => Limit::told_by(&words.message),
+        Some(402 | 403) => Limit::in_message(&words.message),
         _ => None,
     };
     limit.map_or(

@@ -60,7 +60,7 @@ const FEATURE: &[&str] = &[
 impl Limit {
     /// The limit that the text of a 402 or 403 speaks of, if it is about the request. Any
     /// other text is about the account: nothing FAILs for it.
-    pub fn told_by(text: &str) -> Option<Self> {
+    pub fn in_message(text: &str) -> Option<Self> {
         let text = text.to_lowercase();
         let has = |marks: &[&str]| marks.iter().any(|mark| text.contains(mark));
         if has(&["max_cost", "max cost"]) {
@@ -134,7 +134,7 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in table {
-            assert_eq!(Limit::told_by(text), expected, "{text}");
+            assert_eq!(Limit::in_message(text), expected, "{text}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! PURE: what is odd about the account and its list, what causes it, and what cures it.
 //!
 //! The daemon keeps what the last list said; `status`, `check`, `plan`, the log, the page and
-//! the metrics tell it in the same words.
+//! the metrics report it in the same words.
 
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,7 @@ pub struct Lag {
 
 /// Everything that is looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct AccountFacts {
     /// The last list.
     pub list: ListReport,
     /// Parsers that nothing explains.
@@ -101,7 +101,7 @@ impl CreatesHold {
 
 named_enum! {
     /// What is odd.
-    Kind {
+    OddityKind {
         /// Parsers bear a name or tag of the ledger, and nothing explains them.
         Unexplained = "unexplained_parsers",
         /// The list's length is suspiciously round.
@@ -121,8 +121,8 @@ named_enum! {
     }
 }
 
-impl Kind {
-    /// Under which word `parserd check` tells it.
+impl OddityKind {
+    /// Under which word `parserd check` reports it.
     pub const fn check(self) -> &'static str {
         match self {
             Self::Unexplained | Self::AlteredNames | Self::Elsewhere => "account",
@@ -134,17 +134,17 @@ impl Kind {
 
 /// Something odd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Oddity {
     /// What it is.
-    pub kind: Kind,
+    pub kind: OddityKind,
     /// What is the case.
     pub cause: String,
     /// What to do.
     pub cure: String,
 }
 
-impl Finding {
-    fn new(kind: Kind, cause: String, cure: &str) -> Self {
+impl Oddity {
+    fn new(kind: OddityKind, cause: String, cure: &str) -> Self {
         Self {
             kind,
             cause,
@@ -153,9 +153,9 @@ impl Finding {
     }
 }
 
-impl Facts {
+impl AccountFacts {
     /// All that is odd, what may cost money first.
-    pub fn findings(&self) -> Vec<Finding> {
+    pub fn findings(&self) -> Vec<Oddity> {
         [
             self.restored(),
             self.unexplained(),
@@ -171,10 +171,10 @@ impl Facts {
         .collect()
     }
 
-    fn restored(&self) -> Option<Finding> {
+    fn restored(&self) -> Option<Oddity> {
         let until = iso(self.held_until?);
-        Some(Finding::new(
-            Kind::Restored,
+        Some(Oddity::new(
+            OddityKind::Restored,
             format!(
                 "the database is not the one that parserd wrote last here: creates wait until \
                  {until}, for what was sent since to land"
@@ -184,7 +184,7 @@ impl Facts {
         ))
     }
 
-    fn unexplained(&self) -> Option<Finding> {
+    fn unexplained(&self) -> Option<Oddity> {
         let Unexplained { count, first } = &self.unexplained;
         if *count <= 0 {
             return None;
@@ -205,8 +205,8 @@ impl Facts {
         } else {
             "parsers have"
         };
-        Some(Finding::new(
-            Kind::Unexplained,
+        Some(Oddity::new(
+            OddityKind::Unexplained,
             format!(
                 "{count} {parsers} a name or tag of this database's creates, and no job holds \
                  them: {}{more}",
@@ -218,7 +218,7 @@ impl Facts {
         ))
     }
 
-    fn elsewhere(&self) -> Option<Finding> {
+    fn elsewhere(&self) -> Option<Oddity> {
         let Elsewhere {
             generating,
             in_doubt,
@@ -226,8 +226,8 @@ impl Facts {
             since,
         } = self.elsewhere?;
         let since = iso(since);
-        Some(Finding::new(
-            Kind::Elsewhere,
+        Some(Oddity::new(
+            OddityKind::Elsewhere,
             format!(
                 "since {since} the service is asked at another api.base_url or with another \
                  api.key, and none of the parsers known from before was seen there: {made} \
@@ -238,10 +238,10 @@ impl Facts {
         ))
     }
 
-    fn paged(&self) -> Option<Finding> {
+    fn paged(&self) -> Option<Oddity> {
         self.list.is_linked.then(|| {
-            Finding::new(
-                Kind::PagedList,
+            Oddity::new(
+                OddityKind::PagedList,
                 "the account's list has a Link header that names another page: it may not be \
                  complete"
                     .to_owned(),
@@ -251,10 +251,10 @@ impl Facts {
         })
     }
 
-    fn round(&self) -> Option<Finding> {
+    fn round(&self) -> Option<Oddity> {
         let length = self.list.round_length?;
-        Some(Finding::new(
-            Kind::RoundList,
+        Some(Oddity::new(
+            OddityKind::RoundList,
             format!(
                 "the account's list has {length} parsers, a suspiciously round number: it may be \
                  a page of a longer one"
@@ -264,17 +264,17 @@ impl Facts {
         ))
     }
 
-    fn untrusted(&self) -> Option<Finding> {
+    fn untrusted(&self) -> Option<Oddity> {
         let why = self.list.distrust.as_ref()?;
-        Some(Finding::new(
-            Kind::UntrustedList,
+        Some(Oddity::new(
+            OddityKind::UntrustedList,
             format!("the account's list cannot be trusted to be complete: {why}"),
             "none is needed if it passes; creates in doubt wait for a list that can be trusted, \
              then for a person (`parserd resolve`)",
         ))
     }
 
-    fn altered(&self) -> Option<Finding> {
+    fn altered(&self) -> Option<Oddity> {
         let (sent, listed) = self.list.altered.as_ref()?;
         let cut = self.list.cut_to_chars.map_or_else(String::new, |chars| {
             format!("; it cuts them to {chars} characters")
@@ -284,20 +284,20 @@ impl Facts {
         } else {
             "none is needed while create.name_tag is true: parsers are known by their tags"
         };
-        Some(Finding::new(
-            Kind::AlteredNames,
+        Some(Oddity::new(
+            OddityKind::AlteredNames,
             format!("the service alters names: {sent:?} was sent and {listed:?} is listed{cut}"),
             cure,
         ))
     }
 
-    fn lagging(&self) -> Option<Finding> {
+    fn lagging(&self) -> Option<Oddity> {
         let shown_within_ms = self.lag.shown_within_ms?;
         if self.lag.settle_after_error_counts {
             return None;
         }
-        Some(Finding::new(
-            Kind::LaggingList,
+        Some(Oddity::new(
+            OddityKind::LaggingList,
             format!(
                 "the account's list took up to {} s to show new parsers: \
                  reconcile.settle_after_error ({} s) does not count, reconcile.settle does",
@@ -314,39 +314,43 @@ const fn seconds(ms: DurationMs) -> DurationMs {
     ms.saturating_add(999) / 1000
 }
 
-/// What is told in the log, once for each: the kind, and how much of it there is.
-pub type Told = (Kind, i64);
+/// What is reported in the log, once for each: the kind, and how much of it there is.
+pub type Reported = (OddityKind, i64);
 
-impl Facts {
-    /// The findings that are new since those that were told, and all that are now.
-    /// What the log tells where it happens is left to that.
-    pub fn news(&self, told: &[Told]) -> (Vec<Finding>, Vec<Told>) {
-        let now: Vec<(Finding, Told)> = self
+impl AccountFacts {
+    /// The findings that are new since those that were reported, and all that are now.
+    /// What is logged where it happens is left out.
+    pub fn unreported(&self, reported: &[Reported]) -> (Vec<Oddity>, Vec<Reported>) {
+        let now: Vec<(Oddity, Reported)> = self
             .findings()
             .into_iter()
             .filter(|finding| match finding.kind {
-                Kind::Unexplained | Kind::RoundList | Kind::PagedList | Kind::LaggingList => true,
-                Kind::UntrustedList | Kind::AlteredNames | Kind::Elsewhere | Kind::Restored => {
-                    false
-                }
+                OddityKind::Unexplained
+                | OddityKind::RoundList
+                | OddityKind::PagedList
+                | OddityKind::LaggingList => true,
+                OddityKind::UntrustedList
+                | OddityKind::AlteredNames
+                | OddityKind::Elsewhere
+                | OddityKind::Restored => false,
             })
             .map(|finding| {
                 let amount = match finding.kind {
-                    Kind::Unexplained => self.unexplained.count,
+                    OddityKind::Unexplained => self.unexplained.count,
                     _ => 0,
                 };
-                let told = (finding.kind, amount);
-                (finding, told)
+                let reported = (finding.kind, amount);
+                (finding, reported)
             })
             .collect();
-        let all = now.iter().map(|(_, told)| *told).collect();
-        let is_new = |(kind, amount): &Told| {
-            !told
+        let all = now.iter().map(|(_, reported)| *reported).collect();
+        let is_new = |(kind, amount): &Reported| {
+            !reported
                 .iter()
                 .any(|(other, before)| other == kind && before >= amount)
         };
-        let news = now.into_iter().filter(|(_, told)| is_new(told));
-        (news.map(|(finding, _)| finding).collect(), all)
+        let unreported = now.into_iter().filter(|(_, reported)| is_new(reported));
+        (unreported.map(|(finding, _)| finding).collect(), all)
     }
 }
 
@@ -389,27 +393,27 @@ mod tests {
             altered: Some(("a&b".to_owned(), "a&amp;b".to_owned())),
             ..list()
         };
-        let with = |list| Facts {
+        let with = |list| AccountFacts {
             list,
-            ..Facts::default()
+            ..AccountFacts::default()
         };
-        let lag = |counts| Facts {
+        let lag = |counts| AccountFacts {
             lag: Lag {
                 shown_within_ms: Some(61_500),
                 settle_after_error_ms: 120_000,
                 settle_after_error_counts: counts,
             },
-            ..Facts::default()
+            ..AccountFacts::default()
         };
-        let unexplained = |count| Facts {
+        let unexplained = |count| AccountFacts {
             unexplained: Unexplained {
                 count,
                 first: (0..5).take(count as usize).map(stranger).collect(),
             },
-            ..Facts::default()
+            ..AccountFacts::default()
         };
         let table = [
-            (Facts::default(), "", ""),
+            (AccountFacts::default(), "", ""),
             (unexplained(1), "unexplained_parsers", "1 parser has"),
             (
                 unexplained(7),
@@ -456,20 +460,20 @@ mod tests {
             (lag(true), "", ""),
             (lag(false), "lagging_list", "up to 62 s"),
             (
-                Facts {
+                AccountFacts {
                     elsewhere: Some(Elsewhere {
                         made: 3,
                         ..Elsewhere::default()
                     }),
-                    ..Facts::default()
+                    ..AccountFacts::default()
                 },
                 "elsewhere",
                 "3 made",
             ),
             (
-                Facts {
+                AccountFacts {
                     held_until: Some(0),
-                    ..Facts::default()
+                    ..AccountFacts::default()
                 },
                 "restored_database",
                 "1970-01-01T00:00:00",
@@ -492,7 +496,7 @@ mod tests {
 
     #[test]
     fn what_was_told_is_told_again_only_where_there_is_more_of_it() {
-        let facts = |count| Facts {
+        let facts = |count| AccountFacts {
             list: ListReport {
                 is_linked: true,
                 distrust: Some("told where it happens".to_owned()),
@@ -502,20 +506,28 @@ mod tests {
                 count,
                 first: vec![stranger(1)],
             },
-            ..Facts::default()
+            ..AccountFacts::default()
         };
-        let kinds = |news: &[Finding]| news.iter().map(|found| found.kind).collect::<Vec<_>>();
-        let (news, told) = facts(2).news(&[]);
-        assert_eq!(kinds(&news), [Kind::Unexplained, Kind::PagedList]);
-        let (news, told) = facts(2).news(&told);
-        assert_eq!(kinds(&news), []);
-        let (news, told) = facts(3).news(&told);
-        assert_eq!(kinds(&news), [Kind::Unexplained]);
-        let (news, told) = Facts::default().news(&told);
-        assert_eq!((news, told.clone()), (Vec::new(), Vec::new()));
+        let kinds = |unreported: &[Oddity]| {
+            unreported
+                .iter()
+                .map(|found| found.kind)
+                .collect::<Vec<_>>()
+        };
+        let (unreported, reported) = facts(2).unreported(&[]);
         assert_eq!(
-            kinds(&facts(1).news(&told).0),
-            [Kind::Unexplained, Kind::PagedList]
+            kinds(&unreported),
+            [OddityKind::Unexplained, OddityKind::PagedList]
+        );
+        let (unreported, reported) = facts(2).unreported(&reported);
+        assert_eq!(kinds(&unreported), []);
+        let (unreported, reported) = facts(3).unreported(&reported);
+        assert_eq!(kinds(&unreported), [OddityKind::Unexplained]);
+        let (unreported, reported) = AccountFacts::default().unreported(&reported);
+        assert_eq!((unreported, reported.clone()), (Vec::new(), Vec::new()));
+        assert_eq!(
+            kinds(&facts(1).unreported(&reported).0),
+            [OddityKind::Unexplained, OddityKind::PagedList]
         );
     }
 }

@@ -1,5 +1,7 @@
 //! What parserd asks of the service and what can come of it.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -61,6 +63,15 @@ pub struct ErrorDetail {
     pub status: Option<u16>,
     /// The service's text, or what the transport said.
     pub message: String,
+}
+
+impl fmt::Display for ErrorDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(status) = self.status {
+            write!(f, "HTTP {status}: ")?;
+        }
+        f.write_str(&self.message)
+    }
 }
 
 /// Whether an HTTP status says of itself that something is wrong. A generation that

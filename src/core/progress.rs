@@ -7,7 +7,7 @@ use crate::core::job::{DurationMs, UnixMs};
 /// Ends longer ago say nothing of the pace now.
 const WINDOW_MS: DurationMs = 30 * 60_000;
 
-/// A pace known for a shorter time is none.
+/// A pace known for a shorter time does not count.
 const LEAST_WINDOW_MS: DurationMs = 30_000;
 
 /// Looks closer together than this are one.
@@ -63,9 +63,9 @@ impl Marks {
 
 /// How many jobs had ended when, of late.
 #[derive(Debug, Clone, Default)]
-pub struct Pace(VecDeque<(UnixMs, i64)>);
+pub struct Throughput(VecDeque<(UnixMs, i64)>);
 
-impl Pace {
+impl Throughput {
     /// Takes in that `ended` jobs in all have ended by `now`. While nothing is worked on,
     /// no time counts: the pace is that of the work, and begins with it.
     pub fn note(&mut self, now: UnixMs, ended: i64, is_working: bool) {
@@ -73,7 +73,7 @@ impl Pace {
             self.0.clear();
             return;
         }
-        // The clock was set back: the pace is known anew.
+        // The clock was set back: the pace is measured again.
         if self.0.back().is_some_and(|(at, _)| *at > now) {
             self.0.clear();
         }
@@ -155,7 +155,7 @@ mod tests {
             (&[(0, 0), (40_000, 4), (41_000, 400)], 1, Some(10_000)),
         ];
         for (looks, left, expected) in table {
-            let mut pace = Pace::default();
+            let mut pace = Throughput::default();
             for (now, ended) in *looks {
                 pace.note(*now, *ended, true);
             }
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn time_without_work_counts_to_no_pace() {
-        let mut pace = Pace::default();
+        let mut pace = Throughput::default();
         for now in (0..=1_200_000).step_by(15_000) {
             pace.note(now, 7, false);
         }

@@ -26,7 +26,7 @@ struct Said {
 /// What creates were rejected with, since one was last accepted.
 #[derive(Debug, Default)]
 pub struct Rejections {
-    /// The last rejection, and the different jobs that it befell one after the other.
+    /// The last rejection, and the different jobs that it hit one after the other.
     row: Option<(Said, Vec<JobId>)>,
     /// Those that are taken to be about the account.
     held: Vec<Said>,

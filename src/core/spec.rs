@@ -125,7 +125,7 @@ impl JobSpec {
     }
 
     /// `scraper_params` as the database holds it and the service is sent it: JSON
-    /// with sorted keys and no whitespace. None where there are none.
+    /// with sorted keys and no whitespace. `None` where there are none.
     pub fn scraper_params_json(&self) -> Option<String> {
         let params = self.scraper_params.as_ref();
         params

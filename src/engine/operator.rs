@@ -6,7 +6,7 @@ use crate::{
         candidates::Names,
         job::{Job, JobId, ParserId, UnixMs},
         lifecycle::{Event, Policy, Transition, decide},
-        outcome::{Description, ErrorDetail, ListOutcome, PollOutcome},
+        outcome::{Description, ListOutcome, PollOutcome},
     },
     engine::operate,
     store::{Applied, Changes as _, Intent, Ledger as _, Queue as _, Store, StoreError},
@@ -166,15 +166,12 @@ fn judge(
     match &description.outcome {
         PollOutcome::Finished(_) | PollOutcome::Failed(_) | PollOutcome::Generating { .. } => {}
         PollOutcome::NotFound(words) => {
-            return Err(format!(
-                "the service has no parser {parser} ({})",
-                said(words)
-            ));
+            return Err(format!("the service has no parser {parser} ({})", words));
         }
         PollOutcome::Refused(_, words) | PollOutcome::Trouble(words) => {
             return Err(format!(
                 "the service does not say whether it has parser {parser} ({})",
-                said(words)
+                words
             ));
         }
     }
@@ -191,18 +188,11 @@ fn judge(
     }
 }
 
-/// The service's words, with its status where it answered.
-pub fn said(words: &ErrorDetail) -> String {
-    match words.status {
-        Some(status) => format!("HTTP {status}: {}", words.message),
-        None => words.message.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::job::Progress;
+    use crate::core::outcome::ErrorDetail;
 
     fn words(status: Option<u16>) -> ErrorDetail {
         ErrorDetail {

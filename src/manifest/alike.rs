@@ -66,9 +66,9 @@ fn spelt(name: &str) -> String {
 
 /// The first name of each look so far.
 #[derive(Debug, Default)]
-pub(super) struct Looks(HashMap<String, (String, usize)>);
+pub(super) struct Lookalikes(HashMap<String, (String, usize)>);
 
-impl Looks {
+impl Lookalikes {
     /// Notes a job's name; returns whether another one looks the same.
     pub fn admit(&mut self, job: &Located<JobSpec>) -> Option<Alike> {
         let (name, line) = (&job.value.name, job.line);

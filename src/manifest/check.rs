@@ -3,9 +3,9 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 
-use super::alike::{Alike, Looks};
+use super::alike::{Alike, Lookalikes};
 use super::spool::{Spool, SpoolWriter};
-use super::{Admission, BadJob, Entry, Names, Repeat};
+use super::{BadJob, Entry, NameCheck, Names, Repeat};
 use crate::core::spec::looks;
 
 /// The jobs of a file so far. Of each it keeps a few bytes in memory.
@@ -76,19 +76,19 @@ impl Checking {
         let twice = twice(hashes);
         if !twice.is_empty() {
             // Few, as a rule: only those are kept in full, and compared.
-            let (mut names, mut seen) = (Names::default(), Looks::default());
+            let (mut names, mut seen) = (Names::default(), Lookalikes::default());
             jobs = jobs.retain(|job| {
                 let hash = hasher.hash_one(looks(&job.value.name));
                 if twice.binary_search(&hash).is_err() {
                     return true;
                 }
                 match names.admit(job) {
-                    Admission::New => {
+                    NameCheck::New => {
                         alike.extend(seen.admit(job));
                         return true;
                     }
-                    Admission::Repeat(repeat) => repeats.push(repeat),
-                    Admission::Conflict(conflict) => bad.push(conflict),
+                    NameCheck::Repeat(repeat) => repeats.push(repeat),
+                    NameCheck::Conflict(conflict) => bad.push(conflict),
                 }
                 false
             })?;

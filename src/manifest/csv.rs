@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
-use super::csv_rows::{Row, Rows};
+use super::csv_rows::{CsvRow, Rows};
 use super::{BadJob, Entry, MARK, MARK_INSIDE, job};
 use crate::core::spec::{Strict, key_twice, shown, unknown_key};
 
@@ -89,8 +89,8 @@ fn is_separator_line(header: &[String]) -> bool {
     })
 }
 
-fn row_job(header: &[String], row: &Row) -> Entry {
-    let Row { line, cells } = row;
+fn row_job(header: &[String], row: &CsvRow) -> Entry {
+    let CsvRow { line, cells } = row;
     let line = *line;
     if cells.first().is_some_and(|cell| cell.starts_with(MARK)) {
         return Err(BadJob::at(line, MARK_INSIDE));
@@ -115,7 +115,7 @@ fn row_job(header: &[String], row: &Row) -> Entry {
     }
     let mut object = Map::new();
     let mut urls = Vec::new();
-    let mut urls_told = false;
+    let mut urls_reported = false;
     let mut problems = Vec::new();
     for (column, cell) in header
         .iter()
@@ -126,7 +126,7 @@ fn row_job(header: &[String], row: &Row) -> Entry {
             "urls" => match urls_of(cell) {
                 Ok(more) => urls.extend(more),
                 Err(problem) => {
-                    urls_told = true;
+                    urls_reported = true;
                     problems.push(problem);
                 }
             },
@@ -149,7 +149,7 @@ fn row_job(header: &[String], row: &Row) -> Entry {
             _ => drop(object.insert(column.clone(), Value::from(cell.as_str()))),
         }
     }
-    if urls_told {
+    if urls_reported {
         urls.push(Value::from("https://example.com/"));
     }
     object.insert("urls".to_owned(), Value::from(urls));

@@ -11,13 +11,13 @@ const CELLS_MAX: usize = 1024;
 
 /// A row that is not blank, its cells trimmed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct CsvRow {
     /// The line it begins on, from 1.
     pub line: usize,
     pub cells: Vec<String>,
 }
 
-/// The rows of a text. A fault after which nothing can be told of the rest ends them.
+/// The rows of a text. A fault after which nothing is known of the rest ends them.
 pub(super) struct Rows<R> {
     reader: R,
     csv: Reader,
@@ -29,8 +29,8 @@ pub(super) struct Rows<R> {
 }
 
 /// What ends a row, or the reading of it.
-enum Ending {
-    Row,
+enum RowEnd {
+    CsvRow,
     TooLong,
     OpenQuote,
     End,
@@ -51,7 +51,7 @@ impl<R: BufRead> Rows<R> {
 
     /// Reads on to the end of a row. Returns its line, and how much of `text` and `ends`
     /// it takes.
-    fn read(&mut self) -> io::Result<(Ending, Option<usize>, usize, usize)> {
+    fn read(&mut self) -> io::Result<(RowEnd, Option<usize>, usize, usize)> {
         let (mut line, mut bytes, mut cells) = (None, 0, 0);
         loop {
             let input = self.reader.fill_buf()?;
@@ -68,18 +68,18 @@ impl<R: BufRead> Rows<R> {
             }
             (bytes, cells) = (bytes + wrote, cells + ended);
             let ending = match result {
-                ReadRecordResult::Record => Ending::Row,
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => Ending::TooLong,
-                ReadRecordResult::InputEmpty if at_end && line.is_some() => Ending::OpenQuote,
-                ReadRecordResult::InputEmpty if at_end => Ending::End,
-                ReadRecordResult::End => Ending::End,
+                ReadRecordResult::Record => RowEnd::CsvRow,
+                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => RowEnd::TooLong,
+                ReadRecordResult::InputEmpty if at_end && line.is_some() => RowEnd::OpenQuote,
+                ReadRecordResult::InputEmpty if at_end => RowEnd::End,
+                ReadRecordResult::End => RowEnd::End,
                 ReadRecordResult::InputEmpty => continue,
             };
             return Ok((ending, line, bytes, cells));
         }
     }
 
-    fn row(&self, line: usize, bytes: usize, cells: usize) -> Result<Row, BadJob> {
+    fn row(&self, line: usize, bytes: usize, cells: usize) -> Result<CsvRow, BadJob> {
         let text = std::str::from_utf8(&self.text[..bytes]);
         let text = text.map_err(|_| BadJob::at(line, NO_UTF8))?;
         let mut start = 0;
@@ -88,7 +88,7 @@ impl<R: BufRead> Rows<R> {
             start = *end;
             cell.trim().to_owned()
         });
-        Ok(Row {
+        Ok(CsvRow {
             line,
             cells: cells.collect(),
         })
@@ -96,7 +96,7 @@ impl<R: BufRead> Rows<R> {
 }
 
 impl<R: BufRead> Iterator for Rows<R> {
-    type Item = Result<Row, BadJob>;
+    type Item = Result<CsvRow, BadJob>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over {
@@ -111,13 +111,13 @@ impl<R: BufRead> Iterator for Rows<R> {
         };
         let line = line.unwrap_or(self.lines.line);
         let fault = match ending {
-            Ending::Row => return Some(self.row(line, bytes, cells)),
-            Ending::End => None,
-            Ending::TooLong => Some(format!(
+            RowEnd::CsvRow => return Some(self.row(line, bytes, cells)),
+            RowEnd::End => None,
+            RowEnd::TooLong => Some(format!(
                 "the row is longer than {LINE_MAX_BYTES} bytes, or has more than {CELLS_MAX} cells: \
                  close the quote that opens in it, if one is open, or write less"
             )),
-            Ending::OpenQuote => Some(
+            RowEnd::OpenQuote => Some(
                 "a quote opens in this row, and the file ends before it is closed: close it, \
                  or double it where it is part of a quoted cell"
                     .to_owned(),
@@ -165,9 +165,9 @@ mod tests {
 
     use super::*;
 
-    type Told = Result<(usize, Vec<String>), (Option<usize>, String)>;
+    type ParsedRow = Result<(usize, Vec<String>), (Option<usize>, String)>;
 
-    fn rows(text: &[u8]) -> Vec<Told> {
+    fn rows(text: &[u8]) -> Vec<ParsedRow> {
         // Whatever pieces it comes in.
         let all: Vec<Vec<_>> = [1, 2, 3, 7, 8192]
             .map(|piece| {
@@ -183,7 +183,7 @@ mod tests {
         all.into_iter().next().unwrap()
     }
 
-    fn row(line: usize, cells: &[&str]) -> Told {
+    fn row(line: usize, cells: &[&str]) -> ParsedRow {
         Ok((line, cells.iter().map(|cell| (*cell).to_owned()).collect()))
     }
 
@@ -226,9 +226,9 @@ mod tests {
     #[test]
     fn a_row_without_end_and_bytes_that_are_not_utf8_are_told() {
         let long = [b"a\n\"".as_slice(), &vec![b'x'; 2 << 20]].concat();
-        let told: Vec<_> = Rows::of(long.as_slice()).collect();
-        assert_eq!(told.len(), 2);
-        let bad = told[1].as_ref().unwrap_err();
+        let parsed: Vec<_> = Rows::of(long.as_slice()).collect();
+        assert_eq!(parsed.len(), 2);
+        let bad = parsed[1].as_ref().unwrap_err();
         assert_eq!(bad.line, Some(2));
         assert!(bad.reason.contains("longer than"), "{bad}");
         let bad = (Some(2), NO_UTF8.to_owned());

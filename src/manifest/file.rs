@@ -16,7 +16,7 @@ use crate::core::spec::{Batch, JobSpec};
 /// How much is looked at to tell a format, and how much of a file is read at once.
 const PIECE: usize = 64 * 1024;
 
-/// How many blank bytes a file may begin with, for its format to be told by what follows.
+/// How many blank bytes a file may begin with, for its format to be recognised by what follows.
 const BLANK_MAX_BYTES: usize = 1024 * 1024;
 
 /// Why a file gives no jobs.
@@ -44,7 +44,7 @@ pub struct JobFile {
 impl JobFile {
     /// Reads and checks a job file, or standard input where the path is `-`.
     ///
-    /// What the file may be, `kinds` says. Without a `format` the extension tells it; where there is none, the content.
+    /// What the file may be, `kinds` says. Without a `format` the extension decides; where there is none, the content.
     ///
     /// # Errors
     /// As [`parse`](super::parse); also where the file cannot be read, or has an extension
@@ -149,7 +149,7 @@ fn format_of(path: &Path, format: Option<Format>) -> Result<Option<Format>, BadJ
     }
 }
 
-/// Opens a file, and tells its format. Its reader is behind the byte order mark that it
+/// Opens a file, and recognises its format. Its reader is behind the byte order mark that it
 /// may begin with.
 fn open(
     path: &Path,

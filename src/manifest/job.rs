@@ -26,7 +26,7 @@ const RUN_AT: std::ops::RangeInclusive<UnixMs> = 100_000_000_000..=32_503_680_00
 /// The spec of an object that began on `line`.
 ///
 /// `problems` are those that the format found by itself. Every part is looked at, so
-/// that all that is wrong with a job is told at once.
+/// that all that is wrong with a job is reported at once.
 pub(super) fn spec(
     line: usize,
     mut object: Map<String, Value>,
@@ -37,7 +37,7 @@ pub(super) fn spec(
         .and_then(Value::as_str)
         .map(str::to_owned);
     // A part that cannot be read is replaced by one that keeps the rules, so that it
-    // is not told twice.
+    // is not reported twice.
     let name = text(object.remove("name")).unwrap_or_else(|problem| {
         problems.push(problem);
         "x".to_owned()

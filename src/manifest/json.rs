@@ -22,13 +22,13 @@ pub fn json_lines<R: BufRead>(reader: R) -> impl Iterator<Item = Entry> {
         loop {
             line += 1;
             match next_line(reader.as_mut()?) {
-                Ok(Line::End) => return None,
-                Ok(Line::TooLong) => {
+                Ok(JsonLine::End) => return None,
+                Ok(JsonLine::TooLong) => {
                     let reason =
                         format!("is longer than {LINE_MAX_BYTES} bytes: write one job a line");
                     return Some(Err(BadJob::at(line, reason)));
                 }
-                Ok(Line::Of(bytes)) => {
+                Ok(JsonLine::Of(bytes)) => {
                     let bytes = bytes
                         .strip_prefix(b"\xef\xbb\xbf")
                         .filter(|_| line == 1)
@@ -51,23 +51,23 @@ pub fn json_lines<R: BufRead>(reader: R) -> impl Iterator<Item = Entry> {
     })
 }
 
-enum Line {
+enum JsonLine {
     Of(Vec<u8>),
     TooLong,
     End,
 }
 
-fn next_line(reader: &mut impl BufRead) -> io::Result<Line> {
+fn next_line(reader: &mut impl BufRead) -> io::Result<JsonLine> {
     let mut bytes = Vec::new();
     reader
         .by_ref()
         .take(LINE_MAX_BYTES + 1)
         .read_until(b'\n', &mut bytes)?;
     if bytes.is_empty() {
-        return Ok(Line::End);
+        return Ok(JsonLine::End);
     }
     if bytes.len() as u64 <= LINE_MAX_BYTES || bytes.ends_with(b"\n") {
-        return Ok(Line::Of(bytes));
+        return Ok(JsonLine::Of(bytes));
     }
     loop {
         let rest = reader.fill_buf()?;
@@ -75,14 +75,14 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Line> {
         let seen = end.map_or(rest.len(), |at| at + 1);
         reader.consume(seen);
         if end.is_some() || seen == 0 {
-            return Ok(Line::TooLong);
+            return Ok(JsonLine::TooLong);
         }
     }
 }
 
 pub(super) fn entry(line: usize, text: &str) -> Entry {
     match serde_json::from_str(text) {
-        Ok(Object { members, problems }) => job::spec(line, members, problems),
+        Ok(ObjectReader { members, problems }) => job::spec(line, members, problems),
         Err(error) => {
             let reason = format!(
                 "is not a JSON object such as {{\"name\": ..., \"urls\": [...]}}: column {}: {}",
@@ -102,24 +102,24 @@ pub(super) fn words(error: &serde_json::Error) -> String {
 
 /// A JSON object, and what serde_json would pass over: keys that come twice, in it or in
 /// its members.
-struct Object {
+struct ObjectReader {
     members: Map<String, Value>,
     problems: Vec<String>,
 }
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for ObjectReader {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
 
         impl<'de> Visitor<'de> for Members {
-            type Value = Object;
+            type Value = ObjectReader;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut object = Object {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ObjectReader, A::Error> {
+                let mut object = ObjectReader {
                     members: Map::new(),
                     problems: Vec::new(),
                 };

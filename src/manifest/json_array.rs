@@ -19,13 +19,13 @@ pub(super) fn each<E>(
     reader: impl BufRead,
     mut take: impl FnMut(Entry) -> Result<(), E>,
 ) -> Result<(), E> {
-    let place = Rc::new(RefCell::new(Place::default()));
+    let place = Rc::new(RefCell::new(ReadPosition::default()));
     let placed = Placed {
         reader,
         place: Rc::clone(&place),
     };
     let mut deserializer = serde_json::Deserializer::from_reader(placed);
-    let mut items = Items {
+    let mut items = ItemVisitor {
         place: &place,
         take: &mut take,
         refused: None,
@@ -47,16 +47,16 @@ pub(super) fn each<E>(
     }
 }
 
-fn fault(error: &serde_json::Error, place: &Place) -> BadJob {
+fn fault(error: &serde_json::Error, place: &ReadPosition) -> BadJob {
     match &place.fault {
-        Some(Fault::NoUtf8) => BadJob::at(place.line, NO_UTF8),
-        Some(Fault::TooLong) => BadJob::at(
+        Some(ArrayFault::NoUtf8) => BadJob::at(place.line, NO_UTF8),
+        Some(ArrayFault::TooLong) => BadJob::at(
             place.began,
             format!(
                 "the job that begins here is longer than {LINE_MAX_BYTES} bytes: close it, or write less"
             ),
         ),
-        Some(Fault::Unread(reason)) => BadJob::of_file(reason.clone()),
+        Some(ArrayFault::Unread(reason)) => BadJob::of_file(reason.clone()),
         None if error.to_string().contains("invalid unicode code point") => {
             BadJob::at(place.began, NO_UTF8)
         }
@@ -72,14 +72,14 @@ fn fault(error: &serde_json::Error, place: &Place) -> BadJob {
 }
 
 /// Takes the items as they come.
-struct Items<'a, E, F> {
-    place: &'a RefCell<Place>,
+struct ItemVisitor<'a, E, F> {
+    place: &'a RefCell<ReadPosition>,
     take: &'a mut F,
     refused: Option<E>,
     is_object: bool,
 }
 
-impl<'de, E, F: FnMut(Entry) -> Result<(), E>> Visitor<'de> for &mut Items<'_, E, F> {
+impl<'de, E, F: FnMut(Entry) -> Result<(), E>> Visitor<'de> for &mut ItemVisitor<'_, E, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,7 +103,7 @@ impl<'de, E, F: FnMut(Entry) -> Result<(), E>> Visitor<'de> for &mut Items<'_, E
 }
 
 /// One item as it stands there, and its line: its first byte is the last that was read.
-struct Item<'a>(&'a RefCell<Place>);
+struct Item<'a>(&'a RefCell<ReadPosition>);
 
 impl<'de> DeserializeSeed<'de> for Item<'_> {
     type Value = (usize, Box<RawValue>);
@@ -122,7 +122,7 @@ impl<'de> DeserializeSeed<'de> for Item<'_> {
 }
 
 /// Where the reading is, and what ended it.
-struct Place {
+struct ReadPosition {
     /// The line of the byte that was read last, from 1.
     line: usize,
     /// Whether that byte ends its line.
@@ -133,16 +133,16 @@ struct Place {
     item_bytes: Option<u64>,
     /// How many bytes the character lacks that was begun.
     lacks: u8,
-    fault: Option<Fault>,
+    fault: Option<ArrayFault>,
 }
 
-enum Fault {
+enum ArrayFault {
     NoUtf8,
     TooLong,
     Unread(String),
 }
 
-impl Default for Place {
+impl Default for ReadPosition {
     fn default() -> Self {
         Self {
             line: 1,
@@ -155,8 +155,8 @@ impl Default for Place {
     }
 }
 
-impl Place {
-    fn pass(&mut self, byte: u8) -> Option<Fault> {
+impl ReadPosition {
+    fn pass(&mut self, byte: u8) -> Option<ArrayFault> {
         self.line += usize::from(self.at_break);
         self.at_break = byte == b'\n';
         let lacks = match (byte, self.lacks) {
@@ -165,19 +165,19 @@ impl Place {
             (0xc2..=0xdf, 0) => 1,
             (0xe0..=0xef, 0) => 2,
             (0xf0..=0xf4, 0) => 3,
-            _ => return Some(Fault::NoUtf8),
+            _ => return Some(ArrayFault::NoUtf8),
         };
         self.lacks = lacks;
         let bytes = self.item_bytes.as_mut()?;
         *bytes += 1;
-        (*bytes > LINE_MAX_BYTES).then_some(Fault::TooLong)
+        (*bytes > LINE_MAX_BYTES).then_some(ArrayFault::TooLong)
     }
 }
 
 /// A reader that knows its place. serde_json takes byte by byte of it.
 struct Placed<R> {
     reader: R,
-    place: Rc<RefCell<Place>>,
+    place: Rc<RefCell<ReadPosition>>,
 }
 
 impl<R: BufRead> Read for Placed<R> {
@@ -189,7 +189,7 @@ impl<R: BufRead> Read for Placed<R> {
             // It is asked again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
             Err(error) => {
-                place.fault = Some(Fault::Unread(BadJob::unread(&error).reason));
+                place.fault = Some(ArrayFault::Unread(BadJob::unread(&error).reason));
                 return Err(error);
             }
         };

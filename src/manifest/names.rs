@@ -15,7 +15,7 @@ pub struct Names(HashMap<String, (usize, [u8; 16])>);
 
 /// What the names so far say of one more job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Admission {
+pub enum NameCheck {
     /// No job of that name so far.
     New,
     /// The very same job: to be left out.
@@ -26,24 +26,24 @@ pub enum Admission {
 
 impl Names {
     /// Notes a job's name, and says whether it is new.
-    pub fn admit(&mut self, job: &Located<JobSpec>) -> Admission {
+    pub fn admit(&mut self, job: &Located<JobSpec>) -> NameCheck {
         let digest = digest(&job.value);
         match self.0.entry(job.value.name.clone()) {
             Entry::Vacant(vacant) => {
                 vacant.insert((job.line, digest));
-                Admission::New
+                NameCheck::New
             }
             Entry::Occupied(first) => {
                 let (first_line, first_digest) = *first.get();
                 let name = job.value.name.clone();
                 if first_digest == digest {
-                    Admission::Repeat(Repeat {
+                    NameCheck::Repeat(Repeat {
                         name,
                         line: job.line,
                         first_line,
                     })
                 } else {
-                    Admission::Conflict(BadJob {
+                    NameCheck::Conflict(BadJob {
                         line: Some(job.line),
                         name: Some(name),
                         reason: format!(

@@ -22,7 +22,7 @@ impl Kinds {
         match self {
             Self::Any => File::open(path).map_err(unread),
             Self::Regular => {
-                // Opening a device can do things by itself; most are told before that.
+                // Opening a device can do things by itself; most are recognised before that.
                 regular(&std::fs::metadata(path).map_err(unread)?)?;
                 let file = open_at_once(path).map_err(unread)?;
                 // What was opened counts: the name may be another file's by now.

@@ -8,10 +8,10 @@ use std::sync::{
 
 /// What was read and handed on of a file. Cloning it shares it.
 #[derive(Debug, Clone, Default)]
-pub struct Tally(Arc<Counts>);
+pub struct Tally(Arc<TallyCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct TallyCounts {
     read_bytes: AtomicU64,
     jobs: AtomicU64,
     is_given_up: AtomicBool,

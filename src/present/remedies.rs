@@ -29,7 +29,7 @@ pub(crate) fn parked(
 ) -> Vec<Parked> {
     let probe = gates.iter().map(|(_, closure)| closure.next_probe_at).min();
     let probe = probe.map_or_else(String::new, |at| format!(" ({})", relative(at, now)));
-    let told = |reason: ParkReason| -> (String, String) {
+    let text = |reason: ParkReason| -> (String, String) {
         match reason {
             ParkReason::Credits => (
                 "the service says that the credits are exhausted (402 or 403), or refuses job after \
@@ -65,7 +65,7 @@ pub(crate) fn parked(
         }
     };
     let row = |(reason, jobs): (&ParkReason, &i64)| {
-        let (why, what_to_do) = told(*reason);
+        let (why, what_to_do) = text(*reason);
         Parked {
             reason: *reason,
             jobs: *jobs,

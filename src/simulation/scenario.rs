@@ -11,7 +11,7 @@ use crate::{
     core::list_lag::Evidence,
     core::rules::Rules,
     engine::daemon::Limits,
-    simulator::{Faults, Rule, WorldConfig},
+    simulator::{FaultRule, Faults, WorldConfig},
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -264,7 +264,7 @@ impl Scenario {
 
     pub fn faults(&self, seed: u64) -> Faults {
         let rules = self.rules.iter().map(|rule| {
-            rule.parse::<Rule>()
+            rule.parse::<FaultRule>()
                 .unwrap_or_else(|error| panic!("{rule}: {error}"))
         });
         Faults::new(seed, rules)

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::{
         Service,
-        classify::{self, Answer, Body, BodyEnd, Reply, TransportFault},
+        classify::{self, Body, BodyEnd, RawAnswer, RawReply, TransportFault},
         text::Quoter,
     },
     core::{
@@ -32,8 +32,8 @@ pub(super) struct Packet {
     arrives_at: UnixMs,
     deadline: UnixMs,
     /// The answer on its way back, and when it is there.
-    pub reply: Option<(UnixMs, Reply)>,
-    answer: Option<oneshot::Sender<Reply>>,
+    pub reply: Option<(UnixMs, RawReply)>,
+    answer: Option<oneshot::Sender<RawReply>>,
     post: Option<usize>,
     /// It goes to the other address.
     is_elsewhere: bool,
@@ -153,7 +153,7 @@ fn quoter() -> Quoter {
     QUOTER.with(Clone::clone)
 }
 
-async fn exchange(request: Request, post: Option<usize>) -> Reply {
+async fn exchange(request: Request, post: Option<usize>) -> RawReply {
     let answered = with(|sim| sim.send(request, post));
     match answered.await {
         Ok(reply) => reply,
@@ -163,7 +163,7 @@ async fn exchange(request: Request, post: Option<usize>) -> Reply {
 }
 
 impl Sim {
-    fn send(&mut self, request: Request, post: Option<usize>) -> oneshot::Receiver<Reply> {
+    fn send(&mut self, request: Request, post: Option<usize>) -> oneshot::Receiver<RawReply> {
         let (answer, answered) = oneshot::channel();
         if self.is_down {
             if let Some(post) = post {
@@ -286,7 +286,7 @@ impl Sim {
                     BodyEnd::Cut("cut".to_owned())
                 };
                 let body = Body { bytes, end };
-                let answer = Answer {
+                let answer = RawAnswer {
                     status,
                     retry_after,
                     body,

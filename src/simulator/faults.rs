@@ -10,14 +10,14 @@ use super::http::{Answer, Delivery, Endpoint};
 use super::world::Overrides;
 use crate::core::job::{DurationMs, UnixMs};
 
-/// A fault: which requests it befalls, and what it does to them.
+/// A fault: which requests it applies to, and what it does to them.
 ///
 /// Best written as text; see [`super::script`] for the grammar.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rule {
+pub struct FaultRule {
     /// The requests that it counts.
     pub scope: Scope,
-    /// Which of them it befalls.
+    /// Which of them it applies to.
     pub when: When,
     /// What it does.
     pub effect: Effect,
@@ -36,7 +36,7 @@ pub struct Scope {
     pub until_ms: Option<DurationMs>,
 }
 
-/// Which of the requests in its scope a rule befalls: all conditions must hold.
+/// Which of the requests in its scope a rule applies to: all conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct When {
     /// From this request on; the first is 1.
@@ -168,7 +168,7 @@ pub enum Edit {
     Item(String),
     /// Puts this text in place of a key's value, be it JSON or not.
     Raw(String, String),
-    /// Puts something that is no JSON in place of the body.
+    /// Puts something that is not JSON in place of the body.
     Unreadable,
 }
 
@@ -332,17 +332,17 @@ pub struct Faults {
 
 #[derive(Debug)]
 struct CountedRule {
-    rule: Rule,
+    rule: FaultRule,
     /// Tells equal rules apart when chance is drawn.
     number: u64,
     seen: u64,
     seen_by_name: HashMap<String, u64>,
-    befell: u64,
+    applied: u64,
 }
 
 impl Faults {
     /// Rules whose chance is drawn from this seed.
-    pub fn new(seed: u64, rules: impl IntoIterator<Item = Rule>) -> Self {
+    pub fn new(seed: u64, rules: impl IntoIterator<Item = FaultRule>) -> Self {
         let mut faults = Self {
             seed,
             ..Self::default()
@@ -352,13 +352,13 @@ impl Faults {
     }
 
     /// Adds a rule after those that are there.
-    pub fn add(&mut self, rule: Rule) {
+    pub fn add(&mut self, rule: FaultRule) {
         self.rules.push(CountedRule {
             rule,
             number: self.added,
             seen: 0,
             seen_by_name: HashMap::new(),
-            befell: 0,
+            applied: 0,
         });
         self.added += 1;
     }
@@ -368,12 +368,12 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// How many requests each rule befell, in the order of the rules.
-    pub fn befell(&self) -> Vec<u64> {
-        self.rules.iter().map(|rule| rule.befell).collect()
+    /// How many requests each rule applied to, in the order of the rules.
+    pub fn applied(&self) -> Vec<u64> {
+        self.rules.iter().map(|rule| rule.applied).collect()
     }
 
-    /// What befalls this request. Counts it.
+    /// What applies to this request, which is counted.
     pub fn inject(&mut self, now_ms: UnixMs, endpoint: Endpoint, name: Option<&str>) -> Effect {
         let since_start_ms = now_ms - *self.started_at_ms.get_or_insert(now_ms);
         let mut effect = Effect::default();
@@ -381,7 +381,7 @@ impl Faults {
             if rule.rule.scope.holds(since_start_ms, endpoint, name)
                 && rule.count(self.seed, name.unwrap_or(""))
             {
-                rule.befell += 1;
+                rule.applied += 1;
                 effect.merge(&rule.rule.effect);
             }
         }
@@ -402,7 +402,7 @@ impl Scope {
 }
 
 impl CountedRule {
-    /// Counts a request in scope and says whether the rule befalls it.
+    /// Counts a request in scope and says whether the rule applies to it.
     fn count(&mut self, seed: u64, name: &str) -> bool {
         let when = &self.rule.when;
         self.seen += 1;

@@ -86,7 +86,7 @@ impl LowercaseOrDigit for fastrand::Rng {
 
 /// Why a generation from these example pages fails, or `None` if it does not.
 ///
-/// The documented causes, told by the URL's text:
+/// The documented causes, chosen by the URL's text:
 ///
 /// | URL contains | fails | unless |
 /// |---|---|---|

@@ -121,7 +121,7 @@ impl Request {
         Route {
             endpoint,
             id: segments.get(1).copied().unwrap_or("").to_owned(),
-            // A version that is no number is none that exists.
+            // A version that is not a number does not exist.
             version: segments
                 .get(2)
                 .map(|version| version.parse().unwrap_or(usize::MAX)),
@@ -190,7 +190,7 @@ impl Answer {
         }
     }
 
-    /// The body as JSON; null if it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }

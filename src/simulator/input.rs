@@ -23,10 +23,10 @@ pub(super) struct PatchInput {
     remove: Vec<String>,
 }
 
-type Object = Map<String, Value>;
+type BodyObject = Map<String, Value>;
 
 /// Reads a JSON object, as every POST and PATCH must be one.
-pub(super) fn object(body: &[u8]) -> Result<Object, String> {
+pub(super) fn object(body: &[u8]) -> Result<BodyObject, String> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("the body must be a JSON object".to_owned()),
@@ -36,7 +36,7 @@ pub(super) fn object(body: &[u8]) -> Result<Object, String> {
 
 impl CreateInput {
     /// Checks a create's body; the error is the text of the 400.
-    pub fn read(body: &Object) -> Result<Self, String> {
+    pub fn read(body: &BodyObject) -> Result<Self, String> {
         let name = text(body, "name")?.to_owned();
         let urls = list(body, "urls")?.ok_or("urls is required")?;
         let urls: Vec<String> = urls.iter().map(url).collect::<Result<_, _>>()?;
@@ -58,7 +58,7 @@ impl CreateInput {
 
 impl PatchInput {
     /// Checks a PATCH's body; the error is the text of the 400.
-    pub fn read(body: &Object) -> Result<Self, String> {
+    pub fn read(body: &BodyObject) -> Result<Self, String> {
         let fields = |key: &str| -> Result<Vec<Value>, String> {
             let fields = list(body, key)?.cloned().unwrap_or_default();
             fields.iter().try_for_each(check_field)?;
@@ -81,7 +81,7 @@ impl PatchInput {
         Ok(patch)
     }
 
-    /// Whether it adds or modifies: then it is generated anew, and paid.
+    /// Whether it adds or modifies: then it is generated again, and paid for.
     pub fn is_paid(&self) -> bool {
         !self.add.is_empty() || !self.modify.is_empty()
     }
@@ -122,7 +122,7 @@ fn position(fields: &[Value], name: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("no field {name:?}"))
 }
 
-fn text<'a>(body: &'a Object, key: &str) -> Result<&'a str, String> {
+fn text<'a>(body: &'a BodyObject, key: &str) -> Result<&'a str, String> {
     match body.get(key) {
         None | Some(Value::Null) => Err(format!("{key} is required")),
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
@@ -130,7 +130,7 @@ fn text<'a>(body: &'a Object, key: &str) -> Result<&'a str, String> {
     }
 }
 
-fn list<'a>(body: &'a Object, key: &str) -> Result<Option<&'a Vec<Value>>, String> {
+fn list<'a>(body: &'a BodyObject, key: &str) -> Result<Option<&'a Vec<Value>>, String> {
     match body.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(items)) => Ok(Some(items)),

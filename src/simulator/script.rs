@@ -30,7 +30,7 @@
 //! | `before`, `after` | with these three: before the effect (nothing is done; so if neither is given) or after it (all is done) |
 //! | `delay=TIME` | the answer, or its loss, takes that long |
 //! | `cut`, `slow=TIME`, `endless`, `gzip-bomb` | how the body arrives |
-//! | `unreadable` | the body is no JSON |
+//! | `unreadable` | the body is not JSON |
 //! | `missing=KEY` | the answer's object, or each of its array, lacks the key |
 //! | `rekey=OLD:NEW` | the key is spelt otherwise |
 //! | `say=OLD:NEW` | a value that is this text is another |
@@ -64,7 +64,7 @@ mod words;
 
 use std::str::FromStr;
 
-use super::faults::{AnswerFault, Edit, Effect, NameChange, RetryAfter, Rule};
+use super::faults::{AnswerFault, Edit, Effect, FaultRule, NameChange, RetryAfter};
 use super::http::{Delivery, Endpoint};
 use crate::core::nearest::did_you_mean;
 use words::{RuleWords, words};
@@ -77,7 +77,7 @@ pub struct FaultError {
     reason: String,
 }
 
-impl FromStr for Rule {
+impl FromStr for FaultRule {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
@@ -99,7 +99,7 @@ impl FromStr for Rule {
 }
 
 /// Reads a script file's rules.
-pub fn parse_script(text: &str) -> Result<Vec<Rule>, FaultError> {
+pub fn parse_script(text: &str) -> Result<Vec<FaultRule>, FaultError> {
     let table = text.parse::<toml::Table>().map_err(|error| FaultError {
         rule: "script".to_owned(),
         reason: error.to_string(),
@@ -120,7 +120,7 @@ pub fn parse_script(text: &str) -> Result<Vec<Rule>, FaultError> {
     }
 }
 
-fn script_rule(item: &toml::Value) -> Result<Rule, FaultError> {
+fn script_rule(item: &toml::Value) -> Result<FaultRule, FaultError> {
     let table = match item {
         toml::Value::String(text) => return text.parse(),
         toml::Value::Table(table) => table,
@@ -149,8 +149,8 @@ fn script_rule(item: &toml::Value) -> Result<Rule, FaultError> {
 }
 
 impl RuleWords {
-    fn rule(&self, endpoint: &str) -> Result<Rule, String> {
-        let mut rule = Rule::default();
+    fn rule(&self, endpoint: &str) -> Result<FaultRule, String> {
+        let mut rule = FaultRule::default();
         rule.scope.endpoint = match endpoint {
             "any" => None,
             other => Some(endpoint_named(other)?),
@@ -172,7 +172,7 @@ impl RuleWords {
         Ok(rule)
     }
 
-    fn read_when(&self, rule: &mut Rule) -> Result<(), String> {
+    fn read_when(&self, rule: &mut FaultRule) -> Result<(), String> {
         self.one_of(&["nth", "first"])?;
         let when = &mut rule.when;
         if let Some(last) = self.number("first")? {

@@ -197,7 +197,7 @@ async fn answer(
     let (reply, _in_flight) = {
         let mut locked = lock(&simulator);
         locked.traffic.begin();
-        let in_flight = InFlight(Arc::clone(&simulator));
+        let in_flight = RequestGuard(Arc::clone(&simulator));
         (locked.respond(now_ms(), &request), in_flight)
     };
     let (Reply::Answer { delay_ms, .. } | Reply::Lost { delay_ms, .. }) = reply;
@@ -216,9 +216,9 @@ async fn answer(
 }
 
 /// A request under way; ended when dropped, also when its client goes away.
-struct InFlight(Arc<Mutex<Simulator>>);
+struct RequestGuard(Arc<Mutex<Simulator>>);
 
-impl Drop for InFlight {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         lock(&self.0).traffic.end();
     }

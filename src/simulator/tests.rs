@@ -7,7 +7,7 @@ use super::*;
 const START_MS: UnixMs = 1_700_000_000_000;
 
 fn simulator(rules: &[&str]) -> Simulator {
-    let rules: Vec<Rule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+    let rules: Vec<FaultRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
     Simulator::new(WorldConfig::default(), Faults::new(1, rules))
 }
 
@@ -34,7 +34,7 @@ fn value(reply: Reply) -> Value {
 }
 
 #[test]
-fn every_status_befalls_every_endpoint_before_its_effect() {
+fn every_status_applies_to_every_endpoint_before_its_effect() {
     for code in [400, 401, 402, 403, 404, 409, 429, 500, 502, 503, 504] {
         let rule = format!("any status={code}");
         let mut simulator = simulator(&[&rule]);
@@ -108,7 +108,7 @@ fn retry_after_is_seconds_or_a_date_or_anything() {
 }
 
 #[test]
-fn a_rule_befalls_the_requests_that_it_names_and_no_others() {
+fn a_rule_applies_to_the_requests_that_it_names_and_no_others() {
     // Creates of a, b, a, b, a, b at seconds 0 to 5; `x` where one fails.
     let cases = [
         ("create status=500", "xxxxxx"),
@@ -141,8 +141,8 @@ fn a_rule_befalls_the_requests_that_it_names_and_no_others() {
         };
         let outcomes: String = (0..6).map(outcome).collect();
         assert_eq!(outcomes, expected, "{rule}");
-        let befell = expected.matches('x').count() as u64;
-        assert_eq!(simulator.faults.befell(), [befell]);
+        let applied = expected.matches('x').count() as u64;
+        assert_eq!(simulator.faults.applied(), [applied]);
     }
 }
 

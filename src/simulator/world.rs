@@ -217,7 +217,7 @@ impl World {
         Some(self.config.credits? - self.credits_spent())
     }
 
-    /// Buys credits. No effect where there is no end of them.
+    /// Buys credits. No effect where they are unlimited.
     pub fn add_credits(&mut self, credits: i64) {
         if let Some(limit) = &mut self.config.credits {
             *limit += credits;

@@ -52,10 +52,10 @@ pub trait JobStore:
         &self,
         settle_after_error_ms: DurationMs,
         now: UnixMs,
-    ) -> impl Future<Output = Result<oddities::Facts, StoreError>> + Send {
+    ) -> impl Future<Output = Result<oddities::AccountFacts, StoreError>> + Send {
         async move {
             let evidence = self.fact(LIST_LAG).await?.unwrap_or_default();
-            Ok(oddities::Facts {
+            Ok(oddities::AccountFacts {
                 list: self.fact(LIST_REPORT).await?.unwrap_or_default(),
                 unexplained: self.unexplained_of_ledger().await?,
                 lag: Lag {

@@ -11,9 +11,9 @@ use url::form_urlencoded;
 
 use super::{
     Vitals,
-    fold::Kind,
+    fold::FoldKind,
     page::{self, COOKIE_NAME, Visitor},
-    reply::Reply,
+    reply::HttpReply,
     session::SESSION_MS,
 };
 use crate::{
@@ -29,8 +29,8 @@ const MAX_FORM_BYTES: usize = 8 * 1024;
 /// How long a form may take to arrive.
 const FORM_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So long it is told that something was just done.
-const TOLD_MS: DurationMs = 60_000;
+/// For how long the page says that something was just done.
+const SHOWN_MS: DurationMs = 60_000;
 
 /// What can be done to one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Action {
         events.iter().any(|row| {
             let detail = serde_json::from_str::<serde_json::Value>(row.detail.get());
             row.event == name
-                && (0..TOLD_MS).contains(&(now - row.at))
+                && (0..SHOWN_MS).contains(&(now - row.at))
                 && detail.is_ok_and(|detail| detail[author] == "operator")
         })
     }
@@ -118,7 +118,11 @@ impl Action {
 }
 
 /// Takes a post that comes from the page itself.
-pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(
+    vitals: &Vitals,
+    visitor: Visitor,
+    request: Request<Incoming>,
+) -> HttpReply {
     let path = request.uri().path().to_owned();
     let body = Limited::new(request.into_body(), MAX_FORM_BYTES).collect();
     let Ok(Ok(body)) = timeout(FORM_TIMEOUT, body).await else {
@@ -127,7 +131,7 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
             "the form did not arrive completely, or is too long",
         );
     };
-    let form = Form(body.to_bytes().to_vec());
+    let form = ActionForm(body.to_bytes().to_vec());
     if path == "/login" {
         return sign_in(vitals, &visitor, &form).await;
     }
@@ -150,12 +154,12 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
             if let Some(id) = &visitor.session_id {
                 vitals.sessions.end(id);
             }
-            Reply::see_front_with(format!(
+            HttpReply::see_front_with(format!(
                 "{COOKIE_NAME}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
             ))
         }
         "/resume" => match resume(vitals).await {
-            Ok(()) => Reply::see("/".to_owned()),
+            Ok(()) => HttpReply::see("/".to_owned()),
             Err(error) => page::broken(vitals, &visitor, &error),
         },
         _ => match of_job(&path) {
@@ -163,7 +167,7 @@ pub(super) async fn answer(vitals: &Vitals, visitor: Visitor, request: Request<I
                 Ok(None) => page::no_job(&visitor, id),
                 Ok(Some(_)) => {
                     let done = act(vitals, id, action, &form).await;
-                    told(vitals, &visitor, id, action, done).await
+                    respond(vitals, &visitor, id, action, done).await
                 }
                 Err(error) => page::broken(vitals, &visitor, &error),
             },
@@ -177,30 +181,30 @@ fn of_job(path: &str) -> Option<(JobId, Action)> {
     Some((JobId(id.parse().ok()?), Action::of(word)?))
 }
 
-async fn sign_in(vitals: &Vitals, visitor: &Visitor, form: &Form) -> Reply {
+async fn sign_in(vitals: &Vitals, visitor: &Visitor, form: &ActionForm) -> HttpReply {
     if !visitor.may_sign_in {
         vitals.metrics.refused(Refusal::NotSignedIn);
         return page::wrong_token(visitor);
     }
     let Some(turn) = vitals.sessions.turn().await else {
         vitals.metrics.refused(Refusal::Crowd);
-        vitals.folds.came(Kind::Crowd, None);
+        vitals.folds.came(FoldKind::Crowd, None);
         let words = "Too many sign-ins at this moment. Try again in a few seconds.";
         let page = page::message(visitor, "Nothing was done", words);
-        return Reply::html(StatusCode::TOO_MANY_REQUESTS, page);
+        return HttpReply::html(StatusCode::TOO_MANY_REQUESTS, page);
     };
     let now = vitals.clock.now();
     match vitals.sessions.begin(&turn, &form.text("token"), now) {
         Some(id) => {
             tracing::info!("page: somebody signed in");
             let seconds = SESSION_MS / 1000;
-            Reply::see_front_with(format!(
+            HttpReply::see_front_with(format!(
                 "{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}"
             ))
         }
         None => {
             vitals.metrics.refused(Refusal::WrongToken);
-            vitals.folds.came(Kind::WrongToken, None);
+            vitals.folds.came(FoldKind::WrongToken, None);
             page::wrong_token(visitor)
         }
     }
@@ -227,7 +231,7 @@ async fn act(
     vitals: &Vitals,
     id: JobId,
     action: Action,
-    form: &Form,
+    form: &ActionForm,
 ) -> Result<Result<(), String>, StoreError> {
     let settle = async |word: Word| {
         let now = vitals.clock.now();
@@ -260,7 +264,7 @@ async fn act(
 }
 
 /// The parser that was chosen, or typed.
-fn chosen(form: &Form) -> Result<ParserId, &'static str> {
+fn chosen(form: &ActionForm) -> Result<ParserId, &'static str> {
     let (chosen, typed) = (form.text("candidate"), form.text("parser_id"));
     let text = match (chosen.trim(), typed.trim()) {
         ("", typed) => typed,
@@ -284,32 +288,32 @@ async fn operate(
     })
 }
 
-async fn told(
+async fn respond(
     vitals: &Vitals,
     visitor: &Visitor,
     id: JobId,
     action: Action,
     done: Result<Result<(), String>, StoreError>,
-) -> Reply {
+) -> HttpReply {
     match done {
         Ok(Ok(())) => {
             tracing::info!(job = id.0, action = action.word(), "page: done");
             changed(vitals).await;
-            Reply::see(format!("/jobs/{id}?done={}", action.word()))
+            HttpReply::see(format!("/jobs/{id}?done={}", action.word()))
         }
         Ok(Err(why)) => {
             let words = format!("Job {id}: {why}.");
             let page = page::message(visitor, "Nothing was done", &words);
-            Reply::html(StatusCode::CONFLICT, page)
+            HttpReply::html(StatusCode::CONFLICT, page)
         }
         Err(error) => page::broken(vitals, visitor, &error),
     }
 }
 
 /// A form as it was posted.
-struct Form(Vec<u8>);
+struct ActionForm(Vec<u8>);
 
-impl Form {
+impl ActionForm {
     fn text(&self, name: &str) -> String {
         form_urlencoded::parse(&self.0)
             .find(|(found, _)| found == name)

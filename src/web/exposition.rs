@@ -7,7 +7,7 @@ use super::snapshot::Snapshot;
 use crate::{
     core::gate::{GateReason, Scope},
     core::job::{ParkReason, UnixMs},
-    core::oddities::{Facts, Kind},
+    core::oddities::{AccountFacts, OddityKind},
     store::StoreError,
 };
 
@@ -137,7 +137,7 @@ fn figures(snapshot: &Snapshot, now: UnixMs) -> String {
 }
 
 /// What is odd about the account and its list.
-fn account(page: &mut String, facts: &Facts) {
+fn account(page: &mut String, facts: &AccountFacts) {
     one(
         page,
         "parserd_unexplained_parsers",
@@ -150,7 +150,7 @@ fn account(page: &mut String, facts: &Facts) {
         page,
         "parserd_account_finding",
         "1 for what is odd about the account and its list; parserd status says more.",
-        Kind::ALL.iter().map(|kind| {
+        OddityKind::ALL.iter().map(|kind| {
             let is_there = findings.iter().any(|finding| finding.kind == *kind);
             (
                 format!("{{kind=\"{kind}\"}}"),

@@ -9,10 +9,10 @@ use std::{
 /// How far apart two lines of a kind are.
 pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What is told so.
+/// What is logged this way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Somebody offered a token that is none.
+pub(super) enum FoldKind {
+    /// Somebody offered a wrong token.
     WrongToken,
     /// More offered one at once than may.
     Crowd,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Database,
 }
 
-impl Kind {
+impl FoldKind {
     const ALL: [Self; 6] = [
         Self::WrongToken,
         Self::Crowd,
@@ -48,50 +48,50 @@ impl Kind {
     }
 }
 
-/// When a kind was last told, and how often it came since.
+/// When a kind was last logged, and how often it came since.
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
-    told_at: Option<Instant>,
-    untold: u64,
+    logged_at: Option<Instant>,
+    unlogged: u64,
 }
 
 impl Count {
-    /// It came once more: how often it came is told now, or later.
+    /// It came once more: how often it came is logged now, or later.
     fn came(&mut self, now: Instant) -> Option<u64> {
-        self.untold = self.untold.saturating_add(1);
+        self.unlogged = self.unlogged.saturating_add(1);
         self.due(now)
     }
 
-    /// How often it came, if that is to be told by now.
+    /// How often it came, if that is to be logged by now.
     fn due(&mut self, now: Instant) -> Option<u64> {
         let is_early = self
-            .told_at
+            .logged_at
             .is_some_and(|at| now.saturating_duration_since(at) < INTERVAL);
         if is_early { None } else { self.rest(now) }
     }
 
-    /// How often it came and was not told yet.
+    /// How often it came and was not logged yet.
     fn rest(&mut self, now: Instant) -> Option<u64> {
-        let times = std::mem::take(&mut self.untold);
+        let times = std::mem::take(&mut self.unlogged);
         (times > 0).then(|| {
-            self.told_at = Some(now);
+            self.logged_at = Some(now);
             times
         })
     }
 }
 
-/// The lines that others bring about. What was not told yet is told in the end.
+/// The lines that others bring about. What was not logged yet is logged in the end.
 #[derive(Debug, Default)]
-pub(super) struct Folds(Mutex<[(Count, Option<String>); Kind::ALL.len()]>);
+pub(super) struct Folds(Mutex<[(Count, Option<String>); FoldKind::ALL.len()]>);
 
 impl Folds {
     /// It came once more, with this error where there is one.
-    pub fn came(&self, kind: Kind, error: Option<String>) {
+    pub fn came(&self, kind: FoldKind, error: Option<String>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, last) = &mut counts[kind as usize];
         *last = error;
         if let Some(times) = count.came(Instant::now()) {
-            tell(kind, times, last.take());
+            log_folded(kind, times, last.take());
         }
     }
 
@@ -99,16 +99,16 @@ impl Folds {
     pub async fn keep(&self) {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            self.tell_with(Count::due);
+            self.log_with(Count::due);
         }
     }
 
-    fn tell_with(&self, which: fn(&mut Count, Instant) -> Option<u64>) {
+    fn log_with(&self, which: fn(&mut Count, Instant) -> Option<u64>) {
         let now = Instant::now();
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (kind, (count, last)) in Kind::ALL.into_iter().zip(counts.iter_mut()) {
+        for (kind, (count, last)) in FoldKind::ALL.into_iter().zip(counts.iter_mut()) {
             if let Some(times) = which(count, now) {
-                tell(kind, times, last.take());
+                log_folded(kind, times, last.take());
             }
         }
     }
@@ -116,11 +116,11 @@ impl Folds {
 
 impl Drop for Folds {
     fn drop(&mut self) {
-        self.tell_with(Count::rest);
+        self.log_with(Count::rest);
     }
 }
 
-fn tell(kind: Kind, times: u64, error: Option<String>) {
+fn log_folded(kind: FoldKind, times: u64, error: Option<String>) {
     tracing::warn!(times, error, "{}", kind.words());
 }
 
@@ -134,7 +134,7 @@ mod tests {
         let mut count = Count::default();
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(count.due(at(0)), None, "it never came");
-        assert_eq!(count.came(at(0)), Some(1), "the first is told at once");
+        assert_eq!(count.came(at(0)), Some(1), "the first is logged at once");
         for second in 1..60 {
             assert_eq!(count.came(at(second)), None);
         }
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_place() {
-        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+        for (index, kind) in FoldKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, index);
         }
     }

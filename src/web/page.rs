@@ -13,7 +13,7 @@ use hyper::{
 };
 use url::form_urlencoded;
 
-use super::{Vitals, act, fold::Kind, guard, reply::Reply, session::Session, unavailable};
+use super::{Vitals, act, fold::FoldKind, guard, reply::HttpReply, session::Session, unavailable};
 use crate::{
     core::job::{JobId, JobState},
     engine::metrics::Refusal,
@@ -39,7 +39,7 @@ pub(super) struct Visitor {
 }
 
 /// Answers a request for a page, a part of it, or an action.
-pub(super) async fn answer(vitals: &Vitals, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(vitals: &Vitals, request: Request<Incoming>) -> HttpReply {
     let header = |name: HeaderName| {
         let value = request.headers().get(name);
         value.and_then(|value| value.to_str().ok())
@@ -50,7 +50,7 @@ pub(super) async fn answer(vitals: &Vitals, request: Request<Incoming>) -> Reply
         vitals.metrics.refused(Refusal::ForeignHost);
         let words = "this page answers to 127.0.0.1, [::1] and localhost only: ask for it by \
                      one of these, through a tunnel if need be\n";
-        return Reply::plain((StatusCode::MISDIRECTED_REQUEST, words.to_owned()));
+        return HttpReply::plain((StatusCode::MISDIRECTED_REQUEST, words.to_owned()));
     }
     let session_id = header(COOKIE)
         .and_then(|cookies| guard::cookie(cookies, COOKIE_NAME))
@@ -74,32 +74,32 @@ pub(super) async fn answer(vitals: &Vitals, request: Request<Incoming>) -> Reply
             let is_own = guard::is_from_own_page(header(FETCH_SITE), header(ORIGIN), host);
             if !is_own {
                 vitals.metrics.refused(Refusal::ForeignForm);
-                vitals.folds.came(Kind::ForeignForm, None);
+                vitals.folds.came(FoldKind::ForeignForm, None);
                 return refused(&visitor, "this does not come from a form of this page");
             }
             act::answer(vitals, visitor, request).await
         }
-        _ => Reply::only("GET, HEAD, POST"),
+        _ => HttpReply::only("GET, HEAD, POST"),
     }
 }
 
 /// A refusal that a person reads.
-pub(super) fn refused(visitor: &Visitor, why: &str) -> Reply {
+pub(super) fn refused(visitor: &Visitor, why: &str) -> HttpReply {
     let page = message(visitor, "Nothing was done", why);
-    Reply::html(StatusCode::FORBIDDEN, page)
+    HttpReply::html(StatusCode::FORBIDDEN, page)
 }
 
-async fn show(vitals: &Vitals, visitor: &Visitor, path: &str, query: &str) -> Reply {
+async fn show(vitals: &Vitals, visitor: &Visitor, path: &str, query: &str) -> HttpReply {
     match path {
         "/style.css" => {
-            return Reply::asset("text/css; charset=utf-8", include_str!("assets/style.css"));
+            return HttpReply::asset("text/css; charset=utf-8", include_str!("assets/style.css"));
         }
         "/page.js" => {
             let script = include_str!("assets/page.js");
-            return Reply::asset("text/javascript; charset=utf-8", script);
+            return HttpReply::asset("text/javascript; charset=utf-8", script);
         }
-        "/icon.svg" => return Reply::asset("image/svg+xml", include_str!("assets/icon.svg")),
-        "/login" => return Reply::html(StatusCode::OK, login::page(visitor, false)),
+        "/icon.svg" => return HttpReply::asset("image/svg+xml", include_str!("assets/icon.svg")),
+        "/login" => return HttpReply::html(StatusCode::OK, login::page(visitor, false)),
         _ => {}
     }
     // The daemon goes first: pages wait for one another, not it for them.
@@ -118,41 +118,41 @@ async fn show(vitals: &Vitals, visitor: &Visitor, path: &str, query: &str) -> Re
         },
     };
     match shown {
-        Ok(Some(page)) => Reply::html(StatusCode::OK, page),
+        Ok(Some(page)) => HttpReply::html(StatusCode::OK, page),
         Ok(None) => not_found(visitor),
         Err(error) => broken(vitals, visitor, &error),
     }
 }
 
 /// The page of wrong words.
-pub(super) fn wrong_token(visitor: &Visitor) -> Reply {
-    Reply::html(StatusCode::FORBIDDEN, login::page(visitor, true))
+pub(super) fn wrong_token(visitor: &Visitor) -> HttpReply {
+    HttpReply::html(StatusCode::FORBIDDEN, login::page(visitor, true))
 }
 
 /// The database did not answer.
-pub(super) fn broken(vitals: &Vitals, visitor: &Visitor, error: &StoreError) -> Reply {
+pub(super) fn broken(vitals: &Vitals, visitor: &Visitor, error: &StoreError) -> HttpReply {
     let _logged = unavailable(vitals, error);
     let page = message(visitor, "The database does not answer", &error.to_string());
-    Reply::html(StatusCode::SERVICE_UNAVAILABLE, page)
+    HttpReply::html(StatusCode::SERVICE_UNAVAILABLE, page)
 }
 
 /// There is nothing to act on.
-pub(super) fn no_job(visitor: &Visitor, id: JobId) -> Reply {
+pub(super) fn no_job(visitor: &Visitor, id: JobId) -> HttpReply {
     let page = message(
         visitor,
         "Nothing was done",
         &format!("There is no job {id}."),
     );
-    Reply::html(StatusCode::NOT_FOUND, page)
+    HttpReply::html(StatusCode::NOT_FOUND, page)
 }
 
-fn not_found(visitor: &Visitor) -> Reply {
+fn not_found(visitor: &Visitor) -> HttpReply {
     let page = message(
         visitor,
         "There is no such page",
         "The pages are / and /jobs.",
     );
-    Reply::html(StatusCode::NOT_FOUND, page)
+    HttpReply::html(StatusCode::NOT_FOUND, page)
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {
@@ -165,7 +165,7 @@ fn state(text: &str) -> Option<JobState> {
     text.trim().to_uppercase().parse().ok()
 }
 
-/// A state that is asked for and is none.
+/// A state that is asked for and does not exist.
 fn unknown_state(query: &str) -> Option<String> {
     parameter(query, "state").filter(|text| !text.trim().is_empty() && state(text).is_none())
 }

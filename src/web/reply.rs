@@ -26,7 +26,7 @@ const HEADERS: &[(&str, &str)] = &[
 
 /// What is answered.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct HttpReply {
     status: StatusCode,
     kind: &'static str,
     body: Bytes,
@@ -34,7 +34,7 @@ pub(super) struct Reply {
     more: Option<(HeaderName, String)>,
 }
 
-impl Reply {
+impl HttpReply {
     fn new(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Self {
         Self {
             status,
@@ -50,7 +50,7 @@ impl Reply {
         Self::new(status, "text/plain; charset=utf-8", text)
     }
 
-    /// To a method that is none of these.
+    /// To any other method.
     pub fn only(methods: &str) -> Self {
         let words = format!("only {methods}\n");
         Self {

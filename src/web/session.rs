@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::turnstile::{Turn, Turnstile};
+use super::turnstile::{SignInTurn, Turnstile};
 use crate::core::job::{DurationMs, UnixMs};
 
 /// A session ends so long after it began.
@@ -52,12 +52,12 @@ impl Sessions {
     }
 
     /// Leave to offer a token once, after a pause that all share; none where too many wait.
-    pub async fn turn(&self) -> Option<Turn<'_>> {
+    pub async fn turn(&self) -> Option<SignInTurn<'_>> {
         self.turnstile.pass().await
     }
 
     /// A new session's name for who knows the token.
-    pub fn begin(&self, _turn: &Turn<'_>, offered: &str, now: UnixMs) -> Option<String> {
+    pub fn begin(&self, _turn: &SignInTurn<'_>, offered: &str, now: UnixMs) -> Option<String> {
         self.open_for(offered, now)
     }
 

@@ -9,8 +9,8 @@ use crate::{
     core::budget::Spent,
     core::gate::{Closure, Scope},
     core::job::{DurationMs, JobState, ParkReason, UnixMs},
-    core::oddities::Facts,
-    core::progress::{Marks, Pace},
+    core::oddities::AccountFacts,
+    core::progress::{Marks, Throughput},
     store::{
         Facts as _, JobStore, Store, StoreError,
         figures::{CreateCounts, FailureGroup, FileSizes},
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A look is good for so many times what it took: looks then take a fiftieth of one core,
-/// whoever asks how often, and with few jobs what is told is of this moment.
+/// whoever asks how often, and with few jobs what is shown is of this moment.
 const SPARING: u32 = 50;
 
 /// How often the batch and the pace are looked at while nobody asks.
@@ -46,7 +46,7 @@ pub struct Snapshot {
     /// Failures by kind and hint.
     pub failures: Vec<FailureGroup>,
     /// What is odd about the account and its list.
-    pub account: Facts,
+    pub account: AccountFacts,
     /// What the files take.
     pub sizes: FileSizes,
     /// The current batch.
@@ -78,24 +78,24 @@ impl BatchProgress {
 
 /// Looks at the database, and remembers.
 #[derive(Debug)]
-pub struct Looks {
+pub struct SnapshotCache {
     store: Store,
     clock: Clock,
     /// What `reconcile.settle_after_error` is.
     settle_ms: DurationMs,
-    last: Mutex<Memory>,
+    last: Mutex<Remembered>,
 }
 
 #[derive(Debug, Default)]
-struct Memory {
+struct Remembered {
     last: Option<(Arc<Snapshot>, Instant, Duration)>,
     marks: Option<Marks>,
     /// The marks that the database has, as far as this is known.
     stored_marks: Option<Marks>,
-    pace: Pace,
+    pace: Throughput,
 }
 
-impl Looks {
+impl SnapshotCache {
     /// Nothing looked at yet.
     pub fn new(store: Store, clock: Clock, settle_after_error_ms: DurationMs) -> Self {
         Self {
@@ -131,18 +131,18 @@ impl Looks {
     /// Looks now and then, so that batches are told apart and the pace is known when
     /// somebody asks. For ever.
     pub async fn sample(&self) {
-        let mut is_told = false;
+        let mut is_logged = false;
         loop {
             if let Err(error) = self.get().await {
                 tracing::debug!(%error, "http.listen: cannot look at the jobs");
             }
             match self.store_marks().await {
-                Ok(()) => is_told = false,
-                Err(error) if is_told => {
+                Ok(()) => is_logged = false,
+                Err(error) if is_logged => {
                     tracing::debug!(%error, "http.listen: still cannot store where the batch begins");
                 }
                 Err(error) => {
-                    is_told = true;
+                    is_logged = true;
                     tracing::warn!(
                         %error,
                         "http.listen: cannot store where the batch begins: after a restart the page may count another"
@@ -167,7 +167,7 @@ impl Looks {
         Ok(())
     }
 
-    async fn look(&self, memory: &mut Memory) -> Result<Snapshot, StoreError> {
+    async fn look(&self, memory: &mut Remembered) -> Result<Snapshot, StoreError> {
         let before = match memory.marks {
             Some(marks) => marks,
             None => {

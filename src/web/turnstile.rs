@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 /// over however many connections, and who hangs up sooner has learnt nothing.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How many may wait. The one too many is told so at once.
+/// How many may wait. One too many is refused at once.
 const PLACES: usize = 8;
 
 /// Lets through one at a time, each after a pause.
@@ -21,7 +21,7 @@ pub(super) struct Turnstile {
 
 /// Leave to offer a token once. The next one's pause begins when it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
+pub(super) struct SignInTurn<'a> {
     _place: SemaphorePermit<'a>,
     _way: MutexGuard<'a, ()>,
 }
@@ -43,11 +43,11 @@ impl Turnstile {
 
     /// Waits for a turn; none where too many wait. The pause comes before the token is
     /// looked at, so that a right one is not told from a wrong one by the time it takes.
-    pub async fn pass(&self) -> Option<Turn<'_>> {
+    pub async fn pass(&self) -> Option<SignInTurn<'_>> {
         let place = self.places.try_acquire().ok()?;
         let way = self.way.lock().await;
         tokio::time::sleep(self.pause).await;
-        Some(Turn {
+        Some(SignInTurn {
             _place: place,
             _way: way,
         })

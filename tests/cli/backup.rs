@@ -116,13 +116,16 @@ fn signalled(place: &Place, line: &str, signal: rustix::process::Signal) -> (Opt
         }
     }
     let output = child.wait_with_output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
     let code = output.status.code();
     if code == Some(0) && place.path("copy.db").exists() {
         std::fs::remove_file(place.path("copy.db")).unwrap();
         return signalled(place, line, signal);
     }
-    (code.or(output.status.signal().map(|signal| -signal)), told)
+    (
+        code.or(output.status.signal().map(|signal| -signal)),
+        printed,
+    )
 }
 
 #[cfg(target_os = "linux")]
@@ -140,20 +143,20 @@ async fn a_backup_that_is_stopped_leaves_nothing_and_what_a_killed_one_left_is_n
         .await;
     let backup = "exec \"$0\" backup copy.db";
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        let (code, told) = signalled(&place, backup, signal);
-        assert_eq!(code, Some(1), "{signal:?}: {told}");
+        let (code, printed) = signalled(&place, backup, signal);
+        assert_eq!(code, Some(1), "{signal:?}: {printed}");
         assert!(
-            told.contains("stopped before the backup was done"),
-            "{told}"
+            printed.contains("stopped before the backup was done"),
+            "{printed}"
         );
         assert_eq!(hidden(&place), Vec::<String>::new(), "{signal:?}");
     }
     // As `nohup` has it, the terminal's end is no reason to stop.
     let nohup = "trap '' HUP; exec \"$0\" backup nohup.db";
-    let (code, told) = signalled(&place, nohup, Signal::HUP);
-    assert_eq!(code, Some(0), "{told}");
-    let (code, told) = signalled(&place, backup, Signal::KILL);
-    assert_eq!(code, Some(-9), "{told}");
+    let (code, printed) = signalled(&place, nohup, Signal::HUP);
+    assert_eq!(code, Some(0), "{printed}");
+    let (code, printed) = signalled(&place, backup, Signal::KILL);
+    assert_eq!(code, Some(-9), "{printed}");
     let left = hidden(&place);
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(!place.path("copy.db").exists());

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use parserd::simulator::server::{Server, ServerHandle};
-use parserd::simulator::{Faults, Rule, Simulator, WorldConfig};
+use parserd::simulator::{FaultRule, Faults, Simulator, WorldConfig};
 
 use super::place::{KEY, Place, job_line, out_of_credits};
 
 async fn simulator(rules: &[&str]) -> ServerHandle {
-    let rules: Vec<Rule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+    let rules: Vec<FaultRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
     let world = WorldConfig {
         key: KEY.to_owned(),
         ..WorldConfig::default()

@@ -289,8 +289,8 @@ fn that_nobody_reads_changes_no_verdict() {
         drop(reader);
         let mut command = place.command(args);
         let ended = command.envs(key).stdout(writer).output().unwrap();
-        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert_eq!(ended.status.code(), Some(code), "{args:?}: {told}");
+        let printed = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(code), "{args:?}: {printed}");
     }
 }
 

@@ -184,7 +184,7 @@ async fn to_cancel_a_create_in_doubt_says_what_is_given_up_and_status_counts_it(
         .await;
     let status = || place.run(&["status", "--json"]).is(0).json();
     assert_eq!(status()["given_up"]["creates"], 0);
-    let told = [
+    let output = [
         "job 1: a create is in doubt, sent as \"a_pd_tag\"",
         "if it made a parser, 30,000 credits are paid for it",
         "`parserd resolve 1`",
@@ -192,11 +192,11 @@ async fn to_cancel_a_create_in_doubt_says_what_is_given_up_and_status_counts_it(
     place
         .run(&["cancel", "--dry-run", "a"])
         .is(0)
-        .says(&told)
+        .says(&output)
         .says(&["1 job would be cancelled; dry run"]);
     assert_eq!(place.state("a"), "PARKED");
     // Of the others nothing is in doubt.
-    let ended = place.run(&["cancel", "a", "b", "c"]).is(0).says(&told);
+    let ended = place.run(&["cancel", "a", "b", "c"]).is(0).says(&output);
     assert_eq!(ended.err.matches("is in doubt").count(), 1, "{}", ended.err);
     ended.says(&["3 jobs cancelled"]);
     let given_up = serde_json::json!({"creates": 1, "credits": 30_000});

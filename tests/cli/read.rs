@@ -79,8 +79,8 @@ async fn a_list_that_cannot_be_had_is_told_and_no_create_is_promised() {
              '{\"since\":1700000000000,\"http_status\":200,\"why\":\"it is an object\"}')",
         )
         .await;
-    let told = place.run(&["status"]).is(0);
-    told.prints(&[
+    let output = place.run(&["status"]).is(0);
+    output.prints(&[
         "No list of the account",
         "since 2023-11-14T22:13:20",
         "HTTP 200: it is an object",

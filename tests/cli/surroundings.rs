@@ -212,8 +212,8 @@ fn a_device_is_no_database_and_a_capital_m_no_unit() {
         ] {
             let args = [&["--set", setting][..], command].concat();
             let ended = place.run_with(&[("PARSERD__API__KEY", KEY)], &args).is(78);
-            let told = ended.out + &ended.err;
-            assert!(told.contains(words), "{args:?}: {told}");
+            let printed = ended.out + &ended.err;
+            assert!(printed.contains(words), "{args:?}: {printed}");
         }
     }
 }
@@ -234,9 +234,9 @@ fn a_disk_with_little_room_is_told() {
         .output();
     match ended {
         Ok(ended) if !String::from_utf8_lossy(&ended.stdout).is_empty() => {
-            let told = String::from_utf8_lossy(&ended.stdout).into_owned();
-            assert!(told.contains("warn disk: 4 MB free"), "{told}");
-            assert!(told.contains("make room there"), "{told}");
+            let printed = String::from_utf8_lossy(&ended.stdout).into_owned();
+            assert!(printed.contains("warn disk: 4 MB free"), "{printed}");
+            assert!(printed.contains("make room there"), "{printed}");
         }
         ended => println!("not run: no mount namespace ({ended:?})"),
     }

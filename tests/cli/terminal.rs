@@ -89,14 +89,14 @@ async fn some_jobs() -> Place {
 async fn states_have_colour_on_a_terminal_only_and_not_where_that_is_unwanted() {
     let place = some_jobs().await;
     for args in [&["jobs"][..], &["status"], &["show", "broken"]] {
-        let told = on_terminal(&place, args);
-        assert!(told.contains(ESCAPE), "{args:?}: {told}");
-        assert!(told.contains("FAILED"), "{args:?}: {told}");
+        let output = on_terminal(&place, args);
+        assert!(output.contains(ESCAPE), "{args:?}: {output}");
+        assert!(output.contains("FAILED"), "{args:?}: {output}");
         for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
             let mut command = place.command(args);
             command.env("TERM", "xterm-256color").env(name, value);
-            let told = shown(command);
-            assert!(!told.contains(ESCAPE), "{args:?} {name}: {told}");
+            let output = shown(command);
+            assert!(!output.contains(ESCAPE), "{args:?} {name}: {output}");
         }
         let piped = place.run_with(&[("TERM", "xterm-256color")], args).is(0);
         assert!(!piped.out.contains(ESCAPE), "{args:?}: {}", piped.out);
@@ -108,10 +108,10 @@ async fn a_table_is_as_wide_as_the_terminal_at_the_most() {
     let place = some_jobs().await;
     let mut command = place.command(&["jobs"]);
     command.env("TERM", "dumb");
-    let told = shown(command);
-    assert!(told.contains("FAILED generation_failed"), "{told}");
-    assert!(told.contains("a-name-"), "{told}");
-    for line in told.lines() {
+    let output = shown(command);
+    assert!(output.contains("FAILED generation_failed"), "{output}");
+    assert!(output.contains("a-name-"), "{output}");
+    for line in output.lines() {
         assert!(line.chars().count() <= 60, "{line}");
     }
 }
@@ -124,11 +124,14 @@ async fn a_narrow_terminal_has_few_columns_and_short_lines() {
         for args in [&["jobs"][..], &["status"], &["plan", "more.jsonl"]] {
             let mut command = place.command(args);
             command.env("TERM", "dumb");
-            let told = shown_at(width, command);
-            for line in told.lines() {
+            let output = shown_at(width, command);
+            for line in output.lines() {
                 let is_a_word = !line.trim().contains(' ');
                 let columns = line.chars().count();
-                assert!(columns <= usize::from(width) || is_a_word, "{line}\n{told}");
+                assert!(
+                    columns <= usize::from(width) || is_a_word,
+                    "{line}\n{output}"
+                );
             }
         }
     }
@@ -137,8 +140,8 @@ async fn a_narrow_terminal_has_few_columns_and_short_lines() {
         command.env("TERM", "dumb");
         shown_at(width, command)
     };
-    let heading = |told: String| -> Vec<String> {
-        let first = told.lines().next().unwrap_or_default();
+    let heading = |output: String| -> Vec<String> {
+        let first = output.lines().next().unwrap_or_default();
         first.split_whitespace().map(str::to_owned).collect()
     };
     assert_eq!(heading(jobs(40)), ["ID", "NAME", "STATE"]);
@@ -162,23 +165,23 @@ async fn a_person_is_asked_before_two_jobs_are_paid_for_and_a_script_is_not() {
     let answered = |args: &[&str], answer: &str| {
         let (mut child, mut terminal) = begun_with(120, place.command(args), true);
         terminal.write_all(answer.as_bytes()).unwrap();
-        let told = read_all(terminal);
-        (child.wait().unwrap().code(), told)
+        let output = read_all(terminal);
+        (child.wait().unwrap().code(), output)
     };
     let both = ["retry", "a", "b"];
     for answer in ["n\n", "\n", "\u{4}"] {
-        let (code, told) = answered(&both, answer);
-        assert_eq!(code, Some(1), "{told}");
+        let (code, output) = answered(&both, answer);
+        assert_eq!(code, Some(1), "{output}");
         let question = "retry 2 jobs, for up to 2 x 30,000 = 60,000 credits? [y/N]";
-        assert!(told.contains(question), "{told}");
-        assert!(told.contains("nothing was changed"), "{told}");
+        assert!(output.contains(question), "{output}");
+        assert!(output.contains("nothing was changed"), "{output}");
         assert_eq!(place.state("a"), "FAILED");
     }
     // One job, and what costs nothing, is asked about no more than what is known to be meant.
-    let (code, told) = answered(&["retry", "a"], "");
-    assert!(code == Some(0) && !told.contains('?'), "{told}");
-    let (code, told) = answered(&["cancel", "a"], "");
-    assert!(code == Some(0) && !told.contains('?'), "{told}");
+    let (code, output) = answered(&["retry", "a"], "");
+    assert!(code == Some(0) && !output.contains('?'), "{output}");
+    let (code, output) = answered(&["cancel", "a"], "");
+    assert!(code == Some(0) && !output.contains('?'), "{output}");
     place
         .jobs(vec![
             ("c", generation_failed("c")),
@@ -186,12 +189,12 @@ async fn a_person_is_asked_before_two_jobs_are_paid_for_and_a_script_is_not() {
             ("e", out_of_credits("e")),
         ])
         .await;
-    let (code, told) = answered(&["retry", "b", "c"], "y\n");
-    assert_eq!(code, Some(0), "{told}");
+    let (code, output) = answered(&["retry", "b", "c"], "y\n");
+    assert_eq!(code, Some(0), "{output}");
     assert_eq!(place.state("b"), "QUEUED");
     let held = ["resume", "--state", "PARKED", "--all", "--yes"];
-    let (code, told) = answered(&held, "");
-    assert!(code == Some(0) && !told.contains('?'), "{told}");
+    let (code, output) = answered(&held, "");
+    assert!(code == Some(0) && !output.contains('?'), "{output}");
     assert_eq!(place.state("d"), "QUEUED");
 }
 
@@ -199,17 +202,17 @@ async fn a_person_is_asked_before_two_jobs_are_paid_for_and_a_script_is_not() {
 async fn watching_wipes_nothing_that_was_scrolled_away() {
     let place = some_jobs().await;
     let (mut child, mut terminal) = begun(80, place.command(&["status", "--watch"]));
-    let (mut told, mut piece) = (String::new(), [0; 4096]);
+    let (mut output, mut piece) = (String::new(), [0; 4096]);
     // Drawn twice: the second time over the first.
-    while told.matches("\u{1b}[H").count() < 2 {
+    while output.matches("\u{1b}[H").count() < 2 {
         let read = terminal.read(&mut piece).unwrap();
-        told.push_str(&String::from_utf8_lossy(&piece[..read]));
+        output.push_str(&String::from_utf8_lossy(&piece[..read]));
     }
     let id = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(told.contains("\u{1b}[H\u{1b}[J"), "{told:?}");
-    assert!(!told.contains("\u{1b}[3J"), "{told:?}");
+    assert!(output.contains("\u{1b}[H\u{1b}[J"), "{output:?}");
+    assert!(!output.contains("\u{1b}[3J"), "{output:?}");
 }
 
 #[test]
@@ -219,10 +222,10 @@ fn a_long_file_has_a_bar_and_in_a_pipe_none() {
     place.file("jobs.jsonl", &lines.join("\n"));
     let piped = place.run(&["enqueue", "jobs.jsonl", "--dry-run"]).is(0);
     assert!(!piped.err.contains("checking"), "{}", piped.err);
-    let told = on_terminal(&place, &["enqueue", "jobs.jsonl"]);
-    assert!(told.contains("checking jobs.jsonl"), "{told}");
-    let last = told.lines().last().unwrap();
-    assert!(last.contains("5,000 added"), "{told}");
+    let output = on_terminal(&place, &["enqueue", "jobs.jsonl"]);
+    assert!(output.contains("checking jobs.jsonl"), "{output}");
+    let last = output.lines().last().unwrap();
+    assert!(last.contains("5,000 added"), "{output}");
 }
 
 #[test]
@@ -231,10 +234,10 @@ fn the_demo_shows_a_bar_under_its_lines_and_ends_with_0() {
     let mut command = place.command(&["demo"]);
     command.env("TERM", "xterm-256color");
     let (mut child, terminal) = begun(60, command);
-    let told = read_all(terminal);
-    assert!(told.contains(" done  "), "{told}");
-    assert!(told.contains("0 jobs were paid twice"), "{told}");
+    let output = read_all(terminal);
+    assert!(output.contains(" done  "), "{output}");
+    assert!(output.contains("0 jobs were paid twice"), "{output}");
     // One job is bound to fail: that is no fault of the demo.
-    assert!(told.contains("FAILED"), "{told}");
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{told}");
+    assert!(output.contains("FAILED"), "{output}");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{output}");
 }

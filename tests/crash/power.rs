@@ -142,8 +142,8 @@ async fn faults_of_images(record: &Record, cuts: &[Cut], syncs: Syncs) -> Vec<Ve
                 Ok(image) => faults_of(record, *cut, &image),
                 Err(error) => vec![error],
             };
-            let told = faults.iter().map(|fault| format!("{cut:?}: {fault}"));
-            told.collect()
+            let output = faults.iter().map(|fault| format!("{cut:?}: {fault}"));
+            output.collect()
         })
         .buffer_unordered(AT_ONCE)
         .collect()

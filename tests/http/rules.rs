@@ -20,7 +20,7 @@ fn named(text: &str) -> BTreeSet<String> {
 }
 
 /// The names that can be asked for, with what histograms add.
-fn told(metrics: &str) -> BTreeSet<String> {
+fn output(metrics: &str) -> BTreeSet<String> {
     let types = metrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
@@ -44,7 +44,7 @@ async fn rules_and_dashboard_name_only_what_is_told() {
     site.await_metric("parserd_jobs{state=\"FAILED\"}", 1.0)
         .await;
     let (_, metrics) = site.get("/metrics").await;
-    let told = told(&metrics);
+    let output = output(&metrics);
     site.closed().await;
     let explained: BTreeSet<_> = WATCHING
         .lines()
@@ -70,8 +70,8 @@ async fn rules_and_dashboard_name_only_what_is_told() {
     }
     assert!(queries.len() > 12, "{queries:?}");
     for text in queries.iter().map(String::as_str).chain([RULES]) {
-        let unknown: Vec<_> = named(text).difference(&told).cloned().collect();
-        assert!(unknown.is_empty(), "{unknown:?} of {text} in {told:?}");
+        let unknown: Vec<_> = named(text).difference(&output).cloned().collect();
+        assert!(unknown.is_empty(), "{unknown:?} of {text} in {output:?}");
     }
     let shown: BTreeSet<_> = queries.iter().flat_map(|query| named(query)).collect();
     assert!(shown.len() > 12, "{shown:?}");

@@ -141,7 +141,7 @@ fn the_same_ids_elsewhere_pay_nothing_twice() {
     let home = bench.fake.url();
     bench.set("api.base_url", &home);
     let ended = bench.run(&["run", "--until-done"], MS(8000));
-    let told = format!(
+    let output = format!(
         "at the kill:\n{at_kill}\nat last:\n{}\n{}\n{}\n{:?}",
         bench.jobs_brief(),
         bench.events("away"),
@@ -151,7 +151,7 @@ fn the_same_ids_elsewhere_pay_nothing_twice() {
     assert_eq!(
         bench.fake.world().books.posts.len(),
         1,
-        "paid at home too\n{told}"
+        "paid at home too\n{output}"
     );
 }
 

@@ -125,8 +125,8 @@ fn cut(alter: Alter) {
     assert!(bench.audit().is_empty(), "{:#?}", bench.audit());
     assert_eq!(bench.spent(), CREDITS);
     let job = bench.job("a rather long name of a job which the service cuts");
-    let told = job.park_reason.as_deref() == Some("ambiguous") && ended.code == Some(4);
-    assert!(told || job.state == "FINISHED", "{job:?} {ended:?}");
+    let output = job.park_reason.as_deref() == Some("ambiguous") && ended.code == Some(4);
+    assert!(output || job.state == "FINISHED", "{job:?} {ended:?}");
 }
 
 fn a_name_cut_to_some_characters_is_never_paid_twice() {

@@ -299,7 +299,7 @@ fn made_elsewhere(answer: impl Fn(String) -> Reply, killed_at: &str) {
     let home = bench.fake.url();
     bench.set("api.base_url", &home);
     let ended = bench.run(&["run", "--until-done"], MS(5000));
-    let told = format!(
+    let output = format!(
         "{}\n{}\n{}",
         bench.jobs_brief(),
         bench.events("away"),
@@ -308,9 +308,9 @@ fn made_elsewhere(answer: impl Fn(String) -> Reply, killed_at: &str) {
     assert_eq!(
         bench.fake.world().books.posts.len(),
         1,
-        "paid at home too\n{told}"
+        "paid at home too\n{output}"
     );
-    assert_ne!(bench.job("away").state, "FAILED", "given up\n{told}");
+    assert_ne!(bench.job("away").state, "FAILED", "given up\n{output}");
     staging.does(|b| b.generation = Duration::ZERO);
     bench.set("api.base_url", &staging.url());
     bench.work(20);

@@ -105,8 +105,8 @@ fn soak(seed: u64) {
         }
         let asked = count(&bench.fake.world().books) > before;
         if asked && rng.u8(0..3) == 0 {
-            let (code, told) = daemon.stop(MS(10_000));
-            assert_eq!(code, Some(0), "after SIGTERM: {told}\n{}", tell(&bench));
+            let (code, output) = daemon.stop(MS(10_000));
+            assert_eq!(code, Some(0), "after SIGTERM: {output}\n{}", tell(&bench));
         } else {
             daemon.kill();
         }

@@ -50,8 +50,8 @@ async fn resolve(harness: &Harness, args: &[&str]) -> (Option<i32>, String, Stri
     use crate::common::program::{Program, parserd, stderr};
     let args = [&["resolve", "job-0"], args].concat();
     let output = Program::start(parserd(harness, &args)).ended().await;
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    (output.status.code(), told, stderr(&output))
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), printed, stderr(&output))
 }
 
 #[tokio::test]
@@ -75,17 +75,20 @@ async fn two_parsers_of_one_name_after_a_lost_answer_are_for_a_person_who_settle
         };
         simulator.world.insert_parser(0, inserted)
     });
-    let (code, told, said) = resolve(&harness, &[]).await;
+    let (code, printed, said) = resolve(&harness, &[]).await;
     assert_eq!(code, Some(0), "{said}");
     for parser in &own {
-        let line = told.lines().find(|line| line.contains(&parser.id)).unwrap();
+        let line = printed
+            .lines()
+            .find(|line| line.contains(&parser.id))
+            .unwrap();
         assert!(line.contains(&parser.name), "{line}");
         assert!(
             line.contains("FINISHED") && !line.contains("unknown"),
             "{line}"
         );
     }
-    assert!(!told.contains(&foreign), "{told}");
+    assert!(!printed.contains(&foreign), "{printed}");
     assert!(
         said.contains("2 parsers of the account have its name"),
         "{said}"

@@ -152,9 +152,12 @@ async fn a_read_only_database_is_told_and_loses_nothing() {
     disk.mount(&["-o", "remount,ro"]);
     let run = || Program::start(parserd(&harness, &["run", "--until-done"]));
     let output = run().ended().await;
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("p.db") && told.contains("write"), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(
+        printed.contains("p.db") && printed.contains("write"),
+        "{printed}"
+    );
     assert_eq!(harness.requests(Endpoint::Create), 0);
     disk.mount(&["-o", "remount,rw"]);
     let program = run();
@@ -184,9 +187,9 @@ async fn a_backup_to_a_full_disk_leaves_nothing() {
         format!("sqlite://{}", database.display()),
     );
     let output = Program::start(command).ended().await;
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("full"), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(printed.contains("full"), "{printed}");
     let left: Vec<_> = std::fs::read_dir(&disk.folder).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -254,9 +257,9 @@ async fn a_database_with_two_names_is_refused_by_both() {
         let url = format!("sqlite://{}", path.display());
         command.env("PARSERD__DATABASE__URL", url);
         let output = Program::start(command).ended().await;
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains("hard link"), "{told}");
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{printed}");
+        assert!(printed.contains("hard link"), "{printed}");
     }
     assert_eq!(harness.requests(Endpoint::Create), 0);
     std::fs::remove_file(other).unwrap();
@@ -293,10 +296,10 @@ async fn a_database_file_that_is_a_mount_is_refused_with_the_cure() {
             format!("sqlite://{}", file.display()),
         );
         let output = Program::start(command).ended().await;
-        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {told}");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {printed}");
         for words in ["mount point", "mount its folder instead"] {
-            assert!(told.contains(words), "{args:?}: {told}");
+            assert!(printed.contains(words), "{args:?}: {printed}");
         }
     }
     let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();

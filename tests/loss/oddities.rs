@@ -26,14 +26,14 @@ fn insert(harness: &Harness, name: &str, count: usize) {
 }
 
 /// What a command prints and says.
-async fn told(harness: &Harness, args: &[&str]) -> (String, String) {
+async fn text(harness: &Harness, args: &[&str]) -> (String, String) {
     let output = Program::start(parserd(harness, args)).ended().await;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     (printed, stderr(&output))
 }
 
 async fn status(harness: &Harness) -> Value {
-    let (printed, _) = told(harness, &["status", "--json"]).await;
+    let (printed, _) = text(harness, &["status", "--json"]).await;
     serde_json::from_str(&printed).unwrap()
 }
 
@@ -60,14 +60,14 @@ async fn a_second_parser_of_a_name_is_told_by_status_check_plan_and_log() {
     insert(&harness, &spec(0).remote_name(0, true), 1);
     // From a list of their own.
     for command in [["check"], ["plan"]] {
-        let (printed, _) = told(&harness, &command).await;
+        let (printed, _) = text(&harness, &command).await;
         assert!(printed.contains(WORDS), "{printed}");
     }
     harness.enqueue(3).await;
-    let (_, log) = told(&harness, &["run", "--until-done"]).await;
+    let (_, log) = text(&harness, &["run", "--until-done"]).await;
     harness.await_states(&[(JobState::Finished, 3)]).await;
     assert_eq!(log.matches(WORDS).count(), 1, "{log}");
-    let (printed, _) = told(&harness, &["status"]).await;
+    let (printed, _) = text(&harness, &["status"]).await;
     assert!(printed.contains(WORDS), "{printed}");
     let account = &status(&harness).await["account"];
     assert_eq!(kinds(&account["findings"]), ["unexplained_parsers"]);
@@ -84,7 +84,7 @@ async fn names_that_the_service_alters_and_lists_of_a_round_length_are_told() {
     harness.enqueue(1).await;
     harness.run_until_done().await;
     // One list of fifty says it at once, the daemon's only where the length stays.
-    let (printed, _) = told(&harness, &["check"]).await;
+    let (printed, _) = text(&harness, &["check"]).await;
     assert!(
         printed.contains("has 50 parsers, a suspiciously round number"),
         "{printed}"

@@ -47,10 +47,13 @@ async fn at_work(harness: &mut Harness) -> (Program, PathBuf) {
 /// It ends by itself, says why, and has sent no more than what was under way.
 async fn assert_ends(harness: &Harness, program: Program, words: &str) {
     let output = program.ended().await;
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("is not the one that was opened"), "{told}");
-    assert!(told.contains(words), "{told}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(
+        printed.contains("is not the one that was opened"),
+        "{printed}"
+    );
+    assert!(printed.contains(words), "{printed}");
     let sent = harness.requests(Endpoint::Create);
     assert!(sent < JOBS as u64, "it went on for {sent} creates");
 }

@@ -148,9 +148,9 @@ async fn a_restored_database_holds_creates_until_a_person_trusts_it() {
         assert!(stderr(&output).contains("--trust-database"));
         for command in ["status", "check"] {
             let output = Program::start(parserd(&harness, &[command])).ended().await;
-            let told = String::from_utf8_lossy(&output.stdout).into_owned();
-            assert!(told.contains(WORDS), "{command}: {told}");
-            assert!(told.contains("--trust-database"), "{command}: {told}");
+            let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(printed.contains(WORDS), "{command}: {printed}");
+            assert!(printed.contains("--trust-database"), "{command}: {printed}");
         }
         harness
             .await_states(&[(JobState::Finished, 4), (JobState::Queued, 6)])

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parserd::{
     engine::daemon::Until,
-    simulator::{Endpoint, Rule, WorldConfig},
+    simulator::{Endpoint, FaultRule, WorldConfig},
 };
 
 use super::rules::{Ending, Place, expected};
@@ -31,7 +31,7 @@ impl Cell {
     }
 
     /// The fault; none where the simulator's grammar has no such fault at this place.
-    pub fn rule(&self) -> Option<Rule> {
+    pub fn rule(&self) -> Option<FaultRule> {
         self.rule_text(1).parse().ok()
     }
 
@@ -67,9 +67,9 @@ impl Cell {
         let mut wrong = Vec::new();
         finish(&harness).await?;
         let mut seen = look(&harness, &ending, &mut wrong).await?;
-        let befell = harness.server.with(|simulator| simulator.faults.befell());
-        if befell.last() != Some(&1) {
-            wrong.push(format!("the fault befell {befell:?} requests"));
+        let applied = harness.server.with(|simulator| simulator.faults.applied());
+        if applied.last() != Some(&1) {
+            wrong.push(format!("the fault applied to {applied:?} requests"));
         }
         if let Some((posts, parsers)) = ending.retried {
             let retry = harness.sql("UPDATE jobs SET state = 'QUEUED'").await;
@@ -110,7 +110,7 @@ impl Cell {
         let fault = self.rule_text(if self.restarted { 1 } else { self.nth() });
         let first: Vec<String> = match self.restarted {
             // The first process is killed with the request under way. A create that
-            // made a parser would be adopted, and no second one sent to be befallen.
+            // made a parser would be adopted, and no second one sent to be hit by it.
             true if self.place == Place::Create => vec!["create lose before delay=1h".to_owned()],
             true => vec![format!(
                 "{} delay=1h nth={}",

@@ -1,7 +1,7 @@
 //! Every fault that the simulator knows, and the proof that none is left out.
 
 use parserd::simulator::{
-    Delivery, Rule,
+    Delivery, FaultRule,
     faults::{AnswerFault, Edit, Effect, NameChange, RetryAfter},
 };
 
@@ -197,8 +197,9 @@ fn every_kind_of_fault_that_the_simulator_knows_has_a_row() {
     let mut covered = Vec::new();
     for text in all(true) {
         // What is for one endpoint only is refused on the others.
-        let on = ["create", "list"].map(|endpoint| format!("{endpoint} {text}").parse::<Rule>());
-        let rules: Vec<Rule> = on.into_iter().flatten().collect();
+        let on =
+            ["create", "list"].map(|endpoint| format!("{endpoint} {text}").parse::<FaultRule>());
+        let rules: Vec<FaultRule> = on.into_iter().flatten().collect();
         assert!(!rules.is_empty(), "{text} is no fault");
         covered.extend(rules.iter().flat_map(|rule| kinds(&rule.effect)));
     }

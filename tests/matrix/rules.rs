@@ -1,8 +1,8 @@
 //! What must come of each cell: from the contract's tables, never from what was seen.
 
-use parserd::simulator::{Rule, faults::AnswerFault};
+use parserd::simulator::{FaultRule, faults::AnswerFault};
 
-/// The request that the fault befalls.
+/// The request that the fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// `POST /parsers`.
@@ -57,7 +57,7 @@ const REJECTIONS: &[u16] = &[400, 404, 405, 409, 410, 413, 415, 422];
 ///
 /// A fault of a read costs nothing and fails nothing: it is asked again. A fault of a
 /// create is followed by another create if, and only if, the first made nothing.
-pub fn expected(place: Place, rule: &Rule, restarted: bool) -> Ending {
+pub fn expected(place: Place, rule: &FaultRule, restarted: bool) -> Ending {
     let finished = |posts| Ending {
         state: "FINISHED",
         kind: "",

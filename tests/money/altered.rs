@@ -82,12 +82,12 @@ async fn where_a_cut_may_have_taken_the_tag_a_person_is_told_which_parser_it_may
         let made = harness
             .server
             .with(|simulator| simulator.world.parsers(i64::MAX).remove(0).id);
-        let told = harness
+        let output = harness
             .sql("SELECT park_reason || ' ' || candidates || ' ' || error_message FROM jobs")
             .await
             .unwrap();
-        assert!(told[0].starts_with("ambiguous "), "{told:?}");
-        assert_eq!(told[0].matches(&made).count(), 2, "{told:?}");
+        assert!(output[0].starts_with("ambiguous "), "{output:?}");
+        assert_eq!(output[0].matches(&made).count(), 2, "{output:?}");
         // A lost database does not pay for it either.
         super::lose_database(&harness);
         harness.store().await.close().await;
@@ -131,10 +131,10 @@ async fn a_parser_that_nothing_explains_and_that_came_since_is_no_absence() {
     });
     running.ended().await;
     assert_eq!(harness.requests(Endpoint::Create), 1);
-    let told = harness
+    let output = harness
         .sql("SELECT state || ' ' || park_reason || ' ' || error_message FROM jobs")
         .await
         .unwrap();
-    assert!(told[0].starts_with("PARKED ambiguous "), "{told:?}");
-    assert!(told[0].contains("nothing explains"), "{told:?}");
+    assert!(output[0].starts_with("PARKED ambiguous "), "{output:?}");
+    assert!(output[0].contains("nothing explains"), "{output:?}");
 }

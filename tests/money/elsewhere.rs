@@ -59,9 +59,9 @@ async fn another_address_for_a_while_fails_no_job_and_pays_for_none_again() {
             .unwrap();
         assert!(failed.is_empty(), "{failed:?}");
         let store = harness.store().await;
-        let told = store.elsewhere().await.unwrap().unwrap();
+        let output = store.elsewhere().await.unwrap().unwrap();
         store.close().await;
-        assert_eq!(told.generating + told.in_doubt, 2, "{told:?}");
+        assert_eq!(output.generating + output.in_doubt, 2, "{output:?}");
         // Back again: what was parked for want of proof is looked for, for nothing.
         harness.settings = right;
         harness.server.with(|simulator| simulator.faults.clear());

@@ -8,12 +8,12 @@ use crate::api::text::{CAP_BYTES, CUT_MARK};
 
 const NOW: UnixMs = 1_700_000_000_000; // Tue, 14 Nov 2023 22:13:20 GMT
 
-fn answer(status: u16, body: &str) -> Reply {
+fn answer(status: u16, body: &str) -> RawReply {
     ended(status, body, BodyEnd::Complete)
 }
 
-fn ended(status: u16, body: &str, end: BodyEnd) -> Reply {
-    Ok(Answer {
+fn ended(status: u16, body: &str, end: BodyEnd) -> RawReply {
+    Ok(RawAnswer {
         status,
         retry_after: None,
         body: Body {
@@ -27,7 +27,7 @@ fn cut() -> BodyEnd {
     BodyEnd::Cut("connection reset".to_owned())
 }
 
-fn create_of(reply: Reply) -> CreateOutcome {
+fn create_of(reply: RawReply) -> CreateOutcome {
     create(reply, NOW, &Quoter::default())
 }
 
@@ -269,7 +269,7 @@ fn retry_after_is_seconds_or_a_date_and_nonsense_is_none() {
         ("1.5", None),
         ("soon", None),
     ] {
-        let reply = Ok(Answer {
+        let reply = Ok(RawAnswer {
             status: 429,
             retry_after: Some(header.to_owned()),
             body: Body {
@@ -299,7 +299,7 @@ fn a_5xx_that_asks_for_a_wait_is_told_from_one_that_does_not() {
         (301, Some("7"), None),
     ] {
         let reply = |header: Option<&str>| {
-            answer(status, "later").map(|answer| Answer {
+            answer(status, "later").map(|answer| RawAnswer {
                 retry_after: header.map(ToOwned::to_owned),
                 ..answer
             })

@@ -5,7 +5,7 @@ mod server;
 
 use serde_json::value::RawValue;
 
-use self::server::{Act, Server, http};
+use self::server::{Act, TestServer, http};
 use super::*;
 use crate::core::outcome::DoubtCause;
 
@@ -58,7 +58,7 @@ fn lost(outcome: CreateOutcome) -> ErrorDetail {
 #[tokio::test]
 async fn a_create_posts_the_specification_with_the_key_in_its_body() {
     let created = http("201 Created", "", r#"{"id":"p1","version":0}"#);
-    let server = Server::playing([Act::Answer(created)]).await;
+    let server = TestServer::playing([Act::RawAnswer(created)]).await;
     let raw = |json: &str| RawValue::from_string(json.to_owned()).ok();
     let request = CreateRequest {
         scraper_params: raw(r#"{"render": true}"#),
@@ -91,9 +91,9 @@ async fn a_create_posts_the_specification_with_the_key_in_its_body() {
 
 #[tokio::test]
 async fn a_poll_and_a_list_carry_the_key_in_the_query() {
-    let server = Server::playing([
-        Act::Answer(http("200 OK", "", r#"{"status":"FINISHED"}"#)),
-        Act::Answer(http("200 OK", "", r#"[{"id":"p1","name":"n"}]"#)),
+    let server = TestServer::playing([
+        Act::RawAnswer(http("200 OK", "", r#"{"status":"FINISHED"}"#)),
+        Act::RawAnswer(http("200 OK", "", r#"[{"id":"p1","name":"n"}]"#)),
     ])
     .await;
     let client = client(&server.url);
@@ -120,8 +120,8 @@ async fn an_id_is_one_segment_of_the_path_whatever_it_holds() {
         ("...", "..."),
         ("é \\", "%C3%A9%20%5C"),
     ];
-    let acts = ids.map(|_| Act::Answer(http("404 Not Found", "", "gone")));
-    let server = Server::playing(acts).await;
+    let acts = ids.map(|_| Act::RawAnswer(http("404 Not Found", "", "gone")));
+    let server = TestServer::playing(acts).await;
     let client = client(&server.url);
     for (text, _) in ids {
         let outcome = client.details(&id(text)).await;
@@ -135,7 +135,7 @@ async fn an_id_is_one_segment_of_the_path_whatever_it_holds() {
 
 #[tokio::test]
 async fn an_id_that_would_lead_to_another_path_is_not_asked_for() {
-    let server = Server::playing([]).await;
+    let server = TestServer::playing([]).await;
     let client = client(&server.url);
     for text in ["", ".", ".."] {
         match client.details(&id(text)).await {
@@ -150,9 +150,9 @@ async fn an_id_that_would_lead_to_another_path_is_not_asked_for() {
 async fn an_account_page_is_asked_with_the_key_that_no_word_of_it_repeats() {
     let page = r#"{"requestLimit":9,"requestCount":2}"#;
     let echo = format!("no page for {KEY} ?api_key={KEY_IN_QUERY}");
-    let server = Server::playing([
-        Act::Answer(http("200 OK", "", page)),
-        Act::Answer(http("404 Not Found", "", &echo)),
+    let server = TestServer::playing([
+        Act::RawAnswer(http("200 OK", "", page)),
+        Act::RawAnswer(http("404 Not Found", "", &echo)),
     ])
     .await;
     let nowhere = client(&server.url).account().await;
@@ -164,8 +164,11 @@ async fn an_account_page_is_asked_with_the_key_that_no_word_of_it_repeats() {
     .unwrap();
     let left = client.account().await;
     assert_eq!(left, Some(AccountOutcome::Left { credits: 7 }));
-    let told = format!("{:?} {client:?}", client.account().await);
-    assert!(told.contains("404") && !told.contains("SECRET"), "{told}");
+    let output = format!("{:?} {client:?}", client.account().await);
+    assert!(
+        output.contains("404") && !output.contains("SECRET"),
+        "{output}"
+    );
     let expected = format!("GET /some/account?api_key={KEY_IN_QUERY} HTTP/1.1");
     for seen in server.seen() {
         assert_eq!(seen.request_line(), expected);

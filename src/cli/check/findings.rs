@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::Exit;
 use crate::core::text::escaped;
 use crate::{
-    cli::output::{Out, say},
+    cli::output::{Out, print_message},
     present::format::count,
 };
 
@@ -18,7 +18,7 @@ pub(super) enum Level {
 }
 
 #[derive(Debug, Serialize)]
-struct Finding {
+struct CheckFinding {
     check: &'static str,
     level: Level,
     /// What is the case, or the cause of a fault.
@@ -28,17 +28,17 @@ struct Finding {
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
+struct CheckReport {
     ok: bool,
-    checks: Vec<Finding>,
+    checks: Vec<CheckFinding>,
 }
 
-/// Collects findings, and tells them.
+/// Collects findings, and prints them.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     out: Out,
     json: bool,
-    findings: Vec<Finding>,
+    findings: Vec<CheckFinding>,
 }
 
 impl Checker {
@@ -50,7 +50,7 @@ impl Checker {
         }
     }
 
-    /// Notes a finding, and tells it at once: the next may take its time.
+    /// Notes a finding, and prints it at once: the next may take its time.
     pub(super) fn note(
         &mut self,
         check: &'static str,
@@ -58,7 +58,7 @@ impl Checker {
         detail: impl AsRef<str>,
         cure: Option<&str>,
     ) -> anyhow::Result<()> {
-        let finding = Finding {
+        let finding = CheckFinding {
             check,
             level,
             detail: escaped(detail.as_ref()),
@@ -121,13 +121,13 @@ impl Checker {
             exit
         };
         if self.json {
-            self.out.json(&Report {
+            self.out.json(&CheckReport {
                 ok: faults == 0,
                 checks: self.findings,
             })?;
         }
         self.out.flush()?;
-        say(&match (faults, warnings) {
+        print_message(&match (faults, warnings) {
             (0, 0) => "all is well".to_owned(),
             _ => format!("{}, {}", count(faults, "fault"), count(warnings, "warning")),
         });

@@ -38,7 +38,7 @@ impl Checker {
     }
 
     fn file_system(&mut self, folder: &Path) -> anyhow::Result<()> {
-        // That it cannot be looked at is told with the database.
+        // That it cannot be looked at is reported with the database.
         let Some(name) = shared_file_system(folder) else {
             return Ok(());
         };
@@ -60,18 +60,18 @@ impl Checker {
             return Ok(());
         };
         let free = found.f_bavail.saturating_mul(found.f_frsize);
-        let told = format!(
+        let text = format!(
             "{} MB free for the database",
             grouped((free / MEGABYTE).cast_signed())
         );
         if free < LITTLE_ROOM_BYTES {
             self.warn(
                 NAME,
-                told,
+                text,
                 "make room there, or move the database (database.url)",
             )
         } else {
-            self.ok(NAME, told)
+            self.ok(NAME, text)
         }
     }
 
@@ -95,7 +95,7 @@ impl Checker {
 
     /// Backups go anywhere; those beside the database can be found.
     fn leftovers(&mut self, folder: &Path) -> anyhow::Result<()> {
-        // That the folder cannot be read is told with the database.
+        // That the directory cannot be read is reported with the database.
         let Ok(found) = leftovers(folder) else {
             return Ok(());
         };
@@ -115,13 +115,13 @@ impl Checker {
 
     /// parserd has its own SQLite; the `sqlite3` of the recipes has another.
     fn other_sqlite(&mut self) -> anyhow::Result<()> {
-        let told = std::process::Command::new("sqlite3")
+        let text = std::process::Command::new("sqlite3")
             .arg("--version")
             .output();
         // Without one there is nothing to be wrong.
-        let Ok(told) = told else { return Ok(()) };
-        let told = String::from_utf8_lossy(&told.stdout).into_owned();
-        match version(&told) {
+        let Ok(text) = text else { return Ok(()) };
+        let text = String::from_utf8_lossy(&text.stdout).into_owned();
+        match version(&text) {
             Some(found) if found < OLDEST_SQLITE => self.warn(
                 "sqlite3",
                 format!(
@@ -143,7 +143,7 @@ fn owners(database: &Path) -> Option<String> {
     let own = rustix::process::geteuid().as_raw();
     let found = ["", "-wal", "-shm"].iter().filter_map(|end| {
         let file = beside(database, end).metadata().ok()?;
-        // What a group shares may be anyone's; who is not of it is told so elsewhere.
+        // What a group shares may be anyone's; who is not in it is told elsewhere.
         (file.mode() & 0o060 != 0o060).then(|| (*end, file.uid()))
     });
     strangers(&found.collect::<Vec<_>>(), own)
@@ -162,17 +162,17 @@ fn strangers(found: &[(&str, u32)], own: u32) -> Option<String> {
     if !is_mixed && (own == 0 || *first == own) {
         return None;
     }
-    let told = found.iter().map(|(end, owner)| match *end {
+    let text = found.iter().map(|(end, owner)| match *end {
         "" => format!("the database belongs to user {owner}"),
         end => format!("its {end} to user {owner}"),
     });
-    let told: Vec<_> = told.collect();
-    Some(format!("{}, and this is user {own}", told.join(", ")))
+    let text: Vec<_> = text.collect();
+    Some(format!("{}, and this is user {own}", text.join(", ")))
 }
 
 /// The first two numbers of what `sqlite3 --version` prints.
-fn version(told: &str) -> Option<(u32, u32)> {
-    let mut numbers = told.split_whitespace().next()?.split('.');
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_whitespace().next()?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn files_of_several_users_or_of_another_one_are_told() {
-        for (found, own, told) in [
+        for (found, own, text) in [
             (&[][..], 7, false),
             (&[("", 7)], 7, false),
             (&[("", 7), ("-wal", 7)], 7, false),
@@ -191,21 +191,21 @@ mod tests {
             (&[("", 7), ("-wal", 0)], 7, true),
             (&[("", 7), ("-wal", 0)], 0, true),
         ] {
-            assert_eq!(strangers(found, own).is_some(), told, "{found:?} {own}");
+            assert_eq!(strangers(found, own).is_some(), text, "{found:?} {own}");
         }
-        let told = strangers(&[("", 7), ("-wal", 0)], 7).unwrap();
-        assert!(told.contains("-wal to user 0"), "{told}");
+        let text = strangers(&[("", 7), ("-wal", 0)], 7).unwrap();
+        assert!(text.contains("-wal to user 0"), "{text}");
     }
 
     #[test]
     fn a_version_is_read_from_what_sqlite3_prints() {
-        for (told, expected) in [
+        for (text, expected) in [
             ("3.37.2 2022-01-06 13:25:41 872ba256\n", Some((3, 37))),
             ("3.45.1 2024-01-30", Some((3, 45))),
             ("", None),
             ("unknown", None),
         ] {
-            assert_eq!(version(told), expected, "{told}");
+            assert_eq!(version(text), expected, "{text}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::core::outcome::{
 };
 use crate::present::format::{count, grouped, span};
 
-/// A service that takes longer than this to list parsers is no service to wait for here.
+/// A service that takes longer than this to list parsers is not waited for here.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Clocks further apart than this are worth a word: waits are counted by this one, days of
@@ -40,13 +40,13 @@ impl Checker {
         let client = match Client::new(config) {
             Ok(client) => client,
             Err(error) => {
-                let told = error.to_string();
-                let cure = if told.to_lowercase().contains("certificate") {
+                let error_text = error.to_string();
+                let cure = if error_text.to_lowercase().contains("certificate") {
                     "install the system's CA certificates (ca-certificates)"
                 } else {
                     "correct api.base_url, api.account_url and api.key"
                 };
-                self.fail(NAME, told, cure)?;
+                self.fail(NAME, error_text, cure)?;
                 return Ok(None);
             }
         };
@@ -98,13 +98,13 @@ impl Checker {
                 NAME,
                 format!(
                     "a proxy or a portal answers in the service's place: {}",
-                    said(words)
+                    words
                 ),
                 "allow connections to the service without it, or correct api.base_url",
             ),
             Some(500..) => self.fail(
                 NAME,
-                said(words),
+                words.to_string(),
                 "none here: the service has trouble, try again later",
             ),
             Some(_) => self.fail(
@@ -112,7 +112,7 @@ impl Checker {
                 format!(
                     "{url} does not answer as the AI Parser API: {}; without the account's \
                      list no create is sent",
-                    said(words)
+                    words
                 ),
                 "correct api.base_url; if it is right, tell the service's support",
             ),
@@ -157,7 +157,7 @@ impl Checker {
             }
             AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words) => self.warn(
                 NAME,
-                format!("the credits left cannot be looked up: {}", said(&words)),
+                format!("the credits left cannot be looked up: {words}"),
                 "correct api.account_url, or set it to \"\"; parserd works without it",
             ),
         }
@@ -172,18 +172,18 @@ impl Checker {
         match refusal {
             Refusal::Unauthorized => self.fail(
                 name,
-                format!("it does not accept the key: {}", said(words)),
+                format!("it does not accept the key: {words}"),
                 "take the key from the dashboard, and put it where api.key or api.key_file says",
             ),
             Refusal::Credits | Refusal::AccountLimit => self.fail(
                 name,
-                format!("it says that the credits are exhausted: {}", said(words)),
+                format!("it says that the credits are exhausted: {words}"),
                 "add credits, then `parserd resume`; if these are not the API's own words, check \
                  for a proxy in between",
             ),
             Refusal::Throttled { .. } => self.warn(
                 name,
-                format!("it asks to slow down: {}", said(words)),
+                format!("it asks to slow down: {words}"),
                 "none is needed: parserd waits as it is asked to; lower workers.max_requests if it goes on",
             ),
         }
@@ -255,13 +255,6 @@ fn unreachable(words: &str) -> (&'static str, &'static str) {
             "the connection fails or breaks",
             "check network, proxy and firewall, or correct api.base_url",
         )
-    }
-}
-
-fn said(words: &ErrorDetail) -> String {
-    match words.status {
-        Some(status) => format!("HTTP {status}: {}", words.message),
-        None => words.message.clone(),
     }
 }
 

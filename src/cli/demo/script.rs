@@ -74,7 +74,7 @@ mod tests {
         assert!(FAULTS[0].ends_with(&format!("name={FAILS}")), "one name");
         let as_written = [("a", "FINISHED"), (FAILS, "FAILED")];
         assert_eq!(departures(&end(&as_written, 0)), [""; 0]);
-        for (jobs, paid_twice, told) in [
+        for (jobs, paid_twice, text) in [
             (&as_written[..], 1, "1 job paid for twice"),
             (
                 &[("a", "FINISHED"), (FAILS, "FINISHED")],
@@ -91,7 +91,7 @@ mod tests {
         ] {
             let departures = departures(&end(jobs, paid_twice));
             assert_eq!(departures.len(), 1, "{departures:?}");
-            assert!(departures[0].contains(told), "{departures:?}");
+            assert!(departures[0].contains(text), "{departures:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::SelectArgs;
 use crate::engine::operate::OperatorAction;
 use crate::present::remedies::is_parked_for;
 use crate::{
-    cli::output::say,
+    cli::output::print_message,
     clock::Clock,
     core::{
         budget::Budget,
@@ -20,12 +20,12 @@ const GATED: [ParkReason; 2] = [ParkReason::Credits, ParkReason::Unauthorized];
 
 /// Gates to open, and which jobs wait behind them beside those that were asked for.
 #[derive(Debug, Default)]
-pub(super) struct Gates {
+pub(super) struct GateSelection {
     closed: Vec<(Scope, Closure)>,
     others: usize,
 }
 
-impl Gates {
+impl GateSelection {
     /// Those that `resume` is to open: all, or where jobs are named, if they held one of them.
     pub(super) async fn of(
         store: &Store,
@@ -64,22 +64,22 @@ impl Gates {
     }
 
     /// Opens them, after the jobs: a daemon that saw them open would un-park the jobs itself,
-    /// and their number could not be told.
+    /// and their number could not be determined.
     pub(super) async fn open(&self, store: &Store) -> Result<(), StoreError> {
         for (scope, _) in &self.closed {
             store.set_gate(*scope, None).await?;
         }
-        self.tell("opened", Clock::system().now());
+        self.print("opened", Clock::system().now());
         Ok(())
     }
 
-    pub(super) fn tell(&self, done: &str, now: UnixMs) {
+    pub(super) fn print(&self, done: &str, now: UnixMs) {
         for (scope, closure) in &self.closed {
             let before = match scope {
                 Scope::Create => "creates",
                 Scope::Read => "polls and lists",
             };
-            say(&format!(
+            print_message(&format!(
                 "{done} the gate that held {before}: {}, closed {}",
                 closure.reason,
                 lasting(closure.since, now)

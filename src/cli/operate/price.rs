@@ -12,7 +12,7 @@ use crate::{
 /// Jobs by what taking them up again leads to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Price {
-    /// Created anew.
+    /// Created again.
     anew: usize,
     /// Of these, those with a parser that is asked for before another is paid for.
     had_parser: usize,
@@ -46,7 +46,7 @@ impl Price {
     /// What it leads to, a line for each kind of job.
     pub(super) fn lines(self, budget: &Budget) -> Vec<String> {
         let jobs = |number| count(number, "job");
-        let told = |number: usize, line: String| (number > 0).then_some(line);
+        let text = |number: usize, line: String| (number > 0).then_some(line);
         let free = if self.had_parser == 1 {
             "1 of them had a parser: it is looked up first, free, and used if it is ready after all"
                 .to_owned()
@@ -58,7 +58,7 @@ impl Price {
             )
         };
         [
-            told(
+            text(
                 self.anew,
                 format!(
                     "{} will be created again: {}",
@@ -66,8 +66,8 @@ impl Price {
                     cost(self.anew, budget)
                 ),
             ),
-            told(self.had_parser, free),
-            told(
+            text(self.had_parser, free),
+            text(
                 self.looked_for,
                 format!(
                     "{} may have a parser: that is looked for first, free; a create is sent only \
@@ -76,7 +76,7 @@ impl Price {
                     cost(self.looked_for, budget)
                 ),
             ),
-            told(
+            text(
                 self.polled,
                 format!(
                     "{} may have a parser that still finishes: it is polled, and nothing is paid",

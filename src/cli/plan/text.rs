@@ -1,6 +1,6 @@
 //! The plan for people.
 
-use super::{Line, Report};
+use super::{PlanLine, PlanReport};
 use crate::cli::fold;
 use crate::core::text::escaped;
 use crate::engine::plan::Verdict;
@@ -9,7 +9,7 @@ use crate::{
     present::format::{count, grouped, relative},
 };
 
-impl Report {
+impl PlanReport {
     /// The same for people.
     pub(super) fn block(&self) -> String {
         let mut lines = self.jobs();
@@ -133,7 +133,7 @@ impl Report {
     }
 }
 
-impl Line {
+impl PlanLine {
     fn note(&self) -> String {
         let place = match (&self.file, self.line) {
             (Some(file), Some(line)) => format!("{file}:{line}"),

@@ -12,11 +12,10 @@ use crate::core::lifecycle::{Event, Transition, decide};
 use crate::core::listing::Listing;
 use crate::core::outcome::{ListOutcome, ListedParser, PollOutcome};
 use crate::core::text::escaped;
-use crate::engine::operator::said;
 use crate::store::{Store, StoreError};
 use crate::wiring;
 use crate::{
-    cli::output::{Columns, Out, say},
+    cli::output::{Columns, Out, print_message},
     present::format::{count, quoted, relative},
     store::{Ledger as _, Queue as _},
 };
@@ -58,7 +57,7 @@ pub(super) async fn list(settings: &Settings, store: &Store, id: JobId) -> anyho
         }
     }
     out.flush()?;
-    tell(&job, found.len(), trouble.as_deref());
+    print_summary(&job, found.len(), trouble.as_deref());
     Ok(if trouble.is_some() {
         Exit::Failed
     } else {
@@ -73,7 +72,9 @@ async fn listing(service: Result<&Client, &String>, now: UnixMs) -> (Listing, Op
         Err(why) => without(why.clone()),
         Ok(service) => match service.list().await {
             ListOutcome::Listed(parsers, _) => (Listing::new(parsers, now), None),
-            ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => without(said(&words)),
+            ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => {
+                without(words.to_string())
+            }
         },
     }
 }
@@ -170,20 +171,20 @@ async fn ask(service: Option<&Client>, id: &ParserId) -> Asked {
 }
 
 /// What to do with them.
-fn tell(job: &Job, found: usize, trouble: Option<&str>) {
+fn print_summary(job: &Job, found: usize, trouble: Option<&str>) {
     let id = job.id;
     if let Some(why) = &job.progress.error_message {
-        say(&format!("job {id} {}: {}", quoted(&job.name), escaped(why)));
+        print_message(&format!("job {id} {}: {}", quoted(&job.name), escaped(why)));
     }
     if let Some(why) = trouble {
-        say(&format!(
+        print_message(&format!(
             "error: the account's list is not available: {}; only parsers that parserd recorded \
              earlier are shown",
             escaped(why)
         ));
     }
     if job.progress.state == JobState::Cancelled {
-        say(&format!(
+        print_message(&format!(
             "{} may be what its create made; job {id} stays CANCELLED: enqueued again, the same \
              job takes what was made and pays nothing",
             count(found, "parser")
@@ -191,14 +192,14 @@ fn tell(job: &Job, found: usize, trouble: Option<&str>) {
         return;
     }
     if found == 0 {
-        say(&format!(
+        print_message(&format!(
             "no parser of the account that may be this job's is known; if the service's \
              dashboard shows none either: `parserd resolve {id} --not-created`, whose next \
              create is paid for"
         ));
         return;
     }
-    say(&format!(
+    print_message(&format!(
         "{} may be this job's: `parserd resolve {id} --adopt PARSER_ID` takes one and pays \
          nothing; `parserd resolve {id} --not-created` says that it is none of them, and the \
          next create is paid for",

@@ -7,7 +7,7 @@ const OPEN: [JobState; 3] = [JobState::Queued, JobState::Creating, JobState::Gen
 
 /// How things stand at a run's end, and what of it is the run's.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct RunEnd {
     /// All jobs of the database.
     pub counts: Counts,
     /// Those that this run finished.
@@ -18,8 +18,8 @@ pub(super) struct Ended {
     pub files_ok: bool,
 }
 
-impl Ended {
-    /// The run's verdict on itself. What had failed before is no matter of it: who looks
+impl RunEnd {
+    /// The run's verdict on itself. What had failed before does not concern it: who looks
     /// at the exit code each night has been told.
     pub(super) fn exit(&self) -> Exit {
         let is_held = self.counts.of(JobState::Parked) > 0 || self.is_open();
@@ -185,7 +185,7 @@ mod tests {
             ),
         ];
         for (states, (finished, failed), files_ok, exit, expected) in table {
-            let ended = Ended {
+            let ended = RunEnd {
                 counts: Counts {
                     states: states.iter().copied().collect(),
                     ..Counts::default()

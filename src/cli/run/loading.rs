@@ -37,8 +37,8 @@ const READ_AHEAD: usize = 8;
 const PACE: Duration = Duration::from_secs(1);
 
 /// How many files, and how many faults, a loading names in the log; it counts all.
-const TOLD_FILES: usize = 20;
-const TOLD_FAULTS: usize = 100;
+const LOGGED_FILES: usize = 20;
+const LOGGED_FAULTS: usize = 100;
 
 /// What asks for another loading. Cloning it shares what was asked.
 #[derive(Debug, Clone, Default)]
@@ -99,7 +99,7 @@ impl Loading {
     }
 
     /// Loads at once, which lets go of `first`, and then whenever it is asked for; `loaded`
-    /// is told each time that all that was asked for is done.
+    /// is notified each time that all that was asked for is done.
     pub(super) async fn run(mut self, first: Hold, loaded: impl Fn()) {
         let mut began = Instant::now();
         let mut is_whole = self.load().await;
@@ -140,11 +140,11 @@ impl Loading {
             self.all_good.store(false, Ordering::Release);
             return true;
         }
-        let mut told = Told::default();
+        let mut summary = LoadSummary::default();
         let mut stop = self.stop.clone();
         let taking = async {
             while let Some(found) = to_take.recv().await {
-                self.take(found, &mut told).await;
+                self.take(found, &mut summary).await;
             }
         };
         let is_whole = tokio::select! {
@@ -152,22 +152,22 @@ impl Loading {
             () = stopped(&mut stop) => false,
             () = taking => true,
         };
-        told.end();
-        self.all_good.store(told.bad == 0, Ordering::Release);
+        summary.end();
+        self.all_good.store(summary.bad == 0, Ordering::Release);
         is_whole
     }
 
-    async fn take(&self, found: Found, told: &mut Told) {
+    async fn take(&self, found: Loaded, summary: &mut LoadSummary) {
         let (name, file) = match found {
-            Found::File(name, file) => (name, file),
-            Found::NoFiles(pattern) => {
+            Loaded::File(name, file) => (name, file),
+            Loaded::NoFiles(pattern) => {
                 tracing::warn!(pattern, "enqueue.files: no file matches");
                 return;
             }
-            Found::NoPattern(error) => return told.fault(&error),
+            Loaded::NoPattern(error) => return summary.fault(&error),
         };
         if let Ok(file) = &*file {
-            told.alike(&name, &file.alike);
+            summary.alike(&name, &file.alike);
         }
         let submitted = match *file {
             Ok(file) => enqueue::submit(&self.store, &name, &file, false).await,
@@ -175,14 +175,14 @@ impl Loading {
         };
         match submitted {
             Ok(submitted) => {
-                told.loaded(&name, submitted.added, submitted.unchanged);
+                summary.loaded(&name, submitted.added, submitted.unchanged);
                 if submitted.added > 0 {
                     self.holds.nudge();
                 }
             }
-            Err(EnqueueError::Bad(error)) => told.fault(&error),
+            Err(EnqueueError::Bad(error)) => summary.fault(&error),
             Err(error) => {
-                told.bad += 1;
+                summary.bad += 1;
                 tracing::error!(file = name, %error, "job file not loaded");
             }
         }
@@ -205,29 +205,29 @@ impl Drop for GivingUp {
 }
 
 /// What the reading thread hands on.
-enum Found {
+enum Loaded {
     File(String, Box<Result<JobFile, EnqueueError>>),
     NoFiles(String),
     NoPattern(ManifestError),
 }
 
 /// Reads all files that the patterns stand for, until nobody wants them any more.
-fn read(patterns: &[String], tally: &Tally, found: &mpsc::Sender<Found>) {
+fn read(patterns: &[String], tally: &Tally, found: &mpsc::Sender<Loaded>) {
     let checked = |path: &Path| {
         let file = JobFile::check(path, None, Kinds::Regular, tally).map_err(EnqueueError::from);
-        Found::File(source_name(path), Box::new(file))
+        Loaded::File(source_name(path), Box::new(file))
     };
     for pattern in patterns {
         let files = match enqueue::files(pattern) {
             Ok(files) => files,
             Err(error) => {
-                if found.blocking_send(Found::NoPattern(error)).is_err() {
+                if found.blocking_send(Loaded::NoPattern(error)).is_err() {
                     return;
                 }
                 continue;
             }
         };
-        let none = files.is_empty().then(|| Found::NoFiles(pattern.clone()));
+        let none = files.is_empty().then(|| Loaded::NoFiles(pattern.clone()));
         for one in none
             .into_iter()
             .chain(files.iter().map(|path| checked(path)))
@@ -241,7 +241,7 @@ fn read(patterns: &[String], tally: &Tally, found: &mpsc::Sender<Found>) {
 
 /// What a loading came to. Of many files the log names the first ones.
 #[derive(Debug, Default)]
-struct Told {
+struct LoadSummary {
     files: usize,
     added: usize,
     unchanged: usize,
@@ -250,12 +250,12 @@ struct Told {
     faults: usize,
 }
 
-impl Told {
+impl LoadSummary {
     fn loaded(&mut self, file: &str, added: usize, unchanged: usize) {
         self.files += 1;
         self.added += added;
         self.unchanged += unchanged;
-        if added > 0 && self.named < TOLD_FILES {
+        if added > 0 && self.named < LOGGED_FILES {
             self.named += 1;
             tracing::info!(file, added, unchanged, "job file loaded");
         }
@@ -263,7 +263,7 @@ impl Told {
 
     fn alike(&mut self, file: &str, alike: &[Alike]) {
         for alike in alike {
-            if self.faults < TOLD_FAULTS {
+            if self.faults < LOGGED_FAULTS {
                 tracing::warn!("enqueue.files: {file}: {alike}");
             }
             self.faults += 1;
@@ -273,7 +273,7 @@ impl Told {
     fn fault(&mut self, error: &ManifestError) {
         self.bad += 1;
         for line in error.to_string().lines() {
-            if self.faults < TOLD_FAULTS {
+            if self.faults < LOGGED_FAULTS {
                 tracing::error!("enqueue.files: {line}");
             }
             self.faults += 1;
@@ -281,8 +281,8 @@ impl Told {
     }
 
     fn end(&self) {
-        if self.faults > TOLD_FAULTS {
-            let more = self.faults - TOLD_FAULTS;
+        if self.faults > LOGGED_FAULTS {
+            let more = self.faults - LOGGED_FAULTS;
             tracing::error!("enqueue.files: {more} more lines like these: `parserd check` has all");
         }
         tracing::info!(

@@ -1,4 +1,4 @@
-//! A notice to systemd that never waits: what cannot be told at once is given up.
+//! A notification to systemd that never waits: what cannot be sent at once is given up.
 
 use std::{
     ffi::{OsStr, OsString},

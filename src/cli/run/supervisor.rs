@@ -1,6 +1,6 @@
-//! What systemd is told of a daemon, by its `sd_notify` protocol: that it is ready, what
+//! What systemd is notified of, by its `sd_notify` protocol: that it is ready, what
 //! it does, that it makes progress, that it reloads or stops. Where nobody listens,
-//! nothing is looked at and nothing told.
+//! nothing is looked at and nothing sent.
 
 use std::{
     ffi::OsStr,
@@ -41,7 +41,7 @@ const LOGGED_AFTER: Duration = Duration::from_secs(10);
 /// What a stop may take beyond the longest request: recording its answer.
 const STOP_RESERVE: Duration = Duration::from_secs(30);
 
-/// A line to systemd. Cloning it shares what was told.
+/// A line to systemd. Cloning it shares what was sent.
 #[derive(Debug, Clone)]
 pub(super) struct Supervisor {
     socket: Option<Arc<OsStr>>,
@@ -52,7 +52,7 @@ pub(super) struct Supervisor {
     is_unread: Arc<AtomicBool>,
 }
 
-/// What tells whether a daemon makes progress.
+/// What shows whether a daemon makes progress.
 pub(super) struct Vitals {
     pub store: Store,
     pub clock: Clock,
@@ -74,9 +74,9 @@ impl Supervisor {
     }
 
     /// The store is open and the first job can be claimed. Told once; where that was given
-    /// up, the next call tells it.
+    /// up, the next call sends it.
     pub(super) fn ready(&self) {
-        if !self.is_ready.swap(true, Ordering::Relaxed) && !self.tell(&[NotifyState::Ready]) {
+        if !self.is_ready.swap(true, Ordering::Relaxed) && !self.notify(&[NotifyState::Ready]) {
             self.is_ready.store(false, Ordering::Relaxed);
         }
     }
@@ -86,7 +86,7 @@ impl Supervisor {
         if self.is_ready.load(Ordering::Relaxed) {
             // systemd 253 and newer want the time with it.
             match NotifyState::monotonic_usec_now() {
-                Ok(now) => drop(self.tell(&[NotifyState::Reloading, now])),
+                Ok(now) => drop(self.notify(&[NotifyState::Reloading, now])),
                 Err(error) => tracing::warn!(%error, "cannot read the monotonic clock"),
             }
         }
@@ -95,12 +95,12 @@ impl Supervisor {
     /// They are loaded.
     pub(super) fn reloaded(&self) {
         if self.is_ready.load(Ordering::Relaxed) {
-            self.tell(&[NotifyState::Ready]);
+            self.notify(&[NotifyState::Ready]);
         }
     }
 
     /// It stops, and creates that are under way may take as long as a request may. That
-    /// bound is told once rather than moved on by a timer: a stop that hangs beyond it is
+    /// bound is sent once rather than moved on by a timer: a stop that hangs beyond it is
     /// none worth waiting for.
     pub(super) fn stopping(&self) {
         let limit = self
@@ -108,14 +108,14 @@ impl Supervisor {
             .saturating_add(STOP_RESERVE)
             .as_micros();
         let limit_us = u32::try_from(limit).unwrap_or(u32::MAX);
-        self.tell(&[
+        self.notify(&[
             NotifyState::Stopping,
             NotifyState::ExtendTimeoutUsec(limit_us),
         ]);
     }
 
     /// Returns false where nobody reads: a later try may do better.
-    fn tell(&self, messages: &[NotifyState<'_>]) -> bool {
+    fn notify(&self, messages: &[NotifyState<'_>]) -> bool {
         let Some(socket) = &self.socket else {
             return true;
         };
@@ -149,31 +149,31 @@ impl Supervisor {
             tokio::time::sleep(START_PAUSE).await;
         }
         self.ready();
-        let mut told = String::new();
+        let mut shown = String::new();
         let mut watchdog_at = Instant::now();
         loop {
             self.ready();
             let began = Instant::now();
-            let mut status = self.status(&vitals, &mut told).await;
+            let mut status = self.status(&vitals, &mut shown).await;
             let looked = began.elapsed();
             if let Some(every) = self.watchdog
                 && *vitals.stop.borrow() == Stop::No
                 && began >= watchdog_at
             {
-                match self.progress(&vitals, &mut told).await {
+                match self.progress(&vitals, &mut shown).await {
                     Ok(()) => {
-                        self.tell(&[NotifyState::Watchdog]);
+                        self.notify(&[NotifyState::Watchdog]);
                         watchdog_at = began + every / LOOKS_PER_WATCHDOG;
                     }
                     Err(trouble) => {
-                        if told != trouble {
+                        if shown != trouble {
                             tracing::error!("{trouble}");
                         }
                         status = trouble;
                     }
                 }
             }
-            self.tell_status(&mut told, status);
+            self.notify_status(&mut shown, status);
             let longest = self
                 .watchdog
                 .map_or(Duration::MAX, |every| every / LOOKS_PER_WATCHDOG);
@@ -185,13 +185,13 @@ impl Supervisor {
         }
     }
 
-    async fn status(&self, vitals: &Vitals, told: &mut String) -> String {
+    async fn status(&self, vitals: &Vitals, shown: &mut String) -> String {
         let look = async {
             let counts = vitals.store.counts().await?;
             let gates = vitals.store.gates().await?;
             Ok((counts, gates))
         };
-        match self.patiently(look, told).await {
+        match self.patiently(look, shown).await {
             Ok((counts, _)) if *vitals.stop.borrow() != Stop::No => words::stopping(&counts),
             Ok((counts, gates)) => words::at_work(&counts, &gates, vitals.clock.now()),
             Err(error) => words::refused(&error),
@@ -202,21 +202,21 @@ impl Supervisor {
     ///
     /// While it takes none for the watchdog's time, nothing is lost by a restart: a create
     /// is sent only after a commit, so by then none is under way.
-    async fn progress(&self, vitals: &Vitals, told: &mut String) -> Result<(), String> {
+    async fn progress(&self, vitals: &Vitals, shown: &mut String) -> Result<(), String> {
         // Takes the write lock, adds nothing.
         let write = vitals.store.submit(Vec::new(), true);
-        self.patiently(write, told)
+        self.patiently(write, shown)
             .await
             .map_err(|error| words::refused(&error))?;
         let heartbeat = vitals.heartbeat.load(Ordering::Relaxed);
         stuck_ms(heartbeat, vitals.clock.now()).map_or(Ok(()), |ms| Err(words::stuck(ms)))
     }
 
-    /// Waits for the database, however long, and tells that it is waited for.
+    /// Waits for the database, however long, and reports that it is waited for.
     async fn patiently<T>(
         &self,
         asked: impl Future<Output = Result<T, StoreError>>,
-        told: &mut String,
+        shown: &mut String,
     ) -> Result<T, StoreError> {
         let began = Instant::now();
         let mut asked = std::pin::pin!(asked);
@@ -238,16 +238,16 @@ impl Supervisor {
                         tracing::warn!("{silent}");
                         is_logged = true;
                     }
-                    self.tell_status(told, silent);
+                    self.notify_status(shown, silent);
                 }
             }
         }
     }
 
-    fn tell_status(&self, told: &mut String, status: String) {
-        if *told != status {
-            self.tell(&[NotifyState::Status(&status)]);
-            *told = status;
+    fn notify_status(&self, shown: &mut String, status: String) {
+        if *shown != status {
+            self.notify(&[NotifyState::Status(&status)]);
+            *shown = status;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! PURE: the words in which systemd is told what a daemon does.
+//! PURE: the status line that systemd gets of a daemon.
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -12,7 +12,7 @@ use crate::{
     store::{StoreError, report::Counts},
 };
 
-/// A time farther away than this is told with its day.
+/// A time farther away than this is shown with its day.
 const NEAR_MS: DurationMs = 12 * 60 * 60 * 1000;
 
 /// What goes on: `12 generating, 340 queued, parked: credits since 10:03, next probe
@@ -93,15 +93,15 @@ fn parked(counts: &Counts, gates: &[(Scope, Closure)], now: UnixMs) -> String {
     format!("parked: {}", reasons.join("; "))
 }
 
-/// Closed gates that no parked job tells of.
+/// Closed gates that no parked job accounts for.
 fn held(counts: &Counts, gates: &[(Scope, Closure)], now: UnixMs) -> impl Iterator<Item = String> {
     gates.iter().filter_map(move |(scope, closure)| {
-        let told = parks(closure.reason).is_some_and(|park| counts.parked.contains_key(&park));
+        let output = parks(closure.reason).is_some_and(|park| counts.parked.contains_key(&park));
         let what = match scope {
             Scope::Create => "creates",
             Scope::Read => "polls",
         };
-        (!told).then(|| format!("{what} held: {}{}", closure.reason, times(closure, now)))
+        (!output).then(|| format!("{what} held: {}{}", closure.reason, times(closure, now)))
     })
 }
 
@@ -211,7 +211,7 @@ mod tests {
                 vec![],
                 "1 parked: budget",
             ),
-            // Nobody is parked for it yet: the gate is told by itself.
+            // Nobody is parked for it yet: the gate is shown by itself.
             (
                 counts(&[(Queued, 7)], &[], 0),
                 vec![(

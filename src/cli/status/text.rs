@@ -1,6 +1,6 @@
 //! The status for people.
 
-use super::{Account, ClosedGate, Credits, Known, Next, Status};
+use super::{AccountReport, ClosedGate, Credits, Known, Next, StatusReport};
 use crate::cli::fold;
 use crate::core::gate::Scope;
 use crate::core::job::{JobState, ParkReason, UnixMs};
@@ -12,7 +12,7 @@ use crate::{
     present::format::{grouped, lasting, quoted, relative, span},
 };
 
-impl Status {
+impl StatusReport {
     /// The same for people.
     pub(super) fn block(&self) -> String {
         let mut lines = vec![format!("database  {}", escaped(&self.database))];
@@ -210,7 +210,7 @@ impl Known {
     }
 }
 
-impl Account {
+impl AccountReport {
     fn lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = self
             .findings

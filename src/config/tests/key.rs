@@ -59,11 +59,11 @@ fn a_blank_variable_is_no_key_beside_another_source() {
     // One that is not blank wins over all, as ever.
     let given = with_credential(file("[api]\nkey = 'k2'").env("PARSERD__API__KEY", "k1"));
     assert_eq!(given.key(), "k1");
-    // Alone, it is told for what it is.
-    let told = blank(Fixture::new()).error();
+    // Alone, it is reported for what it is.
+    let output = blank(Fixture::new()).error();
     assert!(
-        told.contains("environment variable PARSERD__API__KEY): is empty"),
-        "{told}"
+        output.contains("environment variable PARSERD__API__KEY): is empty"),
+        "{output}"
     );
 }
 

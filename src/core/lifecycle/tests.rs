@@ -10,7 +10,7 @@ mod settling;
 
 use super::*;
 use crate::{
-    api::classify::{Answer, Body, BodyEnd, Reply, TransportFault},
+    api::classify::{Body, BodyEnd, RawAnswer, RawReply, TransportFault},
     core::{
         job::{Doubt, DoubtCause, JobId},
         outcome::DoubtCause as Unknown,
@@ -224,8 +224,8 @@ fn told(transition: &Transition) -> String {
     format!("{line}, {ledger}, {signal}")
 }
 
-fn ended(status: u16, body: &str, end: BodyEnd) -> Reply {
-    Ok(Answer {
+fn ended(status: u16, body: &str, end: BodyEnd) -> RawReply {
+    Ok(RawAnswer {
         status,
         retry_after: None,
         body: Body {
@@ -235,29 +235,29 @@ fn ended(status: u16, body: &str, end: BodyEnd) -> Reply {
     })
 }
 
-fn http(status: u16, body: &str) -> Reply {
+fn http(status: u16, body: &str) -> RawReply {
     ended(status, body, BodyEnd::Complete)
 }
 
-fn http_later(status: u16, retry_after: &str) -> Reply {
-    http(status, "").map(|answer| Answer {
+fn http_later(status: u16, retry_after: &str) -> RawReply {
+    http(status, "").map(|answer| RawAnswer {
         retry_after: Some(retry_after.to_owned()),
         ..answer
     })
 }
 
-fn cut(status: u16, body: &str) -> Reply {
+fn cut(status: u16, body: &str) -> RawReply {
     ended(status, body, BodyEnd::Cut("connection reset".to_owned()))
 }
 
-fn connection_refused() -> Reply {
+fn connection_refused() -> RawReply {
     Err(TransportFault::NotConnected("refused".to_owned()))
 }
 
-fn connection_reset() -> Reply {
+fn connection_reset() -> RawReply {
     Err(TransportFault::Broken("reset".to_owned()))
 }
 
-fn timed_out() -> Reply {
+fn timed_out() -> RawReply {
     Err(TransportFault::TimedOut("75 s".to_owned()))
 }

@@ -66,7 +66,7 @@ impl Batch {
         self.jobs >= FULL_JOBS || self.json.len() >= FULL_BYTES
     }
 
-    /// Whether there is none in it.
+    /// Whether it has no jobs.
     pub fn is_empty(&self) -> bool {
         self.jobs == 0
     }

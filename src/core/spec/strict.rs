@@ -1,5 +1,5 @@
 //! PURE: JSON in which no object may have a key twice. serde_json's own `Value` keeps the
-//! last one and says nothing; what was meant only who wrote it can tell.
+//! last one and says nothing; only who wrote it knows what was meant.
 
 use std::fmt;
 

@@ -34,7 +34,7 @@ fn json_lines_on_their_way_through_give_what_they_give_at_once() {
             b.as_bytes(),
         ],
         &[a.as_bytes(), many.as_bytes(), a.as_bytes(), many.as_bytes()],
-        // Faults are told in the order of their lines, whoever finds them.
+        // Faults are reported in the order of their lines, whoever finds them.
         &[
             bad.as_bytes(),
             a.as_bytes(),
@@ -146,7 +146,7 @@ fn names_that_a_person_may_take_for_one_are_pointed_out_and_loaded() {
         loaded,
         parse("f", Format::JsonLines, text.as_bytes()).unwrap()
     );
-    let told: Vec<_> = loaded.alike.iter().map(ToString::to_string).collect();
+    let output: Vec<_> = loaded.alike.iter().map(ToString::to_string).collect();
     let rest = "only in case, blanks or Unicode form; both are created and paid for: if one parser \
                 is meant, write one name";
     let (one, other) = (
@@ -154,7 +154,7 @@ fn names_that_a_person_may_take_for_one_are_pointed_out_and_loaded() {
         "\"cafe\\u{301}\" (cafe\\u{301})",
     );
     assert_eq!(
-        told,
+        output,
         [
             format!("line 3: job \"books\" differs from \"Books\" on line 1 {rest}"),
             format!("line 5: job {other} differs from {one} on line 2 {rest}"),

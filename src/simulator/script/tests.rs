@@ -58,14 +58,14 @@ fn bad_rules_are_refused_with_the_reason() {
         ("create name=\"a", "a double quote is missing"),
     ];
     for (text, reason) in cases {
-        let error = text.parse::<Rule>().expect_err(text).to_string();
+        let error = text.parse::<FaultRule>().expect_err(text).to_string();
         assert!(error.contains(reason), "{text}: {error}");
     }
 }
 
 #[test]
 fn texts_with_spaces_stand_in_quotes() {
-    let rule: Rule = r#"create name="my shop" status=500 body="it = broken""#
+    let rule: FaultRule = r#"create name="my shop" status=500 body="it = broken""#
         .parse()
         .unwrap();
     assert_eq!(rule.scope.name.as_deref(), Some("my shop"));
@@ -91,7 +91,7 @@ fn a_script_says_the_same_as_lines() {
         lose = true
     "#;
     let lines = ["create status=500 after p=0.5 name=\"my shop\"", "any lose"];
-    let rules: Vec<Rule> = lines.iter().map(|line| line.parse().unwrap()).collect();
+    let rules: Vec<FaultRule> = lines.iter().map(|line| line.parse().unwrap()).collect();
     assert_eq!(parse_script(script).unwrap(), rules);
     let script = format!("faults = {lines:?}");
     assert_eq!(parse_script(&script).unwrap(), rules);

@@ -43,10 +43,10 @@ const WORDS: &[(&str, bool)] = &[
     ("alter-name", true),
 ];
 
-pub(super) type Word = (String, Option<String>);
+pub(super) type RuleWord = (String, Option<String>);
 
 /// Splits a line at spaces outside double quotes, and each word at its first `=`.
-pub(super) fn words(text: &str) -> Result<Vec<Word>, String> {
+pub(super) fn words(text: &str) -> Result<Vec<RuleWord>, String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let (mut is_quoted, mut is_word) = (false, false);
@@ -79,10 +79,10 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, String> {
 }
 
 /// The words of one rule, every one of them known.
-pub(super) struct RuleWords(Vec<Word>);
+pub(super) struct RuleWords(Vec<RuleWord>);
 
 impl RuleWords {
-    pub fn check(words: Vec<Word>) -> Result<Self, String> {
+    pub fn check(words: Vec<RuleWord>) -> Result<Self, String> {
         for (at, (key, value)) in words.iter().enumerate() {
             let Some((_, takes_value)) = WORDS.iter().find(|(word, _)| word == key) else {
                 let known = WORDS.iter().map(|(word, _)| *word);

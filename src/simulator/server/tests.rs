@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::simulator::{Endpoint, Faults, Rule, WorldConfig};
+use crate::simulator::{Endpoint, FaultRule, Faults, WorldConfig};
 
 async fn start(rules: &[&str]) -> ServerHandle {
-    let rules: Vec<Rule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+    let rules: Vec<FaultRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
     let world = WorldConfig {
         generation_scale: 0.0,
         ..WorldConfig::default()

@@ -6,7 +6,7 @@ use crate::{
         job::{DurationMs, UnixMs},
         ledger::Stranger,
         listing::Listing,
-        oddities::{Facts, ListReport, MOST_NAMED, Unexplained},
+        oddities::{AccountFacts, ListReport, MOST_NAMED, Unexplained},
     },
     store::ports::{JobStore as _, Ledger as _},
 };
@@ -23,7 +23,7 @@ impl Store {
         report: ListReport,
         settle_after_error_ms: DurationMs,
         now: UnixMs,
-    ) -> Result<Facts, StoreError> {
+    ) -> Result<AccountFacts, StoreError> {
         let mut facts = self.account_facts(settle_after_error_ms, now).await?;
         facts.list = ListReport {
             altered: facts.list.altered.take(),

@@ -44,7 +44,7 @@ pub(super) async fn page(
         .map(Action::done);
     let content = html! {
         h1 { (outside(&details.row.name)) }
-        @if let Some(done) = done { p.told { (done) } }
+        @if let Some(done) = done { p.notice { (done) } }
         p { (badge(&details.row.state)) " "
             @if let Some(why) = details.row.park_reason.as_ref().or(details.row.error_kind.as_ref()) { code { (outside(why)) } }
             span.hint { " job " (id) ", added " (when(details.row.created_at, now)) }

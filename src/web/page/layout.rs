@@ -8,7 +8,7 @@ use crate::{
     present::format::relative,
 };
 
-/// How often a page without scripts loads itself anew, in seconds.
+/// How often a page without scripts reloads itself, in seconds.
 const RELOAD_S: u32 = 30;
 
 /// A whole page. What is `live` is brought up to date by itself.

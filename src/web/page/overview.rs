@@ -27,11 +27,11 @@ use crate::{
     },
 };
 
-/// How many creates in doubt are named, and how many events told.
+/// How many creates in doubt are named, and how many events are shown.
 const DOUBTS_SHOWN: i64 = 20;
 const EVENTS_SHOWN: i64 = 12;
 
-/// An estimate below this is no figure.
+/// An estimate below this is not shown.
 const SHORT_MS: DurationMs = 5_000;
 
 /// The page.

@@ -1,6 +1,6 @@
 use super::*;
 
-fn account_of(reply: Reply) -> AccountOutcome {
+fn account_of(reply: RawReply) -> AccountOutcome {
     account(reply, NOW, &Quoter::default())
 }
 

@@ -5,15 +5,15 @@ use serde_json::value::RawValue;
 use super::*;
 use crate::core::outcome::ListedParser;
 
-fn details_of(reply: Reply) -> PollOutcome {
+fn details_of(reply: RawReply) -> PollOutcome {
     details(&ParserId("p1".to_owned()), reply, NOW, &Quoter::default())
 }
 
-fn list_of(reply: Reply) -> ListOutcome {
+fn list_of(reply: RawReply) -> ListOutcome {
     list(reply, NOW, &Quoter::default())
 }
 
-fn finished(reply: Reply) -> Finished {
+fn finished(reply: RawReply) -> Finished {
     match details_of(reply) {
         PollOutcome::Finished(finished) => finished,
         other => panic!("not finished: {other:?}"),
@@ -181,7 +181,7 @@ fn examples_that_cannot_be_read_do_not_hide_that_a_parser_is_ready() {
         answer(200, &body)
     };
     let behind = r#"{"status":"FINISHED","version":2,"example_result":[{"url":"#;
-    let latin1 = Ok(Answer {
+    let latin1 = Ok(RawAnswer {
         status: 200,
         retry_after: None,
         body: Body {

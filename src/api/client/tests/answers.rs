@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use super::server::{Act, Server, http};
+use super::server::{Act, TestServer, http};
 use super::*;
 use crate::core::outcome::Refusal;
 
@@ -17,14 +17,14 @@ fn hasty(base_url: &Url) -> Client {
 }
 
 async fn create_against(act: Act) -> CreateOutcome {
-    let server = Server::playing([act]).await;
+    let server = TestServer::playing([act]).await;
     client(&server.url).create(&request()).await
 }
 
 #[tokio::test]
 async fn an_answer_before_the_whole_body_was_sent_counts() {
     let early = http("413 Payload Too Large", "", "too big");
-    let server = Server::playing([Act::AnswerDuringBody(early)]).await;
+    let server = TestServer::playing([Act::AnswerDuringBody(early)]).await;
     let outcome = client(&server.url).create(&large_request()).await;
     assert!(matches!(outcome, CreateOutcome::Rejected(words) if words.message == "too big"));
 }
@@ -74,7 +74,7 @@ async fn a_content_length_that_is_too_short_makes_an_answer_unreadable() {
 #[tokio::test]
 async fn retry_after_is_read_from_the_headers() {
     let throttled = http("429 Too Many", "retry-after: 7\r\n", "slow down");
-    let outcome = create_against(Act::Answer(throttled)).await;
+    let outcome = create_against(Act::RawAnswer(throttled)).await;
     let expected = Refusal::Throttled {
         retry_after_ms: Some(7_000),
     };
@@ -95,7 +95,7 @@ async fn a_list_with_a_link_to_another_page_says_so() {
         ),
     ] {
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n{header}\r\n[]");
-        let server = Server::playing([Act::Answer(answer.into_bytes())]).await;
+        let server = TestServer::playing([Act::RawAnswer(answer.into_bytes())]).await;
         match hasty(&server.url).list().await {
             ListOutcome::Listed(_, flaws) => assert_eq!(flaws.is_linked, expected, "{header}"),
             other => panic!("{header}: {other:?}"),
@@ -105,7 +105,7 @@ async fn a_list_with_a_link_to_another_page_says_so() {
 
 #[tokio::test]
 async fn silence_ends_at_the_total_timeout_as_in_doubt() {
-    let server = Server::playing([Act::AnswerAndHang(Vec::new())]).await;
+    let server = TestServer::playing([Act::AnswerAndHang(Vec::new())]).await;
     let words = lost(hasty(&server.url).create(&request()).await);
     assert_eq!(words.status, None);
     assert_eq!(words.message, "error sending request: operation timed out");
@@ -114,7 +114,7 @@ async fn silence_ends_at_the_total_timeout_as_in_doubt() {
 #[tokio::test]
 async fn a_body_that_does_not_end_is_ended_by_the_total_timeout() {
     let head = b"HTTP/1.1 201 Created\r\ncontent-length: 9999\r\n\r\n{".to_vec();
-    let server = Server::playing([Act::AnswerAndHang(head)]).await;
+    let server = TestServer::playing([Act::AnswerAndHang(head)]).await;
     let words = lost(hasty(&server.url).create(&request()).await);
     assert_eq!(words.status, Some(201));
     assert_eq!(words.message, "the answer did not end in time: {… [cut]");
@@ -127,7 +127,7 @@ async fn an_endless_body_is_read_up_to_the_cap() {
     let endless = |head: &str| Act::AnswerForEver(head.into(), chunk.clone().into_bytes());
     let error = head.replace("200 OK", "500 Error");
     let acts = [endless(head), endless(head), endless(head), endless(&error)];
-    let server = Server::playing(acts).await;
+    let server = TestServer::playing(acts).await;
     let client = client(&server.url);
 
     let words = lost(client.create(&request()).await);
@@ -164,7 +164,7 @@ async fn a_gzip_bomb_is_read_up_to_the_cap() {
     .into_bytes();
     answer.extend_from_slice(&bomb);
     assert!(answer.len() < 128 * 1024);
-    let words = lost(create_against(Act::Answer(answer)).await);
+    let words = lost(create_against(Act::RawAnswer(answer)).await);
     assert!(
         words
             .message

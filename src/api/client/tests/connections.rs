@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::server::{self, Act, Server, http, refused_url};
+use super::server::{self, Act, TestServer, http, refused_url};
 use super::*;
 
 #[track_caller]
@@ -16,8 +16,8 @@ fn not_sent(outcome: CreateOutcome) -> String {
 
 #[tokio::test]
 async fn no_create_goes_over_a_connection_that_was_used_before() {
-    let created = || Act::Answer(http("201 Created", "", r#"{"id":"p1"}"#));
-    let listed = || Act::Answer(http("200 OK", "", "[]"));
+    let created = || Act::RawAnswer(http("201 Created", "", r#"{"id":"p1"}"#));
+    let listed = || Act::RawAnswer(http("200 OK", "", "[]"));
     let acts = [
         listed(),
         created(),
@@ -26,7 +26,7 @@ async fn no_create_goes_over_a_connection_that_was_used_before() {
         listed(),
         created(),
     ];
-    let server = Server::playing(acts).await;
+    let server = TestServer::playing(acts).await;
     let client = client(&server.url);
     for _ in 0..3 {
         client.list().await;
@@ -36,7 +36,7 @@ async fn no_create_goes_over_a_connection_that_was_used_before() {
     let seen = server.seen();
     let creates = seen.iter().filter(|seen| !seen.body.is_empty());
     for create in creates.clone() {
-        let shared = |other: &&server::Seen| other.connection == create.connection;
+        let shared = |other: &&server::SeenRequest| other.connection == create.connection;
         assert_eq!(seen.iter().filter(shared).count(), 1);
     }
     assert_eq!(creates.count(), 3);
@@ -54,10 +54,10 @@ async fn a_create_is_sent_once_whatever_happens_to_its_answer() {
         Act::AnswerAndClose(b"HTTP/1.1 201 Cre".to_vec()),
         Act::AnswerAndClose(b"SSH-2.0-OpenSSH\r\n".to_vec()),
         Act::AnswerAndClose(b"HTTP/1.1 201 Created\r\ncontent-length: 99\r\n\r\n{\"id\":".to_vec()),
-        Act::Answer(http("204 No Content", "", "")),
-        Act::Answer(http("408 Request Timeout", "", "")),
+        Act::RawAnswer(http("204 No Content", "", "")),
+        Act::RawAnswer(http("408 Request Timeout", "", "")),
     ] {
-        let server = Server::playing([act]).await;
+        let server = TestServer::playing([act]).await;
         lost(client(&server.url).create(&request()).await);
         assert_eq!(server.seen().len(), 1);
     }
@@ -65,7 +65,7 @@ async fn a_create_is_sent_once_whatever_happens_to_its_answer() {
 
 #[tokio::test]
 async fn a_create_that_breaks_while_its_body_is_sent_is_in_doubt() {
-    let server = Server::playing([Act::ResetDuringBody]).await;
+    let server = TestServer::playing([Act::ResetDuringBody]).await;
     let words = lost(client(&server.url).create(&large_request()).await);
     assert_eq!(words.status, None);
     assert!(
@@ -136,7 +136,7 @@ async fn a_connect_timeout_is_known_to_have_sent_nothing() {
 #[tokio::test]
 async fn a_proxy_that_makes_no_tunnel_is_known_to_have_sent_nothing() {
     for status in ["407 Proxy Authentication", "502 Bad Gateway", "200 OK"] {
-        let server = Server::playing([Act::AnswerAndClose(http(status, "", ""))]).await;
+        let server = TestServer::playing([Act::AnswerAndClose(http(status, "", ""))]).await;
         let client = trusting_nobody(&server.url, Some(&server.url));
         not_sent(client.create(&request()).await);
         let [seen] = server.seen().try_into().unwrap();
@@ -164,7 +164,7 @@ async fn an_unknown_host_is_known_to_have_sent_nothing() {
 
 #[tokio::test]
 async fn a_client_with_an_encrypted_base_url_refuses_any_other() {
-    let server = Server::playing([]).await;
+    let server = TestServer::playing([]).await;
     let mut client = trusting_nobody(&server.url, None);
     client.base_url = server.url.clone();
     not_sent(client.create(&request()).await);
@@ -176,7 +176,7 @@ async fn a_create_whose_time_is_over_sends_nothing_of_its_body_however_late_that
     // Over before it connects, and over by the time that it is connected.
     for connecting_ms in [0, 300] {
         let server =
-            Server::playing([Act::Answer(http("201 Created", "", r#"{"id":"p1"}"#))]).await;
+            TestServer::playing([Act::RawAnswer(http("201 Created", "", r#"{"id":"p1"}"#))]).await;
         let mut client = client(&server.url);
         let slow = Slow(Duration::from_millis(connecting_ms));
         let builder = builder(&config(&server.url), false).dns_resolver(slow);

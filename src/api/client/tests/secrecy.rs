@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::server::{Act, Server, http, refused_url};
+use super::server::{Act, TestServer, http, refused_url};
 use super::*;
 
 #[tokio::test]
 async fn a_redirect_is_not_followed_and_no_referer_is_ever_sent() {
-    let elsewhere = Server::playing([]).await;
+    let elsewhere = TestServer::playing([]).await;
     let location = format!("location: {}x\r\n", elsewhere.url);
     for status in [
         "301 Moved",
@@ -18,8 +18,8 @@ async fn a_redirect_is_not_followed_and_no_referer_is_ever_sent() {
         "307 Temporary",
         "308 Permanent",
     ] {
-        let redirect = || Act::Answer(http(status, &location, ""));
-        let server = Server::playing([redirect(), redirect(), redirect()]).await;
+        let redirect = || Act::RawAnswer(http(status, &location, ""));
+        let server = TestServer::playing([redirect(), redirect(), redirect()]).await;
         let client = client(&server.url);
         let words = lost(client.create(&request()).await);
         assert_eq!(words.status, status[..3].parse().ok());
@@ -123,29 +123,29 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
         .set_default();
 
     let echo = format!("bad {KEY} in ?api_key={KEY_IN_QUERY}");
-    let error = || Act::Answer(http("500 Error", "", &echo));
+    let error = || Act::RawAnswer(http("500 Error", "", &echo));
     let failed = format!(r#"{{"status":"FAILED","error":"{echo}"}}"#);
-    let server = Server::playing([
+    let server = TestServer::playing([
         error(),
         error(),
         error(),
-        Act::Answer(http("200 OK", "", &failed)),
+        Act::RawAnswer(http("200 OK", "", &failed)),
         Act::Reset,
         Act::Reset,
-        Act::Answer(http("307 Temporary", "location: /x\r\n", "")),
+        Act::RawAnswer(http("307 Temporary", "location: /x\r\n", "")),
     ])
     .await;
     let client = client(&server.url);
-    let mut told = format!("{client:?} {:?}", config(&server.url));
-    told += &format!("{:?}", client.create(&request()).await);
-    told += &format!("{:?}", client.details(&id("p1")).await);
-    told += &format!("{:?}", client.list().await);
-    told += &format!("{:?}", client.details(&id("p1")).await);
-    told += &format!("{:?}", client.details(&id("p1")).await);
-    told += &format!("{:?}", client.create(&request()).await);
-    told += &format!("{:?}", client.details(&id(KEY)).await);
+    let mut output = format!("{client:?} {:?}", config(&server.url));
+    output += &format!("{:?}", client.create(&request()).await);
+    output += &format!("{:?}", client.details(&id("p1")).await);
+    output += &format!("{:?}", client.list().await);
+    output += &format!("{:?}", client.details(&id("p1")).await);
+    output += &format!("{:?}", client.details(&id("p1")).await);
+    output += &format!("{:?}", client.create(&request()).await);
+    output += &format!("{:?}", client.details(&id(KEY)).await);
     let refused = self::client(&refused_url().await);
-    told += &format!("{:?}", refused.list().await);
+    output += &format!("{:?}", refused.list().await);
     drop(guard);
 
     let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
@@ -163,11 +163,11 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
     );
     // Dependencies that log through `log` are captured as well.
     assert!(log.contains("starting new connection"), "{log}");
-    for text in [&told, &log] {
+    for text in [&output, &log] {
         // Its digits alone may be those of a time or a port.
         for part in ["SECRET", "/0123", "0123+", "%2F0123", "0123%2B"] {
             assert!(!text.contains(part), "{part}: {text}");
         }
     }
-    assert_eq!(told.matches("bad [key] in ?api_key=[key]").count(), 4);
+    assert_eq!(output.matches("bad [key] in ?api_key=[key]").count(), 4);
 }

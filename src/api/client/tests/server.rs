@@ -11,7 +11,7 @@ use url::Url;
 /// unless the act says otherwise.
 pub enum Act {
     /// Answers with these bytes.
-    Answer(Vec<u8>),
+    RawAnswer(Vec<u8>),
     /// Answers with these bytes and closes the connection.
     AnswerAndClose(Vec<u8>),
     /// Answers with these bytes and is silent until the client hangs up.
@@ -28,7 +28,7 @@ pub enum Act {
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct SeenRequest {
     /// The connection it came over, counted from 0.
     pub connection: usize,
     /// Request line and headers.
@@ -37,30 +37,30 @@ pub struct Seen {
     pub body: String,
 }
 
-impl Seen {
+impl SeenRequest {
     pub fn request_line(&self) -> &str {
         self.head.lines().next().unwrap_or_default()
     }
 }
 
 #[derive(Default)]
-struct State {
+struct ServerState {
     acts: VecDeque<Act>,
-    seen: Vec<Seen>,
+    seen: Vec<SeenRequest>,
 }
 
-pub struct Server {
+pub struct TestServer {
     pub url: Url,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ServerState>>,
 }
 
-impl Server {
+impl TestServer {
     pub async fn playing(acts: impl IntoIterator<Item = Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State {
+        let state = Arc::new(Mutex::new(ServerState {
             acts: acts.into_iter().collect(),
-            ..State::default()
+            ..ServerState::default()
         }));
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
@@ -80,7 +80,7 @@ impl Server {
         }
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<SeenRequest> {
         self.state.lock().unwrap().seen.clone()
     }
 }
@@ -100,7 +100,7 @@ pub fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
 async fn converse(
     mut stream: TcpStream,
     connection: usize,
-    state: &Mutex<State>,
+    state: &Mutex<ServerState>,
 ) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     loop {
@@ -114,13 +114,13 @@ async fn converse(
             _ => {}
         }
         let body = read_body(&mut stream, &mut bytes, &head).await?;
-        state.lock().unwrap().seen.push(Seen {
+        state.lock().unwrap().seen.push(SeenRequest {
             connection,
             head,
             body,
         });
         match act {
-            Some(Act::Answer(answer)) => stream.write_all(&answer).await?,
+            Some(Act::RawAnswer(answer)) => stream.write_all(&answer).await?,
             Some(Act::AnswerAndClose(answer)) => return stream.write_all(&answer).await,
             Some(Act::AnswerAndHang(answer)) => {
                 stream.write_all(&answer).await?;

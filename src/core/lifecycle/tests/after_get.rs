@@ -8,15 +8,15 @@ const MINUTE_MS: DurationMs = 60_000;
 /// Past `poll.timeout`.
 const LATE: UnixMs = NOW + 31 * MINUTE_MS;
 
-fn outcome(reply: Reply) -> PollOutcome {
+fn outcome(reply: RawReply) -> PollOutcome {
     classify::details(&id("p1"), reply, NOW, &Quoter::default())
 }
 
-fn polled(reply: Reply) -> Event {
+fn polled(reply: RawReply) -> Event {
     Event::Polled(outcome(reply))
 }
 
-fn status(status: &str) -> Reply {
+fn status(status: &str) -> RawReply {
     http(200, &format!(r#"{{"status":{status}}}"#))
 }
 

@@ -3,15 +3,15 @@
 use super::*;
 use crate::api::{classify, text::Quoter};
 
-fn outcome(reply: Reply) -> CreateOutcome {
+fn outcome(reply: RawReply) -> CreateOutcome {
     classify::create(reply, NOW, &Quoter::default())
 }
 
-fn after(reply: Reply) -> Transition {
+fn after(reply: RawReply) -> Transition {
     decided(&creating(), Event::CreateAnswered(outcome(reply)), NOW)
 }
 
-fn changed(reply: Reply) -> Change {
+fn changed(reply: RawReply) -> Change {
     change(&creating(), Event::CreateAnswered(outcome(reply)), NOW)
 }
 

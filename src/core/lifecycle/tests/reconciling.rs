@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-fn items(named: &[(&str, &str, &str)]) -> Reply {
+fn items(named: &[(&str, &str, &str)]) -> RawReply {
     let items: Vec<_> = named
         .iter()
         .map(|(id, name, status)| json!({"id": id, "name": name, "status": status}))
@@ -22,7 +22,7 @@ fn items(named: &[(&str, &str, &str)]) -> Reply {
 
 /// What a list shows of the create in doubt, given the parsers known to be there,
 /// those that bore its name before, and those that other jobs hold.
-fn sighting(reply: Reply, known: &[&str], before: &[&str], held: &[&str]) -> Sighting {
+fn sighting(reply: RawReply, known: &[&str], before: &[&str], held: &[&str]) -> Sighting {
     let (listed, flaws) = match classify::list(reply, NOW, &Quoter::default()) {
         ListOutcome::Listed(listed, flaws) => (listed, flaws),
         ListOutcome::Refused(..) | ListOutcome::Trouble(_) => return Sighting::NoList,

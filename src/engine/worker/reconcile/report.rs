@@ -7,7 +7,7 @@ use crate::{
     core::{
         job::UnixMs,
         listing::Listing,
-        oddities::{ListReport, Told},
+        oddities::{ListReport, Reported},
         outcome::Flaws,
     },
     engine::worker::Worker,
@@ -22,7 +22,7 @@ pub(super) struct Reports {
     /// What is stored, as far as that is known.
     stored: Option<ListReport>,
     /// What was logged.
-    told: Vec<Told>,
+    told: Vec<Reported>,
     /// When it was last looked for anything odd.
     looked_at: UnixMs,
 }
@@ -85,7 +85,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let settle_ms = self.policy.settle_after_error_ms;
         let facts = self.store.account_facts(settle_ms, now).await?;
         let mut reports = self.lists.reports();
-        let (news, told) = facts.news(&reports.told);
+        let (news, told) = facts.unreported(&reports.told);
         reports.told = told;
         drop(reports);
         for finding in news {
