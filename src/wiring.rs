@@ -36,7 +36,7 @@ use crate::{
         account::Account,
         daemon::{Daemon, Limits, Until},
         metrics::{Measured, Metrics},
-        worker::{Stop, Worker, reconcile::Lists, survey},
+        worker::{Stop, Worker, reconcile::Lists, survey, turn::crash_point::Unobserved},
     },
     store::{
         Accounts as _, CREATES_HOLD, Facts as _, Gates as _, JobStore, LIST_LAG, Queue as _,
@@ -174,6 +174,7 @@ pub async fn daemon<S: Service>(
         has_taken_up: AtomicBool::new(false),
         restored,
         stop,
+        probe: &Unobserved,
     };
     let limits = Limits {
         max_generating: settings.workers.max_generating,

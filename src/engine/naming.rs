@@ -7,9 +7,9 @@ use crate::{
     core::{
         job::{Job, ParserId},
         ledger::LedgerFacts,
-        lifecycle::Presence,
+        lifecycle::{Event, OnExisting, Policy, Presence},
         listing::Listing,
-        outcome::{ListedParser, NoList},
+        outcome::{ListedParser, NoList, PollOutcome},
         presence::{Finding, Known, PaidFor},
         rules::{Rule, Rules},
         spec::JobSpec,
@@ -38,6 +38,17 @@ pub struct Plan {
     pub is_listed_whole: bool,
 }
 
+impl Plan {
+    /// That the job's turn has come to this.
+    pub fn event(&self) -> Event {
+        Event::Listed {
+            presence: self.presence.clone(),
+            remote_name: self.remote_name.clone(),
+            recreation: self.recreation,
+        }
+    }
+}
+
 /// The settings that names depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Naming {
@@ -47,6 +58,17 @@ pub struct Naming {
     pub wants_new: bool,
     /// The rules that are kept.
     pub rules: Rules,
+}
+
+impl Naming {
+    /// Those of this policy.
+    pub fn by(policy: &Policy, name_tag: bool) -> Self {
+        Self {
+            name_tag,
+            wants_new: policy.on_existing == OnExisting::Create,
+            rules: policy.rules,
+        }
+    }
 }
 
 /// What the service says of one parser.
@@ -60,6 +82,17 @@ pub enum Asked {
     Gone,
     /// An answer that does not tell.
     Unknown,
+}
+
+impl From<&PollOutcome> for Asked {
+    fn from(outcome: &PollOutcome) -> Self {
+        match outcome {
+            PollOutcome::Finished(_) | PollOutcome::Generating { .. } => Self::Usable,
+            PollOutcome::Failed(_) => Self::Failed,
+            PollOutcome::NotFound(_) => Self::Gone,
+            PollOutcome::Refused(..) | PollOutcome::Trouble(_) => Self::Unknown,
+        }
+    }
 }
 
 /// Where it is looked.

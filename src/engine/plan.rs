@@ -9,12 +9,12 @@ use crate::{
         budget::Budget,
         job::{Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
         ledger::LedgerFacts,
-        lifecycle::{Change, Event, Ledger, OnExisting, Policy, Presence, Transition, decide},
+        lifecycle::{Change, Ledger, Policy, Transition, decide},
         listing::Listing,
-        outcome::{NoList, PollOutcome},
+        outcome::NoList,
         spec::JobSpec,
     },
-    engine::naming::{self, Asked, Look, Naming},
+    engine::naming::{self, Asked, Look, Naming, Plan},
     store::{Accounts as _, Ledger as _, QueuedJob, Store, StoreError},
 };
 
@@ -114,13 +114,9 @@ impl<S: Service> Planner<'_, S> {
     /// # Errors
     /// Whatever the database says.
     pub async fn of(&mut self, job: &Job, spec: &JobSpec) -> Result<Prospect, StoreError> {
-        let naming = Naming {
-            name_tag: self.name_tag,
-            wants_new: self.policy.on_existing == OnExisting::Create,
-            rules: self.policy.rules,
-        };
+        let naming = Naming::by(&self.policy, self.name_tag);
         Ok(match naming::plan(self, job, spec, naming).await? {
-            Ok(plan) => self.prospect(job, plan.presence, plan.remote_name, plan.recreation),
+            Ok(plan) => self.prospect(job, &plan),
             Err(NoList::Refused(_, words) | NoList::Trouble(words)) => {
                 Prospect::plain(Verdict::Unknown, Some(words.message))
             }
@@ -134,19 +130,9 @@ impl<S: Service> Planner<'_, S> {
         }
     }
 
-    fn prospect(
-        &mut self,
-        job: &Job,
-        presence: Presence,
-        remote_name: String,
-        recreation: i64,
-    ) -> Prospect {
-        let event = Event::Listed {
-            presence,
-            remote_name: remote_name.clone(),
-            recreation,
-        };
-        let (verdict, parser_id, note) = match decide(job, event, &self.policy, self.now, 0.0) {
+    fn prospect(&mut self, job: &Job, plan: &Plan) -> Prospect {
+        let decided = decide(job, plan.event(), &self.policy, self.now, 0.0);
+        let (verdict, parser_id, note) = match decided {
             Transition::Change(change) => read(*change),
             Transition::Ignored(why) => (Verdict::Unknown, None, Some(why.to_owned())),
         };
@@ -154,7 +140,7 @@ impl<S: Service> Planner<'_, S> {
         Prospect {
             verdict,
             parser_id,
-            remote_name: Some(remote_name),
+            remote_name: Some(plan.remote_name.clone()),
             note,
         }
     }
@@ -195,12 +181,9 @@ impl<S: Service> Look for Planner<'_, S> {
             return Ok(Ok(Asked::Unknown));
         };
         self.asks_left -= 1;
-        Ok(Ok(match service.details(id).await {
-            PollOutcome::Finished(_) | PollOutcome::Generating { .. } => Asked::Usable,
-            PollOutcome::Failed(_) => Asked::Failed,
-            PollOutcome::NotFound(_) if self.is_foreign(id).await? => Asked::Unknown,
-            PollOutcome::NotFound(_) => Asked::Gone,
-            PollOutcome::Refused(..) | PollOutcome::Trouble(_) => Asked::Unknown,
+        Ok(Ok(match Asked::from(&service.details(id).await) {
+            Asked::Gone if self.is_foreign(id).await? => Asked::Unknown,
+            asked => asked,
         }))
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     core::job::UnixMs,
     core::spec::JobSpec,
-    engine::worker::Stop,
+    engine::worker::{Stop, turn::crash_point::CrashPoint},
     simulator::Inserted,
     store::outside::{JobRow, Operation},
 };
@@ -45,10 +45,11 @@ impl Sim {
             return;
         }
         match self.chance.below(18) {
-            0..=3 => {
+            0 | 1 => {
                 self.note(|| "crash".to_owned());
                 self.crash();
             }
+            2 | 3 => self.crash_at = Some(self.chance.of(CrashPoint::ALL)),
             4 => {
                 self.note(|| "told to stop".to_owned());
                 if let Some(stop) = &self.stop {
@@ -87,6 +88,16 @@ impl Sim {
             }
             15 => self.freeze(),
             _ => self.operate(),
+        }
+    }
+
+    /// A turn has come to this gap. What it does from here on first waits for the scheduler,
+    /// which lets nothing go on in a process that has crashed.
+    pub fn reached(&mut self, point: CrashPoint) {
+        if self.crash_at == Some(point) && self.order.is_none() {
+            self.note(|| format!("crash: {point}"));
+            self.crashed_at[point as usize] += 1;
+            self.crash();
         }
     }
 

@@ -19,10 +19,10 @@ use super::{
     chance::{Chance, shortened},
     rules::{Rule, breaks, kept},
     scenario::REQUEST_TIMEOUT_MS,
-    seam::SimulatedTime,
+    seam::{CrashProbe, SimulatedTime},
     store::Simulated,
     wire::Wire,
-    world::{self, Order, Sim, with},
+    world::{self, CrashesAt, Order, Sim, with},
 };
 use crate::{
     clock::Clock,
@@ -30,7 +30,7 @@ use crate::{
     engine::{
         account::Account,
         daemon::{Daemon, Until},
-        worker::{Stop, Worker, reconcile::Lists},
+        worker::{Stop, Worker, reconcile::Lists, turn::crash_point::CrashPoint},
     },
     store::{
         JobStore, LIST_LAG, RESTORED, Role, Store, StoreError,
@@ -56,6 +56,7 @@ struct Outcome {
     trace: Option<String>,
     steps: u32,
     crashes: u32,
+    crashed_at: CrashesAt,
     posts: usize,
 }
 
@@ -159,6 +160,7 @@ impl Stage {
             trace: sim.trace,
             steps: sim.steps,
             crashes: sim.crashes,
+            crashed_at: sim.crashed_at,
             posts: sim.books.posts.len(),
         }
     }
@@ -252,6 +254,7 @@ async fn process<D: JobStore>(
         has_taken_up: AtomicBool::new(false),
         restored,
         stop,
+        probe: &CrashProbe,
     };
     let daemon = Daemon::new(worker, limits, Until::Stopped).holding_creates_for(wait_ms);
     with(|sim| sim.nudge = Some(daemon.nudge()));
@@ -300,6 +303,9 @@ fn sweep(
                     totals.steps += u64::from(outcome.steps);
                     totals.crashes += u64::from(outcome.crashes);
                     totals.posts += outcome.posts as u64;
+                    for (total, count) in totals.crashed_at.iter_mut().zip(outcome.crashed_at) {
+                        *total += count;
+                    }
                     drop(totals);
                     if let Some(why) = outcome.violation {
                         let told = if broken.is_none() {
@@ -337,6 +343,7 @@ struct Totals {
     seeds: u64,
     steps: u64,
     crashes: u64,
+    crashed_at: CrashesAt,
     posts: u64,
 }
 
@@ -388,6 +395,12 @@ fn no_seed_fails(kind: Kind) {
         totals.seeds as f64 / seconds
     );
     assert!(totals.posts > totals.seeds / 2, "hardly anything was sent");
+    // A run of one seed, to look at a failure, comes to few of them.
+    if totals.seeds >= SQLITE_SEEDS {
+        for (point, crashes) in CrashPoint::ALL.iter().zip(totals.crashed_at) {
+            assert!(crashes > 0, "no crash at {point}");
+        }
+    }
     let told: Vec<_> = failed.into_values().collect();
     assert!(told.is_empty(), "{}", told.join("\n\n"));
 }

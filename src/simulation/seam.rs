@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 use super::world::{Go, Sim, What, in_simulation, with};
 use crate::{
     clock::Time,
-    core::job::{DurationMs, UnixMs},
+    core::job::{DurationMs, JobId, UnixMs},
+    engine::worker::turn::crash_point::{CrashPoint, Probe},
     store::StoreError,
 };
 
@@ -38,6 +39,16 @@ impl Time for SimulatedTime {
             let woken = with(|sim| sim.sleep(pause));
             let _gone = woken.await;
         })
+    }
+}
+
+/// The gaps between the steps of a turn: the simulation may end the process in any of them.
+#[derive(Debug)]
+pub(super) struct CrashProbe;
+
+impl Probe for CrashProbe {
+    fn reached(&self, point: CrashPoint, _: JobId) {
+        with(|sim| sim.reached(point));
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     core::job::UnixMs,
-    engine::worker::Stop,
+    engine::worker::{Stop, turn::crash_point::CrashPoint},
     simulator::{Faults, Simulator},
 };
 
@@ -27,6 +27,9 @@ const MAX_SLEEP_MS: i64 = 600_000;
 thread_local! {
     static SIM: RefCell<Option<Sim>> = const { RefCell::new(None) };
 }
+
+/// How often the process crashed at each [`CrashPoint`].
+pub(super) type CrashesAt = [u32; CrashPoint::ALL.len()];
 
 /// What somebody waits to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +87,10 @@ pub(super) struct Sim {
     pub failing_commits: u32,
     pub is_calm: bool,
     pub order: Option<Order>,
+    /// The process crashes when a turn next comes there.
+    pub crash_at: Option<CrashPoint>,
+    /// How often it crashed at each.
+    pub crashed_at: CrashesAt,
     pub ordered: Arc<Notify>,
     pub nudge: Option<Arc<Notify>>,
     pub stop: Option<watch::Sender<Stop>>,
@@ -167,6 +174,8 @@ impl Sim {
             failing_commits: 0,
             is_calm: false,
             order: None,
+            crash_at: None,
+            crashed_at: CrashesAt::default(),
             ordered: Arc::new(Notify::new()),
             nudge: None,
             stop: None,
@@ -268,6 +277,7 @@ impl Sim {
     /// The process that was is no more; the next one reads the clock as it is.
     pub fn restarted(&mut self) {
         self.order = None;
+        self.crash_at = None;
         self.take_clock_step(self.clock_step_ms);
         self.books.crashed(self.time, self.now());
         self.points.clear();
@@ -320,6 +330,7 @@ impl Sim {
     fn calm(&mut self) {
         self.note(|| "calm".to_owned());
         self.is_calm = true;
+        self.crash_at = None;
         self.is_down = false;
         self.is_partial = false;
         self.failing_commits = 0;

@@ -2,14 +2,12 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::Worker;
 use crate::{
     api::Service,
     core::{
         gate::Signal,
         job::{Job, ParserId, UnixMs},
         ledger::LedgerFacts,
-        lifecycle::OnExisting,
         listing::Listing,
         outcome::{NoList, PollOutcome},
         spec::JobSpec,
@@ -17,6 +15,7 @@ use crate::{
     engine::{
         account::Pass,
         naming::{self, Asked, Look, Naming, Plan},
+        worker::Worker,
     },
     store::{JobStore, StoreError},
 };
@@ -30,29 +29,25 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         listing: Arc<Listing>,
         read_pass: &mut Pass,
     ) -> Result<Result<Plan, NoList>, StoreError> {
-        let mut turn = Turn {
+        let mut recorded = Recorded {
             worker: self,
             listing,
             read_pass,
             began_at: self.clock.now(),
         };
-        let naming = Naming {
-            name_tag: self.name_tag,
-            wants_new: self.policy.on_existing == OnExisting::Create,
-            rules: self.policy.rules,
-        };
-        naming::plan(&mut turn, job, spec, naming).await
+        let naming = Naming::by(&self.policy, self.name_tag);
+        naming::plan(&mut recorded, job, spec, naming).await
     }
 }
 
-struct Turn<'a, S, D> {
+struct Recorded<'a, S, D> {
     worker: &'a Worker<S, D>,
     listing: Arc<Listing>,
     read_pass: &'a mut Pass,
     began_at: UnixMs,
 }
 
-impl<S: Service, D: JobStore> Look for Turn<'_, S, D> {
+impl<S: Service, D: JobStore> Look for Recorded<'_, S, D> {
     fn listing(&self) -> &Listing {
         &self.listing
     }
@@ -86,10 +81,8 @@ impl<S: Service, D: JobStore> Look for Turn<'_, S, D> {
             ..
         } = self.worker;
         let described = service.describe(id).await;
-        let asked = match described.outcome {
-            PollOutcome::Finished(_) | PollOutcome::Generating { .. } => Asked::Usable,
-            PollOutcome::Failed(_) => Asked::Failed,
-            PollOutcome::NotFound(_) => Asked::Gone,
+        let asked = Asked::from(&described.outcome);
+        match described.outcome {
             PollOutcome::Refused(refusal, words) => {
                 let signal = Signal::Refused(refusal.clone());
                 account.report(self.read_pass, &signal, clock.now());
@@ -99,8 +92,12 @@ impl<S: Service, D: JobStore> Look for Turn<'_, S, D> {
                 account.report(self.read_pass, &Signal::NotConnected, clock.now());
                 return Ok(Err(NoList::Trouble(words)));
             }
-            PollOutcome::Trouble(_) => Asked::Unknown,
-        };
+            PollOutcome::Finished(_)
+            | PollOutcome::Generating { .. }
+            | PollOutcome::Failed(_)
+            | PollOutcome::NotFound(_)
+            | PollOutcome::Trouble(_) => {}
+        }
         match asked {
             Asked::Usable | Asked::Failed => {
                 let name = described.name.as_deref();

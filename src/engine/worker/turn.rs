@@ -1,0 +1,476 @@
+//! A QUEUED job's turn: claimed -> planned -> cleared -> reserved -> intended -> sent -> answered.
+//!
+//! Each step is a value that holds what is known by then and makes the next one, or ends the
+//! turn. What a crash leaves behind in the gap after each, a [`CrashPoint`]:
+//!
+//! - up to [`Reserved`]: a QUEUED job; nothing was sent
+//! - from [`Intended`], before, during or after the request: a CREATING job, which the next
+//!   process reconciles; nothing is sent again before it is known that nothing was made
+//! - where the database's file is not the one that was opened, nothing is sent any more
+//! - from [`Answered`]: the job where the answer put it
+
+pub mod crash_point;
+mod look;
+mod sent;
+
+use std::sync::{Arc, atomic::Ordering};
+
+use serde_json::value::RawValue;
+
+use self::{crash_point::CrashPoint, sent::Sent};
+use super::{Done, HeldBack, Stop, Worker};
+use crate::{
+    api::Service,
+    core::{
+        job::{DurationMs, Job, JobId, JobState, ParkReason},
+        lifecycle::{Change, Event, Ledger},
+        listing::Listing,
+        outcome::{AccountOutcome, CreateRequest, ErrorDetail, NoList, Refusal},
+        spec::JobSpec,
+    },
+    engine::{account::Pass, naming::Plan},
+    store::{Applied, Intent, JobStore, QueuedJob, StoreError},
+};
+
+/// How old the list before a create may be. Parsers made by this process are known
+/// without it; it is for those made before, by another database or another tool.
+const LIST_MAX_AGE_MS: DurationMs = 60_000;
+
+/// What all steps of a turn go by.
+#[derive(Debug)]
+pub(super) struct Turn<'a, S, D> {
+    pub worker: &'a Worker<S, D>,
+    /// To create.
+    pub pass: &'a mut Pass,
+    /// To read.
+    pub read_pass: &'a mut Pass,
+}
+
+/// Why a turn ended before a create was answered.
+#[derive(Debug)]
+enum Ended {
+    /// Nothing was decided, and the job is due as it was: the word to stop came, there is no
+    /// list, or the gate closed meanwhile.
+    Undecided(Done),
+    /// Something other than a create was decided, or what was decided no longer holds.
+    Decided(Done),
+    /// A create was decided on, and is not sent yet.
+    HeldBack(Done),
+    /// By the database; what was sent, if anything was, is on record as under way.
+    Failed(StoreError),
+}
+
+impl Ended {
+    fn undecided(job: &Job) -> Self {
+        Self::Undecided(Done::of(job))
+    }
+
+    fn decided(job: &Job) -> Self {
+        Self::Decided(Done::of(job))
+    }
+
+    fn held_back(job: &Job, why: HeldBack) -> Self {
+        Self::HeldBack(Done {
+            held_back: Some(why),
+            ..Done::of(job)
+        })
+    }
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Ended> for Result<Done, StoreError> {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Undecided(done) | Ended::Decided(done) | Ended::HeldBack(done) => Ok(done),
+            Ended::Failed(error) => Err(error),
+        }
+    }
+}
+
+/// A step, and the gap after it.
+trait Step {
+    const POINT: CrashPoint;
+
+    fn job(&self) -> JobId;
+}
+
+macro_rules! steps {
+    ($($step:ident),+ $(,)?) => {
+        $(impl Step for $step {
+            const POINT: CrashPoint = CrashPoint::$step;
+
+            fn job(&self) -> JobId {
+                self.job.id
+            }
+        })+
+    };
+}
+
+steps!(
+    Claimed, Planned, Cleared, Reserved, Intended, Sent, Answered
+);
+
+/// The job is this turn's, and its row holds a valid specification.
+#[derive(Debug)]
+struct Claimed {
+    job: Job,
+    spec: JobSpec,
+}
+
+/// Which name a create would use is known, and what is there under it.
+#[derive(Debug)]
+struct Planned {
+    job: Job,
+    spec: JobSpec,
+    plan: Plan,
+}
+
+/// A create is decided on, and nothing speaks against it.
+#[derive(Debug)]
+struct Cleared {
+    job: Job,
+    spec: JobSpec,
+    plan: Plan,
+    change: Change,
+}
+
+/// The budget has room for it.
+#[derive(Debug)]
+struct Reserved {
+    job: Job,
+    spec: JobSpec,
+    remote_name: String,
+    change: Change,
+    intent: Intent,
+    /// By the time that lasts: after it nothing is sent any more.
+    not_after: DurationMs,
+}
+
+/// The intent is durable.
+#[derive(Debug)]
+struct Intended {
+    job: Job,
+    request: CreateRequest,
+}
+
+/// What came of the create is durable.
+#[derive(Debug)]
+struct Answered {
+    job: Job,
+}
+
+impl<S: Service, D: JobStore> Worker<S, D> {
+    /// Takes a QUEUED job as far as the answer to its create.
+    ///
+    /// # Errors
+    /// Whatever the database says; then nothing was sent, or what was sent is
+    /// recorded as under way.
+    pub async fn create(
+        &self,
+        queued: QueuedJob,
+        mut pass: Pass,
+        mut read_pass: Pass,
+    ) -> Result<Done, StoreError> {
+        let mut turn = Turn {
+            worker: self,
+            pass: &mut pass,
+            read_pass: &mut read_pass,
+        };
+        let result = match turn.take(queued).await {
+            Ok(answered) => Ok(Done::of(&answered.job)),
+            Err(ended) => ended.into(),
+        };
+        drop((pass, read_pass));
+        self.after_report().await;
+        result
+    }
+}
+
+impl<S: Service, D: JobStore> Turn<'_, S, D> {
+    async fn take(&mut self, queued: QueuedJob) -> Result<Answered, Ended> {
+        let claimed = Claimed::of(queued, self).await?;
+        let planned = self.reached(claimed).plan(self).await?;
+        let cleared = self.reached(planned).preflight(self).await?;
+        let reserved = self.reached(cleared).reserve(self).await?;
+        let intended = self.reached(reserved).record(self).await?;
+        let sent = self.reached(intended).send(self).await?;
+        let answered = self.reached(sent).conclude(self).await?;
+        Ok(self.reached(answered))
+    }
+
+    fn reached<T: Step>(&self, step: T) -> T {
+        self.worker.probe.reached(T::POINT, step.job());
+        step
+    }
+}
+
+impl Claimed {
+    async fn of<S: Service, D: JobStore>(
+        queued: QueuedJob,
+        turn: &Turn<'_, S, D>,
+    ) -> Result<Self, Ended> {
+        let mut job = queued.job;
+        match queued.spec {
+            Ok(spec) => Ok(Self { job, spec }),
+            Err(reason) => Err(turn.decide(&mut job, Event::Unusable(reason)).await),
+        }
+    }
+
+    /// Looks at the account's list, and at what is on record.
+    async fn plan<S: Service, D: JobStore>(
+        self,
+        turn: &mut Turn<'_, S, D>,
+    ) -> Result<Planned, Ended> {
+        let Self { mut job, spec } = self;
+        let worker = turn.worker;
+        let asking = turn.listing();
+        let Some(listed) = worker.unless_stopped(asking).await else {
+            return Err(Ended::undecided(&job));
+        };
+        let listing = match listed? {
+            Ok(listing) => listing,
+            // The reading gate has taken it in already; the job shares its fate.
+            Err(NoList::Refused(refusal, words)) => {
+                let event = Event::ListRefused(refusal, words);
+                return Err(turn.decide(&mut job, event).await);
+            }
+            Err(NoList::Trouble(_)) => return Err(Ended::undecided(&job)),
+        };
+        let planning = worker.plan(&job, &spec, listing, turn.read_pass);
+        match worker.unless_stopped(planning).await.transpose()? {
+            Some(Ok(plan)) => Ok(Planned { job, spec, plan }),
+            None | Some(Err(_)) => Err(Ended::undecided(&job)),
+        }
+    }
+}
+
+impl Planned {
+    /// Decides what follows, and looks for what speaks against a create.
+    async fn preflight<S: Service, D: JobStore>(
+        self,
+        turn: &mut Turn<'_, S, D>,
+    ) -> Result<Cleared, Ended> {
+        let Self {
+            mut job,
+            spec,
+            plan,
+        } = self;
+        let worker = turn.worker;
+        // The gate may have closed while the list was waited for.
+        if !worker.account.lets(turn.pass) {
+            return Err(Ended::undecided(&job));
+        }
+        let Some(change) = worker.decided(&job, plan.event()) else {
+            return Err(Ended::undecided(&job));
+        };
+        if change.ledger != Some(Ledger::Intent) {
+            return Err(turn.do_without(job, change).await);
+        }
+        if let Some(why) = worker.holds_back(plan.is_listed_whole).await? {
+            return Err(Ended::held_back(&job, why));
+        }
+        let looking = worker.cannot_pay(turn.pass);
+        match worker.unless_stopped(looking).await {
+            None => Err(Ended::undecided(&job)),
+            Some(Some(words)) => Err(turn.spare_canary(&mut job, words).await),
+            Some(None) => Ok(Cleared {
+                job,
+                spec,
+                plan,
+                change,
+            }),
+        }
+    }
+}
+
+impl Cleared {
+    /// Takes what it costs out of the budget.
+    async fn reserve<S: Service, D: JobStore>(
+        self,
+        turn: &Turn<'_, S, D>,
+    ) -> Result<Reserved, Ended> {
+        let Self {
+            mut job,
+            spec,
+            plan,
+            change,
+        } = self;
+        let worker = turn.worker;
+        worker.store.still_has_its_file()?;
+        // No await between the reserving and the intent's own handling of failure.
+        let sent_at = worker.clock.now();
+        let lasting_ms = worker.clock.lasting_ms();
+        if let Err(over) = worker.account.reserve(sent_at) {
+            let done = worker.happen(&mut job, Event::OverBudget(over)).await?;
+            if done.parked != Some(ParkReason::Budget) {
+                // Creates are held and no job says why: the next one is to meet the bound.
+                worker.account.distrust_count();
+            }
+            return Err(Ended::Decided(done));
+        }
+        let intent = Intent {
+            credits: worker.credits_per_create,
+            sent_at,
+            baseline: plan.baseline,
+            found: None,
+        };
+        Ok(Reserved {
+            job,
+            spec,
+            remote_name: plan.remote_name,
+            change,
+            intent,
+            not_after: lasting_ms.saturating_add(worker.request_timeout_ms),
+        })
+    }
+}
+
+impl Reserved {
+    /// Stores the intent. What was reserved is given back where it is known that it was not.
+    async fn record<S: Service, D: JobStore>(
+        self,
+        turn: &Turn<'_, S, D>,
+    ) -> Result<Intended, Ended> {
+        let Self {
+            mut job,
+            spec,
+            remote_name,
+            change,
+            intent,
+            not_after,
+        } = self;
+        let worker = turn.worker;
+        let Intent {
+            credits, sent_at, ..
+        } = intent;
+        match worker.apply(&mut job, change, intent).await {
+            Ok(Applied::Durable { .. }) => {}
+            // A commit that was reported lost took effect all the same: nothing was
+            // sent, and the lists will say so.
+            Ok(Applied::Stale)
+                if job.progress.state == JobState::Creating && job.progress.doubt.is_none() =>
+            {
+                return Err(turn.decide(&mut job, Event::Interrupted).await);
+            }
+            Ok(Applied::Stale) => {
+                worker.account.refund(credits, sent_at);
+                return Err(Ended::decided(&job));
+            }
+            // Whether it took effect is not known: it stays reserved until the daemon
+            // counts anew.
+            Err(error) => return Err(Ended::Failed(error)),
+        }
+        let request = CreateRequest {
+            name: remote_name,
+            urls: spec.urls.clone(),
+            scraper_params: raw(spec.scraper_params_json()),
+            fields: raw(spec.fields_json()),
+            not_after: Some(not_after),
+        };
+        Ok(Intended { job, request })
+    }
+}
+
+impl<S: Service, D: JobStore> Turn<'_, S, D> {
+    /// The account's list, not much older than this turn.
+    async fn listing(&mut self) -> Result<Result<Arc<Listing>, NoList>, StoreError> {
+        let Worker {
+            clock,
+            lists_not_before,
+            ..
+        } = self.worker;
+        let not_before =
+            (clock.now() - LIST_MAX_AGE_MS).max(lists_not_before.load(Ordering::Relaxed));
+        self.worker.listing(not_before, self.read_pass).await
+    }
+
+    /// The turn comes to this and not to a create.
+    async fn decide(&self, job: &mut Job, event: Event) -> Ended {
+        match self.worker.happen(job, event).await {
+            Ok(done) => Ended::Decided(done),
+            Err(error) => Ended::Failed(error),
+        }
+    }
+
+    /// Stores what was decided without a create; a parser that is adopted may have been paid for.
+    async fn do_without(&self, mut job: Job, change: Change) -> Ended {
+        let worker = self.worker;
+        let asking = worker.found(&job, &change);
+        let found = match worker.unless_stopped(asking).await {
+            None => return Ended::undecided(&job),
+            Some(Err(error)) => return Ended::Failed(error),
+            Some(Ok(found)) => found,
+        };
+        let intent = Intent {
+            found,
+            ..Intent::default()
+        };
+        match worker.apply(&mut job, change, intent).await {
+            Ok(_) => Ended::decided(&job),
+            Err(error) => Ended::Failed(error),
+        }
+    }
+
+    /// The gate takes it as a refused canary: the next probe is further away.
+    async fn spare_canary(&mut self, job: &mut Job, words: ErrorDetail) -> Ended {
+        let event = Event::ListRefused(Refusal::Credits, words);
+        if let Some(change) = self.worker.decided(job, event) {
+            self.worker.report(&change, self.pass);
+            if let Err(error) = self.worker.apply(job, change, Intent::default()).await {
+                return Ended::Failed(error);
+            }
+        }
+        Ended::decided(job)
+    }
+}
+
+impl<S: Service, D: JobStore> Worker<S, D> {
+    /// Before a canary tries whether credits are back: what the account page says, where
+    /// that clearly spares the create. It asks nothing for anyone else.
+    async fn cannot_pay(&self, pass: &Pass) -> Option<ErrorDetail> {
+        if !self.account.looks_first(pass) {
+            return None;
+        }
+        let left = match self.service.account().await? {
+            AccountOutcome::Left { credits } => Some(credits),
+            AccountOutcome::Refused(_, words) | AccountOutcome::Unknown(words) => {
+                tracing::warn!(
+                    http_status = words.status,
+                    error_message = words.message,
+                    "the credits left cannot be looked up: a create tries instead"
+                );
+                None
+            }
+        };
+        self.account.spares(pass, left).then(|| ErrorDetail {
+            status: None,
+            message: format!(
+                "the account has {} credits left and a create costs {}: none was sent",
+                left.unwrap_or_default(),
+                self.credits_per_create
+            ),
+        })
+    }
+
+    /// Does what only reads, unless the word to stop comes first: then nothing more is
+    /// to be paid for, and nothing waited for.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop != Stop::No) => None,
+            done = work => Some(done),
+        }
+    }
+}
+
+/// Canonical JSON of a checked specification, to be sent as it is.
+fn raw(json: Option<String>) -> Option<Box<RawValue>> {
+    // The text was just written by serde_json.
+    json.and_then(|text| RawValue::from_string(text).ok())
+}
