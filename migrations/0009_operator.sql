@@ -34,7 +34,8 @@ BEGIN
             THEN CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) END,
         -- That of a PARKED job is none to count with.
         due_at = CASE NEW.state WHEN 'QUEUED'
-            THEN CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)
+            THEN max(CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER),
+                     coalesce(run_at, 0))
             ELSE due_at END,
         edit_requested_at = CASE NEW.state WHEN 'QUEUED' THEN edit_requested_at END,
         park_reason = NULL

@@ -7,7 +7,16 @@ use std::{
     sync::Once,
 };
 
-use parserd::store::{Role, Store};
+use parserd::{
+    clock::Clock,
+    core::{
+        backoff::Schedule,
+        lifecycle::{OnExisting, Policy},
+        rules::Rules,
+    },
+    engine::operate::take_in,
+    store::{Role, Store},
+};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use tempfile::TempDir;
 
@@ -96,6 +105,37 @@ impl Database {
         }
     }
 
+    /// Through every engine, the script is taken; what an operator said in it is then taken in,
+    /// as a daemon does before anything else, and `select` prints this.
+    pub async fn comes_to(&mut self, script: &str, select: &str, rows: &[&str]) {
+        for (engine, outcome) in self.run(script).await {
+            assert!(outcome.is_ok(), "{engine}: {script}: {outcome:?}");
+        }
+        let other = Self::new().await;
+        let mut connection = other.bundled;
+        let commit = format!("BEGIN; {script}; COMMIT;");
+        sqlx::raw_sql(AssertSqlSafe(commit))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let store = Store::open(&other.path, Role::Tool).await.unwrap();
+        let now = Clock::system().now();
+        take_in(&store, &policy(), now).await.unwrap();
+        assert_eq!(take_in(&store, &policy(), now).await.unwrap(), 0);
+        store.close().await;
+        let printed = sqlx::raw_sql(AssertSqlSafe(select.to_owned()))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let text = |row: &sqlx::sqlite::SqliteRow| {
+            row.try_get_unchecked::<Option<String>, _>(0)
+                .unwrap()
+                .unwrap_or_default()
+        };
+        let printed: Vec<_> = printed.iter().map(text).collect();
+        assert_eq!(printed, rows, "{script}");
+    }
+
     /// Every engine takes the script and prints this.
     pub async fn prints(&mut self, script: &str, rows: &[&str]) {
         for (engine, outcome) in self.run(script).await {
@@ -108,4 +148,24 @@ impl Database {
 /// A text as a literal of SQL.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Nothing of it matters to what an operator says.
+fn policy() -> Policy {
+    let schedule = Schedule {
+        initial_interval_ms: 1,
+        multiplier: 1.0,
+        max_interval_ms: 1,
+    };
+    Policy {
+        on_existing: OnExisting::Adopt,
+        poll: schedule,
+        first_look_ms: None,
+        poll_timeout_ms: 1,
+        retry: schedule,
+        max_attempts: 1,
+        settle_ms: 1,
+        settle_after_error_ms: 1,
+        rules: Rules::KEPT,
+    }
 }

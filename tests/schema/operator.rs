@@ -50,15 +50,17 @@ const SEEN: &str = "SELECT state || ' ' || coalesce(parser_id, '-') || ' ' || co
 async fn a_generation_given_up_is_polled_again_and_not_paid_for_again() {
     let mut database = Database::new().await;
     for kind in ["generation_timeout", "unexpected_response"] {
-        let script = [QUEUED, CREATING, GENERATING, &failed(kind), REQUEUE, SEEN].concat();
+        let script = [QUEUED, CREATING, GENERATING, &failed(kind), REQUEUE].concat();
+        let select = SEEN;
         let event = format!("requeued operator FAILED - {kind}");
         database
-            .prints(&script, &["GENERATING p1 - ---- 0 0 - 1", &event])
+            .comes_to(&script, select, &["GENERATING p1 - ---- 0 0 - 1", &event])
             .await;
         let kept = "SELECT parser_version || ' ' || (generating_since = updated_at) || ' ' || polls \
             || ' ' || (revision > 4) FROM jobs;";
-        let script = [QUEUED, CREATING, GENERATING, &failed(kind), REQUEUE, kept].concat();
-        database.prints(&script, &["3 1 0 1"]).await;
+        let script = [QUEUED, CREATING, GENERATING, &failed(kind), REQUEUE].concat();
+        let select = kept;
+        database.comes_to(&script, select, &["3 1 0 1"]).await;
     }
 }
 
@@ -66,15 +68,17 @@ async fn a_generation_given_up_is_polled_again_and_not_paid_for_again() {
 async fn a_generation_that_failed_is_made_anew_under_the_next_name() {
     let mut database = Database::new().await;
     for kind in ["generation_failed", "not_found"] {
-        let script = [QUEUED, CREATING, GENERATING, &failed(kind), REQUEUE, SEEN].concat();
+        let script = [QUEUED, CREATING, GENERATING, &failed(kind), REQUEUE].concat();
+        let select = SEEN;
         let event = format!("requeued operator FAILED - {kind}");
         database
-            .prints(&script, &["QUEUED p1 - ---- 1 0 - 1", &event])
+            .comes_to(&script, select, &["QUEUED p1 - ---- 1 0 - 1", &event])
             .await;
         let ledger = "SELECT outcome || ' ' || parser_id FROM creates;
             SELECT json_extract(detail, '$.parser_id') FROM job_events WHERE event = 'requeued';";
-        let script = [QUEUED, CREATING, GENERATING, &failed(kind), REQUEUE, ledger].concat();
-        database.prints(&script, &["made p1", "p1"]).await;
+        let script = [QUEUED, CREATING, GENERATING, &failed(kind), REQUEUE].concat();
+        let select = ledger;
+        database.comes_to(&script, select, &["made p1", "p1"]).await;
     }
 }
 
@@ -82,10 +86,11 @@ async fn a_generation_that_failed_is_made_anew_under_the_next_name() {
 async fn a_job_that_failed_without_a_parser_is_queued_as_it_was() {
     let mut database = Database::new().await;
     for kind in ["bad_request", "server_error", "existing_parser"] {
-        let script = [QUEUED, CREATING, &failed(kind), REQUEUE, SEEN].concat();
+        let script = [QUEUED, CREATING, &failed(kind), REQUEUE].concat();
+        let select = SEEN;
         let event = format!("requeued operator FAILED - {kind}");
         database
-            .prints(&script, &["QUEUED - - ---- 0 0 - 1", &event])
+            .comes_to(&script, select, &["QUEUED - - ---- 0 0 - 1", &event])
             .await;
     }
 }
@@ -93,10 +98,12 @@ async fn a_job_that_failed_without_a_parser_is_queued_as_it_was() {
 #[tokio::test]
 async fn a_create_in_doubt_is_settled_before_anything_is_sent() {
     let mut database = Database::new().await;
-    let script = [QUEUED, CREATING, DOUBT, &parked("ambiguous"), REQUEUE, SEEN].concat();
+    let script = [QUEUED, CREATING, DOUBT, &parked("ambiguous"), REQUEUE].concat();
+    let select = SEEN;
     database
-        .prints(
+        .comes_to(
             &script,
+            select,
             &[
                 "CREATING - - ---- 0 0 - 1",
                 "requeued operator PARKED ambiguous -",
@@ -105,17 +112,14 @@ async fn a_create_in_doubt_is_settled_before_anything_is_sent() {
         .await;
     let doubt = "SELECT doubt_since || ' ' || doubt_cause || ' ' || coalesce(absent_since, '-') \
         || ' ' || absent_lists || ' ' || remote_name FROM jobs; SELECT outcome FROM creates;";
-    let script = [
-        QUEUED,
-        CREATING,
-        DOUBT,
-        &parked("ambiguous"),
-        REQUEUE,
-        doubt,
-    ]
-    .concat();
+    let script = [QUEUED, CREATING, DOUBT, &parked("ambiguous"), REQUEUE].concat();
+    let select = doubt;
     database
-        .prints(&script, &["5 answer_lost - 0 books_pd_1", "pending"])
+        .comes_to(
+            &script,
+            select,
+            &["5 answer_lost - 0 books_pd_1", "pending"],
+        )
         .await;
 }
 
@@ -123,10 +127,11 @@ async fn a_create_in_doubt_is_settled_before_anything_is_sent() {
 async fn a_parked_job_without_a_doubt_is_queued() {
     let mut database = Database::new().await;
     for reason in ["credits", "unauthorized", "budget", "ambiguous"] {
-        let script = [QUEUED, &parked(reason), REQUEUE, SEEN].concat();
+        let script = [QUEUED, &parked(reason), REQUEUE].concat();
+        let select = SEEN;
         let event = format!("requeued operator PARKED {reason} -");
         database
-            .prints(&script, &["QUEUED - - ---- 0 0 - 1", &event])
+            .comes_to(&script, select, &["QUEUED - - ---- 0 0 - 1", &event])
             .await;
     }
 }
@@ -208,15 +213,16 @@ async fn a_row_can_be_corrected_and_queued_in_one_statement() {
     let script = [
         QUEUED,
         &failed("bad_request"),
-        "UPDATE jobs SET urls = '[\"https://c.example/\"]', state = 'QUEUED', run_at = 1900000000000;
-         SELECT state || ' ' || urls || ' ' || due_at || ' ' || coalesce(error_kind, '-') FROM jobs;
-         SELECT event FROM job_events ORDER BY event;
-         SELECT json_extract(detail, '$.old.urls') FROM job_events WHERE event = 'changed';",
+        "UPDATE jobs SET urls = '[\"https://c.example/\"]', state = 'QUEUED', run_at = 1900000000000;",
     ]
     .concat();
+    let select = "SELECT state || ' ' || urls || ' ' || due_at || ' ' || coalesce(error_kind, '-') FROM jobs;
+         SELECT event FROM job_events ORDER BY event;
+         SELECT json_extract(detail, '$.old.urls') FROM job_events WHERE event = 'changed';";
     database
-        .prints(
+        .comes_to(
             &script,
+            select,
             &[
                 "QUEUED [\"https://c.example/\"] 1900000000000 -",
                 "changed",
@@ -291,10 +297,10 @@ async fn run_at_holds_a_job_back_whenever_it_is_written() {
         RUN_AT,
         &failed("generation_timeout"),
         REQUEUE,
-        "SELECT due_at = updated_at FROM jobs;",
     ]
     .concat();
-    database.prints(&script, &["1"]).await;
+    let select = "SELECT due_at = updated_at FROM jobs;";
+    database.comes_to(&script, select, &["1"]).await;
 }
 
 #[tokio::test]

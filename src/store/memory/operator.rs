@@ -128,7 +128,7 @@ impl Tables {
         progress.finished_at = (to == JobState::Cancelled).then_some(now);
         if to == JobState::Queued {
             row.job.requested.retry = true;
-            row.job.progress.due_at = now;
+            row.job.progress.due_at = now.max(row.job.run_at.unwrap_or(0));
         } else {
             row.job.requested = Requested::default();
         }
