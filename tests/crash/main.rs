@@ -14,6 +14,7 @@ mod common;
 mod books;
 mod disk;
 mod kills;
+mod points;
 mod power;
 mod program;
 mod record;

@@ -38,12 +38,12 @@ const LIST_MAX_AGE_MS: DurationMs = 60_000;
 
 /// What all steps of a turn go by.
 #[derive(Debug)]
-pub(super) struct Turn<'a, S, D> {
-    pub worker: &'a Worker<S, D>,
+struct Turn<'a, S, D> {
+    worker: &'a Worker<S, D>,
     /// To create.
-    pub pass: &'a mut Pass,
+    pass: &'a mut Pass,
     /// To read.
-    pub read_pass: &'a mut Pass,
+    read_pass: &'a mut Pass,
 }
 
 /// Why a turn ended before a create was answered.
