@@ -3,11 +3,11 @@
 //! Each step is a value that holds what is known by then and makes the next one, or ends the
 //! turn. What a crash leaves behind in the gap after each, a [`CrashPoint`]:
 //!
-//! - up to [`Reserved`]: a QUEUED job; nothing was sent
-//! - from [`Intended`], before, during or after the request: a CREATING job, which the next
+//! - up to [`CrashPoint::Reserved`]: a QUEUED job; nothing was sent
+//! - from [`CrashPoint::Intended`], before, during or after the request: a CREATING job, which the next
 //!   process reconciles; nothing is sent again before it is known that nothing was made
 //! - where the database's file is not the one that was opened, nothing is sent any more
-//! - from [`Answered`]: the job where the answer put it
+//! - from [`CrashPoint::Answered`]: the job where the answer put it
 
 pub mod crash_point;
 mod look;
