@@ -11,6 +11,7 @@
 mod books;
 mod disk;
 mod kills;
+mod points;
 mod power;
 mod program;
 mod record;

@@ -3,11 +3,11 @@
 //! Each step is a value that holds what is known by then and makes the next one, or ends the
 //! turn. What a crash leaves behind in the gap after each, a [`CrashPoint`]:
 //!
-//! - up to [`Reserved`]: a QUEUED job; nothing was sent
-//! - from [`Intended`], before, during or after the request: a CREATING job, which the next
+//! - up to [`CrashPoint::Reserved`]: a QUEUED job; nothing was sent
+//! - from [`CrashPoint::Intended`], before, during or after the request: a CREATING job, which the next
 //!   process reconciles; nothing is sent again before it is known that nothing was made
 //! - where the database's file is not the one that was opened, nothing is sent any more
-//! - from [`Answered`]: the job where the answer put it
+//! - from [`CrashPoint::Answered`]: the job where the answer put it
 
 pub mod crash_point;
 mod look;
@@ -38,12 +38,12 @@ const LIST_MAX_AGE_MS: DurationMs = 60_000;
 
 /// What all steps of a turn go by.
 #[derive(Debug)]
-pub(super) struct Turn<'a, S, D> {
-    pub worker: &'a Worker<S, D>,
+struct Turn<'a, S, D> {
+    worker: &'a Worker<S, D>,
     /// To create.
-    pub pass: &'a mut Pass,
+    pass: &'a mut Pass,
     /// To read.
-    pub read_pass: &'a mut Pass,
+    read_pass: &'a mut Pass,
 }
 
 /// Why a turn ended before a create was answered.
