@@ -17,11 +17,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{
+use super::{
     books,
-    common::{Harness, PATIENCE},
     program::{can_trace, ended, finish, parserd, said},
 };
+use crate::common::{Harness, PATIENCE};
 
 const LIST: &str = "GET /parsers?";
 const CREATE: &str = "POST /parsers";

@@ -109,11 +109,13 @@ impl Tables {
                 "a job that is FINISHED or CANCELLED stays so: insert a new job instead",
             ));
         }
-        let is_allowed = match (old.state, to) {
-            (JobState::Queued | JobState::Parked | JobState::Failed, JobState::Cancelled) => true,
-            (JobState::Parked | JobState::Failed, JobState::Queued) => true,
-            _ => false,
-        };
+        let is_allowed = matches!(
+            (old.state, to),
+            (
+                JobState::Queued | JobState::Parked | JobState::Failed,
+                JobState::Cancelled
+            ) | (JobState::Parked | JobState::Failed, JobState::Queued)
+        );
         if !is_allowed {
             return Err(Refused(
                 "this change of state is parserd's: by SQL set QUEUED, PARKED or FAILED jobs to \

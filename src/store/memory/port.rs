@@ -338,10 +338,8 @@ impl Tables {
             return None;
         }
         let epoch = self.epoch();
-        let newest = self.creates.iter_mut().rev();
-        let row = newest
-            .filter(|row| row.remote_name == name && row.outcome == from)
-            .next()?;
+        let mut newest = self.creates.iter_mut().rev();
+        let row = newest.find(|row| row.remote_name == name && row.outcome == from)?;
         row.outcome = to;
         row.parser_id = parser.cloned();
         row.settled_at = Some(now);
