@@ -4,8 +4,8 @@
 //! turn. What a crash leaves behind in the gap after each, a [`CrashPoint`]:
 //!
 //! - up to [`CrashPoint::Reserved`]: a QUEUED job; nothing was sent
-//! - from [`CrashPoint::Intended`], before, during or after the request: a CREATING job, which the next
-//!   process reconciles; nothing is sent again before it is known that nothing was made
+//! - from [`CrashPoint::Intended`], before, during or after the request: a CREATING job, which
+//!   the next process reconciles; nothing is sent again before it is known that nothing was made
 //! - where the database's file is not the one that was opened, nothing is sent any more
 //! - from [`CrashPoint::Answered`]: the job where the answer put it
 
