@@ -293,7 +293,7 @@ async fn a_generation_given_up_is_polled_again_and_not_paid_again() {
         .await
         .unwrap();
     let states = harness.states().await;
-    assert!(states.contains_key(&JobState::Generating), "{states:?}");
+    assert!(states.contains_key(&JobState::Queued), "{states:?}");
     harness.set("poll.timeout", "30m");
     harness.run_until_done().await;
     harness.await_states(&[(JobState::Finished, 1)]).await;

@@ -291,7 +291,9 @@ async fn a_notify_socket_that_nobody_reads_holds_up_neither_the_work_nor_the_sto
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let printed = stderr(&output);
     assert_eq!(
-        printed.matches("notices are given up").count(),
+        printed
+            .matches("systemd gets no more notifications")
+            .count(),
         1,
         "{printed}"
     );

@@ -31,14 +31,12 @@ fn a_restored_database_pays_for_nothing_twice_and_counts_what_it_finds() {
         "the limit was passed\n{}",
         bench.jobs_brief()
     );
-    for name in ["r7", "r8"] {
-        assert_eq!(
-            bench.job(name).park_reason.as_deref(),
-            Some("budget"),
-            "{}",
-            bench.jobs_brief()
-        );
-    }
+    // One says why; the other waits behind it, or met the bound at the same moment.
+    let reasons = ["r7", "r8"].map(|name| bench.job(name).park_reason);
+    let brief = bench.jobs_brief();
+    assert!(reasons.contains(&Some("budget".to_owned())), "{brief}");
+    let waits = |reason: &Option<String>| matches!(reason.as_deref(), None | Some("budget"));
+    assert!(reasons.iter().all(waits), "{brief}");
 }
 
 fn one_parser_refused(status: u16) {

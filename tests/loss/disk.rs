@@ -37,7 +37,9 @@ fn is_inside(name: &str) -> bool {
         return false;
     }
     let this = std::env::current_exe().unwrap();
-    let name = format!("disk::{name}");
+    // Without the name of the crate.
+    let place = module_path!().split_once("::").map(|(_, place)| place);
+    let name = format!("{}::{name}", place.unwrap());
     let output = unshare(this.as_os_str(), &["--exact", &name, "--nocapture"]).unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(

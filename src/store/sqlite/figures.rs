@@ -83,7 +83,7 @@ impl Reading {
         report::counts(&mut *self.0).await
     }
 
-    /// As [`Store::spent`].
+    /// As [`Ledger::spent`](crate::store::Ledger::spent).
     ///
     /// # Errors
     /// Whatever SQLite says.

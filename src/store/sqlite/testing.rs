@@ -54,6 +54,12 @@ impl Fixture {
         }
     }
 
+    /// What was said by SQL is taken in, as a daemon does before anything else.
+    async fn take_in(&self) {
+        let taken = crate::engine::operate::take_in(&self.store, &policy(), NOW).await;
+        assert!(taken.unwrap() > 0);
+    }
+
     async fn sql(&mut self, statement: &str) {
         self.try_sql(statement).await.unwrap();
     }

@@ -109,6 +109,7 @@ async fn a_stale_change_takes_no_other_change_of_the_job_with_it() {
     let stale = f.job_after("books", []).await;
     f.sql("UPDATE jobs SET urls = '[\"https://c.example/\"]'")
         .await;
+    f.take_in().await;
     let job = f.job(stale.id).await;
     let (old, new) = (
         decided(&stale, listed("n_pd_1")),

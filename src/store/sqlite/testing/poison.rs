@@ -213,6 +213,7 @@ async fn a_row_in_a_state_that_cannot_go_on_ends_failed_when_the_daemon_starts()
 
     f.sql("UPDATE jobs SET state = 'QUEUED' WHERE state = 'FAILED'")
         .await;
+    f.take_in().await;
     let goes_on = f
         .column("SELECT state FROM jobs WHERE name GLOB 'j?'")
         .await;
