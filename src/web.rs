@@ -44,7 +44,6 @@ use crate::{
     core::job::UnixMs,
     core::lifecycle::Policy,
     engine::daemon::Daemon,
-    engine::key::KeyProof,
     engine::metrics::{Measured, Metrics, Refusal},
     engine::worker::Stop,
     store::{Store, StoreError},
@@ -79,7 +78,6 @@ pub struct Vitals {
     /// Whether it was told to stop.
     stop: watch::Receiver<Stop>,
     /// What is known of the API key.
-    key: Arc<KeyProof>,
     /// Makes the daemon look at what was changed here.
     nudge: Arc<Notify>,
     looks: SnapshotCache,
@@ -115,7 +113,6 @@ impl Vitals {
             heartbeat: daemon.heartbeat(),
             metrics: daemon.metrics(),
             stop: daemon.stop(),
-            key: daemon.key(),
             nudge: daemon.nudge(),
             proved_at: Mutex::default(),
             sessions: Sessions::new(token),

@@ -91,6 +91,38 @@ async fn a_second_daemon_exits_75_and_names_the_database() {
 }
 
 #[tokio::test]
+async fn a_standby_takes_over_when_the_other_daemon_ends_or_ends_when_told_to() {
+    let harness = Harness::new(&["create generation=500ms"]).await;
+    let first = Program::start(parserd(&harness, &["run"]));
+    // It has the database as soon as another one cannot have it.
+    harness
+        .wait_until("the first daemon", async || {
+            let second = Program::start(parserd(&harness, &["run", "--until-done"]));
+            second.ended().await.status.code() == Some(75)
+        })
+        .await;
+    let told = Program::start(parserd(&harness, &["run", "--standby"]));
+    let next = Program::start(parserd(&harness, &["run", "--standby", "--until-done"]));
+    harness.enqueue(1).await;
+    harness.await_states(&[(JobState::Finished, 1)]).await;
+    told.signal(Signal::TERM);
+    let told = told.ended().await;
+    assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    first.signal(Signal::KILL);
+    let _killed = first.ended().await;
+    let next = next.ended().await;
+    let printed = stderr(&next);
+    assert_eq!(next.status.code(), Some(0), "{printed}");
+    for line in [
+        "standby: waiting until another daemon has ended",
+        "parserd is up",
+    ] {
+        assert_eq!(printed.matches(line).count(), 1, "{line}: {printed}");
+    }
+    harness.assert_one_parser_each(1);
+}
+
+#[tokio::test]
 async fn until_done_ends_with_4_where_the_list_cannot_be_read_and_status_says_why() {
     let harness = Harness::new(&["list status=200 body={}"]).await;
     harness.enqueue(2).await;

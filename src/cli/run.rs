@@ -4,6 +4,7 @@ mod ending;
 mod loading;
 #[cfg(unix)]
 mod notify;
+mod standby;
 #[cfg(unix)]
 mod supervisor;
 #[cfg(unix)]
@@ -43,6 +44,10 @@ pub struct RunArgs {
     #[arg(long)]
     pub until_done: bool,
 
+    /// Where another daemon has the database, wait until it ends, and take over
+    #[arg(long)]
+    pub standby: bool,
+
     /// Take the database for the one that was written last here, and send creates at once:
     /// for a copy that was put in its place when nothing was sent since, or one that was moved
     #[arg(long)]
@@ -55,7 +60,24 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     let token = settings.page_token()?.cloned();
     telemetry::init(&settings.log)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
-    let mut store = Store::open(settings.database_path(), Role::Daemon).await?;
+    let (stop, stopped) = watch::channel(Stop::No);
+    // From here on a signal ends the daemon in good order.
+    let mut signals =
+        Signals::listen(stop, settings.api.request_timeout).context("cannot listen for signals")?;
+    let opened = if args.standby {
+        let path = settings.database_path();
+        let waiting = signals.standby(path);
+        tokio::select! {
+            opened = standby::open(path, waiting) => opened,
+            () = signals.first() => {
+                tracing::info!("stopping: the database was never this daemon's");
+                return Ok(Exit::Done);
+            }
+        }
+    } else {
+        Store::open(settings.database_path(), Role::Daemon).await
+    };
+    let mut store = opened?;
     // Before anything moves: these are not failures of this run.
     let failed_before = store.failures().await?;
     let clock = Clock::system();
@@ -80,10 +102,6 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         })?),
         None => None,
     };
-    let (stop, stopped) = watch::channel(Stop::No);
-    // From here on a signal ends the daemon in good order.
-    let signals =
-        Signals::listen(stop, settings.api.request_timeout).context("cannot listen for signals")?;
     #[cfg(unix)]
     let supervisor = signals.supervisor.clone();
     let until = if args.until_done {
@@ -204,6 +222,28 @@ impl Signals {
         })
     }
 
+    /// Tells, at the first call, that another daemon is waited for; systemd at each.
+    fn standby(&self, path: &std::path::Path) -> impl FnMut() + use<> {
+        let database = path.display().to_string();
+        let supervisor = self.supervisor.clone();
+        let mut is_logged = false;
+        move || {
+            if !std::mem::replace(&mut is_logged, true) {
+                tracing::info!(database, "standby: waiting until another daemon has ended");
+            }
+            supervisor.standing_by();
+        }
+    }
+
+    /// Waits until the process is told to stop.
+    async fn first(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        self.supervisor.stopping();
+    }
+
     async fn handle(mut self, asking: Asking) {
         loop {
             tokio::select! {
@@ -238,6 +278,20 @@ struct Signals {
 impl Signals {
     fn listen(stop: watch::Sender<Stop>, _: Duration) -> std::io::Result<Self> {
         Ok(Self { stop })
+    }
+
+    fn standby(&self, path: &std::path::Path) -> impl FnMut() + use<> {
+        let database = path.display().to_string();
+        let mut is_logged = false;
+        move || {
+            if !std::mem::replace(&mut is_logged, true) {
+                tracing::info!(database, "standby: waiting until another daemon has ended");
+            }
+        }
+    }
+
+    async fn first(&mut self) {
+        let _unavailable = tokio::signal::ctrl_c().await;
     }
 
     async fn handle(self, _asking: Asking) {

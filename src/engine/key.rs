@@ -1,12 +1,7 @@
 //! Whether the service has accepted the API key in this process, and whether somebody
 //! waits for the answer.
 
-use std::{
-    sync::atomic::{AtomicBool, AtomicI64, Ordering},
-    time::Duration,
-};
-
-use tokio::{sync::watch, time::timeout};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::core::{
     gate::Signal,
@@ -20,7 +15,7 @@ const ASK_INTERVAL_MS: DurationMs = 60_000;
 /// What is known of the key.
 #[derive(Debug, Default)]
 pub struct KeyProof {
-    is_accepted: watch::Sender<bool>,
+    is_accepted: AtomicBool,
     is_wanted: AtomicBool,
     /// When it was last wanted; 0 before.
     wanted_at: AtomicI64,
@@ -30,18 +25,13 @@ impl KeyProof {
     /// Takes in an answer of the service.
     pub fn take_in(&self, signal: &Signal) {
         match signal {
-            Signal::Accepted => drop(self.is_accepted.send_replace(true)),
-            Signal::Refused(Refusal::Unauthorized) => drop(self.is_accepted.send_replace(false)),
+            Signal::Accepted => self.is_accepted.store(true, Ordering::Relaxed),
+            Signal::Refused(Refusal::Unauthorized) => {
+                self.is_accepted.store(false, Ordering::Relaxed);
+            }
             // A fault or a refusal of another kind may come before the look at the key.
             Signal::Answered | Signal::Refused(_) | Signal::NotConnected => {}
         }
-    }
-
-    /// Whether it was accepted; waits for that for so long.
-    pub async fn is_accepted_within(&self, patience: Duration) -> bool {
-        let mut watching = self.is_accepted.subscribe();
-        let accepted = watching.wait_for(|is_accepted| *is_accepted);
-        matches!(timeout(patience, accepted).await, Ok(Ok(_)))
     }
 
     /// Somebody wants to know. Returns whether the daemon is to ask for it now: the key is
@@ -50,7 +40,7 @@ impl KeyProof {
         let last = self.wanted_at.load(Ordering::Relaxed);
         // From the future where the clock was set back.
         let is_recent = (0..ASK_INTERVAL_MS).contains(&now.saturating_sub(last));
-        if *self.is_accepted.borrow() || is_recent {
+        if self.is_accepted.load(Ordering::Relaxed) || is_recent {
             return false;
         }
         self.wanted_at.store(now, Ordering::Relaxed);
@@ -68,10 +58,8 @@ impl KeyProof {
 mod tests {
     use super::*;
 
-    const AT_ONCE: Duration = Duration::ZERO;
-
-    #[tokio::test]
-    async fn the_last_answer_that_speaks_of_the_key_counts() {
+    #[test]
+    fn the_last_answer_that_speaks_of_the_key_counts() {
         let key = KeyProof::default();
         for (signal, accepted) in [
             (Signal::Answered, false),
@@ -83,11 +71,9 @@ mod tests {
             (Signal::Accepted, true),
         ] {
             key.take_in(&signal);
-            assert_eq!(
-                key.is_accepted_within(AT_ONCE).await,
-                accepted,
-                "{signal:?}"
-            );
+            // Who is to be asked for is not accepted.
+            key.wanted_at.store(0, Ordering::Relaxed);
+            assert_eq!(key.want(1_800_000_000_000), !accepted, "{signal:?}");
         }
     }
 

@@ -19,9 +19,6 @@ const PROOF_LASTS_MS: DurationMs = 10_000;
 /// How long a write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the service may take to say that it accepts the key before the answer is no.
-const KEY_PATIENCE: Duration = Duration::from_secs(1);
-
 type Verdict = (StatusCode, String);
 
 const fn well(words: String) -> Verdict {
@@ -51,7 +48,8 @@ fn is_stopping(vitals: &Vitals) -> bool {
     *vitals.stop.borrow() != Stop::No
 }
 
-/// Ready: the database takes a write, and the service accepts the key.
+/// Ready: the database takes a write, and nothing that the service said keeps jobs from going on
+/// until a person does something. The service is not asked.
 pub(super) async fn ready(vitals: &Vitals) -> Verdict {
     if is_stopping(vitals) {
         return unwell("parserd stops and claims nothing more\n".to_owned());
@@ -69,10 +67,6 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
         }
         Ok(Err(error)) => return unwell(format!("the database accepts no write: {error}\n")),
         Ok(Ok(())) => {}
-    }
-    // Also where it was refused: nothing else would ask again while there is no job.
-    if vitals.key.want(vitals.clock.now()) {
-        vitals.nudge.notify_one();
     }
     match vitals.store.gates().await {
         Err(error) => unwell(format!("{error}\n")),
@@ -94,14 +88,8 @@ pub(super) async fn ready(vitals: &Vitals) -> Verdict {
                     no_list.http_status,
                     no_list.why
                 ))
-            } else if vitals.key.is_accepted_within(KEY_PATIENCE).await {
-                well("ready\n".to_owned())
             } else {
-                unwell(
-                    "the service has not accepted the API key yet: see `parserd check` if that \
-                     does not change\n"
-                        .to_owned(),
-                )
+                well("ready\n".to_owned())
             }
         }
     }

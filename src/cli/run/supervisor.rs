@@ -81,6 +81,17 @@ impl Supervisor {
         }
     }
 
+    /// Another daemon has the database, and this one waits to take over: that is up, too.
+    pub(super) fn standing_by(&self) {
+        if !self.is_ready.swap(true, Ordering::Relaxed) {
+            let status = NotifyState::Status("standby: another daemon has the database");
+            self.notify(&[NotifyState::Ready, status]);
+        }
+        if self.watchdog.is_some() {
+            self.notify(&[NotifyState::Watchdog]);
+        }
+    }
+
     /// Job files are being loaded. Before it is ready, that is part of the start.
     pub(super) fn reloading(&self) {
         if self.is_ready.load(Ordering::Relaxed) {
