@@ -22,14 +22,14 @@ use crate::{
 /// canary that asked nothing, however its work ended, it may be given out again.
 #[derive(Debug)]
 #[must_use]
-pub struct Pass {
+pub struct Permit {
     scope: Scope,
     /// The closing whose canary this is.
     canary: Option<Closure>,
     state: Arc<Mutex<State>>,
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
         let gate = state.gate(self.scope);
@@ -39,7 +39,7 @@ impl Drop for Pass {
     }
 }
 
-impl Pass {
+impl Permit {
     /// Whether it is the canary's.
     pub const fn is_canary(&self) -> bool {
         self.canary.is_some()
@@ -66,7 +66,7 @@ struct State {
     /// Creates are held for want of budget.
     is_held: bool,
     /// What was spent is to be counted anew.
-    miscounts: bool,
+    budget_is_stale: bool,
     /// Somebody else committed since it was counted, and may have settled creates.
     may_be_outdated: bool,
 }
@@ -141,7 +141,7 @@ impl Account {
                 read: gate(Scope::Read),
                 budget,
                 is_held: false,
-                miscounts: false,
+                budget_is_stale: false,
                 may_be_outdated: false,
             })),
             policy,
@@ -152,7 +152,7 @@ impl Account {
     }
 
     /// Leave to make requests of `scope` now, if the gate gives it.
-    pub fn admit(&self, scope: Scope, now: UnixMs) -> Option<Pass> {
+    pub fn admit(&self, scope: Scope, now: UnixMs) -> Option<Permit> {
         let mut state = self.lock();
         let gate = state.gate(scope);
         let canary = match gate.admits(now) {
@@ -164,20 +164,20 @@ impl Account {
         if !self.policy.rules.keep(Rule::Canary) {
             *gate = gate.without_canary();
         }
-        Some(Pass {
+        Some(Permit {
             scope,
             canary,
             state: Arc::clone(&self.state),
         })
     }
 
-    /// Whether the holder of this pass may still ask: the gate may have closed since.
-    pub fn lets(&self, pass: &Pass) -> bool {
+    /// Whether the holder of this permit may still ask: the gate may have closed since.
+    pub fn is_valid(&self, permit: &Permit) -> bool {
         if !self.policy.rules.keep(Rule::Canary) {
             return true;
         }
-        let gate = self.gate(pass.scope);
-        gate == Gate::Open || pass.is_canary_of(gate)
+        let gate = self.gate(permit.scope);
+        gate == Gate::Open || permit.is_canary_of(gate)
     }
 
     /// The gate as it stands.
@@ -187,12 +187,12 @@ impl Account {
 
     /// Takes in what an answer says of the account, at once, before anything else is
     /// sent. The first answer to a canary is the one that counts.
-    pub fn report(&self, pass: &mut Pass, signal: &Signal, now: UnixMs) {
+    pub fn report(&self, permit: &mut Permit, signal: &Signal, now: UnixMs) {
         let mut state = self.lock();
-        let gate = state.gate(pass.scope);
+        let gate = state.gate(permit.scope);
         let before = *gate;
-        let is_canary = pass.is_canary_of(*gate);
-        pass.canary = None;
+        let is_canary = permit.is_canary_of(*gate);
+        permit.canary = None;
         *gate = gate.after(signal, is_canary, &self.policy, now);
         let after = *gate;
         let limit = state.adapt(signal, before, after);
@@ -204,14 +204,14 @@ impl Account {
         match (before.closure(), after.closure()) {
             // With a busy service every few seconds.
             (None, Some(closure)) if closure.reason == GateReason::Throttled => {
-                tracing::debug!(gate = %pass.scope, next_probe_at = iso(closure.next_probe_at), "throttled");
+                tracing::debug!(gate = %permit.scope, next_probe_at = iso(closure.next_probe_at), "throttled");
             }
             (None, Some(closure)) => tracing::warn!(
-                gate = %pass.scope, reason = %closure.reason, next_probe_at = iso(closure.next_probe_at),
+                gate = %permit.scope, reason = %closure.reason, next_probe_at = iso(closure.next_probe_at),
                 "gate closed"
             ),
             (Some(closure), None) if closure.reason == GateReason::Throttled => {}
-            (Some(_), None) => tracing::info!(gate = %pass.scope, "gate opened"),
+            (Some(_), None) => tracing::info!(gate = %permit.scope, "gate opened"),
             (None, None) | (Some(_), Some(_)) => {}
         }
     }
@@ -236,20 +236,20 @@ impl Account {
         self.lock().concurrency.limit()
     }
 
-    /// Whether the holder of this pass is a canary that looks at the account page first.
-    pub fn looks_first(&self, pass: &Pass) -> bool {
-        let closure = self.gate(pass.scope).closure().copied();
-        pass.is_canary() && closure.is_some_and(|closure| closure.reason == GateReason::Credits)
+    /// Whether the holder of this permit is a canary that looks at the account page first.
+    pub fn looks_first(&self, permit: &Permit) -> bool {
+        let closure = self.gate(permit.scope).closure().copied();
+        permit.is_canary() && closure.is_some_and(|closure| closure.reason == GateReason::Credits)
     }
 
     /// Whether this canary's create is spared: see [`spares_canary`].
-    pub fn spares(&self, pass: &Pass, left: Option<i64>) -> bool {
+    pub fn should_skip_probe(&self, permit: &Permit, left: Option<i64>) -> bool {
         let mut state = self.lock();
         let credits_per_create = state.budget.credits_per_create;
-        let gate = *state.gate(pass.scope);
+        let gate = *state.gate(permit.scope);
         drop(state);
         let policy = &self.policy;
-        pass.is_canary()
+        permit.is_canary()
             && gate
                 .closure()
                 .is_some_and(|closure| spares_canary(closure, left, credits_per_create, policy))
@@ -275,7 +275,7 @@ impl Account {
             }
             Err(over) => {
                 state.is_held = true;
-                state.miscounts |= std::mem::take(&mut state.may_be_outdated);
+                state.budget_is_stale |= std::mem::take(&mut state.may_be_outdated);
                 Err(over)
             }
         }
@@ -284,21 +284,21 @@ impl Account {
     /// A commit failed, or took effect and was reported lost: what was spent may be more
     /// or less than was counted here.
     pub fn distrust_count(&self) {
-        self.lock().miscounts = true;
+        self.lock().budget_is_stale = true;
     }
 
     /// Somebody else committed: they may have settled creates, or set the job free that
     /// was held. Counted anew where it matters, since counting reads every create.
     pub fn others_committed(&self) {
         let mut state = self.lock();
-        state.miscounts |= state.is_held;
+        state.budget_is_stale |= state.is_held;
         state.may_be_outdated = !state.is_held;
     }
 
     /// Whether what was spent is to be counted anew.
-    pub fn miscounts(&self, now: UnixMs) -> bool {
+    pub fn budget_is_stale(&self, now: UnixMs) -> bool {
         let state = self.lock();
-        state.miscounts || state.budget.is_outdated(now)
+        state.budget_is_stale || state.budget.is_outdated(now)
     }
 
     /// What counts as spent on later days: the clock was ahead when it was.
@@ -316,7 +316,7 @@ impl Account {
         let is_told = store.any_parked(ParkReason::Budget).await?;
         let mut state = self.lock();
         state.budget = state.budget.clone().having(spent, now);
-        state.miscounts = false;
+        state.budget_is_stale = false;
         // Is the job that met the bound PARKED no more, the next one meets it again, so
         // that a job always says why creates are held.
         state.is_held &= is_told;

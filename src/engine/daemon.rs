@@ -299,12 +299,12 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                 .store(self.worker.clock.now(), Ordering::Relaxed);
         }
         if self.is_nudged {
-            self.look_again().await?;
+            self.rescan().await?;
             self.is_nudged = false;
         }
         self.adopt_orphans().await?;
         self.redate_creates().await?;
-        if self.worker.account.miscounts(self.worker.clock.now()) {
+        if self.worker.account.budget_is_stale(self.worker.clock.now()) {
             self.recount().await?;
         }
         self.set_free().await?;
@@ -323,7 +323,9 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     async fn adopt_orphans(&mut self) -> Result<(), StoreError> {
         while let Some(id) = self.orphans.last().copied() {
             if let Some(mut job) = self.worker.store.job(id).await? {
-                self.worker.happen(&mut job, Event::Interrupted).await?;
+                self.worker
+                    .handle_event(&mut job, Event::Interrupted)
+                    .await?;
             }
             self.orphans.pop();
             self.leased.remove(&id);
@@ -426,7 +428,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     }
 
     /// Somebody else committed: there may be jobs, changed jobs, an opened gate.
-    async fn look_again(&mut self) -> Result<(), StoreError> {
+    async fn rescan(&mut self) -> Result<(), StoreError> {
         self.agenda.look_at_all();
         for task in self.running.values_mut() {
             task.is_overtaken = true;

@@ -65,7 +65,7 @@ pub async fn operate<D: JobStore>(
             .into_iter()
             .filter(|job| action.states().contains(&job.progress.state));
         let done = stream::iter(jobs)
-            .map(|job| happen(store, policy, job, action.event(), now))
+            .map(|job| handle_event(store, policy, job, action.event(), now))
             .buffer_unordered(AT_ONCE);
         let done: Vec<_> = done.try_collect().await?;
         changed.extend(done.into_iter().flatten());
@@ -89,7 +89,7 @@ pub async fn take_in<D: JobStore>(
             return Ok(taken_in);
         }
         let done = stream::iter(jobs)
-            .map(|job| happen(store, policy, job, Event::TakenIn, now))
+            .map(|job| handle_event(store, policy, job, Event::TakenIn, now))
             .buffer_unordered(AT_ONCE);
         let done: Vec<_> = done.try_collect().await?;
         let step = done.into_iter().flatten().count();
@@ -102,7 +102,7 @@ pub async fn take_in<D: JobStore>(
 }
 
 /// Stores what an event makes of a job; none where the job moved on, or the event is not for it.
-async fn happen<D: JobStore>(
+async fn handle_event<D: JobStore>(
     store: &D,
     policy: &Policy,
     job: Job,

@@ -29,7 +29,7 @@ use crate::{
         restored::Restored,
     },
     engine::{
-        account::{Account, Pass},
+        account::{Account, Permit},
         metrics::Metrics,
         worker::{reconcile::Lists, turn::crash_point::Probe},
     },
@@ -138,10 +138,10 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn try_key(&self, mut pass: Pass) -> Result<(), StoreError> {
+    pub async fn try_key(&self, mut permit: Permit) -> Result<(), StoreError> {
         // Whatever came of it was told where it was reported.
-        let _listed = self.listing(self.clock.now(), &mut pass).await?;
-        drop(pass);
+        let _listed = self.listing(self.clock.now(), &mut permit).await?;
+        drop(permit);
         self.after_report().await;
         Ok(())
     }
@@ -150,12 +150,12 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn poll(&self, mut job: Job, mut pass: Pass) -> Result<Done, StoreError> {
-        self.poll_with(&mut job, &mut pass).await?;
+    pub async fn poll(&self, mut job: Job, mut permit: Permit) -> Result<Done, StoreError> {
+        self.poll_with(&mut job, &mut permit).await?;
         Ok(Done::of(&job))
     }
 
-    async fn poll_with(&self, job: &mut Job, pass: &mut Pass) -> Result<(), StoreError> {
+    async fn poll_with(&self, job: &mut Job, permit: &mut Permit) -> Result<(), StoreError> {
         let Some(parser_id) = job.progress.parser_id.clone() else {
             let words = ErrorDetail {
                 status: None,
@@ -163,7 +163,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                           database's rules, and the next start ends it"
                     .to_owned(),
             };
-            self.happen(job, Event::Polled(PollOutcome::Trouble(words)))
+            self.handle_event(job, Event::Polled(PollOutcome::Trouble(words)))
                 .await?;
             return Ok(());
         };
@@ -171,13 +171,13 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let event = match self.service.details(&parser_id).await {
             PollOutcome::NotFound(words) if self.is_foreign(&parser_id).await? => {
                 self.account
-                    .report(pass, &Signal::Answered, self.clock.now());
+                    .report(permit, &Signal::Answered, self.clock.now());
                 Event::Elsewhere(words)
             }
             PollOutcome::NotFound(words) => {
                 self.account
-                    .report(pass, &Signal::Answered, self.clock.now());
-                match self.listing(asked_at, pass).await? {
+                    .report(permit, &Signal::Answered, self.clock.now());
+                match self.listing(asked_at, permit).await? {
                     Ok(listing) => {
                         let sighting = self.sight_of_lost(job, &parser_id, &listing).await?;
                         Event::Missing(words, sighting)
@@ -192,7 +192,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 let mut is_its_own = self.is_of_this_account(&parser_id, name).await?;
                 if !is_its_own && name.is_none() {
                     // A list that shows it under its name makes the accounts one.
-                    let _had_or_told = self.listing(asked_at, pass).await?;
+                    let _had_or_told = self.listing(asked_at, permit).await?;
                     is_its_own = !self.is_foreign(&parser_id).await?;
                 }
                 if is_its_own {
@@ -206,14 +206,14 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             }
             outcome => match outcome.may_be_of_one(self.policy.is_overdue(job, self.clock.now())) {
                 // Where a list with the same key is answered, it is this parser's trouble alone.
-                Some(words) if self.listing(asked_at, pass).await?.is_ok() => {
+                Some(words) if self.listing(asked_at, permit).await?.is_ok() => {
                     Event::PolledAlone(words.clone())
                 }
                 _ => Event::Polled(outcome),
             },
         };
-        if let Some(change) = self.decided(job, event) {
-            self.report(&change, pass);
+        if let Some(change) = self.transition(job, event) {
+            self.report(&change, permit);
             self.apply(job, change, Intent::default()).await?;
             self.after_report().await;
         }

@@ -4,8 +4,6 @@ mod apply;
 mod backup;
 mod batch;
 pub mod browse;
-mod courtesy;
-mod done;
 mod epochs;
 mod failures;
 pub mod figures;
@@ -15,12 +13,14 @@ mod given_up;
 mod hold;
 mod ledger;
 mod mark;
-mod mend;
 mod names;
 mod oddities;
 mod open;
 mod place;
+mod prune;
 mod queue;
+mod remediation;
+mod repair;
 pub mod report;
 mod rows;
 pub mod schema;
@@ -28,8 +28,8 @@ mod spent;
 mod strangers;
 mod submit;
 mod times;
-mod trouble;
 pub mod wake;
+mod write_throttle;
 mod writer;
 
 use std::{
@@ -69,7 +69,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The lock file beside the database cannot be made or locked.
-    #[error("cannot lock {}: {source}; {}", path.display(), trouble::cure_of_io(source))]
+    #[error("cannot lock {}: {source}; {}", path.display(), remediation::cure_of_io(source))]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The database cannot be opened.
-    #[error("cannot open the database {}: {source}; {}", path.display(), trouble::cure_of(source))]
+    #[error("cannot open the database {}: {source}; {}", path.display(), remediation::cure_of(source))]
     Open {
         /// The database.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum StoreError {
     },
     /// This user may not look at the database, or may not write to it or to what SQLite and
     /// the daemon keep beside it.
-    #[error("this user may not work with {}: {source}; {}", path.display(), trouble::cure_of_io(source))]
+    #[error("this user may not work with {}: {source}; {}", path.display(), remediation::cure_of_io(source))]
     Access {
         /// The file.
         path: PathBuf,
@@ -112,7 +112,7 @@ pub enum StoreError {
          daemon keep beside it (-wal, -shm, .lock) would be another's than that of who uses the same \
          file elsewhere; {}",
         path.display(),
-        trouble::MOUNT_THE_FOLDER
+        remediation::MOUNT_THE_FOLDER
     )]
     MountPoint {
         /// The database.
@@ -147,7 +147,7 @@ pub enum StoreError {
     },
     /// The schema cannot be brought up to date.
     #[error("cannot bring the schema of {} up to date: {source}{}", path.display(),
-        trouble::cure_of_migration(source).map(|cure| format!("; {cure}")).unwrap_or_default())]
+        remediation::cure_of_migration(source).map(|cure| format!("; {cure}")).unwrap_or_default())]
     Migrate {
         /// The database.
         path: PathBuf,
@@ -155,7 +155,7 @@ pub enum StoreError {
         source: MigrateError,
     },
     /// Tables were dropped, or their columns, and what was in them is gone.
-    #[error("the database is damaged: {what}; {}", trouble::PUT_A_BACKUP)]
+    #[error("the database is damaged: {what}; {}", remediation::PUT_A_BACKUP)]
     Damaged {
         /// What is missing.
         what: String,
@@ -164,7 +164,7 @@ pub enum StoreError {
     #[error(
         "the database is damaged: {fault}, and cannot be made anew: {source}; where two rows are of \
          one name, cancel or delete all but one of them and start again; else {}",
-        trouble::PUT_A_BACKUP
+        remediation::PUT_A_BACKUP
     )]
     Unmendable {
         /// What is wrong.
@@ -195,7 +195,7 @@ pub enum StoreError {
         known: i64,
     },
     /// A statement failed.
-    #[error("database: cannot {what}: {source}{}", trouble::and_cure(source))]
+    #[error("database: cannot {what}: {source}{}", remediation::and_cure(source))]
     Sql {
         /// What was tried.
         what: &'static str,
@@ -305,7 +305,7 @@ impl Store {
                     "the schema was changed by another program: these are made anew"
                 );
             }
-            let ended = mend::broken_rows(&mut connection)
+            let ended = repair::broken_rows(&mut connection)
                 .await
                 .trying("look for rows that were changed past the rules")?;
             if ended > 0 {

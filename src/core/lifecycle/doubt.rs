@@ -37,7 +37,7 @@ fn settling_time_ms(policy: &Policy, cause: DoubtCause) -> DurationMs {
 /// The pause before the next list: growing, and short enough for three lists in
 /// one settling time.
 ///
-/// It grows with each trusted list; see [`look_again`] for the others.
+/// It grows with each trusted list; see [`rescan`] for the others.
 fn look_interval_ms(at: &Moment, cause: DoubtCause, lists: i64) -> DurationMs {
     let settle_ms = settling_time_ms(at.policy, cause);
     Schedule {
@@ -85,7 +85,7 @@ pub(super) fn reconciled(
         Sighting::Absent | Sighting::Unproven(_) | Sighting::Suspects(..)
             if listed_at < doubt.since =>
         {
-            look_again(at, doubt.skipping(looked_ms(at, listed_at)))
+            rescan(at, doubt.skipping(looked_ms(at, listed_at)))
         }
         Sighting::Absent => absent(at, doubt, listed_at),
         Sighting::Suspects(ids, why) => {
@@ -101,7 +101,7 @@ pub(super) fn reconciled(
             let why = format!("no list that can be trusted: {why}");
             unproven(at, doubt, listed_at, patience_ms, &why, Vec::new())
         }
-        Sighting::NoList => look_again(at, doubt.skipping(looked_ms(at, listed_at))),
+        Sighting::NoList => rescan(at, doubt.skipping(looked_ms(at, listed_at))),
     }
 }
 
@@ -163,7 +163,7 @@ fn unproven(
     if listed_at - untrusted_since >= patience_ms {
         return ambiguous(at.change(), why, candidates);
     }
-    look_again(
+    rescan(
         at,
         Doubt {
             untrusted_since: Some(untrusted_since),
@@ -175,7 +175,7 @@ fn unproven(
 
 /// This list said nothing. The pause grows with the age of the doubt, so that neither
 /// an outage nor a partial list is met with a list a second for hours.
-fn look_again(at: &Moment, doubt: Doubt) -> Transition {
+fn rescan(at: &Moment, doubt: Doubt) -> Transition {
     let age_ms = at.now.saturating_sub(doubt.since).max(0);
     let look_ms = look_interval_ms(at, doubt.cause, doubt.absent_lists + 1);
     let mut change = at.change();

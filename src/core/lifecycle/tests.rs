@@ -180,7 +180,7 @@ fn change(job: &Job, event: Event, at: UnixMs) -> Change {
 
 /// Lets the event happen to the job; returns how long it then waits. Lists come when they
 /// were planned.
-fn happen(job: &mut Job, event: Event, at: UnixMs) -> DurationMs {
+fn handle_event(job: &mut Job, event: Event, at: UnixMs) -> DurationMs {
     if let Event::Reconciled { listed_at, .. } = &event {
         job.progress.due_at = *listed_at;
     }

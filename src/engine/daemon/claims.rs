@@ -44,13 +44,13 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             self.agenda.no_doubts(next);
             return Ok(());
         }
-        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
+        let Some(permit) = self.worker.account.admit(Scope::Read, now) else {
             return Ok(());
         };
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let worker = Arc::clone(&self.worker);
         self.start(Lane::Reconcile, ids, async move {
-            Ok(Yield::Done(worker.reconcile(jobs, pass).await?))
+            Ok(Yield::Done(worker.reconcile(jobs, permit).await?))
         });
         Ok(())
     }
@@ -59,10 +59,10 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     pub(super) fn start_create(&mut self) {
         let now = self.worker.clock.now();
         let account = &self.worker.account;
-        let Some(pass) = account.admit(Scope::Create, now) else {
+        let Some(permit) = account.admit(Scope::Create, now) else {
             return;
         };
-        let Some(read_pass) = account.admit(Scope::Read, now) else {
+        let Some(read_permit) = account.admit(Scope::Read, now) else {
             return;
         };
         let Some(queued) = self.creates.pop_front() else {
@@ -71,7 +71,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         self.agenda.create_started();
         let worker = Arc::clone(&self.worker);
         self.start(Lane::Create, vec![queued.job.id], async move {
-            let done = worker.create(queued, pass, read_pass).await?;
+            let done = worker.create(queued, permit, read_permit).await?;
             Ok(Yield::Done(vec![done]))
         });
     }

@@ -10,13 +10,13 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Asks for a list of the account, which costs nothing, where somebody wants to know.
     pub(super) fn start_key_look(&mut self) {
         let now = self.worker.clock.now();
-        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
+        let Some(permit) = self.worker.account.admit(Scope::Read, now) else {
             return;
         };
         self.wants_list = false;
         let worker = Arc::clone(&self.worker);
         self.start(Lane::Poll, Vec::new(), async move {
-            worker.try_key(pass).await?;
+            worker.try_key(permit).await?;
             Ok(Yield::Done(Vec::new()))
         });
     }

@@ -43,7 +43,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Gives the next claimed job to a worker, unless the gate has just closed.
     pub(super) fn start_poll(&mut self) {
         let now = self.worker.clock.now();
-        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
+        let Some(permit) = self.worker.account.admit(Scope::Read, now) else {
             return;
         };
         let Some(job) = self.polls.pop_front() else {
@@ -52,7 +52,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         self.agenda.poll_started();
         let worker = Arc::clone(&self.worker);
         self.start(Lane::Poll, vec![job.id], async move {
-            let done = worker.poll(job, pass).await?;
+            let done = worker.poll(job, permit).await?;
             Ok(Yield::Done(vec![done]))
         });
     }
@@ -125,7 +125,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Asks for a list that answers for what is due.
     pub(super) fn start_survey(&mut self) {
         let now = self.worker.clock.now();
-        let Some(pass) = self.worker.account.admit(Scope::Read, now) else {
+        let Some(permit) = self.worker.account.admit(Scope::Read, now) else {
             self.agenda.survey_refused();
             return;
         };
@@ -133,7 +133,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         let seen = std::mem::take(&mut self.surveys.seen);
         let worker = Arc::clone(&self.worker);
         let id = self.start(Lane::Poll, Vec::new(), async move {
-            Ok(Yield::Survey(worker.survey(pass, seen).await?))
+            Ok(Yield::Survey(worker.survey(permit, seen).await?))
         });
         self.surveys.task = Some(id);
     }

@@ -15,7 +15,7 @@ use crate::{
         pace::{Generation, Pace},
         rules::Rule,
     },
-    engine::account::Pass,
+    engine::account::Permit,
     store::{Applied, Intent, JobStore, StoreError},
 };
 
@@ -24,15 +24,19 @@ const STORE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration:
 
 impl<S: Service, D: JobStore> Worker<S, D> {
     /// Something happened to a job that says nothing of the account.
-    pub(crate) async fn happen(&self, job: &mut Job, event: Event) -> Result<Done, StoreError> {
-        if let Some(change) = self.decided(job, event) {
+    pub(crate) async fn handle_event(
+        &self,
+        job: &mut Job,
+        event: Event,
+    ) -> Result<Done, StoreError> {
+        if let Some(change) = self.transition(job, event) {
             self.apply(job, change, Intent::default()).await?;
         }
         Ok(Done::of(job))
     }
 
     /// The decision, or nothing where the event cannot concern the job.
-    pub(crate) fn decided(&self, job: &Job, event: Event) -> Option<Change> {
+    pub(crate) fn transition(&self, job: &Job, event: Event) -> Option<Change> {
         let now = self.clock.now();
         let policy = Policy {
             first_look_ms: self.pace().first_look_ms(),
@@ -70,9 +74,9 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn report(&self, change: &Change, pass: &mut Pass) {
+    pub(super) fn report(&self, change: &Change, permit: &mut Permit) {
         if let Some(signal) = &change.signal {
-            self.account.report(pass, signal, self.clock.now());
+            self.account.report(permit, signal, self.clock.now());
         }
     }
 
@@ -131,7 +135,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     /// Stores what the service said of a create, however long the database refuses:
     /// an id that was paid for must not be lost. Gives up only when told to, and
     /// then reconciliation finds the parser again.
-    pub(super) async fn apply_firmly(
+    pub(super) async fn persist_with_retry(
         &self,
         job: &mut Job,
         change: Change,

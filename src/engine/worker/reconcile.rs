@@ -30,7 +30,7 @@ use crate::{
         remote_name::Echo,
     },
     engine::{
-        account::Pass,
+        account::Permit,
         worker::{Done, Worker, survey::Seen},
     },
     store::{ELSEWHERE, Intent, JobStore, LIST_LAG, StoreError},
@@ -131,7 +131,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     pub async fn listing(
         &self,
         not_before: UnixMs,
-        pass: &mut Pass,
+        permit: &mut Permit,
     ) -> Result<Result<Arc<Listing>, NoList>, StoreError> {
         let mut newest = self.lists.newest.lock().await;
         if let Some(listing) = newest.as_ref()
@@ -150,13 +150,13 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             return held("the last list could not be had; the next one waits");
         }
         // Closed by the answer to somebody who stood before us.
-        if !self.account.lets(pass) {
+        if !self.account.is_valid(permit) {
             return held("the gate for reading is closed");
         }
         // Nobody may go on with one that could not be renewed; nor need two lists of a
         // large account be held at once.
         *newest = None;
-        match self.fetch(pass).await? {
+        match self.fetch(permit).await? {
             Ok(listing) => {
                 self.lists.succeeded();
                 self.see().await?;
@@ -174,7 +174,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         }
     }
 
-    async fn fetch(&self, pass: &mut Pass) -> Result<Result<Listing, NoList>, StoreError> {
+    async fn fetch(&self, permit: &mut Permit) -> Result<Result<Listing, NoList>, StoreError> {
         // Before the list is asked for: what is made meanwhile need not be in it.
         let known = self.store.known_parsers().await?;
         let listed_at = self.clock.now();
@@ -186,12 +186,12 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         self.lists.took_ms.store(took_ms, Ordering::Relaxed);
         let (items, flaws) = match outcome {
             ListOutcome::Listed(items, flaws) => {
-                self.account.report(pass, &Signal::Accepted, now);
+                self.account.report(permit, &Signal::Accepted, now);
                 (items, flaws)
             }
             ListOutcome::Refused(refusal, words) => {
                 self.account
-                    .report(pass, &Signal::Refused(refusal.clone()), now);
+                    .report(permit, &Signal::Refused(refusal.clone()), now);
                 return Ok(Err(NoList::Refused(refusal, words)));
             }
             ListOutcome::Trouble(words) => {
@@ -199,7 +199,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     Some(_) => Signal::Answered,
                     None => Signal::NotConnected,
                 };
-                self.account.report(pass, &signal, now);
+                self.account.report(permit, &signal, now);
                 tracing::warn!(
                     http_status = words.status,
                     error_message = words.message,
@@ -432,9 +432,13 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn reconcile(&self, jobs: Vec<Job>, mut pass: Pass) -> Result<Vec<Done>, StoreError> {
-        let result = self.reconcile_with(jobs, &mut pass).await;
-        drop(pass);
+    pub async fn reconcile(
+        &self,
+        jobs: Vec<Job>,
+        mut permit: Permit,
+    ) -> Result<Vec<Done>, StoreError> {
+        let result = self.reconcile_with(jobs, &mut permit).await;
+        drop(permit);
         self.after_report().await;
         result
     }
@@ -442,10 +446,10 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     async fn reconcile_with(
         &self,
         jobs: Vec<Job>,
-        pass: &mut Pass,
+        permit: &mut Permit,
     ) -> Result<Vec<Done>, StoreError> {
         let asked_at = self.clock.now();
-        let listing = self.listing(asked_at, pass).await?;
+        let listing = self.listing(asked_at, permit).await?;
         // Without tags two jobs may take one parser for theirs: one after the other.
         let at_once = if self.name_tag { SIGHTS_AT_ONCE } else { 1 };
         let settling = stream::iter(jobs)
@@ -478,7 +482,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             sighting,
             listed_at,
         };
-        if let Some(change) = self.decided(&job, event) {
+        if let Some(change) = self.transition(&job, event) {
             self.apply(&mut job, change, Intent::default()).await?;
         }
         Ok(Done::of(&job))

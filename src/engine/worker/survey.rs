@@ -9,7 +9,7 @@ use std::{
 use crate::{
     api::Service,
     core::job::{DurationMs, JobId, ParserId, UnixMs},
-    engine::account::Pass,
+    engine::account::Permit,
     engine::worker::Worker,
     store::{JobStore, StoreError},
 };
@@ -103,12 +103,12 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     /// Whatever the database says.
     pub async fn survey(
         &self,
-        mut pass: Pass,
+        mut permit: Permit,
         mut seen: Seen,
     ) -> Result<Option<Survey>, StoreError> {
         let asked_at = self.clock.now();
-        let listed = self.listing(asked_at, &mut pass).await;
-        drop(pass);
+        let listed = self.listing(asked_at, &mut permit).await;
+        drop(permit);
         self.after_report().await;
         let Ok(listing) = listed? else {
             return Ok(None);

@@ -28,7 +28,7 @@ use crate::{
         outcome::{AccountOutcome, CreateRequest, ErrorDetail, NoList, Refusal},
         spec::JobSpec,
     },
-    engine::{account::Pass, naming::Plan},
+    engine::{account::Permit, naming::Plan},
     store::{Applied, Intent, JobStore, QueuedJob, StoreError},
 };
 
@@ -41,9 +41,9 @@ const LIST_MAX_AGE_MS: DurationMs = 60_000;
 struct Turn<'a, S, D> {
     worker: &'a Worker<S, D>,
     /// To create.
-    pass: &'a mut Pass,
+    permit: &'a mut Permit,
     /// To read.
-    read_pass: &'a mut Pass,
+    read_permit: &'a mut Permit,
 }
 
 /// Why a turn ended before a create was answered.
@@ -173,19 +173,19 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     pub async fn create(
         &self,
         queued: QueuedJob,
-        mut pass: Pass,
-        mut read_pass: Pass,
+        mut permit: Permit,
+        mut read_permit: Permit,
     ) -> Result<Done, StoreError> {
         let mut turn = Turn {
             worker: self,
-            pass: &mut pass,
-            read_pass: &mut read_pass,
+            permit: &mut permit,
+            read_permit: &mut read_permit,
         };
         let result = match turn.take(queued).await {
             Ok(answered) => Ok(Done::of(&answered.job)),
             Err(ended) => ended.into(),
         };
-        drop((pass, read_pass));
+        drop((permit, read_permit));
         self.after_report().await;
         result
     }
@@ -241,7 +241,7 @@ impl Claimed {
             }
             Err(NoList::Trouble(_)) => return Err(Ended::undecided(&job)),
         };
-        let planning = worker.plan(&job, &spec, listing, turn.read_pass);
+        let planning = worker.plan(&job, &spec, listing, turn.read_permit);
         match worker.unless_stopped(planning).await.transpose()? {
             Some(Ok(plan)) => Ok(Planned { job, spec, plan }),
             None | Some(Err(_)) => Err(Ended::undecided(&job)),
@@ -262,10 +262,10 @@ impl Planned {
         } = self;
         let worker = turn.worker;
         // The gate may have closed while the list was waited for.
-        if !worker.account.lets(turn.pass) {
+        if !worker.account.is_valid(turn.permit) {
             return Err(Ended::undecided(&job));
         }
-        let Some(change) = worker.decided(&job, plan.event()) else {
+        let Some(change) = worker.transition(&job, plan.event()) else {
             return Err(Ended::undecided(&job));
         };
         if change.ledger != Some(Ledger::Intent) {
@@ -274,7 +274,7 @@ impl Planned {
         if let Some(why) = worker.holds_back(plan.is_listed_whole).await? {
             return Err(Ended::held_back(&job, why));
         }
-        let looking = worker.cannot_pay(turn.pass);
+        let looking = worker.cannot_pay(turn.permit);
         match worker.unless_stopped(looking).await {
             None => Err(Ended::undecided(&job)),
             Some(Some(words)) => Err(turn.spare_canary(&mut job, words).await),
@@ -306,7 +306,9 @@ impl Cleared {
         let sent_at = worker.clock.now();
         let lasting_ms = worker.clock.lasting_ms();
         if let Err(over) = worker.account.reserve(sent_at) {
-            let done = worker.happen(&mut job, Event::OverBudget(over)).await?;
+            let done = worker
+                .handle_event(&mut job, Event::OverBudget(over))
+                .await?;
             if done.parked != Some(ParkReason::Budget) {
                 // Creates are held and no job says why: the next one is to meet the bound.
                 worker.account.distrust_count();
@@ -386,12 +388,12 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         } = self.worker;
         let not_before =
             (clock.now() - LIST_MAX_AGE_MS).max(lists_not_before.load(Ordering::Relaxed));
-        self.worker.listing(not_before, self.read_pass).await
+        self.worker.listing(not_before, self.read_permit).await
     }
 
     /// The turn comes to this and not to a create.
     async fn decide(&self, job: &mut Job, event: Event) -> Ended {
-        match self.worker.happen(job, event).await {
+        match self.worker.handle_event(job, event).await {
             Ok(done) => Ended::Decided(done),
             Err(error) => Ended::Failed(error),
         }
@@ -419,8 +421,8 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
     /// The gate takes it as a refused canary: the next probe is further away.
     async fn spare_canary(&mut self, job: &mut Job, words: ErrorDetail) -> Ended {
         let event = Event::ListRefused(Refusal::Credits, words);
-        if let Some(change) = self.worker.decided(job, event) {
-            self.worker.report(&change, self.pass);
+        if let Some(change) = self.worker.transition(job, event) {
+            self.worker.report(&change, self.permit);
             if let Err(error) = self.worker.apply(job, change, Intent::default()).await {
                 return Ended::Failed(error);
             }
@@ -431,9 +433,9 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
 
 impl<S: Service, D: JobStore> Worker<S, D> {
     /// Before a canary tries whether credits are back: what the account page says, where
-    /// that clearly spares the create. It asks nothing for anyone else.
-    async fn cannot_pay(&self, pass: &Pass) -> Option<ErrorDetail> {
-        if !self.account.looks_first(pass) {
+    /// that clearly should_skip_probe the create. It asks nothing for anyone else.
+    async fn cannot_pay(&self, permit: &Permit) -> Option<ErrorDetail> {
+        if !self.account.looks_first(permit) {
             return None;
         }
         let left = match self.service.account().await? {
@@ -447,14 +449,16 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 None
             }
         };
-        self.account.spares(pass, left).then(|| ErrorDetail {
-            status: None,
-            message: format!(
-                "the account has {} credits left and a create costs {}: none was sent",
-                left.unwrap_or_default(),
-                self.credits_per_create
-            ),
-        })
+        self.account
+            .should_skip_probe(permit, left)
+            .then(|| ErrorDetail {
+                status: None,
+                message: format!(
+                    "the account has {} credits left and a create costs {}: none was sent",
+                    left.unwrap_or_default(),
+                    self.credits_per_create
+                ),
+            })
     }
 
     /// Does what only reads, unless the word to stop comes first: then nothing more is

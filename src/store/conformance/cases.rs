@@ -62,7 +62,7 @@ impl<D: JobStore> Subject<D> {
         self.store.job(id).await.unwrap().unwrap()
     }
 
-    async fn happen(&self, job: &Job, event: Event) -> Applied {
+    async fn handle_event(&self, job: &Job, event: Event) -> Applied {
         let change = decided(job, event);
         let intent = Intent {
             credits: 30_000,
@@ -76,7 +76,7 @@ impl<D: JobStore> Subject<D> {
     async fn creating(&mut self, name: &str) -> Job {
         let id = self.insert(name, 0);
         let applied = self
-            .happen(&self.job(id).await, turn("n_pd_abcdefgh"))
+            .handle_event(&self.job(id).await, turn("n_pd_abcdefgh"))
             .await;
         assert_eq!(applied, DURABLE);
         self.job(id).await
@@ -112,9 +112,9 @@ async fn a_change_is_stored_on_the_revision_that_it_was_decided_for(
 ) {
     let id = at.insert("a", 0);
     let job = at.job(id).await;
-    assert_eq!(at.happen(&job, turn("n_pd_abcdefgh")).await, DURABLE);
+    assert_eq!(at.handle_event(&job, turn("n_pd_abcdefgh")).await, DURABLE);
     let refused = Event::ListRefused(Refusal::Credits, ErrorDetail::default());
-    assert_eq!(at.happen(&job, refused).await, Applied::Stale);
+    assert_eq!(at.handle_event(&job, refused).await, Applied::Stale);
     assert_eq!(at.job(id).await.progress.state, JobState::Creating);
 }
 
@@ -131,8 +131,8 @@ async fn one_create_of_a_name_is_pending_at_a_time(mut at: Subject<impl JobStore
 async fn what_was_paid_for_is_kept_though_the_job_moved_on(mut at: Subject<impl JobStore>) {
     let job = at.creating("a").await;
     let lost = CreateOutcome::InDoubt(DoubtCause::AnswerLost, ErrorDetail::default());
-    at.happen(&job, Event::CreateAnswered(lost)).await;
-    assert_eq!(at.happen(&job, created("late")).await, Applied::Stale);
+    at.handle_event(&job, Event::CreateAnswered(lost)).await;
+    assert_eq!(at.handle_event(&job, created("late")).await, Applied::Stale);
     let facts = at.store.ledger("n_pd_abcdefgh").await.unwrap();
     assert_eq!(facts.made, [ParserId("late".to_owned())]);
     assert_eq!(at.store.spent(NOW).await.unwrap().in_all, 30_000);
@@ -141,7 +141,7 @@ async fn what_was_paid_for_is_kept_though_the_job_moved_on(mut at: Subject<impl 
 async fn a_create_that_made_nothing_gives_its_credits_back(mut at: Subject<impl JobStore>) {
     let job = at.creating("a").await;
     let refused = CreateOutcome::Refused(Refusal::Credits, ErrorDetail::default());
-    let applied = at.happen(&job, Event::CreateAnswered(refused)).await;
+    let applied = at.handle_event(&job, Event::CreateAnswered(refused)).await;
     let refund = Some((30_000, NOW));
     assert_eq!(applied, Applied::Durable { refund });
     assert_eq!(at.store.spent(NOW).await.unwrap().in_all, 0);
@@ -175,7 +175,7 @@ async fn a_gate_that_an_operator_opened_stays_open(mut at: Subject<impl JobStore
 async fn who_is_parked_for_a_reason_goes_on_when_it_is_lifted(mut at: Subject<impl JobStore>) {
     let id = at.insert("a", 0);
     let refused = Event::ListRefused(Refusal::Credits, ErrorDetail::default());
-    at.happen(&at.job(id).await, refused).await;
+    at.handle_event(&at.job(id).await, refused).await;
     let unpark = |reason| at.store.unpark(reason, 10, NOW);
     assert_eq!(unpark(ParkReason::Budget).await.unwrap(), 0);
     assert_eq!(unpark(ParkReason::Credits).await.unwrap(), 1);
@@ -184,7 +184,7 @@ async fn who_is_parked_for_a_reason_goes_on_when_it_is_lifted(mut at: Subject<im
 
 async fn a_step_of_the_clock_is_taken_once(mut at: Subject<impl JobStore>) {
     let job = at.creating("a").await;
-    at.happen(&job, created("p")).await;
+    at.handle_event(&job, created("p")).await;
     let since = at.job(job.id).await.progress.generating_since.unwrap();
     for by in [5_000, 7_000] {
         let token = "token".to_owned();

@@ -33,7 +33,7 @@ async fn run(seed: u64) {
             now += ms;
         }
         let stale = match &step {
-            Step::Happen { job, .. } => before.get(job).cloned(),
+            Step::Event { job, .. } => before.get(job).cloned(),
             _ => None,
         };
         let stale = stale.as_ref();

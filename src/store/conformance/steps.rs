@@ -39,7 +39,7 @@ pub(super) enum Step {
     Edit(i64, i64),
     OpenGates,
     /// What happens to a job, as it is or as it was some steps ago.
-    Happen {
+    Event {
         job: JobId,
         event: Box<Event>,
         is_stale: bool,
@@ -204,7 +204,7 @@ impl Step {
             26..=29 => Self::Pass(rng.i64(-9_000..60_000)),
             _ => {
                 let name = *rng.choice(&NAMES).unwrap();
-                Self::Happen {
+                Self::Event {
                     job: JobId(job),
                     event: Box::new(event(rng, now, name)),
                     is_stale: rng.u8(0..8) == 0,
@@ -227,14 +227,14 @@ impl Step {
             | Self::Retry(_)
             | Self::Edit(..)
             | Self::OpenGates => self.operate(outside, now),
-            Self::Happen {
+            Self::Event {
                 job,
                 event,
                 is_stale,
             } => {
                 let fresh = store.job(*job).await.unwrap();
                 let job = if *is_stale { stale } else { fresh.as_ref() };
-                happen(store, job, (**event).clone(), now).await
+                handle_event(store, job, (**event).clone(), now).await
             }
             Self::Unpark(reason, limit) => said(store.unpark(*reason, *limit, now).await),
             Self::Shift(token, by) => said(store.shift_times(token.clone(), *by, now).await),
@@ -283,7 +283,12 @@ impl Step {
     }
 }
 
-async fn happen<D: JobStore>(store: &D, job: Option<&Job>, event: Event, now: UnixMs) -> String {
+async fn handle_event<D: JobStore>(
+    store: &D,
+    job: Option<&Job>,
+    event: Event,
+    now: UnixMs,
+) -> String {
     let Some(job) = job else {
         return "no such job".to_owned();
     };

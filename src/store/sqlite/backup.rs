@@ -17,7 +17,7 @@ use tempfile::TempPath;
 
 use self::draft::Draft;
 pub use self::draft::leftovers;
-use super::{StoreError, file, open, trouble};
+use super::{StoreError, file, open, remediation};
 
 /// What a copy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub enum BackupError {
     #[error(
         "cannot make a file in {}: {source}; {}",
         folder.display(),
-        trouble::cure_of_io(source)
+        remediation::cure_of_io(source)
     )]
     Folder {
         /// The folder of the copy.
@@ -77,7 +77,7 @@ pub enum BackupError {
     #[error(
         "cannot copy {}: {source}; {}",
         path.display(),
-        trouble::cure_of_statement(source).unwrap_or(
+        remediation::cure_of_statement(source).unwrap_or(
             "free the disk if it is full, and let this user read the database and write in its \
              folder, where SQLite keeps its log"
         )

@@ -14,7 +14,7 @@ use crate::store::ports::Applied;
 use super::{
     StoreError, Trying as _,
     apply::{self, Record},
-    courtesy::Courtesy,
+    write_throttle::WriteThrottle,
 };
 
 /// How many transitions one transaction holds at the most.
@@ -151,7 +151,7 @@ async fn undo(connection: &mut SqliteConnection) {
 async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Request>) {
     let mut stopped = None;
     let mut waiting: Option<Request> = None;
-    let mut courtesy = Courtesy::default();
+    let mut write_throttle = WriteThrottle::default();
     loop {
         let request = match waiting.take() {
             Some(request) => request,
@@ -168,7 +168,7 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
                     .await
                     .trying("look for others' commits");
                 if let Ok(version) = version {
-                    courtesy.foreign_version(version, Instant::now());
+                    write_throttle.foreign_version(version, Instant::now());
                 }
                 let _gone = done.send(version);
             }
@@ -177,7 +177,7 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
                 break;
             }
             Request::Apply { record, done } => {
-                if let Some(pause) = courtesy.pause(Instant::now()) {
+                if let Some(pause) = write_throttle.pause(Instant::now()) {
                     tokio::time::sleep(pause).await;
                 }
                 let mut bytes = record.weight();
@@ -197,7 +197,7 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
                 }
                 let began = Instant::now();
                 commit(&mut connection, group).await;
-                courtesy.held(began, Instant::now());
+                write_throttle.held(began, Instant::now());
             }
         }
     }

@@ -174,9 +174,9 @@ fn a_finished_parser_brings_its_version_date_and_examples() {
 #[test]
 fn finishing_clears_what_went_wrong_on_the_way() {
     let mut troubled = generating();
-    happen(&mut troubled, polled(http(500, "boom")), NOW);
+    handle_event(&mut troubled, polled(http(500, "boom")), NOW);
     assert_eq!(troubled.progress.error_message.as_deref(), Some("boom"));
-    happen(&mut troubled, polled(http(200, READY)), NOW);
+    handle_event(&mut troubled, polled(http(200, READY)), NOW);
     let next = troubled.progress;
     assert_eq!(
         (next.error_status, next.error_message, next.error_hint),
@@ -207,7 +207,7 @@ fn a_failed_generation_keeps_the_services_text_and_gets_a_hint_that_fits() {
 fn polls_back_off_to_the_longest_interval() {
     let mut job = generating();
     let waits: Vec<_> = (0..5)
-        .map(|_| happen(&mut job, polled(http(200, "{}")), NOW))
+        .map(|_| handle_event(&mut job, polled(http(200, "{}")), NOW))
         .collect();
     assert_eq!(waits, [15_000, 22_500, 30_000, 30_000, 30_000]);
     assert_eq!(job.progress.polls, 5);
@@ -217,13 +217,13 @@ fn polls_back_off_to_the_longest_interval() {
 fn trouble_has_a_backoff_of_its_own_that_news_ends() {
     let mut job = generating();
     for reply in [http(503, ""), timed_out(), http(404, ""), http(200, "?")] {
-        happen(&mut job, polled(reply), NOW);
+        handle_event(&mut job, polled(reply), NOW);
     }
-    assert_eq!(happen(&mut job, polled(http(500, "")), NOW), 32_000);
+    assert_eq!(handle_event(&mut job, polled(http(500, "")), NOW), 32_000);
     assert_eq!((job.progress.polls, job.progress.attempts), (0, 0));
-    happen(&mut job, polled(http(200, "{}")), NOW);
+    handle_event(&mut job, polled(http(200, "{}")), NOW);
     assert_eq!(job.progress.poll_errors, 0);
-    assert_eq!(happen(&mut job, polled(http(500, "")), NOW), 2_000);
+    assert_eq!(handle_event(&mut job, polled(http(500, "")), NOW), 2_000);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_refused_poll_is_due_when_the_gate_opens() {
         (http_later(429, "1"), 2_000, 1),
     ] {
         let mut job = generating();
-        assert_eq!(happen(&mut job, polled(reply), NOW), waits);
+        assert_eq!(handle_event(&mut job, polled(reply), NOW), waits);
         assert_eq!((job.progress.polls, job.progress.poll_errors), (0, errors));
     }
 }
@@ -247,9 +247,9 @@ fn what_is_one_parsers_trouble_alone_is_waited_for_no_longer_than_a_generation()
     let mut job = generating();
     for (n, waits) in [2_000, 4_000].into_iter().enumerate() {
         let event = Event::PolledAlone(words(Some(503)));
-        assert_eq!(happen(&mut job, event, NOW), waits, "{n}");
+        assert_eq!(handle_event(&mut job, event, NOW), waits, "{n}");
     }
-    happen(&mut job, Event::PolledAlone(words(Some(503))), LATE);
+    handle_event(&mut job, Event::PolledAlone(words(Some(503))), LATE);
     assert_eq!(job.progress.state, JobState::Failed);
     assert_eq!(job.progress.error_kind, Some(ErrorKind::GenerationTimeout));
 }
@@ -279,12 +279,12 @@ fn for_want_of_examples_no_job_fails_whatever_is_answered_when_they_are_asked_fo
     ];
     for (case, event) in again.into_iter().enumerate() {
         let mut job = generating();
-        happen(&mut job, Event::Polled(lacking()), NOW);
+        handle_event(&mut job, Event::Polled(lacking()), NOW);
         for _ in 0..4 {
-            happen(&mut job, event(), NOW);
+            handle_event(&mut job, event(), NOW);
             assert_eq!(job.progress.state, JobState::Generating, "{case}");
         }
-        happen(&mut job, event(), NOW);
+        handle_event(&mut job, event(), NOW);
         assert_eq!(job.progress.state, JobState::Finished, "{case}");
         assert_eq!(job.progress.error_message, None, "{case}");
     }
@@ -347,7 +347,7 @@ fn a_list_or_a_poll_that_shows_the_parser_starts_the_count_anew() {
     ] {
         let mut job = settled();
         for event in [missing(Sighting::Absent), missing(Sighting::Absent), seen] {
-            happen(&mut job, event, NOW);
+            handle_event(&mut job, event, NOW);
         }
         assert_eq!(job.progress.missing_lists, 0);
         assert_eq!(job.progress.state, JobState::Generating);
@@ -358,10 +358,10 @@ fn a_list_or_a_poll_that_shows_the_parser_starts_the_count_anew() {
 fn a_parser_just_made_is_not_missed_yet() {
     let mut job = generating();
     for at in [NOW, NOW + 4_000, NOW + 12_000, NOW + 29_999] {
-        happen(&mut job, missing(Sighting::Absent), at);
+        handle_event(&mut job, missing(Sighting::Absent), at);
         assert_eq!(job.progress.state, JobState::Generating, "{at}");
     }
-    happen(&mut job, missing(Sighting::Absent), NOW + 30_000);
+    handle_event(&mut job, missing(Sighting::Absent), NOW + 30_000);
     assert_eq!(job.progress.error_kind, Some(ErrorKind::NotFound));
 }
 

@@ -145,7 +145,7 @@ fn what_was_throttled_or_never_sent_is_no_attempt_and_waits_longer_each_time() {
         let mut held = creating();
         for expected in [2_000, 4_000, 8_000, 16_000] {
             let event = Event::CreateAnswered(outcome(reply.clone()));
-            assert_eq!(happen(&mut held, event, NOW), expected, "{reply:?}");
+            assert_eq!(handle_event(&mut held, event, NOW), expected, "{reply:?}");
             assert_eq!(held.progress.attempts, 0);
             held.progress.state = JobState::Creating;
         }
@@ -156,9 +156,9 @@ fn what_was_throttled_or_never_sent_is_no_attempt_and_waits_longer_each_time() {
 fn an_outage_fails_no_job_however_long() {
     let mut held = queued();
     for n in 0..2_000 {
-        happen(&mut held, listed(Presence::Absent), NOW + n);
+        handle_event(&mut held, listed(Presence::Absent), NOW + n);
         let event = Event::CreateAnswered(outcome(connection_refused()));
-        let waits = happen(&mut held, event, NOW + n);
+        let waits = handle_event(&mut held, event, NOW + n);
         assert_eq!(held.progress.state, JobState::Queued);
         assert!(waits <= 300_000, "{waits}");
     }

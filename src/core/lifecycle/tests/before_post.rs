@@ -72,7 +72,7 @@ fn an_adopted_parser_costs_nothing_and_is_polled_at_once() {
 #[test]
 fn a_person_is_told_which_parsers_may_be_the_jobs_and_says_so_once() {
     let mut job = queued();
-    happen(
+    handle_event(
         &mut job,
         listed(Presence::Several(vec![id("p7"), id("p8")])),
         NOW,
@@ -80,7 +80,7 @@ fn a_person_is_told_which_parsers_may_be_the_jobs_and_says_so_once() {
     assert_eq!(job.progress.candidates, [id("p7"), id("p8")]);
     let message = job.progress.error_message.clone().unwrap();
     assert!(message.contains("2 parsers (p7, p8)"), "{message}");
-    happen(&mut job, Event::NotCreated, NOW);
+    handle_event(&mut job, Event::NotCreated, NOW);
     assert_eq!(job.progress.dismissed, [id("p7"), id("p8")]);
     assert!(job.progress.candidates.is_empty());
 }
@@ -106,7 +106,7 @@ fn settling_another_jobs_create_is_no_attempt_of_this_one() {
         ..policy()
     };
     let mut job = queued();
-    happen(&mut job, listed(Presence::Unresolved), NOW);
+    handle_event(&mut job, listed(Presence::Unresolved), NOW);
     assert_eq!((job.progress.creates, job.progress.attempts), (0, 0));
     for listed_at in [NOW + 1, NOW + 450_000, NOW + 900_001] {
         let event = reconciled(Sighting::Absent, listed_at);
@@ -138,7 +138,7 @@ fn a_job_that_waits_for_proof_says_so_once_and_asks_a_person_in_the_end() {
     assert_eq!(notes, ["waiting", "parked"]);
     assert_eq!(job.progress.park_reason, Some(ParkReason::Ambiguous));
     assert!(waited_ms > 3_600_000, "{waited_ms}");
-    happen(&mut job, Event::NotCreated, NOW);
+    handle_event(&mut job, Event::NotCreated, NOW);
     assert_eq!(
         (job.progress.state, job.progress.recreation),
         (JobState::Queued, 1),

@@ -12,7 +12,7 @@ fn states(cause: DoubtCause, listed_at: &[DurationMs]) -> Vec<JobState> {
         .iter()
         .map(|after_ms| {
             let at = NOW + after_ms;
-            happen(&mut job, reconciled(ABSENT, at), at);
+            handle_event(&mut job, reconciled(ABSENT, at), at);
             job.progress.state
         })
         .collect()
@@ -165,9 +165,9 @@ fn a_job_that_is_interrupted_again_and_again_is_never_failed_for_it() {
     let mut job = creating();
     for round in 0..20 {
         let at = NOW + round * 10_000_000;
-        assert_eq!(happen(&mut job, Event::Interrupted, at), 0);
+        assert_eq!(handle_event(&mut job, Event::Interrupted, at), 0);
         for listed_at in [at, at + 450_000, at + 900_000] {
-            happen(&mut job, reconciled(ABSENT, listed_at), listed_at);
+            handle_event(&mut job, reconciled(ABSENT, listed_at), listed_at);
         }
         assert_eq!(job.progress.state, JobState::Queued, "{round}");
         job.progress.state = JobState::Creating;
@@ -180,7 +180,7 @@ fn a_list_asked_for_before_the_doubt_began_proves_nothing() {
     for sighting in [ABSENT, unproven()] {
         let mut job = in_doubt(AnswerLost);
         for _ in 0..10 {
-            happen(
+            handle_event(
                 &mut job,
                 reconciled(sighting.clone(), NOW - 1),
                 NOW + 9_000_000,
@@ -213,7 +213,7 @@ fn lists_without_trust_ask_a_person_after_four_settling_times_of_answers() {
         let mut job = in_doubt(cause);
         for after_ms in [0, 900_000, 1_800_000, 3_599_999] {
             let at = NOW + after_ms;
-            happen(&mut job, reconciled(unproven(), at), at);
+            handle_event(&mut job, reconciled(unproven(), at), at);
             assert_eq!(job.progress.state, JobState::Creating, "{after_ms}");
         }
         let at = NOW + 3_600_000;
@@ -228,11 +228,11 @@ fn lists_without_trust_ask_a_person_after_four_settling_times_of_answers() {
 #[test]
 fn a_trusted_list_ends_the_distrust_and_a_distrusted_one_keeps_the_absences() {
     let mut job = in_doubt(AnswerLost);
-    happen(&mut job, reconciled(unproven(), NOW), NOW);
-    happen(&mut job, reconciled(ABSENT, NOW + 1_000), NOW + 1_000);
+    handle_event(&mut job, reconciled(unproven(), NOW), NOW);
+    handle_event(&mut job, reconciled(ABSENT, NOW + 1_000), NOW + 1_000);
     assert_eq!(job.progress.doubt.unwrap().untrusted_since, None);
     let at = NOW + 3_700_000;
-    happen(&mut job, reconciled(unproven(), at), at);
+    handle_event(&mut job, reconciled(unproven(), at), at);
     let doubt = job.progress.doubt.unwrap();
     assert_eq!(job.progress.state, JobState::Creating);
     assert_eq!((doubt.absent_lists, doubt.untrusted_since), (1, Some(at)));
@@ -245,7 +245,7 @@ fn an_outage_is_waited_out_for_ever_and_with_growing_pauses() {
         let mut job = in_doubt(cause);
         let (mut at, mut looks) = (NOW, 0);
         while at < NOW + 30 * 86_400_000 {
-            let waits = happen(&mut job, reconciled(Sighting::NoList, at), at);
+            let waits = handle_event(&mut job, reconciled(Sighting::NoList, at), at);
             assert!((1..=300_000).contains(&waits), "{waits}");
             at += waits;
             looks += 1;
@@ -262,7 +262,7 @@ fn a_partial_list_is_not_asked_for_each_second_until_a_person_is_asked() {
     let mut job = in_doubt(ServiceError);
     let (mut at, mut looks) = (NOW, 0);
     while job.progress.state == JobState::Creating && looks < 50 {
-        happen(&mut job, reconciled(unproven(), at), at);
+        handle_event(&mut job, reconciled(unproven(), at), at);
         at = job.progress.due_at;
         looks += 1;
     }
@@ -298,13 +298,13 @@ fn a_create_that_was_asked_to_come_later_is_no_attempt_unless_another_was_made_s
         let mut job = creating();
         for outcome in answers.clone() {
             job.progress.state = JobState::Creating;
-            happen(&mut job, Event::CreateAnswered(outcome), NOW);
+            handle_event(&mut job, Event::CreateAnswered(outcome), NOW);
             assert!(
                 job.progress.doubt.is_some(),
                 "it may have been made: {answers:?}"
             );
             for at in [NOW, NOW + 450_000, NOW + 900_000] {
-                happen(&mut job, reconciled(ABSENT, at), at);
+                handle_event(&mut job, reconciled(ABSENT, at), at);
             }
             assert_eq!(job.progress.state, JobState::Queued, "{answers:?}");
         }

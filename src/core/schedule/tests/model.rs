@@ -391,7 +391,7 @@ fn whatever_happens_nothing_is_forgotten() {
         let mut model = Model::new(seed);
         for _ in 0..EVENTS {
             model.round();
-            model.happen();
+            model.handle_event();
         }
         model.rest();
         starts += model.starts;

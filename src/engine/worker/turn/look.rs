@@ -13,7 +13,7 @@ use crate::{
         spec::JobSpec,
     },
     engine::{
-        account::Pass,
+        account::Permit,
         naming::{self, Asked, Look, Naming, Plan},
         worker::Worker,
     },
@@ -27,12 +27,12 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         job: &Job,
         spec: &JobSpec,
         listing: Arc<Listing>,
-        read_pass: &mut Pass,
+        read_permit: &mut Permit,
     ) -> Result<Result<Plan, NoList>, StoreError> {
         let mut recorded = Recorded {
             worker: self,
             listing,
-            read_pass,
+            read_permit,
             began_at: self.clock.now(),
         };
         let naming = Naming::by(&self.policy, self.name_tag);
@@ -43,7 +43,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
 struct Recorded<'a, S, D> {
     worker: &'a Worker<S, D>,
     listing: Arc<Listing>,
-    read_pass: &'a mut Pass,
+    read_permit: &'a mut Permit,
     began_at: UnixMs,
 }
 
@@ -56,7 +56,7 @@ impl<S: Service, D: JobStore> Look for Recorded<'_, S, D> {
         if self.listing.listed_at >= self.began_at {
             return Ok(Ok(()));
         }
-        let listed = self.worker.listing(self.began_at, self.read_pass).await?;
+        let listed = self.worker.listing(self.began_at, self.read_permit).await?;
         Ok(listed.map(|listing| self.listing = listing))
     }
 
@@ -85,11 +85,11 @@ impl<S: Service, D: JobStore> Look for Recorded<'_, S, D> {
         match described.outcome {
             PollOutcome::Refused(refusal, words) => {
                 let signal = Signal::Refused(refusal.clone());
-                account.report(self.read_pass, &signal, clock.now());
+                account.report(self.read_permit, &signal, clock.now());
                 return Ok(Err(NoList::Refused(refusal, words)));
             }
             PollOutcome::Trouble(words) if words.status.is_none() => {
-                account.report(self.read_pass, &Signal::NotConnected, clock.now());
+                account.report(self.read_permit, &Signal::NotConnected, clock.now());
                 return Ok(Err(NoList::Trouble(words)));
             }
             PollOutcome::Finished(_)

@@ -71,9 +71,9 @@ impl Sent {
         }
         let own = texts_of(&request);
         let outcome = worker.account.judge(job.id, &own, outcome);
-        if let Some(change) = worker.decided(&job, Event::CreateAnswered(outcome)) {
-            worker.report(&change, turn.pass);
-            worker.apply_firmly(&mut job, change).await?;
+        if let Some(change) = worker.transition(&job, Event::CreateAnswered(outcome)) {
+            worker.report(&change, turn.permit);
+            worker.persist_with_retry(&mut job, change).await?;
         }
         worker.in_hand().retain(|_, holder| *holder != job.id);
         Ok(Answered { job })

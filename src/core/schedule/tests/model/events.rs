@@ -155,7 +155,7 @@ impl Model {
         self.is_nudged = true;
     }
 
-    pub(super) fn happen(&mut self) {
+    pub(super) fn handle_event(&mut self) {
         match self.random.u8(..10) {
             0..5 if !self.tasks.is_empty() => self.end_task(),
             5 => {

@@ -12,14 +12,14 @@ const MAX_PAUSE: Duration = Duration::from_millis(20);
 
 /// How the lock was used lately.
 #[derive(Debug, Default)]
-pub(super) struct Courtesy {
+pub(super) struct WriteThrottle {
     version: Option<i64>,
     others_at: Option<Instant>,
     /// When our last transaction ended and how long it took.
     last: Option<(Instant, Duration)>,
 }
 
-impl Courtesy {
+impl WriteThrottle {
     /// A number that changes with each commit of another connection, as of `now`.
     pub(super) fn foreign_version(&mut self, version: i64, now: Instant) {
         let before = self.version.replace(version);
@@ -53,20 +53,24 @@ mod tests {
     fn while_others_write_the_lock_is_free_for_as_long_as_it_was_held() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut courtesy = Courtesy::default();
-        courtesy.held(at(0), at(5));
-        courtesy.foreign_version(7, at(5));
-        assert_eq!(courtesy.pause(at(5)), None, "the first look tells nothing");
-        courtesy.foreign_version(7, at(5));
-        assert_eq!(courtesy.pause(at(5)), None, "nobody else committed");
-        courtesy.foreign_version(8, at(5));
+        let mut write_throttle = WriteThrottle::default();
+        write_throttle.held(at(0), at(5));
+        write_throttle.foreign_version(7, at(5));
+        assert_eq!(
+            write_throttle.pause(at(5)),
+            None,
+            "the first look tells nothing"
+        );
+        write_throttle.foreign_version(7, at(5));
+        assert_eq!(write_throttle.pause(at(5)), None, "nobody else committed");
+        write_throttle.foreign_version(8, at(5));
         for (now, expected) in [(5, Some(5)), (8, Some(2)), (10, None), (2_000, None)] {
             let expected = expected.map(Duration::from_millis);
-            assert_eq!(courtesy.pause(at(now)), expected, "{now}");
+            assert_eq!(write_throttle.pause(at(now)), expected, "{now}");
         }
-        courtesy.held(at(10), at(900));
-        assert_eq!(courtesy.pause(at(900)), Some(MAX_PAUSE));
-        courtesy.held(at(1_000), at(1_006));
-        assert_eq!(courtesy.pause(at(1_006)), None, "nobody else lately");
+        write_throttle.held(at(10), at(900));
+        assert_eq!(write_throttle.pause(at(900)), Some(MAX_PAUSE));
+        write_throttle.held(at(1_000), at(1_006));
+        assert_eq!(write_throttle.pause(at(1_006)), None, "nobody else lately");
     }
 }
