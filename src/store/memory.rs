@@ -1,8 +1,10 @@
 //! The model: jobs in memory, as plain as can be, to hold other stores against and to run most
 //! simulations on. Nothing in it is fast on purpose, and nothing is clever.
 
+mod changes;
+mod ledger;
 mod operator;
-mod port;
+mod queue;
 mod tables;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,25 +1,26 @@
 //! What the engine asks of a store of jobs: one trait a subject. `sqlite` is the store that
 //! daemons use, `memory` the model that it is held against.
 
-use std::{collections::HashSet, fmt::Debug, future::Future, marker::PhantomData};
+mod ledger;
+mod values;
+
+use std::{fmt::Debug, future::Future};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::StoreError;
 use crate::core::{
-    blind::NoListSince,
-    budget::{Redated, Spent},
     gate::{Closure, Scope},
-    job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
-    ledger::{Elsewhere, KnownParser, LedgerFacts},
+    job::{DurationMs, Job, JobId, JobState, ParkReason, UnixMs},
     lifecycle::Change,
-    list_lag::Evidence,
-    listing::Listing,
-    oddities::{self, CreatesHold, Lag, ListReport, Unexplained},
-    outcome::ListedParser,
-    restored::Restored,
-    spec::JobSpec,
+    oddities::{self, Lag},
+};
+
+pub use ledger::{Accounts, Ledger, Strangers};
+pub use values::{
+    Applied, CREATES_HOLD, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG, LIST_REPORT, Lane,
+    NO_LIST, QueuedJob, RESTORED,
 };
 
 /// A store of jobs, for the one daemon that has it. Cloning it shares it.
@@ -78,76 +79,6 @@ pub trait Commits: Send + 'static {
     /// Whatever the store says; [`StoreError::Replaced`] as soon as that is noticed.
     fn next(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
-
-/// A QUEUED job with what it asks for, or why that cannot be read.
-#[derive(Debug, Clone)]
-pub struct QueuedJob {
-    /// The job.
-    pub job: Job,
-    /// Its specification, or the rules that its row breaks.
-    pub spec: Result<JobSpec, String>,
-}
-
-/// The states that wait for a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lane {
-    /// QUEUED, for a create.
-    Create,
-    /// CREATING in doubt, for a list.
-    Reconcile,
-    /// GENERATING, for a poll.
-    Poll,
-}
-
-/// What an intent records beside the job's own progress.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Intent {
-    /// What the create is taken to cost.
-    pub credits: i64,
-    /// When it was set aside in the budget: on that day it is counted.
-    pub sent_at: UnixMs,
-    /// The parsers that bore the name before.
-    pub baseline: Vec<ParserId>,
-    /// Of a change that is no intent: that the parser which it adopts was paid for.
-    pub found: Option<Found>,
-}
-
-/// A parser that was paid for, and of which the ledger has no create.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
-    /// What it is taken to have cost.
-    pub credits: i64,
-    /// When it was made: on that day it is counted.
-    pub made_at: UnixMs,
-}
-
-/// What became of a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
-    /// It is durable.
-    Durable {
-        /// A create that turned out to have made nothing: its credits and when they count
-        /// as spent. Negative credits where one that counted as such made a parser after all.
-        refund: Option<(i64, UnixMs)>,
-    },
-    /// The job moved on meanwhile; nothing was changed. An outcome, not an error.
-    Stale,
-}
-
-/// A job that holds a parser.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
-    /// The job.
-    pub id: JobId,
-    /// Its parser.
-    pub parser_id: ParserId,
-    /// Whether it waits for it.
-    pub is_generating: bool,
-}
-
-/// Why a list says nothing of a create; part of what a job that is PARKED for it says.
-pub const ELSEWHERE: &str = "the create was sent at another address or with another API key, and \
-    no parser of that account was seen here";
 
 /// Which jobs are due, and when the next ones are. One daemon has the store, so a claim is kept
 /// in its memory; what a crash must not forget is a state.
@@ -319,230 +250,6 @@ pub trait Times: Send + Sync {
     fn date_now(&self, now: UnixMs) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
-/// What is on record of creates and parsers.
-pub trait Ledger: Send + Sync {
-    /// What is recorded of the creates of `remote_name`.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn ledger(
-        &self,
-        remote_name: &str,
-    ) -> impl Future<Output = Result<LedgerFacts, StoreError>> + Send;
-
-    /// Which of `ids` other jobs than `but` hold. A CANCELLED job holds none.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn claimed(
-        &self,
-        ids: &[ParserId],
-        but: JobId,
-    ) -> impl Future<Output = Result<HashSet<ParserId>, StoreError>> + Send;
-
-    /// Which of `ids` are not for `job`: other jobs hold them, or a person said so.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn excluded(
-        &self,
-        ids: &[ParserId],
-        job: &Job,
-    ) -> impl Future<Output = Result<HashSet<ParserId>, StoreError>> + Send {
-        async move {
-            let mut excluded = self.claimed(ids, job.id).await?;
-            excluded.extend(job.progress.dismissed.iter().cloned());
-            Ok(excluded)
-        }
-    }
-
-    /// Whether another job than `job` holds this parser, or a create of another name than
-    /// `remote_name` made it.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn is_anothers(
-        &self,
-        id: &ParserId,
-        job: JobId,
-        remote_name: &str,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
-    /// Which jobs hold these parsers. A CANCELLED job holds none.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn holders(
-        &self,
-        ids: &[&ParserId],
-    ) -> impl Future<Output = Result<Vec<Holder>, StoreError>> + Send;
-
-    /// Parsers that the account is known to hold: the newest and the oldest ones.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn known_parsers(&self) -> impl Future<Output = Result<Vec<KnownParser>, StoreError>> + Send;
-
-    /// The parsers of which the service said 404.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn gone_parsers(&self) -> impl Future<Output = Result<HashSet<ParserId>, StoreError>> + Send;
-
-    /// Records that a parser which was gone is there again.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn mark_found(&self, id: ParserId) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Records that the service says 404 to this parser.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn mark_gone(
-        &self,
-        id: ParserId,
-        now: UnixMs,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// The names under which creates of this job are on record, the newest first.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn sent_names(&self, id: JobId)
-    -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
-
-    /// The credits of every create not known to have made nothing, by the UTC day of `now`.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn spent(&self, now: UnixMs) -> impl Future<Output = Result<Spent, StoreError>> + Send;
-
-    /// From now on, creates that are dated later than `after` count as spent at `now`: a
-    /// clock that was ahead dated them. Returns which they were.
-    ///
-    /// # Errors
-    /// Whatever the store says; then none was changed.
-    fn count_redated(
-        &self,
-        now: UnixMs,
-        after: UnixMs,
-    ) -> impl Future<Output = Result<Redated, StoreError>> + Send;
-
-    /// When a daemon last did something that this database knows of; 0 where there is no such
-    /// thing. What people and other programs do is no matter: they may have done it since the
-    /// copy was put in place.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn knows_until(&self) -> impl Future<Output = Result<UnixMs, StoreError>> + Send;
-}
-
-/// Which account parsers and creates belong to: the one that is asked now, or another that was
-/// asked before, at another address or with another key.
-pub trait Accounts: Send + Sync {
-    /// The service is asked at the address and with the key for which `fingerprint` stands.
-    /// Returns whether it was another one the last time.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn begin_epoch(
-        &self,
-        fingerprint: String,
-        now: UnixMs,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
-    /// Whether any account was ever recorded.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn has_epochs(&self) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
-    /// Whether this parser is known from another account, and not from this one.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn is_foreign(&self, id: &ParserId) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
-    /// The names that were sent for a parser, by creates that made it or by jobs that hold it;
-    /// none for one that a person chose, whatever its name is.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn names_sent_for(
-        &self,
-        id: &ParserId,
-    ) -> impl Future<Output = Result<Vec<Option<String>>, StoreError>> + Send;
-
-    /// The newest parsers that are known from other accounts.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn foreign_parsers(&self) -> impl Future<Output = Result<Vec<ParserId>, StoreError>> + Send;
-
-    /// This parser, known from another account, is seen in the current one: they are one.
-    /// Returns how many creates in doubt are looked for again for that.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn join_accounts(
-        &self,
-        seen: ParserId,
-        now: UnixMs,
-    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
-
-    /// What belongs to accounts that are not asked now; none where nothing does.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn elsewhere(&self) -> impl Future<Output = Result<Option<Elsewhere>, StoreError>> + Send;
-}
-
-/// Parsers of the account's lists that nothing in the store explains.
-pub trait Strangers: Send + Sync {
-    /// Records those of `listed` that no job holds and no create made, save those that
-    /// bear another database's tag: it knows them.
-    ///
-    /// # Errors
-    /// Whatever the store says; what was recorded before stays so.
-    fn meet(
-        &self,
-        listed: &[&ListedParser],
-        listing: &Listing,
-        now: UnixMs,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Forgets strangers that are gone from the account.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn part_from(&self, ids: Vec<ParserId>) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// The parsers that nothing explains, that bear no tag of the ledger, and that no list
-    /// showed before this create was on record.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn strangers_since(
-        &self,
-        create_id: i64,
-    ) -> impl Future<Output = Result<Vec<ParserId>, StoreError>> + Send;
-
-    /// The ids of all strangers.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn met(&self) -> impl Future<Output = Result<HashSet<ParserId>, StoreError>> + Send;
-
-    /// The strangers that bear a name of the ledger, save those that a create under way or in
-    /// doubt may have made.
-    ///
-    /// # Errors
-    /// Whatever the store says.
-    fn unexplained_of_ledger(&self)
-    -> impl Future<Output = Result<Unexplained, StoreError>> + Send;
-}
-
 /// The closed gates, and the jobs that wait behind them.
 pub trait Gates: Send + Sync {
     /// The closed gates.
@@ -640,30 +347,3 @@ pub trait Facts: Send + Sync {
         self.set_meta(fact.key, text)
     }
 }
-
-/// Something of which a daemon keeps one value, as JSON.
-#[derive(Debug)]
-pub struct Fact<T> {
-    key: &'static str,
-    value: PhantomData<fn() -> T>,
-}
-
-impl<T> Fact<T> {
-    const fn new(key: &'static str) -> Self {
-        Self {
-            key,
-            value: PhantomData,
-        }
-    }
-}
-
-/// How soon lists showed new parsers.
-pub const LIST_LAG: Fact<Evidence> = Fact::new("list_lag");
-/// What the last list said of itself.
-pub const LIST_REPORT: Fact<ListReport> = Fact::new("list_report");
-/// Since when and why no list of the account can be had; none where it can.
-pub const NO_LIST: Fact<Option<NoListSince>> = Fact::new("no_list");
-/// How long creates wait, in a store that is not the one that was written last.
-pub const CREATES_HOLD: Fact<CreatesHold> = Fact::new("creates_hold");
-/// The last time that the store turned out not to be the one that was written last.
-pub const RESTORED: Fact<Restored> = Fact::new("restored");

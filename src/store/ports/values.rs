@@ -1,0 +1,109 @@
+//! What a store is given and gives.
+
+use std::{fmt::Debug, marker::PhantomData};
+
+use crate::core::{
+    blind::NoListSince,
+    job::{Job, JobId, ParserId, UnixMs},
+    list_lag::Evidence,
+    oddities::{CreatesHold, ListReport},
+    restored::Restored,
+    spec::JobSpec,
+};
+
+/// A QUEUED job with what it asks for, or why that cannot be read.
+#[derive(Debug, Clone)]
+pub struct QueuedJob {
+    /// The job.
+    pub job: Job,
+    /// Its specification, or the rules that its row breaks.
+    pub spec: Result<JobSpec, String>,
+}
+
+/// The states that wait for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// QUEUED, for a create.
+    Create,
+    /// CREATING in doubt, for a list.
+    Reconcile,
+    /// GENERATING, for a poll.
+    Poll,
+}
+
+/// What an intent records beside the job's own progress.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Intent {
+    /// What the create is taken to cost.
+    pub credits: i64,
+    /// When it was set aside in the budget: on that day it is counted.
+    pub sent_at: UnixMs,
+    /// The parsers that bore the name before.
+    pub baseline: Vec<ParserId>,
+    /// Of a change that is no intent: that the parser which it adopts was paid for.
+    pub found: Option<Found>,
+}
+
+/// A parser that was paid for, and of which the ledger has no create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// What it is taken to have cost.
+    pub credits: i64,
+    /// When it was made: on that day it is counted.
+    pub made_at: UnixMs,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// It is durable.
+    Durable {
+        /// A create that turned out to have made nothing: its credits and when they count
+        /// as spent. Negative credits where one that counted as such made a parser after all.
+        refund: Option<(i64, UnixMs)>,
+    },
+    /// The job moved on meanwhile; nothing was changed. An outcome, not an error.
+    Stale,
+}
+
+/// A job that holds a parser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The job.
+    pub id: JobId,
+    /// Its parser.
+    pub parser_id: ParserId,
+    /// Whether it waits for it.
+    pub is_generating: bool,
+}
+
+/// Why a list says nothing of a create; part of what a job that is PARKED for it says.
+pub const ELSEWHERE: &str = "the create was sent at another address or with another API key, and \
+    no parser of that account was seen here";
+
+/// Something of which a daemon keeps one value, as JSON.
+#[derive(Debug)]
+pub struct Fact<T> {
+    pub(super) key: &'static str,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Fact<T> {
+    const fn new(key: &'static str) -> Self {
+        Self {
+            key,
+            value: PhantomData,
+        }
+    }
+}
+
+/// How soon lists showed new parsers.
+pub const LIST_LAG: Fact<Evidence> = Fact::new("list_lag");
+/// What the last list said of itself.
+pub const LIST_REPORT: Fact<ListReport> = Fact::new("list_report");
+/// Since when and why no list of the account can be had; none where it can.
+pub const NO_LIST: Fact<Option<NoListSince>> = Fact::new("no_list");
+/// How long creates wait, in a store that is not the one that was written last.
+pub const CREATES_HOLD: Fact<CreatesHold> = Fact::new("creates_hold");
+/// The last time that the store turned out not to be the one that was written last.
+pub const RESTORED: Fact<Restored> = Fact::new("restored");
