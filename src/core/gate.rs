@@ -260,12 +260,12 @@ impl Gate {
             Some((reason, hold)) if closure.reason.is_passing() && !reason.is_passing() => {
                 Self::close(reason, None, hold, policy, now)
             }
-            // The service may ask for a longer hold with each answer.
-            Some((GateReason::Throttled, Some(hold)))
-                if closure.reason == GateReason::Throttled =>
-            {
+            // The service may ask for a longer hold with each answer, also where nobody
+            // reached it a moment ago.
+            Some((GateReason::Throttled, Some(hold))) if closure.reason.is_passing() => {
                 let next_probe_at = closure.next_probe_at.max(now.saturating_add(hold));
                 let closure = Closure {
+                    reason: GateReason::Throttled,
                     next_probe_at,
                     ..closure
                 };

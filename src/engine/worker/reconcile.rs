@@ -21,7 +21,7 @@ use crate::{
         backoff::Schedule,
         blind::Blindness,
         gate::Signal,
-        job::{DurationMs, Job, ParserId, UnixMs},
+        job::{DurationMs, Job, JobState, ParserId, UnixMs},
         ledger::KnownParser,
         lifecycle::{Event, Sighting, TRUSTED_LISTS},
         list_lag::{Evidence, ListLag},
@@ -484,6 +484,13 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         };
         if let Some(change) = self.transition(&job, event) {
             self.apply(&mut job, change, Intent::default()).await?;
+            // A create that was sent at another address, and its parser is here: the next list
+            // would say so, too, but the parser may be gone by then.
+            if let (JobState::Generating, Some(id), Ok(listing)) =
+                (job.progress.state, &job.progress.parser_id, listing)
+            {
+                self.is_of_this_account(id, listing.name_of(id)).await?;
+            }
         }
         Ok(Done::of(&job))
     }
