@@ -166,6 +166,16 @@ fn a_straggler_changes_a_closed_gate_only_for_a_graver_reason() {
         held.after(&throttled(Some(5_000)), false, &POLICY, 10),
         closed(GateReason::Throttled, 0, 5_010, 20)
     );
+    // Nobody could connect a moment ago, and somebody who did is asked to wait.
+    let unreachable = closed(GateReason::Unreachable, 0, 20, 20);
+    assert_eq!(
+        unreachable.after(&throttled(Some(5_000)), false, &POLICY, 10),
+        closed(GateReason::Throttled, 0, 5_010, 20)
+    );
+    assert_eq!(
+        unreachable.after(&throttled(None), false, &POLICY, 10),
+        unreachable
+    );
 }
 
 #[test]
