@@ -58,6 +58,8 @@ pub async fn operate<D: JobStore>(
     ids: &[JobId],
     now: UnixMs,
 ) -> Result<Vec<JobId>, StoreError> {
+    // Perhaps no daemon runs.
+    take_in(store, policy, now).await?;
     let mut changed = Vec::new();
     for step in ids.chunks(STEP) {
         let jobs = store.jobs(step).await?;

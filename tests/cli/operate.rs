@@ -173,6 +173,35 @@ async fn resume_of_one_job_opens_the_gates_only_if_they_held_it() {
 }
 
 #[tokio::test]
+async fn what_was_said_by_sql_is_taken_in_by_a_command_where_no_daemon_runs() {
+    let place = Place::new();
+    place
+        .jobs(vec![
+            ("edited", rejected("edited")),
+            ("doubted", parked_in_doubt("doubted")),
+            ("other", rejected("other")),
+        ])
+        .await;
+    place
+        .sql("UPDATE jobs SET urls = '[\"https://new.example/\"]' WHERE name = 'edited'")
+        .await;
+    place
+        .run(&["retry", "edited"])
+        .is(0)
+        .says(&["1 job retried"]);
+    assert_eq!(place.state("edited"), "QUEUED");
+    place
+        .sql("UPDATE jobs SET state = 'QUEUED' WHERE name = 'doubted'")
+        .await;
+    assert_eq!(place.state("doubted"), "QUEUED");
+    place.run(&["cancel", "other"]).is(0);
+    // Its create is settled before anything is sent, and can be: it is in doubt as before.
+    assert_eq!(place.state("doubted"), "CREATING");
+    place.run(&["resolve", "doubted", "--not-created"]).is(0);
+    assert_eq!(place.state("doubted"), "QUEUED");
+}
+
+#[tokio::test]
 async fn to_cancel_a_create_in_doubt_says_what_is_given_up_and_status_counts_it() {
     let place = Place::new();
     place
