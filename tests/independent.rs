@@ -2,10 +2,10 @@
 //! service's description alone, which alters, lags, loses and lies. No code of parserd's is used.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod bench;
+pub mod bench;
 mod data;
 mod doubt;
-mod fake;
+pub mod fake;
 mod found;
 mod limits;
 mod names;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod altered;
+mod both;
 mod elsewhere;
 mod former;
 mod late;
