@@ -58,8 +58,14 @@ pub async fn operate<D: JobStore>(
     ids: &[JobId],
     now: UnixMs,
 ) -> Result<Vec<JobId>, StoreError> {
-    // Perhaps no daemon runs.
-    take_in(store, policy, now).await?;
+    match action {
+        // Perhaps no daemon runs.
+        OperatorAction::Retry | OperatorAction::Resume => {
+            take_in(store, policy, now).await?;
+        }
+        // A job that is called off needs none of it, and once taken in it may be under way.
+        OperatorAction::Cancel => {}
+    }
     let mut changed = Vec::new();
     for step in ids.chunks(STEP) {
         let jobs = store.jobs(step).await?;

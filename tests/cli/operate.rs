@@ -194,11 +194,22 @@ async fn what_was_said_by_sql_is_taken_in_by_a_command_where_no_daemon_runs() {
         .sql("UPDATE jobs SET state = 'QUEUED' WHERE name = 'doubted'")
         .await;
     assert_eq!(place.state("doubted"), "QUEUED");
-    place.run(&["cancel", "other"]).is(0);
+    place.run(&["retry", "other"]).is(0);
     // Its create is settled before anything is sent, and can be: it is in doubt as before.
     assert_eq!(place.state("doubted"), "CREATING");
     place.run(&["resolve", "doubted", "--not-created"]).is(0);
     assert_eq!(place.state("doubted"), "QUEUED");
+    // What is called off is not taken up first.
+    let again = Place::new();
+    again.jobs(vec![("late", parked_in_doubt("late"))]).await;
+    again
+        .sql("UPDATE jobs SET state = 'QUEUED' WHERE name = 'late'")
+        .await;
+    again
+        .run(&["cancel", "late"])
+        .is(0)
+        .says(&["1 job cancelled"]);
+    assert_eq!(again.state("late"), "CANCELLED");
 }
 
 #[tokio::test]
