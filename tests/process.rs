@@ -92,34 +92,37 @@ async fn a_second_daemon_exits_75_and_names_the_database() {
 
 #[tokio::test]
 async fn a_standby_takes_over_when_the_other_daemon_ends_or_ends_when_told_to() {
-    let harness = Harness::new(&["create generation=500ms"]).await;
+    const WAITS: &str = "standby: waiting until another daemon has ended";
+    let harness = Harness::new(&[]).await;
+    harness.enqueue(1).await;
     let first = Program::start(parserd(&harness, &["run"]));
-    // It has the database as soon as another one cannot have it.
-    harness
-        .wait_until("the first daemon", async || {
-            let second = Program::start(parserd(&harness, &["run", "--until-done"]));
-            second.ended().await.status.code() == Some(75)
-        })
-        .await;
+    // So it has the database.
+    harness.await_states(&[(JobState::Finished, 1)]).await;
     let told = Program::start(parserd(&harness, &["run", "--standby"]));
     let next = Program::start(parserd(&harness, &["run", "--standby", "--until-done"]));
-    harness.enqueue(1).await;
-    harness.await_states(&[(JobState::Finished, 1)]).await;
+    for standby in [&told, &next] {
+        harness
+            .wait_until("a standby", async || {
+                String::from_utf8_lossy(&written(&standby.stderr)).contains(WAITS)
+            })
+            .await;
+    }
     told.signal(Signal::TERM);
     let told = told.ended().await;
     assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    // What comes while the first one stands still is the next one's.
+    first.signal(Signal::STOP);
+    harness.enqueue(2).await;
     first.signal(Signal::KILL);
     let _killed = first.ended().await;
     let next = next.ended().await;
     let printed = stderr(&next);
     assert_eq!(next.status.code(), Some(0), "{printed}");
-    for line in [
-        "standby: waiting until another daemon has ended",
-        "parserd is up",
-    ] {
+    for line in [WAITS, "parserd is up"] {
         assert_eq!(printed.matches(line).count(), 1, "{line}: {printed}");
     }
-    harness.assert_one_parser_each(1);
+    harness.await_states(&[(JobState::Finished, 2)]).await;
+    harness.assert_one_parser_each(2);
 }
 
 #[tokio::test]
