@@ -21,7 +21,6 @@ pub(crate) mod show;
 pub mod simulate;
 pub(crate) mod status;
 
-use crate::engine::operate::OperatorAction;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -32,6 +31,7 @@ use crate::config::{Settings, Sources};
 use crate::core::budget::Budget;
 use crate::core::job::UnixMs;
 use crate::core::nearest::nearest;
+use crate::engine::operate::OperatorAction;
 use crate::store::{Ledger as _, Store, StoreError};
 use crate::wiring;
 

@@ -11,6 +11,7 @@ use parserd::{
         job::{Job, ParserId, UnixMs},
         lifecycle::{Event, OnExisting, Policy, Presence, Transition, decide},
         outcome::{CreateOutcome, Finished, PollOutcome},
+        rules::Rules,
         spec::JobSpec,
     },
     store::{Applied, Changes as _, Intent, Queue as _, Role, Store},
@@ -201,7 +202,7 @@ fn policy() -> Policy {
         max_interval_ms: 10_000,
     };
     Policy {
-        rules: parserd::core::rules::Rules::KEPT,
+        rules: Rules::KEPT,
         on_existing: OnExisting::Adopt,
         poll: schedule,
         first_look_ms: None,

@@ -3,9 +3,6 @@
 mod gates;
 mod price;
 
-use crate::core::lifecycle::Policy;
-use crate::engine::operate::{OperatorAction, operate as operate_on};
-use crate::wiring::policy;
 use std::collections::HashSet;
 
 use futures_util::TryStreamExt as _;
@@ -15,9 +12,12 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
 use crate::core::job::{JobId, JobState, ParkReason};
+use crate::core::lifecycle::Policy;
+use crate::engine::{self, operate::OperatorAction};
 use crate::present::remedies::is_parked_for;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store, StoreError};
+use crate::wiring;
 use crate::{
     cli::output::print_message,
     present::format::{count, grouped, quoted},
@@ -25,7 +25,7 @@ use crate::{
 use gates::GateSelection;
 use price::Price;
 
-/// How many jobs one transaction changes, to bound how long it holds the write lock.
+/// How many jobs one statement looks up.
 const STEP_JOBS: usize = 1000;
 
 /// So many jobs to be paid for are asked about on a terminal.
@@ -111,7 +111,7 @@ pub(super) async fn operate(
     } else {
         change(
             &store,
-            &policy(settings),
+            &wiring::policy(settings),
             action,
             &verb,
             &chosen.rows,
@@ -343,12 +343,10 @@ async fn change(
     rows: &[JobRow],
     budget: &Budget,
 ) -> Result<(), StoreError> {
-    let mut changed = HashSet::new();
-    for step in rows.chunks(STEP_JOBS) {
-        let ids: Vec<_> = step.iter().map(|row| JobId(row.id)).collect();
-        let now = Clock::system().now();
-        changed.extend(operate_on(store, policy, action, &ids, now).await?);
-    }
+    let ids: Vec<_> = rows.iter().map(|row| JobId(row.id)).collect();
+    let now = Clock::system().now();
+    let changed = engine::operate::operate(store, policy, action, &ids, now).await?;
+    let changed: HashSet<_> = changed.into_iter().collect();
     let mine = rows.iter().filter(|row| changed.contains(&JobId(row.id)));
     let price = verb.price(Price::of(mine), budget);
     print_message(&format!(

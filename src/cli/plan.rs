@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
 use crate::core::gate::{GateReason, Scope};
-use crate::core::job::{Job, JobId, ParserId, Progress, UnixMs};
+use crate::core::job::{Job, JobId, ParserId, Progress, Requested, UnixMs};
 use crate::core::listing::Listing;
 use crate::core::oddities::{ListReport, Oddity};
 use crate::core::outcome::{AccountOutcome, ListOutcome, Refusal};
@@ -314,7 +314,7 @@ impl Planning<'_> {
                         name: value.name.clone(),
                         revision: 0,
                         run_at: None,
-                        requested: crate::core::job::Requested::default(),
+                        requested: Requested::default(),
                         progress: Progress::queued(self.planner.now),
                     };
                     let prospect = self.planner.of(&job, &value).await?;

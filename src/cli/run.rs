@@ -65,10 +65,15 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     let mut signals =
         Signals::listen(stop, settings.api.request_timeout).context("cannot listen for signals")?;
     let opened = if args.standby {
-        let path = settings.database_path();
-        let waiting = signals.standby(path);
+        #[cfg(unix)]
+        let waiting = {
+            let supervisor = signals.supervisor.clone();
+            move || supervisor.standing_by()
+        };
+        #[cfg(not(unix))]
+        let waiting = || {};
         tokio::select! {
-            opened = standby::open(path, waiting) => opened,
+            opened = standby::open(settings.database_path(), waiting) => opened,
             () = signals.first() => {
                 tracing::info!("stopping: the database was never this daemon's");
                 return Ok(Exit::Done);
@@ -222,19 +227,6 @@ impl Signals {
         })
     }
 
-    /// Tells, at the first call, that another daemon is waited for; systemd at each.
-    fn standby(&self, path: &std::path::Path) -> impl FnMut() + use<> {
-        let database = path.display().to_string();
-        let supervisor = self.supervisor.clone();
-        let mut is_logged = false;
-        move || {
-            if !std::mem::replace(&mut is_logged, true) {
-                tracing::info!(database, "standby: waiting until another daemon has ended");
-            }
-            supervisor.standing_by();
-        }
-    }
-
     /// Waits until the process is told to stop.
     async fn first(&mut self) {
         tokio::select! {
@@ -278,16 +270,6 @@ struct Signals {
 impl Signals {
     fn listen(stop: watch::Sender<Stop>, _: Duration) -> std::io::Result<Self> {
         Ok(Self { stop })
-    }
-
-    fn standby(&self, path: &std::path::Path) -> impl FnMut() + use<> {
-        let database = path.display().to_string();
-        let mut is_logged = false;
-        move || {
-            if !std::mem::replace(&mut is_logged, true) {
-                tracing::info!(database, "standby: waiting until another daemon has ended");
-            }
-        }
     }
 
     async fn first(&mut self) {

@@ -156,6 +156,21 @@ named_enum! {
     }
 }
 
+impl ErrorKind {
+    /// Whether the parser of a job that FAILED for it, where it has one, may still finish: a retry
+    /// polls it again, and pays nothing.
+    pub const fn parser_may_finish(self) -> bool {
+        match self {
+            Self::GenerationTimeout | Self::UnexpectedResponse => true,
+            Self::BadRequest
+            | Self::NotFound
+            | Self::ServerError
+            | Self::GenerationFailed
+            | Self::ExistingParser => false,
+        }
+    }
+}
+
 named_enum! {
     /// Why it is not known whether a create made a parser.
     DoubtCause {

@@ -68,15 +68,9 @@ pub async fn operate<D: JobStore>(
     }
     let mut changed = Vec::new();
     for step in ids.chunks(STEP) {
-        let jobs = store.jobs(step).await?;
-        let jobs = jobs
-            .into_iter()
-            .filter(|job| action.states().contains(&job.progress.state));
-        let done = stream::iter(jobs)
-            .map(|job| handle_event(store, policy, job, action.event(), now))
-            .buffer_unordered(AT_ONCE);
-        let done: Vec<_> = done.try_collect().await?;
-        changed.extend(done.into_iter().flatten());
+        let mut jobs = store.jobs(step).await?;
+        jobs.retain(|job| action.states().contains(&job.progress.state));
+        changed.extend(handle_each(store, policy, jobs, &action.event(), now).await?);
     }
     Ok(changed)
 }
@@ -96,17 +90,28 @@ pub async fn take_in<D: JobStore>(
         if jobs.is_empty() {
             return Ok(taken_in);
         }
-        let done = stream::iter(jobs)
-            .map(|job| handle_event(store, policy, job, Event::TakenIn, now))
-            .buffer_unordered(AT_ONCE);
-        let done: Vec<_> = done.try_collect().await?;
-        let step = done.into_iter().flatten().count();
-        taken_in += step;
+        let step = handle_each(store, policy, jobs, &Event::TakenIn, now).await?;
+        taken_in += step.len();
         // What moved on meanwhile is looked at when its change is noticed.
-        if step == 0 {
+        if step.is_empty() {
             return Ok(taken_in);
         }
     }
+}
+
+/// The event happens to each of these jobs; returns to which of them.
+async fn handle_each<D: JobStore>(
+    store: &D,
+    policy: &Policy,
+    jobs: Vec<Job>,
+    event: &Event,
+    now: UnixMs,
+) -> Result<Vec<JobId>, StoreError> {
+    let done = stream::iter(jobs)
+        .map(|job| handle_event(store, policy, job, event.clone(), now))
+        .buffer_unordered(AT_ONCE);
+    let done: Vec<_> = done.try_collect().await?;
+    Ok(done.into_iter().flatten().collect())
 }
 
 /// Stores what an event makes of a job; none where the job moved on, or the event is not for it.

@@ -191,7 +191,7 @@ fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::job::Progress;
+    use crate::core::job::{Progress, Requested};
     use crate::core::outcome::ErrorDetail;
 
     fn words(status: Option<u16>) -> ErrorDetail {
@@ -208,7 +208,7 @@ mod tests {
             name: "books".to_owned(),
             revision: 1,
             run_at: None,
-            requested: crate::core::job::Requested::default(),
+            requested: Requested::default(),
             progress: Progress {
                 remote_name: Some("books_pd_abcd2345".to_owned()),
                 ..Progress::queued(0)

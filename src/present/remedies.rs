@@ -122,12 +122,9 @@ pub(crate) fn is_created_anew(row: &JobRow) -> bool {
 
 /// Whether a job's parser may still finish.
 pub(crate) fn is_polled(row: &JobRow) -> bool {
-    let may_still_finish = [ErrorKind::GenerationTimeout, ErrorKind::UnexpectedResponse];
     let kind = row.error_kind.as_deref();
-    row.parser_id.is_some()
-        && may_still_finish
-            .iter()
-            .any(|still| kind == Some(still.as_str()))
+    let kind: Option<ErrorKind> = kind.and_then(|kind| kind.parse().ok());
+    row.parser_id.is_some() && kind.is_some_and(ErrorKind::parser_may_finish)
 }
 
 /// Whether a job is PARKED for one of these reasons.

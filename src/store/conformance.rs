@@ -53,7 +53,8 @@ async fn sqlite() -> Subject<Store> {
     }
 }
 
-fn policy() -> Policy {
+/// The settings of the tests of both stores.
+pub(super) fn policy() -> Policy {
     let schedule = Schedule {
         initial_interval_ms: 1_000,
         multiplier: 2.0,

@@ -1,7 +1,6 @@
 //! What a person does from the page: the same as `parserd retry`, `cancel`, `resume` and
 //! `resolve` do.
 
-use crate::engine::operate::{OperatorAction, operate as operate_on};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
@@ -19,6 +18,7 @@ use super::{
 use crate::{
     core::job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     engine::metrics::Refusal,
+    engine::operate::{self, OperatorAction},
     engine::operator::{self, Asking, Settled, Word},
     store::{Gates as _, Queue as _, StoreError, report::HistoryRow},
 };
@@ -280,7 +280,7 @@ async fn operate(
     id: JobId,
 ) -> Result<Result<(), String>, StoreError> {
     let (store, policy, now) = (&vitals.store, &vitals.policy, vitals.clock.now());
-    let changed = operate_on(store, policy, action, &[id], now).await?;
+    let changed = operate::operate(store, policy, action, &[id], now).await?;
     Ok(if changed.is_empty() {
         Err("its state has changed in the meantime".to_owned())
     } else {

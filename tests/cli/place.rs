@@ -9,6 +9,7 @@ use parserd::core::lifecycle::{Event, OnExisting, Policy, Presence, Sighting, Tr
 use parserd::core::outcome::{
     CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
 };
+use parserd::core::rules::Rules;
 use parserd::store::{Applied, Changes as _, Intent, Queue as _, Role, Store};
 use serde_json::Value;
 use sqlx::Connection as _;
@@ -175,7 +176,7 @@ fn policy() -> Policy {
         max_interval_ms: 60_000,
     };
     Policy {
-        rules: parserd::core::rules::Rules::KEPT,
+        rules: Rules::KEPT,
         on_existing: OnExisting::Adopt,
         poll: schedule,
         first_look_ms: None,

@@ -1,7 +1,6 @@
 //! The gates that `resume` opens.
 
 use super::SelectArgs;
-use crate::engine::operate::OperatorAction;
 use crate::present::remedies::is_parked_for;
 use crate::{
     cli::output::print_message,
@@ -11,6 +10,7 @@ use crate::{
         gate::{Closure, Scope},
         job::{ParkReason, UnixMs},
     },
+    engine::operate::OperatorAction,
     present::format::{cost, count, lasting},
     store::{Gates as _, Store, StoreError, report::JobRow},
 };

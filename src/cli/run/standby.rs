@@ -12,10 +12,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// Whatever else keeps the database from being opened.
-pub(super) async fn open(path: &Path, mut waiting: impl FnMut()) -> Result<Store, StoreError> {
+pub(super) async fn open(path: &Path, waiting: impl Fn()) -> Result<Store, StoreError> {
+    let mut is_logged = false;
     loop {
         match Store::open(path, Role::Daemon).await {
             Err(StoreError::Locked { .. }) => {
+                if !std::mem::replace(&mut is_logged, true) {
+                    let database = path.display();
+                    tracing::info!(%database, "standby: waiting until another daemon has ended");
+                }
                 waiting();
                 tokio::time::sleep(LOOK_EVERY).await;
             }

@@ -48,12 +48,10 @@ fn told(at: &Moment) -> serde_json::Value {
 /// another is paid for.
 fn try_again(at: &Moment, mut change: Change) -> Change {
     let before = &at.job.progress;
-    let may_finish = matches!(
-        before.error_kind,
-        Some(ErrorKind::GenerationTimeout | ErrorKind::UnexpectedResponse)
-    );
+    let kind = before.error_kind;
+    let may_finish = kind.is_some_and(ErrorKind::parser_may_finish);
     let is_lost = matches!(
-        before.error_kind,
+        kind,
         Some(ErrorKind::GenerationFailed | ErrorKind::NotFound)
     );
     let next = &mut change.next;

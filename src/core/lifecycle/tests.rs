@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     api::classify::{Body, BodyEnd, RawAnswer, RawReply, TransportFault},
     core::{
-        job::{Doubt, DoubtCause, JobId},
+        job::{Doubt, DoubtCause, JobId, Requested},
         outcome::DoubtCause as Unknown,
     },
 };
@@ -61,7 +61,7 @@ fn job(progress: Progress) -> Job {
         name: "books".to_owned(),
         revision: 3,
         run_at: None,
-        requested: crate::core::job::Requested::default(),
+        requested: Requested::default(),
         progress,
     }
 }

@@ -9,12 +9,6 @@ use crate::core::job::{ErrorKind, Job, JobId, JobState, Progress, Requested, Uni
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused(pub &'static str);
 
-/// What a FAILED job bears whose parser may still finish.
-const MAY_FINISH: [Option<ErrorKind>; 2] = [
-    Some(ErrorKind::GenerationTimeout),
-    Some(ErrorKind::UnexpectedResponse),
-];
-
 impl Tables {
     /// `INSERT INTO jobs`, with a specification that is valid.
     pub(crate) fn insert(
@@ -64,7 +58,8 @@ impl Tables {
             return Ok(false);
         };
         let progress = &row.job.progress;
-        let may_finish = progress.parser_id.is_some() && MAY_FINISH.contains(&progress.error_kind);
+        let may_finish = progress.parser_id.is_some()
+            && (progress.error_kind).is_some_and(ErrorKind::parser_may_finish);
         let is_waiting = match progress.state {
             JobState::Queued | JobState::Parked | JobState::Failed => true,
             JobState::Creating

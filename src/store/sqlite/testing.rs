@@ -12,13 +12,15 @@ use tempfile::TempDir;
 
 use super::{Role, Store, StoreError};
 use crate::core::{
-    backoff::Schedule,
     job::{Job, JobId, ParserId, UnixMs},
-    lifecycle::{Change, Event, OnExisting, Policy, Presence, Transition, decide},
+    lifecycle::{Change, Event, Policy, Presence, Transition, decide},
     outcome::{CreateOutcome, ErrorDetail, PollOutcome, Refusal},
-    rules::Rules,
 };
-use crate::store::ports::{Applied, Intent};
+use crate::engine::operate::take_in;
+use crate::store::{
+    conformance,
+    ports::{Applied, Intent},
+};
 
 /// Later than any `created_at` of a test, and yet a time that `run_at` may have.
 const NOW: UnixMs = 4_000_000_000_000;
@@ -56,7 +58,7 @@ impl Fixture {
 
     /// What was said by SQL is taken in, as a daemon does before anything else.
     async fn take_in(&self) {
-        let taken = crate::engine::operate::take_in(&self.store, &policy(), NOW).await;
+        let taken = take_in(&self.store, &policy(), NOW).await;
         assert!(taken.unwrap() > 0);
     }
 
@@ -124,21 +126,10 @@ impl Fixture {
 const DURABLE: Applied = Applied::Durable { refund: None };
 
 fn policy() -> Policy {
-    let schedule = Schedule {
-        initial_interval_ms: 1000,
-        multiplier: 2.0,
-        max_interval_ms: 10_000,
-    };
     Policy {
-        rules: Rules::KEPT,
-        on_existing: OnExisting::Adopt,
-        poll: schedule,
-        first_look_ms: None,
-        poll_timeout_ms: 1_800_000,
-        retry: schedule,
         max_attempts: 5,
         settle_ms: 900_000,
-        settle_after_error_ms: 30_000,
+        ..conformance::policy()
     }
 }
 

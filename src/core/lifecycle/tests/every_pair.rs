@@ -1,7 +1,6 @@
 //! Every state with every event: one literal table.
 
 use super::*;
-use crate::core::job::Requested;
 
 /// Every kind of job, and its column in [`TABLE`]; none for those that no event moves.
 pub(super) fn jobs() -> Vec<(Option<usize>, Job)> {

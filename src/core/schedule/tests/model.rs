@@ -6,7 +6,10 @@ mod events;
 use std::collections::{BTreeSet, VecDeque};
 
 use super::*;
-use crate::core::gate::{Gate, GatePolicy};
+use crate::core::{
+    gate::{Gate, GatePolicy},
+    rules::Rules,
+};
 
 const RUNS: u64 = 3_000;
 const EVENTS: usize = 120;
@@ -17,7 +20,7 @@ const SINGLE_POLLS: usize = 2;
 const MAX_GENERATING: usize = 4;
 
 const POLICY: GatePolicy = GatePolicy {
-    rules: crate::core::rules::Rules::KEPT,
+    rules: Rules::KEPT,
     probe_interval_ms: 40,
     max_probe_interval_ms: 80,
     hold_interval_ms: 10,
