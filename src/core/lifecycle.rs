@@ -6,6 +6,7 @@
 
 mod create;
 mod doubt;
+mod held;
 mod operator;
 mod poll;
 
@@ -147,6 +148,12 @@ pub enum Event {
     /// A GET of the job's parser brought no answer or a refusal, and a list with the same key was
     /// answered.
     PolledAlone(ErrorDetail),
+    /// What it was PARKED for holds no longer.
+    Lifted,
+    /// The account that its create was sent to is asked again.
+    AccountBack,
+    /// Its row was changed past the database's rules, so that it could never go on. Says how.
+    Broken(String),
     /// An operator wants it tried again.
     Retried,
     /// An operator calls it off.
@@ -289,6 +296,28 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         Event::Elsewhere(words) => match job.progress.state {
             Generating => poll::elsewhere(&at, words),
             Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
+        },
+        Event::Lifted => match (job.progress.state, job.progress.park_reason) {
+            (Parked, Some(ParkReason::Credits | ParkReason::Unauthorized | ParkReason::Budget))
+                if !in_doubt =>
+            {
+                held::lifted(&at)
+            }
+            (Creating | Queued | Generating | Parked | Finished | Failed | Cancelled, _) => {
+                Transition::Ignored("the job is not PARKED for what passes by itself")
+            }
+        },
+        Event::AccountBack => match (job.progress.state, job.progress.park_reason) {
+            (Parked, Some(ParkReason::Ambiguous)) if in_doubt => held::account_back(&at),
+            (Creating | Queued | Generating | Parked | Finished | Failed | Cancelled, _) => {
+                Transition::Ignored("no create of this job is in doubt in a PARKED job")
+            }
+        },
+        Event::Broken(how) => match (job.progress.state, job.progress.park_reason) {
+            (Creating | Generating, _) | (Parked, None) => held::broken(&at, &how),
+            (Queued | Parked | Finished | Failed | Cancelled, _) => {
+                Transition::Ignored("the job can go on as it is, or has ended")
+            }
         },
         Event::Retried => match job.progress.state {
             Parked | Failed => operator::retried(&at),

@@ -222,8 +222,11 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// # Errors
     /// As for [`run`](Self::run).
     pub async fn run_unwatched(mut self) -> Result<(), StoreError> {
-        let store = &self.worker.store;
-        store.resume_times(self.worker.clock.now()).await?;
+        let Worker { store, policy, .. } = &*self.worker;
+        let now = self.worker.clock.now();
+        operate::end_broken(store, policy, now).await?;
+        store.resume_times(now).await?;
+        operate::take_up(store, policy, now).await?;
         let interrupted = store.interrupted().await?;
         if !interrupted.is_empty() {
             tracing::warn!(
@@ -341,8 +344,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         let lifted = self.worker.account.lifted(now);
         for reason in &lifted {
             if !self.lifted.contains(reason) {
-                let freed = self.worker.store.unpark(*reason, i64::MAX, now).await?;
-                self.worker.metrics.unparked(freed, now);
+                let freed = self.lift(*reason, usize::MAX).await?;
                 if freed > 0 {
                     tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
                     self.agenda.create_due(now);

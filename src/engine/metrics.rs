@@ -228,7 +228,7 @@ impl Metrics {
     }
 
     /// Notes that `jobs` are PARKED no more.
-    pub fn unparked(&self, jobs: i64, now: UnixMs) {
+    pub fn unparked(&self, jobs: usize, now: UnixMs) {
         if let Ok(jobs @ 1..) = u64::try_from(jobs) {
             self.progressed_at.store(now, Ordering::Relaxed);
             self.transition(JobState::Parked, JobState::Queued, jobs);

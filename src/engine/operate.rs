@@ -1,11 +1,12 @@
-//! An operator's word on jobs: retry, resume, cancel, from the command line or from the page, and
-//! what was said by SQL. [`decide`] says what follows from it.
+//! What happens to many jobs at once: an operator's word (retry, resume, cancel, from the command
+//! line or from the page, and what was said by SQL), the end of what jobs waited for, rows that
+//! could never go on. [`decide`] says what follows from it.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     core::{
-        job::{Job, JobId, JobState, UnixMs},
+        job::{Job, JobId, JobState, ParkReason, UnixMs},
         lifecycle::{Event, Policy, Transition, decide},
     },
     store::{Applied, Intent, JobStore, StoreError},
@@ -97,6 +98,85 @@ pub async fn take_in<D: JobStore>(
             return Ok(taken_in);
         }
     }
+}
+
+/// Jobs that are PARKED for `reason`, which holds no longer, go on: at most so many. Returns how
+/// many.
+///
+/// # Errors
+/// Whatever the store says; those that were set free before stay so.
+pub async fn lift<D: JobStore>(
+    store: &D,
+    policy: &Policy,
+    reason: ParkReason,
+    limit: usize,
+    now: UnixMs,
+) -> Result<usize, StoreError> {
+    let mut lifted = 0;
+    loop {
+        let jobs = store.parked(reason, STEP.min(limit - lifted)).await?;
+        let step = handle_each(store, policy, jobs, &Event::Lifted, now).await?;
+        lifted += step.len();
+        if step.is_empty() || lifted >= limit {
+            return Ok(lifted);
+        }
+    }
+}
+
+/// Creates in doubt whose account is asked again are looked for in its list. Returns how many.
+///
+/// # Errors
+/// Whatever the store says; those that were taken up before stay so.
+pub async fn take_up<D: JobStore>(
+    store: &D,
+    policy: &Policy,
+    now: UnixMs,
+) -> Result<usize, StoreError> {
+    let mut taken_up = 0;
+    loop {
+        let jobs = store.doubts_of_account_back(STEP).await?;
+        let step = handle_each(store, policy, jobs, &Event::AccountBack, now).await?;
+        taken_up += step.len();
+        if step.is_empty() {
+            break;
+        }
+    }
+    if taken_up > 0 {
+        tracing::info!(
+            jobs = taken_up,
+            "the account of creates in doubt is asked again: they are looked for in its list"
+        );
+    }
+    Ok(taken_up)
+}
+
+/// Ends every job that could never go on, as it got in past the store's rules.
+///
+/// # Errors
+/// Whatever the store says; those that were ended before stay so.
+pub async fn end_broken<D: JobStore>(
+    store: &D,
+    policy: &Policy,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    let mut ended = 0;
+    loop {
+        let before = ended;
+        for (job, how) in store.broken(STEP).await? {
+            let is_ended = handle_event(store, policy, job, Event::Broken(how), now).await?;
+            ended += usize::from(is_ended.is_some());
+        }
+        if ended == before {
+            break;
+        }
+    }
+    if ended > 0 {
+        tracing::warn!(
+            jobs = ended,
+            "rows were changed past the database's rules: they are FAILED now"
+        );
+    }
+    Ok(())
 }
 
 /// The event happens to each of these jobs; returns to which of them.

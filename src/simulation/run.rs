@@ -396,7 +396,7 @@ fn no_seed_fails(kind: Kind) {
     );
     assert!(totals.posts > totals.seeds / 2, "hardly anything was sent");
     // A run of one seed, to look at a failure, comes to few of them.
-    if totals.seeds >= SQLITE_SEEDS {
+    if totals.seeds >= SEEDS {
         for (point, crashes) in CrashPoint::ALL.iter().zip(totals.crashed_at) {
             assert!(crashes > 0, "no crash at {point}");
         }

@@ -78,6 +78,14 @@ impl<D: JobStore> Queue for Simulated<D> {
         read(self.0.jobs(ids)).await
     }
 
+    async fn parked(&self, reason: ParkReason, limit: usize) -> Result<Vec<Job>> {
+        read(self.0.parked(reason, limit)).await
+    }
+
+    async fn broken(&self, limit: usize) -> Result<Vec<(Job, String)>> {
+        read(self.0.broken(limit)).await
+    }
+
     async fn last_finished(&self, limit: usize) -> Result<Vec<Job>> {
         read(self.0.last_finished(limit)).await
     }
@@ -239,8 +247,12 @@ impl<D: JobStore> Accounts for Simulated<D> {
         read(self.0.foreign_parsers()).await
     }
 
-    async fn join_accounts(&self, seen: ParserId, now: UnixMs) -> Result<usize> {
-        commit(self.0.join_accounts(seen, now)).await
+    async fn join_accounts(&self, seen: ParserId) -> Result<()> {
+        commit(self.0.join_accounts(seen)).await
+    }
+
+    async fn doubts_of_account_back(&self, limit: usize) -> Result<Vec<Job>> {
+        read(self.0.doubts_of_account_back(limit)).await
     }
 
     async fn elsewhere(&self) -> Result<Option<Elsewhere>> {
@@ -284,10 +296,6 @@ impl<D: JobStore> Gates for Simulated<D> {
 
     async fn update_gate(&self, scope: Scope, closure: Closure) -> Result<bool> {
         commit(self.0.update_gate(scope, closure)).await
-    }
-
-    async fn unpark(&self, reason: ParkReason, limit: i64, now: UnixMs) -> Result<i64> {
-        commit(self.0.unpark(reason, limit, now)).await
     }
 
     async fn held_rejections(&self) -> Result<Vec<(u16, String)>> {

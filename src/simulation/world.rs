@@ -300,6 +300,7 @@ impl Sim {
             if !self.is_calm {
                 if self.steps > self.plan.calm_after {
                     self.calm();
+                    continue;
                 } else if self.chaos_left > 0 && self.chance.once_in(self.wreaks_once_in()) {
                     self.chaos_left -= 1;
                     self.wreak();

@@ -147,6 +147,27 @@ pub trait Queue: Send + Sync {
     /// Whatever the store says.
     fn jobs(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Job>, StoreError>> + Send;
 
+    /// Jobs that are PARKED for `reason` with no create in doubt, longest PARKED first.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn parked(
+        &self,
+        reason: ParkReason,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Job>, StoreError>> + Send;
+
+    /// Jobs that got in past the store's rules, so that no lane would ever claim them or nothing
+    /// of them could be stored, each with how it is broken. One in no known state is read as
+    /// PARKED.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn broken(
+        &self,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(Job, String)>, StoreError>> + Send;
+
     /// The last jobs that FINISHED, by their ids, oldest first.
     ///
     /// # Errors
@@ -278,18 +299,6 @@ pub trait Gates: Send + Sync {
         scope: Scope,
         closure: Closure,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
-    /// Sets jobs that are PARKED for `reason` back to QUEUED, at most `limit` of
-    /// them, in bounded steps. Returns how many.
-    ///
-    /// # Errors
-    /// Whatever the store says; what was set free before stays so.
-    fn unpark(
-        &self,
-        reason: ParkReason,
-        limit: i64,
-        now: UnixMs,
-    ) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
     /// Status and text of the rejections for which jobs are PARKED as the account's, other
     /// than for want of credits.

@@ -305,15 +305,6 @@ impl Store {
                     "the schema was changed by another program: these are made anew"
                 );
             }
-            let ended = repair::broken_rows(&mut connection)
-                .await
-                .trying("look for rows that were changed past the rules")?;
-            if ended > 0 {
-                tracing::warn!(
-                    jobs = ended,
-                    "rows were changed past the database's rules: they are FAILED now"
-                );
-            }
         }
         if let Some(hold) = &hold {
             let (nonce, creates) = identity(&mut connection)

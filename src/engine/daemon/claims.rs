@@ -11,7 +11,10 @@ use crate::{
         gate::Scope,
         job::{JobId, ParkReason, UnixMs},
     },
-    engine::worker::{Worker, survey},
+    engine::{
+        operate,
+        worker::{Worker, survey},
+    },
     store::{JobStore, Lane, StoreError},
 };
 
@@ -138,17 +141,23 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
 
     /// A probe is due, and nothing queued: one parked job is to be the canary.
     pub(super) async fn free_canary(&mut self) -> Result<(), StoreError> {
-        let now = self.worker.clock.now();
         for reason in [ParkReason::Credits, ParkReason::Unauthorized] {
-            let freed = self.worker.store.unpark(reason, 1, now).await?;
-            self.worker.metrics.unparked(freed, now);
-            if freed > 0 {
+            if self.lift(reason, 1).await? > 0 {
                 self.agenda.canary_freed(true);
                 return Ok(());
             }
         }
         self.agenda.canary_freed(false);
         Ok(())
+    }
+
+    /// Sets parked jobs free; returns how many.
+    pub(super) async fn lift(&self, reason: ParkReason, limit: usize) -> Result<usize, StoreError> {
+        let Worker { store, policy, .. } = &*self.worker;
+        let now = self.worker.clock.now();
+        let freed = operate::lift(store, policy, reason, limit, now).await?;
+        self.worker.metrics.unparked(freed, now);
+        Ok(freed)
     }
 
     /// How many tasks of a lane are under way.

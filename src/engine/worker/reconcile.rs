@@ -31,6 +31,7 @@ use crate::{
     },
     engine::{
         account::Permit,
+        operate,
         worker::{Done, Worker, survey::Seen},
     },
     store::{ELSEWHERE, Intent, JobStore, LIST_LAG, StoreError},
@@ -272,8 +273,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             parser_id = %id,
             "a parser that was known before is seen: this is the account of before"
         );
-        let now = self.clock.now();
-        let taken_up = self.store.join_accounts(id.clone(), now).await?;
+        self.store.join_accounts(id.clone()).await?;
+        let taken_up = operate::take_up(&self.store, &self.policy, self.clock.now()).await?;
         if taken_up > 0 {
             self.has_taken_up.store(true, Ordering::Relaxed);
         }

@@ -176,9 +176,11 @@ async fn who_is_parked_for_a_reason_goes_on_when_it_is_lifted(mut at: Subject<im
     let id = at.insert("a", 0);
     let refused = Event::ListRefused(Refusal::Credits, ErrorDetail::default());
     at.handle_event(&at.job(id).await, refused).await;
-    let unpark = |reason| at.store.unpark(reason, 10, NOW);
-    assert_eq!(unpark(ParkReason::Budget).await.unwrap(), 0);
-    assert_eq!(unpark(ParkReason::Credits).await.unwrap(), 1);
+    let parked = |reason| at.store.parked(reason, 10);
+    assert_eq!(parked(ParkReason::Budget).await.unwrap(), []);
+    let found = parked(ParkReason::Credits).await.unwrap();
+    assert_eq!(found, [at.job(id).await]);
+    at.handle_event(&found[0], Event::Lifted).await;
     assert_eq!(at.job(id).await.progress.state, JobState::Queued);
 }
 

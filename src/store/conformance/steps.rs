@@ -44,7 +44,7 @@ pub(super) enum Step {
         event: Box<Event>,
         is_stale: bool,
     },
-    Unpark(ParkReason, i64),
+    Parked(ParkReason, usize),
     Shift(String, i64),
     Resume,
     DateNow,
@@ -53,6 +53,7 @@ pub(super) enum Step {
     Found(ParserId),
     Epoch(String),
     Join(ParserId),
+    Back,
     Meet(Vec<ListedParser>),
     Part(ParserId),
     Gate(Scope, Option<Closure>),
@@ -134,7 +135,7 @@ fn poll_outcome(rng: &mut Rng) -> PollOutcome {
 
 fn event(rng: &mut Rng, now: UnixMs, name: &str) -> Event {
     let recreation = rng.i64(0..2);
-    match rng.u8(0..14) {
+    match rng.u8(0..16) {
         0..=3 => Event::Listed {
             presence: Presence::Absent,
             remote_name: remote_name(name, recreation),
@@ -158,6 +159,8 @@ fn event(rng: &mut Rng, now: UnixMs, name: &str) -> Event {
         },
         11 => Event::Polled(poll_outcome(rng)),
         12 => Event::Missing(words(rng), sighting(rng)),
+        13 => Event::Lifted,
+        14 => Event::AccountBack,
         _ if rng.bool() => Event::NotCreated,
         _ => Event::Adopt(parser(rng.i64(1..=MOST_PARSERS))),
     }
@@ -187,7 +190,7 @@ impl Step {
             6..=8 => Self::Retry(job),
             9 => Self::Edit(job, rng.i64(0..9)),
             10 => Self::OpenGates,
-            11 => Self::Unpark(*rng.choice(ParkReason::ALL).unwrap(), rng.i64(1..3)),
+            11 => Self::Parked(*rng.choice(ParkReason::ALL).unwrap(), rng.usize(1..3)),
             12 => Self::Shift(rng.i64(0..9).to_string(), rng.i64(-90_000..90_000)),
             13 => Self::Resume,
             14 => Self::DateNow,
@@ -196,7 +199,8 @@ impl Step {
             17 => Self::Found(id),
             18 => Self::Epoch(rng.u8(0..3).to_string()),
             19 => Self::Join(id),
-            20 | 21 => Self::Meet((0..rng.u8(0..3)).map(|_| listed(rng)).collect()),
+            20 => Self::Back,
+            21 => Self::Meet((0..rng.u8(0..3)).map(|_| listed(rng)).collect()),
             22 => Self::Part(id),
             23 => Self::Gate(scope, rng.bool().then(|| closure(rng, now))),
             24 => Self::UpdateGate(scope, closure(rng, now)),
@@ -236,7 +240,7 @@ impl Step {
                 let job = if *is_stale { stale } else { fresh.as_ref() };
                 handle_event(store, job, (**event).clone(), now).await
             }
-            Self::Unpark(reason, limit) => said(store.unpark(*reason, *limit, now).await),
+            Self::Parked(reason, limit) => said(store.parked(*reason, *limit).await),
             Self::Shift(token, by) => said(store.shift_times(token.clone(), *by, now).await),
             Self::Resume => said(store.resume_times(now).await),
             Self::DateNow => said(store.date_now(now).await),
@@ -244,7 +248,8 @@ impl Step {
             Self::Gone(id) => said(store.mark_gone(id.clone(), now).await),
             Self::Found(id) => said(store.mark_found(id.clone()).await),
             Self::Epoch(fingerprint) => said(store.begin_epoch(fingerprint.clone(), now).await),
-            Self::Join(id) => said(store.join_accounts(id.clone(), now).await),
+            Self::Join(id) => said(store.join_accounts(id.clone()).await),
+            Self::Back => said(store.doubts_of_account_back(9).await),
             Self::Meet(parsers) => {
                 let listing = Listing::new(parsers.clone(), now);
                 let items: Vec<_> = listing.items().iter().collect();

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     core::{
         budget::{DAY_MS, Redated, Spent, utc_day},
-        job::{JobId, JobState, ParserId, UnixMs},
+        job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
         ledger::{Elsewhere, KnownParser, LedgerFacts, Stranger},
         listing::Listing,
         oddities::{MOST_NAMED, Unexplained},
@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         StoreError,
-        ports::{Accounts, Holder, Ledger, Strangers},
+        ports::{Accounts, ELSEWHERE, Holder, Ledger, Strangers},
     },
 };
 
@@ -198,7 +198,6 @@ impl Accounts for Memory {
             fingerprint,
             account: account.unwrap_or(newest.map_or(0, |newest| newest + 1)),
         });
-        tables.take_up_doubts(now);
         Ok(is_another)
     }
 
@@ -242,7 +241,7 @@ impl Accounts for Memory {
         Ok(foreign.into_iter().collect())
     }
 
-    async fn join_accounts(&self, seen: ParserId, now: UnixMs) -> Result<usize, StoreError> {
+    async fn join_accounts(&self, seen: ParserId) -> Result<(), StoreError> {
         let tables = &mut *self.tables();
         let of_creates = tables.making(&seen).map(|row| row.epoch);
         let jobs = tables.jobs.values();
@@ -259,7 +258,26 @@ impl Accounts for Memory {
                 row.account = now;
             }
         }
-        Ok(tables.take_up_doubts(now))
+        Ok(())
+    }
+
+    async fn doubts_of_account_back(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let tables = self.tables();
+        let pending = tables.creates.iter();
+        let here: BTreeSet<_> = pending
+            .filter(|row| row.outcome == Outcome::Pending && !tables.is_elsewhere(row.epoch))
+            .map(|row| row.job_id)
+            .collect();
+        let parked = tables.in_state(JobState::Parked).map(|row| &row.job);
+        let back = parked.filter(|job| {
+            let progress = &job.progress;
+            let message = progress.error_message.as_deref().unwrap_or_default();
+            progress.park_reason == Some(ParkReason::Ambiguous)
+                && progress.doubt.is_some()
+                && message.contains(ELSEWHERE)
+                && here.contains(&job.id)
+        });
+        Ok(back.take(limit).cloned().collect())
     }
 
     async fn elsewhere(&self) -> Result<Option<Elsewhere>, StoreError> {

@@ -130,6 +130,21 @@ impl Queue for Memory {
         ))
     }
 
+    async fn parked(&self, reason: ParkReason, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let tables = self.tables();
+        let mut parked: Vec<_> = tables
+            .in_state(JobState::Parked)
+            .filter(|row| row.job.progress.park_reason == Some(reason))
+            .filter(|row| row.job.progress.doubt.is_none())
+            .collect();
+        parked.sort_by_key(|row| (row.job.progress.due_at, row.job.id));
+        Ok(jobs(parked, limit))
+    }
+
+    async fn broken(&self, _limit: usize) -> Result<Vec<(Job, String)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn last_finished(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
         let tables = self.tables();
         let finished: Vec<_> = tables.in_state(JobState::Finished).collect();
@@ -198,33 +213,6 @@ impl Gates for Memory {
             *gate = closure;
         }
         Ok(is_closed)
-    }
-
-    async fn unpark(&self, reason: ParkReason, limit: i64, now: UnixMs) -> Result<i64, StoreError> {
-        let tables = &mut *self.tables();
-        let mut parked: Vec<_> = tables
-            .in_state(JobState::Parked)
-            .map(|row| &row.job)
-            .filter(|job| job.progress.park_reason == Some(reason) && job.progress.doubt.is_none())
-            .map(|job| (job.progress.due_at, job.id))
-            .collect();
-        parked.sort_unstable();
-        parked.truncate(usize::try_from(limit).unwrap_or(0));
-        let is_meant = |row: &JobRow| parked.iter().any(|(_, id)| *id == row.job.id);
-        let freed = tables.change(is_meant, |row| {
-            let progress = &mut row.job.progress;
-            progress.state = JobState::Queued;
-            progress.park_reason = None;
-            progress.error_status = None;
-            progress.error_message = None;
-            progress.error_hint = None;
-            progress.due_at = now.max(row.job.run_at.unwrap_or(0));
-            row.updated_at = now;
-        });
-        for id in &freed {
-            tables.note_unparked(*id, reason, now);
-        }
-        Ok(i64::try_from(freed.len()).unwrap_or(i64::MAX))
     }
 
     async fn held_rejections(&self) -> Result<Vec<(u16, String)>, StoreError> {

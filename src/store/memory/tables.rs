@@ -2,14 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::{
-    core::{
-        gate::{Closure, Scope},
-        job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
-    },
-    store::ports::ELSEWHERE,
+use crate::core::{
+    gate::{Closure, Scope},
+    job::{DurationMs, Job, JobId, JobState, ParserId, UnixMs},
 };
 
 /// A row of `jobs`.
@@ -181,48 +178,6 @@ impl Tables {
             changed.push(row.job.id);
         }
         changed
-    }
-
-    /// Creates in doubt that were PARKED because their account was not asked are looked for
-    /// again, now that it is. Returns how many.
-    pub(super) fn take_up_doubts(&mut self, now: UnixMs) -> usize {
-        let here: BTreeSet<_> = self
-            .creates
-            .iter()
-            .filter(|row| row.outcome == Outcome::Pending && !self.is_elsewhere(row.epoch))
-            .map(|row| row.job_id)
-            .collect();
-        let is_meant = |row: &JobRow| {
-            let progress = &row.job.progress;
-            let message = progress.error_message.as_deref().unwrap_or_default();
-            progress.park_reason == Some(ParkReason::Ambiguous)
-                && progress.doubt.is_some()
-                && message.contains(ELSEWHERE)
-                && here.contains(&row.job.id)
-        };
-        let ids = self.change(is_meant, |row| {
-            let progress = &mut row.job.progress;
-            progress.state = JobState::Creating;
-            progress.park_reason = None;
-            progress.error_status = None;
-            progress.error_message = None;
-            progress.error_hint = None;
-            if let Some(doubt) = &mut progress.doubt {
-                doubt.absent_since = None;
-                doubt.absent_lists = 0;
-                doubt.untrusted_since = None;
-            }
-            progress.due_at = now;
-            row.updated_at = now;
-        });
-        for id in &ids {
-            self.note_unparked(*id, ParkReason::Ambiguous, now);
-        }
-        ids.len()
-    }
-
-    pub(super) fn note_unparked(&mut self, id: JobId, reason: ParkReason, now: UnixMs) {
-        self.note(id, now, "unparked", json!({ "park_reason": reason }));
     }
 }
 

@@ -174,15 +174,20 @@ pub trait Accounts: Send + Sync {
     fn foreign_parsers(&self) -> impl Future<Output = Result<Vec<ParserId>, StoreError>> + Send;
 
     /// This parser, known from another account, is seen in the current one: they are one.
-    /// Returns how many creates in doubt are looked for again for that.
     ///
     /// # Errors
     /// Whatever the store says.
-    fn join_accounts(
+    fn join_accounts(&self, seen: ParserId) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Jobs with a create in doubt that are PARKED because its account was not asked, and now it
+    /// is; by id.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn doubts_of_account_back(
         &self,
-        seen: ParserId,
-        now: UnixMs,
-    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Job>, StoreError>> + Send;
 
     /// What belongs to accounts that are not asked now; none where nothing does.
     ///

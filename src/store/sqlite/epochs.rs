@@ -1,10 +1,14 @@
 //! Which account parsers and creates belong to: the one that is asked now, or another that
 //! was asked before, at another address or with another key.
 
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{Store, StoreError, Trying as _, gates};
-use crate::core::job::{ParkReason, ParserId, UnixMs};
+use super::{
+    Store, StoreError, Trying as _,
+    queue::{self, bounded},
+    rows::JOB_COLUMNS,
+};
+use crate::core::job::{Job, ParkReason, ParserId, UnixMs};
 use crate::core::ledger::Elsewhere;
 use crate::store::ports::{Accounts, ELSEWHERE};
 
@@ -57,7 +61,6 @@ impl Accounts for Store {
                     .bind(now)
                     .execute(&mut *connection)
                     .await?;
-                    take_up_doubts(connection, now).await?;
                     Ok(last.is_some())
                 })
             })
@@ -117,7 +120,7 @@ impl Accounts for Store {
         Ok(ids.into_iter().map(ParserId).collect())
     }
 
-    async fn join_accounts(&self, seen: ParserId, now: UnixMs) -> Result<usize, StoreError> {
+    async fn join_accounts(&self, seen: ParserId) -> Result<(), StoreError> {
         self.writer
             .run("record that two accounts are one", move |connection| {
                 Box::pin(async move {
@@ -129,12 +132,31 @@ impl Accounts for Store {
                               UNION SELECT epoch FROM jobs WHERE parser_id = ?1))",
                     )
                     .bind(seen.0)
-                    .execute(&mut *connection)
+                    .execute(connection)
                     .await?;
-                    take_up_doubts(connection, now).await
+                    Ok(())
                 })
             })
             .await
+    }
+
+    async fn doubts_of_account_back(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS} FROM jobs INDEXED BY jobs_parked \
+             WHERE state = 'PARKED' AND park_reason = ?1 AND doubt_since IS NOT NULL \
+                 AND instr(error_message, ?2) > 0 \
+                 AND EXISTS (SELECT 1 FROM creates WHERE job_id = jobs.id \
+                             AND outcome = 'pending' AND epoch NOT IN {FOREIGN}) \
+             ORDER BY id LIMIT ?3"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(ParkReason::Ambiguous.as_str())
+            .bind(ELSEWHERE)
+            .bind(bounded(limit))
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for creates in doubt whose account is asked again")?;
+        queue::jobs(&rows)
     }
 
     async fn elsewhere(&self) -> Result<Option<Elsewhere>, StoreError> {
@@ -165,37 +187,4 @@ impl Accounts for Store {
         let is_any = found.generating + found.in_doubt + found.made > 0;
         Ok(is_any.then_some(found))
     }
-}
-
-/// Creates in doubt that were PARKED because their account was not asked: now that it is,
-/// they are looked for again. Returns how many.
-async fn take_up_doubts(
-    connection: &mut SqliteConnection,
-    now: UnixMs,
-) -> Result<usize, sqlx::Error> {
-    let sql = format!(
-        "UPDATE jobs SET state = 'CREATING', park_reason = NULL, error_status = NULL, \
-             error_message = NULL, error_hint = NULL, absent_since = NULL, absent_lists = 0, \
-             untrusted_since = NULL, due_at = ?1, updated_at = ?1, revision = revision + 1 \
-         WHERE state = 'PARKED' AND park_reason = ?2 AND doubt_since IS NOT NULL \
-             AND instr(error_message, ?3) > 0 \
-             AND EXISTS (SELECT 1 FROM creates WHERE job_id = jobs.id \
-                         AND outcome = 'pending' AND epoch NOT IN {FOREIGN}) \
-         RETURNING id"
-    );
-    let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
-        .bind(now)
-        .bind(ParkReason::Ambiguous.as_str())
-        .bind(ELSEWHERE)
-        .fetch_all(&mut *connection)
-        .await?;
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    gates::note_unparked(connection, &ids, ParkReason::Ambiguous, now).await?;
-    tracing::info!(
-        jobs = ids.len(),
-        "the account of creates in doubt is asked again: they are looked for in its list"
-    );
-    Ok(ids.len())
 }

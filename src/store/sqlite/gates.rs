@@ -1,22 +1,15 @@
 //! The closed gates, and the jobs that wait behind them.
 
-use serde_json::json;
-use sqlx::{Row as _, SqliteConnection, SqliteExecutor};
+use sqlx::{Row as _, SqliteExecutor};
 
 use super::{Store, StoreError, Trying as _, rows};
 use crate::{
-    core::{
-        gate::{Closure, Scope},
-        job::{ParkReason, UnixMs},
-    },
+    core::gate::{Closure, Scope},
     store::ports::Gates,
 };
 
 /// So many of the jobs that were held last are looked at.
 const LOOKED_AT: i64 = 64;
-
-/// How many parked jobs one transaction sets free, to bound how long it holds the lock.
-const UNPARK_STEP: i64 = 1000;
 
 impl Gates for Store {
     async fn gates(&self) -> Result<Vec<(Scope, Closure)>, StoreError> {
@@ -72,41 +65,6 @@ impl Gates for Store {
             .await
     }
 
-    async fn unpark(&self, reason: ParkReason, limit: i64, now: UnixMs) -> Result<i64, StoreError> {
-        let mut total = 0;
-        loop {
-            let at_most = UNPARK_STEP.min(limit - total);
-            let step = self
-                .writer
-                .run("un-park jobs", move |connection| {
-                    Box::pin(async move {
-                        let ids: Vec<i64> = sqlx::query_scalar(
-                            "UPDATE jobs SET state = 'QUEUED', park_reason = NULL, \
-                             error_status = NULL, error_message = NULL, error_hint = NULL, \
-                             due_at = max(?2, coalesce(run_at, 0)), updated_at = ?2, \
-                             revision = revision + 1 \
-                             WHERE id IN (SELECT id FROM jobs INDEXED BY jobs_parked \
-                                 WHERE state = 'PARKED' AND park_reason = ?1 \
-                                 AND doubt_since IS NULL LIMIT ?3) \
-                             RETURNING id",
-                        )
-                        .bind(reason.as_str())
-                        .bind(now)
-                        .bind(at_most)
-                        .fetch_all(&mut *connection)
-                        .await?;
-                        note_unparked(connection, &ids, reason, now).await?;
-                        Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
-                    })
-                })
-                .await?;
-            total += step;
-            if step == 0 || total >= limit {
-                return Ok(total);
-            }
-        }
-    }
-
     async fn held_rejections(&self) -> Result<Vec<(u16, String)>, StoreError> {
         let found = sqlx::query(
             "SELECT DISTINCT error_status, error_message FROM \
@@ -128,25 +86,6 @@ impl Gates for Store {
         let found = found.trying("read what jobs are held for")?;
         Ok(found.into_iter().flatten().collect())
     }
-}
-
-/// Writes into the history that jobs are PARKED no more.
-pub(super) async fn note_unparked(
-    connection: &mut SqliteConnection,
-    ids: &[i64],
-    reason: ParkReason,
-    now: UnixMs,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO job_events (job_id, at, event, detail) \
-         SELECT value, ?2, 'unparked', json_object('park_reason', ?3) FROM json_each(?1)",
-    )
-    .bind(json!(ids).to_string())
-    .bind(now)
-    .bind(reason.as_str())
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 pub(super) async fn gates(

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
 
 use super::{
-    Store, StoreError, Trying as _,
+    Store, StoreError, Trying as _, repair,
     rows::{self, JOB_COLUMNS},
 };
 use crate::{
@@ -153,6 +153,27 @@ impl Queue for Store {
         jobs(&rows)
     }
 
+    async fn parked(&self, reason: ParkReason, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let sql = format!(
+            "SELECT {JOB_COLUMNS} FROM jobs INDEXED BY jobs_parked \
+             WHERE state = 'PARKED' AND park_reason = ?1 AND doubt_since IS NULL \
+             ORDER BY due_at, id LIMIT ?2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(reason.as_str())
+            .bind(bounded(limit))
+            .fetch_all(&self.readers)
+            .await
+            .trying("look for parked jobs")?;
+        jobs(&rows)
+    }
+
+    async fn broken(&self, limit: usize) -> Result<Vec<(Job, String)>, StoreError> {
+        repair::broken_rows(&self.readers, limit)
+            .await
+            .trying("look for rows that were changed past the rules")
+    }
+
     async fn last_finished(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
         let mut jobs = self
             .due(
@@ -229,7 +250,7 @@ impl Queue for Store {
     }
 }
 
-fn jobs(rows: &[SqliteRow]) -> Result<Vec<Job>, StoreError> {
+pub(super) fn jobs(rows: &[SqliteRow]) -> Result<Vec<Job>, StoreError> {
     rows.iter()
         .map(rows::job)
         .collect::<Result<_, _>>()

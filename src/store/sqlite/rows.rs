@@ -97,6 +97,18 @@ pub(super) fn some_text(row: &SqliteRow, column: &str) -> Result<String, sqlx::E
 /// Reads a row of [`JOB_COLUMNS`]. A text that stands for no value is read as
 /// none: a row that got in past the rules must not stop the others.
 pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
+    let state = state(row)?
+        .ok_or_else(|| sqlx::Error::Decode("a job's state is none of the known ones".into()))?;
+    job_in(row, state)
+}
+
+/// The state of a row; none where it is none of the known ones.
+pub(super) fn state(row: &SqliteRow) -> Result<Option<JobState>, sqlx::Error> {
+    named(row, "state")
+}
+
+/// As [`job`], read as being in this state.
+pub(super) fn job_in(row: &SqliteRow, state: JobState) -> Result<Job, sqlx::Error> {
     let doubt = match (
         row.try_get::<Option<i64>, _>("doubt_since")?,
         named::<DoubtCause>(row, "doubt_cause")?,
@@ -110,8 +122,6 @@ pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
         }),
         (None, _) => None,
     };
-    let state = named::<JobState>(row, "state")?
-        .ok_or_else(|| sqlx::Error::Decode("a job's state is none of the known ones".into()))?;
     Ok(Job {
         id: JobId(row.try_get("id")?),
         name: name(row)?,

@@ -16,7 +16,7 @@ use crate::core::{
     lifecycle::{Change, Event, Policy, Presence, Transition, decide},
     outcome::{CreateOutcome, ErrorDetail, PollOutcome, Refusal},
 };
-use crate::engine::operate::take_in;
+use crate::engine::operate;
 use crate::store::{
     conformance,
     ports::{Applied, Intent},
@@ -58,7 +58,7 @@ impl Fixture {
 
     /// What was said by SQL is taken in, as a daemon does before anything else.
     async fn take_in(&self) {
-        let taken = take_in(&self.store, &policy(), NOW).await;
+        let taken = operate::take_in(&self.store, &policy(), NOW).await;
         assert!(taken.unwrap() > 0);
     }
 

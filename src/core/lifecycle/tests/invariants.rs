@@ -96,7 +96,9 @@ fn a_doubt_ends_only_with_a_parser_or_with_word_that_nothing_was_made() {
         let ends = job.progress.state == JobState::Creating
             && job.progress.doubt.is_some()
             && change.next.doubt.is_none();
-        if ends {
+        // The create stays on record: a retry of the job settles it before it sends another.
+        let is_broken = matches!(event, Event::Broken(_));
+        if ends && !is_broken {
             let settled = matches!(change.ledger, Some(Ledger::Made(_) | Ledger::NotMade));
             assert!(settled, "{event:?}");
         }

@@ -1,6 +1,6 @@
 //! Transitions into the database.
 
-use crate::store::{Gates as _, Ledger as _};
+use crate::store::{Ledger as _, Queue as _};
 use serde_json::{json, value::RawValue};
 
 use super::*;
@@ -290,7 +290,10 @@ async fn setting_parked_jobs_free_takes_as_many_steps_as_it_needs() {
          UPDATE jobs SET run_at = 5000000000000 WHERE id = 1;",
     )
     .await;
-    let free = f.store.unpark(ParkReason::Credits, i64::MAX, NOW).await;
+    let policy = policy();
+    let store = f.store.clone();
+    let lift = |reason, limit| operate::lift(&store, &policy, reason, limit, NOW);
+    let free = lift(ParkReason::Credits, usize::MAX).await;
     assert_eq!(free.unwrap(), 2400);
     assert_eq!(
         f.column(
@@ -310,8 +313,7 @@ async fn setting_parked_jobs_free_takes_as_many_steps_as_it_needs() {
             .await,
         [format!("2400{}", json!({"park_reason": "credits"}))]
     );
-    let free = f.store.unpark(ParkReason::Budget, 7, NOW).await;
-    assert_eq!(free.unwrap(), 7);
+    assert_eq!(lift(ParkReason::Budget, 7).await.unwrap(), 7);
 }
 
 #[tokio::test]
@@ -321,6 +323,6 @@ async fn a_create_in_doubt_is_never_set_free_unsettled() {
         .await;
     f.sql("UPDATE jobs SET state = 'PARKED', park_reason = 'ambiguous', revision = revision + 1")
         .await;
-    let free = f.store.unpark(ParkReason::Ambiguous, i64::MAX, NOW).await;
-    assert_eq!(free.unwrap(), 0);
+    let parked = f.store.parked(ParkReason::Ambiguous, 9).await.unwrap();
+    assert_eq!(parked, []);
 }

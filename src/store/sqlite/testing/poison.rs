@@ -185,7 +185,7 @@ async fn a_row_in_a_state_that_cannot_go_on_ends_failed_when_the_daemon_starts()
             ('j7', '[\"http://a/\"]', 'GENERATING', 'p7', NULL)",
     )
     .await;
-    let mut f = f.restarted().await;
+    operate::end_broken(&f.store, &policy(), NOW).await.unwrap();
     assert_eq!(
         f.column("SELECT state || ' ' || error_kind || ' ' || error_message FROM jobs WHERE name GLOB 'j?'")
             .await,
