@@ -8,6 +8,7 @@ pub mod concurrency;
 pub(crate) mod countdown;
 pub(crate) mod cure;
 pub(crate) mod duration;
+pub mod event;
 pub mod gate;
 pub mod hint;
 pub mod job;

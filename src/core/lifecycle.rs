@@ -10,11 +10,10 @@ mod held;
 mod operator;
 mod poll;
 
-use serde_json::{Value, json};
-
 use crate::core::{
     backoff::Schedule,
     budget::OverBudget,
+    event::JobEvent,
     gate::Signal,
     job::{
         DurationMs, ErrorKind, Job, JobState, ParkReason, ParserId, Progress, UnixMs, named_enum,
@@ -184,22 +183,13 @@ pub enum Ledger {
     NotMade,
 }
 
-/// A line of the job's history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// What happened, in one word.
-    pub event: &'static str,
-    /// The rest of it.
-    pub detail: Value,
-}
-
 /// A decision: the job as it shall be, and what goes with it.
 #[derive(Debug, Clone)]
 pub struct Change {
     /// The job's new progress.
     pub next: Progress,
     /// What the history says of it, where it is worth a line.
-    pub note: Option<Note>,
+    pub event: Option<JobEvent>,
     /// What becomes of the create request.
     pub ledger: Option<Ledger>,
     /// What the answer says of the account.
@@ -384,7 +374,7 @@ impl Moment<'_> {
     fn change(&self) -> Change {
         Change {
             next: self.job.progress.clone(),
-            note: None,
+            event: None,
             ledger: None,
             signal: None,
             example_result: None,
@@ -407,8 +397,8 @@ impl Change {
         Transition::Change(Box::new(self))
     }
 
-    fn note(mut self, event: &'static str, detail: Value) -> Self {
-        self.note = Some(Note { event, detail });
+    fn event(mut self, event: JobEvent) -> Self {
+        self.event = Some(event);
         self
     }
 
@@ -500,9 +490,6 @@ impl Change {
 
     fn failed(mut self, kind: ErrorKind, words: &ErrorDetail, hint: &str, now: UnixMs) -> Self {
         self = self.error(words);
-        let detail = json!({
-            "error_kind": kind, "http_status": words.status, "message": words.message,
-        });
         self.next.state = JobState::Failed;
         self.next.park_reason = None;
         self.next.doubt = None;
@@ -510,7 +497,10 @@ impl Change {
         self.next.error_kind = Some(kind);
         self.next.error_hint = Some(hint.to_owned());
         self.next.finished_at = Some(now);
-        self.note("failed", detail)
+        self.event(JobEvent::Failed {
+            error_kind: kind,
+            answer: words.into(),
+        })
     }
 }
 

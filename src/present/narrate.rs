@@ -1,146 +1,159 @@
 //! A line of a job's history as a sentence.
 
-use serde_json::Value;
-
-use crate::core::outcome::is_refusal;
+use crate::core::{
+    event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, NotMadeFrom, Standing},
+    outcome::is_refusal,
+};
 use crate::present::format::span;
 use crate::store::report::HistoryRow;
 
 /// The event as a sentence; one that is unknown here is shown as it is stored.
 pub(crate) fn event(row: &HistoryRow) -> String {
-    let detail: Value = serde_json::from_str(row.detail.get()).unwrap_or_default();
-    sentence(&row.event, &Detail(&detail)).unwrap_or_else(|| match row.detail.get() {
-        "{}" => row.event.clone(),
-        detail => format!("{}: {detail}", row.event),
-    })
+    let event = JobEvent::from_columns(&row.event, &row.detail);
+    event.as_ref().map_or_else(
+        || match row.detail.get() {
+            "{}" => row.event.clone(),
+            detail => format!("{}: {detail}", row.event),
+        },
+        sentence,
+    )
 }
 
 /// Why no example results are kept, if this event says so.
 pub(crate) fn no_examples(row: &HistoryRow) -> Option<String> {
-    let detail: Value = serde_json::from_str(row.detail.get()).ok()?;
-    Some(detail.get("no_examples")?.as_str()?.to_owned())
+    match JobEvent::from_columns(&row.event, &row.detail)? {
+        JobEvent::Finished { no_examples, .. } => no_examples,
+        _ => None,
+    }
 }
 
-fn sentence(event: &str, detail: &Detail) -> Option<String> {
-    let parser = detail.text("parser_id");
-    Some(match event {
-        "queued" => "queued".to_owned(),
-        "creating" => format!(
-            "asked the service for a parser named {} (attempt {})",
-            detail.text("remote_name"),
-            detail.text("attempt")
-        ),
-        "created" => format!("the service created parser {parser} and is generating it"),
-        "adopted" => {
-            let how = match detail.text("from").as_str() {
-                "list" => "the account holds it already, nothing was paid",
-                "reconciliation" => "the create in doubt had made it",
-                "operator" => "an operator says that it is this job's",
-                _ => "it is this job's",
+fn sentence(event: &JobEvent) -> String {
+    match event {
+        JobEvent::Queued {} => "queued".to_owned(),
+        JobEvent::Creating {
+            remote_name,
+            attempt,
+        } => format!("asked the service for a parser named {remote_name} (attempt {attempt})"),
+        JobEvent::Created { parser_id, .. } => {
+            format!("the service created parser {parser_id} and is generating it")
+        }
+        JobEvent::Adopted {
+            parser_id, from, ..
+        } => {
+            let how = match from {
+                AdoptedFrom::List => "the account holds it already, nothing was paid",
+                AdoptedFrom::Reconciliation => "the create in doubt had made it",
+                AdoptedFrom::Operator => "an operator says that it is this job's",
             };
-            format!("took parser {parser}: {how}")
+            format!("took parser {parser_id}: {how}")
         }
-        "in_doubt" => {
-            let cause = match detail.text("cause").as_str() {
-                "service_error" => "the service answered with an error".to_owned(),
-                "answer_lost" => "the answer was lost".to_owned(),
-                "interrupted" => "parserd stopped before the answer".to_owned(),
-                other => other.to_owned(),
-            };
-            format!(
-                "not known whether a parser was made: {cause}{}",
-                detail.words()
-            )
-        }
-        "not_made" if detail.text("from") == "operator" => {
-            "an operator says that the create made nothing; queued again".to_owned()
-        }
-        "not_made" => format!(
-            "the account's lists show that the create made nothing (attempts so far: {}); queued again",
-            detail.text("attempts")
+        JobEvent::InDoubt { cause, answer, .. } => format!(
+            "not known whether a parser was made: {}{}",
+            cause.map_or("", why_in_doubt),
+            words(answer)
         ),
-        "not_sent" => format!(
+        JobEvent::NotMade {
+            from: Some(NotMadeFrom::Operator),
+            ..
+        } => "an operator says that the create made nothing; queued again".to_owned(),
+        JobEvent::NotMade {
+            from: None,
+            attempts,
+            ..
+        } => format!(
+            "the account's lists show that the create made nothing (attempts so far: {}); queued \
+             again",
+            attempts.unwrap_or_default()
+        ),
+        JobEvent::NotSent(answer) => format!(
             "no connection, nothing was sent; queued again{}",
-            detail.words()
+            words(answer)
         ),
-        "throttled" => {
-            let asked = detail.0.get("retry_after_ms").and_then(Value::as_i64);
-            let wait = asked.map_or_else(String::new, |ms| format!(", to wait {}", span(ms)));
-            let status = detail.text("http_status");
-            format!("the service asked to slow down (HTTP {status}){wait}; queued again")
+        JobEvent::Throttled {
+            answer,
+            retry_after_ms,
+        } => {
+            let status = answer
+                .http_status
+                .map_or_else(String::new, |status| format!(" (HTTP {status})"));
+            let wait =
+                retry_after_ms.map_or_else(String::new, |ms| format!(", to wait {}", span(ms)));
+            format!("the service asked to slow down{status}{wait}; queued again")
         }
-        "parked" => {
-            let why = detail.text("why");
-            let why = if why.is_empty() {
-                detail.words()
-            } else {
-                format!(": {why}")
-            };
-            format!("parked for {}{why}", detail.text("park_reason"))
+        JobEvent::Waiting(answer) => format!("waits{}", words(answer)),
+        JobEvent::Parked {
+            park_reason,
+            answer,
+            why,
+            ..
+        } => {
+            let why = why
+                .as_ref()
+                .map_or_else(|| words(answer), |why| format!(": {why}"));
+            format!("parked for {park_reason}{why}")
         }
-        "unparked" => format!(
-            "no longer parked for {}; queued again",
-            detail.text("park_reason")
-        ),
-        "requeued" | "cancelled" => {
-            let what = if event == "requeued" {
-                "retried"
-            } else {
-                "cancelled"
-            };
-            format!("{what} by an operator, was {}", detail.stand())
+        JobEvent::Unparked { park_reason } => {
+            let reason = park_reason.map_or_else(String::new, |reason| format!(" for {reason}"));
+            format!("no longer parked{reason}; queued again")
         }
-        "changed" => "changed by an operator".to_owned(),
-        "unknown_status" => format!("the service said something unknown{}", detail.words()),
-        "awaits_examples" => format!(
+        JobEvent::Requeued(standing) => format!("retried by an operator, was {}", stood(standing)),
+        JobEvent::Cancelled(standing) => {
+            format!("cancelled by an operator, was {}", stood(standing))
+        }
+        JobEvent::Changed { .. } => "changed by an operator".to_owned(),
+        JobEvent::UnknownStatus(answer) => {
+            format!("the service said something unknown{}", words(answer))
+        }
+        JobEvent::AwaitsExamples { why } => format!(
             "the parser is ready and has no example results yet ({}); asked once more",
-            detail.text("why")
+            why.as_deref().unwrap_or_default()
         ),
-        "finished" => {
-            let ready = match detail.text("version").as_str() {
-                "" => "finished, the parser is ready".to_owned(),
-                version => format!("finished, version {version} of the parser is ready"),
-            };
-            match detail.text("no_examples").as_str() {
-                "" => ready,
-                why => format!("{ready}; no example results are kept: {why}"),
-            }
+        JobEvent::Finished {
+            version,
+            no_examples,
+            ..
+        } => {
+            let version = version.map_or_else(
+                || "the parser is ready".to_owned(),
+                |version| format!("version {version} of the parser is ready"),
+            );
+            let lack = no_examples.as_ref().map_or_else(String::new, |why| {
+                format!("; no example results are kept: {why}")
+            });
+            format!("finished, {version}{lack}")
         }
-        "failed" => format!("failed, {}{}", detail.text("error_kind"), detail.words()),
-        _ => return None,
-    })
+        JobEvent::Failed { error_kind, answer } => {
+            format!("failed, {error_kind}{}", words(answer))
+        }
+    }
 }
 
-struct Detail<'a>(&'a Value);
-
-impl Detail<'_> {
-    fn text(&self, key: &str) -> String {
-        match self.0.get(key) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        }
+const fn why_in_doubt(cause: InDoubtCause) -> &'static str {
+    match cause {
+        InDoubtCause::ServiceError => "the service answered with an error",
+        InDoubtCause::AnswerLost => "the answer was lost",
+        InDoubtCause::Interrupted => "parserd stopped before the answer",
+        InDoubtCause::Others => cause.as_str(),
     }
+}
 
-    /// The status and the words of an answer, after a colon; nothing without them.
-    fn words(&self) -> String {
-        let status = self.0.get("http_status").and_then(Value::as_i64);
-        let status = match status.filter(|status| is_refusal(*status)) {
-            None => String::new(),
-            Some(status) => format!(" (HTTP {status})"),
-        };
-        match self.text("message").as_str() {
-            "" => status,
-            message => format!("{status}: {message}"),
-        }
+/// The status and the words of an answer, after a colon; nothing without them.
+fn words(answer: &Answer) -> String {
+    let status = answer
+        .http_status
+        .filter(|status| is_refusal(i64::from(*status)));
+    let status = status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
+    match answer.message.as_deref().unwrap_or_default() {
+        "" => status,
+        message => format!("{status}: {message}"),
     }
+}
 
-    fn stand(&self) -> String {
-        let why = [self.text("park_reason"), self.text("error_kind")].concat();
-        match why.as_str() {
-            "" => self.text("from"),
-            why => format!("{} for {why}", self.text("from")),
-        }
+fn stood(standing: &Standing) -> String {
+    let park_reason = standing.park_reason.map(|reason| reason.as_str());
+    match park_reason.or(standing.error_kind.map(|kind| kind.as_str())) {
+        None => standing.from.to_string(),
+        Some(why) => format!("{} for {why}", standing.from),
     }
 }
 

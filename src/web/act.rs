@@ -16,6 +16,7 @@ use super::{
     session::SESSION_MS,
 };
 use crate::{
+    core::event::{AdoptedFrom, JobEvent},
     core::job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
     engine::metrics::Refusal,
     engine::operate::{self, OperatorAction},
@@ -87,18 +88,26 @@ impl Action {
 
     /// Whether a job's history says that it was just done.
     pub fn was_done(self, events: &[HistoryRow], now: UnixMs) -> bool {
-        let (name, author) = match self {
-            Self::Retry => ("requeued", "by"),
-            Self::Cancel => ("cancelled", "by"),
-            Self::Adopt => ("adopted", "from"),
-            Self::NotCreated => ("not_made", "from"),
-        };
         events.iter().any(|row| {
-            let detail = serde_json::from_str::<serde_json::Value>(row.detail.get());
-            row.event == name
-                && (0..SHOWN_MS).contains(&(now - row.at))
-                && detail.is_ok_and(|detail| detail[author] == "operator")
+            (0..SHOWN_MS).contains(&(now - row.at))
+                && JobEvent::from_columns(&row.event, &row.detail)
+                    .is_some_and(|event| self.is_told_by(&event))
         })
+    }
+
+    const fn is_told_by(self, event: &JobEvent) -> bool {
+        match self {
+            Self::Retry => matches!(event, JobEvent::Requeued(_)),
+            Self::Cancel => matches!(event, JobEvent::Cancelled(_)),
+            Self::Adopt => matches!(
+                event,
+                JobEvent::Adopted {
+                    from: AdoptedFrom::Operator,
+                    ..
+                }
+            ),
+            Self::NotCreated => matches!(event, JobEvent::NotMade { from: Some(_), .. }),
+        }
     }
 
     /// Whether a job as it stands lets it be done.

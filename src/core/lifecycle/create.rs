@@ -1,10 +1,9 @@
 //! From QUEUED to a create and to what its answer makes of it.
 
-use serde_json::json;
-
 use super::{Change, Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
 use crate::core::{
     budget::OverBudget,
+    event::{AdoptedFrom, Answer, InDoubtCause, JobEvent},
     gate::Signal,
     hint,
     job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
@@ -100,12 +99,12 @@ fn intent(at: &Moment, remote_name: String, recreation: i64) -> Transition {
     change.next.state = JobState::Creating;
     change.next.creates += 1;
     change.next.recreation = recreation;
-    let detail = json!({"remote_name": remote_name, "attempt": change.next.attempts + 1});
+    let event = JobEvent::Creating {
+        remote_name: remote_name.clone(),
+        attempt: change.next.attempts + 1,
+    };
     change = change.renamed(remote_name);
-    change
-        .ledger(Ledger::Intent)
-        .note("creating", detail)
-        .done()
+    change.ledger(Ledger::Intent).event(event).done()
 }
 
 fn adopt(
@@ -115,11 +114,17 @@ fn adopt(
     remote_name: String,
     recreation: i64,
 ) -> Transition {
-    let detail = json!({"parser_id": parser_id, "remote_name": remote_name, "from": "list"});
+    let event = JobEvent::Adopted {
+        parser_id: parser_id.clone(),
+        from: AdoptedFrom::List,
+        version: None,
+        remote_name: Some(remote_name.clone()),
+        instead_of: None,
+    };
     let mut change = at.change().generating(parser_id, version, at.now);
     change.next.remote_name = Some(remote_name);
     change.next.recreation = recreation;
-    change.note("adopted", detail).done()
+    change.event(event).done()
 }
 
 /// Somebody else's create of the same name is in doubt: settle that one, send nothing.
@@ -130,10 +135,7 @@ fn take_over(at: &Moment, remote_name: String, recreation: i64) -> Transition {
     change = change.renamed(remote_name);
     change.next.recreation = recreation;
     doubt::enter(at, change, DoubtCause::Interrupted)
-        .note(
-            "in_doubt",
-            json!({"cause": "a create of this name, of a job since cancelled, is in doubt"}),
-        )
+        .event(JobEvent::in_doubt(InDoubtCause::Others))
         .done()
 }
 
@@ -143,11 +145,13 @@ pub(super) fn settle_first(at: &Moment, remote_name: String) -> Transition {
     change.next.state = JobState::Creating;
     change.next.remote_name.get_or_insert(remote_name);
     change.next.due_at = at.now;
+    let cause = at.job.progress.doubt.map(|doubt| doubt.cause.into());
     change
-        .note(
-            "in_doubt",
-            json!({"cause": at.job.progress.doubt.map(|doubt| doubt.cause)}),
-        )
+        .event(JobEvent::InDoubt {
+            cause,
+            answer: Answer::default(),
+            retry_after_ms: None,
+        })
         .done()
 }
 
@@ -161,7 +165,7 @@ fn unproven(at: &Moment) -> Transition {
                 status: None,
                 message: UNPROVEN.to_owned(),
             })
-            .note("waiting", json!({"message": UNPROVEN}));
+            .event(JobEvent::Waiting(Answer::said(UNPROVEN)));
         change.next.holds = 0;
     }
     if change.next.holds >= MAX_UNPROVEN_LOOKS {
@@ -174,7 +178,12 @@ fn unproven(at: &Moment) -> Transition {
 
 pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
     let until = over.until.unwrap_or(NEVER);
-    let detail = json!({"park_reason": "budget", "message": over.message});
+    let event = JobEvent::Parked {
+        park_reason: ParkReason::Budget,
+        answer: Answer::said(&over.message),
+        why: None,
+        candidates: Vec::new(),
+    };
     at.change()
         .error(&ErrorDetail {
             status: None,
@@ -186,7 +195,7 @@ pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
              or after a restart with a higher limit",
             until,
         )
-        .note("parked", detail)
+        .event(event)
         .done()
 }
 
@@ -208,13 +217,16 @@ pub(super) fn unusable(at: &Moment, reason: String) -> Transition {
 pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
     match outcome {
         CreateOutcome::Created { parser_id, version } => {
-            let detail = json!({"parser_id": parser_id, "version": version});
+            let event = JobEvent::Created {
+                parser_id: parser_id.clone(),
+                version,
+            };
             let mut change = at
                 .change()
                 .ledger(Ledger::Made(parser_id.clone()))
                 .generating(parser_id, version, at.now)
                 .signal(Signal::Accepted)
-                .note("created", detail);
+                .event(event);
             change.next.due_at = next_look_at(at, 0, 0);
             change.done()
         }
@@ -240,7 +252,7 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
                 .signal(Signal::NotConnected)
                 .error(&words)
                 .queued(at.retry_at(n))
-                .note("not_sent", json!({"message": words.message}));
+                .event(JobEvent::NotSent(Answer::said(&words.message)));
             change.next.holds = n + 1;
             // The intent counted a request; none was sent.
             change.next.creates = (change.next.creates - 1).max(0);
@@ -277,11 +289,12 @@ fn in_doubt(
         Unknown::ServiceError => DoubtCause::ServiceError,
         Unknown::AnswerLost => DoubtCause::AnswerLost,
     };
-    let mut detail = json!({"cause": cause, "http_status": words.status, "message": words.message});
-    if let Some(ms) = retry_after_ms {
-        detail["retry_after_ms"] = json!(ms);
-    }
-    doubt::enter(at, at.change().error(words), cause).note("in_doubt", detail)
+    let event = JobEvent::InDoubt {
+        cause: Some(cause.into()),
+        answer: words.into(),
+        retry_after_ms,
+    };
+    doubt::enter(at, at.change().error(words), cause).event(event)
 }
 
 /// The account was refused, by a create (with its ledger) or by the list before one.
@@ -317,20 +330,23 @@ pub(super) fn refused(
             let n = change.next.holds;
             // Asked to come back at once, it still backs off.
             let due_at = at.retry_at(n).max(at.in_ms(retry_after_ms.unwrap_or(0)));
-            change = change.queued(due_at).note(
-                "throttled",
-                json!({"http_status": words.status, "retry_after_ms": retry_after_ms}),
-            );
+            change = change.queued(due_at).event(JobEvent::Throttled {
+                answer: Answer {
+                    http_status: words.status,
+                    message: None,
+                },
+                retry_after_ms,
+            });
             change.next.holds = n + 1;
             return change.done();
         }
     };
-    let detail = json!({
-        "park_reason": reason, "http_status": words.status, "message": words.message,
-    });
+    let event = JobEvent::Parked {
+        park_reason: reason,
+        answer: (&words).into(),
+        why: None,
+        candidates: Vec::new(),
+    };
     // Canaries are taken in this order: one that is refused again goes to the end.
-    change
-        .parked(reason, hint, at.now)
-        .note("parked", detail)
-        .done()
+    change.parked(reason, hint, at.now).event(event).done()
 }

@@ -1,10 +1,9 @@
 //! A create whose outcome is not known, until it is.
 
-use serde_json::json;
-
 use super::{Change, Ledger, Moment, Policy, Sighting, TRUSTED_LISTS, Transition};
 use crate::core::{
     backoff::Schedule,
+    event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, NotMadeFrom},
     job::{Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, UnixMs},
     outcome::ErrorDetail,
     rules::Rule,
@@ -60,7 +59,7 @@ pub(super) fn interrupted(at: &Moment) -> Transition {
     let mut change = enter(at, at.change(), DoubtCause::Interrupted);
     change.next.due_at = at.now;
     change
-        .note("in_doubt", json!({"cause": DoubtCause::Interrupted}))
+        .event(JobEvent::in_doubt(InDoubtCause::Interrupted))
         .done()
 }
 
@@ -218,16 +217,23 @@ fn refuted(at: &Moment, doubt: Doubt) -> Transition {
     }
     change
         .queued(at.retry_at((attempts - 1).max(at.job.progress.holds - 1).max(0)))
-        .note(
-            "not_made",
-            json!({"attempts": attempts, "trusted_lists": doubt.absent_lists}),
-        )
+        .event(JobEvent::NotMade {
+            from: None,
+            attempts: Some(attempts),
+            trusted_lists: Some(doubt.absent_lists),
+        })
         .done()
 }
 
 fn adopted(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Transition {
-    let detail = json!({"parser_id": parser_id, "version": version, "from": "reconciliation"});
-    adopt(at, parser_id, version).note("adopted", detail).done()
+    let event = JobEvent::Adopted {
+        parser_id: parser_id.clone(),
+        from: AdoptedFrom::Reconciliation,
+        version,
+        remote_name: None,
+        instead_of: None,
+    };
+    adopt(at, parser_id, version).event(event).done()
 }
 
 fn adopt(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Change {
@@ -239,7 +245,12 @@ fn adopt(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Change {
 /// Only a person can tell: the reason takes the place of the lost answer's, which stays
 /// in the history.
 pub(super) fn ambiguous(mut change: Change, why: &str, candidates: Vec<ParserId>) -> Transition {
-    let detail = json!({"park_reason": "ambiguous", "why": why, "candidates": candidates});
+    let event = JobEvent::Parked {
+        park_reason: ParkReason::Ambiguous,
+        answer: Answer::default(),
+        why: Some(why.to_owned()),
+        candidates: candidates.clone(),
+    };
     change = change.error(&ErrorDetail {
         status: None,
         message: why.to_owned(),
@@ -247,7 +258,7 @@ pub(super) fn ambiguous(mut change: Change, why: &str, candidates: Vec<ParserId>
     change.next.candidates = candidates;
     change
         .parked(ParkReason::Ambiguous, RESOLVE_HINT, i64::MAX)
-        .note("parked", detail)
+        .event(event)
         .done()
 }
 
@@ -263,10 +274,14 @@ pub(super) fn told(ids: &[ParserId]) -> String {
 /// The name that this parser bears may be any: with the one that was sent on record,
 /// lists would seem to alter names and lose all trust.
 pub(super) fn adopted_by_operator(at: &Moment, parser_id: ParserId) -> Transition {
-    let detail = json!({
-        "parser_id": parser_id, "from": "operator", "remote_name": at.job.progress.remote_name,
-    });
-    let mut change = adopt(at, parser_id, None).note("adopted", detail);
+    let event = JobEvent::Adopted {
+        parser_id: parser_id.clone(),
+        from: AdoptedFrom::Operator,
+        version: None,
+        remote_name: at.job.progress.remote_name.clone(),
+        instead_of: None,
+    };
+    let mut change = adopt(at, parser_id, None).event(event);
     change.next.remote_name = None;
     change.done()
 }
@@ -282,6 +297,10 @@ pub(super) fn refuted_by_operator(at: &Moment) -> Transition {
     }
     change
         .queued(at.now)
-        .note("not_made", json!({"from": "operator"}))
+        .event(JobEvent::NotMade {
+            from: Some(NotMadeFrom::Operator),
+            attempts: None,
+            trusted_lists: None,
+        })
         .done()
 }

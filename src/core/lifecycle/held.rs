@@ -1,9 +1,8 @@
 //! What becomes of a job that waited for something which is over, or that could never go on.
 
-use serde_json::json;
-
 use super::{Change, Moment, Transition};
 use crate::core::{
+    event::JobEvent,
     job::{Doubt, ErrorKind, JobState},
     outcome::ErrorDetail,
 };
@@ -25,10 +24,8 @@ pub(super) fn account_back(at: &Moment) -> Transition {
 }
 
 fn unparked(at: &Moment) -> Change {
-    let reason = at.job.progress.park_reason;
-    let mut change = at
-        .change()
-        .note("unparked", json!({ "park_reason": reason }));
+    let park_reason = at.job.progress.park_reason;
+    let mut change = at.change().event(JobEvent::Unparked { park_reason });
     change.next.error_status = None;
     change.next.error_message = None;
     change.next.error_hint = None;

@@ -1,14 +1,15 @@
 //! What an operator's word makes of a job.
 
-use serde_json::json;
-
 use super::{Change, Moment, Transition};
-use crate::core::job::{Doubt, ErrorKind, JobState, Requested};
+use crate::core::{
+    event::{JobEvent, Standing},
+    job::{Doubt, ErrorKind, JobState, Requested},
+};
 
 /// `parserd retry` and `resume`, and the same on the page.
 pub(super) fn retried(at: &Moment) -> Transition {
     let change = try_again(at, at.change());
-    change.note("requeued", told(at)).done()
+    change.event(JobEvent::Requeued(standing(at))).done()
 }
 
 /// `parserd cancel`, and the same on the page. A create in doubt stays on record.
@@ -17,7 +18,7 @@ pub(super) fn cancelled(at: &Moment) -> Transition {
     change.next.state = JobState::Cancelled;
     change.next.park_reason = None;
     change.next.finished_at = Some(at.now);
-    change.note("cancelled", told(at)).done()
+    change.event(JobEvent::Cancelled(standing(at))).done()
 }
 
 /// What was said by SQL: the database has recorded it, with its line of history.
@@ -35,12 +36,15 @@ pub(super) fn taken_in(at: &Moment, requested: Requested) -> Transition {
     change.done()
 }
 
-fn told(at: &Moment) -> serde_json::Value {
+fn standing(at: &Moment) -> Standing {
     let progress = &at.job.progress;
-    json!({
-        "by": "operator", "from": progress.state, "park_reason": progress.park_reason,
-        "error_kind": progress.error_kind, "parser_id": progress.parser_id,
-    })
+    Standing {
+        by: "operator".to_owned(),
+        from: progress.state,
+        park_reason: progress.park_reason,
+        error_kind: progress.error_kind,
+        parser_id: progress.parser_id.clone(),
+    }
 }
 
 /// A create in doubt is settled before anything is sent; a parser that may still finish is polled

@@ -1,9 +1,8 @@
 //! From GENERATING to the end.
 
-use serde_json::json;
-
 use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition, age_of_generation_ms, doubt};
 use crate::core::{
+    event::{AdoptedFrom, Answer, JobEvent},
     gate::Signal,
     hint,
     job::{DurationMs, ErrorKind, ParserId, UnixMs},
@@ -68,7 +67,7 @@ fn finished_with(at: &Moment, finished: Finished) -> Transition {
         let mut change = at.change().shows_parser();
         if !has_asked {
             let why = finished.lack.map(|lack| lack.why);
-            change = change.note("awaits_examples", json!({"why": why}));
+            change = change.event(JobEvent::AwaitsExamples { why });
         }
         change.next.missing_lists = 0;
         change.next.poll_errors = asked + 1;
@@ -82,14 +81,12 @@ fn finished_with(at: &Moment, finished: Finished) -> Transition {
 
 /// FINISHED, with what the history says of it.
 fn ready(at: &Moment, change: Change, finished: Finished) -> Transition {
-    let mut detail = json!({"version": finished.version, "generated_at": finished.generated_at});
-    if let Some(lack) = &finished.lack {
-        detail["no_examples"] = json!(lack.why);
-    }
-    change
-        .finished(finished, at.now)
-        .note("finished", detail)
-        .done()
+    let event = JobEvent::Finished {
+        version: finished.version,
+        generated_at: finished.generated_at,
+        no_examples: finished.lack.as_ref().map(|lack| lack.why.clone()),
+    };
+    change.finished(finished, at.now).event(event).done()
 }
 
 /// Whether the parser said that it is ready, and is asked once more for its examples.
@@ -130,8 +127,10 @@ fn still_generating(at: &Moment, unknown_status: Option<String>) -> Transition {
     change.next.poll_errors = 0;
     change.next.missing_lists = 0;
     let mark = unknown_status.map(|status| format!("unknown status {status:?}"));
-    if mark.is_some() && mark != at.job.progress.error_message {
-        change = change.note("unknown_status", json!({"message": mark}));
+    if let Some(mark) = &mark
+        && at.job.progress.error_message.as_ref() != Some(mark)
+    {
+        change = change.event(JobEvent::UnknownStatus(Answer::said(mark)));
     }
     change.next.error_status = None;
     change.next.error_message = mark;
@@ -261,10 +260,14 @@ fn lost(at: &Moment, words: ErrorDetail, hint: &str) -> Transition {
 
 /// The create was answered with an id that is none, and its parser is listed under another.
 fn another(at: &Moment, id: ParserId, version: Option<i64>) -> Transition {
-    let detail = json!({
-        "parser_id": id, "from": "list", "instead_of": at.job.progress.parser_id,
-    });
-    let mut change = at.change().signal(Signal::Answered).note("adopted", detail);
+    let event = JobEvent::Adopted {
+        parser_id: id.clone(),
+        from: AdoptedFrom::List,
+        version: None,
+        remote_name: None,
+        instead_of: at.job.progress.parser_id.clone(),
+    };
+    let mut change = at.change().signal(Signal::Answered).event(event);
     change.next.parser_id = Some(id);
     change.next.parser_version = version;
     change.next.missing_lists = 0;

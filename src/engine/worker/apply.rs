@@ -9,8 +9,9 @@ use super::{Done, Stop, Worker};
 use crate::{
     api::Service,
     core::{
+        event::JobEvent,
         job::{DurationMs, Job, JobState, UnixMs},
-        lifecycle::{Change, Event, Note, Policy, Transition, decide},
+        lifecycle::{Change, Event, Policy, Transition, decide},
         outcome::is_refusal,
         pace::{Generation, Pace},
         rules::Rule,
@@ -168,14 +169,14 @@ impl<S: Service, D: JobStore> Worker<S, D> {
 
 /// The refusal that an answer brought, where one caused the event: what is stored may be
 /// an earlier one, and a generation that failed is told of with a 200.
-fn http_status(note: &Note) -> Option<i64> {
-    let status = note.detail.get("http_status")?.as_i64()?;
-    is_refusal(status).then_some(status)
+fn http_status(event: &JobEvent) -> Option<i64> {
+    let status = event.http_status().map(i64::from);
+    status.filter(|status| is_refusal(*status))
 }
 
 /// One line an event that matters; polls that bring nothing new have none.
 fn tell(job: &Job, change: &Change, now: UnixMs) {
-    let Some(note) = &change.note else { return };
+    let Some(event) = &change.event else { return };
     let next = &change.next;
     let parser_id = next.parser_id.as_ref().map(|id| id.0.as_str());
     // How long it was generated.
@@ -187,10 +188,10 @@ fn tell(job: &Job, change: &Change, now: UnixMs) {
     match next.state {
         JobState::Failed | JobState::Parked => tracing::warn!(
             job = job.id.0, name = job.name, state = %next.state, parser_id,
-            attempt = next.attempts, http_status = http_status(note), elapsed_ms,
+            attempt = next.attempts, http_status = http_status(event), elapsed_ms,
             park_reason = next.park_reason.map(|r| r.as_str()),
             error_kind = next.error_kind.map(|k| k.as_str()),
-            error_message = next.error_message.as_deref(), "{}", note.event
+            error_message = next.error_message.as_deref(), "{}", event.name()
         ),
         JobState::Queued
         | JobState::Creating
@@ -198,8 +199,8 @@ fn tell(job: &Job, change: &Change, now: UnixMs) {
         | JobState::Finished
         | JobState::Cancelled => tracing::info!(
             job = job.id.0, name = job.name, state = %next.state, parser_id,
-            attempt = next.attempts, http_status = http_status(note), elapsed_ms,
-            "{}", note.event
+            attempt = next.attempts, http_status = http_status(event), elapsed_ms,
+            "{}", event.name()
         ),
     }
 }

@@ -85,8 +85,8 @@ impl Tables {
         if let Some(result) = &change.example_result {
             row.example_result = Some(result.get().to_owned());
         }
-        if let Some(note) = &change.note {
-            self.note(job.id, now, note.event, note.detail.clone());
+        if let Some(event) = &change.event {
+            self.note(job.id, now, event.clone());
         }
     }
 

@@ -175,7 +175,7 @@ impl Ledger for Memory {
         let tables = self.tables();
         let peoples = ["queued", "requeued", "cancelled", "changed"];
         let mut events = tables.events.iter();
-        let event = events.rfind(|row| !peoples.contains(&row.event.as_str()));
+        let event = events.rfind(|row| !peoples.contains(&row.event.name()));
         let sent = tables.creates.last().map_or(0, |row| row.sent_at);
         Ok(event.map_or(0, |row| row.at).max(sent))
     }

@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::tables::{JobRow, Tables};
-use crate::core::job::{ErrorKind, Job, JobId, JobState, Progress, Requested, UnixMs};
+use crate::core::{
+    event::{JobEvent, Standing},
+    job::{ErrorKind, Job, JobId, JobState, Progress, Requested, UnixMs},
+};
 
 /// Why nothing was changed, as the database says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +51,7 @@ impl Tables {
             example_result: None,
         };
         self.jobs.insert(id, row);
-        self.note(id, now, "queued", json!({}));
+        self.note(id, now, JobEvent::Queued {});
         Ok(id)
     }
 
@@ -73,15 +76,18 @@ impl Tables {
                  parser can be changed; cancel it and insert a new one",
             ));
         }
-        let detail = json!({"by": "operator", "old": {
-            "name": row.job.name, "urls": row.urls, "scraper_params": row.scraper_params,
-            "fields": row.fields, "parser_id": progress.parser_id,
-        }});
+        let event = JobEvent::Changed {
+            by: "operator".to_owned(),
+            old: json!({
+                "name": row.job.name, "urls": row.urls, "scraper_params": row.scraper_params,
+                "fields": row.fields, "parser_id": progress.parser_id,
+            }),
+        };
         row.job.requested.edit = true;
         row.job.revision += 1;
         row.updated_at = now;
         urls.clone_into(&mut row.urls);
-        self.note(id, now, "changed", detail);
+        self.note(id, now, event);
         Ok(true)
     }
 
@@ -129,15 +135,18 @@ impl Tables {
         } else {
             row.job.requested = Requested::default();
         }
-        let event = match to {
-            JobState::Cancelled => "cancelled",
-            _ => "requeued",
+        let standing = Standing {
+            by: "operator".to_owned(),
+            from: old.state,
+            park_reason: old.park_reason,
+            error_kind: old.error_kind,
+            parser_id: old.parser_id,
         };
-        let detail = json!({
-            "by": "operator", "from": old.state, "park_reason": old.park_reason,
-            "error_kind": old.error_kind, "parser_id": old.parser_id,
-        });
-        self.note(id, now, event, detail);
+        let event = match to {
+            JobState::Cancelled => JobEvent::Cancelled(standing),
+            _ => JobEvent::Requeued(standing),
+        };
+        self.note(id, now, event);
         Ok(true)
     }
 }

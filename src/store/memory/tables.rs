@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use crate::core::event::JobEvent;
 
 use crate::core::{
     gate::{Closure, Scope},
@@ -70,8 +70,7 @@ impl CreateRow {
 pub(crate) struct EventRecord {
     pub job_id: JobId,
     pub at: UnixMs,
-    pub event: String,
-    pub detail: Value,
+    pub event: JobEvent,
 }
 
 /// A row of `strangers`.
@@ -106,13 +105,8 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn note(&mut self, job_id: JobId, at: UnixMs, event: &str, detail: Value) {
-        self.events.push(EventRecord {
-            job_id,
-            at,
-            event: event.to_owned(),
-            detail,
-        });
+    pub(super) fn note(&mut self, job_id: JobId, at: UnixMs, event: JobEvent) {
+        self.events.push(EventRecord { job_id, at, event });
     }
 
     /// The jobs in `state`, by id.

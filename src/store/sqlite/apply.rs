@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Store, StoreError, Trying as _, batch::BatchStatement, epochs::CURRENT, ledger, rows};
 use crate::{
+    core::event::JobEvent,
     core::job::{Job, JobId, ParserId, Progress, UnixMs},
     core::lifecycle::{Change, Ledger},
     store::ports::{Applied, Changes, Intent},
@@ -27,7 +28,7 @@ pub(super) struct Record {
     at: UnixMs,
     next: Progress,
     example_result: Option<Box<RawValue>>,
-    note: Option<(&'static str, Value)>,
+    event: Option<(&'static str, Value)>,
     ledger: Option<Ledger>,
     shown: Option<ParserId>,
     remote_name: Option<String>,
@@ -42,10 +43,7 @@ impl Record {
             at,
             next: change.next.clone(),
             example_result: change.example_result.clone(),
-            note: change
-                .note
-                .as_ref()
-                .map(|note| (note.event, note.detail.clone())),
+            event: change.event.as_ref().map(JobEvent::to_columns),
             ledger: change.ledger.clone(),
             shown: change
                 .shows_parser
@@ -229,7 +227,7 @@ async fn write_notes(
 ) -> Result<(), StoreError> {
     let applied = records.iter().zip(applied).filter(|(_, applied)| **applied);
     let notes: Vec<_> = applied
-        .filter_map(|(record, _)| record.note.as_ref().map(|note| (record, note)))
+        .filter_map(|(record, _)| record.event.as_ref().map(|event| (record, event)))
         .collect();
     for (mut insert, notes) in NOTE.statements(&notes) {
         for (record, (event, detail)) in notes {

@@ -301,7 +301,7 @@ fn an_unknown_status_is_noted_once_and_a_new_one_again() {
         (r#""WAITING""#, true),
     ] {
         let change = change(&job, polled(status(text)), NOW);
-        let note = change.note.map(|note| note.event);
+        let note = change.event.map(|event| event.name());
         assert_eq!(note, noted.then_some("unknown_status"), "{text}");
         job.progress = change.next;
     }
@@ -387,12 +387,12 @@ fn a_parser_that_is_ready_without_examples_is_asked_once_more_and_then_finished(
             assert_eq!(job.progress.state, JobState::Generating, "{answers:?}");
             let change = change(&job, polled(reply), NOW);
             job.progress = change.next;
-            told = change.note;
+            told = change.event;
             found.push(job.progress.due_at - NOW);
         }
         assert_eq!(job.progress.state, JobState::Finished, "{answers:?}");
         assert_eq!(found[..found.len() - 1], waits, "{answers:?}");
-        let told = told.unwrap().detail;
+        let (_, told) = told.unwrap().to_columns();
         let is_bare =
             !matches!(answers.last(), Some(Ok(answer)) if answer.body.bytes == READY.as_bytes());
         assert_eq!(told.get("no_examples").is_some(), is_bare, "{told}");

@@ -131,7 +131,7 @@ fn a_job_that_waits_for_proof_says_so_once_and_asks_a_person_in_the_end() {
             break;
         }
         let change = change(&job, listed(Presence::Unproven), NOW);
-        notes.extend(change.note.as_ref().map(|note| note.event));
+        notes.extend(change.event.as_ref().map(JobEvent::name));
         waited_ms += (change.next.due_at - NOW).min(300_000);
         job.progress = change.next;
     }

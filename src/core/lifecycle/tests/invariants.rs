@@ -113,10 +113,10 @@ fn a_parser_id_is_never_lost() {
         };
         // The id that a create was answered with may be none, and its parser another one.
         let is_replaced = matches!(event, Event::Missing(_, Sighting::One(..)))
-            && change
-                .note
-                .as_ref()
-                .is_some_and(|note| note.detail["instead_of"] == json!(job.progress.parser_id));
+            && matches!(
+                &change.event,
+                Some(JobEvent::Adopted { instead_of, .. }) if *instead_of == job.progress.parser_id
+            );
         if job.progress.state == JobState::Generating && !is_replaced {
             assert_eq!(change.next.parser_id, job.progress.parser_id, "{event:?}");
         }
@@ -197,7 +197,7 @@ fn each_change_of_state_has_a_line_in_the_history() {
         };
         // What is taken in has its line by the database.
         if change.next.state != job.progress.state && !matches!(event, Event::TakenIn) {
-            assert!(change.note.is_some(), "{} {event:?}", told_of(job));
+            assert!(change.event.is_some(), "{} {event:?}", told_of(job));
         }
     });
 }
@@ -240,7 +240,7 @@ fn these_are_the_changes_of_state_that_decisions_make_and_no_others() {
 fn bring(next: &Progress) -> Change {
     Change {
         next: next.clone(),
-        note: None,
+        event: None,
         ledger: None,
         signal: None,
         example_result: None,

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde_json::{Value, json};
+
 use super::*;
 use crate::{
     api::{classify, text::Quoter},

@@ -1,0 +1,482 @@
+//! What happens to a job, as its history keeps it: the log, the command line and the page tell it
+//! from here.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json, value::RawValue};
+
+use super::{
+    job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs, named_enum},
+    outcome::ErrorDetail,
+};
+
+named_enum! {
+    /// Why a parser is the job's that no answer to its create named.
+    AdoptedFrom {
+        /// The account held it already.
+        List = "list",
+        /// A list showed it while the create was in doubt.
+        Reconciliation = "reconciliation",
+        /// An operator said so.
+        Operator = "operator",
+    }
+}
+
+named_enum! {
+    /// Who says that a create made nothing.
+    NotMadeFrom {
+        /// An operator.
+        Operator = "operator",
+    }
+}
+
+named_enum! {
+    /// Why a create is in doubt.
+    InDoubtCause {
+        /// As [`DoubtCause::ServiceError`].
+        ServiceError = "service_error",
+        /// As [`DoubtCause::AnswerLost`].
+        AnswerLost = "answer_lost",
+        /// As [`DoubtCause::Interrupted`].
+        Interrupted = "interrupted",
+        /// It is another job's, which needs it no more: this one settles it.
+        Others = "a create of this name, of a job since cancelled, is in doubt",
+    }
+}
+
+impl From<DoubtCause> for InDoubtCause {
+    fn from(cause: DoubtCause) -> Self {
+        match cause {
+            DoubtCause::ServiceError => Self::ServiceError,
+            DoubtCause::AnswerLost => Self::AnswerLost,
+            DoubtCause::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+/// An answer that an event tells of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// Its HTTP status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// In the words of the service, of the transport or of parserd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Where a job stood when an operator said something of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// `operator`.
+    #[serde(default)]
+    pub by: String,
+    /// Its state.
+    pub from: JobState,
+    /// Why it was PARKED.
+    #[serde(default)]
+    pub park_reason: Option<ParkReason>,
+    /// Why it FAILED.
+    #[serde(default)]
+    pub error_kind: Option<ErrorKind>,
+    /// Its parser.
+    #[serde(default)]
+    pub parser_id: Option<ParserId>,
+}
+
+/// A line of a job's history. The database keeps the name of the variant in `event` and what it
+/// holds as a JSON object in `detail`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "detail", rename_all = "snake_case")]
+pub enum JobEvent {
+    /// It was inserted.
+    Queued {},
+    /// A create is about to be sent.
+    Creating {
+        /// Under this name.
+        remote_name: String,
+        /// Counted from 1, of those that reach the service.
+        attempt: i64,
+    },
+    /// The create was answered with a parser.
+    Created {
+        /// Its id.
+        parser_id: ParserId,
+        /// Its version, where the answer named it.
+        #[serde(default)]
+        version: Option<i64>,
+    },
+    /// A parser was found to be the job's.
+    Adopted {
+        /// Its id.
+        parser_id: ParserId,
+        /// How that is known.
+        from: AdoptedFrom,
+        /// Its version, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<i64>,
+        /// The name that was sent for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remote_name: Option<String>,
+        /// The id that the create was answered with, which is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instead_of: Option<ParserId>,
+    },
+    /// Nobody knows whether a create made a parser.
+    InDoubt {
+        /// Why.
+        #[serde(default)]
+        cause: Option<InDoubtCause>,
+        /// The answer, if there was one.
+        #[serde(flatten)]
+        answer: Answer,
+        /// How long the service asked to wait.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<DurationMs>,
+    },
+    /// A create in doubt made nothing.
+    NotMade {
+        /// Who says so; lists, where nobody does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<NotMadeFrom>,
+        /// How many creates reached the service and made nothing so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempts: Option<i64>,
+        /// How many trusted lists lacked it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trusted_lists: Option<i64>,
+    },
+    /// No connection was made for a create.
+    NotSent(Answer),
+    /// The service asked to come back later.
+    Throttled {
+        /// Its answer.
+        #[serde(flatten)]
+        answer: Answer,
+        /// How long it asked to wait.
+        #[serde(default)]
+        retry_after_ms: Option<DurationMs>,
+    },
+    /// It waits for a proof before it may create.
+    Waiting(Answer),
+    /// It is held back.
+    Parked {
+        /// For this.
+        park_reason: ParkReason,
+        /// The answer that it met.
+        #[serde(flatten)]
+        answer: Answer,
+        /// Why only a person can tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        /// The parsers that may be its own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        candidates: Vec<ParserId>,
+    },
+    /// It is held back no longer.
+    Unparked {
+        /// For what it was.
+        #[serde(default)]
+        park_reason: Option<ParkReason>,
+    },
+    /// An operator had it tried again.
+    Requeued(Standing),
+    /// An operator called it off.
+    Cancelled(Standing),
+    /// An operator changed its specification.
+    Changed {
+        /// `operator`.
+        #[serde(default)]
+        by: String,
+        /// The columns as they were.
+        #[serde(default)]
+        old: Value,
+    },
+    /// The service told of its parser in a word that parserd does not know.
+    UnknownStatus(Answer),
+    /// Its parser is ready and came without examples: it is asked for once more.
+    AwaitsExamples {
+        /// What was missing.
+        #[serde(default)]
+        why: Option<String>,
+    },
+    /// Its parser is ready.
+    Finished {
+        /// The parser's version.
+        #[serde(default)]
+        version: Option<i64>,
+        /// When the service generated it.
+        #[serde(default)]
+        generated_at: Option<UnixMs>,
+        /// Why no example results are kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        no_examples: Option<String>,
+    },
+    /// It came to nothing.
+    Failed {
+        /// Why.
+        error_kind: ErrorKind,
+        /// The answer that ended it.
+        #[serde(flatten)]
+        answer: Answer,
+    },
+}
+
+impl JobEvent {
+    /// A create in doubt, without an answer.
+    pub fn in_doubt(cause: InDoubtCause) -> Self {
+        Self::InDoubt {
+            cause: Some(cause),
+            answer: Answer::default(),
+            retry_after_ms: None,
+        }
+    }
+
+    /// What happened, in one word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Queued {} => "queued",
+            Self::Creating { .. } => "creating",
+            Self::Created { .. } => "created",
+            Self::Adopted { .. } => "adopted",
+            Self::InDoubt { .. } => "in_doubt",
+            Self::NotMade { .. } => "not_made",
+            Self::NotSent(_) => "not_sent",
+            Self::Throttled { .. } => "throttled",
+            Self::Waiting(_) => "waiting",
+            Self::Parked { .. } => "parked",
+            Self::Unparked { .. } => "unparked",
+            Self::Requeued(_) => "requeued",
+            Self::Cancelled(_) => "cancelled",
+            Self::Changed { .. } => "changed",
+            Self::UnknownStatus(_) => "unknown_status",
+            Self::AwaitsExamples { .. } => "awaits_examples",
+            Self::Finished { .. } => "finished",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// As the database keeps it: the name, and the rest as a JSON object.
+    pub fn to_columns(&self) -> (&'static str, Value) {
+        (self.name(), json!(self)["detail"].take())
+    }
+
+    /// The event of these columns; none where another version or program wrote it and this one
+    /// cannot read it.
+    pub fn from_columns(event: &str, detail: &RawValue) -> Option<Self> {
+        let detail: Value = serde_json::from_str(detail.get()).ok()?;
+        serde_json::from_value(json!({ "event": event, "detail": detail })).ok()
+    }
+
+    /// The HTTP status of the answer that it tells of.
+    pub const fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::InDoubt { answer, .. }
+            | Self::NotSent(answer)
+            | Self::Throttled { answer, .. }
+            | Self::Waiting(answer)
+            | Self::Parked { answer, .. }
+            | Self::UnknownStatus(answer)
+            | Self::Failed { answer, .. } => answer.http_status,
+            Self::Queued {}
+            | Self::Creating { .. }
+            | Self::Created { .. }
+            | Self::Adopted { .. }
+            | Self::NotMade { .. }
+            | Self::Unparked { .. }
+            | Self::Requeued(_)
+            | Self::Cancelled(_)
+            | Self::Changed { .. }
+            | Self::AwaitsExamples { .. }
+            | Self::Finished { .. } => None,
+        }
+    }
+}
+
+impl From<&ErrorDetail> for Answer {
+    fn from(words: &ErrorDetail) -> Self {
+        Self {
+            http_status: words.status,
+            message: Some(words.message.clone()),
+        }
+    }
+}
+
+impl Answer {
+    /// Words that no answer of the service stands behind.
+    pub fn said(message: impl Into<String>) -> Self {
+        Self {
+            http_status: None,
+            message: Some(message.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each row as databases hold it: this is read by SQL, and by every later version.
+    #[test]
+    fn what_is_stored_is_read_as_it_was_written() {
+        let id = || ParserId("p1".to_owned());
+        let answer = || Answer {
+            http_status: Some(503),
+            message: Some("busy".to_owned()),
+        };
+        let standing = || Standing {
+            by: "operator".to_owned(),
+            from: JobState::Failed,
+            park_reason: None,
+            error_kind: Some(ErrorKind::NotFound),
+            parser_id: Some(id()),
+        };
+        let stood = json!({"by": "operator", "from": "FAILED", "park_reason": null,
+            "error_kind": "not_found", "parser_id": "p1"});
+        let busy = json!({"http_status": 503, "message": "busy"});
+        let table = [
+            (JobEvent::Queued {}, "queued", json!({})),
+            (
+                JobEvent::Creating {
+                    remote_name: "n".to_owned(),
+                    attempt: 1,
+                },
+                "creating",
+                json!({"remote_name": "n", "attempt": 1}),
+            ),
+            (
+                JobEvent::Created {
+                    parser_id: id(),
+                    version: Some(0),
+                },
+                "created",
+                json!({"parser_id": "p1", "version": 0}),
+            ),
+            (
+                JobEvent::Adopted {
+                    parser_id: id(),
+                    from: AdoptedFrom::List,
+                    version: None,
+                    remote_name: Some("n".to_owned()),
+                    instead_of: None,
+                },
+                "adopted",
+                json!({"parser_id": "p1", "from": "list", "remote_name": "n"}),
+            ),
+            (
+                JobEvent::InDoubt {
+                    cause: Some(InDoubtCause::AnswerLost),
+                    answer: answer(),
+                    retry_after_ms: Some(7),
+                },
+                "in_doubt",
+                json!({"cause": "answer_lost", "http_status": 503, "message": "busy",
+                    "retry_after_ms": 7}),
+            ),
+            (
+                JobEvent::InDoubt {
+                    cause: Some(InDoubtCause::Others),
+                    answer: Answer::default(),
+                    retry_after_ms: None,
+                },
+                "in_doubt",
+                json!({"cause": "a create of this name, of a job since cancelled, is in doubt"}),
+            ),
+            (
+                JobEvent::NotMade {
+                    from: Some(NotMadeFrom::Operator),
+                    attempts: None,
+                    trusted_lists: None,
+                },
+                "not_made",
+                json!({"from": "operator"}),
+            ),
+            (
+                JobEvent::NotMade {
+                    from: None,
+                    attempts: Some(1),
+                    trusted_lists: Some(3),
+                },
+                "not_made",
+                json!({"attempts": 1, "trusted_lists": 3}),
+            ),
+            (JobEvent::NotSent(answer()), "not_sent", busy.clone()),
+            (
+                JobEvent::Throttled {
+                    answer: Answer::default(),
+                    retry_after_ms: None,
+                },
+                "throttled",
+                json!({"retry_after_ms": null}),
+            ),
+            (JobEvent::Waiting(answer()), "waiting", busy.clone()),
+            (
+                JobEvent::Parked {
+                    park_reason: ParkReason::Ambiguous,
+                    answer: Answer::default(),
+                    why: Some("two".to_owned()),
+                    candidates: vec![id()],
+                },
+                "parked",
+                json!({"park_reason": "ambiguous", "why": "two", "candidates": ["p1"]}),
+            ),
+            (
+                JobEvent::Unparked {
+                    park_reason: Some(ParkReason::Credits),
+                },
+                "unparked",
+                json!({"park_reason": "credits"}),
+            ),
+            (JobEvent::Requeued(standing()), "requeued", stood.clone()),
+            (JobEvent::Cancelled(standing()), "cancelled", stood),
+            (
+                JobEvent::Changed {
+                    by: "operator".to_owned(),
+                    old: json!({"name": "n"}),
+                },
+                "changed",
+                json!({"by": "operator", "old": {"name": "n"}}),
+            ),
+            (JobEvent::UnknownStatus(answer()), "unknown_status", busy),
+            (
+                JobEvent::AwaitsExamples {
+                    why: Some("cut".to_owned()),
+                },
+                "awaits_examples",
+                json!({"why": "cut"}),
+            ),
+            (
+                JobEvent::Finished {
+                    version: Some(0),
+                    generated_at: Some(5),
+                    no_examples: None,
+                },
+                "finished",
+                json!({"version": 0, "generated_at": 5}),
+            ),
+            (
+                JobEvent::Failed {
+                    error_kind: ErrorKind::ServerError,
+                    answer: answer(),
+                },
+                "failed",
+                json!({"error_kind": "server_error", "http_status": 503, "message": "busy"}),
+            ),
+        ];
+        for (event, name, detail) in table {
+            assert_eq!(event.to_columns(), (name, detail.clone()));
+            let detail = serde_json::value::to_raw_value(&detail).unwrap();
+            assert_eq!(JobEvent::from_columns(name, &detail), Some(event));
+        }
+    }
+
+    /// A newer version may write more of an event, or other events.
+    #[test]
+    fn what_is_unknown_is_passed_over() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let more = JobEvent::from_columns("unparked", &raw(r#"{"park_reason": null, "x": [1]}"#));
+        assert_eq!(more, Some(JobEvent::Unparked { park_reason: None }));
+        for (event, detail) in [("moon", "{}"), ("failed", "{}"), ("created", "[]")] {
+            assert_eq!(JobEvent::from_columns(event, &raw(detail)), None, "{event}");
+        }
+    }
+}
