@@ -1,10 +1,11 @@
 //! Logs: to standard error, one line an event that matters.
 
 use std::{
-    io::{self, IsTerminal as _, Write},
+    io::{self, Write},
     sync::OnceLock,
 };
 
+use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
@@ -46,12 +47,11 @@ pub fn write_line(line: &str) -> io::Result<()> {
 /// If `log.level` is not a valid filter, or logging was started before.
 pub fn init(log: &Log) -> anyhow::Result<()> {
     let filter = log.level.parse::<Targets>()?;
-    let is_terminal = std::io::stderr().is_terminal();
     // The journal has times of its own.
     let is_journal = writes_to_journal();
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(Lines { is_journal })
-        .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
+        .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
         .with_target(false);
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).with_target(true).boxed(),

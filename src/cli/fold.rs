@@ -1,5 +1,9 @@
 //! Lines of text on a narrow terminal: broken between words, with an indent.
 
+use std::borrow::Cow;
+
+use textwrap::{Options, WordSplitter};
+
 use crate::cli::output::Columns;
 
 /// A terminal of so many columns breaks long lines itself.
@@ -20,44 +24,14 @@ pub fn block(lines: &[String]) -> String {
 
 /// A line in pieces no wider than `width`, save where a word is. A line that fits, as
 /// those of tables do, stays as it is.
-fn folded(line: &str, width: usize) -> Vec<String> {
-    if columns(line) <= width {
-        return vec![line.to_owned()];
-    }
-    let own_indent = line.len() - line.trim_start().len();
-    let indent = format!("{}{INDENT}", &line[..own_indent]);
-    let mut pieces = vec![line[..own_indent].to_owned()];
-    let mut is_begun = false;
-    for word in line.trim_start().split(' ') {
-        let Some(piece) = pieces.last_mut() else {
-            continue;
-        };
-        if is_begun && columns(piece) + 1 + columns(word) > width {
-            pieces.push(format!("{indent}{word}"));
-        } else {
-            if is_begun {
-                piece.push(' ');
-            }
-            piece.push_str(word);
-        }
-        is_begun = true;
-    }
-    pieces
-        .iter()
-        .map(|piece| piece.trim_end().to_owned())
-        .collect()
-}
-
-/// How wide a line is shown: colours take no room.
-fn columns(line: &str) -> usize {
-    let mut is_escape = false;
-    line.chars()
-        .filter(|c| {
-            let is_shown = !is_escape && *c != '\u{1b}';
-            is_escape = *c == '\u{1b}' || (is_escape && !c.is_ascii_alphabetic());
-            is_shown
-        })
-        .count()
+fn folded(line: &str, width: usize) -> Vec<Cow<'_, str>> {
+    let own_indent = &line[..line.len() - line.trim_start().len()];
+    let indent = format!("{own_indent}{INDENT}");
+    let options = Options::new(width)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(line, options)
 }
 
 #[cfg(test)]

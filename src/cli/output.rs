@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 
+use anstream::{AutoStream, ColorChoice};
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use serde::Serialize;
 
@@ -236,11 +237,9 @@ impl Columns {
 }
 
 /// Whether standard output shows colour: on a terminal, unless set otherwise
-/// (<https://no-color.org>).
+/// (<https://no-color.org>, <https://bixense.com/clicolors>).
 fn has_colour() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
 /// The colour of a cell that says where a job stands.
