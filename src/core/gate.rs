@@ -258,14 +258,19 @@ impl Gate {
     ) -> Self {
         match verdict(signal) {
             Some((reason, hold)) if closure.reason.is_passing() && !reason.is_passing() => {
-                Self::close(reason, None, hold, policy, now)
+                Self::close(reason, None, hold, policy, now).not_before(closure.next_probe_at)
             }
             // The service may ask for a longer hold with each answer, also where nobody
-            // reached it a moment ago.
-            Some((GateReason::Throttled, Some(hold))) if closure.reason.is_passing() => {
+            // reached it a moment ago, or key or credits hold all.
+            Some((GateReason::Throttled, Some(hold))) => {
+                let reason = if closure.reason.is_passing() {
+                    GateReason::Throttled
+                } else {
+                    closure.reason
+                };
                 let next_probe_at = closure.next_probe_at.max(now.saturating_add(hold));
                 let closure = Closure {
-                    reason: GateReason::Throttled,
+                    reason,
                     next_probe_at,
                     ..closure
                 };
@@ -275,6 +280,17 @@ impl Gate {
                 }
             }
             Some(_) | None => self,
+        }
+    }
+
+    /// The same, and no canary before `at`: the service asked for that before.
+    fn not_before(self, at: UnixMs) -> Self {
+        match self {
+            Self::Closed(closure) => Self::Closed(Closure {
+                next_probe_at: closure.next_probe_at.max(at),
+                ..closure
+            }),
+            Self::Open | Self::HalfOpen(_) => self,
         }
     }
 

@@ -214,6 +214,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         };
         if let Some(change) = self.transition(job, event) {
             self.report(&change, permit);
+            self.keep_wish(&change).await;
             self.apply(job, change, Intent::default()).await?;
             self.after_report().await;
         }

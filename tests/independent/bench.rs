@@ -259,6 +259,20 @@ impl Bench {
             .unwrap()
     }
 
+    /// Waits until the database shows something.
+    #[track_caller]
+    pub fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            let jobs = self.jobs_brief();
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "never: {what}\n{jobs}"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// What the ledger says was spent.
     pub fn spent(&self) -> i64 {
         self.number("SELECT coalesce(sum(credits), 0) FROM creates WHERE outcome <> 'not_made'")

@@ -113,6 +113,41 @@ fn maintenance_with_retry_after_uses_up_no_attempt() {
     bench.all_finished(&["m1", "m2"]);
 }
 
+/// `resume` opens the gate, and the jobs that met it wait for nothing more of their own.
+fn what_waits_for_a_retry_after_goes_on_with_resume() {
+    for status in [429, 503] {
+        let mut bench = Bench::new(|b| {
+            let later = with_retry_after(status, "3600");
+            b.rules = vec![Rule::create("", Effect::Nothing, later).times(2)];
+        });
+        bench.set("workers.max_requests", "2");
+        bench.enqueue(&[("met", "met"), ("met too", "too"), ("behind", "behind")]);
+        let daemon = bench.daemon();
+        bench
+            .fake
+            .until("a refusal", MS(10_000), |b| !b.posts.is_empty());
+        let closed = "SELECT count(*) FROM gates WHERE next_probe_at > \
+             (unixepoch() + 3000) * 1000";
+        bench.until("a gate that keeps the wish", || bench.number(closed) == 1);
+        // A new process keeps it, too.
+        daemon.kill();
+        let daemon = bench.daemon();
+        bench.until("nothing left to look at", || {
+            bench.number("SELECT count(*) FROM jobs WHERE state = 'QUEUED'") == 3
+        });
+        let before = bench.fake.world().books.posts.len();
+        assert!(before <= 2, "{before} creates in spite of the Retry-After");
+        bench.fake.does(|b| b.rules.clear());
+        bench.ok(&["resume", "--state", "PARKED", "--all", "--yes"]);
+        bench
+            .fake
+            .until("three parsers", MS(10_000), |b| b.parsers.len() == 3);
+        daemon.kill();
+        bench.work(20);
+        bench.all_finished(&["met", "met too", "behind"]);
+    }
+}
+
 fn maintenance_holds_further_creates() {
     let mut bench = Bench::new(|b| {
         b.rules = vec![Rule::create(
@@ -212,6 +247,10 @@ fn limits_and_refusals() {
         (
             "maintenance_with_retry_after_uses_up_no_attempt",
             maintenance_with_retry_after_uses_up_no_attempt,
+        ),
+        (
+            "what_waits_for_a_retry_after_goes_on_with_resume",
+            what_waits_for_a_retry_after_goes_on_with_resume,
         ),
         (
             "maintenance_holds_further_creates",

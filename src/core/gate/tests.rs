@@ -153,7 +153,8 @@ fn a_straggler_changes_a_closed_gate_only_for_a_graver_reason() {
     for signal in [
         Signal::Accepted,
         Signal::NotConnected,
-        throttled(Some(5_000)),
+        throttled(None),
+        throttled(Some(500)),
         refused(Refusal::Credits),
         refused(Refusal::Unauthorized),
     ] {
@@ -176,6 +177,33 @@ fn a_straggler_changes_a_closed_gate_only_for_a_graver_reason() {
         unreachable.after(&throttled(None), false, &POLICY, 10),
         unreachable
     );
+}
+
+#[test]
+fn what_the_service_asks_for_holds_whatever_else_closed_or_closes_the_gate() {
+    for reason in [GateReason::Credits, GateReason::Unauthorized] {
+        let gate = closed(reason, 0, 900, 900);
+        let asked = throttled(Some(5_000));
+        assert_eq!(
+            gate.after(&asked, false, &POLICY, 10),
+            closed(reason, 0, 5_010, 900)
+        );
+        let half_open = gate.with_canary().after(&asked, false, &POLICY, 10);
+        assert_eq!(half_open.admits(6_000), Admission::NoneUntil(None));
+        assert_eq!(
+            half_open.without_canary().admits(5_009),
+            Admission::NoneUntil(Some(5_010))
+        );
+    }
+    let held = Gate::Open.after(&throttled(Some(5_000)), false, &POLICY, 0);
+    for (refusal, reason) in [
+        (Refusal::Credits, GateReason::Credits),
+        (Refusal::AccountLimit, GateReason::Credits),
+        (Refusal::Unauthorized, GateReason::Unauthorized),
+    ] {
+        let graver = held.after(&refused(refusal), false, &POLICY, 10);
+        assert_eq!(graver, closed(reason, 10, 5_000, 900));
+    }
 }
 
 #[test]

@@ -328,9 +328,9 @@ pub(super) fn refused(
         ),
         Refusal::Throttled { retry_after_ms } => {
             let n = change.next.holds;
-            // Asked to come back at once, it still backs off.
-            let due_at = at.retry_at(n).max(at.in_ms(retry_after_ms.unwrap_or(0)));
-            change = change.queued(due_at).event(JobEvent::Throttled {
+            // What the service asks for is about the account: the gate keeps it, and who
+            // opens that brings the job on, too.
+            change = change.queued(at.retry_at(n)).event(JobEvent::Throttled {
                 answer: Answer {
                     http_status: words.status,
                     message: None,

@@ -34,11 +34,12 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
                 change = change.error(&words);
             }
             change.next.due_at = match &refusal {
-                // Others go first: it may be this parser alone that is refused.
-                Refusal::Throttled { retry_after_ms } => {
+                // Others go first: it may be this parser alone that is refused. How long the
+                // service asks to wait, the gate keeps.
+                Refusal::Throttled { .. } => {
                     let n = at.job.progress.poll_errors;
                     change.next.poll_errors = n + 1;
-                    at.in_ms(retry_after_ms.unwrap_or(0)).max(at.retry_at(n))
+                    at.retry_at(n)
                 }
                 // The gate holds it back; it is due as soon as that opens.
                 Refusal::Unauthorized | Refusal::Credits | Refusal::AccountLimit => at.now,

@@ -10,9 +10,10 @@ use crate::{
     api::Service,
     core::{
         event::JobEvent,
+        gate::Signal,
         job::{DurationMs, Job, JobState, UnixMs},
         lifecycle::{Change, Event, Policy, Transition, decide},
-        outcome::is_refusal,
+        outcome::{Refusal, is_refusal},
         pace::{Generation, Pace},
         rules::Rule,
     },
@@ -86,6 +87,14 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     pub(crate) async fn after_report(&self) {
         if let Err(error) = self.account.save(&self.store).await {
             tracing::error!(%error, "cannot store the gates");
+        }
+    }
+
+    /// Stores the gates before a job that met a `Retry-After`: only a gate keeps that, and of a
+    /// crash in between the next process would see nothing but a job that is due.
+    pub(super) async fn keep_wish(&self, change: &Change) {
+        if let Some(Signal::Refused(Refusal::Throttled { .. })) = change.signal {
+            self.after_report().await;
         }
     }
 

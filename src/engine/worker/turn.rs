@@ -236,6 +236,7 @@ impl Claimed {
             Ok(listing) => listing,
             // The reading gate has taken it in already; the job shares its fate.
             Err(NoList::Refused(refusal, words)) => {
+                worker.after_report().await;
                 let event = Event::ListRefused(refusal, words);
                 return Err(turn.decide(&mut job, event).await);
             }

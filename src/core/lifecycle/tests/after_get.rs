@@ -233,7 +233,7 @@ fn a_refused_poll_is_due_when_the_gate_opens() {
         (http(402, ""), 0, 0),
         // Others go first.
         (http(429, ""), 2_000, 1),
-        (http_later(429, "9"), 9_000, 1),
+        (http_later(429, "9"), 2_000, 1),
         (http_later(429, "1"), 2_000, 1),
     ] {
         let mut job = generating();

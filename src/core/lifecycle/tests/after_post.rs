@@ -166,17 +166,20 @@ fn an_outage_fails_no_job_however_long() {
 }
 
 #[test]
-fn retry_after_says_when_the_job_is_due_again() {
-    for (header, waits) in [
-        ("7", 7_000),
-        ("1", 2_000),
-        ("0", 2_000),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", 2_000),
-        ("86401", 86_400_000),
-        ("soon", 2_000),
+fn what_retry_after_asks_for_is_told_to_the_gate_and_not_kept_by_the_job() {
+    for (header, asked_ms) in [
+        ("7", Some(7_000)),
+        ("1", Some(1_000)),
+        ("0", Some(0)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+        ("86401", Some(86_400_000)),
+        ("soon", None),
     ] {
-        let next = changed(http_later(429, header)).next;
-        assert_eq!(next.due_at - NOW, waits, "{header}");
+        let change = changed(http_later(429, header));
+        assert_eq!(change.next.due_at - NOW, 2_000, "{header}");
+        let retry_after_ms = asked_ms;
+        let refusal = Refusal::Throttled { retry_after_ms };
+        assert_eq!(change.signal, Some(Signal::Refused(refusal)), "{header}");
     }
 }
 

@@ -73,6 +73,7 @@ impl Sent {
         let outcome = worker.account.judge(job.id, &own, outcome);
         if let Some(change) = worker.transition(&job, Event::CreateAnswered(outcome)) {
             worker.report(&change, turn.permit);
+            worker.keep_wish(&change).await;
             worker.persist_with_retry(&mut job, change).await?;
         }
         worker.in_hand().retain(|_, holder| *holder != job.id);
