@@ -280,7 +280,9 @@ pub trait Gates: Send + Sync {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Sets jobs that are PARKED for `reason` back to QUEUED, at most `limit` of
-    /// them, in bounded steps. Returns how many.
+    /// them, in bounded steps: of the highest priority first. Where one is the limit and the
+    /// reason is not the budget it is to be a gate's canary, and whose probe is the longest ago
+    /// is taken. Returns how many.
     ///
     /// # Errors
     /// Whatever the store says; what was set free before stays so.

@@ -15,6 +15,10 @@ use crate::{
     store::{JobStore, Lane, StoreError},
 };
 
+/// So many PARKED jobs are set free at once: those for which the reason is back by their turn
+/// are PARKED anew, each with its lines of history.
+const FREED_AT_ONCE: i64 = 1_000;
+
 /// How many creates in doubt one list settles at the most.
 const MAX_DOUBTS: usize = 5_000;
 
@@ -59,7 +63,8 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     pub(super) fn start_create(&mut self) {
         let now = self.worker.clock.now();
         let account = &self.worker.account;
-        let Some(permit) = account.admit(Scope::Create, now) else {
+        let permit = account.admit(Scope::Create, now);
+        let Some(permit) = permit.or_else(|| account.admit_free()) else {
             return;
         };
         let Some(read_permit) = account.admit(Scope::Read, now) else {
@@ -148,6 +153,27 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             }
         }
         self.agenda.canary_freed(false);
+        Ok(())
+    }
+
+    /// Sets free what is PARKED for these reasons, which hold no longer: as many as may go on,
+    /// and not too many at once.
+    pub(super) async fn free(&mut self, reasons: &[ParkReason]) -> Result<(), StoreError> {
+        let now = self.worker.clock.now();
+        let (mut total, mut may_be_more) = (0, false);
+        for reason in reasons {
+            // One tries in any case: what is counted as spent may be counted wrongly.
+            let room = self.worker.account.room(*reason, now);
+            let most = room.clamp(1, FREED_AT_ONCE);
+            let freed = self.worker.store.unpark(*reason, most, now).await?;
+            self.worker.metrics.unparked(freed, now);
+            if freed > 0 {
+                tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
+            }
+            total += freed;
+            may_be_more |= freed >= most;
+        }
+        self.agenda.held_freed(total > 0, may_be_more);
         Ok(())
     }
 

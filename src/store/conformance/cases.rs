@@ -3,6 +3,7 @@
 use super::{NOW, Subject, model, policy, sqlite};
 use crate::{
     core::{
+        budget::OverBudget,
         gate::{Closure, GateReason, Scope},
         job::{Job, JobId, JobState, ParkReason, ParserId},
         lifecycle::{Change, Event, Presence, Transition, decide},
@@ -41,6 +42,7 @@ every_store! {
     the_highest_priority_is_due_first_then_the_longest_due,
     a_gate_that_an_operator_opened_stays_open,
     who_is_parked_for_a_reason_goes_on_when_it_is_lifted,
+    what_goes_on_first_is_of_the_highest_priority_and_a_canary_the_one_that_waited_longest,
     a_step_of_the_clock_is_taken_once,
     a_cancelled_jobs_name_is_free_and_no_other_is,
 }
@@ -180,6 +182,35 @@ async fn who_is_parked_for_a_reason_goes_on_when_it_is_lifted(mut at: Subject<im
     assert_eq!(unpark(ParkReason::Budget).await.unwrap(), 0);
     assert_eq!(unpark(ParkReason::Credits).await.unwrap(), 1);
     assert_eq!(at.job(id).await.progress.state, JobState::Queued);
+}
+
+async fn what_goes_on_first_is_of_the_highest_priority_and_a_canary_the_one_that_waited_longest(
+    mut at: Subject<impl JobStore>,
+) {
+    let [low, mid, high] = [at.insert("a", 0), at.insert("b", 1), at.insert("c", 2)];
+    for (reason, freed) in [
+        (ParkReason::Budget, &[high][..]),
+        (ParkReason::Credits, &[low]),
+        (ParkReason::Budget, &[high, mid]),
+        (ParkReason::Credits, &[high, mid]),
+    ] {
+        let limit = i64::try_from(freed.len()).unwrap();
+        for id in [low, mid, high] {
+            let event = match reason {
+                ParkReason::Budget => Event::OverBudget(OverBudget {
+                    until: None,
+                    message: String::new(),
+                }),
+                _ => Event::OutOfCredits(ErrorDetail::default()),
+            };
+            at.handle_event(&at.job(id).await, event).await;
+        }
+        assert_eq!(at.store.unpark(reason, limit, NOW).await.unwrap(), limit);
+        let due = at.store.due_creates(NOW, 10).await.unwrap();
+        let due: Vec<_> = due.iter().map(|queued| queued.job.id).collect();
+        assert_eq!(due, freed, "{reason}");
+        at.store.unpark(reason, 10, NOW).await.unwrap();
+    }
 }
 
 async fn a_step_of_the_clock_is_taken_once(mut at: Subject<impl JobStore>) {

@@ -146,6 +146,7 @@ fn event(rng: &mut Rng, now: UnixMs, name: &str) -> Event {
             recreation,
         },
         5 => Event::ListRefused(Refusal::Unauthorized, words(rng)),
+        6 if rng.bool() => Event::OutOfCredits(words(rng)),
         6 => Event::OverBudget(OverBudget {
             until: None,
             message: "too much".to_owned(),

@@ -1,6 +1,6 @@
 //! What is due, what gates are closed, what is kept: each question a walk over the tables.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use super::{
     Memory,
@@ -202,15 +202,18 @@ impl Gates for Memory {
 
     async fn unpark(&self, reason: ParkReason, limit: i64, now: UnixMs) -> Result<i64, StoreError> {
         let tables = &mut *self.tables();
+        let is_canary = limit == 1 && reason != ParkReason::Budget;
         let mut parked: Vec<_> = tables
             .in_state(JobState::Parked)
-            .map(|row| &row.job)
-            .filter(|job| job.progress.park_reason == Some(reason) && job.progress.doubt.is_none())
-            .map(|job| (job.progress.due_at, job.id))
+            .map(|row| (&row.job, if is_canary { 0 } else { row.priority }))
+            .filter(|(job, _)| {
+                job.progress.park_reason == Some(reason) && job.progress.doubt.is_none()
+            })
+            .map(|(job, priority)| (Reverse(priority), job.progress.due_at, job.id))
             .collect();
         parked.sort_unstable();
         parked.truncate(usize::try_from(limit).unwrap_or(0));
-        let is_meant = |row: &JobRow| parked.iter().any(|(_, id)| *id == row.job.id);
+        let is_meant = |row: &JobRow| parked.iter().any(|(_, _, id)| *id == row.job.id);
         let freed = tables.change(is_meant, |row| {
             let progress = &mut row.job.progress;
             progress.state = JobState::Queued;

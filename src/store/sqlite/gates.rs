@@ -73,6 +73,7 @@ impl Gates for Store {
     }
 
     async fn unpark(&self, reason: ParkReason, limit: i64, now: UnixMs) -> Result<i64, StoreError> {
+        let is_canary = limit == 1 && reason != ParkReason::Budget;
         let mut total = 0;
         loop {
             let at_most = UNPARK_STEP.min(limit - total);
@@ -87,12 +88,14 @@ impl Gates for Store {
                              revision = revision + 1 \
                              WHERE id IN (SELECT id FROM jobs INDEXED BY jobs_parked \
                                  WHERE state = 'PARKED' AND park_reason = ?1 \
-                                 AND doubt_since IS NULL LIMIT ?3) \
+                                 AND doubt_since IS NULL \
+                                 ORDER BY iif(?4, 0, priority) DESC, due_at, id LIMIT ?3) \
                              RETURNING id",
                         )
                         .bind(reason.as_str())
                         .bind(now)
                         .bind(at_most)
+                        .bind(is_canary)
                         .fetch_all(&mut *connection)
                         .await?;
                         note_unparked(connection, &ids, reason, now).await?;
@@ -112,6 +115,7 @@ impl Gates for Store {
             "SELECT DISTINCT error_status, error_message FROM \
                  (SELECT error_status, error_message FROM jobs \
                   WHERE state = 'PARKED' AND park_reason = 'credits' \
+                  AND error_status IS NOT NULL \
                   ORDER BY due_at DESC LIMIT ?1) \
              WHERE error_status NOT IN (402, 403)",
         )
