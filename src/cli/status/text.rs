@@ -60,6 +60,12 @@ impl StatusReport {
             .gates
             .iter()
             .any(|gate| gate.gate == Scope::Create && gate.reason == GateReason::Credits);
+        let waits = |parked: &Parked| parked.reason == ParkReason::Credits;
+        let may_probe = is_out_of_credits
+            && self.known.credits.has_room
+            && (self.next.create.is_some() || self.known.parked.iter().any(waits));
+        let probes = self.known.gates.iter().map(|gate| gate.next_probe_at);
+        let probe = probes.max().filter(|_| may_probe);
         let creates = if is_out_of_credits || !self.known.credits.has_room {
             "take up QUEUED jobs, of which only those go on that cost nothing,"
         } else {
@@ -76,6 +82,8 @@ impl StatusReport {
                 Some(_) => "  create as soon as the account's list is available".to_owned(),
                 None => line,
             }),
+            line("create", probe)
+                .map(|line| format!("{line}: one, to see whether credits are back")),
             line("create within the budget again", budget),
             line(
                 "look for creates in doubt",
