@@ -11,7 +11,7 @@ pub mod sqlite;
 
 pub use ports::{
     Accounts, Applied, CREATES_HOLD, Changes, Commits, ELSEWHERE, Fact, Facts, Found, Gates,
-    Holder, Intent, JobStore, LIST_LAG, LIST_REPORT, Lane, Ledger, NO_LIST, Queue, QueuedJob,
-    RESTORED, Strangers, Times,
+    Holder, Intent, JobStore, LIST_LAG, LIST_REPORT, Lane, Ledger, NO_LIST, ParkedFirst, Queue,
+    QueuedJob, RESTORED, Strangers, Times,
 };
 pub use sqlite::*;

@@ -7,6 +7,7 @@ mod data;
 mod doubt;
 pub mod fake;
 mod found;
+mod holds;
 mod limits;
 mod names;
 mod operator;

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, millis};
 use crate::core::blind::NoListSince;
 use crate::core::gate::{Closure, GateReason, Scope};
-use crate::core::job::{Job, JobState, UnixMs};
+use crate::core::job::{Job, JobState, ParkReason, UnixMs};
 use crate::core::oddities::{Lag, Oddity, Unexplained};
 use crate::present::remedies::{Parked, parked, to_come};
 use crate::store::{
@@ -88,6 +88,8 @@ struct Credits {
     per_create: i64,
     max_per_day: Option<i64>,
     max: Option<i64>,
+    /// Whether one more create keeps within the budget.
+    has_room: bool,
     /// What the QUEUED and PARKED jobs may still cost.
     to_come: i64,
 }
@@ -105,6 +107,8 @@ struct AccountReport {
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Next {
     create: Option<UnixMs>,
+    /// The next UTC day, where that brings room for the jobs that are PARKED for want of budget.
+    budget: Option<UnixMs>,
     look_for_creates_in_doubt: Option<UnixMs>,
     poll: Option<UnixMs>,
 }
@@ -166,11 +170,16 @@ async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreE
     let gates = store.gates().await?;
     let settle_ms = millis(settings.reconcile.settle_after_error);
     let facts = store.account_facts(settle_ms, now).await?;
+    let is_parked = counts.parked.contains_key(&ParkReason::Budget);
+    let room_at = budget.admits(now).err().and_then(|over| over.until);
     Ok(StatusReport {
         now,
         database: store.path().display().to_string(),
         daemon_running: has_daemon(store.path()),
-        next: next(store, now).await?,
+        next: Next {
+            budget: room_at.filter(|_| is_parked),
+            ..next(store, now).await?
+        },
         known: Known {
             parked: parked(&counts, &gates, &budget, now),
             in_doubt: counts.in_doubt,
@@ -190,6 +199,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreE
                 per_create: budget.credits_per_create,
                 max_per_day: budget.max_credits_per_day,
                 max: budget.max_credits,
+                has_room: budget.admits(now).is_ok(),
                 to_come: to_come(&counts, &budget),
             },
             states: counts.states,
@@ -219,6 +229,7 @@ async fn next(store: &Store, now: UnixMs) -> Result<Next, StoreError> {
     let create = creates.first().map(|queued| queued.job.progress.due_at);
     Ok(Next {
         create: or_later(create, Lane::Create).await?,
+        budget: None,
         look_for_creates_in_doubt: or_later(due(&doubts), Lane::Reconcile).await?,
         poll: or_later(due(&polls), Lane::Poll).await?,
     })

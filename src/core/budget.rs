@@ -115,6 +115,16 @@ impl Budget {
         Ok(())
     }
 
+    /// How many more creates at `now` keep within the budget.
+    pub fn room(&self, now: UnixMs) -> i64 {
+        let left = |limit: Option<i64>, spent: i64| match limit {
+            Some(limit) => limit.saturating_sub(spent).max(0) / self.credits_per_create.max(1),
+            None => i64::MAX,
+        };
+        let today = left(self.max_credits_per_day, self.spent_on(utc_day(now)));
+        today.min(left(self.max_credits, self.spent))
+    }
+
     /// Whether a day came of which something was counted already, and only the database
     /// knows how much.
     pub const fn is_outdated(&self, now: UnixMs) -> bool {
@@ -182,11 +192,13 @@ mod tests {
     #[test]
     fn a_budget_of_two_creates_admits_two() {
         for mut budget in [budget(Some(60_000), None), budget(None, Some(89_999))] {
-            for _ in 0..2 {
+            for room in [2, 1] {
+                assert_eq!(budget.room(0), room);
                 budget.admits(0).unwrap();
                 budget.spend(0);
             }
             assert!(budget.admits(0).is_err());
+            assert_eq!(budget.room(0), 0);
         }
     }
 

@@ -125,6 +125,8 @@ pub enum Event {
     ListRefused(Refusal, ErrorDetail),
     /// Its turn has come and the budget has no room.
     OverBudget(OverBudget),
+    /// Its turn has come, it would cost, and the account was refused before for want of credits.
+    OutOfCredits(ErrorDetail),
     /// Its turn has come and its row holds no valid specification.
     Unusable(String),
     /// The create was answered, or was not.
@@ -241,6 +243,10 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         },
         Event::OverBudget(over) => match job.progress.state {
             Queued => create::over_budget(&at, over),
+            Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
+        },
+        Event::OutOfCredits(words) => match job.progress.state {
+            Queued => create::out_of_credits(&at, words),
             Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
         },
         Event::Unusable(reason) => match job.progress.state {

@@ -57,6 +57,10 @@ pub enum Step {
     Start(Start),
     /// Set one parked job free, to be the canary.
     FreeCanary,
+    /// Set some more of the jobs free that are parked for reasons that hold no longer.
+    FreeHeld,
+    /// The budget may have room again.
+    EndHold,
     /// Each job that is due was looked for in the list: from here on creates are sent.
     EndSweep,
     /// Nothing before this time, or before something happens.
@@ -108,13 +112,17 @@ pub struct View {
     pub has_room: bool,
     /// What the gate before creates lets.
     pub create_gate: Admission,
+    /// That gate is closed for want of credits: jobs have their turns all the same, and those
+    /// that cost nothing go on.
+    pub lets_free: bool,
     /// What the gate before reads lets.
     pub read_gate: Admission,
     /// No list is asked for before, since the last ones could not be had.
     pub lists_at: UnixMs,
     /// How long no create is sent yet: the database is a copy, or a list was not whole.
     pub creates_wait_ms: DurationMs,
-    /// Until when creates are held for want of budget, if they are.
+    /// Until when creates are held for want of budget, if they are. Jobs have their turns all the
+    /// same.
     pub budget_hold: Option<UnixMs>,
     /// Who wants a list.
     pub list_wish: ListWish,
@@ -149,7 +157,7 @@ pub fn next(view: &View) -> Step {
 
 impl View {
     /// Those of all lanes, in the order in which they have their turns.
-    fn prospects(&self) -> [Prospect; 4] {
+    fn prospects(&self) -> [Prospect; 5] {
         let [create, poll] = [self.create(), self.poll()];
         // Neither of these starves the other.
         let [first, second] = if self.agenda.is_turn_of_polls {
@@ -157,7 +165,11 @@ impl View {
         } else {
             [create, poll]
         };
-        [self.list(), self.doubts(), first, second]
+        [self.hold_end(), self.list(), self.doubts(), first, second]
+    }
+
+    fn hold_end(&self) -> Prospect {
+        (Step::EndHold, self.budget_hold.unwrap_or(NEVER))
     }
 
     fn list(&self) -> Prospect {
@@ -198,8 +210,11 @@ impl View {
     fn create(&self) -> Prospect {
         let listed_at = self.listed_at();
         let sent_at = listed_at.max(opens_at(self.create_gate));
+        let taken_at = if self.lets_free { listed_at } else { sent_at };
+        // For nothing but to be parked anew none is set free.
+        let freed_at = sent_at.max(self.budget_hold.unwrap_or(ALREADY));
         if self.claimed.creates > 0 {
-            return (Step::Start(Start::Create), sent_at);
+            return (Step::Start(Start::Create), taken_at);
         }
         // A task's end makes room.
         if self.agenda.at_capacity {
@@ -209,12 +224,15 @@ impl View {
         if self.is_sweeping && self.in_flight.creates == 0 && is_none_due(listed_at) {
             return (Step::EndSweep, listed_at);
         }
-        if self.lacks_canary() && is_none_due(sent_at) {
-            return (Step::FreeCanary, sent_at);
+        if self.lacks_canary() && is_none_due(freed_at) {
+            return (Step::FreeCanary, freed_at);
+        }
+        if self.agenda.has_held && self.in_flight.creates == 0 && is_none_due(freed_at) {
+            return (Step::FreeHeld, freed_at);
         }
         (
             Step::Claim(Claim::Creates),
-            sent_at.max(self.agenda.creates_at),
+            taken_at.max(self.agenda.creates_at),
         )
     }
 
@@ -231,10 +249,7 @@ impl View {
         } else {
             ALREADY
         };
-        self.reads_at()
-            .max(self.lists_at)
-            .max(waited_at)
-            .max(self.budget_hold.unwrap_or(ALREADY))
+        self.reads_at().max(self.lists_at).max(waited_at)
     }
 
     const fn reads_at(&self) -> UnixMs {

@@ -171,6 +171,23 @@ impl Account {
         })
     }
 
+    /// Leave to take a job's turn while the gate before creates is closed for want of credits,
+    /// which need not hold what costs nothing. As any permit that was given out before the gate
+    /// closed it is not valid for a create.
+    pub fn admit_free(&self) -> Option<Permit> {
+        self.out_of_credits().map(|_| Permit {
+            scope: Scope::Create,
+            canary: None,
+            state: Arc::clone(&self.state),
+        })
+    }
+
+    /// How the gate before creates is closed, where that is for want of credits.
+    pub fn out_of_credits(&self) -> Option<Closure> {
+        let closure = self.gate(Scope::Create).closure().copied();
+        closure.filter(|closure| closure.reason == GateReason::Credits)
+    }
+
     /// Whether the holder of this permit may still ask: the gate may have closed since.
     pub fn is_valid(&self, permit: &Permit) -> bool {
         if !self.policy.rules.keep(Rule::Canary) {
@@ -337,6 +354,16 @@ impl Account {
         // Asked anew: a day that turned may leave no room either.
         let over = state.budget.admits(now).err()?;
         Some(over.until.unwrap_or(UnixMs::MAX))
+    }
+
+    /// How many jobs that are PARKED for `reason` may go on, where it holds no longer.
+    pub fn room(&self, reason: ParkReason, now: UnixMs) -> usize {
+        match reason {
+            ParkReason::Budget => {
+                usize::try_from(self.lock().budget.room(now)).unwrap_or(usize::MAX)
+            }
+            ParkReason::Credits | ParkReason::Unauthorized | ParkReason::Ambiguous => usize::MAX,
+        }
     }
 
     /// Ends a hold that has no reason any more; says whether there was one.

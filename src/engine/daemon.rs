@@ -342,17 +342,18 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         let now = self.worker.clock.now();
         self.worker.account.end_budget_hold(now);
         let lifted = self.worker.account.lifted(now);
-        for reason in &lifted {
-            if !self.lifted.contains(reason) {
-                let freed = self.lift(*reason, usize::MAX).await?;
-                if freed > 0 {
-                    tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
-                    self.agenda.create_due(now);
-                }
-            }
+        if lifted.iter().any(|reason| !self.lifted.contains(reason)) {
+            // Of those that were lifted before, some may be left.
+            self.free(&lifted).await?;
         }
         self.lifted = lifted;
         Ok(())
+    }
+
+    /// Sets some more of them free.
+    async fn free_held(&mut self) -> Result<(), StoreError> {
+        let lifted = self.lifted.clone();
+        self.free(&lifted).await
     }
 
     fn joined(&mut self, joined: Result<(Id, Outcome), JoinError>) {

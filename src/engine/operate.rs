@@ -9,7 +9,7 @@ use crate::{
         job::{Job, JobId, JobState, ParkReason, UnixMs},
         lifecycle::{Event, Policy, Transition, decide},
     },
-    store::{Applied, Intent, JobStore, StoreError},
+    store::{Applied, Intent, JobStore, ParkedFirst, StoreError},
 };
 
 /// How many changes are on their way to the store at once: it commits them in groups.
@@ -109,12 +109,15 @@ pub async fn lift<D: JobStore>(
     store: &D,
     policy: &Policy,
     reason: ParkReason,
+    first: ParkedFirst,
     limit: usize,
     now: UnixMs,
 ) -> Result<usize, StoreError> {
     let mut lifted = 0;
     loop {
-        let jobs = store.parked(reason, STEP.min(limit - lifted)).await?;
+        let jobs = store
+            .parked(reason, first, STEP.min(limit - lifted))
+            .await?;
         let step = handle_each(store, policy, jobs, &Event::Lifted, now).await?;
         lifted += step.len();
         if step.is_empty() || lifted >= limit {

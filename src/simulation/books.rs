@@ -287,8 +287,8 @@ impl Books {
             let rests = match (job.state.as_str(), job.park_reason.as_deref()) {
                 ("FINISHED" | "FAILED" | "CANCELLED", _) => true,
                 ("PARKED", Some("budget")) => is_spent,
-                // Behind one that is PARKED for want of budget the others wait.
-                ("QUEUED", _) | ("PARKED", Some("credits" | "unauthorized")) => {
+                // No probe is sent without budget, and who would probe waits for it.
+                ("PARKED", Some("credits" | "unauthorized")) => {
                     is_spent && self.is_parked_for_budget()
                 }
                 ("PARKED", Some("ambiguous")) => {
@@ -321,8 +321,6 @@ impl Books {
             let is_excused = job.state == "CANCELLED"
                 || self.edited.contains(&job.id)
                 || job.park_reason.as_deref() == Some("ambiguous")
-                // Found again for nothing, and only once there is budget for those before it.
-                || self.was_restored && self.is_parked_for_budget()
                 // A person said so.
                 || !self.strangers.is_empty() && job.parser_id.is_some();
             holds!(

@@ -43,7 +43,7 @@ use crate::{
 
 /// Seeds of a plain `cargo test`, on the model and on SQLite.
 const SEEDS: u64 = 1_000;
-const SQLITE_SEEDS: u64 = 200;
+const SQLITE_SEEDS: u64 = 300;
 
 /// Seeds of which every step is held against the other store's.
 const ALIKE_SEEDS: u64 = 40;

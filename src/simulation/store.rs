@@ -20,7 +20,7 @@ use crate::{
         outcome::ListedParser,
     },
     store::{
-        StoreError,
+        ParkedFirst, StoreError,
         ports::{
             Accounts, Applied, Changes, Facts, Gates, Holder, Intent, JobStore, Lane, Ledger,
             Queue, QueuedJob, Strangers, Times,
@@ -78,8 +78,13 @@ impl<D: JobStore> Queue for Simulated<D> {
         read(self.0.jobs(ids)).await
     }
 
-    async fn parked(&self, reason: ParkReason, limit: usize) -> Result<Vec<Job>> {
-        read(self.0.parked(reason, limit)).await
+    async fn parked(
+        &self,
+        reason: ParkReason,
+        first: ParkedFirst,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        read(self.0.parked(reason, first, limit)).await
     }
 
     async fn broken(&self, limit: usize) -> Result<Vec<(Job, String)>> {

@@ -20,7 +20,7 @@ use crate::core::{
 pub use ledger::{Accounts, Ledger, Strangers};
 pub use values::{
     Applied, CREATES_HOLD, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG, LIST_REPORT, Lane,
-    NO_LIST, QueuedJob, RESTORED,
+    NO_LIST, ParkedFirst, QueuedJob, RESTORED,
 };
 
 /// A store of jobs, for the one daemon that has it. Cloning it shares it.
@@ -147,13 +147,14 @@ pub trait Queue: Send + Sync {
     /// Whatever the store says.
     fn jobs(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Job>, StoreError>> + Send;
 
-    /// Jobs that are PARKED for `reason` with no create in doubt, longest PARKED first.
+    /// Jobs that are PARKED for `reason` with no create in doubt.
     ///
     /// # Errors
     /// Whatever the store says.
     fn parked(
         &self,
         reason: ParkReason,
+        first: ParkedFirst,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Job>, StoreError>> + Send;
 

@@ -53,7 +53,9 @@ async fn status_says_what_is_where_and_what_to_do() {
         "job 2 \"doubt\", in doubt for ",
         "creates are held: credits, for 2 min",
         "of 300,000 that the budget allows",
+        "take up QUEUED jobs, of which only those go on that cost nothing, now",
         "create in 9 min",
+        ": one, to see whether credits are back",
     ]);
     let status = place.run(&["status", "--json"]).is(0).json();
     assert_eq!(status["states"]["PARKED"], 2);

@@ -2,7 +2,7 @@
 
 use super::{AccountReport, ClosedGate, Credits, Known, Next, StatusReport};
 use crate::cli::fold;
-use crate::core::gate::Scope;
+use crate::core::gate::{GateReason, Scope};
 use crate::core::job::{JobState, ParkReason, UnixMs};
 use crate::core::text::escaped;
 use crate::present::remedies::Parked;
@@ -45,23 +45,46 @@ impl StatusReport {
             };
             Some(format!("  {what} {at}"))
         };
-        // A create needs both gates, everything else only that of the reads.
+        // A create needs both gates, everything else only that of the reads; without credits
+        // jobs have their turns all the same.
         let held = |at: Option<UnixMs>, both: bool| {
             let gates = self.known.gates.iter();
-            let mine = gates.filter(|gate| both || gate.gate == Scope::Read);
+            let mine = gates.filter(|gate| {
+                gate.gate == Scope::Read || both && gate.reason != GateReason::Credits
+            });
             let probe = mine.map(|gate| gate.next_probe_at).max();
             at.map(|at| at.max(probe.unwrap_or(at)))
         };
+        let is_out_of_credits = self
+            .known
+            .gates
+            .iter()
+            .any(|gate| gate.gate == Scope::Create && gate.reason == GateReason::Credits);
+        let waits = |parked: &Parked| parked.reason == ParkReason::Credits;
+        let may_probe = is_out_of_credits
+            && self.known.credits.has_room
+            && (self.next.create.is_some() || self.known.parked.iter().any(waits));
+        let probes = self.known.gates.iter().map(|gate| gate.next_probe_at);
+        let probe = probes.max().filter(|_| may_probe);
+        let creates = if is_out_of_credits || !self.known.credits.has_room {
+            "take up QUEUED jobs, of which only those go on that cost nothing,"
+        } else {
+            "create"
+        };
         let Next {
             create,
+            budget,
             look_for_creates_in_doubt,
             poll,
         } = self.next;
         let lines: Vec<_> = [
-            line("create", held(create, true)).map(|line| match &self.known.no_list {
+            line(creates, held(create, true)).map(|line| match &self.known.no_list {
                 Some(_) => "  create as soon as the account's list is available".to_owned(),
                 None => line,
             }),
+            line("create", probe)
+                .map(|line| format!("{line}: one, to see whether credits are back")),
+            line("create within the budget again", budget),
             line(
                 "look for creates in doubt",
                 held(look_for_creates_in_doubt, false),

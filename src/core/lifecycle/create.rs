@@ -21,6 +21,10 @@ const MAX_UNPROVEN_LOOKS: i64 = 20;
 const UNPROVEN: &str = "a parser of this name was made before, and no list that can be \
     trusted shows what became of it";
 
+/// What to do about it.
+const NO_CREDITS: &str = "credits are exhausted: add some; parserd probes by itself, \
+    and `parserd resume` makes it try at once";
+
 pub(super) fn listed(
     at: &Moment,
     presence: Presence,
@@ -199,6 +203,21 @@ pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
         .done()
 }
 
+/// It waits with those that were refused: that the account was, it heard from another's answer.
+pub(super) fn out_of_credits(at: &Moment, words: ErrorDetail) -> Transition {
+    let event = JobEvent::Parked {
+        park_reason: ParkReason::Credits,
+        answer: Answer::said(&words.message),
+        why: None,
+        candidates: Vec::new(),
+    };
+    at.change()
+        .error(&words)
+        .parked(ParkReason::Credits, NO_CREDITS, at.now)
+        .event(event)
+        .done()
+}
+
 pub(super) fn unusable(at: &Moment, reason: String) -> Transition {
     at.change()
         .failed(
@@ -314,11 +333,7 @@ pub(super) fn refused(
             ParkReason::Unauthorized,
             "the API key is not accepted: correct it and restart; parked jobs then go on",
         ),
-        Refusal::Credits => (
-            ParkReason::Credits,
-            "credits are exhausted: add some; parserd probes by itself, \
-             and `parserd resume` makes it try at once",
-        ),
+        Refusal::Credits => (ParkReason::Credits, NO_CREDITS),
         Refusal::AccountLimit => (
             ParkReason::Credits,
             "several jobs in a row were refused in these words, so they are taken to be about the \

@@ -19,6 +19,8 @@ pub struct Agenda {
     pub(super) at_capacity: bool,
     /// A probe was due and no parked job is there any more to be the canary.
     pub(super) no_probe_candidate: bool,
+    /// More jobs may be PARKED for reasons that hold no longer than were set free at once.
+    pub(super) has_held: bool,
     /// A create had the last turn.
     pub(super) is_turn_of_polls: bool,
     /// The lists that answer for many polls.
@@ -124,6 +126,20 @@ impl Agenda {
         if is_one {
             self.creates_at = 0;
         }
+    }
+
+    /// PARKED jobs were set free whose reasons hold no longer: maybe not all of them. The next
+    /// ones are when none of these is due any more.
+    pub const fn held_freed(&mut self, is_any: bool, may_be_more: bool) {
+        self.has_held = may_be_more;
+        if is_any {
+            self.creates_at = 0;
+        }
+    }
+
+    /// Whether more may be set free.
+    pub const fn has_held(&self) -> bool {
+        self.has_held
     }
 
     /// A create started: a poll comes first next.

@@ -22,6 +22,7 @@ fn idle(now: UnixMs) -> View {
         agenda,
         has_room: true,
         create_gate: Admission::All,
+        lets_free: false,
         read_gate: Admission::All,
         lists_at: 0,
         creates_wait_ms: 0,

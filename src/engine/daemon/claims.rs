@@ -15,8 +15,12 @@ use crate::{
         operate,
         worker::{Worker, survey},
     },
-    store::{JobStore, Lane, StoreError},
+    store::{JobStore, Lane, ParkedFirst, StoreError},
 };
+
+/// So many PARKED jobs are set free at once: those for which the reason is back by their turn
+/// are PARKED anew, each with its lines of history.
+const FREED_AT_ONCE: usize = 1_000;
 
 /// How many creates in doubt one list settles at the most.
 const MAX_DOUBTS: usize = 5_000;
@@ -62,7 +66,8 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     pub(super) fn start_create(&mut self) {
         let now = self.worker.clock.now();
         let account = &self.worker.account;
-        let Some(permit) = account.admit(Scope::Create, now) else {
+        let permit = account.admit(Scope::Create, now);
+        let Some(permit) = permit.or_else(|| account.admit_free()) else {
             return;
         };
         let Some(read_permit) = account.admit(Scope::Read, now) else {
@@ -142,7 +147,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// A probe is due, and nothing queued: one parked job is to be the canary.
     pub(super) async fn free_canary(&mut self) -> Result<(), StoreError> {
         for reason in [ParkReason::Credits, ParkReason::Unauthorized] {
-            if self.lift(reason, 1).await? > 0 {
+            if self.lift(reason, ParkedFirst::Longest, 1).await? > 0 {
                 self.agenda.canary_freed(true);
                 return Ok(());
             }
@@ -152,12 +157,37 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     }
 
     /// Sets parked jobs free; returns how many.
-    pub(super) async fn lift(&self, reason: ParkReason, limit: usize) -> Result<usize, StoreError> {
+    pub(super) async fn lift(
+        &self,
+        reason: ParkReason,
+        first: ParkedFirst,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
         let Worker { store, policy, .. } = &*self.worker;
         let now = self.worker.clock.now();
-        let freed = operate::lift(store, policy, reason, limit, now).await?;
+        let freed = operate::lift(store, policy, reason, first, limit, now).await?;
         self.worker.metrics.unparked(freed, now);
         Ok(freed)
+    }
+
+    /// Sets free what is PARKED for these reasons, which hold no longer: as many as may go on,
+    /// and not too many at once.
+    pub(super) async fn free(&mut self, reasons: &[ParkReason]) -> Result<(), StoreError> {
+        let now = self.worker.clock.now();
+        let (mut total, mut may_be_more) = (0, false);
+        for reason in reasons {
+            // One tries in any case: what is counted as spent may be counted wrongly.
+            let room = self.worker.account.room(*reason, now);
+            let most = room.clamp(1, FREED_AT_ONCE);
+            let freed = self.lift(*reason, ParkedFirst::Highest, most).await?;
+            if freed > 0 {
+                tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
+            }
+            total += freed;
+            may_be_more |= freed >= most;
+        }
+        self.agenda.held_freed(total > 0, may_be_more);
+        Ok(())
     }
 
     /// How many tasks of a lane are under way.

@@ -39,18 +39,16 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             ])
             .await?),
             Until::NoProgress => {
+                let account = &self.worker.account;
                 let reads = !self.is_shut(Scope::Read);
-                let creates = reads
-                    && !self.worker.is_blind().await
-                    && !self.awaits_list_in_vain()
-                    && !self.is_shut(Scope::Create)
-                    && self
-                        .worker
-                        .account
-                        .budget_hold(self.worker.clock.now())
-                        .is_none();
+                let turns = reads && !self.worker.is_blind().await && !self.awaits_list_in_vain();
+                let creates = turns && !self.is_shut(Scope::Create);
+                let has_room = account.budget_hold(self.worker.clock.now()).is_none();
+                // Without credits or budget a QUEUED job goes on for nothing, or is PARKED.
+                let takes_queued = creates || turns && account.out_of_credits().is_some();
                 let moving = reads && any(&[JobState::Creating, JobState::Generating]).await?
-                    || creates && any(&[JobState::Queued]).await?;
+                    || takes_queued && any(&[JobState::Queued]).await?
+                    || creates && has_room && self.agenda.has_held();
                 Ok(!moving)
             }
         }

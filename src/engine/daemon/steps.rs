@@ -34,6 +34,8 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                 Step::Start(Start::Poll) => self.start_poll(),
                 Step::Start(Start::Create) => self.start_create(),
                 Step::FreeCanary => self.free_canary().await?,
+                Step::FreeHeld => self.free_held().await?,
+                Step::EndHold => self.set_free().await?,
                 Step::EndSweep => self.end_sweep(),
             }
         }
@@ -47,6 +49,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             agenda: self.agenda,
             has_room: self.tasks.len() < account.max_requests(),
             create_gate: account.gate(Scope::Create).admits(now),
+            lets_free: account.out_of_credits().is_some(),
             read_gate: account.gate(Scope::Read).admits(now),
             lists_at: self.worker.lists.retry_at(),
             creates_wait_ms: self.creates_wait.left_ms(),

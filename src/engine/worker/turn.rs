@@ -27,6 +27,7 @@ use crate::{
         listing::Listing,
         outcome::{AccountOutcome, CreateRequest, ErrorDetail, NoList, Refusal},
         spec::JobSpec,
+        timestamp::iso,
     },
     engine::{account::Permit, naming::Plan},
     store::{Applied, Intent, JobStore, QueuedJob, StoreError},
@@ -262,15 +263,15 @@ impl Planned {
             plan,
         } = self;
         let worker = turn.worker;
-        // The gate may have closed while the list was waited for.
-        if !worker.account.is_valid(turn.permit) {
-            return Err(Ended::undecided(&job));
-        }
         let Some(change) = worker.transition(&job, plan.event()) else {
             return Err(Ended::undecided(&job));
         };
         if change.ledger != Some(Ledger::Intent) {
             return Err(turn.do_without(job, change).await);
+        }
+        // The gate was closed, or closed while the list was waited for.
+        if !worker.account.is_valid(turn.permit) {
+            return Err(turn.without_leave(&mut job).await);
         }
         if let Some(why) = worker.holds_back(plan.is_listed_whole).await? {
             return Err(Ended::held_back(&job, why));
@@ -400,6 +401,24 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         }
     }
 
+    /// It would cost, and may not: for want of credits it is PARKED. What else closes the gate
+    /// passes by itself, or reads wait for it, too.
+    async fn without_leave(&self, job: &mut Job) -> Ended {
+        let Some(closure) = self.worker.account.out_of_credits() else {
+            return Ended::undecided(job);
+        };
+        let message = format!(
+            "no create is sent: the service has refused them for want of credits, or for a limit \
+             of the account, since {}",
+            iso(closure.since)
+        );
+        let words = ErrorDetail {
+            status: None,
+            message,
+        };
+        self.decide(job, Event::OutOfCredits(words)).await
+    }
+
     /// Stores what was decided without a create; a parser that is adopted may have been paid for.
     async fn do_without(&self, mut job: Job, change: Change) -> Ended {
         let worker = self.worker;
@@ -436,7 +455,9 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     /// Before a canary tries whether credits are back: what the account page says, where
     /// that clearly should_skip_probe the create. It asks nothing for anyone else.
     async fn cannot_pay(&self, permit: &Permit) -> Option<ErrorDetail> {
-        if !self.account.looks_first(permit) {
+        // What the budget has no room for is not sent anyway.
+        let is_held = self.account.budget_hold(self.clock.now()).is_some();
+        if is_held || !self.account.looks_first(permit) {
             return None;
         }
         let left = match self.service.account().await? {

@@ -9,6 +9,7 @@ use crate::{
         outcome::{CreateOutcome, DoubtCause, ErrorDetail, Refusal},
     },
     store::{
+        ParkedFirst,
         outside::Operation,
         ports::{Applied, Intent, JobStore, Lane},
     },
@@ -41,6 +42,7 @@ every_store! {
     the_highest_priority_is_due_first_then_the_longest_due,
     a_gate_that_an_operator_opened_stays_open,
     who_is_parked_for_a_reason_goes_on_when_it_is_lifted,
+    parked_jobs_come_by_priority_or_by_how_long_they_were,
     a_step_of_the_clock_is_taken_once,
     a_cancelled_jobs_name_is_free_and_no_other_is,
 }
@@ -176,12 +178,31 @@ async fn who_is_parked_for_a_reason_goes_on_when_it_is_lifted(mut at: Subject<im
     let id = at.insert("a", 0);
     let refused = Event::ListRefused(Refusal::Credits, ErrorDetail::default());
     at.handle_event(&at.job(id).await, refused).await;
-    let parked = |reason| at.store.parked(reason, 10);
+    let parked = |reason| at.store.parked(reason, ParkedFirst::Highest, 10);
     assert_eq!(parked(ParkReason::Budget).await.unwrap(), []);
     let found = parked(ParkReason::Credits).await.unwrap();
     assert_eq!(found, [at.job(id).await]);
     at.handle_event(&found[0], Event::Lifted).await;
     assert_eq!(at.job(id).await.progress.state, JobState::Queued);
+}
+
+async fn parked_jobs_come_by_priority_or_by_how_long_they_were(mut at: Subject<impl JobStore>) {
+    let ids = [at.insert("a", 0), at.insert("b", 1), at.insert("c", 2)];
+    for id in ids {
+        let event = Event::OutOfCredits(ErrorDetail::default());
+        at.handle_event(&at.job(id).await, event).await;
+    }
+    let [low, mid, high] = ids;
+    for (first, limit, expected) in [
+        (ParkedFirst::Highest, 9, &[high, mid, low][..]),
+        (ParkedFirst::Highest, 2, &[high, mid]),
+        (ParkedFirst::Longest, 9, &[low, mid, high]),
+        (ParkedFirst::Longest, 1, &[low]),
+    ] {
+        let parked = at.store.parked(ParkReason::Credits, first, limit).await;
+        let found: Vec<_> = parked.unwrap().iter().map(|job| job.id).collect();
+        assert_eq!(found, expected, "{first:?}");
+    }
 }
 
 async fn a_step_of_the_clock_is_taken_once(mut at: Subject<impl JobStore>) {

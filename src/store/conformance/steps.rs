@@ -19,6 +19,7 @@ use crate::{
         spec::JobSpec,
     },
     store::{
+        ParkedFirst,
         outside::{Operation, Outside},
         ports::{ELSEWHERE, Found, Intent, JobStore},
     },
@@ -44,7 +45,7 @@ pub(super) enum Step {
         event: Box<Event>,
         is_stale: bool,
     },
-    Parked(ParkReason, usize),
+    Parked(ParkReason, ParkedFirst, usize),
     Shift(String, i64),
     Resume,
     DateNow,
@@ -147,6 +148,7 @@ fn event(rng: &mut Rng, now: UnixMs, name: &str) -> Event {
             recreation,
         },
         5 => Event::ListRefused(Refusal::Unauthorized, words(rng)),
+        6 if rng.bool() => Event::OutOfCredits(words(rng)),
         6 => Event::OverBudget(OverBudget {
             until: None,
             message: "too much".to_owned(),
@@ -190,7 +192,14 @@ impl Step {
             6..=8 => Self::Retry(job),
             9 => Self::Edit(job, rng.i64(0..9)),
             10 => Self::OpenGates,
-            11 => Self::Parked(*rng.choice(ParkReason::ALL).unwrap(), rng.usize(1..3)),
+            11 => {
+                let orders = [ParkedFirst::Highest, ParkedFirst::Longest];
+                Self::Parked(
+                    *rng.choice(ParkReason::ALL).unwrap(),
+                    *rng.choice(&orders).unwrap(),
+                    rng.usize(1..3),
+                )
+            }
             12 => Self::Shift(rng.i64(0..9).to_string(), rng.i64(-90_000..90_000)),
             13 => Self::Resume,
             14 => Self::DateNow,
@@ -240,7 +249,7 @@ impl Step {
                 let job = if *is_stale { stale } else { fresh.as_ref() };
                 handle_event(store, job, (**event).clone(), now).await
             }
-            Self::Parked(reason, limit) => said(store.parked(*reason, *limit).await),
+            Self::Parked(reason, first, limit) => said(store.parked(*reason, *first, *limit).await),
             Self::Shift(token, by) => said(store.shift_times(token.clone(), *by, now).await),
             Self::Resume => said(store.resume_times(now).await),
             Self::DateNow => said(store.date_now(now).await),

@@ -1,6 +1,6 @@
 //! What is due, what gates are closed, what is kept: each question a walk over the tables.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use super::{
     Memory,
@@ -13,7 +13,7 @@ use crate::{
         spec::JobSpec,
     },
     store::{
-        StoreError,
+        ParkedFirst, StoreError,
         ports::{Commits, Facts, Gates, JobStore, Lane, Queue, QueuedJob},
     },
 };
@@ -130,14 +130,25 @@ impl Queue for Memory {
         ))
     }
 
-    async fn parked(&self, reason: ParkReason, limit: usize) -> Result<Vec<Job>, StoreError> {
+    async fn parked(
+        &self,
+        reason: ParkReason,
+        first: ParkedFirst,
+        limit: usize,
+    ) -> Result<Vec<Job>, StoreError> {
         let tables = self.tables();
         let mut parked: Vec<_> = tables
             .in_state(JobState::Parked)
             .filter(|row| row.job.progress.park_reason == Some(reason))
             .filter(|row| row.job.progress.doubt.is_none())
             .collect();
-        parked.sort_by_key(|row| (row.job.progress.due_at, row.job.id));
+        parked.sort_by_key(|row| {
+            let priority = match first {
+                ParkedFirst::Highest => row.priority,
+                ParkedFirst::Longest => 0,
+            };
+            (Reverse(priority), row.job.progress.due_at, row.job.id)
+        });
         Ok(jobs(parked, limit))
     }
 

@@ -107,3 +107,12 @@ pub const NO_LIST: Fact<Option<NoListSince>> = Fact::new("no_list");
 pub const CREATES_HOLD: Fact<CreatesHold> = Fact::new("creates_hold");
 /// The last time that the store turned out not to be the one that was written last.
 pub const RESTORED: Fact<Restored> = Fact::new("restored");
+
+/// Which PARKED jobs come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParkedFirst {
+    /// Those of the highest priority.
+    Highest,
+    /// Those that were PARKED the longest ago: of canaries each has its turn.
+    Longest,
+}

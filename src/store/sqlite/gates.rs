@@ -70,6 +70,7 @@ impl Gates for Store {
             "SELECT DISTINCT error_status, error_message FROM \
                  (SELECT error_status, error_message FROM jobs \
                   WHERE state = 'PARKED' AND park_reason = 'credits' \
+                  AND error_status IS NOT NULL \
                   ORDER BY due_at DESC LIMIT ?1) \
              WHERE error_status NOT IN (402, 403)",
         )

@@ -12,7 +12,7 @@ use crate::{
     api::text,
     core::job::{Job, JobId, JobState, ParkReason, UnixMs},
     core::spec::JobSpec,
-    store::ports::{Lane, Queue, QueuedJob},
+    store::ports::{Lane, ParkedFirst, Queue, QueuedJob},
 };
 
 /// The longest column of a specification, as in `migrations/0002_rules.sql`.
@@ -153,11 +153,20 @@ impl Queue for Store {
         jobs(&rows)
     }
 
-    async fn parked(&self, reason: ParkReason, limit: usize) -> Result<Vec<Job>, StoreError> {
+    async fn parked(
+        &self,
+        reason: ParkReason,
+        first: ParkedFirst,
+        limit: usize,
+    ) -> Result<Vec<Job>, StoreError> {
+        let order = match first {
+            ParkedFirst::Highest => "priority DESC, due_at, id",
+            ParkedFirst::Longest => "due_at, id",
+        };
         let sql = format!(
             "SELECT {JOB_COLUMNS} FROM jobs INDEXED BY jobs_parked \
              WHERE state = 'PARKED' AND park_reason = ?1 AND doubt_since IS NULL \
-             ORDER BY due_at, id LIMIT ?2"
+             ORDER BY {order} LIMIT ?2"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(reason.as_str())

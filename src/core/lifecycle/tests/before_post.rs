@@ -185,6 +185,15 @@ fn the_list_before_a_create_shares_its_refusal_with_the_job() {
 }
 
 #[test]
+fn what_would_cost_is_parked_while_credits_hold_the_creates_and_says_nothing_of_the_account() {
+    let transition = decided(&queued(), Event::OutOfCredits(words(None)), NOW);
+    assert_eq!(told(&transition), "PARKED credits, -, -");
+    let next = change(&queued(), Event::OutOfCredits(words(None)), NOW).next;
+    assert_eq!((next.due_at, next.creates), (NOW, 0));
+    assert!(next.error_hint.unwrap().contains("parserd resume"));
+}
+
+#[test]
 fn a_job_over_budget_is_parked_with_the_figures() {
     for (until, due_at) in [(Some(NOW + 9), NOW + 9), (None, i64::MAX)] {
         let over = OverBudget {

@@ -152,6 +152,54 @@ const ROWS: &[Row] = &[
         then: Step::FreeCanary,
     },
     Row {
+        what: "the budget is used up: who costs nothing goes on all the same",
+        happens: |view| {
+            view.budget_hold = Some(NEVER);
+            view.agenda.create_due(100);
+        },
+        then: Step::Claim(Claim::Creates),
+    },
+    Row {
+        what: "all are parked for want of budget, and the day turns",
+        happens: |view| view.budget_hold = Some(180),
+        then: wait(Some(180)),
+    },
+    Row {
+        what: "credits are gone, and a job came: it may cost nothing",
+        happens: |view| {
+            view.create_gate = Admission::NoneUntil(Some(170));
+            view.lets_free = true;
+            view.agenda.create_due(100);
+        },
+        then: Step::Claim(Claim::Creates),
+    },
+    Row {
+        what: "the same while the canary is out, and the job is claimed",
+        happens: |view| {
+            view.create_gate = Admission::NoneUntil(None);
+            view.lets_free = true;
+            view.claimed.creates = 1;
+        },
+        then: Step::Start(Start::Create),
+    },
+    Row {
+        what: "a probe comes, and there is no budget for it",
+        happens: |view| {
+            view.create_gate = Admission::Canary;
+            view.lets_free = true;
+            view.budget_hold = Some(180);
+        },
+        then: wait(Some(180)),
+    },
+    Row {
+        what: "credits are back, and more are parked than were set free at once",
+        happens: |view| {
+            view.agenda.held_freed(true, true);
+            view.agenda.creates_claimed(NEVER);
+        },
+        then: Step::FreeHeld,
+    },
+    Row {
         what: "no parked job is there for the probe",
         happens: |view| {
             view.agenda.canary_freed(false);

@@ -18,6 +18,7 @@ const JOBS: usize = 8;
 const BATCH: usize = 2;
 const SINGLE_POLLS: usize = 2;
 const MAX_GENERATING: usize = 4;
+const FREED_AT_ONCE: usize = 2;
 
 const POLICY: GatePolicy = GatePolicy {
     rules: Rules::KEPT,
@@ -51,6 +52,8 @@ struct Task {
     kind: Kind,
     jobs: Vec<usize>,
     is_overtaken: bool,
+    /// A create's, without leave to send it: it may cost nothing.
+    is_free: bool,
     /// Whether it is the canary of the gate for creates, and of the one for reads.
     canary: [bool; 2],
 }
@@ -71,6 +74,8 @@ struct Model {
     lists_at: UnixMs,
     wait_ends_at: UnixMs,
     budget_hold_at: UnixMs,
+    /// Nothing held the parked jobs when that was last looked at.
+    was_lifted: bool,
     wants_list: bool,
     is_nudged: bool,
     /// From here on nothing goes wrong.
@@ -101,6 +106,7 @@ impl Model {
             lists_at: 0,
             wait_ends_at: random.i64(0..30),
             budget_hold_at: 0,
+            was_lifted: false,
             wants_list: random.bool(),
             is_nudged: true,
             is_calm: false,
@@ -119,6 +125,7 @@ impl Model {
             agenda: self.agenda,
             has_room: self.tasks.len() < self.max_requests,
             create_gate: self.gates[CREATE].admits(self.now),
+            lets_free: self.gates[CREATE] != Gate::Open,
             read_gate: self.gates[READ].admits(self.now),
             lists_at: self.lists_at,
             creates_wait_ms: (self.wait_ends_at - self.now).max(0),
@@ -170,14 +177,11 @@ impl Model {
                 self.leased.remove(&job);
             }
         }
-        if self.gates == [Gate::Open; 2] {
-            for state in &mut self.jobs {
-                if *state == State::Parked {
-                    *state = State::Queued(self.now);
-                    self.agenda.create_due(self.now);
-                }
-            }
+        let is_lifted = self.gates == [Gate::Open; 2] && self.budget_hold_at <= self.now;
+        if is_lifted && !self.was_lifted {
+            self.free_held();
         }
+        self.was_lifted = is_lifted;
         for _ in 0..20 * JOBS {
             match next(&self.view()) {
                 Step::Wait { until } => {
@@ -194,10 +198,27 @@ impl Model {
                     }
                     self.agenda.canary_freed(parked.is_some());
                 }
-                Step::EndSweep => panic!("none is under way: {self:#?}"),
+                Step::FreeHeld => {
+                    assert!(self.was_lifted, "to be parked anew: {self:#?}");
+                    self.free_held();
+                }
+                Step::EndSweep | Step::EndHold => panic!("none is under way: {self:#?}"),
             }
         }
         panic!("it spins: {self:#?}");
+    }
+
+    fn free_held(&mut self) {
+        let parked = self
+            .jobs
+            .iter_mut()
+            .filter(|state| **state == State::Parked);
+        let mut freed = 0;
+        for state in parked.take(FREED_AT_ONCE) {
+            *state = State::Queued(self.now);
+            freed += 1;
+        }
+        self.agenda.held_freed(freed > 0, freed == FREED_AT_ONCE);
     }
 
     fn claim(&mut self, claim: Claim) {
@@ -292,7 +313,14 @@ impl Model {
             }
             Start::Create => {
                 let job = self.creates.pop_front().unwrap();
-                self.spawn(Kind::Create, vec![job], &[CREATE, READ]);
+                let is_held =
+                    matches!(self.gates[CREATE].admits(self.now), Admission::NoneUntil(_));
+                let scopes = if is_held {
+                    &[READ][..]
+                } else {
+                    &[CREATE, READ]
+                };
+                self.spawn(Kind::Create, vec![job], scopes);
                 self.agenda.create_started();
                 self.jobs[job] = State::Creating;
             }
@@ -319,6 +347,7 @@ impl Model {
             kind,
             jobs,
             is_overtaken: false,
+            is_free: kind == Kind::Create && !scopes.contains(&CREATE),
             canary,
         });
     }
@@ -337,15 +366,14 @@ impl Model {
         let flies = |job: &usize| self.tasks.iter().any(|task| task.jobs.contains(job));
         let survey = &self.agenda.survey;
         let is_full = self.under_way() >= MAX_GENERATING;
-        let creates_at = opens(CREATE).map(|at| {
-            let held_till = self.wait_ends_at.max(self.budget_hold_at);
-            at.max(reads_at).max(self.lists_at).max(held_till)
-        });
+        let listed_at = reads_at.max(self.lists_at).max(self.wait_ends_at);
+        let freed_at = opens(CREATE).map(|at| at.max(listed_at).max(self.budget_hold_at));
+        let is_creating = self.in_flight(Kind::Create) > 0;
         let is_queued = self.jobs.iter().any(|job| matches!(job, State::Queued(_)));
         for (job, state) in self.jobs.iter().enumerate().filter(|(job, _)| !flies(job)) {
             let starts_at = match state {
-                State::Queued(at) if !is_full => creates_at.map(|open| open.max(*at)),
-                State::Parked if !is_full && !is_queued => creates_at,
+                State::Queued(at) if !is_full => Some(listed_at.max(*at)),
+                State::Parked if !is_full && !is_queued && !is_creating => freed_at,
                 State::Doubt(at) if self.in_flight(Kind::Doubts) == 0 => {
                     let list_at = self.lists_at.max(self.agenda.doubts_list_at);
                     Some(reads_at.max(list_at).max(*at))

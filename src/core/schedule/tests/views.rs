@@ -50,6 +50,7 @@ impl World {
         agenda.doubts_list_at = random.i64(0..END);
         agenda.at_capacity = random.u8(..6) == 0;
         agenda.no_probe_candidate = random.bool();
+        agenda.has_held = random.u8(..4) == 0;
         agenda.is_turn_of_polls = random.bool();
         agenda.survey.is_on = random.u8(..3) == 0;
         agenda.survey.is_due = random.u8(..6) == 0;
@@ -88,6 +89,7 @@ impl World {
         View {
             now,
             create_gate: self.create_gate.admits(now),
+            lets_free: self.create_gate != Gate::Open,
             read_gate: self.read_gate.admits(now),
             creates_wait_ms: (self.wait_ends_at - now).max(0),
             ..self.view
@@ -120,27 +122,27 @@ fn polls(view: &View) -> Option<Step> {
 
 fn creates(view: &View) -> Option<Step> {
     let (agenda, now) = (&view.agenda, view.now);
-    let is_held = !lets(view.read_gate)
-        || now < view.lists_at
-        || view.creates_wait_ms > 0
-        || view.budget_hold.is_some_and(|until| now < until);
+    let is_held = !lets(view.read_gate) || now < view.lists_at || view.creates_wait_ms > 0;
     if is_held {
         return None;
     }
     let (is_sent, is_due) = (lets(view.create_gate), now >= agenda.creates_at);
     let is_closed = view.create_gate == Admission::Canary || view.read_gate == Admission::Canary;
+    let is_spent = view.budget_hold.is_some_and(|until| now < until);
     if view.claimed.creates > 0 {
-        is_sent.then_some(Step::Start(Start::Create))
+        (is_sent || view.lets_free).then_some(Step::Start(Start::Create))
     } else if agenda.at_capacity {
         None
     } else if view.is_sweeping && view.in_flight.creates == 0 && !is_due {
         Some(Step::EndSweep)
-    } else if !is_sent {
-        None
     } else if is_due {
-        Some(Step::Claim(Claim::Creates))
+        (is_sent || view.lets_free).then_some(Step::Claim(Claim::Creates))
+    } else if !is_sent || is_spent {
+        None
     } else if is_closed && !agenda.no_probe_candidate {
         Some(Step::FreeCanary)
+    } else if agenda.has_held && view.in_flight.creates == 0 {
+        Some(Step::FreeHeld)
     } else {
         None
     }
@@ -163,6 +165,9 @@ fn possible(view: &View, is_first: bool) -> Vec<Step> {
         && now >= agenda.doubts_list_at
         && now >= view.lists_at;
     let mut possible = Vec::new();
+    if view.budget_hold.is_some_and(|until| now >= until) {
+        possible.push(Step::EndHold);
+    }
     if lets(view.read_gate) && is_wanted {
         possible.push(Step::Start(Start::List));
     }
@@ -226,8 +231,12 @@ const fn is_poll(step: Step) -> Option<bool> {
         Step::Start(Start::Create)
         | Step::Claim(Claim::Creates)
         | Step::FreeCanary
+        | Step::FreeHeld
         | Step::EndSweep => Some(false),
-        Step::Start(Start::List) | Step::Claim(Claim::Doubts) | Step::Wait { .. } => None,
+        Step::EndHold
+        | Step::Start(Start::List)
+        | Step::Claim(Claim::Doubts)
+        | Step::Wait { .. } => None,
     }
 }
 

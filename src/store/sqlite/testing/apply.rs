@@ -1,6 +1,6 @@
 //! Transitions into the database.
 
-use crate::store::{Ledger as _, Queue as _};
+use crate::store::{Ledger as _, ParkedFirst, Queue as _};
 use serde_json::{json, value::RawValue};
 
 use super::*;
@@ -292,7 +292,8 @@ async fn setting_parked_jobs_free_takes_as_many_steps_as_it_needs() {
     .await;
     let policy = policy();
     let store = f.store.clone();
-    let lift = |reason, limit| operate::lift(&store, &policy, reason, limit, NOW);
+    let lift =
+        |reason, limit| operate::lift(&store, &policy, reason, ParkedFirst::Highest, limit, NOW);
     let free = lift(ParkReason::Credits, usize::MAX).await;
     assert_eq!(free.unwrap(), 2400);
     assert_eq!(
@@ -323,6 +324,10 @@ async fn a_create_in_doubt_is_never_set_free_unsettled() {
         .await;
     f.sql("UPDATE jobs SET state = 'PARKED', park_reason = 'ambiguous', revision = revision + 1")
         .await;
-    let parked = f.store.parked(ParkReason::Ambiguous, 9).await.unwrap();
+    let parked = f
+        .store
+        .parked(ParkReason::Ambiguous, ParkedFirst::Highest, 9)
+        .await
+        .unwrap();
     assert_eq!(parked, []);
 }

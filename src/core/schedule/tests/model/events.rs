@@ -30,11 +30,29 @@ impl Model {
         is_refused
     }
 
+    /// A turn without leave, or without budget: only the list was asked for. Returns whether it
+    /// would have cost.
+    fn answer_list(&mut self, task: &Task) -> bool {
+        if task.canary[CREATE] {
+            self.gates[CREATE] = self.gates[CREATE].without_canary();
+        }
+        if task.canary[READ] {
+            self.gates[READ] = self.gates[READ].after(&Signal::Accepted, true, &POLICY, self.now);
+        }
+        self.is_calm || self.random.bool()
+    }
+
     pub(super) fn end_task(&mut self) {
         let task = self
             .tasks
             .swap_remove(self.random.usize(..self.tasks.len()));
-        let is_refused = self.answer(&task);
+        let is_unpaid =
+            task.kind == Kind::Create && (task.is_free || self.budget_hold_at > self.now);
+        let is_refused = if is_unpaid {
+            self.answer_list(&task)
+        } else {
+            self.answer(&task)
+        };
         if !self.is_calm && self.random.u8(..8) == 0 {
             self.lists_at = self.soon();
         }
@@ -86,6 +104,7 @@ impl Model {
             kind: ending.kind,
             jobs: ending.jobs.clone(),
             is_overtaken: false,
+            is_free: ending.is_free,
             canary: [false; 2],
         });
         let until = self.round();
@@ -108,6 +127,7 @@ impl Model {
                 State::Creating | State::Parked | State::Finished => {}
             }
             self.agenda.job_ended(*state == State::Parked);
+            self.was_lifted &= *state != State::Parked;
         }
         if !overtaken && ended.len() < task.jobs.len() {
             self.is_nudged = true;
