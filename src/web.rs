@@ -13,25 +13,29 @@ mod snapshot;
 mod turnstile;
 
 use std::{
-    convert::Infallible,
     io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicI64},
     time::Duration,
 };
 
-use http_body_util::Full;
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Bytes, Incoming},
-    server::conn::http1,
-    service::service_fn,
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    middleware,
+    response::{IntoResponse as _, Response},
+    routing::get,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
-    sync::{Mutex, Notify, Semaphore, watch},
+    sync::{Mutex, Notify, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -46,12 +50,11 @@ use crate::{
     engine::daemon::Daemon,
     engine::metrics::{Measured, Metrics, Refusal},
     engine::worker::Stop,
-    store::{Store, StoreError},
+    store::Store,
     wiring,
 };
 use connections::{Connections, Impatient};
 use fold::{FoldKind, Folds};
-use reply::HttpReply;
 use session::Sessions;
 use snapshot::SnapshotCache;
 
@@ -64,8 +67,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a connection may last.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many pages read the database at once: the daemon needs its readers, too.
-const MAX_PAGES: usize = 2;
+type Shared = Arc<Vitals>;
 
 /// What the listener shows.
 #[derive(Debug)]
@@ -77,7 +79,6 @@ pub struct Vitals {
     metrics: Arc<Metrics>,
     /// Whether it was told to stop.
     stop: watch::Receiver<Stop>,
-    /// What is known of the API key.
     /// Makes the daemon look at what was changed here.
     nudge: Arc<Notify>,
     looks: SnapshotCache,
@@ -89,7 +90,6 @@ pub struct Vitals {
     policy: Policy,
     /// The service, to be asked what costs nothing; else why it cannot be.
     service: Result<Measured<Client>, String>,
-    pages: Semaphore,
     folds: Folds,
 }
 
@@ -119,7 +119,6 @@ impl Vitals {
             budget: wiring::budget(settings),
             policy: wiring::policy(settings),
             service: service(settings, daemon.metrics()),
-            pages: Semaphore::new(MAX_PAGES),
             folds: Folds::default(),
         }
     }
@@ -155,6 +154,7 @@ impl Listener {
     /// Serves for ever; dropping the future ends every connection.
     pub async fn serve(self, vitals: Vitals) {
         let vitals = Arc::new(vitals);
+        let (near, far) = routes(&vitals);
         let mut connections = Connections::default();
         let sampled = Arc::clone(&vitals);
         let mut sampling = JoinSet::new();
@@ -172,11 +172,9 @@ impl Listener {
                     continue;
                 }
             };
-            let told = Arc::clone(&vitals);
+            let is_near = peer.ip().to_canonical().is_loopback();
+            let service = TowerToHyperService::new(if is_near { &near } else { &far }.clone());
             let serving = async move {
-                let is_near = peer.ip().to_canonical().is_loopback();
-                let service =
-                    service_fn(move |request| answer(Arc::clone(&told), is_near, request));
                 let serving = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIMEOUT)
@@ -194,35 +192,38 @@ impl Listener {
     }
 }
 
-async fn answer(
-    vitals: Arc<Vitals>,
-    is_near: bool,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let reply = match request.uri().path() {
-        "/healthz" | "/readyz" | "/metrics" if !is_read => HttpReply::only("GET, HEAD"),
-        "/healthz" => HttpReply::plain(health::alive(&vitals)),
-        "/readyz" => HttpReply::plain(health::ready(&vitals).await),
-        "/metrics" => match exposition::page(&vitals).await {
-            Ok(text) => HttpReply::metrics(text),
-            Err(error) => unavailable(&vitals, &error),
-        },
-        // Unencrypted, it is nothing for a network.
-        _ if !is_near => {
-            vitals.metrics.refused(Refusal::OtherMachine);
-            let words =
-                "the page is for this machine only: come through a tunnel, such as ssh -L\n";
-            HttpReply::plain((StatusCode::FORBIDDEN, words.to_owned()))
-        }
-        _ => page::answer(&vitals, request).await,
+/// What this machine is served, and what others are.
+fn routes(vitals: &Shared) -> (Router, Router) {
+    let probes = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics))
+        .method_not_allowed_fallback(async || reply::only("GET, HEAD"));
+    let bounded = |routes: Router<Shared>| {
+        let routes = routes.layer(middleware::map_response(reply::bounded));
+        routes.with_state(Arc::clone(vitals))
     };
-    Ok(reply.into_response())
+    let near = probes.clone().merge(page::routes(vitals));
+    (bounded(near), bounded(probes.fallback(other_machine)))
 }
 
-fn unavailable(vitals: &Vitals, error: &StoreError) -> HttpReply {
-    vitals
-        .folds
-        .came(FoldKind::Database, Some(error.to_string()));
-    HttpReply::plain((StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")))
+async fn metrics(State(vitals): State<Shared>) -> Response {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    match exposition::page(&vitals).await {
+        Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        Err(error) => {
+            let words = error.to_string();
+            vitals.folds.came(FoldKind::Database, Some(words.clone()));
+            (StatusCode::SERVICE_UNAVAILABLE, words + "\n").into_response()
+        }
+    }
+}
+
+/// Unencrypted, the page is nothing for a network.
+async fn other_machine(State(vitals): State<Shared>) -> (StatusCode, &'static str) {
+    vitals.metrics.refused(Refusal::OtherMachine);
+    (
+        StatusCode::FORBIDDEN,
+        "the page is for this machine only: come through a tunnel, such as ssh -L\n",
+    )
 }

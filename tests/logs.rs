@@ -54,10 +54,7 @@ async fn a_job_has_a_line_for_each_change_and_none_for_a_poll() {
     let finished = |line: &&Value| line["message"] == "finished";
     let finished = lines.iter().find(finished).unwrap();
     assert!(finished["parser_id"].is_string(), "{finished}");
-    assert!(
-        finished["elapsed_ms"].as_i64().unwrap() >= 1_000,
-        "{finished}"
-    );
+    assert!(finished["elapsed_ms"].as_i64().unwrap() > 0, "{finished}");
     let failed = lines.iter().find(|line| line["level"] == "WARN").unwrap();
     assert_eq!(failed["http_status"], 400);
     assert_eq!(failed["error_kind"], "bad_request");

@@ -20,12 +20,14 @@ pub(super) enum Rule {
     GatewaysWord,
     /// A parser that is known from another account is not gone where this one lacks it.
     OtherAccount,
+    /// A daemon that finds another at work waits until that one has ended.
+    OneDaemon,
     /// One of those that decisions keep.
     Decided(rules::Rule),
 }
 
 impl Rule {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::IntentBeforePost,
         Self::Decided(rules::Rule::SettlingTime),
         Self::TrustedList,
@@ -38,6 +40,7 @@ impl Rule {
         Self::Decided(rules::Rule::QuickList),
         Self::Decided(rules::Rule::FormerParser),
         Self::OtherAccount,
+        Self::OneDaemon,
         Self::Decided(rules::Rule::FrozenTime),
     ];
 }

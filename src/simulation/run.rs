@@ -12,14 +12,14 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     books::Books,
     chance::{Chance, shortened},
     rules::{Rule, breaks, kept},
     scenario::REQUEST_TIMEOUT_MS,
-    seam::{CrashProbe, SimulatedTime},
+    seam::{CrashProbe, SimulatedTime, hold},
     store::Simulated,
     wire::Wire,
     world::{self, CrashesAt, Order, Sim, with},
@@ -174,42 +174,57 @@ impl Drop for Stage {
     }
 }
 
-/// Starts process after process until the run is over.
+/// Starts process after process until the run is over, where the scenario says so each with
+/// another that waits to take over.
 async fn drive<D: JobStore>(store: &Simulated<D>) {
     let ordered = with(|sim| sim.ordered.clone());
+    let mut standby: Option<JoinHandle<_>> = None;
     loop {
-        let (stop, stopped) = watch::channel(Stop::No);
-        with(|sim| sim.stop = Some(stop));
-        let mut process = tokio::spawn(process(store.clone(), stopped));
+        let mut daemon = match standby.take() {
+            Some(standby) => standby,
+            None => tokio::spawn(process(store.clone())),
+        };
+        if with(|sim| sim.plan.has_standby) {
+            standby = Some(tokio::spawn(process(store.clone())));
+        }
         let ended = tokio::select! {
             biased;
             () = ordered.notified() => None,
-            ended = &mut process => Some(ended),
+            ended = &mut daemon => Some(ended),
         };
         match ended {
-            None => {
-                process.abort();
-                let _cancelled = process.await;
-            }
+            None => end(daemon).await,
             Some(Ok(Ok(()))) => {}
             Some(Ok(Err(error))) => with(|sim| sim.note(|| format!("the process ends: {error}"))),
             Some(Err(panic)) => with(|sim| sim.judge(Err(format!("a panic: {panic}")))),
         }
-        // Its tasks end as soon as they are looked at.
+        let is_over = with(|sim| sim.order == Some(Order::End));
+        // One that did not wait is at work, and what it waits for goes with the other's.
+        if let Some(standby) = standby.take_if(|_| is_over || breaks(Rule::OneDaemon)) {
+            end(standby).await;
+        }
+        // Their tasks end as soon as they are looked at.
         for _ in 0..4 {
             tokio::task::yield_now().await;
         }
-        if with(|sim| sim.order == Some(Order::End)) {
+        if is_over {
             return;
         }
         with(Sim::restarted);
     }
 }
 
-async fn process<D: JobStore>(
-    store: Simulated<D>,
-    stop: watch::Receiver<Stop>,
-) -> Result<(), StoreError> {
+async fn end<T>(process: JoinHandle<T>) {
+    process.abort();
+    let _cancelled = process.await;
+}
+
+async fn process<D: JobStore>(store: Simulated<D>) -> Result<(), StoreError> {
+    if !breaks(Rule::OneDaemon) {
+        hold().await;
+    }
+    let (stop_sender, stop) = watch::channel(Stop::No);
+    with(|sim| sim.stop = Some(stop_sender));
     let clock = Clock::on(SimulatedTime);
     let (kept, is_bounded) = (kept(), !breaks(Rule::Budget));
     let (policy, gates, budget, limits, max_requests, credits_per_create) = with(|sim| {

@@ -162,6 +162,8 @@ pub(super) struct Scenario {
     pub chaos_once_in: u32,
     /// Steps until nothing goes wrong any more.
     pub calm_after: u32,
+    /// Beside each daemon another waits, to take over when it ends.
+    pub has_standby: bool,
 }
 
 impl Scenario {
@@ -254,6 +256,7 @@ impl Scenario {
             } else {
                 chance.of(&[60, 120, 200, 300])
             },
+            has_standby: chance.once_in(2),
         }
     }
 

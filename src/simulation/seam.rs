@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
 
 use super::world::{Go, Sim, What, in_simulation, with};
 use crate::{
@@ -54,6 +55,22 @@ impl Probe for CrashProbe {
 
 pub(super) fn now() -> UnixMs {
     with(|sim| sim.now())
+}
+
+/// Waits until no other daemon has the store: it is let go when its process has ended.
+pub(super) async fn hold() {
+    let waits = with(|sim| {
+        if !sim.is_held {
+            sim.is_held = true;
+            return None;
+        }
+        let (take, taken) = oneshot::channel();
+        sim.standby = Some(take);
+        Some(taken)
+    });
+    if let Some(taken) = waits {
+        let _over = taken.await;
+    }
 }
 
 /// Waits for the scheduler.

@@ -94,6 +94,10 @@ pub(super) struct Sim {
     pub ordered: Arc<Notify>,
     pub nudge: Option<Arc<Notify>>,
     pub stop: Option<watch::Sender<Stop>>,
+    /// A daemon has the store.
+    pub is_held: bool,
+    /// Who waits for it.
+    pub standby: Option<oneshot::Sender<()>>,
     pub trace: Option<String>,
     pub violation: Option<String>,
     pub crashes: u32,
@@ -179,6 +183,8 @@ impl Sim {
             ordered: Arc::new(Notify::new()),
             nudge: None,
             stop: None,
+            is_held: false,
+            standby: None,
             trace,
             violation: None,
             crashes: 0,
@@ -282,6 +288,12 @@ impl Sim {
         self.books.crashed(self.time, self.now());
         self.points.clear();
         self.sleepers.clear();
+        let standby = self.standby.take();
+        self.is_held = standby.is_some();
+        if let Some(standby) = standby {
+            self.note(|| "the standby takes over".to_owned());
+            let _gone = standby.send(());
+        }
     }
 
     fn go_on(&mut self) {

@@ -3,16 +3,21 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Limited};
-use hyper::{Request, StatusCode, body::Incoming};
+use axum::{
+    RequestExt as _, Router,
+    body::{Bytes, to_bytes},
+    extract::{FromRequest, Path, Request, State},
+    http::{StatusCode, header::SET_COOKIE},
+    response::{IntoResponse, Redirect, Response},
+    routing::post,
+};
 use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::{
-    Vitals,
+    Shared, Vitals,
     fold::FoldKind,
-    page::{self, COOKIE_NAME, Visitor},
-    reply::HttpReply,
+    page::{COOKIE_NAME, Notice, Visitor, login},
     session::SESSION_MS,
 };
 use crate::{
@@ -126,107 +131,89 @@ impl Action {
     }
 }
 
-/// Takes a post that comes from the page itself.
-pub(super) async fn answer(
-    vitals: &Vitals,
+/// What forms are posted to.
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/login", post(sign_in))
+        .route("/logout", post(sign_out))
+        .route("/resume", post(resume))
+        .route("/jobs/{id}/{action}", post(of_job))
+}
+
+async fn sign_in(
+    State(vitals): State<Shared>,
     visitor: Visitor,
-    request: Request<Incoming>,
-) -> HttpReply {
-    let path = request.uri().path().to_owned();
-    let body = Limited::new(request.into_body(), MAX_FORM_BYTES).collect();
-    let Ok(Ok(body)) = timeout(FORM_TIMEOUT, body).await else {
-        return page::refused(
-            &visitor,
-            "the form did not arrive completely, or is too long",
-        );
+    form: ActionForm,
+) -> Result<Response, Notice> {
+    let wrong_token = |refusal| {
+        vitals.metrics.refused(refusal);
+        (StatusCode::FORBIDDEN, login::page(&visitor, true)).into_response()
     };
-    let form = ActionForm(body.to_bytes().to_vec());
-    if path == "/login" {
-        return sign_in(vitals, &visitor, &form).await;
-    }
-    let Some(session) = &visitor.session else {
-        vitals.metrics.refused(Refusal::NotSignedIn);
-        return page::refused(
-            &visitor,
-            "you are not signed in, or not any more: sign in again",
-        );
-    };
-    if !session.owns(&form.text("form_token")) {
-        vitals.metrics.refused(Refusal::NotSignedIn);
-        return page::refused(
-            &visitor,
-            "this form belongs to another session: reload the page",
-        );
-    }
-    match path.as_str() {
-        "/logout" => {
-            if let Some(id) = &visitor.session_id {
-                vitals.sessions.end(id);
-            }
-            HttpReply::see_front_with(format!(
-                "{COOKIE_NAME}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
-            ))
-        }
-        "/resume" => match resume(vitals).await {
-            Ok(()) => HttpReply::see("/".to_owned()),
-            Err(error) => page::broken(vitals, &visitor, &error),
-        },
-        _ => match of_job(&path) {
-            Some((id, action)) => match vitals.store.job(id).await {
-                Ok(None) => page::no_job(&visitor, id),
-                Ok(Some(_)) => {
-                    let done = act(vitals, id, action, &form).await;
-                    respond(vitals, &visitor, id, action, done).await
-                }
-                Err(error) => page::broken(vitals, &visitor, &error),
-            },
-            None => page::refused(&visitor, "there is no such action"),
-        },
-    }
-}
-
-fn of_job(path: &str) -> Option<(JobId, Action)> {
-    let (id, word) = path.strip_prefix("/jobs/")?.split_once('/')?;
-    Some((JobId(id.parse().ok()?), Action::of(word)?))
-}
-
-async fn sign_in(vitals: &Vitals, visitor: &Visitor, form: &ActionForm) -> HttpReply {
     if !visitor.may_sign_in {
-        vitals.metrics.refused(Refusal::NotSignedIn);
-        return page::wrong_token(visitor);
+        return Ok(wrong_token(Refusal::NotSignedIn));
     }
     let Some(turn) = vitals.sessions.turn().await else {
         vitals.metrics.refused(Refusal::Crowd);
         vitals.folds.came(FoldKind::Crowd, None);
         let words = "Too many sign-ins at this moment. Try again in a few seconds.";
-        let page = page::message(visitor, "Nothing was done", words);
-        return HttpReply::html(StatusCode::TOO_MANY_REQUESTS, page);
+        return Err(Notice::nothing_done(StatusCode::TOO_MANY_REQUESTS, words));
     };
     let now = vitals.clock.now();
-    match vitals.sessions.begin(&turn, &form.text("token"), now) {
-        Some(id) => {
-            tracing::info!("page: somebody signed in");
-            let seconds = SESSION_MS / 1000;
-            HttpReply::see_front_with(format!(
-                "{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}"
-            ))
-        }
-        None => {
-            vitals.metrics.refused(Refusal::WrongToken);
-            vitals.folds.came(FoldKind::WrongToken, None);
-            page::wrong_token(visitor)
-        }
+    let Some(id) = vitals.sessions.begin(&turn, &form.text("token"), now) else {
+        vitals.folds.came(FoldKind::WrongToken, None);
+        return Ok(wrong_token(Refusal::WrongToken));
+    };
+    tracing::info!("page: somebody signed in");
+    Ok(to_front_with_cookie(&id, SESSION_MS / 1000).into_response())
+}
+
+fn to_front_with_cookie(id: &str, seconds: DurationMs) -> impl IntoResponse {
+    let cookie =
+        format!("{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}");
+    ([(SET_COOKIE, cookie)], Redirect::to("/"))
+}
+
+async fn sign_out(
+    State(vitals): State<Shared>,
+    visitor: Visitor,
+    _form: SignedForm,
+) -> impl IntoResponse {
+    if let Some(id) = &visitor.session_id {
+        vitals.sessions.end(id);
     }
+    to_front_with_cookie("", 0)
 }
 
 /// Opens the gates: the daemon then sets free what they held.
-async fn resume(vitals: &Vitals) -> Result<(), StoreError> {
+async fn resume(State(vitals): State<Shared>, _form: SignedForm) -> Result<Redirect, Notice> {
     for (scope, _) in vitals.store.gates().await? {
         vitals.store.set_gate(scope, None).await?;
         tracing::info!(gate = %scope, "page: gate opened");
     }
-    changed(vitals).await;
-    Ok(())
+    changed(&vitals).await;
+    Ok(Redirect::to("/"))
+}
+
+async fn of_job(
+    State(vitals): State<Shared>,
+    Path((id, action)): Path<(String, String)>,
+    SignedForm(form): SignedForm,
+) -> Result<Redirect, Notice> {
+    let (Ok(id), Some(action)) = (id.parse().map(JobId), Action::of(&action)) else {
+        return Err(Notice::refused("there is no such action"));
+    };
+    if vitals.store.job(id).await?.is_none() {
+        let why = format!("There is no job {id}.");
+        return Err(Notice::nothing_done(StatusCode::NOT_FOUND, why));
+    }
+    if let Err(why) = act(&vitals, id, action, &form).await? {
+        let why = format!("Job {id}: {why}.");
+        return Err(Notice::nothing_done(StatusCode::CONFLICT, why));
+    }
+    let action = action.word();
+    tracing::info!(job = id.0, action, "page: done");
+    changed(&vitals).await;
+    Ok(Redirect::to(&format!("/jobs/{id}?done={action}")))
 }
 
 /// The daemon looks for what others committed; this is committed by itself.
@@ -297,35 +284,47 @@ async fn operate(
     })
 }
 
-async fn respond(
-    vitals: &Vitals,
-    visitor: &Visitor,
-    id: JobId,
-    action: Action,
-    done: Result<Result<(), String>, StoreError>,
-) -> HttpReply {
-    match done {
-        Ok(Ok(())) => {
-            tracing::info!(job = id.0, action = action.word(), "page: done");
-            changed(vitals).await;
-            HttpReply::see(format!("/jobs/{id}?done={}", action.word()))
-        }
-        Ok(Err(why)) => {
-            let words = format!("Job {id}: {why}.");
-            let page = page::message(visitor, "Nothing was done", &words);
-            HttpReply::html(StatusCode::CONFLICT, page)
-        }
-        Err(error) => page::broken(vitals, visitor, &error),
-    }
-}
-
 /// A form as it was posted.
-struct ActionForm(Vec<u8>);
+struct ActionForm(Bytes);
 
 impl ActionForm {
     fn text(&self, name: &str) -> String {
         form_urlencoded::parse(&self.0)
             .find(|(found, _)| found == name)
             .map_or_else(String::new, |(_, value)| value.into_owned())
+    }
+}
+
+impl FromRequest<Shared> for ActionForm {
+    type Rejection = Notice;
+
+    async fn from_request(request: Request, _vitals: &Shared) -> Result<Self, Notice> {
+        let body = to_bytes(request.into_body(), MAX_FORM_BYTES);
+        let Ok(Ok(body)) = timeout(FORM_TIMEOUT, body).await else {
+            let why = "the form did not arrive completely, or is too long";
+            return Err(Notice::refused(why));
+        };
+        Ok(Self(body))
+    }
+}
+
+/// A form of a session that is open.
+struct SignedForm(ActionForm);
+
+impl FromRequest<Shared> for SignedForm {
+    type Rejection = Notice;
+
+    async fn from_request(mut request: Request, vitals: &Shared) -> Result<Self, Notice> {
+        let Ok(visitor) = request.extract_parts_with_state::<Visitor, _>(vitals).await;
+        let form = ActionForm::from_request(request, vitals).await?;
+        let why = match visitor.session {
+            None => "you are not signed in, or not any more: sign in again",
+            Some(session) if !session.owns(&form.text("form_token")) => {
+                "this form belongs to another session: reload the page"
+            }
+            Some(_) => return Ok(Self(form)),
+        };
+        vitals.metrics.refused(Refusal::NotSignedIn);
+        Err(Notice::refused(why))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use hyper::StatusCode;
+use axum::{extract::State, http::StatusCode};
 use tokio::time::timeout;
 
-use super::Vitals;
+use super::{Shared, Vitals};
 use crate::{
     core::{gate::GateReason, job::DurationMs, timestamp::iso},
     engine::{daemon::heartbeat::stuck_ms, worker::Stop},
@@ -30,8 +30,8 @@ const fn unwell(words: String) -> Verdict {
 }
 
 /// Alive: the loop comes round, or ends in good order.
-pub(super) fn alive(vitals: &Vitals) -> Verdict {
-    if is_stopping(vitals) {
+pub(super) async fn alive(State(vitals): State<Shared>) -> Verdict {
+    if is_stopping(&vitals) {
         return well("stopping\n".to_owned());
     }
     let heartbeat = vitals.heartbeat.load(Ordering::Relaxed);
@@ -50,14 +50,14 @@ fn is_stopping(vitals: &Vitals) -> bool {
 
 /// Ready: the database takes a write, and nothing that the service said keeps jobs from going on
 /// until a person does something. The service is not asked.
-pub(super) async fn ready(vitals: &Vitals) -> Verdict {
-    if is_stopping(vitals) {
+pub(super) async fn ready(State(vitals): State<Shared>) -> Verdict {
+    if is_stopping(&vitals) {
         return unwell("parserd stops and claims nothing more\n".to_owned());
     }
     if let Err(error) = vitals.store.still_has_its_file() {
         return unwell(format!("{error}\n"));
     }
-    match timeout(WRITE_TIMEOUT, prove_writable(vitals)).await {
+    match timeout(WRITE_TIMEOUT, prove_writable(&vitals)).await {
         Err(_) => {
             return unwell(format!(
                 "the database has accepted no write for {} s: does another program hold its \

@@ -3,23 +3,35 @@
 mod job;
 mod jobs;
 mod layout;
-mod login;
+pub(super) mod login;
 mod overview;
 
-use hyper::{
-    Method, Request, StatusCode,
-    body::Incoming,
-    header::{COOKIE, HOST, HeaderName, ORIGIN},
+use std::convert::Infallible;
+
+use axum::{
+    Extension, Router,
+    extract::{FromRequestParts, Request, State},
+    http::{
+        Method, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN},
+        request::Parts,
+    },
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
 };
+use tower::limit::GlobalConcurrencyLimitLayer;
 use url::form_urlencoded;
 
-use super::{Vitals, act, fold::FoldKind, guard, reply::HttpReply, session::Session, unavailable};
+use super::{Shared, act, fold::FoldKind, guard, reply, session::Session};
 use crate::{
-    core::job::{JobId, JobState},
+    core::job::JobState,
     engine::metrics::Refusal,
     store::{StoreError, browse::Filter},
 };
-pub(super) use layout::message;
+
+/// How many pages read the database at once: the daemon needs its readers, too.
+const MAX_PAGES: usize = 2;
 
 /// The cookie that holds a session's name.
 pub(super) const COOKIE_NAME: &str = "parserd_session";
@@ -38,121 +50,151 @@ pub(super) struct Visitor {
     pub session_id: Option<String>,
 }
 
-/// Answers a request for a page, a part of it, or an action.
-pub(super) async fn answer(vitals: &Vitals, request: Request<Incoming>) -> HttpReply {
-    let header = |name: HeaderName| {
-        let value = request.headers().get(name);
-        value.and_then(|value| value.to_str().ok())
+impl FromRequestParts<Shared> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, vitals: &Shared) -> Result<Self, Infallible> {
+        let cookies = header(&parts.headers, &COOKIE);
+        let session_id = cookies.and_then(|cookies| guard::cookie(cookies, COOKIE_NAME));
+        let now = vitals.clock.now();
+        Ok(Self {
+            may_sign_in: vitals.sessions.are_possible(),
+            session: session_id.and_then(|id| vitals.sessions.find(id, now)),
+            session_id: session_id.map(str::to_owned),
+        })
+    }
+}
+
+/// One thing to say instead of a page. [`admit`] makes a page of it.
+#[derive(Debug, Clone)]
+pub(super) struct Notice {
+    status: StatusCode,
+    title: &'static str,
+    words: String,
+}
+
+impl Notice {
+    /// Why nothing was done.
+    pub fn nothing_done(status: StatusCode, why: impl Into<String>) -> Self {
+        Self {
+            status,
+            title: "Nothing was done",
+            words: why.into(),
+        }
+    }
+
+    /// A refusal that a person reads.
+    pub fn refused(why: &str) -> Self {
+        Self::nothing_done(StatusCode::FORBIDDEN, why)
+    }
+
+    fn not_found() -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            title: "There is no such page",
+            words: "The pages are / and /jobs.".to_owned(),
+        }
+    }
+}
+
+impl From<StoreError> for Notice {
+    fn from(error: StoreError) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            title: "The database does not answer",
+            words: error.to_string(),
+        }
+    }
+}
+
+impl IntoResponse for Notice {
+    fn into_response(self) -> Response {
+        Extension(self).into_response()
+    }
+}
+
+/// The page and what it is made of.
+pub(super) fn routes(vitals: &Shared) -> Router<Shared> {
+    let nowhere = async |method: Method| match method {
+        Method::POST => Notice::refused("there is no such action"),
+        _ => Notice::not_found(),
     };
+    Router::new()
+        .route("/", get(overview::page))
+        .route("/jobs", get(jobs::page))
+        .route("/jobs/{id}", get(job::page))
+        // The daemon goes first: pages wait for one another, not it for them.
+        .layer(GlobalConcurrencyLimitLayer::new(MAX_PAGES))
+        .route(
+            "/login",
+            get(async |visitor: Visitor| login::page(&visitor, false)),
+        )
+        .route(
+            "/style.css",
+            asset("text/css; charset=utf-8", include_str!("assets/style.css")),
+        )
+        .route(
+            "/page.js",
+            asset(
+                "text/javascript; charset=utf-8",
+                include_str!("assets/page.js"),
+            ),
+        )
+        .route(
+            "/icon.svg",
+            asset("image/svg+xml", include_str!("assets/icon.svg")),
+        )
+        .merge(act::routes())
+        .method_not_allowed_fallback(nowhere)
+        .fallback(nowhere)
+        .layer(from_fn_with_state(Shared::clone(vitals), admit))
+}
+
+/// A part of the program that pages name.
+fn asset(kind: &'static str, text: &'static str) -> MethodRouter<Shared> {
+    get(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "max-age=300")], text))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Takes what is asked of this host, and what its own forms post.
+async fn admit(
+    State(vitals): State<Shared>,
+    visitor: Visitor,
+    request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
     // Two of them are none.
-    let host = header(HOST).filter(|_| request.headers().get_all(HOST).iter().count() == 1);
+    let host = header(headers, &HOST).filter(|_| headers.get_all(HOST).iter().count() == 1);
     if !guard::is_own_host(host) {
         vitals.metrics.refused(Refusal::ForeignHost);
         let words = "this page answers to 127.0.0.1, [::1] and localhost only: ask for it by \
                      one of these, through a tunnel if need be\n";
-        return HttpReply::plain((StatusCode::MISDIRECTED_REQUEST, words.to_owned()));
+        return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
     }
-    let session_id = header(COOKIE)
-        .and_then(|cookies| guard::cookie(cookies, COOKIE_NAME))
-        .map(str::to_owned);
-    let now = vitals.clock.now();
-    let session = session_id
-        .as_deref()
-        .and_then(|id| vitals.sessions.find(id, now));
-    let visitor = Visitor {
-        may_sign_in: vitals.sessions.are_possible(),
-        session,
-        session_id,
+    let (site, origin) = (header(headers, &FETCH_SITE), header(headers, &ORIGIN));
+    let mut response = match *request.method() {
+        Method::POST if !guard::is_from_own_page(site, origin, host) => {
+            vitals.metrics.refused(Refusal::ForeignForm);
+            vitals.folds.came(FoldKind::ForeignForm, None);
+            Notice::refused("this does not come from a form of this page").into_response()
+        }
+        Method::GET | Method::HEAD | Method::POST => next.run(request).await,
+        _ => reply::only("GET, HEAD, POST"),
     };
-    match *request.method() {
-        Method::GET | Method::HEAD => {
-            let path = request.uri().path().to_owned();
-            let query = request.uri().query().unwrap_or_default().to_owned();
-            show(vitals, &visitor, &path, &query).await
-        }
-        Method::POST => {
-            let is_own = guard::is_from_own_page(header(FETCH_SITE), header(ORIGIN), host);
-            if !is_own {
-                vitals.metrics.refused(Refusal::ForeignForm);
-                vitals.folds.came(FoldKind::ForeignForm, None);
-                return refused(&visitor, "this does not come from a form of this page");
-            }
-            act::answer(vitals, visitor, request).await
-        }
-        _ => HttpReply::only("GET, HEAD, POST"),
-    }
-}
-
-/// A refusal that a person reads.
-pub(super) fn refused(visitor: &Visitor, why: &str) -> HttpReply {
-    let page = message(visitor, "Nothing was done", why);
-    HttpReply::html(StatusCode::FORBIDDEN, page)
-}
-
-async fn show(vitals: &Vitals, visitor: &Visitor, path: &str, query: &str) -> HttpReply {
-    match path {
-        "/style.css" => {
-            return HttpReply::asset("text/css; charset=utf-8", include_str!("assets/style.css"));
-        }
-        "/page.js" => {
-            let script = include_str!("assets/page.js");
-            return HttpReply::asset("text/javascript; charset=utf-8", script);
-        }
-        "/icon.svg" => return HttpReply::asset("image/svg+xml", include_str!("assets/icon.svg")),
-        "/login" => return HttpReply::html(StatusCode::OK, login::page(visitor, false)),
-        _ => {}
-    }
-    // The daemon goes first: pages wait for one another, not it for them.
-    let Ok(_turn) = vitals.pages.acquire().await else {
-        return not_found(visitor);
+    let Some(notice) = response.extensions_mut().remove::<Notice>() else {
+        return response;
     };
-    let shown = match path {
-        "/" => overview::page(vitals, visitor).await.map(Some),
-        "/jobs" => {
-            let page = jobs::page(vitals, visitor, filter(query), unknown_state(query));
-            page.await.map(Some)
-        }
-        _ => match path.strip_prefix("/jobs/").map(str::parse) {
-            Some(Ok(id)) => job::page(vitals, visitor, JobId(id), parameter(query, "done")).await,
-            _ => Ok(None),
-        },
-    };
-    match shown {
-        Ok(Some(page)) => HttpReply::html(StatusCode::OK, page),
-        Ok(None) => not_found(visitor),
-        Err(error) => broken(vitals, visitor, &error),
+    if notice.status == StatusCode::SERVICE_UNAVAILABLE {
+        vitals
+            .folds
+            .came(FoldKind::Database, Some(notice.words.clone()));
     }
-}
-
-/// The page of wrong words.
-pub(super) fn wrong_token(visitor: &Visitor) -> HttpReply {
-    HttpReply::html(StatusCode::FORBIDDEN, login::page(visitor, true))
-}
-
-/// The database did not answer.
-pub(super) fn broken(vitals: &Vitals, visitor: &Visitor, error: &StoreError) -> HttpReply {
-    let _logged = unavailable(vitals, error);
-    let page = message(visitor, "The database does not answer", &error.to_string());
-    HttpReply::html(StatusCode::SERVICE_UNAVAILABLE, page)
-}
-
-/// There is nothing to act on.
-pub(super) fn no_job(visitor: &Visitor, id: JobId) -> HttpReply {
-    let page = message(
-        visitor,
-        "Nothing was done",
-        &format!("There is no job {id}."),
-    );
-    HttpReply::html(StatusCode::NOT_FOUND, page)
-}
-
-fn not_found(visitor: &Visitor) -> HttpReply {
-    let page = message(
-        visitor,
-        "There is no such page",
-        "The pages are / and /jobs.",
-    );
-    HttpReply::html(StatusCode::NOT_FOUND, page)
+    let page = layout::message(&visitor, notice.title, &notice.words);
+    (notice.status, page).into_response()
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {

@@ -1,11 +1,13 @@
 //! One job, with its history.
 
+use axum::extract::{Path, RawQuery, State};
 use maud::{Markup, html};
 use serde_json::value::RawValue;
 
 use super::{
-    Visitor,
+    Notice, Visitor,
     layout::{self, badge, outside, outside_lines, when},
+    parameter,
 };
 use crate::{
     core::{
@@ -18,27 +20,28 @@ use crate::{
         narrate,
         remedies::{self, is_created_anew},
     },
-    store::{Queue as _, StoreError, report::JobDetails},
-    web::{Vitals, act::Action},
+    store::{Queue as _, report::JobDetails},
+    web::{Shared, Vitals, act::Action},
 };
 
 /// More of a result than this is left to `parserd show`, in bytes.
 const MAX_RESULT_BYTES: usize = 20_000;
 
-/// The page; none where there is no such job. `done` is what was just done, in a word.
+/// The page.
 pub(super) async fn page(
-    vitals: &Vitals,
-    visitor: &Visitor,
-    id: JobId,
-    done: Option<String>,
-) -> Result<Option<Markup>, StoreError> {
+    State(vitals): State<Shared>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Notice> {
+    let id = JobId(id.parse().map_err(|_| Notice::not_found())?);
     let details = vitals.store.details(id).await?;
     let Some((details, job)) = details.zip(vitals.store.job(id).await?) else {
-        return Ok(None);
+        return Err(Notice::not_found());
     };
     let now = vitals.clock.now();
     // Anybody can make a link that says so.
-    let done = done
+    let done = parameter(&query.unwrap_or_default(), "done")
         .and_then(|done| Action::of(&done))
         .filter(|action| action.was_done(&details.events, now))
         .map(Action::done);
@@ -50,14 +53,13 @@ pub(super) async fn page(
             span.hint { " job " (id) ", added " (when(details.row.created_at, now)) }
         }
         (facts(&details, &job, now))
-        (actions(vitals, visitor, &details, &job))
+        (actions(&vitals, &visitor, &details, &job))
         (history(&details))
         (creates(&details))
         (asked(&details))
         (result(&details))
     };
-    let page = layout::page(visitor, &details.row.name, true, &content);
-    Ok(Some(page))
+    Ok(layout::page(&visitor, &details.row.name, true, &content))
 }
 
 fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Markup {

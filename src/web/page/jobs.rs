@@ -1,28 +1,28 @@
 //! The list of jobs.
 
+use axum::extract::{RawQuery, State};
 use maud::{Markup, html};
 use url::form_urlencoded;
 
 use super::{
-    Visitor,
+    Notice, Visitor, filter,
     layout::{self, badge, outside, when},
+    unknown_state,
 };
 use crate::{
     core::job::{JobState, UnixMs},
-    store::{
-        StoreError,
-        browse::{Filter, JobLine, JobPage},
-    },
-    web::Vitals,
+    store::browse::{Filter, JobLine, JobPage},
+    web::Shared,
 };
 
 /// The page.
 pub(super) async fn page(
-    vitals: &Vitals,
-    visitor: &Visitor,
-    filter: Filter,
-    unknown_state: Option<String>,
-) -> Result<Markup, StoreError> {
+    State(vitals): State<Shared>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Notice> {
+    let query = query.unwrap_or_default();
+    let (filter, unknown_state) = (filter(&query), unknown_state(&query));
     let found = vitals.store.browse(&filter).await?;
     let now = vitals.clock.now();
     let content = html! {
@@ -33,7 +33,7 @@ pub(super) async fn page(
         (form(&filter))
         (list(&filter, &found, now))
     };
-    Ok(layout::page(visitor, "Jobs", true, &content))
+    Ok(layout::page(&visitor, "Jobs", true, &content))
 }
 
 fn form(filter: &Filter) -> Markup {

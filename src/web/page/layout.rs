@@ -57,7 +57,7 @@ fn who(visitor: &Visitor) -> Markup {
 }
 
 /// A page that says one thing.
-pub(in crate::web) fn message(visitor: &Visitor, title: &str, words: &str) -> Markup {
+pub(super) fn message(visitor: &Visitor, title: &str, words: &str) -> Markup {
     let content = html! {
         h1 { (title) }
         p { (outside(words)) }

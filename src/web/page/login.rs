@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{Visitor, layout};
 
 /// The form; `is_wrong` after a token that was none.
-pub(super) fn page(visitor: &Visitor, is_wrong: bool) -> Markup {
+pub(in crate::web) fn page(visitor: &Visitor, is_wrong: bool) -> Markup {
     let content = html! {
         h1 { "Sign in" }
         @if visitor.may_sign_in {

@@ -1,9 +1,10 @@
 //! The front page: what is going on.
 
+use axum::extract::State;
 use maud::{Markup, html};
 
 use super::{
-    Visitor,
+    Notice, Visitor,
     layout::{self, badge, outside, when},
 };
 use crate::{
@@ -17,12 +18,11 @@ use crate::{
         narrate, remedies,
     },
     store::{
-        StoreError,
         figures::FAILURES_LOOKED_AT,
         report::{DoubtRow, EventRow},
     },
     web::{
-        Vitals,
+        Shared, Vitals,
         snapshot::{BatchProgress, Snapshot},
     },
 };
@@ -35,7 +35,7 @@ const EVENTS_SHOWN: i64 = 12;
 const SHORT_MS: DurationMs = 5_000;
 
 /// The page.
-pub(super) async fn page(vitals: &Vitals, visitor: &Visitor) -> Result<Markup, StoreError> {
+pub(super) async fn page(State(vitals): State<Shared>, visitor: Visitor) -> Result<Markup, Notice> {
     let snapshot = vitals.looks.get().await?;
     let doubts = vitals.store.doubts(DOUBTS_SHOWN).await?;
     let events = vitals.store.latest_events(EVENTS_SHOWN).await?;
@@ -45,10 +45,10 @@ pub(super) async fn page(vitals: &Vitals, visitor: &Visitor) -> Result<Markup, S
         (states(&snapshot))
         (batch(&snapshot.batch, &snapshot.gates))
         div.columns {
-            (gates(&snapshot.gates, visitor, now))
-            (budget(vitals, &snapshot, now))
+            (gates(&snapshot.gates, &visitor, now))
+            (budget(&vitals, &snapshot, now))
         }
-        (parked(vitals, &snapshot, now))
+        (parked(&vitals, &snapshot, now))
         (oddities(&snapshot))
         (in_doubt(&doubts, now))
         (failures(&snapshot))
@@ -58,7 +58,7 @@ pub(super) async fn page(vitals: &Vitals, visitor: &Visitor) -> Result<Markup, S
             @else { "No progress since parserd started." }
         }
     };
-    Ok(layout::page(visitor, "Overview", true, &content))
+    Ok(layout::page(&visitor, "Overview", true, &content))
 }
 
 fn states(snapshot: &Snapshot) -> Markup {
