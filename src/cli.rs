@@ -59,8 +59,8 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 --config and --set go before the command: parserd --config my.toml status
 
-Exit codes: 0 done; 1 failed; 2 usage; 3 run --until-done ended with jobs that FAILED
-meanwhile; 4 it ended with PARKED jobs and none FAILED; 65 a job file is bad; 75 another
+Exit codes: 0 done; 1 failed; 2 usage; 3 run --until-done ended with jobs that FAILED \
+meanwhile; 4 it ended with PARKED jobs and none FAILED; 65 a job file is bad; 75 another \
 daemon has this database; 78 the configuration is bad.";
 
 /// What to do.

@@ -9,9 +9,9 @@ mod enqueue;
 mod faults;
 mod generated;
 mod operate;
-mod place;
+pub mod place;
 mod plan;
 mod read;
 mod surroundings;
 #[cfg(target_os = "linux")]
-mod terminal;
+pub mod terminal;

@@ -9,5 +9,5 @@ mod exposition;
 mod health;
 mod page;
 mod rules;
-mod site;
+pub mod site;
 mod speed;

@@ -20,3 +20,4 @@ mod process;
 mod readme;
 mod schema;
 mod systemd;
+mod texts;

@@ -312,12 +312,11 @@ impl Answer {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// Each row as databases hold it: this is read by SQL, and by every later version.
-    #[test]
-    fn what_is_stored_is_read_as_it_was_written() {
+    /// Each variant, and as databases hold it: this is read by SQL, and by every later version.
+    pub(crate) fn stored() -> Vec<(JobEvent, &'static str, Value)> {
         let id = || ParserId("p1".to_owned());
         let answer = || Answer {
             http_status: Some(503),
@@ -333,7 +332,7 @@ mod tests {
         let stood = json!({"by": "operator", "from": "FAILED", "park_reason": null,
             "error_kind": "not_found", "parser_id": "p1"});
         let busy = json!({"http_status": 503, "message": "busy"});
-        let table = [
+        vec![
             (JobEvent::Queued {}, "queued", json!({})),
             (
                 JobEvent::Creating {
@@ -461,8 +460,12 @@ mod tests {
                 "failed",
                 json!({"error_kind": "server_error", "http_status": 503, "message": "busy"}),
             ),
-        ];
-        for (event, name, detail) in table {
+        ]
+    }
+
+    #[test]
+    fn what_is_stored_is_read_as_it_was_written() {
+        for (event, name, detail) in stored() {
             assert_eq!(event.to_columns(), (name, detail.clone()));
             let detail = serde_json::value::to_raw_value(&detail).unwrap();
             assert_eq!(JobEvent::from_columns(name, &detail), Some(event));

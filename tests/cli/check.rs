@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use parserd::simulator::server::{Server, ServerHandle};
 use parserd::simulator::{FaultRule, Faults, Simulator, WorldConfig};
 
-use super::place::{KEY, Place, job_line, out_of_credits};
+use super::place::{KEY, Place};
 
 async fn simulator(rules: &[&str]) -> ServerHandle {
     let rules: Vec<FaultRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
@@ -130,34 +130,6 @@ async fn what_cannot_be_read_of_the_list_is_a_warning() {
     }
 }
 
-#[tokio::test]
-async fn with_nothing_listening_database_gates_budget_and_files_are_told_all_the_same() {
-    let place = Place::new();
-    place.jobs(vec![("a", out_of_credits("a"))]).await;
-    place.file("good.jsonl", &job_line("a"));
-    place.file("bad.jsonl", "{}\n");
-    place.file(
-        "my.toml",
-        &format!(
-            "[api]\nbase_url = 'http://127.0.0.1:1'\nkey = '{KEY}'\n\
-             [budget]\nmax_credits = 1\n[enqueue]\nfiles = ['*.jsonl', 'none/*.csv']\n"
-        ),
-    );
-    let ended = place.run(&["--config", "my.toml", "check"]).is(1).prints(&[
-        "ok   configuration: my.toml",
-        ", schema ",
-        "no daemon is running",
-        "warn budget: budget.max_credits is 1",
-        "ok   enqueue.files: good.jsonl, 1 job",
-        "FAIL enqueue.files: bad.jsonl: line 1:",
-        "warn enqueue.files: none/*.csv matches no file",
-        "FAIL service: http://127.0.0.1:1/ cannot be reached",
-        "nothing listens there",
-        "cure: correct host and port in api.base_url",
-    ]);
-    ended.says(&["2 faults, 2 warnings"]);
-}
-
 #[test]
 fn a_database_that_cannot_be_made_or_read_is_a_fault() {
     let place = Place::new();
@@ -182,7 +154,7 @@ fn a_database_that_cannot_be_made_or_read_is_a_fault() {
 }
 
 #[test]
-fn a_bad_configuration_is_78_with_the_key_s_full_name_and_the_cure() {
+fn a_bad_configuration_is_78_with_the_key_s_full_name() {
     let place = Place::new();
     place.file("loose.key", KEY);
     #[cfg(unix)]
@@ -191,44 +163,24 @@ fn a_bad_configuration_is_78_with_the_key_s_full_name_and_the_cure() {
         let mode = std::fs::Permissions::from_mode(0o644);
         std::fs::set_permissions(place.path("loose.key"), mode).unwrap();
     }
-    for (text, parts) in [
-        (
-            "[poll]\nmax_intervall = '5s'",
-            &["poll.max_intervall", "poll.max_interval", "my.toml line 2"][..],
-        ),
-        (
-            "[poll]\nmax_interval = 5",
-            &[
-                "poll.max_interval",
-                "is a whole number",
-                "duration in quotes",
-            ],
-        ),
-        (
-            "[poll]\ntimeout = 'soon'",
-            &["poll.timeout", "not a valid duration", "250ms, 5s"],
-        ),
-        (
-            "[api]\nbase_url = 'http://example.com'",
-            &["api.base_url", "https"],
-        ),
-        (
-            "[api]\nkey_file = 'loose.key'",
-            &["api.key_file", "0644", "chmod 600"],
-        ),
-        ("[api", &["my.toml line 1"]),
+    for (text, key) in [
+        ("[poll]\nmax_intervall = '5s'", "poll.max_intervall"),
+        ("[poll]\nmax_interval = 5", "poll.max_interval"),
+        ("[poll]\ntimeout = 'soon'", "poll.timeout"),
+        ("[api]\nbase_url = 'http://example.com'", "api.base_url"),
+        ("[api]\nkey_file = 'loose.key'", "api.key_file"),
+        ("[api", "my.toml line 1"),
     ] {
         place.file("my.toml", text);
         for command in ["status", "jobs", "retry"] {
             let args = ["--config", "my.toml", command, "1"];
             let args = &args[..if command == "retry" { 4 } else { 3 }];
-            place.run(args).is(78).says(&["error: "]).says(parts);
+            place.run(args).is(78).says(&["error: ", key]);
         }
         place
             .run(&["--config", "my.toml", "check"])
             .is(78)
-            .prints(&["FAIL configuration"])
-            .prints(parts);
+            .prints(&["FAIL configuration", key]);
     }
 }
 

