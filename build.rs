@@ -21,9 +21,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// A constant's value: the version, the description and the statements of each file, as in
 /// `0003_identity.sql`.
-fn list(folder: &Path) -> Result<String, Box<dyn Error>> {
+fn list(directory: &Path) -> Result<String, Box<dyn Error>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "sql") {
             files.push(path);

@@ -292,7 +292,7 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
 fn database(r: &mut Reader, sources: &Sources) -> Option<Database> {
     let state = sources.variable(layers::STATE_DIRECTORY);
     // systemd joins several by colons; the first is the unit's own.
-    let state = state.and_then(|folders| folders.split(':').next());
+    let state = state.and_then(|directories| directories.split(':').next());
     let base = state.map_or_else(|| sources.working_dir.clone(), PathBuf::from);
     r.parsed("database.url", |text| {
         let url = text.to_owned();

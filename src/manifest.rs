@@ -30,7 +30,7 @@ use alike::Lookalikes;
 pub(crate) use alike::alike_in_database;
 pub use file::{JobFile, JobFileError};
 pub use json::json_lines;
-pub use names::{NameCheck, Names};
+pub use names::{NameCheck, SeenNames};
 pub use open::Kinds;
 pub use tally::Tally;
 
@@ -311,7 +311,7 @@ fn each<E>(
 }
 
 fn admitted(entries: Vec<Entry>) -> (Manifest, Vec<BadJob>) {
-    let (mut names, mut seen) = (Names::default(), Lookalikes::default());
+    let (mut names, mut seen) = (SeenNames::default(), Lookalikes::default());
     let mut manifest = Manifest::default();
     let mut bad = Vec::new();
     for entry in entries {

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub use faults::{FaultRule, Faults};
 pub use generation::MEDIAN_GENERATION_MS;
-pub use http::{Answer, Delivery, Endpoint, Reply, Request};
+pub use http::{Delivery, Endpoint, HttpAnswer, HttpRequest, Reply};
 pub use world::{Inserted, ParserView, Status, World, WorldConfig};
 
 use crate::core::job::UnixMs;
@@ -57,7 +57,7 @@ impl Simulator {
     }
 
     /// Does what a request asks for at this moment, faults included.
-    pub fn respond(&mut self, now_ms: UnixMs, request: &Request) -> Reply {
+    pub fn respond(&mut self, now_ms: UnixMs, request: &HttpRequest) -> Reply {
         let endpoint = request.endpoint();
         let name = self.world.name_in(now_ms, request);
         let reply = self.reply(now_ms, request, name.as_deref());
@@ -67,14 +67,14 @@ impl Simulator {
             path: request.path.clone(),
             name,
             status: match &reply {
-                Reply::Answer { answer, .. } => Some(answer.status),
+                Reply::HttpAnswer { answer, .. } => Some(answer.status),
                 Reply::Lost { .. } => None,
             },
         });
         reply
     }
 
-    fn reply(&mut self, now_ms: UnixMs, request: &Request, name: Option<&str>) -> Reply {
+    fn reply(&mut self, now_ms: UnixMs, request: &HttpRequest, name: Option<&str>) -> Reply {
         let mut effect = self.faults.inject(now_ms, request.endpoint(), name);
         let delay_ms = effect.delay_ms.unwrap_or(0);
         let delivery = effect.delivery.unwrap_or(Delivery::Whole);
@@ -104,16 +104,21 @@ impl Simulator {
             Some(fault) => fault.answer(now_ms),
             None => answer,
         }
-        .unwrap_or_else(|| Answer::empty(200));
+        .unwrap_or_else(|| HttpAnswer::empty(200));
         effect.edits.iter().for_each(|edit| edit.apply(&mut answer));
-        Reply::Answer {
+        Reply::HttpAnswer {
             answer,
             delivery,
             delay_ms,
         }
     }
 
-    fn carry_out(&mut self, now_ms: UnixMs, request: &Request, effect: &faults::Effect) -> Answer {
+    fn carry_out(
+        &mut self,
+        now_ms: UnixMs,
+        request: &HttpRequest,
+        effect: &faults::Effect,
+    ) -> HttpAnswer {
         let overrides = effect.overrides();
         match effect.altered_body(&request.body) {
             None => self.world.handle_with(now_ms, request, &overrides),

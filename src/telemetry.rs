@@ -50,7 +50,7 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
     // The journal has times of its own.
     let is_journal = writes_to_journal();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(Lines { is_journal })
+        .with_writer(LogLines { is_journal })
         .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
         .with_target(false);
     let lines = match log.format {
@@ -116,11 +116,11 @@ const fn stderr_place() -> Option<(u64, u64)> {
 }
 
 /// Standard error.
-struct Lines {
+struct LogLines {
     is_journal: bool,
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for LogLines {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {

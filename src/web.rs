@@ -48,7 +48,7 @@ use crate::{
     core::job::UnixMs,
     core::lifecycle::Policy,
     engine::daemon::Daemon,
-    engine::metrics::{Measured, Metrics, Refusal},
+    engine::metrics::{Measured, Metrics, PageRefusal},
     engine::worker::Stop,
     store::Store,
     wiring,
@@ -221,7 +221,7 @@ async fn metrics(State(vitals): State<Shared>) -> Response {
 
 /// Unencrypted, the page is nothing for a network.
 async fn other_machine(State(vitals): State<Shared>) -> (StatusCode, &'static str) {
-    vitals.metrics.refused(Refusal::OtherMachine);
+    vitals.metrics.refused(PageRefusal::OtherMachine);
     (
         StatusCode::FORBIDDEN,
         "the page is for this machine only: come through a tunnel, such as ssh -L\n",

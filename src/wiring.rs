@@ -250,7 +250,7 @@ pub async fn trust(store: &mut Store, now: UnixMs) -> Result<(), StoreError> {
 
 /// What is new about the service since the last time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Changes {
+pub struct AccountChanges {
     /// The key: the gates were opened in the database.
     pub key: bool,
     /// The key or the address: parsers known from before may be another account's.
@@ -267,7 +267,7 @@ pub async fn take_in_service(
     base_url: &Url,
     key: &SecretString,
     now: UnixMs,
-) -> Result<Changes, StoreError> {
+) -> Result<AccountChanges, StoreError> {
     let last = store.meta(FINGERPRINT).await?;
     let salt = last
         .as_deref()
@@ -302,7 +302,7 @@ pub async fn take_in_service(
     if is_new_key {
         store.set_meta(FINGERPRINT, fingerprint).await?;
     }
-    Ok(Changes {
+    Ok(AccountChanges {
         key: is_changed,
         account,
     })

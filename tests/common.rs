@@ -51,7 +51,7 @@ pub const FAST: &[(&str, &str)] = &[
 pub const SCALE: f64 = 0.0005;
 
 pub struct Harness {
-    pub folder: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     pub server: ServerHandle,
     pub settings: BTreeMap<String, String>,
 }
@@ -79,7 +79,7 @@ impl Harness {
         settings.insert("api.base_url".to_owned(), server.base_url());
         settings.insert("api.key".to_owned(), "demo-key".to_owned());
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            directory: tempfile::tempdir().unwrap(),
             server,
             settings,
         }
@@ -91,7 +91,7 @@ impl Harness {
 
     pub fn settings(&self) -> Settings {
         let sources = Sources {
-            working_dir: self.folder.path().to_owned(),
+            working_dir: self.directory.path().to_owned(),
             overrides: self.settings.clone().into_iter().collect(),
             ..Sources::default()
         };

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Runs until done; what was logged.
 async fn logged(harness: &Harness, to_journal: bool) -> String {
-    let path: PathBuf = harness.folder.path().join("log");
+    let path: PathBuf = harness.directory.path().join("log");
     let file = File::create(&path).unwrap();
     let mut command = parserd(harness, &["run", "--until-done"]);
     command.env_remove("JOURNAL_STREAM");

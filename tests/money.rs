@@ -128,7 +128,7 @@ async fn a_backup_put_back_finds_what_was_made_since_and_pays_nothing_twice() {
         .await;
     running.stopped().await;
     let now = "UPDATE jobs SET run_at = NULL WHERE id > 3";
-    let copy = harness.folder.path().join("copy.db");
+    let copy = harness.directory.path().join("copy.db");
     parserd::store::backup(&harness.database(), &copy, std::future::pending())
         .await
         .unwrap();

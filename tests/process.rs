@@ -217,11 +217,11 @@ async fn until_done_counts_the_failures_of_its_own_run_only() {
 #[tokio::test]
 async fn job_files_are_loaded_at_start_and_on_hup() {
     let mut harness = Harness::new(&[]).await;
-    let folder = harness.folder.path().join("jobs");
-    std::fs::create_dir(&folder).unwrap();
+    let directory = harness.directory.path().join("jobs");
+    std::fs::create_dir(&directory).unwrap();
     let file = |name: &str| {
         let job = format!("[[jobs]]\nname = \"{name}\"\nurls = [\"https://{name}.example/\"]\n");
-        std::fs::write(folder.join(format!("{name}.toml")), job).unwrap();
+        std::fs::write(directory.join(format!("{name}.toml")), job).unwrap();
     };
     file("first");
     harness.set("enqueue.files", "jobs/*.toml");
@@ -231,7 +231,7 @@ async fn job_files_are_loaded_at_start_and_on_hup() {
         .await;
     harness.await_states(&[(JobState::Finished, 1)]).await;
     file("second");
-    std::fs::write(folder.join("bad.toml"), "[[jobs]]\nname = \"bad\"\n").unwrap();
+    std::fs::write(directory.join("bad.toml"), "[[jobs]]\nname = \"bad\"\n").unwrap();
     program.signal(Signal::HUP);
     harness.await_states(&[(JobState::Finished, 2)]).await;
     program.signal(Signal::TERM);
@@ -329,7 +329,7 @@ async fn the_key_is_in_no_output_and_in_no_file() {
     said.extend_from_slice(&output.stderr);
     assert!(said.len() > 10_000, "TRACE said next to nothing");
     assert_without_key(&said, "the output");
-    for entry in std::fs::read_dir(harness.folder.path()).unwrap() {
+    for entry in std::fs::read_dir(harness.directory.path()).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
         assert_without_key(&bytes, &path.display().to_string());
@@ -360,7 +360,7 @@ fn address_of(program: &Program) -> String {
 async fn what_others_bring_about_is_one_log_line_a_minute_with_its_count() {
     let _installed_before = rustls::crypto::ring::default_provider().install_default();
     let mut harness = Harness::new(&["create generation=1h"]).await;
-    let token = harness.folder.path().join("token");
+    let token = harness.directory.path().join("token");
     std::fs::write(&token, "a-token-for-tests-only").unwrap();
     std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
     harness.set("http.listen", "127.0.0.1:0");
@@ -464,15 +464,15 @@ fn job_lines(names: impl Iterator<Item = String>) -> String {
 #[tokio::test]
 async fn a_fifo_among_the_job_files_is_told_and_holds_up_neither_start_nor_hup_nor_term() {
     let mut harness = Harness::new(&[]).await;
-    let folder = harness.folder.path().join("jobs");
-    std::fs::create_dir(&folder).unwrap();
+    let directory = harness.directory.path().join("jobs");
+    std::fs::create_dir(&directory).unwrap();
     let fifo = |name: &str| {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
-        mknodat(CWD, folder.join(name), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        mknodat(CWD, directory.join(name), FileType::Fifo, Mode::RWXU, 0).unwrap();
     };
     let file = |name: &str| {
         let text = job_lines(std::iter::once(name.to_owned()));
-        std::fs::write(folder.join(format!("{name}.jsonl")), text).unwrap();
+        std::fs::write(directory.join(format!("{name}.jsonl")), text).unwrap();
     };
     fifo("a.jsonl");
     file("b");
@@ -505,11 +505,11 @@ async fn a_fifo_among_the_job_files_is_told_and_holds_up_neither_start_nor_hup_n
 async fn job_files_are_loaded_beside_the_work_and_term_does_not_wait_for_the_last_one() {
     const FILES: usize = 20_000;
     let mut harness = Harness::new(&["create generation=1h"]).await;
-    let folder = harness.folder.path().join("jobs");
-    std::fs::create_dir(&folder).unwrap();
+    let directory = harness.directory.path().join("jobs");
+    std::fs::create_dir(&directory).unwrap();
     for n in 0..FILES {
         let text = job_lines(std::iter::once(format!("j{n}")));
-        std::fs::write(folder.join(format!("{n:06}.jsonl")), text).unwrap();
+        std::fs::write(directory.join(format!("{n:06}.jsonl")), text).unwrap();
     }
     harness.set("enqueue.files", "jobs/*.jsonl");
     let program = Program::start(parserd(&harness, &["run"]));
@@ -538,9 +538,9 @@ async fn job_files_are_loaded_beside_the_work_and_term_does_not_wait_for_the_las
 async fn term_ends_the_adding_of_a_long_file_and_nothing_of_it_is_there() {
     const JOBS: usize = 300_000;
     let mut harness = Harness::new(&[]).await;
-    let folder = harness.folder.path();
+    let directory = harness.directory.path();
     std::fs::write(
-        folder.join("long.jsonl"),
+        directory.join("long.jsonl"),
         job_lines((0..JOBS).map(|n| format!("j{n}"))),
     )
     .unwrap();
@@ -565,7 +565,7 @@ async fn a_thousand_hups_load_once_more_and_fill_no_log() {
     let mut harness = Harness::new(&[]).await;
     let file = |jobs: usize| {
         let text = job_lines((0..jobs).map(|n| format!("j{n}")));
-        std::fs::write(harness.folder.path().join("jobs.jsonl"), text).unwrap();
+        std::fs::write(harness.directory.path().join("jobs.jsonl"), text).unwrap();
     };
     file(1);
     let database = harness.database();

@@ -1,15 +1,15 @@
 //! README.md and the pages of docs/ are true: their commands run, and their tables say what
 //! the code says.
 //!
-//! Every block marked `sh` or `sql` is run, each in a temporary folder of its own, unless
+//! Every block marked `sh` or `sql` is run, each in a temporary directory of its own, unless
 //! it is one of `.ci/run`'s. A comment before a block says how:
 //!
 //! - `<!-- test: ci -->`: each line stands in `.ci/run`, which runs it
-//! - `<!-- test: staged -->`: the folder has a `parserd.db` with a job of each kind
+//! - `<!-- test: staged -->`: the directory has a `parserd.db` with a job of each kind
 //! - `<!-- test: root -->`: `sudo` puts what it is told to put on the machine below a
-//!   folder, and the commands of apt and systemd are only looked at (`tests/package/run`
+//!   directory, and the commands of apt and systemd are only looked at (`tests/package/run`
 //!   installs the package for real)
-//! - `<!-- test: file NAME -->`: no command, but a file that every folder has, whatever page
+//! - `<!-- test: file NAME -->`: no command, but a file that every directory has, whatever page
 //!   its block is on
 //! - `needs PROGRAM`, after another word: left out, and said so, where there is none
 
@@ -328,9 +328,9 @@ fn what_the_tests_do_not_run_ci_runs() {
     }
 }
 
-/// A folder as a user has it who has just built parserd.
+/// A directory as a user has it who has just built parserd.
 struct Stage {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     harness: Harness,
 }
 
@@ -341,11 +341,11 @@ impl Stage {
             ..WorldConfig::default()
         };
         let stage = Self {
-            folder: tempfile::tempdir().unwrap(),
+            directory: tempfile::tempdir().unwrap(),
             harness: Harness::with(world, &[]).await,
         };
-        for folder in ["config", "systemd"] {
-            symlink(root().join(folder), stage.path(folder)).unwrap();
+        for directory in ["config", "systemd"] {
+            symlink(root().join(directory), stage.path(directory)).unwrap();
         }
         fs::create_dir_all(stage.path("target/release")).unwrap();
         let program = env!("CARGO_BIN_EXE_parserd");
@@ -367,7 +367,7 @@ impl Stage {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     fn database(&self) -> PathBuf {
@@ -377,8 +377,8 @@ impl Stage {
     /// A `sudo` that asks for no password and spoils no machine.
     fn put_sudo(&self) {
         let shared = self.path("root/usr/share");
-        for folder in [&shared, &self.path("root/var/lib/parserd")] {
-            fs::create_dir_all(folder).unwrap();
+        for directory in [&shared, &self.path("root/var/lib/parserd")] {
+            fs::create_dir_all(directory).unwrap();
         }
         symlink(root().join("systemd/egress"), shared.join("parserd")).unwrap();
         let bin = self.path("bin");
@@ -397,10 +397,10 @@ impl Stage {
         let mut command = Command::new("sh");
         command
             .args(["-e", "-c", &script])
-            .current_dir(self.folder.path())
+            .current_dir(self.directory.path())
             .env_clear()
             .env("PATH", self.search_path())
-            .env("HOME", self.folder.path())
+            .env("HOME", self.directory.path())
             .env("ROOT", self.path("root"))
             // Not this machine's own.
             .env("PARSERD_CONFIG", self.path("config/parserd.toml"))
@@ -633,7 +633,7 @@ async fn every_sql_recipe_runs_in_sqlite3() {
         let stage = Stage::new(recipe).await;
         let output = Command::new("sqlite3")
             .args(["-batch", "-bail", "parserd.db", &recipe.body])
-            .current_dir(stage.folder.path())
+            .current_dir(stage.directory.path())
             .output()
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -656,10 +656,10 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn every_link_within_the_repository_leads_somewhere() {
     for page in pages().into_iter().chain(pages_for_contributors()) {
-        let folder = Path::new(&page.path).parent().unwrap();
+        let directory = Path::new(&page.path).parent().unwrap();
         let is_of_the_book = page.path.starts_with("docs/");
         for target in links(&page.text) {
-            let (path, target_path) = (&page.path, root().join(folder).join(target));
+            let (path, target_path) = (&page.path, root().join(directory).join(target));
             assert!(target_path.exists(), "{path}: {target}");
             // The built book holds nothing else.
             assert!(!is_of_the_book || !target.contains('/'), "{path}: {target}");
@@ -690,9 +690,9 @@ fn the_readme_is_short_and_leads_to_every_page_and_so_does_the_book() {
     }
 }
 
-/// Every file of a folder and those below it.
-fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
+/// Every file of a directory and those below it.
+fn files_below(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files_below(&path, files);
@@ -722,7 +722,7 @@ fn what_messages_call_a_part_of_the_readme_is_named_there() {
 }
 
 /// Whether a span of code is meant to be a path of the repository: it begins with one of the
-/// folders at its root, and has no placeholder.
+/// directories at its root, and has no placeholder.
 fn is_path(span: &str) -> bool {
     const ROOTS: &[&str] = &[
         ".cargo/",
@@ -773,8 +773,8 @@ fn every_path_in_the_text_is_there() {
             is_text ^= line.starts_with("```");
             let spans = line.split('`').skip(1).step_by(2);
             for span in spans.filter(|_| is_text) {
-                let below = |folder: &str| {
-                    let path = root().join(folder).join(span);
+                let below = |directory: &str| {
+                    let path = root().join(directory).join(span);
                     // `core/spec` is a module as `tests/crash` is a program.
                     path.exists() || path.with_extension("rs").exists()
                 };

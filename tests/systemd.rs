@@ -31,7 +31,7 @@ struct Systemd {
 
 impl Systemd {
     fn listen(harness: &Harness) -> Self {
-        let address = harness.folder.path().join("notify");
+        let address = harness.directory.path().join("notify");
         let socket = UnixDatagram::bind(&address).unwrap();
         let (send, arrived) = mpsc::channel();
         // It always reads: what does not fit is given up.
@@ -117,10 +117,10 @@ fn count(messages: &[Vec<String>], line: &str) -> usize {
 async fn ready_reload_and_stop_are_told_in_their_order() {
     let mut harness = Harness::new(&["create generation=1h"]).await;
     harness.set("enqueue.files", "jobs/*.toml");
-    let folder = harness.folder.path().join("jobs");
-    std::fs::create_dir(&folder).unwrap();
+    let directory = harness.directory.path().join("jobs");
+    std::fs::create_dir(&directory).unwrap();
     let job = "[[jobs]]\nname = \"first\"\nurls = [\"https://first.example/\"]\n";
-    std::fs::write(folder.join("first.toml"), job).unwrap();
+    std::fs::write(directory.join("first.toml"), job).unwrap();
     let mut systemd = Systemd::listen(&harness);
     let program = Program::start(systemd.run(&harness, &["run"]));
 
@@ -130,7 +130,7 @@ async fn ready_reload_and_stop_are_told_in_their_order() {
     systemd.await_status("1 generating");
 
     let more = job.replace("first", "second");
-    std::fs::write(folder.join("second.toml"), more).unwrap();
+    std::fs::write(directory.join("second.toml"), more).unwrap();
     program.signal(Signal::HUP);
     let reloading = systemd.await_message("RELOADING=1", |message| {
         message.contains(&"RELOADING=1".to_owned())
@@ -277,7 +277,7 @@ async fn a_start_that_fails_was_never_ready() {
 async fn a_notify_socket_that_nobody_reads_holds_up_neither_the_work_nor_the_stop() {
     let harness = Harness::new(&[]).await;
     harness.enqueue(1).await;
-    let address = harness.folder.path().join("notify");
+    let address = harness.directory.path().join("notify");
     let unread = UnixDatagram::bind(&address).unwrap();
     let filling = UnixDatagram::unbound().unwrap();
     filling.set_nonblocking(true).unwrap();

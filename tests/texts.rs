@@ -53,7 +53,7 @@ fn assert_text(name: &str, text: &str) {
 
 /// A command as one types it, what it prints and how it ends.
 fn typed(mut command: Command) -> String {
-    let folder = command.get_current_dir().unwrap().to_owned();
+    let directory = command.get_current_dir().unwrap().to_owned();
     let mut text = "$ parserd".to_owned();
     for arg in command.get_args() {
         text.push_str(&format!(" {}", arg.to_str().unwrap()));
@@ -67,17 +67,17 @@ fn typed(mut command: Command) -> String {
     }
     let code = output.status.code().unwrap();
     text.push_str(&format!("\n[exit code {code}]\n\n"));
-    without(&text, &folder)
+    without(&text, &directory)
 }
 
-/// The text without the folder's path.
-fn without(text: &str, folder: &Path) -> String {
-    let canonical = folder.canonicalize().unwrap();
+/// The text without the directory's path.
+fn without(text: &str, directory: &Path) -> String {
+    let canonical = directory.canonicalize().unwrap();
     let text = text.replace(canonical.to_str().unwrap(), "FOLDER");
-    text.replace(folder.to_str().unwrap(), "FOLDER")
+    text.replace(directory.to_str().unwrap(), "FOLDER")
 }
 
-/// Commands in a folder, one after the other.
+/// Commands in a directory, one after the other.
 fn session(place: &Place, commands: &[&[&str]]) -> String {
     let commands = commands.iter().map(|args| typed(place.command(args)));
     commands.collect()

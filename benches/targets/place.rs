@@ -1,4 +1,4 @@
-//! A folder with a database, a simulator in this process, and parserd as another one.
+//! A directory with a database, a simulator in this process, and parserd as another one.
 
 use std::{
     io::Write as _,
@@ -22,21 +22,21 @@ const PARSERD: &str = env!("CARGO_BIN_EXE_parserd");
 
 /// Where a benchmark takes place: on disk, since the disk's syncs are what counts.
 pub struct Place {
-    folder: TempDir,
+    directory: TempDir,
     /// Keys set on the command line.
     settings: Vec<String>,
 }
 
 impl Place {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("p.db");
         Self {
             settings: vec![
                 format!("database.url=sqlite://{}", database.display()),
                 "log.level=warn".to_owned(),
             ],
-            folder,
+            directory,
         }
     }
 
@@ -45,7 +45,7 @@ impl Place {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub fn database(&self) -> PathBuf {
@@ -64,7 +64,7 @@ impl Place {
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
-        command.args(args).current_dir(self.folder.path());
+        command.args(args).current_dir(self.directory.path());
         command.env("PARSERD__API__KEY", "demo-key");
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command

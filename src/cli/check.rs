@@ -17,7 +17,7 @@ use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
 use crate::manifest::{Kinds, Tally, source_name};
 use crate::present::format::{count, grouped, lasting, relative};
 use crate::store::{
-    Gates as _, Role, Store, StoreError, check_access, folder_of, has_content, has_daemon,
+    Gates as _, Role, Store, StoreError, check_access, directory_of, has_content, has_daemon,
     resolved,
     schema::{self, Fault},
 };
@@ -151,7 +151,7 @@ impl Checker {
         // Where a link leads to, the file would be made.
         let target = resolved(path);
         if !has_content(&target) {
-            match writable(folder_of(&target)) {
+            match writable(directory_of(&target)) {
                 Ok(()) => self.ok(
                     NAME,
                     format!("{shown} does not exist yet, and can be created"),
@@ -197,14 +197,14 @@ impl Checker {
         if !mended.is_empty() {
             self.fail(
                 NAME,
-                schema::told(&mended),
+                schema::fault_list(&mended),
                 "restart parserd: it creates these again at start",
             )?;
         }
         if !lost.is_empty() {
             self.fail(
                 NAME,
-                schema::told(&lost),
+                schema::fault_list(&lost),
                 "put a backup in its place (README, Backup and restore)",
             )?;
         }
@@ -361,9 +361,9 @@ fn apart(error: &StoreError) -> (String, &'static str) {
     (detail.trim_end_matches([';', ' ']).to_owned(), cure)
 }
 
-/// Whether a file can be made in `folder`, by making one that goes at once.
-fn writable(folder: &Path) -> std::io::Result<()> {
-    let probe = folder.join(format!(".parserd-check-{}", std::process::id()));
+/// Whether a file can be made in `directory`, by making one that goes at once.
+fn writable(directory: &Path) -> std::io::Result<()> {
+    let probe = directory.join(format!(".parserd-check-{}", std::process::id()));
     std::fs::File::create_new(&probe)?;
     std::fs::remove_file(&probe)
 }

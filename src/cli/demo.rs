@@ -40,7 +40,7 @@ use script::{End, FAULTS};
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// Keeps the database in this folder, to look at with the other commands
+    /// Keeps the database in this directory, to look at with the other commands
     #[arg(long, value_name = "FOLDER")]
     pub keep: Option<PathBuf>,
 }
@@ -83,11 +83,11 @@ const SETTINGS: &[(&str, &str)] = &[
 /// Runs the sample jobs from QUEUED to their ends, and shows how.
 pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
     let temporary;
-    let folder = match &args.keep {
-        Some(folder) => {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot create {}", folder.display()))?;
-            folder.clone()
+    let directory = match &args.keep {
+        Some(directory) => {
+            std::fs::create_dir_all(directory)
+                .with_context(|| format!("cannot create {}", directory.display()))?;
+            directory.clone()
         }
         None => {
             temporary = tempfile::tempdir().context("cannot create a temporary directory")?;
@@ -95,7 +95,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
         }
     };
     let server = simulator().await?;
-    let settings = settings(&server, &folder)?;
+    let settings = settings(&server, &directory)?;
     let store = Store::open(settings.database_path(), Role::Daemon).await?;
     let manifest = manifest::parse("jobs.example.toml", Format::Toml, JOBS.as_bytes())?;
     let jobs = JobFile::of(manifest).context("cannot keep the sample jobs")?;
@@ -169,15 +169,15 @@ async fn simulator() -> anyhow::Result<ServerHandle> {
 }
 
 /// Nothing of the user's counts here: no file, no environment.
-fn settings(server: &ServerHandle, folder: &std::path::Path) -> anyhow::Result<Settings> {
+fn settings(server: &ServerHandle, directory: &std::path::Path) -> anyhow::Result<Settings> {
     let mut overrides: Vec<_> = SETTINGS
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
     overrides.push(("api.base_url".to_owned(), server.base_url()));
-    let working_dir = folder
+    let working_dir = directory
         .canonicalize()
-        .with_context(|| format!("cannot find {}", folder.display()))?;
+        .with_context(|| format!("cannot find {}", directory.display()))?;
     Ok(Settings::load(&Sources {
         overrides,
         working_dir,
@@ -317,8 +317,8 @@ async fn result(
         grouped(spent)
     ))?;
     out.line("\nNext:")?;
-    if let Some(folder) = kept {
-        let database = folder.join("parserd.db");
+    if let Some(directory) = kept {
+        let database = directory.join("parserd.db");
         out.line(&format!(
             "  parserd --set database.url=sqlite://{} show quotes-js-delayed-no-render",
             database.display()

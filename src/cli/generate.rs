@@ -9,18 +9,18 @@ use clap_complete::Shell;
 
 use super::{Cli, Exit};
 
-/// Writes man pages (man/) and completions (completions/) below a folder.
+/// Writes man pages (man/) and completions (completions/) below a directory.
 #[derive(Debug, clap::Args)]
 pub struct GenerateArgs {
-    /// The folder; it is made if it is not there
-    folder: PathBuf,
+    /// The directory; it is made if it is not there
+    directory: PathBuf,
 }
 
 pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<Exit> {
-    let man = made(&args.folder, "man")?;
+    let man = made(&args.directory, "man")?;
     clap_mangen::generate_to(Cli::command(), &man)
         .with_context(|| format!("cannot write man pages to {}", man.display()))?;
-    let completions = made(&args.folder, "completions")?;
+    let completions = made(&args.directory, "completions")?;
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
         clap_complete::generate_to(shell, &mut Cli::command(), "parserd", &completions)
             .with_context(|| format!("cannot write completions to {}", completions.display()))?;
@@ -28,8 +28,8 @@ pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn made(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let path = folder.join(name);
+fn made(directory: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let path = directory.join(name);
     std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
     Ok(path)
 }

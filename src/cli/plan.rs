@@ -22,7 +22,7 @@ use crate::core::oddities::{ListReport, Oddity};
 use crate::core::outcome::{AccountOutcome, ListOutcome, Refusal};
 use crate::core::spec::JobSpec;
 use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
-use crate::engine::plan::{Fit, Planner, Prospect, Verdict, fit};
+use crate::engine::plan::{Fit, Forecast, Planner, Verdict, fit};
 use crate::manifest::{Format, Kinds, Located, Tally, source_name};
 use crate::store::{Gates as _, Role, Store};
 use crate::wiring;
@@ -59,7 +59,7 @@ struct PlanReport {
     creates: Fits,
     /// What holds every create for now.
     gates: Vec<BlockingGate>,
-    service: Answered,
+    service: PlanFacts,
     /// What is odd about the account and its list.
     findings: Vec<Oddity>,
     #[serde(skip)]
@@ -121,7 +121,7 @@ struct Fits {
 
 /// What was asked of the service.
 #[derive(Debug, Default, Serialize)]
-struct Answered {
+struct PlanFacts {
     /// How many parsers the account holds; null where there is no list.
     parsers: Option<usize>,
     /// Why there is no list.
@@ -206,12 +206,12 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
 
 /// Asks the service for the list and for the credits left: what there is of them, and a
 /// word on what there is not.
-async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answered) {
+async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, PlanFacts) {
     let asked_at = Clock::system().now();
     let without = |why: String| {
-        let answered = Answered {
+        let answered = PlanFacts {
             no_list: Some(why),
-            ..Answered::default()
+            ..PlanFacts::default()
         };
         (None, Listing::new(Vec::new(), asked_at), None, answered)
     };
@@ -229,11 +229,11 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
     };
     let why = match list {
         ListOutcome::Listed(parsers, flaws) => {
-            let answered = Answered {
+            let answered = PlanFacts {
                 parsers: Some(parsers.len()),
                 list: Some(ListReport::of(parsers.len(), &flaws)),
                 no_account,
-                ..Answered::default()
+                ..PlanFacts::default()
             };
             return (
                 Some(client),
@@ -248,7 +248,7 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Answ
         ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => words.to_string(),
     };
     let (service, listing, _, answered) = without(why);
-    let answered = Answered {
+    let answered = PlanFacts {
         no_account,
         ..answered
     };
@@ -302,7 +302,7 @@ impl Planning<'_> {
         for Located { line, value } in jobs {
             let mut planned = match there.remove(&value.name) {
                 Some((id, state)) => {
-                    let prospect = Prospect::plain(Verdict::AlreadyThere, None);
+                    let prospect = Forecast::plain(Verdict::AlreadyThere, None);
                     let mut planned = PlanLine::of(value.name, prospect);
                     (planned.id, planned.state) = (Some(id), Some(state));
                     planned
@@ -348,7 +348,7 @@ impl Planning<'_> {
 }
 
 impl PlanLine {
-    fn of(name: String, prospect: Prospect) -> Self {
+    fn of(name: String, prospect: Forecast) -> Self {
         Self {
             name,
             id: None,
@@ -370,7 +370,7 @@ fn creates(jobs: &[PlanLine]) -> usize {
 }
 
 impl PlanReport {
-    fn new(jobs: Vec<PlanLine>, bad: Vec<BadLine>, service: Answered, now: UnixMs) -> Self {
+    fn new(jobs: Vec<PlanLine>, bad: Vec<BadLine>, service: PlanFacts, now: UnixMs) -> Self {
         let mut totals: BTreeMap<_, _> = Verdict::ALL.iter().map(|one| (*one, 0)).collect();
         for job in &jobs {
             *totals.entry(job.verdict).or_default() += 1;

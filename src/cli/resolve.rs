@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{Job, JobId, JobState};
 use crate::core::text::escaped;
-use crate::engine::operator::{self, Asking, Settled, Word};
+use crate::engine::operator::{self, AskService, Settled, Word};
 use crate::store::{Role, Store, StoreError};
 use crate::wiring;
 use crate::{cli::output::print_message, present::format::quoted};
@@ -83,9 +83,9 @@ async fn settle(
     let policy = wiring::policy(settings);
     let service = wiring::hasty_client(settings);
     let asking = match &service {
-        _ if is_forced => Asking::Skipped,
-        Ok(service) => Asking::Service(service),
-        Err(why) => Asking::Unable(why.clone()),
+        _ if is_forced => AskService::Skipped,
+        Ok(service) => AskService::Service(service),
+        Err(why) => AskService::Unable(why.clone()),
     };
     let now = Clock::system().now();
     match operator::settle(store, &policy, id, word, asking, now).await? {

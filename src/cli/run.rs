@@ -30,7 +30,7 @@ use crate::{
 
 use self::{
     ending::RunEnd,
-    loading::{Asking, Loading},
+    loading::{Loading, ReloadRequest},
 };
 use super::{Exit, bar};
 #[cfg(unix)]
@@ -132,7 +132,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     );
     let mut beside = JoinSet::new();
     #[cfg(unix)]
-    beside.spawn(supervisor.clone().watch(supervisor::Vitals {
+    beside.spawn(supervisor.clone().watch(supervisor::SupervisorFacts {
         store: store.clone(),
         clock: clock.clone(),
         heartbeat: daemon.heartbeat(),
@@ -236,7 +236,7 @@ impl Signals {
         self.supervisor.stopping();
     }
 
-    async fn handle(mut self, asking: Asking) {
+    async fn handle(mut self, asking: ReloadRequest) {
         loop {
             tokio::select! {
                 Some(()) = self.terminate.recv() => self.ask_to_stop("TERM"),
@@ -276,7 +276,7 @@ impl Signals {
         let _unavailable = tokio::signal::ctrl_c().await;
     }
 
-    async fn handle(self, _asking: Asking) {
+    async fn handle(self, _asking: ReloadRequest) {
         while tokio::signal::ctrl_c().await.is_ok() {
             let next = match *self.stop.borrow() {
                 Stop::No => Stop::Drain,

@@ -48,13 +48,13 @@ struct StatusReport {
     /// Null where it is not known.
     daemon_running: Option<bool>,
     #[serde(flatten)]
-    known: Known,
+    known: StatusFacts,
     next: Next,
 }
 
 /// What makes a new block of `--watch` in a pipe worth its lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Known {
+struct StatusFacts {
     states: std::collections::BTreeMap<JobState, i64>,
     parked: Vec<Parked>,
     in_doubt: i64,
@@ -139,7 +139,7 @@ async fn watch(
 ) -> anyhow::Result<()> {
     let mut ended = std::pin::pin!(shutdown());
     let redraws = out.is_terminal() && !json;
-    let mut shown: Option<Known> = None;
+    let mut shown: Option<StatusFacts> = None;
     loop {
         let status = look(settings, store).await?;
         if redraws {
@@ -180,7 +180,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreE
             budget: room_at.filter(|_| is_parked),
             ..next(store, now).await?
         },
-        known: Known {
+        known: StatusFacts {
             parked: parked(&counts, &gates, &budget, now),
             in_doubt: counts.in_doubt,
             doubts: store.doubts(DOUBTS_SHOWN).await?,

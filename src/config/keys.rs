@@ -5,7 +5,7 @@ use crate::core::nearest::slips;
 
 /// What sort of value a key takes, and so how it is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum KeyKind {
     /// A text.
     Text,
     /// A text such as `250ms`, `5s`, `15m` or `24h`.
@@ -26,7 +26,7 @@ pub struct ConfigKey {
     /// Section and key, joined by a dot.
     pub name: &'static str,
     /// What sort of value it takes.
-    pub kind: Kind,
+    pub kind: KeyKind,
     /// The built-in default as text; None where there is none.
     pub default: Option<&'static str>,
     /// What it means, in one line.
@@ -38,9 +38,9 @@ impl ConfigKey {
     pub fn default_toml(&self) -> Option<String> {
         let default = self.default?;
         Some(match self.kind {
-            Kind::Text | Kind::Duration => format!("{default:?}"),
-            Kind::List => format!("[{default}]"),
-            Kind::Integer | Kind::Number | Kind::Bool => default.to_owned(),
+            KeyKind::Text | KeyKind::Duration => format!("{default:?}"),
+            KeyKind::List => format!("[{default}]"),
+            KeyKind::Integer | KeyKind::Number | KeyKind::Bool => default.to_owned(),
         })
     }
 
@@ -86,7 +86,7 @@ pub(super) fn nearest(found: &str) -> Option<&'static str> {
 
 const fn key(
     name: &'static str,
-    kind: Kind,
+    kind: KeyKind,
     default: Option<&'static str>,
     doc: &'static str,
 ) -> ConfigKey {
@@ -98,7 +98,7 @@ const fn key(
     }
 }
 
-use Kind::{Bool, Duration, Integer, List, Number, Text};
+use KeyKind::{Bool, Duration, Integer, List, Number, Text};
 
 /// Every key, in the order of the documentation.
 #[rustfmt::skip]

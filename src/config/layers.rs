@@ -7,7 +7,7 @@ use ::config::{Config, Environment, Map, Source, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
 use super::error::{BadValue, ConfigError};
-use super::keys::{self, KEYS, Kind};
+use super::keys::{self, KEYS, KeyKind};
 use crate::core::cure;
 use crate::core::lines::Lines;
 
@@ -352,15 +352,15 @@ impl FileLayer<'_> {
 /// repeats the value: it may be the API key.
 fn file_value(key: &keys::ConfigKey, value: &DeValue<'_>) -> Result<ValueKind, BadValue> {
     let fits = match (key.kind, value) {
-        (Kind::Text | Kind::Duration, DeValue::String(text)) => Some(text.as_ref().into()),
-        (Kind::Integer | Kind::Number, DeValue::Integer(number)) => {
+        (KeyKind::Text | KeyKind::Duration, DeValue::String(text)) => Some(text.as_ref().into()),
+        (KeyKind::Integer | KeyKind::Number, DeValue::Integer(number)) => {
             i64::from_str_radix(number.as_str(), number.radix())
                 .ok()
                 .map(|number| number.to_string().into())
         }
-        (Kind::Number, DeValue::Float(number)) => Some(number.as_str().into()),
-        (Kind::Bool, DeValue::Boolean(yes)) => Some(yes.to_string().into()),
-        (Kind::List, DeValue::Array(items)) => items
+        (KeyKind::Number, DeValue::Float(number)) => Some(number.as_str().into()),
+        (KeyKind::Bool, DeValue::Boolean(yes)) => Some(yes.to_string().into()),
+        (KeyKind::List, DeValue::Array(items)) => items
             .iter()
             .map(|item| item.get_ref().as_str().map(Value::from))
             .collect::<Option<Vec<_>>>()
@@ -378,8 +378,8 @@ fn file_value(key: &keys::ConfigKey, value: &DeValue<'_>) -> Result<ValueKind, B
             DeValue::Table(_) => "is a section",
         };
         let problem = match (key.kind, value) {
-            (Kind::Integer | Kind::Number, DeValue::Integer(_)) => "is too large a number",
-            (Kind::List, DeValue::Array(_)) => "contains something other than strings",
+            (KeyKind::Integer | KeyKind::Number, DeValue::Integer(_)) => "is too large a number",
+            (KeyKind::List, DeValue::Array(_)) => "contains something other than strings",
             _ => problem,
         };
         BadValue::new(problem, cure(key))
@@ -389,14 +389,14 @@ fn file_value(key: &keys::ConfigKey, value: &DeValue<'_>) -> Result<ValueKind, B
 fn cure(key: &keys::ConfigKey) -> String {
     let example = key.default_toml().unwrap_or_default();
     match key.kind {
-        Kind::Text if example.is_empty() => "a string in quotes".to_owned(),
-        Kind::Text => format!("a string in quotes, such as {example}"),
-        Kind::Duration => format!("a duration in quotes, such as {example}"),
-        Kind::Integer if example.is_empty() => "a whole number, such as 3000000".to_owned(),
-        Kind::Integer => format!("a whole number, such as {example}"),
-        Kind::Number => format!("a number, such as {example}"),
-        Kind::Bool => "true or false, without quotes".to_owned(),
-        Kind::List => "an array of strings, such as [\"/etc/parserd/jobs.d/*.toml\"]".to_owned(),
+        KeyKind::Text if example.is_empty() => "a string in quotes".to_owned(),
+        KeyKind::Text => format!("a string in quotes, such as {example}"),
+        KeyKind::Duration => format!("a duration in quotes, such as {example}"),
+        KeyKind::Integer if example.is_empty() => "a whole number, such as 3000000".to_owned(),
+        KeyKind::Integer => format!("a whole number, such as {example}"),
+        KeyKind::Number => format!("a number, such as {example}"),
+        KeyKind::Bool => "true or false, without quotes".to_owned(),
+        KeyKind::List => "an array of strings, such as [\"/etc/parserd/jobs.d/*.toml\"]".to_owned(),
     }
 }
 

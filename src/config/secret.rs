@@ -33,7 +33,7 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
     let is_given = |(text, _): &(String, String)| !text.trim().is_empty();
     let file = reader.text("api.key_file").filter(is_given);
     let credential = credentials(sources)
-        .map(|folder| folder.join(CREDENTIAL))
+        .map(|directory| directory.join(CREDENTIAL))
         // One that may be there and cannot be looked at is reported, not passed over.
         .filter(|path| path.try_exists().unwrap_or(true));
     // A blank one is not a key; it is reported only where there is no other.
@@ -51,7 +51,7 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
         (Some((text, origin)), None) => settle(reader, "api.key", &origin, secret(&text)),
         (None, Some((path, origin))) => {
             let path = sources.working_dir.join(path.trim());
-            let exempt = credentials(sources).is_some_and(|folder| path.starts_with(folder));
+            let exempt = credentials(sources).is_some_and(|directory| path.starts_with(directory));
             settle(reader, "api.key_file", &origin, key_file(&path, exempt))
         }
         (None, None) => match credential {
@@ -66,14 +66,14 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
 
 /// `http.token_file`, else systemd's credential.
 pub(super) fn token(reader: &mut Reader, sources: &Sources) -> Key {
-    let credential = credentials(sources).map(|folder| folder.join(TOKEN_CREDENTIAL));
+    let credential = credentials(sources).map(|directory| directory.join(TOKEN_CREDENTIAL));
     let file = reader
         .text("http.token_file")
         .filter(|(path, _)| !path.trim().is_empty());
     let (path, origin, exempt) = match (file, credential) {
         (Some((path, origin)), _) => {
             let path = sources.working_dir.join(path.trim());
-            let exempt = credentials(sources).is_some_and(|folder| path.starts_with(folder));
+            let exempt = credentials(sources).is_some_and(|directory| path.starts_with(directory));
             (path, origin, exempt)
         }
         (None, Some(path)) if path.exists() => {

@@ -12,7 +12,7 @@ mod shipped;
 mod special;
 mod token;
 
-/// Sources in a folder of their own.
+/// Sources in a directory of their own.
 struct Fixture {
     dir: TempDir,
     sources: Sources,

@@ -29,7 +29,7 @@ impl NoListSince {
 /// What became of the last lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Blindness {
-    told: Option<NoListSince>,
+    reported: Option<NoListSince>,
     /// When this process had the first such answer of those in a row, and how many.
     began_at: UnixMs,
     answers: i64,
@@ -37,9 +37,9 @@ pub struct Blindness {
 
 impl Blindness {
     /// As the process before this one left it.
-    pub fn left(told: Option<NoListSince>) -> Self {
+    pub fn left(reported: Option<NoListSince>) -> Self {
         Self {
-            told,
+            reported,
             ..Self::default()
         }
     }
@@ -51,9 +51,9 @@ impl Blindness {
             // Nobody answered: the gate tells of that.
             return self;
         };
-        let since = self.told.map_or(now, |told| told.since.min(now));
+        let since = self.reported.map_or(now, |told| told.since.min(now));
         Self {
-            told: Some(NoListSince {
+            reported: Some(NoListSince {
                 since,
                 http_status,
                 why: words.message.clone(),
@@ -68,14 +68,14 @@ impl Blindness {
     }
 
     /// What is told to people.
-    pub const fn told(&self) -> Option<&NoListSince> {
-        self.told.as_ref()
+    pub const fn reported(&self) -> Option<&NoListSince> {
+        self.reported.as_ref()
     }
 
     /// Whether nothing but a person will change it: it was so for `patience_ms`, and each of
     /// the answers was the service's.
     pub fn is_lasting(&self, now: UnixMs, patience_ms: DurationMs) -> bool {
-        let lasts = self.told.as_ref().is_some_and(|told| !told.may_pass());
+        let lasts = self.reported.as_ref().is_some_and(|told| !told.may_pass());
         lasts && self.answers >= TRUSTED_LISTS && now - self.began_at >= patience_ms
     }
 }
@@ -128,8 +128,8 @@ mod tests {
             why: "it is an object".to_owned(),
         };
         let told = left.after(&words(Some(200), "it is an object"), 50);
-        assert_eq!(told.told(), Some(&expected));
+        assert_eq!(told.reported(), Some(&expected));
         assert!(!told.is_lasting(1_000, 100), "one answer of this process");
-        assert_eq!(after(&[None]).told(), None);
+        assert_eq!(after(&[None]).reported(), None);
     }
 }

@@ -36,7 +36,7 @@ impl Kinship {
 
 /// The names by which a job's parsers are known.
 #[derive(Debug, Clone)]
-pub struct Names {
+pub struct ParserNames {
     /// The job's own, without a tag.
     own: String,
     /// Those under which creates were, or would be, sent.
@@ -54,7 +54,7 @@ pub struct Candidate {
     pub kinship: Kinship,
 }
 
-impl Names {
+impl ParserNames {
     /// Of a job, for which creates of the names `sent` are on record.
     pub fn of(job: &Job, sent: impl IntoIterator<Item = String>) -> Self {
         let mut names: Vec<String> = job.progress.remote_name.iter().cloned().collect();
@@ -70,7 +70,7 @@ impl Names {
     }
 
     /// The newest of those that were sent, or the job's own, for a message.
-    pub fn told(&self) -> &str {
+    pub fn own_name(&self) -> &str {
         self.sent.first().unwrap_or(&self.own)
     }
 
@@ -103,7 +103,7 @@ impl Names {
 /// those that are not for it. Those that bear its name come first.
 pub fn among(
     job: &Job,
-    names: &Names,
+    names: &ParserNames,
     listing: &Listing,
     excluded: &HashSet<ParserId>,
 ) -> Vec<Candidate> {
@@ -168,12 +168,12 @@ mod tests {
 
     #[test]
     fn a_name_is_the_jobs_by_its_tag_its_spelling_or_a_cut() {
-        let tagged = Names::of(
+        let tagged = ParserNames::of(
             &job(Some(SENT), &[]),
             ["Books of 2026_pd_wxyz2345".to_owned()],
         );
-        let plain = Names::of(&job(Some("Books of 2026"), &[]), []);
-        let unsent = Names::of(&job(None, &[]), []);
+        let plain = ParserNames::of(&job(Some("Books of 2026"), &[]), []);
+        let unsent = ParserNames::of(&job(None, &[]), []);
         use Kinship::{Alike, Cut, Named};
         for (listed, with_tag, without, before) in [
             (SENT, Some(Named), None, None),
@@ -214,7 +214,7 @@ mod tests {
         });
         let listing = Listing::new(items.to_vec(), 7);
         let job = job(Some(SENT), &["6", "2", "9"]);
-        let names = Names::of(&job, []);
+        let names = ParserNames::of(&job, []);
         let found = among(&job, &names, &listing, &HashSet::from([id("7")]));
         let told: Vec<_> = found
             .iter()

@@ -16,10 +16,10 @@ pub fn of_reading(error: &io::Error) -> &'static str {
     }
 }
 
-/// What is the matter where a temporary file cannot be made or written in `folder`, and what to
+/// What is the matter where a temporary file cannot be made or written in `directory`, and what to
 /// do.
-pub fn of_temporary_files(error: &io::Error, folder: &Path) -> String {
-    let folder = folder.display();
+pub fn of_temporary_files(error: &io::Error, directory: &Path) -> String {
+    let directory = directory.display();
     let cure = match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => "create it, or set TMPDIR to a directory",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -30,7 +30,7 @@ pub fn of_temporary_files(error: &io::Error, folder: &Path) -> String {
         }
         _ => "check its disk, or set TMPDIR to another directory",
     };
-    format!("cannot keep the jobs of a file in a temporary file in {folder}: {error}; {cure}")
+    format!("cannot keep the jobs of a file in a temporary file in {directory}: {error}; {cure}")
 }
 
 /// What to do where an address cannot be listened at that `place` names.

@@ -87,12 +87,12 @@ pub enum Presence {
     /// A create of this name is in doubt already, from a job since cancelled.
     Unresolved,
     /// A parser of this name was made, and no list yet says what became of it.
-    Unproven,
+    Inconclusive,
 }
 
 /// What a list shows of a create in doubt, or of a parser that was answered 404.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sighting {
+pub enum Evidence {
     /// One that no other job claims, with its version where the list names it.
     One(ParserId, Option<i64>),
     /// Several of them.
@@ -103,7 +103,7 @@ pub enum Sighting {
     /// None, in a list whose absences prove something.
     Absent,
     /// None, in a list whose absences prove nothing, and why.
-    Unproven(String),
+    Inconclusive(String),
     /// No list: the service could not be reached.
     NoList,
 }
@@ -136,14 +136,14 @@ pub enum Event {
     /// A list that was asked for at `listed_at` was searched for the create in doubt.
     Reconciled {
         /// What the list showed.
-        sighting: Sighting,
+        evidence: Evidence,
         /// When the list was asked for.
         listed_at: UnixMs,
     },
     /// A poll was answered, or was not.
     Polled(PollOutcome),
     /// A poll was answered 404 and a list was searched for the parser's id.
-    Missing(ErrorDetail, Sighting),
+    Missing(ErrorDetail, Evidence),
     /// A poll was answered 404, and the parser is known from another address or API key.
     Elsewhere(ErrorDetail),
     /// A GET of the job's parser brought no answer or a refusal, and a list with the same key was
@@ -176,7 +176,7 @@ impl Event {
 
 /// What becomes of the row in `creates` that stands for a create request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ledger {
+pub enum LedgerChange {
     /// A request is about to be sent.
     Intent,
     /// It made this parser.
@@ -193,7 +193,7 @@ pub struct Change {
     /// What the history says of it, where it is worth a line.
     pub event: Option<JobEvent>,
     /// What becomes of the create request.
-    pub ledger: Option<Ledger>,
+    pub ledger: Option<LedgerChange>,
     /// What the answer says of the account.
     pub signal: Option<Signal>,
     /// The result that came with FINISHED.
@@ -269,10 +269,10 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
             }
         },
         Event::Reconciled {
-            sighting,
+            evidence,
             listed_at,
         } => match (job.progress.state, job.progress.doubt) {
-            (Creating, Some(doubt)) => doubt::reconciled(&at, doubt, sighting, listed_at),
+            (Creating, Some(doubt)) => doubt::reconciled(&at, doubt, evidence, listed_at),
             (Creating | Queued | Generating | Parked | Finished | Failed | Cancelled, _) => {
                 NOT_IN_DOUBT
             }
@@ -281,8 +281,8 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
             Generating => poll::polled(&at, outcome),
             Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
         },
-        Event::Missing(words, sighting) => match job.progress.state {
-            Generating => poll::missing(&at, words, sighting),
+        Event::Missing(words, evidence) => match job.progress.state {
+            Generating => poll::missing(&at, words, evidence),
             Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
         },
         Event::PolledAlone(words) => match job.progress.state {
@@ -408,7 +408,7 @@ impl Change {
         self
     }
 
-    fn ledger(mut self, ledger: Ledger) -> Self {
+    fn ledger(mut self, ledger: LedgerChange) -> Self {
         self.ledger = Some(ledger);
         self
     }

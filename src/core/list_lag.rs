@@ -29,7 +29,7 @@ const MAX_FRESH: usize = 1000;
 
 /// What was measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct LagSamples {
     /// How old new parsers were at the most when a list first showed them, the newest last.
     pub shown_within_ms: VecDeque<DurationMs>,
     /// The greatest age at which a list did not show a new parser.
@@ -38,7 +38,7 @@ pub struct Evidence {
     pub hidden_at: UnixMs,
 }
 
-impl Evidence {
+impl LagSamples {
     /// Whether lists show new parsers well within `settle_ms`.
     pub fn is_quick(&self, settle_ms: DurationMs, now: UnixMs) -> bool {
         let bound_ms = settle_ms / PART;
@@ -66,22 +66,22 @@ struct Fresh {
 /// What is measured now.
 #[derive(Debug, Clone, Default)]
 pub struct ListLag {
-    evidence: Evidence,
+    lag_samples: LagSamples,
     fresh: VecDeque<Fresh>,
 }
 
 impl ListLag {
     /// With what was measured before.
-    pub const fn knowing(evidence: Evidence) -> Self {
+    pub const fn knowing(lag_samples: LagSamples) -> Self {
         Self {
-            evidence,
+            lag_samples,
             fresh: VecDeque::new(),
         }
     }
 
     /// What was measured.
-    pub const fn evidence(&self) -> &Evidence {
-        &self.evidence
+    pub const fn lag_samples(&self) -> &LagSamples {
+        &self.lag_samples
     }
 
     /// The service just answered that it made this parser.
@@ -99,32 +99,32 @@ impl ListLag {
 
     /// A list came. Returns what is known now, where that changed. A parser that no list
     /// shows for `patience_ms` may have been deleted, and is waited for no longer.
-    pub fn listed(&mut self, listing: &Listing, patience_ms: DurationMs) -> Option<Evidence> {
-        let before = self.evidence.clone();
-        let evidence = &mut self.evidence;
+    pub fn listed(&mut self, listing: &Listing, patience_ms: DurationMs) -> Option<LagSamples> {
+        let before = self.lag_samples.clone();
+        let lag_samples = &mut self.lag_samples;
         self.fresh.retain(|fresh| {
             // Asked for before it was made, a list may show it and need not.
             let age_ms = listing.listed_at.saturating_sub(fresh.made_at).max(0);
             if listing.holds(&fresh.id) {
-                if evidence.shown_within_ms.len() >= SAMPLES {
-                    evidence.shown_within_ms.pop_front();
+                if lag_samples.shown_within_ms.len() >= SAMPLES {
+                    lag_samples.shown_within_ms.pop_front();
                 }
-                evidence.shown_within_ms.push_back(age_ms);
+                lag_samples.shown_within_ms.push_back(age_ms);
                 return false;
             }
-            if age_ms > evidence.hidden_for_ms || age_ms > 0 && is_past(evidence, listing) {
-                evidence.hidden_for_ms = age_ms;
-                evidence.hidden_at = listing.listed_at;
+            if age_ms > lag_samples.hidden_for_ms || age_ms > 0 && is_past(lag_samples, listing) {
+                lag_samples.hidden_for_ms = age_ms;
+                lag_samples.hidden_at = listing.listed_at;
             }
             age_ms < patience_ms
         });
-        (self.evidence != before).then(|| self.evidence.clone())
+        (self.lag_samples != before).then(|| self.lag_samples.clone())
     }
 }
 
 /// Whether the list that lagged is so long ago that it counts no longer.
-const fn is_past(evidence: &Evidence, listing: &Listing) -> bool {
-    listing.listed_at.saturating_sub(evidence.hidden_at) >= REMEMBERED_MS
+const fn is_past(lag_samples: &LagSamples, listing: &Listing) -> bool {
+    listing.listed_at.saturating_sub(lag_samples.hidden_at) >= REMEMBERED_MS
 }
 
 #[cfg(test)]
@@ -152,13 +152,13 @@ mod tests {
         let mut lag = ListLag::default();
         let at = 1_000_000;
         for (n, text) in (1..).zip(["a", "b", "c"]) {
-            assert!(!lag.evidence().is_quick(10_000, at), "{n}");
+            assert!(!lag.lag_samples().is_quick(10_000, at), "{n}");
             lag.made(id(text), at);
             assert!(lag.listed(&list(at + 5_000, &[text]), 900_000).is_some());
         }
-        assert!(lag.evidence().is_quick(10_000, at));
-        assert!(!lag.evidence().is_quick(9_998, at), "half of it is less");
-        assert_eq!(lag.evidence().slowest_ms(), Some(5_000));
+        assert!(lag.lag_samples().is_quick(10_000, at));
+        assert!(!lag.lag_samples().is_quick(9_998, at), "half of it is less");
+        assert_eq!(lag.lag_samples().slowest_ms(), Some(5_000));
         // Nothing new, nothing learnt.
         assert_eq!(
             lag.listed(&list(at + 9_000, &["a", "b", "c"]), 900_000),
@@ -174,18 +174,24 @@ mod tests {
             lag.made(id(text), at);
         }
         lag.listed(&list(at, &["a", "b", "c"]), 900_000);
-        assert!(lag.evidence().is_quick(10_000, at));
+        assert!(lag.lag_samples().is_quick(10_000, at));
         lag.made(id("d"), at);
         lag.listed(&list(at - 1, &[]), 900_000);
-        assert!(lag.evidence().is_quick(10_000, at), "asked for before");
+        assert!(lag.lag_samples().is_quick(10_000, at), "asked for before");
         lag.listed(&list(at + 5_000, &[]), 900_000);
-        assert!(lag.evidence().is_quick(10_000, at), "not longer than half");
+        assert!(
+            lag.lag_samples().is_quick(10_000, at),
+            "not longer than half"
+        );
         lag.listed(&list(at + 6_000, &[]), 900_000);
-        assert!(!lag.evidence().is_quick(10_000, at + 6_000));
-        assert!(lag.evidence().is_quick(12_000, at + 6_000));
+        assert!(!lag.lag_samples().is_quick(10_000, at + 6_000));
+        assert!(lag.lag_samples().is_quick(12_000, at + 6_000));
         lag.listed(&list(at + 7_000, &["d"]), 900_000);
-        assert!(!lag.evidence().is_quick(10_000, at + REMEMBERED_MS));
-        assert!(lag.evidence().is_quick(10_000, at + REMEMBERED_MS + 6_000));
+        assert!(!lag.lag_samples().is_quick(10_000, at + REMEMBERED_MS));
+        assert!(
+            lag.lag_samples()
+                .is_quick(10_000, at + REMEMBERED_MS + 6_000)
+        );
     }
 
     #[test]
@@ -194,6 +200,6 @@ mod tests {
         lag.made(id("deleted"), 0);
         lag.listed(&list(900_000, &[]), 900_000);
         assert_eq!(lag.listed(&list(2_000_000, &[]), 900_000), None);
-        assert_eq!(lag.evidence().hidden_for_ms, 900_000);
+        assert_eq!(lag.lag_samples().hidden_for_ms, 900_000);
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::OnceLock};
 use crate::core::{
     job::{DurationMs, ParserId, UnixMs},
     ledger::KnownParser,
-    lifecycle::Sighting,
+    lifecycle::Evidence,
     outcome::ListedParser,
     remote_name::{Echo, Folded, Tag, is_tagged, tag_of, tags_in},
     rules::{Rule, Rules},
@@ -276,13 +276,13 @@ impl Listing {
     /// What it shows of a create in doubt of the name that was `sent`. One that FAILED
     /// counts: it was made. `strangers` are parsers that nobody can explain and that came
     /// after the create was sent.
-    pub fn sight(&self, sent: &str, apart: Apart<'_>, strangers: &[ParserId]) -> Sighting {
+    pub fn evidence_for(&self, sent: &str, apart: Apart<'_>, strangers: &[ParserId]) -> Evidence {
         let own = self.bearing(sent).into_iter();
         let own: Vec<_> = own.filter(|parser| apart.leaves(parser)).collect();
         match own.as_slice() {
             [] => {}
-            [parser] => return Sighting::One(parser.id.clone(), parser.version),
-            several => return Sighting::Several(ids(several)),
+            [parser] => return Evidence::One(parser.id.clone(), parser.version),
+            several => return Evidence::Several(ids(several)),
         }
         if !self.rules.keep(Rule::TagIdentity) {
             return self.absence(None);
@@ -291,7 +291,7 @@ impl Listing {
         let cut: Vec<_> = cut.filter(|parser| apart.leaves(parser)).collect();
         if !cut.is_empty() {
             let why = "the service may have cut the name of one of them";
-            return Sighting::Suspects(ids(&cut), why);
+            return Evidence::Suspects(ids(&cut), why);
         }
         let strangers = strangers.iter().filter_map(|id| self.find(id));
         let strangers: Vec<_> = strangers
@@ -299,16 +299,21 @@ impl Listing {
             .collect();
         if !strangers.is_empty() {
             let why = "they came after the create was sent, and nothing explains them";
-            return Sighting::Suspects(ids(&strangers), why);
+            return Evidence::Suspects(ids(&strangers), why);
         }
         self.absence(Some(sent))
     }
 
     /// What it shows of a parser that was answered 404 and whose name was `sent`: itself,
     /// or another one that bears its tag.
-    pub fn sight_of_lost(&self, id: &ParserId, sent: Option<&str>, apart: Apart<'_>) -> Sighting {
+    pub fn evidence_for_lost(
+        &self,
+        id: &ParserId,
+        sent: Option<&str>,
+        apart: Apart<'_>,
+    ) -> Evidence {
         if let Some(item) = self.find(id) {
-            return Sighting::One(id.clone(), item.version);
+            return Evidence::One(id.clone(), item.version);
         }
         let own = sent.map(|sent| self.bearing(sent)).unwrap_or_default();
         let own: Vec<_> = own
@@ -317,21 +322,21 @@ impl Listing {
             .collect();
         match own.as_slice() {
             [] => self.absence(sent),
-            [parser] => Sighting::One(parser.id.clone(), parser.version),
-            several => Sighting::Several(ids(several)),
+            [parser] => Evidence::One(parser.id.clone(), parser.version),
+            several => Evidence::Several(ids(several)),
         }
     }
 
-    fn absence(&self, sent: Option<&str>) -> Sighting {
+    fn absence(&self, sent: Option<&str>) -> Evidence {
         if let Some(why) = &self.distrust {
-            return Sighting::Unproven(why.clone());
+            return Evidence::Inconclusive(why.clone());
         }
         let chars = sent.map_or(0, |sent| sent.chars().count());
         match self.cut_to_chars {
-            Some(cut) if chars > cut => Sighting::Unproven(format!(
+            Some(cut) if chars > cut => Evidence::Inconclusive(format!(
                 "the service cuts names to {cut} characters, and this one has {chars}"
             )),
-            Some(_) | None => Sighting::Absent,
+            Some(_) | None => Evidence::Absent,
         }
     }
 }
@@ -378,7 +383,7 @@ mod tests {
     fn a_create_in_doubt_is_seen_by_its_name_less_what_was_there_and_what_others_hold() {
         let list = listing(&[("1", "a"), ("2", "a"), ("3", "a"), ("4", "b")]);
         let claimed = |ids: &[&str]| ids.iter().map(|text| id(text)).collect::<HashSet<_>>();
-        let several = |ids: &[&str]| Sighting::Several(ids.iter().map(|text| id(text)).collect());
+        let several = |ids: &[&str]| Evidence::Several(ids.iter().map(|text| id(text)).collect());
         let table = [
             ("a", vec![], claimed(&[]), several(&["1", "2", "3"])),
             ("a", vec![id("1")], claimed(&[]), several(&["2", "3"])),
@@ -386,20 +391,20 @@ mod tests {
                 "a",
                 vec![id("1")],
                 claimed(&["3"]),
-                Sighting::One(id("2"), None),
+                Evidence::One(id("2"), None),
             ),
             (
                 "a",
                 vec![id("1"), id("2")],
                 claimed(&["3"]),
-                Sighting::Absent,
+                Evidence::Absent,
             ),
-            ("b", vec![], claimed(&[]), Sighting::One(id("4"), None)),
-            ("c", vec![], claimed(&[]), Sighting::Absent),
+            ("b", vec![], claimed(&[]), Evidence::One(id("4"), None)),
+            ("c", vec![], claimed(&[]), Evidence::Absent),
         ];
         for (name, baseline, claimed, expected) in table {
             assert_eq!(
-                list.sight(name, apart(&baseline, &claimed), &[]),
+                list.evidence_for(name, apart(&baseline, &claimed), &[]),
                 expected,
                 "{name} {baseline:?}"
             );
@@ -431,13 +436,13 @@ mod tests {
     fn an_absence_in_a_list_without_trust_proves_nothing() {
         let mut list = listing(&[("1", "a")]);
         list.distrust = Some("paged".to_owned());
-        let unproven = Sighting::Unproven("paged".to_owned());
+        let inconclusive = Evidence::Inconclusive("paged".to_owned());
         let none = HashSet::new();
         let apart = apart(&[], &none);
-        assert_eq!(list.sight("x", apart, &[]), unproven);
-        let lost = |text| list.sight_of_lost(&id(text), Some("x"), apart);
-        assert_eq!(lost("9"), unproven);
-        assert_eq!(lost("1"), Sighting::One(id("1"), None));
+        assert_eq!(list.evidence_for("x", apart, &[]), inconclusive);
+        let lost = |text| list.evidence_for_lost(&id(text), Some("x"), apart);
+        assert_eq!(lost("9"), inconclusive);
+        assert_eq!(lost("1"), Evidence::One(id("1"), None));
     }
 
     #[test]
@@ -485,9 +490,9 @@ mod tests {
     fn a_create_in_doubt_is_seen_by_its_tag_however_its_name_was_altered() {
         let sent = "Tom & Jo_pd_abcd2345";
         let none = HashSet::new();
-        let one = || Sighting::One(id("1"), None);
+        let one = || Evidence::One(id("1"), None);
         let why = "the service may have cut the name of one of them";
-        let cut = || Sighting::Suspects(vec![id("1")], why);
+        let cut = || Evidence::Suspects(vec![id("1")], why);
         for (items, expected) in [
             (vec![("1", "tom &amp; jo_pd_abcd2345"), ("2", "z")], one()),
             (vec![("1", "tom-jo-pd-abcd2345")], one()),
@@ -495,14 +500,14 @@ mod tests {
             // Longer names are there: it was not cut.
             (
                 vec![("1", "Tom"), ("2", "a-much-longer-name_pd_wxyz2345")],
-                Sighting::Absent,
+                Evidence::Absent,
             ),
-            (vec![("1", "Tom & Jo_pd_abcd2346")], Sighting::Absent),
-            (vec![], Sighting::Absent),
+            (vec![("1", "Tom & Jo_pd_abcd2346")], Evidence::Absent),
+            (vec![], Evidence::Absent),
         ] {
             let list = listing(&items);
             assert_eq!(
-                list.sight(sent, apart(&[], &none), &[]),
+                list.evidence_for(sent, apart(&[], &none), &[]),
                 expected,
                 "{items:?}"
             );
@@ -525,14 +530,14 @@ mod tests {
     #[test]
     fn a_parser_that_came_since_and_that_nothing_explains_disproves_an_absence() {
         let list = listing(&[("1", "renamed"), ("2", "foreign_pd_abcd2345")]);
-        let sight = |strangers: &[ParserId]| {
+        let evidence_for = |strangers: &[ParserId]| {
             let none = HashSet::new();
-            list.sight("a_pd_wxyz2345", apart(&[], &none), strangers)
+            list.evidence_for("a_pd_wxyz2345", apart(&[], &none), strangers)
         };
-        assert_eq!(sight(&[]), Sighting::Absent);
+        assert_eq!(evidence_for(&[]), Evidence::Absent);
         // Another database's, and one that is gone again.
-        assert_eq!(sight(&[id("2"), id("9")]), Sighting::Absent);
-        assert!(matches!(sight(&[id("1")]), Sighting::Suspects(ids, _) if ids == [id("1")]));
+        assert_eq!(evidence_for(&[id("2"), id("9")]), Evidence::Absent);
+        assert!(matches!(evidence_for(&[id("1")]), Evidence::Suspects(ids, _) if ids == [id("1")]));
     }
 
     #[test]
@@ -540,9 +545,12 @@ mod tests {
         let mut list = listing(&[("1", "z")]);
         list.cut_to_chars = Some(15);
         let none = HashSet::new();
-        let sight = |sent| list.sight(sent, apart(&[], &none), &[]);
-        assert_eq!(sight("abc_pd_abcd2345"), Sighting::Absent);
-        assert!(matches!(sight("abcd_pd_abcd2345"), Sighting::Unproven(_)));
+        let evidence_for = |sent| list.evidence_for(sent, apart(&[], &none), &[]);
+        assert_eq!(evidence_for("abc_pd_abcd2345"), Evidence::Absent);
+        assert!(matches!(
+            evidence_for("abcd_pd_abcd2345"),
+            Evidence::Inconclusive(_)
+        ));
     }
 
     #[test]
@@ -550,15 +558,15 @@ mod tests {
         let list = listing(&[("1", "a_pd_abcd2345"), ("2", "A-pd-abcd2345")]);
         let none = HashSet::new();
         let lost = |sent, baseline: &[ParserId]| {
-            list.sight_of_lost(&id("9"), sent, apart(baseline, &none))
+            list.evidence_for_lost(&id("9"), sent, apart(baseline, &none))
         };
-        assert_eq!(lost(None, &[]), Sighting::Absent);
-        assert_eq!(lost(Some("b_pd_wxyz2345"), &[]), Sighting::Absent);
-        let both = Sighting::Several(vec![id("1"), id("2")]);
+        assert_eq!(lost(None, &[]), Evidence::Absent);
+        assert_eq!(lost(Some("b_pd_wxyz2345"), &[]), Evidence::Absent);
+        let both = Evidence::Several(vec![id("1"), id("2")]);
         assert_eq!(lost(Some("a_pd_abcd2345"), &[]), both);
         assert_eq!(
             lost(Some("a_pd_abcd2345"), &[id("1")]),
-            Sighting::One(id("2"), None)
+            Evidence::One(id("2"), None)
         );
     }
 }

@@ -16,7 +16,7 @@ const LONG_CUT_CHARS: usize = 16;
 
 /// What is known of one remote name.
 #[derive(Debug)]
-pub struct Known<'a> {
+pub struct NameFacts<'a> {
     /// The name.
     pub remote_name: &'a str,
     /// The account's parsers of that name, however it is spelt there.
@@ -45,7 +45,7 @@ pub enum Finding {
     /// It is used up: the next re-creation counter's name is.
     NextName,
     /// The list has none, and the ledger may know some that it lacks: they are asked
-    /// for by id, and [`Known::after_asking`] goes on.
+    /// for by id, and [`NameFacts::after_asking`] goes on.
     Ask,
 }
 
@@ -62,7 +62,7 @@ pub enum PaidFor {
     Unknown,
 }
 
-impl Known<'_> {
+impl NameFacts<'_> {
     /// What comes of the name, as far as list and ledger tell.
     pub fn finding(&self) -> Finding {
         let usable: Vec<_> = self
@@ -146,7 +146,7 @@ impl Known<'_> {
         if self.is_former {
             return match paid_for {
                 PaidFor::Nothing | PaidFor::Failed => None,
-                PaidFor::Unknown => Some(Presence::Unproven),
+                PaidFor::Unknown => Some(Presence::Inconclusive),
                 PaidFor::Usable(id) => Some(Presence::Own(id)),
             };
         }
@@ -155,7 +155,7 @@ impl Known<'_> {
         }
         Some(match paid_for {
             PaidFor::Nothing | PaidFor::Failed => Presence::Absent,
-            PaidFor::Unknown => Presence::Unproven,
+            PaidFor::Unknown => Presence::Inconclusive,
             PaidFor::Usable(id) => Presence::One(ListedParser {
                 id,
                 name: self.remote_name.to_owned(),
@@ -246,7 +246,7 @@ mod tests {
         ];
         for (named, held, ledger, may_rename, wants_new, expected) in table {
             let excluded = HashSet::from([id(held)]);
-            let known = Known {
+            let known = NameFacts {
                 remote_name: "a",
                 named: &named,
                 cut: &[],
@@ -265,7 +265,7 @@ mod tests {
         let one = |text| Some(Presence::One(parser(text, false)));
         let table = [
             (PaidFor::Nothing, true, true, Some(Presence::Absent)),
-            (PaidFor::Unknown, true, true, Some(Presence::Unproven)),
+            (PaidFor::Unknown, true, true, Some(Presence::Inconclusive)),
             (PaidFor::Failed, true, false, None),
             (PaidFor::Failed, false, true, Some(Presence::Absent)),
             (PaidFor::Usable(id("1")), true, true, None),
@@ -273,7 +273,7 @@ mod tests {
             (PaidFor::Usable(id("1")), false, true, one("1")),
         ];
         for (paid_for, may_rename, wants_new, expected) in table {
-            let known = Known {
+            let known = NameFacts {
                 remote_name: "a",
                 named: &[],
                 cut: &[],
@@ -293,7 +293,7 @@ mod tests {
             made: vec![id("1"), id("2"), id("3")],
             ..LedgerFacts::default()
         };
-        let known = Known {
+        let known = NameFacts {
             remote_name: "a",
             named: &[parser("1", true)],
             cut: &[],
@@ -340,7 +340,7 @@ mod tests {
             (cut("1", "books-of"), "", &before, false, Finding::Ask),
             (cut("1", "books"), "", &none, false, Finding::Ask),
         ] {
-            let known = Known {
+            let known = NameFacts {
                 remote_name: sent,
                 named: &[],
                 cut: std::slice::from_ref(&listed),
@@ -374,7 +374,7 @@ mod tests {
                 Finding::Use(Presence::One(listed("books-pd-abcd2345"))),
             ),
         ] {
-            let known = Known {
+            let known = NameFacts {
                 remote_name: sent,
                 named: &[listed(name)],
                 cut: &[],
@@ -398,7 +398,7 @@ mod tests {
         let own = Some(Presence::Own(id("1")));
         let failed = [parser("1", true)];
         let good = [parser("1", false)];
-        let known = |named| Known {
+        let known = |named| NameFacts {
             remote_name: "a_pd_abcd2345",
             named,
             cut: &[],
@@ -420,7 +420,7 @@ mod tests {
         for (paid_for, presence) in [
             (PaidFor::Nothing, None),
             (PaidFor::Failed, None),
-            (PaidFor::Unknown, Some(Presence::Unproven)),
+            (PaidFor::Unknown, Some(Presence::Inconclusive)),
             (PaidFor::Usable(id("1")), own),
         ] {
             assert_eq!(known(&[]).after_asking(paid_for), presence);

@@ -83,7 +83,7 @@ pub enum ListWish {
 
 /// How many are claimed and not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claimed {
+pub struct ClaimedCounts {
     /// Creates.
     pub creates: usize,
     /// Polls.
@@ -129,7 +129,7 @@ pub struct View {
     /// Jobs are looked for in the list, and none is created yet.
     pub is_sweeping: bool,
     /// What is claimed.
-    pub claimed: Claimed,
+    pub claimed: ClaimedCounts,
     /// What is under way.
     pub in_flight: InFlight,
 }

@@ -26,7 +26,7 @@ pub struct Permit {
     scope: Scope,
     /// The closing whose canary this is.
     canary: Option<Closure>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<AccountState>>,
 }
 
 impl Drop for Permit {
@@ -58,7 +58,7 @@ impl Permit {
 }
 
 #[derive(Debug)]
-struct State {
+struct AccountState {
     concurrency: Concurrency,
     create: Gate,
     read: Gate,
@@ -71,7 +71,7 @@ struct State {
     may_be_outdated: bool,
 }
 
-impl State {
+impl AccountState {
     /// Lets fewer requests be under way after a 429, and slowly more after other answers.
     /// Returns how many, where they became fewer.
     fn adapt(&mut self, signal: &Signal, before: Gate, after: Gate) -> Option<usize> {
@@ -106,7 +106,7 @@ type Stored = [Option<Option<Closure>>; 2];
 /// The account's state.
 #[derive(Debug)]
 pub struct Account {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<AccountState>>,
     policy: GatePolicy,
     stored: tokio::sync::Mutex<Stored>,
     key: Arc<KeyProof>,
@@ -135,7 +135,7 @@ impl Account {
         };
         let budget = budget.having(store.spent(now).await?, now);
         Ok(Self {
-            state: Arc::new(Mutex::new(State {
+            state: Arc::new(Mutex::new(AccountState {
                 concurrency: Concurrency::new(max_requests),
                 create: gate(Scope::Create),
                 read: gate(Scope::Read),
@@ -443,12 +443,12 @@ impl Account {
         lifted
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, AccountState> {
         lock(&self.state)
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<AccountState>) -> MutexGuard<'_, AccountState> {
     // No code that can panic runs under the lock.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -483,8 +483,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_operator_who_opens_a_gate_is_not_overruled_by_a_canary_that_was_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let account = Account::load(&store, POLICY, BUDGET, 1, 0).await.unwrap();
         let refused = Signal::Refused(crate::core::outcome::Refusal::Credits);
@@ -503,8 +503,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_hold_that_the_next_day_does_not_end_lasts_into_the_day_after() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let account = Account::load(&store, POLICY, BUDGET, 1, 5).await.unwrap();
         assert_eq!(account.budget_hold(5), None);

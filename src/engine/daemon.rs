@@ -89,7 +89,7 @@ enum Yield {
     Survey(Option<Survey>),
 }
 
-type Outcome = Result<Yield, StoreError>;
+type TaskResult = Result<Yield, StoreError>;
 
 /// The daemon: one per database.
 #[derive(Debug)]
@@ -99,13 +99,13 @@ pub struct Daemon<S, D> {
     until: Until,
     /// When to look for what.
     agenda: Agenda,
-    /// Claimed for creates.
+    /// ClaimedCounts for creates.
     creates: VecDeque<QueuedJob>,
-    /// Claimed for polls.
+    /// ClaimedCounts for polls.
     polls: VecDeque<Job>,
     surveys: Surveys,
     leased: HashSet<JobId>,
-    tasks: JoinSet<Outcome>,
+    tasks: JoinSet<TaskResult>,
     running: HashMap<Id, Task>,
     orphans: Vec<JobId>,
     /// Reasons that were lifted when parked jobs were last set free.
@@ -356,7 +356,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         self.free(&lifted).await
     }
 
-    fn joined(&mut self, joined: Result<(Id, Outcome), JoinError>) {
+    fn joined(&mut self, joined: Result<(Id, TaskResult), JoinError>) {
         let (id, outcome) = match joined {
             Ok((id, outcome)) => (id, outcome.map_err(|error| error.to_string())),
             Err(error) => (error.id(), Err(format!("a worker ended: {error}"))),
@@ -450,7 +450,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             self.worker.clock.now(),
         )
         .await?;
-        // Claimed ones wait behind new ones of a higher priority.
+        // ClaimedCounts ones wait behind new ones of a higher priority.
         self.unclaim_creates();
         self.worker.account.others_committed();
         if self.worker.account.reload(&self.worker.store).await? {

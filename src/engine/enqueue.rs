@@ -202,7 +202,7 @@ impl Rehearsal {
 /// the working directory.
 ///
 /// # Errors
-/// Where the pattern is none, or a folder on the way cannot be read.
+/// Where the pattern is none, or a directory on the way cannot be read.
 pub fn files(pattern: &str) -> Result<Vec<PathBuf>, ManifestError> {
     let failed = |reason: String| refused(source_name(Path::new(pattern)), vec![of_file(reason)]);
     let mut files = Vec::new();
@@ -222,8 +222,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_is_loaded_once_and_a_bad_one_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
         let store = Store::open(&path("p.db"), Role::Tool).await.unwrap();
         let job = r#"{"name": "a", "urls": ["https://example.com/1"]}"#;
         std::fs::write(path("a.jsonl"), job).unwrap();

@@ -15,7 +15,7 @@ use prometheus::{
 
 use crate::core::job::{JobState, Progress, UnixMs};
 pub use measured::Measured;
-pub use refusal::Refusal;
+pub use refusal::PageRefusal;
 
 /// Upper bounds of the buckets of a request's time, in seconds: the service retries
 /// inside for 70 s.
@@ -193,7 +193,7 @@ impl Metrics {
                 self.transition(*from, *to, 0);
             }
         }
-        for refusal in Refusal::ALL {
+        for refusal in PageRefusal::ALL {
             self.refusals.with_label_values(&[refusal.as_str()]);
         }
         for end in [JobState::Finished, JobState::Failed] {
@@ -202,7 +202,7 @@ impl Metrics {
     }
 
     /// Notes that the page refused a request.
-    pub fn refused(&self, refusal: Refusal) {
+    pub fn refused(&self, refusal: PageRefusal) {
         self.refusals.with_label_values(&[refusal.as_str()]).inc();
     }
 
@@ -263,9 +263,9 @@ impl Metrics {
             .inc_by(jobs);
     }
 
-    fn begun(&self) -> Request<'_> {
+    fn begun(&self) -> RequestLabels<'_> {
         self.in_flight.inc();
-        Request {
+        RequestLabels {
             metrics: self,
             began: Instant::now(),
         }
@@ -273,12 +273,12 @@ impl Metrics {
 }
 
 /// A request that is under way. Dropped unanswered, it was given up.
-struct Request<'a> {
+struct RequestLabels<'a> {
     metrics: &'a Metrics,
     began: Instant,
 }
 
-impl Request<'_> {
+impl RequestLabels<'_> {
     fn answered(&self, endpoint: &str, outcome: &str) {
         let metrics = self.metrics;
         metrics
@@ -292,7 +292,7 @@ impl Request<'_> {
     }
 }
 
-impl Drop for Request<'_> {
+impl Drop for RequestLabels<'_> {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
     }

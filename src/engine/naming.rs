@@ -10,7 +10,7 @@ use crate::{
         lifecycle::{Event, OnExisting, Policy, Presence},
         listing::Listing,
         outcome::{ListedParser, NoList, PollOutcome},
-        presence::{Finding, Known, PaidFor},
+        presence::{Finding, NameFacts, PaidFor},
         rules::{Rule, Rules},
         spec::JobSpec,
     },
@@ -73,7 +73,7 @@ impl Naming {
 
 /// What the service says of one parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum Standing {
     /// It is ready, or being generated.
     Usable,
     /// It FAILED.
@@ -84,7 +84,7 @@ pub enum Asked {
     Unknown,
 }
 
-impl From<&PollOutcome> for Asked {
+impl From<&PollOutcome> for Standing {
     fn from(outcome: &PollOutcome) -> Self {
         match outcome {
             PollOutcome::Finished(_) | PollOutcome::Generating { .. } => Self::Usable,
@@ -96,7 +96,7 @@ impl From<&PollOutcome> for Asked {
 }
 
 /// Where it is looked.
-pub trait Look: Send {
+pub trait Lookup: Send {
     /// The account's list.
     fn listing(&self) -> &Listing;
 
@@ -120,14 +120,14 @@ pub trait Look: Send {
     fn ask(
         &mut self,
         id: &ParserId,
-    ) -> impl Future<Output = Result<Result<Asked, NoList>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Result<Standing, NoList>, StoreError>> + Send;
 }
 
 /// What a QUEUED job's turn comes to, as far as list, ledger and questions tell.
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn plan<L: Look>(
+pub async fn plan<L: Lookup>(
     look: &mut L,
     job: &Job,
     spec: &JobSpec,
@@ -137,9 +137,9 @@ pub async fn plan<L: Look>(
         && naming.rules.keep(Rule::FormerParser)
     {
         let presence = match look.ask(id).await? {
-            Ok(Asked::Usable) => Some(Presence::Own(id.clone())),
-            Ok(Asked::Unknown) => Some(Presence::Unproven),
-            Ok(Asked::Failed | Asked::Gone) => None,
+            Ok(Standing::Usable) => Some(Presence::Own(id.clone())),
+            Ok(Standing::Unknown) => Some(Presence::Inconclusive),
+            Ok(Standing::Failed | Standing::Gone) => None,
             Err(none) => return Ok(Err(none)),
         };
         if let Some(presence) = presence {
@@ -170,7 +170,7 @@ pub async fn plan<L: Look>(
         let listed = named.iter().chain(&cut).map(|parser| parser.id.clone());
         let baseline: Vec<_> = listed.chain(ledger.made.iter().cloned()).collect();
         let excluded = look.excluded(&baseline, job).await?;
-        let known = Known {
+        let known = NameFacts {
             remote_name: &remote_name,
             named: &named,
             cut: &cut,
@@ -224,17 +224,17 @@ fn cloned(parsers: Vec<&ListedParser>) -> Vec<ListedParser> {
 /// What became of parsers that the ledger has under a name and the list has not: each is
 /// asked for by its id, since a list may lag or be partial. So are those that were
 /// answered 404 before: a question costs nothing.
-async fn paid_for<L: Look>(
+async fn paid_for<L: Lookup>(
     look: &mut L,
-    known: &Known<'_>,
+    known: &NameFacts<'_>,
 ) -> Result<Result<PaidFor, NoList>, StoreError> {
     let mut found = PaidFor::Nothing;
     for id in known.to_ask() {
         match look.ask(id).await? {
-            Ok(Asked::Usable) => return Ok(Ok(PaidFor::Usable(id.clone()))),
-            Ok(Asked::Failed) => found = PaidFor::Failed,
-            Ok(Asked::Gone) => {}
-            Ok(Asked::Unknown) => return Ok(Ok(PaidFor::Unknown)),
+            Ok(Standing::Usable) => return Ok(Ok(PaidFor::Usable(id.clone()))),
+            Ok(Standing::Failed) => found = PaidFor::Failed,
+            Ok(Standing::Gone) => {}
+            Ok(Standing::Unknown) => return Ok(Ok(PaidFor::Unknown)),
             Err(none) => return Ok(Err(none)),
         }
     }

@@ -3,7 +3,7 @@
 use crate::{
     api::Service,
     core::{
-        candidates::Names,
+        candidates::ParserNames,
         job::{Job, JobId, ParserId, UnixMs},
         lifecycle::{Event, Policy, Transition, decide},
         outcome::{Description, ListOutcome, PollOutcome},
@@ -24,7 +24,7 @@ pub enum Word {
 /// Who is asked whether a parser that is to be adopted is there, and is the job's. It costs
 /// nothing.
 #[derive(Debug)]
-pub enum Asking<'a, S> {
+pub enum AskService<'a, S> {
     /// The service.
     Service(&'a S),
     /// It cannot be asked, for this reason.
@@ -64,7 +64,7 @@ pub async fn settle<S: Service>(
     policy: &Policy,
     id: JobId,
     word: &Word,
-    asking: Asking<'_, S>,
+    asking: AskService<'_, S>,
     now: UnixMs,
 ) -> Result<Settled, StoreError> {
     if let Word::Adopt(parser) = word
@@ -115,22 +115,22 @@ async fn vouch<S: Service>(
     store: &Store,
     job: &Job,
     parser: &ParserId,
-    asking: &Asking<'_, S>,
+    asking: &AskService<'_, S>,
 ) -> Result<Result<(), String>, StoreError> {
     let forced = format!(
         "`parserd resolve {} --adopt {parser} --force` takes it unseen",
         job.id
     );
     let service = match asking {
-        Asking::Skipped => return Ok(Ok(())),
-        Asking::Unable(why) => {
+        AskService::Skipped => return Ok(Ok(())),
+        AskService::Unable(why) => {
             return Ok(Err(format!(
                 "the service cannot be asked for parser {parser}: {why}; {forced}"
             )));
         }
-        Asking::Service(service) => service,
+        AskService::Service(service) => service,
     };
-    let names = Names::of(job, store.sent_names(job.id).await?);
+    let names = ParserNames::of(job, store.sent_names(job.id).await?);
     let mut description = service.describe(parser).await;
     if description.name.is_none() && description.outcome.shows_parser() {
         description.name = listed_name(*service, parser).await;
@@ -158,7 +158,7 @@ async fn listed_name<S: Service>(service: &S, id: &ParserId) -> Option<String> {
 
 /// PURE: whether what the service says of a parser lets it be the job's.
 fn judge(
-    names: &Names,
+    names: &ParserNames,
     parser: &ParserId,
     is_suspected: bool,
     description: &Description,
@@ -175,7 +175,7 @@ fn judge(
             ));
         }
     }
-    let own = names.told();
+    let own = names.own_name();
     match &description.name {
         _ if is_suspected => Ok(()),
         None => Err(format!(
@@ -214,7 +214,7 @@ mod tests {
                 ..Progress::queued(0)
             },
         };
-        let names = Names::of(&job, []);
+        let names = ParserNames::of(&job, []);
         let there = || PollOutcome::Generating {
             unknown_status: None,
         };

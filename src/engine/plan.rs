@@ -9,12 +9,12 @@ use crate::{
         budget::Budget,
         job::{Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
         ledger::LedgerFacts,
-        lifecycle::{Change, Ledger, Policy, Transition, decide},
+        lifecycle::{Change, LedgerChange, Policy, Transition, decide},
         listing::Listing,
         outcome::NoList,
         spec::JobSpec,
     },
-    engine::naming::{self, Asked, Look, Naming, Plan},
+    engine::naming::{self, Lookup, Naming, Plan, Standing},
     store::{Accounts as _, Ledger as _, QueuedJob, Store, StoreError},
 };
 
@@ -42,7 +42,7 @@ named_enum! {
 
 /// What would become of one job, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prospect {
+pub struct Forecast {
     /// What it is.
     pub verdict: Verdict,
     /// The parser that it would adopt.
@@ -53,7 +53,7 @@ pub struct Prospect {
     pub note: Option<String>,
 }
 
-impl Prospect {
+impl Forecast {
     /// One without parser and name.
     pub const fn plain(verdict: Verdict, note: Option<String>) -> Self {
         Self {
@@ -92,11 +92,11 @@ impl<S: Service> Planner<'_, S> {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn of_row(&mut self, queued: QueuedJob) -> Result<Prospect, StoreError> {
+    pub async fn of_row(&mut self, queued: QueuedJob) -> Result<Forecast, StoreError> {
         let mut job = queued.job;
         if job.progress.park_reason == Some(ParkReason::Ambiguous) {
             let note = job.progress.error_hint;
-            return Ok(Prospect::plain(Verdict::Ambiguous, note));
+            return Ok(Forecast::plain(Verdict::Ambiguous, note));
         }
         match queued.spec {
             Ok(spec) => {
@@ -105,7 +105,7 @@ impl<S: Service> Planner<'_, S> {
                 job.progress.park_reason = None;
                 self.of(&job, &spec).await
             }
-            Err(reason) => Ok(Prospect::plain(Verdict::BadRow, Some(reason))),
+            Err(reason) => Ok(Forecast::plain(Verdict::BadRow, Some(reason))),
         }
     }
 
@@ -113,12 +113,12 @@ impl<S: Service> Planner<'_, S> {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn of(&mut self, job: &Job, spec: &JobSpec) -> Result<Prospect, StoreError> {
+    pub async fn of(&mut self, job: &Job, spec: &JobSpec) -> Result<Forecast, StoreError> {
         let naming = Naming::by(&self.policy, self.name_tag);
         Ok(match naming::plan(self, job, spec, naming).await? {
             Ok(plan) => self.prospect(job, &plan),
             Err(NoList::Refused(_, words) | NoList::Trouble(words)) => {
-                Prospect::plain(Verdict::Unknown, Some(words.message))
+                Forecast::plain(Verdict::Unknown, Some(words.message))
             }
         })
     }
@@ -130,14 +130,14 @@ impl<S: Service> Planner<'_, S> {
         }
     }
 
-    fn prospect(&mut self, job: &Job, plan: &Plan) -> Prospect {
+    fn prospect(&mut self, job: &Job, plan: &Plan) -> Forecast {
         let decided = decide(job, plan.event(), &self.policy, self.now, 0.0);
         let (verdict, parser_id, note) = match decided {
             Transition::Change(change) => read(*change),
             Transition::Ignored(why) => (Verdict::Unknown, None, Some(why.to_owned())),
         };
         self.taken.extend(parser_id.clone());
-        Prospect {
+        Forecast {
             verdict,
             parser_id,
             remote_name: Some(plan.remote_name.clone()),
@@ -147,7 +147,7 @@ impl<S: Service> Planner<'_, S> {
 }
 
 /// As a job's turn looks, save that nothing of it is recorded.
-impl<S: Service> Look for Planner<'_, S> {
+impl<S: Service> Lookup for Planner<'_, S> {
     fn listing(&self) -> &Listing {
         &self.listing
     }
@@ -176,13 +176,13 @@ impl<S: Service> Look for Planner<'_, S> {
         Ok(excluded)
     }
 
-    async fn ask(&mut self, id: &ParserId) -> Result<Result<Asked, NoList>, StoreError> {
+    async fn ask(&mut self, id: &ParserId) -> Result<Result<Standing, NoList>, StoreError> {
         let (Some(service), 1..) = (self.service, self.asks_left) else {
-            return Ok(Ok(Asked::Unknown));
+            return Ok(Ok(Standing::Unknown));
         };
         self.asks_left -= 1;
-        Ok(Ok(match Asked::from(&service.details(id).await) {
-            Asked::Gone if self.is_foreign(id).await? => Asked::Unknown,
+        Ok(Ok(match Standing::from(&service.details(id).await) {
+            Standing::Gone if self.is_foreign(id).await? => Standing::Unknown,
             asked => asked,
         }))
     }
@@ -192,7 +192,7 @@ impl<S: Service> Look for Planner<'_, S> {
 fn read(change: Change) -> (Verdict, Option<ParserId>, Option<String>) {
     let next = change.next;
     match next.state {
-        JobState::Creating if change.ledger == Some(Ledger::Intent) => {
+        JobState::Creating if change.ledger == Some(LedgerChange::Intent) => {
             (Verdict::Create, None, None)
         }
         JobState::Creating => (Verdict::InDoubt, None, None),

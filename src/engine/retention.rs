@@ -5,7 +5,7 @@ mod age;
 
 use std::time::Duration;
 
-use self::age::{Known, Look, Old};
+use self::age::{ClockReading, KnownTime, Old};
 use crate::{
     api::service_clock::ServiceClock,
     clock::Clock,
@@ -57,9 +57,9 @@ impl Keeper {
         }
     }
 
-    fn look(&self) -> Look {
+    fn look(&self) -> ClockReading {
         let lasting_ms = self.clock.lasting_ms();
-        Look {
+        ClockReading {
             wall: self.clock.now(),
             lasting_ms,
             service: self.service.latest(lasting_ms),
@@ -102,12 +102,15 @@ impl Keeper {
     }
 
     /// What the last process knew.
-    async fn known(&self) -> Result<Known, StoreError> {
+    async fn known(&self) -> Result<KnownTime, StoreError> {
         let text = self.store.meta(KNOWN).await?;
         if let Some(known) = text.and_then(|text| serde_json::from_str(&text).ok()) {
             return Ok(known);
         }
-        Ok(Known::first(self.store.last_end().await?, self.clock.now()))
+        Ok(KnownTime::first(
+            self.store.last_end().await?,
+            self.clock.now(),
+        ))
     }
 
     async fn delete(&self, old: Old) -> Result<u64, StoreError> {
@@ -130,7 +133,7 @@ impl Keeper {
 
 /// PURE: whether the next sweep is due, after the last one: by time that passed, or because
 /// the service tells its time now.
-fn is_due(swept: &Look, now: &Look) -> bool {
+fn is_due(swept: &ClockReading, now: &ClockReading) -> bool {
     let passed_ms = now.lasting_ms.saturating_sub(swept.lasting_ms);
     passed_ms >= SWEEP_INTERVAL_MS || (swept.service.is_none() && now.service.is_some())
 }
@@ -138,14 +141,14 @@ fn is_due(swept: &Look, now: &Look) -> bool {
 /// What was seen of the clocks in this process.
 #[derive(Debug)]
 struct Eyes {
-    known: Option<Known>,
-    last: Look,
+    known: Option<KnownTime>,
+    last: ClockReading,
     /// The lowest that this machine's clock said.
     began_at: UnixMs,
 }
 
 impl Eyes {
-    const fn new(look: &Look) -> Self {
+    const fn new(look: &ClockReading) -> Self {
         Self {
             known: None,
             last: *look,
@@ -153,7 +156,7 @@ impl Eyes {
         }
     }
 
-    fn see(&mut self, now: Look, max_age_ms: DurationMs) {
+    fn see(&mut self, now: ClockReading, max_age_ms: DurationMs) {
         self.known = self
             .known
             .map(|known| known.after(&self.last, &now, self.began_at, max_age_ms));
@@ -181,8 +184,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_is_long_done_goes_and_what_was_paid_for_stays_on_record() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let clock = Clock::system();
         let connection = rusqlite::Connection::open(&path).unwrap();
@@ -257,11 +260,11 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_goes_on_the_word_of_a_clock_that_jumped_and_what_is_old_does() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let now = Clock::system().now();
         let time = Arc::new(AtomicI64::new(now + YEAR_MS));
         let clock = Clock::manual(Arc::clone(&time));
-        let store = with_job_done_at(&folder.path().join("p.db"), now).await;
+        let store = with_job_done_at(&directory.path().join("p.db"), now).await;
         let keeper = keeper(&store, clock, HOUR_MS);
         // A start by a clock that is a year ahead, and another one after it.
         for _ in 0..2 {
@@ -286,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_sweep_comes_every_ten_minutes_and_as_soon_as_the_service_tells_its_time() {
-        let look = |lasting_ms, service| Look {
+        let look = |lasting_ms, service| ClockReading {
             wall: 7,
             lasting_ms,
             service,

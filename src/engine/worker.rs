@@ -179,8 +179,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     .report(permit, &Signal::Answered, self.clock.now());
                 match self.listing(asked_at, permit).await? {
                     Ok(listing) => {
-                        let sighting = self.sight_of_lost(job, &parser_id, &listing).await?;
-                        Event::Missing(words, sighting)
+                        let evidence = self.evidence_for_lost(job, &parser_id, &listing).await?;
+                        Event::Missing(words, evidence)
                     }
                     Err(_) => Event::Polled(PollOutcome::NotFound(words)),
                 }

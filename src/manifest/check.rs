@@ -5,7 +5,7 @@ use std::io;
 
 use super::alike::{Alike, Lookalikes};
 use super::spool::{Spool, SpoolWriter};
-use super::{BadJob, Entry, NameCheck, Names, Repeat};
+use super::{BadJob, Entry, NameCheck, Repeat, SeenNames};
 use crate::core::spec::looks;
 
 /// The jobs of a file so far. Of each it keeps a few bytes in memory.
@@ -76,7 +76,7 @@ impl Checking {
         let twice = twice(hashes);
         if !twice.is_empty() {
             // Few, as a rule: only those are kept in full, and compared.
-            let (mut names, mut seen) = (Names::default(), Lookalikes::default());
+            let (mut names, mut seen) = (SeenNames::default(), Lookalikes::default());
             jobs = jobs.retain(|job| {
                 let hash = hasher.hash_one(looks(&job.value.name));
                 if twice.binary_search(&hash).is_err() {

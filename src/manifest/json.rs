@@ -14,7 +14,7 @@ pub(super) const NO_UTF8: &str = "this is not valid UTF-8: save the file as UTF-
 /// The jobs of JSON Lines, one at a time, so that a file of any length can be read.
 ///
 /// Blank lines are passed over; a bad line does not end the reading, an error of the
-/// reader does. Whether a name comes twice is for [`Names`](super::Names) to say.
+/// reader does. Whether a name comes twice is for [`SeenNames`](super::SeenNames) to say.
 pub fn json_lines<R: BufRead>(reader: R) -> impl Iterator<Item = Entry> {
     let mut reader = Some(reader);
     let mut line = 0;

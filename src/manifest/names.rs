@@ -11,7 +11,7 @@ use crate::core::spec::JobSpec;
 /// The names of a file so far. It keeps a digest of each job, not the job, so that a
 /// file of a million lines can be checked on its way through.
 #[derive(Debug, Default)]
-pub struct Names(HashMap<String, (usize, [u8; 16])>);
+pub struct SeenNames(HashMap<String, (usize, [u8; 16])>);
 
 /// What the names so far say of one more job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum NameCheck {
     Conflict(BadJob),
 }
 
-impl Names {
+impl SeenNames {
     /// Notes a job's name, and says whether it is new.
     pub fn admit(&mut self, job: &Located<JobSpec>) -> NameCheck {
         let digest = digest(&job.value);

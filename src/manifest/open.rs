@@ -67,11 +67,11 @@ mod tests {
 
     #[test]
     fn only_regular_files_are_opened_unattended_and_none_is_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
         std::fs::write(path("file"), "x").unwrap();
         std::os::unix::fs::symlink("file", path("link")).unwrap();
-        std::fs::create_dir(path("folder")).unwrap();
+        std::fs::create_dir(path("directory")).unwrap();
         mknodat(CWD, path("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
         for (name, said) in [
@@ -80,7 +80,7 @@ mod tests {
             ("fifo", Some("is not a regular file")),
             ("socket", Some("is not a regular file")),
             ("/dev/zero", Some("is not a regular file")),
-            ("folder", Some("it is a directory")),
+            ("directory", Some("it is a directory")),
             ("absent", Some("correct its name")),
         ] {
             let opened = Kinds::Regular.open(&path(name));

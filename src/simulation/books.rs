@@ -11,7 +11,7 @@ use super::{
 use crate::{
     core::{job::UnixMs, outcome::CreateRequest},
     simulator::{ParserView, Status, World},
-    store::outside::{CreateRow, JobRow, Operation, Outside},
+    store::outside::{Operation, Outside, OutsideCreate, OutsideJob},
 };
 
 /// A create request that was sent.
@@ -31,8 +31,8 @@ pub(super) struct Post {
 #[derive(Debug)]
 pub(super) struct Books {
     outside: Box<dyn Outside>,
-    pub jobs: Vec<JobRow>,
-    creates: Vec<CreateRow>,
+    pub jobs: Vec<OutsideJob>,
+    creates: Vec<OutsideCreate>,
     pub posts: Vec<Post>,
     posted: BTreeSet<i64>,
     pub gate: GateWatch,
@@ -361,7 +361,7 @@ impl Books {
     }
 
     /// The creates that count as spent.
-    fn counted(&self) -> impl Iterator<Item = &CreateRow> {
+    fn counted(&self) -> impl Iterator<Item = &OutsideCreate> {
         self.creates.iter().filter(|row| row.outcome != "not_made")
     }
 
@@ -400,7 +400,7 @@ impl Books {
 
     /// Whether a job waits for somebody's word on its create, which made nothing and
     /// will make nothing.
-    pub fn is_in_doubt_for_nothing(&self, job: &JobRow) -> bool {
+    pub fn is_in_doubt_for_nothing(&self, job: &OutsideJob) -> bool {
         let mut posts = self.posts.iter().filter(|post| post.job == job.id);
         (job.state == "CREATING" || job.park_reason.as_deref() == Some("ambiguous"))
             && posts.all(|post| post.made.is_none() && !post.is_on_its_way)

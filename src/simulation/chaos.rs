@@ -10,7 +10,7 @@ use crate::{
     core::spec::JobSpec,
     engine::worker::{Stop, turn::crash_point::CrashPoint},
     simulator::Inserted,
-    store::outside::{JobRow, Operation},
+    store::outside::{Operation, OutsideJob},
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -204,7 +204,7 @@ impl Sim {
 
     /// Another tool makes a parser of a job's name, before parserd does.
     fn insert_a_parser(&mut self) {
-        let without = |job: &&JobRow| !self.books.has_posted(job.id) && job.state == "QUEUED";
+        let without = |job: &&OutsideJob| !self.books.has_posted(job.id) && job.state == "QUEUED";
         let Some(job) = self.books.jobs.iter().find(without) else {
             return;
         };
@@ -234,7 +234,7 @@ impl Sim {
     /// A person says `parserd resolve --adopt` of a create in doubt that made nothing: its
     /// job takes another job's parser.
     fn resolve(&mut self, parser: &str) {
-        let in_doubt = |job: &&JobRow| self.books.is_in_doubt_for_nothing(job);
+        let in_doubt = |job: &&OutsideJob| self.books.is_in_doubt_for_nothing(job);
         let Some(job) = self.books.jobs.iter().find(in_doubt) else {
             return;
         };

@@ -5,7 +5,7 @@ use crate::core::rules::{self, Rules};
 
 /// A rule that keeps money and jobs safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(super) enum BrokenRule {
     /// The intent is durable before the create is sent.
     IntentBeforePost,
     /// Only a list that shows what is known to exist says what does not.
@@ -26,7 +26,7 @@ pub(super) enum Rule {
     Decided(rules::Rule),
 }
 
-impl Rule {
+impl BrokenRule {
     pub const ALL: [Self; 14] = [
         Self::IntentBeforePost,
         Self::Decided(rules::Rule::SettlingTime),
@@ -46,14 +46,14 @@ impl Rule {
 }
 
 /// Whether this run breaks `rule`.
-pub(super) fn breaks(rule: Rule) -> bool {
+pub(super) fn breaks(rule: BrokenRule) -> bool {
     with(|sim| sim.broken == Some(rule))
 }
 
 /// The rules that decisions keep in this run.
 pub(super) fn kept() -> Rules {
     Rules::without(match with(|sim| sim.broken) {
-        Some(Rule::Decided(rule)) => Some(rule),
+        Some(BrokenRule::Decided(rule)) => Some(rule),
         Some(_) | None => None,
     })
 }

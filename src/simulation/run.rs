@@ -17,7 +17,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use super::{
     books::Books,
     chance::{Chance, shortened},
-    rules::{Rule, breaks, kept},
+    rules::{BrokenRule, breaks, kept},
     scenario::REQUEST_TIMEOUT_MS,
     seam::{CrashProbe, SimulatedTime, hold},
     store::Simulated,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    core::{list_lag::Evidence, pace::Pace},
+    core::{list_lag::LagSamples, pace::Pace},
     engine::{
         account::Account,
         daemon::{Daemon, Until},
@@ -50,7 +50,7 @@ const ALIKE_SEEDS: u64 = 40;
 
 /// What came of a run.
 #[derive(Debug)]
-struct Outcome {
+struct RunOutcome {
     violation: Option<String>,
     draws: Vec<u32>,
     trace: Option<String>,
@@ -60,9 +60,9 @@ struct Outcome {
     posts: usize,
 }
 
-/// A folder in memory where there is one: what a crash of the machine leaves is another
+/// A directory in memory where there is one: what a crash of the machine leaves is another
 /// test's matter.
-fn folder() -> tempfile::TempDir {
+fn directory() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() {
         tempfile::tempdir_in(memory).unwrap()
@@ -81,13 +81,13 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// What a run's store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum StoreKind {
     Model,
     Sqlite,
 }
 
 /// A database for one run after another: opening one is most of the work of a run.
-struct Database {
+struct SharedDatabase {
     store: Store,
     connection: Rc<RefCell<rusqlite::Connection>>,
 }
@@ -95,23 +95,23 @@ struct Database {
 /// A thread's runtime and, for runs on SQLite, its database.
 struct Stage {
     runtime: tokio::runtime::Runtime,
-    database: Option<Database>,
-    broken: Option<Rule>,
+    database: Option<SharedDatabase>,
+    broken: Option<BrokenRule>,
     is_traced: bool,
 }
 
 impl Stage {
-    fn new(kind: Kind, folder: &Path, template: &Path, broken: Option<Rule>) -> Self {
+    fn new(kind: StoreKind, directory: &Path, template: &Path, broken: Option<BrokenRule>) -> Self {
         let runtime = runtime();
-        let database = (kind == Kind::Sqlite).then(|| {
-            let path = folder.join(format!("{:?}.db", std::thread::current().id()));
+        let database = (kind == StoreKind::Sqlite).then(|| {
+            let path = directory.join(format!("{:?}.db", std::thread::current().id()));
             for end in ["", "-wal", "-shm", ".lock"] {
                 let _none_there = std::fs::remove_file(format!("{}{end}", path.display()));
             }
             std::fs::copy(template, &path).unwrap();
             let store = runtime.block_on(Store::open(&path, Role::Daemon)).unwrap();
             simulate_clock(&path);
-            Database {
+            SharedDatabase {
                 store,
                 connection: Sqlite::connect(&path).unwrap(),
             }
@@ -125,8 +125,8 @@ impl Stage {
     }
 
     /// Runs a seed, or its draws as they were or were shortened.
-    fn run(&self, seed: u64, draws: Option<&[u32]>) -> Outcome {
-        if let Some(Database { store, connection }) = &self.database {
+    fn run(&self, seed: u64, draws: Option<&[u32]>) -> RunOutcome {
+        if let Some(SharedDatabase { store, connection }) = &self.database {
             let ground = Sqlite::cleared(Rc::clone(connection)).unwrap();
             return self.run_on(seed, draws, Box::new(ground), store.clone());
         }
@@ -141,7 +141,7 @@ impl Stage {
         draws: Option<&[u32]>,
         ground: Box<dyn Outside>,
         store: impl JobStore,
-    ) -> Outcome {
+    ) -> RunOutcome {
         fastrand::seed(seed);
         let chance = draws.map_or_else(|| Chance::seeded(seed), Chance::replaying);
         let mut sim = Sim::new(seed, chance, Books::on(ground), self.broken, self.is_traced);
@@ -154,7 +154,7 @@ impl Stage {
         world::begin(sim);
         self.runtime.block_on(drive(&Simulated(store)));
         let sim = world::end().unwrap();
-        Outcome {
+        RunOutcome {
             violation: sim.violation,
             draws: sim.chance.drawn().to_vec(),
             trace: sim.trace,
@@ -168,7 +168,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if let Some(Database { store, .. }) = self.database.take() {
+        if let Some(SharedDatabase { store, .. }) = self.database.take() {
             self.runtime.block_on(store.close());
         }
     }
@@ -200,7 +200,7 @@ async fn drive<D: JobStore>(store: &Simulated<D>) {
         }
         let is_over = with(|sim| sim.order == Some(Order::End));
         // One that did not wait is at work, and what it waits for goes with the other's.
-        if let Some(standby) = standby.take_if(|_| is_over || breaks(Rule::OneDaemon)) {
+        if let Some(standby) = standby.take_if(|_| is_over || breaks(BrokenRule::OneDaemon)) {
             end(standby).await;
         }
         // Their tasks end as soon as they are looked at.
@@ -220,13 +220,13 @@ async fn end<T>(process: JoinHandle<T>) {
 }
 
 async fn process<D: JobStore>(store: Simulated<D>) -> Result<(), StoreError> {
-    if !breaks(Rule::OneDaemon) {
+    if !breaks(BrokenRule::OneDaemon) {
         hold().await;
     }
     let (stop_sender, stop) = watch::channel(Stop::No);
     with(|sim| sim.stop = Some(stop_sender));
     let clock = Clock::on(SimulatedTime);
-    let (kept, is_bounded) = (kept(), !breaks(Rule::Budget));
+    let (kept, is_bounded) = (kept(), !breaks(BrokenRule::Budget));
     let (policy, gates, budget, limits, max_requests, credits_per_create) = with(|sim| {
         let plan = &sim.plan;
         (
@@ -246,11 +246,11 @@ async fn process<D: JobStore>(store: Simulated<D>) -> Result<(), StoreError> {
     with(|sim| sim.was_restored = false);
     let restored = store.fact(RESTORED).await?;
     let account = Account::load(&store, gates, budget, max_requests, clock.now()).await?;
-    let mut evidence = store.fact(LIST_LAG).await?.unwrap_or_default();
-    if evidence == Evidence::default() {
-        evidence = with(|sim| sim.plan.list_lag());
+    let mut lag_samples = store.fact(LIST_LAG).await?.unwrap_or_default();
+    if lag_samples == LagSamples::default() {
+        lag_samples = with(|sim| sim.plan.list_lag());
     }
-    let lists = Lists::knowing(evidence);
+    let lists = Lists::knowing(lag_samples);
     let worker = Worker {
         store,
         service: Wire,
@@ -287,13 +287,13 @@ struct Seeds {
 
 /// Runs seeds on so many threads. Returns those that failed, and why.
 fn sweep(
-    kind: Kind,
+    kind: StoreKind,
     seeds: Seeds,
     threads: usize,
-    broken: Option<Rule>,
+    broken: Option<BrokenRule>,
 ) -> (BTreeMap<u64, String>, Totals) {
-    let folder = folder();
-    let template = template(folder.path());
+    let directory = directory();
+    let template = template(directory.path());
     let next = AtomicU64::new(seeds.first);
     let end = seeds.first + seeds.count;
     let failed: Mutex<BTreeMap<u64, String>> = Mutex::default();
@@ -301,12 +301,12 @@ fn sweep(
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let (next, failed, totals) = (&next, &failed, &totals);
-            let (folder, template) = (folder.path(), template.as_path());
+            let (directory, template) = (directory.path(), template.as_path());
             scope.spawn(move || {
-                if kind == Kind::Sqlite {
+                if kind == StoreKind::Sqlite {
                     stay_on(thread);
                 }
-                let mut stage = Stage::new(kind, folder, template, broken);
+                let mut stage = Stage::new(kind, directory, template, broken);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= end || failed.lock().unwrap().len() >= seeds.max_failed {
@@ -388,10 +388,10 @@ fn from_environment(name: &str) -> Option<u64> {
 /// `PARSERD_TEST_SEEDS` says how many run on the model and `PARSERD_TEST_SQLITE_SEEDS` how many on
 /// SQLite, `PARSERD_TEST_FIRST_SEED` where to begin, and `PARSERD_TEST_MAX_FAILED` after how many
 /// that fail to stop.
-fn seeds(kind: Kind) -> Seeds {
+fn seeds(kind: StoreKind) -> Seeds {
     let (name, default) = match kind {
-        Kind::Model => ("PARSERD_TEST_SEEDS", SEEDS),
-        Kind::Sqlite => ("PARSERD_TEST_SQLITE_SEEDS", SQLITE_SEEDS),
+        StoreKind::Model => ("PARSERD_TEST_SEEDS", SEEDS),
+        StoreKind::Sqlite => ("PARSERD_TEST_SQLITE_SEEDS", SQLITE_SEEDS),
     };
     Seeds {
         first: from_environment("PARSERD_TEST_FIRST_SEED").unwrap_or(0),
@@ -400,7 +400,7 @@ fn seeds(kind: Kind) -> Seeds {
     }
 }
 
-fn no_seed_fails(kind: Kind) {
+fn no_seed_fails(kind: StoreKind) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
     let (failed, totals) = sweep(kind, seeds(kind), threads, None);
@@ -422,20 +422,20 @@ fn no_seed_fails(kind: Kind) {
 
 #[test]
 fn no_seed_pays_twice_loses_a_job_or_gets_stuck_on_the_model() {
-    no_seed_fails(Kind::Model);
+    no_seed_fails(StoreKind::Model);
 }
 
 #[test]
 fn no_seed_pays_twice_loses_a_job_or_gets_stuck_on_sqlite() {
-    no_seed_fails(Kind::Sqlite);
+    no_seed_fails(StoreKind::Sqlite);
 }
 
 #[test]
 fn one_seed_is_one_run() {
-    let folder = folder();
-    let template = template(folder.path());
-    for kind in [Kind::Model, Kind::Sqlite] {
-        let mut stage = Stage::new(kind, folder.path(), &template, None);
+    let directory = directory();
+    let template = template(directory.path());
+    for kind in [StoreKind::Model, StoreKind::Sqlite] {
+        let mut stage = Stage::new(kind, directory.path(), &template, None);
         stage.is_traced = true;
         for seed in [3, 14, 159] {
             let traces = [0; 2].map(|_| stage.run(seed, None).trace);
@@ -446,10 +446,10 @@ fn one_seed_is_one_run() {
 
 #[test]
 fn both_stores_run_alike() {
-    let folder = folder();
-    let template = template(folder.path());
-    let mut stages =
-        [Kind::Model, Kind::Sqlite].map(|kind| Stage::new(kind, folder.path(), &template, None));
+    let directory = directory();
+    let template = template(directory.path());
+    let mut stages = [StoreKind::Model, StoreKind::Sqlite]
+        .map(|kind| Stage::new(kind, directory.path(), &template, None));
     for seed in 0..ALIKE_SEEDS {
         let traces = stages.each_mut().map(|stage| {
             stage.is_traced = true;
@@ -478,10 +478,10 @@ fn each_broken_rule_is_noticed() {
     let mut missed = Vec::new();
     let seeds = Seeds {
         max_failed: 1,
-        ..seeds(Kind::Model)
+        ..seeds(StoreKind::Model)
     };
-    for rule in Rule::ALL {
-        let (failed, totals) = sweep(Kind::Model, seeds, 2, Some(rule));
+    for rule in BrokenRule::ALL {
+        let (failed, totals) = sweep(StoreKind::Model, seeds, 2, Some(rule));
         match failed.first_key_value() {
             Some((seed, why)) => {
                 println!("{rule:?}: seed {seed} of {} run: {why}", totals.seeds);

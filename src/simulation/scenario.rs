@@ -8,7 +8,7 @@ use crate::{
     core::budget::Budget,
     core::gate::GatePolicy,
     core::lifecycle::{OnExisting, Policy},
-    core::list_lag::Evidence,
+    core::list_lag::LagSamples,
     core::rules::Rules,
     engine::daemon::Limits,
     simulator::{FaultRule, Faults, WorldConfig},
@@ -314,14 +314,14 @@ impl Scenario {
     }
 
     /// What was measured of the lists before.
-    pub fn list_lag(&self) -> Evidence {
-        Evidence {
+    pub fn list_lag(&self) -> LagSamples {
+        LagSamples {
             shown_within_ms: if self.is_quick {
                 [0; 3].into()
             } else {
                 VecDeque::new()
             },
-            ..Evidence::default()
+            ..LagSamples::default()
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{
-    rules::{Rule, breaks},
+    rules::{BrokenRule, breaks},
     seam::{commit, read},
     world::with,
 };
@@ -129,16 +129,16 @@ impl<D: JobStore> Changes for Simulated<D> {
         now: UnixMs,
     ) -> Result<Applied> {
         let mut job = job.clone();
-        if breaks(Rule::GuardedUpdate)
+        if breaks(BrokenRule::GuardedUpdate)
             && let Some(fresh) = self.job(job.id).await?
         {
             job.revision = fresh.revision;
         }
-        let is_intent = change.ledger == Some(lifecycle::Ledger::Intent);
+        let is_intent = change.ledger == Some(lifecycle::LedgerChange::Intent);
         if is_intent {
             with(|sim| sim.books.gate.begins_intent(job.id.0));
         }
-        if is_intent && breaks(Rule::IntentBeforePost) {
+        if is_intent && breaks(BrokenRule::IntentBeforePost) {
             let (store, change) = (self.0.clone(), change.clone());
             drop(tokio::spawn(async move {
                 commit(store.apply(&job, &change, intent, now)).await
@@ -171,13 +171,13 @@ impl<D: JobStore> Times for Simulated<D> {
 impl<D: JobStore> Ledger for Simulated<D> {
     async fn ledger(&self, remote_name: &str) -> Result<LedgerFacts> {
         let mut facts = read(self.0.ledger(remote_name)).await?;
-        facts.is_elsewhere &= !breaks(Rule::OtherAccount);
+        facts.is_elsewhere &= !breaks(BrokenRule::OtherAccount);
         Ok(facts)
     }
 
     async fn claimed(&self, ids: &[ParserId], but: JobId) -> Result<HashSet<ParserId>> {
         let claimed = read(self.0.claimed(ids, but)).await?;
-        Ok(if breaks(Rule::UnclaimedOnly) {
+        Ok(if breaks(BrokenRule::UnclaimedOnly) {
             HashSet::new()
         } else {
             claimed
@@ -194,7 +194,7 @@ impl<D: JobStore> Ledger for Simulated<D> {
 
     async fn known_parsers(&self) -> Result<Vec<KnownParser>> {
         let known = read(self.0.known_parsers()).await?;
-        Ok(if breaks(Rule::TrustedList) {
+        Ok(if breaks(BrokenRule::TrustedList) {
             Vec::new()
         } else {
             known
@@ -241,7 +241,7 @@ impl<D: JobStore> Accounts for Simulated<D> {
 
     async fn is_foreign(&self, id: &ParserId) -> Result<bool> {
         let is_foreign = read(self.0.is_foreign(id)).await?;
-        Ok(is_foreign && !breaks(Rule::OtherAccount))
+        Ok(is_foreign && !breaks(BrokenRule::OtherAccount))
     }
 
     async fn names_sent_for(&self, id: &ParserId) -> Result<Vec<Option<String>>> {

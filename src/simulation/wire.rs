@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use super::{
-    rules::Rule,
+    rules::BrokenRule,
     scenario::{Focus, LATEST_ARRIVAL_MS, REQUEST_TIMEOUT_MS},
     seam::{now, point},
     world::{Sim, What, with},
@@ -19,7 +19,7 @@ use crate::{
         job::{ParserId, UnixMs},
         outcome::{CreateOutcome, CreateRequest, DoubtCause, Flaws, ListOutcome, PollOutcome},
     },
-    simulator::{self, Delivery, Endpoint, Request},
+    simulator::{self, Delivery, Endpoint, HttpRequest},
 };
 
 /// Known for longer than this, a parser that a list lacks makes the list partial.
@@ -28,7 +28,7 @@ const SURELY_KNOWN_MS: i64 = 30_000;
 /// One request on its way.
 #[derive(Debug)]
 pub(super) struct Packet {
-    request: Request,
+    request: HttpRequest,
     arrives_at: UnixMs,
     deadline: UnixMs,
     /// The answer on its way back, and when it is there.
@@ -94,7 +94,7 @@ impl Service for Wire {
         };
         let mut body = serde_json::to_value(request).unwrap_or_default();
         body["api_key"] = "key".into();
-        let request = Request::new("POST", "/parsers", body.to_string());
+        let request = HttpRequest::new("POST", "/parsers", body.to_string());
         let reply = exchange(request, Some(post)).await;
         with(|sim| {
             let outcome = heard(classify::create(reply, sim.now(), &quoter()), sim.broken);
@@ -108,7 +108,7 @@ impl Service for Wire {
     async fn details(&self, parser_id: &ParserId) -> PollOutcome {
         point(What::Send).await;
         let target = format!("/parsers/{parser_id}?api_key=key");
-        let reply = exchange(Request::new("GET", &target, ""), None).await;
+        let reply = exchange(HttpRequest::new("GET", &target, ""), None).await;
         with(|sim| {
             let outcome = classify::details(parser_id, reply, sim.now(), &quoter());
             sim.note(|| format!("GET {parser_id} answered: {outcome:?}"));
@@ -118,7 +118,7 @@ impl Service for Wire {
 
     async fn list(&self) -> ListOutcome {
         point(What::Send).await;
-        let reply = exchange(Request::new("GET", "/parsers?api_key=key", ""), None).await;
+        let reply = exchange(HttpRequest::new("GET", "/parsers?api_key=key", ""), None).await;
         with(|sim| {
             let outcome = classify::list(reply, sim.now(), &quoter());
             sim.note(|| format!("LIST answered: {outcome:?}"));
@@ -134,10 +134,10 @@ impl Service for Wire {
 
 /// What is made of an answer: as it is, unless the rule is broken that a gateway's word says
 /// nothing of the create.
-fn heard(outcome: CreateOutcome, broken: Option<Rule>) -> CreateOutcome {
+fn heard(outcome: CreateOutcome, broken: Option<BrokenRule>) -> CreateOutcome {
     match outcome {
         CreateOutcome::InDoubt(_, words)
-            if broken == Some(Rule::GatewaysWord)
+            if broken == Some(BrokenRule::GatewaysWord)
                 && words.status.is_some_and(|status| status >= 500) =>
         {
             CreateOutcome::InDoubt(DoubtCause::ServiceError, words)
@@ -153,7 +153,7 @@ fn quoter() -> Quoter {
     QUOTER.with(Clone::clone)
 }
 
-async fn exchange(request: Request, post: Option<usize>) -> RawReply {
+async fn exchange(request: HttpRequest, post: Option<usize>) -> RawReply {
     let answered = with(|sim| sim.send(request, post));
     match answered.await {
         Ok(reply) => reply,
@@ -163,7 +163,7 @@ async fn exchange(request: Request, post: Option<usize>) -> RawReply {
 }
 
 impl Sim {
-    fn send(&mut self, request: Request, post: Option<usize>) -> oneshot::Receiver<RawReply> {
+    fn send(&mut self, request: HttpRequest, post: Option<usize>) -> oneshot::Receiver<RawReply> {
         let (answer, answered) = oneshot::channel();
         if self.is_down {
             if let Some(post) = post {
@@ -268,7 +268,7 @@ impl Sim {
             simulator::Reply::Lost { delay_ms, .. } => {
                 (delay_ms, Err(TransportFault::Broken("reset".to_owned())))
             }
-            simulator::Reply::Answer {
+            simulator::Reply::HttpAnswer {
                 answer,
                 delivery,
                 delay_ms,

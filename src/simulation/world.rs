@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::{
     books::Books,
     chance::Chance,
-    rules::Rule,
+    rules::BrokenRule,
     scenario::{BEGAN_AT, Focus, Scenario},
     wire::Packet,
 };
@@ -67,7 +67,7 @@ pub(super) struct Sim {
     pub busy: usize,
     pub chance: Chance,
     /// The rule that the code under test breaks.
-    pub broken: Option<Rule>,
+    pub broken: Option<BrokenRule>,
     pub plan: Scenario,
     pub books: Books,
     pub service: Simulator,
@@ -132,7 +132,7 @@ pub(super) fn idle() {
     });
 }
 
-enum Event {
+enum Occurrence {
     Point(usize),
     Packet(usize),
     Sleeper(usize),
@@ -143,7 +143,7 @@ impl Sim {
         seed: u64,
         mut chance: Chance,
         books: Books,
-        broken: Option<Rule>,
+        broken: Option<BrokenRule>,
         is_traced: bool,
     ) -> Self {
         let plan = Scenario::draw(&mut chance);
@@ -365,17 +365,17 @@ impl Sim {
 
     /// Does one thing. Returns whether somebody can run now.
     fn step(&mut self) -> bool {
-        let mut events: Vec<Event> = (0..self.points.len()).map(Event::Point).collect();
+        let mut events: Vec<Occurrence> = (0..self.points.len()).map(Occurrence::Point).collect();
         let mut next = UnixMs::MAX;
         for (index, packet) in self.packets.iter().enumerate() {
             match packet.event_at() {
-                at if at <= self.time => events.push(Event::Packet(index)),
+                at if at <= self.time => events.push(Occurrence::Packet(index)),
                 at => next = next.min(at),
             }
         }
         for (index, (at, _)) in self.sleepers.iter().enumerate() {
             if *at <= self.time {
-                events.push(Event::Sleeper(index));
+                events.push(Occurrence::Sleeper(index));
             } else {
                 next = next.min(*at);
             }
@@ -400,7 +400,7 @@ impl Sim {
             self.chance.index(events.len())
         };
         match events[index] {
-            Event::Point(index) => {
+            Occurrence::Point(index) => {
                 let (what, release) = self.points.remove(index);
                 let go = self.go(what);
                 if what != What::Read {
@@ -408,8 +408,8 @@ impl Sim {
                 }
                 release.send(go).is_ok()
             }
-            Event::Packet(index) => self.advance_packet(index),
-            Event::Sleeper(index) => {
+            Occurrence::Packet(index) => self.advance_packet(index),
+            Occurrence::Sleeper(index) => {
                 let (_, wake) = self.sleepers.remove(index);
                 wake.send(()).is_ok()
             }

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::Response;
 use hyper::body::{Bytes, Frame};
 
-use super::http::{Answer, Delivery};
+use super::http::{Delivery, HttpAnswer};
 
 /// A body as hyper sends it. An error in it breaks the connection.
 pub(super) type WireBody = UnsyncBoxBody<Bytes, io::Error>;
@@ -24,7 +24,7 @@ const BOMB_CHUNKS: usize = 1024;
 
 /// Makes the response that a client will see.
 pub(super) fn response(
-    answer: Answer,
+    answer: HttpAnswer,
     delivery: Delivery,
 ) -> Result<Response<WireBody>, hyper::http::Error> {
     let mut response = Response::builder().status(answer.status);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::generation;
-use super::http::{Answer, Endpoint, Request, Route, rfc3339};
+use super::http::{Endpoint, HttpAnswer, HttpRequest, Route, rfc3339};
 use super::input::{CreateInput, PatchInput, object};
 use super::world::{Overrides, Parser, Status, Version, World};
 use crate::core::job::UnixMs;
@@ -16,7 +16,7 @@ const NO_CREDITS: &str = "You have exhausted the API credits available in this c
 
 impl World {
     /// Answers a request at this moment, and does what it asks for.
-    pub fn handle(&mut self, now_ms: UnixMs, request: &Request) -> Answer {
+    pub fn handle(&mut self, now_ms: UnixMs, request: &HttpRequest) -> HttpAnswer {
         self.handle_with(now_ms, request, &Overrides::default())
     }
 
@@ -24,9 +24,9 @@ impl World {
     pub fn handle_with(
         &mut self,
         now_ms: UnixMs,
-        request: &Request,
+        request: &HttpRequest,
         overrides: &Overrides,
-    ) -> Answer {
+    ) -> HttpAnswer {
         let route = request.route();
         let result = match route.endpoint {
             Endpoint::Create => self.post(now_ms, request, overrides),
@@ -42,14 +42,16 @@ impl World {
                 .authorized(request)
                 .and_then(|()| self.parse(now_ms, request, &route)),
             Endpoint::Account => self.authorized(request).map(|()| self.account(now_ms)),
-            Endpoint::Other if route.is_known_path => Err(Answer::error(405, "Method not allowed")),
-            Endpoint::Other => Err(Answer::error(404, "Not found")),
+            Endpoint::Other if route.is_known_path => {
+                Err(HttpAnswer::error(405, "Method not allowed"))
+            }
+            Endpoint::Other => Err(HttpAnswer::error(404, "Not found")),
         };
         result.unwrap_or_else(|refusal| refusal)
     }
 
     /// The name of the parser that a request is about, if it is about one.
-    pub fn name_in(&self, now_ms: UnixMs, request: &Request) -> Option<String> {
+    pub fn name_in(&self, now_ms: UnixMs, request: &HttpRequest) -> Option<String> {
         let route = request.route();
         match route.endpoint {
             Endpoint::Create => {
@@ -61,19 +63,19 @@ impl World {
     }
 
     /// Checks the key of a GET or DELETE, which is in the query.
-    fn authorized(&self, request: &Request) -> Result<(), Answer> {
+    fn authorized(&self, request: &HttpRequest) -> Result<(), HttpAnswer> {
         match request.parameter("api_key") {
             Some(key) if key == self.config.key => Ok(()),
-            _ => Err(Answer::error(401, BAD_KEY)),
+            _ => Err(HttpAnswer::error(401, BAD_KEY)),
         }
     }
 
     /// Reads a POST's or PATCH's body and checks the key, which is in it.
-    fn authorized_body(&self, request: &Request) -> Result<Map<String, Value>, Answer> {
-        let body = object(&request.body).map_err(|text| Answer::error(400, &text))?;
+    fn authorized_body(&self, request: &HttpRequest) -> Result<Map<String, Value>, HttpAnswer> {
+        let body = object(&request.body).map_err(|text| HttpAnswer::error(400, &text))?;
         match body.get("api_key").and_then(Value::as_str) {
-            None => Err(Answer::error(400, "api_key is required")),
-            Some(key) if key != self.config.key => Err(Answer::error(401, BAD_KEY)),
+            None => Err(HttpAnswer::error(400, "api_key is required")),
+            Some(key) if key != self.config.key => Err(HttpAnswer::error(401, BAD_KEY)),
             Some(_) => Ok(body),
         }
     }
@@ -81,29 +83,29 @@ impl World {
     fn post(
         &mut self,
         now_ms: UnixMs,
-        request: &Request,
+        request: &HttpRequest,
         overrides: &Overrides,
-    ) -> Result<Answer, Answer> {
+    ) -> Result<HttpAnswer, HttpAnswer> {
         let body = self.authorized_body(request)?;
-        let input = CreateInput::read(&body).map_err(|text| Answer::error(400, &text))?;
+        let input = CreateInput::read(&body).map_err(|text| HttpAnswer::error(400, &text))?;
         let credits = self.price_of_create();
         if !self.can_pay(credits) {
-            return Err(Answer::error(402, NO_CREDITS));
+            return Err(HttpAnswer::error(402, NO_CREDITS));
         }
         let id = self.create(now_ms, input, credits, overrides);
         // The documents show both; no client may rely on either.
         let status = if id.len() == 36 { 201 } else { 202 };
         let body = json!({"id": id, "version": 0});
-        Ok(Answer::json(status, body.to_string()))
+        Ok(HttpAnswer::json(status, body.to_string()))
     }
 
     fn patch(
         &mut self,
         now_ms: UnixMs,
-        request: &Request,
+        request: &HttpRequest,
         route: &Route,
-    ) -> Result<Answer, Answer> {
-        let bad_request = |text: String| Answer::error(400, &text);
+    ) -> Result<HttpAnswer, HttpAnswer> {
+        let bad_request = |text: String| HttpAnswer::error(400, &text);
         let body = self.authorized_body(request)?;
         let patch = PatchInput::read(&body).map_err(bad_request)?;
         let (parser, _, base) = self.version_of(now_ms, route)?;
@@ -122,7 +124,7 @@ impl World {
             (200, 0, 0)
         };
         if !self.can_pay(credits) {
-            return Err(Answer::error(402, NO_CREDITS));
+            return Err(HttpAnswer::error(402, NO_CREDITS));
         }
         self.spend(now_ms, credits);
         let version = Version {
@@ -132,10 +134,10 @@ impl World {
         };
         self.push_version(&route.id, version);
         let body = json!({"id": route.id, "version": number});
-        Ok(Answer::json(status, body.to_string()))
+        Ok(HttpAnswer::json(status, body.to_string()))
     }
 
-    fn details(&self, now_ms: UnixMs, route: &Route) -> Result<Answer, Answer> {
+    fn details(&self, now_ms: UnixMs, route: &Route) -> Result<HttpAnswer, HttpAnswer> {
         let (parser, _, version) = self.version_of(now_ms, route)?;
         let status = version.status(now_ms);
         let example_result: Option<Value> = (status == Status::Finished).then(|| {
@@ -156,10 +158,10 @@ impl World {
             "fields": version.fields,
             "example_result": example_result,
         });
-        Ok(Answer::json(200, body.to_string()))
+        Ok(HttpAnswer::json(200, body.to_string()))
     }
 
-    fn list(&self, now_ms: UnixMs) -> Answer {
+    fn list(&self, now_ms: UnixMs) -> HttpAnswer {
         let listed = self
             .parsers
             .iter()
@@ -175,44 +177,44 @@ impl World {
             body.push_str(&list_item(parser, number, version, now_ms));
         }
         body.push(']');
-        Answer::json(200, body)
+        HttpAnswer::json(200, body)
     }
 
-    fn delete(&mut self, now_ms: UnixMs, route: &Route) -> Result<Answer, Answer> {
+    fn delete(&mut self, now_ms: UnixMs, route: &Route) -> Result<HttpAnswer, HttpAnswer> {
         self.version_of(now_ms, route)?;
         self.delete_parser(&route.id);
-        Ok(Answer::empty(204))
+        Ok(HttpAnswer::empty(204))
     }
 
     fn parse(
         &mut self,
         now_ms: UnixMs,
-        request: &Request,
+        request: &HttpRequest,
         route: &Route,
-    ) -> Result<Answer, Answer> {
+    ) -> Result<HttpAnswer, HttpAnswer> {
         let (_, number, version) = self.version_of(now_ms, route)?;
         let Some(url) = request.parameter("url") else {
-            return Err(Answer::error(400, "url is required"));
+            return Err(HttpAnswer::error(400, "url is required"));
         };
         if version.status(now_ms) != Status::Finished {
-            return Err(Answer::error(400, "the parser is not FINISHED"));
+            return Err(HttpAnswer::error(400, "the parser is not FINISHED"));
         }
         if !self.can_pay(CREDITS_PER_PARSE) {
-            return Err(Answer::error(402, NO_CREDITS));
+            return Err(HttpAnswer::error(402, NO_CREDITS));
         }
         let params = request.query.iter();
         let params: Value = params.map(|(k, v)| (k.clone(), json!(v))).collect();
         if let Some(text) = generation::failure(&[url.to_owned()], &params) {
             self.failed_requests += 1;
-            return Err(Answer::error(500, &text));
+            return Err(HttpAnswer::error(500, &text));
         }
         let result = generation::extract(&version.fields, url);
         self.spend(now_ms, CREDITS_PER_PARSE);
         let body = json!({"parser": route.id, "version": number, "result": result});
-        Ok(Answer::json(200, body.to_string()))
+        Ok(HttpAnswer::json(200, body.to_string()))
     }
 
-    fn account(&self, now_ms: UnixMs) -> Answer {
+    fn account(&self, now_ms: UnixMs) -> HttpAnswer {
         /// What an account without an end of credits shows as its limit.
         const NO_LIMIT: i64 = 1_000_000_000_000;
         let body = json!({
@@ -223,20 +225,20 @@ impl World {
             "concurrencyLimit": 100,
             "subscriptionDate": "2025-01-01T00:00:00.000Z",
         });
-        Answer::json(200, body.to_string())
+        HttpAnswer::json(200, body.to_string())
     }
 
     fn version_of(
         &self,
         now_ms: UnixMs,
         route: &Route,
-    ) -> Result<(&Parser, usize, &Version), Answer> {
+    ) -> Result<(&Parser, usize, &Version), HttpAnswer> {
         self.find(now_ms, &route.id)
             .and_then(|parser| {
                 let (number, version) = parser.version(route.version)?;
                 Some((parser, number, version))
             })
-            .ok_or_else(|| Answer::error(404, "Parser not found"))
+            .ok_or_else(|| HttpAnswer::error(404, "Parser not found"))
     }
 }
 

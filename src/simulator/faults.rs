@@ -6,7 +6,7 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::generation;
-use super::http::{Answer, Delivery, Endpoint};
+use super::http::{Delivery, Endpoint, HttpAnswer};
 use super::world::Overrides;
 use crate::core::job::{DurationMs, UnixMs};
 
@@ -176,7 +176,7 @@ pub enum Edit {
 const PLACEHOLDER: &str = "a text that is put in place of this one";
 
 impl Edit {
-    pub(super) fn apply(&self, answer: &mut Answer) {
+    pub(super) fn apply(&self, answer: &mut HttpAnswer) {
         if *self == Self::Unreadable {
             answer.body = b"<html><body>{\"id\": \"".to_vec();
             return;
@@ -274,11 +274,11 @@ impl Effect {
 
 impl AnswerFault {
     /// The answer that it puts in place; none where it is lost.
-    pub(super) fn answer(&self, now_ms: UnixMs) -> Option<Answer> {
+    pub(super) fn answer(&self, now_ms: UnixMs) -> Option<HttpAnswer> {
         match self {
             Self::Lost { .. } => None,
             Self::Redirect { status, location } => {
-                let mut answer = Answer::empty(*status);
+                let mut answer = HttpAnswer::empty(*status);
                 let header = ("location".to_owned(), location.clone());
                 answer.headers.push(header);
                 Some(answer)
@@ -289,13 +289,13 @@ impl AnswerFault {
                 retry_after,
             } => {
                 let mut answer = match body {
-                    Some(body) => Answer {
+                    Some(body) => HttpAnswer {
                         status: *status,
                         headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
                         body: body.clone().into_bytes(),
                     },
-                    None if *status == 204 || *status == 304 => Answer::empty(*status),
-                    None => Answer::error(*status, &format!("simulated status {status}")),
+                    None if *status == 204 || *status == 304 => HttpAnswer::empty(*status),
+                    None => HttpAnswer::error(*status, &format!("simulated status {status}")),
                 };
                 if let Some(retry_after) = retry_after {
                     let header = ("retry-after".to_owned(), retry_after.header(now_ms));

@@ -62,7 +62,7 @@ impl std::fmt::Display for Endpoint {
 
 /// A request of a client.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct HttpRequest {
     /// The method, in capitals.
     pub method: String,
     /// The path without the query, as it was sent.
@@ -73,7 +73,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-impl Request {
+impl HttpRequest {
     /// A request for a target, which is a path and, after `?`, a query.
     pub fn new(method: &str, target: &str, body: impl Into<Vec<u8>>) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -159,7 +159,7 @@ fn percent_decoded(segment: &str) -> String {
 
 /// What the service answers when nothing goes wrong on the way.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The headers, names in lower case. No `content-length`.
@@ -168,7 +168,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpAnswer {
     pub(super) fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
@@ -222,9 +222,9 @@ pub enum Delivery {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// An answer arrives.
-    Answer {
+    HttpAnswer {
         /// What it says.
-        answer: Answer,
+        answer: HttpAnswer,
         /// How its body arrives.
         delivery: Delivery,
         /// How long it takes to begin; the effect took place before.
@@ -242,14 +242,14 @@ pub enum Reply {
 impl Reply {
     /// The answer as a client would get it: none where it is lost, nor where its
     /// body is cut or has no end. For tests without HTTP.
-    pub fn into_answer(self) -> Option<Answer> {
+    pub fn into_answer(self) -> Option<HttpAnswer> {
         match self {
-            Self::Answer {
+            Self::HttpAnswer {
                 answer,
                 delivery: Delivery::Whole | Delivery::Slow(_),
                 ..
             } => Some(answer),
-            Self::Answer {
+            Self::HttpAnswer {
                 delivery: Delivery::Cut | Delivery::Endless | Delivery::GzipBomb,
                 ..
             }
@@ -288,7 +288,7 @@ mod tests {
             ("GET", "/", Other, "", None),
         ];
         for (method, target, endpoint, id, version) in cases {
-            let route = Request::new(method, target, "").route();
+            let route = HttpRequest::new(method, target, "").route();
             let found = (route.endpoint, route.id.as_str(), route.version);
             assert_eq!(found, (endpoint, id, version), "{method} {target}");
         }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::delivery::{self, WireBody};
-use super::{Reply, Request, Simulator};
+use super::{HttpRequest, Reply, Simulator};
 use crate::core::job::UnixMs;
 
 /// Larger request bodies are refused, in bytes.
@@ -193,19 +193,19 @@ async fn answer(
         .uri
         .path_and_query()
         .map_or("/", |target| target.as_str());
-    let request = Request::new(head.method.as_str(), target, body);
+    let request = HttpRequest::new(head.method.as_str(), target, body);
     let (reply, _in_flight) = {
         let mut locked = lock(&simulator);
         locked.traffic.begin();
         let in_flight = RequestGuard(Arc::clone(&simulator));
         (locked.respond(now_ms(), &request), in_flight)
     };
-    let (Reply::Answer { delay_ms, .. } | Reply::Lost { delay_ms, .. }) = reply;
+    let (Reply::HttpAnswer { delay_ms, .. } | Reply::Lost { delay_ms, .. }) = reply;
     if delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(delay_ms.unsigned_abs())).await;
     }
     match reply {
-        Reply::Answer {
+        Reply::HttpAnswer {
             answer, delivery, ..
         } => delivery::response(answer, delivery).map_err(|_| Lost),
         Reply::Lost { is_reset, .. } => {

@@ -13,18 +13,18 @@ fn simulator(rules: &[&str]) -> Simulator {
 
 fn create(simulator: &mut Simulator, at_ms: i64, name: &str) -> Reply {
     let body = json!({"api_key": "demo-key", "name": name, "urls": ["https://a.example/"]});
-    let request = Request::new("POST", "/parsers", body.to_string());
+    let request = HttpRequest::new("POST", "/parsers", body.to_string());
     simulator.respond(START_MS + at_ms, &request)
 }
 
 fn get(simulator: &mut Simulator, at_ms: i64, path: &str) -> Reply {
     let target = format!("{path}?api_key=demo-key");
-    simulator.respond(START_MS + at_ms, &Request::new("GET", &target, ""))
+    simulator.respond(START_MS + at_ms, &HttpRequest::new("GET", &target, ""))
 }
 
 fn status(reply: &Reply) -> Option<u16> {
     match reply {
-        Reply::Answer { answer, .. } => Some(answer.status),
+        Reply::HttpAnswer { answer, .. } => Some(answer.status),
         Reply::Lost { .. } => None,
     }
 }
@@ -49,7 +49,7 @@ fn every_status_applies_to_every_endpoint_before_its_effect() {
         ];
         for (method, path) in requests {
             let body = r#"{"api_key": "demo-key", "name": "n", "urls": ["https://a.example/"]}"#;
-            let reply = simulator.respond(START_MS, &Request::new(method, path, body));
+            let reply = simulator.respond(START_MS, &HttpRequest::new(method, path, body));
             assert_eq!(status(&reply), Some(code), "{method} {path}");
         }
         assert!(simulator.world.parsers(i64::MAX).is_empty());
@@ -169,7 +169,7 @@ fn of_two_rules_the_first_prevails_and_the_rest_adds_up() {
         "any delay=3s",
     ];
     let mut simulator = simulator(&rules);
-    let Reply::Answer {
+    let Reply::HttpAnswer {
         answer, delay_ms, ..
     } = create(&mut simulator, 0, "n")
     else {
@@ -279,7 +279,7 @@ fn bad_deliveries_leave_no_answer_to_read() {
         ("any gzip-bomb", Delivery::GzipBomb),
     ] {
         let reply = get(&mut simulator(&[rule]), 0, "/parsers");
-        assert!(matches!(&reply, Reply::Answer { delivery, .. } if *delivery == expected));
+        assert!(matches!(&reply, Reply::HttpAnswer { delivery, .. } if *delivery == expected));
         assert_eq!(
             reply.into_answer().is_some(),
             expected == Delivery::Slow(2_000)

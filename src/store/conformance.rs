@@ -28,7 +28,7 @@ struct Subject<D> {
     store: D,
     outside: Box<dyn Outside>,
     /// Where its files are, if it has any.
-    _folder: Option<TempDir>,
+    _directory: Option<TempDir>,
 }
 
 fn model() -> Subject<Memory> {
@@ -36,20 +36,20 @@ fn model() -> Subject<Memory> {
     Subject {
         store: memory.clone(),
         outside: Box::new(Model::new(memory)),
-        _folder: None,
+        _directory: None,
     }
 }
 
 async fn sqlite() -> Subject<Store> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("p.db");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.db");
     let store = Store::open(&path, Role::Daemon).await.unwrap();
     simulate_clock(&path);
     let connection = Sqlite::connect(&path).unwrap();
     Subject {
         store,
         outside: Box::new(Sqlite::cleared(connection).unwrap()),
-        _folder: Some(folder),
+        _directory: Some(directory),
     }
 }
 

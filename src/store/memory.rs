@@ -9,7 +9,7 @@ mod tables;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub(crate) use tables::{Outcome, Tables};
+pub(crate) use tables::{CreateStatus, Tables};
 
 /// A store in memory. Cloning it shares the tables.
 #[derive(Debug, Clone, Default)]

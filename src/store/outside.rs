@@ -10,7 +10,7 @@ pub(crate) use sqlite::{Sqlite, simulate_clock, template};
 use crate::core::job::{DurationMs, UnixMs};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct JobRow {
+pub(crate) struct OutsideJob {
     pub id: i64,
     pub name: String,
     pub urls: String,
@@ -22,7 +22,7 @@ pub(crate) struct JobRow {
 }
 
 #[derive(Debug)]
-pub(crate) struct CreateRow {
+pub(crate) struct OutsideCreate {
     pub id: i64,
     pub remote_name: String,
     pub outcome: String,
@@ -78,7 +78,7 @@ impl Operation<'_> {
 }
 
 pub(crate) trait Outside: std::fmt::Debug {
-    fn rows(&self) -> (Vec<JobRow>, Vec<CreateRow>);
+    fn rows(&self) -> (Vec<OutsideJob>, Vec<OutsideCreate>);
 
     fn create_gate(&self) -> Option<StoredGate>;
 

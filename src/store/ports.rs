@@ -55,14 +55,14 @@ pub trait JobStore:
         now: UnixMs,
     ) -> impl Future<Output = Result<oddities::AccountFacts, StoreError>> + Send {
         async move {
-            let evidence = self.fact(LIST_LAG).await?.unwrap_or_default();
+            let lag_samples = self.fact(LIST_LAG).await?.unwrap_or_default();
             Ok(oddities::AccountFacts {
                 list: self.fact(LIST_REPORT).await?.unwrap_or_default(),
                 unexplained: self.unexplained_of_ledger().await?,
                 lag: Lag {
-                    shown_within_ms: evidence.slowest_ms(),
+                    shown_within_ms: lag_samples.slowest_ms(),
                     settle_after_error_ms,
-                    settle_after_error_counts: evidence.is_quick(settle_after_error_ms, now),
+                    settle_after_error_counts: lag_samples.is_quick(settle_after_error_ms, now),
                 },
                 elsewhere: self.elsewhere().await?,
                 held_until: self.fact(CREATES_HOLD).await?.unwrap_or_default().until(),

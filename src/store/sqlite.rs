@@ -42,14 +42,14 @@ use sqlx::{SqliteConnection, SqlitePool, migrate::MigrateError, sqlite::SqlitePo
 
 pub use backup::{Backup, BackupError, backup, leftovers};
 pub use failures::Failures;
-pub use file::{beside, check_access, folder_of, has_content, resolved};
+pub use file::{beside, check_access, directory_of, has_content, resolved};
 pub use given_up::{GivenUp, PendingCreate};
 pub use hold::has_daemon;
 pub use place::shared_file_system;
 pub use submit::{Conflict, Submitted};
 
 use super::ports::{Facts, JobStore};
-use hold::Hold;
+use hold::FileLock;
 use mark::Mark;
 use writer::Writer;
 
@@ -252,7 +252,7 @@ pub struct Store {
     writer: Writer,
     readers: SqlitePool,
     // A daemon's locks, held as long as any clone lives.
-    hold: Option<Arc<Hold>>,
+    hold: Option<Arc<FileLock>>,
     is_another: bool,
 }
 
@@ -280,7 +280,7 @@ impl Store {
             });
         }
         let mut hold = match role {
-            Role::Daemon => Some(Hold::take(path).await?),
+            Role::Daemon => Some(FileLock::take(path).await?),
             Role::Tool | Role::Reader => None,
         };
         let opening = |source| StoreError::Open {
@@ -299,7 +299,7 @@ impl Store {
             hold.opened()?;
             let mended = schema::mend(&mut connection).await?;
             if !mended.is_empty() {
-                let parts = schema::told(&mended);
+                let parts = schema::fault_list(&mended);
                 tracing::warn!(
                     parts,
                     "the schema was changed by another program: these are made anew"
@@ -310,7 +310,7 @@ impl Store {
             let (nonce, creates) = identity(&mut connection)
                 .await
                 .trying("read which database it is")?;
-            is_another = mark::is_another(nonce, creates, hold.told());
+            is_another = mark::is_another(nonce, creates, hold.last_mark());
         }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)

@@ -23,9 +23,9 @@ use super::{
 use crate::{
     core::event::{AdoptedFrom, JobEvent},
     core::job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
-    engine::metrics::Refusal,
+    engine::metrics::PageRefusal,
     engine::operate::{self, OperatorAction},
-    engine::operator::{self, Asking, Settled, Word},
+    engine::operator::{self, AskService, Settled, Word},
     store::{Gates as _, Queue as _, StoreError, report::HistoryRow},
 };
 
@@ -150,10 +150,10 @@ async fn sign_in(
         (StatusCode::FORBIDDEN, login::page(&visitor, true)).into_response()
     };
     if !visitor.may_sign_in {
-        return Ok(wrong_token(Refusal::NotSignedIn));
+        return Ok(wrong_token(PageRefusal::NotSignedIn));
     }
     let Some(turn) = vitals.sessions.turn().await else {
-        vitals.metrics.refused(Refusal::Crowd);
+        vitals.metrics.refused(PageRefusal::Crowd);
         vitals.folds.came(FoldKind::Crowd, None);
         let words = "Too many sign-ins at this moment. Try again in a few seconds.";
         return Err(Notice::nothing_done(StatusCode::TOO_MANY_REQUESTS, words));
@@ -161,7 +161,7 @@ async fn sign_in(
     let now = vitals.clock.now();
     let Some(id) = vitals.sessions.begin(&turn, &form.text("token"), now) else {
         vitals.folds.came(FoldKind::WrongToken, None);
-        return Ok(wrong_token(Refusal::WrongToken));
+        return Ok(wrong_token(PageRefusal::WrongToken));
     };
     tracing::info!("page: somebody signed in");
     Ok(to_front_with_cookie(&id, SESSION_MS / 1000).into_response())
@@ -232,8 +232,8 @@ async fn act(
     let settle = async |word: Word| {
         let now = vitals.clock.now();
         let asking = match &vitals.service {
-            Ok(service) => Asking::Service(service),
-            Err(why) => Asking::Unable(why.clone()),
+            Ok(service) => AskService::Service(service),
+            Err(why) => AskService::Unable(why.clone()),
         };
         let (store, policy) = (&vitals.store, &vitals.policy);
         let settled = operator::settle(store, policy, id, &word, asking, now).await?;
@@ -324,7 +324,7 @@ impl FromRequest<Shared> for SignedForm {
             }
             Some(_) => return Ok(Self(form)),
         };
-        vitals.metrics.refused(Refusal::NotSignedIn);
+        vitals.metrics.refused(PageRefusal::NotSignedIn);
         Err(Notice::refused(why))
     }
 }

@@ -26,7 +26,7 @@ use url::form_urlencoded;
 use super::{Shared, act, fold::FoldKind, guard, reply, session::Session};
 use crate::{
     core::job::JobState,
-    engine::metrics::Refusal,
+    engine::metrics::PageRefusal,
     store::{StoreError, browse::Filter},
 };
 
@@ -170,7 +170,7 @@ async fn admit(
     // Two of them are none.
     let host = header(headers, &HOST).filter(|_| headers.get_all(HOST).iter().count() == 1);
     if !guard::is_own_host(host) {
-        vitals.metrics.refused(Refusal::ForeignHost);
+        vitals.metrics.refused(PageRefusal::ForeignHost);
         let words = "this page answers to 127.0.0.1, [::1] and localhost only: ask for it by \
                      one of these, through a tunnel if need be\n";
         return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
@@ -178,7 +178,7 @@ async fn admit(
     let (site, origin) = (header(headers, &FETCH_SITE), header(headers, &ORIGIN));
     let mut response = match *request.method() {
         Method::POST if !guard::is_from_own_page(site, origin, host) => {
-            vitals.metrics.refused(Refusal::ForeignForm);
+            vitals.metrics.refused(PageRefusal::ForeignForm);
             vitals.folds.came(FoldKind::ForeignForm, None);
             Notice::refused("this does not come from a form of this page").into_response()
         }

@@ -35,7 +35,7 @@ async fn a_backup_is_made_beside_a_daemon_and_holds_every_job() {
         let mode = |name| place.path(name).metadata().unwrap().permissions().mode();
         assert_eq!(mode("copy.db"), mode("parserd.db"));
     }
-    let names: Vec<_> = std::fs::read_dir(place.folder.path())
+    let names: Vec<_> = std::fs::read_dir(place.directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.contains("backup"))
@@ -65,7 +65,7 @@ async fn a_backup_overwrites_nothing_and_names_what_is_wrong() {
     place
         .run(&["backup", "nowhere/copy.db"])
         .is(1)
-        .says(&["nowhere", "folder must exist"]);
+        .says(&["nowhere", "directory must exist"]);
     place.run(&["backup"]).is(2).says(&["<FILE>"]);
     place
         .run(&["backup", "-"])
@@ -75,10 +75,10 @@ async fn a_backup_overwrites_nothing_and_names_what_is_wrong() {
     place.run(&["backup", "./-"]).is(0);
 }
 
-/// What hidden folders and files of backups there are.
+/// What hidden directories and files of backups there are.
 #[cfg(target_os = "linux")]
 fn hidden(place: &Place) -> Vec<String> {
-    std::fs::read_dir(place.folder.path())
+    std::fs::read_dir(place.directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.starts_with(".parserd-backup-"))
@@ -99,7 +99,7 @@ fn signalled(place: &Place, line: &str, signal: rustix::process::Signal) -> (Opt
         .args(["-c", line])
         .arg(place.command(&[]).get_program())
         .env_clear()
-        .current_dir(place.folder.path())
+        .current_dir(place.directory.path())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -184,7 +184,7 @@ fn a_umask_that_shuts_the_owner_out_is_refused_with_the_cure() {
             .arg(program.get_program())
             .env_clear()
             .env("PARSERD__API__KEY", crate::cli::place::KEY)
-            .current_dir(place.folder.path())
+            .current_dir(place.directory.path())
             .output();
         crate::cli::place::Ended::from(output.unwrap())
     };

@@ -38,7 +38,7 @@ async fn all_is_well_and_nothing_is_made() {
             "parserd.db does not exist yet, and can be created",
             "answers, the key is accepted; 0 parsers there",
         ]);
-    assert_eq!(place.folder.path().read_dir().unwrap().count(), 0);
+    assert_eq!(place.directory.path().read_dir().unwrap().count(), 0);
     server.with(|simulator| {
         let traffic = &simulator.traffic;
         assert_eq!(traffic.log().count(), 1);

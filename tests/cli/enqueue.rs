@@ -309,14 +309,14 @@ fn a_file_name_steers_no_terminal_and_is_whole_in_json() {
 }
 
 #[test]
-fn a_folder_for_temporary_files_that_is_not_there_is_not_the_files_fault() {
+fn a_directory_for_temporary_files_that_is_not_there_is_not_the_files_fault() {
     let place = Place::new();
     // More than is kept in memory.
     place.file("jobs.jsonl", &many(20_000));
     let absent = place.path("absent");
-    let enqueue = |folder: &str| {
+    let enqueue = |directory: &str| {
         place.run_with(
-            &[("TMPDIR", folder), ("TMP", folder)],
+            &[("TMPDIR", directory), ("TMP", directory)],
             &["enqueue", "jobs.jsonl"],
         )
     };

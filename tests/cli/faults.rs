@@ -7,12 +7,12 @@ use super::place::Place;
 #[test]
 fn a_file_that_cannot_be_read_is_told_with_the_next_step() {
     let place = Place::new();
-    std::fs::create_dir(place.path("folder")).unwrap();
+    std::fs::create_dir(place.path("directory")).unwrap();
     place.file("bad.toml", "[log\nlevel = 'x'");
     let cases: [(&[&str], i32, &str); 6] = [
         (&["enqueue", "absent.json"], 65, "correct its name"),
         (&["plan", "absent.json"], 65, "correct its name"),
-        (&["enqueue", "folder"], 65, "name the files in it"),
+        (&["enqueue", "directory"], 65, "name the files in it"),
         (
             &["--config", "absent.toml", "status"],
             78,

@@ -1,11 +1,11 @@
-//! A folder of its own for each test, the binary in it, and jobs in any state.
+//! A directory of its own for each test, the binary in it, and jobs in any state.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use parserd::core::backoff::Schedule;
 use parserd::core::job::{Job, JobId, ParserId};
-use parserd::core::lifecycle::{Event, OnExisting, Policy, Presence, Sighting, Transition, decide};
+use parserd::core::lifecycle::{Event, Evidence, OnExisting, Policy, Presence, Transition, decide};
 use parserd::core::outcome::{
     CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
 };
@@ -19,7 +19,7 @@ pub const KEY: &str = "s3cret-key-of-mine";
 const CREDITS: i64 = 30_000;
 
 pub struct Place {
-    pub folder: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
 }
 
 /// How a command ended.
@@ -75,12 +75,12 @@ impl From<Output> for Ended {
 
 impl Place {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder }
+        let directory = tempfile::tempdir().unwrap();
+        Self { directory }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub fn file(&self, name: &str, text: &str) {
@@ -93,7 +93,7 @@ impl Place {
         command
             .args(args)
             .env_clear()
-            .current_dir(self.folder.path())
+            .current_dir(self.directory.path())
             .stdin(Stdio::null());
         command
     }
@@ -255,7 +255,7 @@ pub fn in_doubt(name: &str) -> Vec<Event> {
 pub fn parked_in_doubt(name: &str) -> Vec<Event> {
     let mut events = in_doubt(name);
     events.push(Event::Reconciled {
-        sighting: Sighting::Several(vec![ParserId("p1".to_owned()), ParserId("p2".to_owned())]),
+        evidence: Evidence::Several(vec![ParserId("p1".to_owned()), ParserId("p2".to_owned())]),
         listed_at: jiff::Timestamp::now().as_millisecond(),
     });
     events

@@ -91,7 +91,7 @@ fn a_log_that_grew_and_an_old_sqlite3_are_told() {
         "sqlite3",
         "#!/bin/sh\necho '3.34.1 2021-01-20 14:10:07 10e20c0b'\n",
     );
-    let path = place.folder.path().to_str().unwrap();
+    let path = place.directory.path().to_str().unwrap();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -139,7 +139,7 @@ fn unprivileged(place: &Place, args: &[&str]) -> Option<crate::cli::place::Ended
         .args(args)
         .env("PARSERD__API__KEY", KEY)
         .env("PARSERD__API__BASE_URL", "http://127.0.0.1:1")
-        .current_dir(place.folder.path())
+        .current_dir(place.directory.path())
         .output();
     ended
         .inspect_err(|error| println!("not run: no setpriv ({error})"))
@@ -194,7 +194,7 @@ fn what_keeps_a_database_from_being_opened_is_told_with_its_own_cure() {
     place.file("parserd.db", &"not a database, ".repeat(100));
     let ended = check(&place, "http://127.0.0.1:1", &[]).is(1);
     let ended = ended.prints(&["FAIL database: ", "cure: set database.url"]);
-    assert!(!ended.out.contains("folder must exist"), "{}", ended.out);
+    assert!(!ended.out.contains("directory must exist"), "{}", ended.out);
     place.file("parserd.db", "");
     check(&place, "http://127.0.0.1:1", &[])
         .is(1)
@@ -230,7 +230,7 @@ fn a_disk_with_little_room_is_told() {
     let ended = std::process::Command::new("unshare")
         .args(["-Urm", "sh", "-c", &script])
         .env("PARSERD__API__KEY", KEY)
-        .current_dir(place.folder.path())
+        .current_dir(place.directory.path())
         .output();
     match ended {
         Ok(ended) if !String::from_utf8_lossy(&ended.stdout).is_empty() => {

@@ -7,12 +7,12 @@ use tempfile::NamedTempFile;
 
 use super::Harness;
 
-/// The real program, in the harness' folder, with its settings and nothing else.
+/// The real program, in the harness' directory, with its settings and nothing else.
 pub fn parserd(harness: &Harness, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parserd"));
     command
         .args(args)
-        .current_dir(harness.folder.path())
+        .current_dir(harness.directory.path())
         .env_clear()
         .env("RUST_BACKTRACE", "1")
         .stdin(Stdio::null());

@@ -1,7 +1,7 @@
 //! What a power cut may leave of files that were written to, and synced now and then.
 //!
 //! Certain is what a completed `fsync` covers: of a file, the writes that had returned
-//! when it was called; of the folder, the names. Of the rest, any part may be there, a
+//! when it was called; of the directory, the names. Of the rest, any part may be there, a
 //! write torn at sectors, and each name may stand as it was or for any later file.
 
 use std::{collections::BTreeMap, path::Path};
@@ -14,13 +14,13 @@ const SECTOR: u64 = 512;
 pub const FIRST_PLACE: usize = 1;
 const AT_FIRST: Span = Span { begun: 0, done: 0 };
 
-/// The files of one folder, as calls changed them.
+/// The files of one directory, as calls changed them.
 #[derive(Debug, Default)]
 pub struct Disk {
     files: Vec<FileLog>,
     /// What each name came to stand for, in order.
     names: BTreeMap<String, Vec<Naming>>,
-    folder_syncs: Vec<Span>,
+    directory_syncs: Vec<Span>,
 }
 
 #[derive(Debug, Default)]
@@ -53,20 +53,20 @@ pub enum Syncs {
     All,
     /// None of a file after this place.
     NoFileAfter(usize),
-    /// None of the folder after this place.
-    NoFolderAfter(usize),
+    /// None of the directory after this place.
+    NoDirectoryAfter(usize),
     /// Of SQLite's log all but the last one before the cut, as if each came a commit late.
     LogOneLate,
 }
 
 impl Disk {
-    /// With the files of a folder whose names begin with `prefix`, all of them certain.
-    pub fn of(folder: &Path, prefix: &str) -> Self {
+    /// With the files of a directory whose names begin with `prefix`, all of them certain.
+    pub fn of(directory: &Path, prefix: &str) -> Self {
         let mut disk = Self::default();
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in std::fs::read_dir(directory).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.starts_with(prefix) {
-                let bytes = std::fs::read(folder.join(&name)).unwrap();
+                let bytes = std::fs::read(directory.join(&name)).unwrap();
                 disk.files.push(FileLog {
                     changes: vec![(AT_FIRST, Change::Write { at: 0, bytes })],
                     syncs: Vec::new(),
@@ -77,9 +77,9 @@ impl Disk {
         disk
     }
 
-    /// Takes in a call, if it concerns a file of `folder` whose name begins with
+    /// Takes in a call, if it concerns a file of `directory` whose name begins with
     /// `prefix`; SQLite's shared memory does not outlive a boot.
-    pub fn take(&mut self, call: &Call, folder: &Path, prefix: &str) {
+    pub fn take(&mut self, call: &Call, directory: &Path, prefix: &str) {
         let span = Span {
             begun: call.begun,
             done: call.done,
@@ -87,7 +87,7 @@ impl Disk {
         let name_of = |path: &str| {
             let path = Path::new(path);
             let name = path.file_name()?.to_str()?;
-            let ours = path.parent().and_then(Path::file_name) == folder.file_name()
+            let ours = path.parent().and_then(Path::file_name) == directory.file_name()
                 && name.starts_with(prefix)
                 && !name.ends_with("-shm")
                 && !name.ends_with(".lock");
@@ -123,8 +123,8 @@ impl Disk {
                 }
             }
             "fsync" | "fdatasync" => {
-                if Path::new(&call.path()).file_name() == folder.file_name() {
-                    self.folder_syncs.push(span);
+                if Path::new(&call.path()).file_name() == directory.file_name() {
+                    self.directory_syncs.push(span);
                 } else if let Some(file) = self.file(name_of(&call.path())) {
                     file.syncs.push(span);
                 }
@@ -165,7 +165,7 @@ impl Disk {
             changes.chain(&file.syncs)
         });
         let names = self.names.values().flatten().map(|naming| &naming.span);
-        let spans = files.chain(names).chain(&self.folder_syncs);
+        let spans = files.chain(names).chain(&self.directory_syncs);
         let mut places: Vec<usize> = spans.flat_map(|span| [span.begun, span.done]).collect();
         places.sort_unstable();
         places.dedup();
@@ -182,16 +182,16 @@ impl Disk {
             .count()
     }
 
-    /// Writes the folder as it may be found after a cut just before `cut`.
+    /// Writes the directory as it may be found after a cut just before `cut`.
     pub fn write_image(&self, to: &Path, cut: usize, syncs: Syncs, random: &mut fastrand::Rng) {
         // How much of what was not synced came to the disk, from nothing to all.
         let kept = [0.0, 0.1, 0.5, 0.9, 1.0][random.usize(0..5)];
         for (name, namings) in &self.names {
-            let of_folder = match syncs {
-                Syncs::NoFolderAfter(place) => place.min(cut),
+            let of_directory = match syncs {
+                Syncs::NoDirectoryAfter(place) => place.min(cut),
                 _ => cut,
             };
-            let covered = covered(&self.folder_syncs, of_folder, 0);
+            let covered = covered(&self.directory_syncs, of_directory, 0);
             if let Some(file) = found(namings, cut, covered, kept, random) {
                 let file = &self.files[file];
                 let covered = match syncs {

@@ -124,7 +124,7 @@ async fn attached(harness: &Harness, child: &Child, call: &str) -> Child {
         .args(["-f", &format!("--trace={call}")])
         .arg(format!("--inject={call}:signal=KILL"))
         .arg("-o")
-        .arg(harness.folder.path().join("trace.txt"))
+        .arg(harness.directory.path().join("trace.txt"))
         .args(["-p", &child.id().unwrap().to_string()])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())

@@ -81,7 +81,7 @@ async fn syncs_that_do_nothing_would_be_noticed() {
         .collect();
     for syncs in [
         Syncs::NoFileAfter(record.enqueued),
-        Syncs::NoFolderAfter(record.enqueued),
+        Syncs::NoDirectoryAfter(record.enqueued),
         Syncs::LogOneLate,
     ] {
         let faults = faults_of_images(&record, &cuts, syncs).await;
@@ -133,12 +133,12 @@ fn cuts(record: &Record, count: usize) -> Vec<Cut> {
 async fn faults_of_images(record: &Record, cuts: &[Cut], syncs: Syncs) -> Vec<Vec<String>> {
     let found: Vec<Vec<String>> = stream::iter(cuts)
         .map(async |cut| {
-            let folder = tempfile::tempdir().unwrap();
+            let directory = tempfile::tempdir().unwrap();
             let mut random = fastrand::Rng::with_seed(cut.seed);
             record
                 .disk
-                .write_image(folder.path(), cut.place, syncs, &mut random);
-            let faults = match look(&folder.path().join("parserd.db")).await {
+                .write_image(directory.path(), cut.place, syncs, &mut random);
+            let faults = match look(&directory.path().join("parserd.db")).await {
                 Ok(image) => faults_of(record, *cut, &image),
                 Err(error) => vec![error],
             };

@@ -44,7 +44,7 @@ pub fn traced(harness: &Harness, log: &Path, strace_args: &[&str], args: &[&str]
 fn configured(mut command: Command, harness: &Harness, args: &[&str]) -> Command {
     command
         .args(args)
-        .current_dir(harness.folder.path())
+        .current_dir(harness.directory.path())
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .stdin(Stdio::null())
@@ -58,7 +58,7 @@ fn configured(mut command: Command, harness: &Harness, args: &[&str]) -> Command
     let log = std::fs::File::options()
         .create(true)
         .append(true)
-        .open(harness.folder.path().join("stderr.txt"))
+        .open(harness.directory.path().join("stderr.txt"))
         .unwrap();
     command.stderr(log);
     command
@@ -66,7 +66,7 @@ fn configured(mut command: Command, harness: &Harness, args: &[&str]) -> Command
 
 /// What the programs of a harness have said.
 pub fn said(harness: &Harness) -> String {
-    let bytes = std::fs::read(harness.folder.path().join("stderr.txt")).unwrap_or_default();
+    let bytes = std::fs::read(harness.directory.path().join("stderr.txt")).unwrap_or_default();
     let from = bytes.len().saturating_sub(6000);
     String::from_utf8_lossy(&bytes[from..]).into_owned()
 }

@@ -74,7 +74,7 @@ impl Record {
         let harness = harness().await;
         let jobs: Vec<_> = (0..JOBS).map(large).collect();
         let jobs = serde_json::Value::from(jobs).to_string();
-        std::fs::write(harness.folder.path().join("jobs.json"), jobs).unwrap();
+        std::fs::write(harness.directory.path().join("jobs.json"), jobs).unwrap();
         let enqueue = run_traced(&harness, &["enqueue", "jobs.json"]).await;
         let mut record = Self::empty(FIRST_PLACE + enqueue.lines().count());
         let calls = trace::calls(&enqueue, FIRST_PLACE);
@@ -92,7 +92,7 @@ impl Record {
     /// Of a run on what a power cut has left.
     pub async fn of_recovery(left: &Left) -> Self {
         let mut record = Self::empty(FIRST_PLACE);
-        record.disk = Disk::of(left.harness.folder.path(), DATABASE);
+        record.disk = Disk::of(left.harness.directory.path(), DATABASE);
         record.parsers_before.clone_from(&left.parsers);
         record.earlier.clone_from(&left.sent);
         record.go_on(&left.harness, Vec::new()).await;
@@ -117,7 +117,7 @@ impl Record {
         self.end = self.enqueued + run.lines().count();
         calls.extend(trace::calls(&run, self.enqueued));
         for call in &calls {
-            self.disk.take(call, harness.folder.path(), DATABASE);
+            self.disk.take(call, harness.directory.path(), DATABASE);
         }
         self.posts = posts(&calls);
         self.parsers = books::parsers(harness);
@@ -154,7 +154,7 @@ fn large(n: usize) -> serde_json::Value {
 }
 
 async fn run_traced(harness: &Harness, args: &[&str]) -> String {
-    let log: PathBuf = harness.folder.path().join("trace.txt");
+    let log: PathBuf = harness.directory.path().join("trace.txt");
     let strace_args = ["-yy", "-xx", "-s", "10000000", trace::CALLS];
     let child = traced(harness, &log, &strace_args, args).spawn().unwrap();
     let status = ended(child).await.expect("a clean run ends");

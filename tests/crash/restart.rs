@@ -73,13 +73,13 @@ pub async fn some(record: &Record, cuts: &[Cut]) {
 
 pub async fn left(record: &Record, cut: Cut) -> Left {
     let harness = harness().await;
-    let write_image = |folder| {
+    let write_image = |directory| {
         let mut random = fastrand::Rng::with_seed(cut.seed);
         let disk = &record.disk;
-        disk.write_image(folder, cut.place, Syncs::All, &mut random);
+        disk.write_image(directory, cut.place, Syncs::All, &mut random);
         random
     };
-    let mut random = write_image(harness.folder.path());
+    let mut random = write_image(harness.directory.path());
     // On a copy: SQLite would mend what the program is to mend.
     let copy = tempfile::tempdir().unwrap();
     write_image(copy.path());

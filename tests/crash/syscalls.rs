@@ -155,7 +155,7 @@ impl Template {
     /// The calls of clean runs, by name. strace counts each thread's by themselves.
     async fn calls(&self) -> BTreeMap<String, Calls> {
         let harness = self.copy().await;
-        let log = harness.folder.path().join("trace.txt");
+        let log = harness.directory.path().join("trace.txt");
         let run = &["run", "--until-done"];
         let child = traced(&harness, &log, &["-y"], run).spawn().unwrap();
         let status = ended(child).await.expect("a clean run ends");
@@ -261,7 +261,7 @@ struct Strike {
 /// One run with the injection, and then plain ones until all is done.
 async fn strike(template: &Template, call: &Call, injection: &str) -> Result<Strike, String> {
     let harness = template.copy().await;
-    let log = harness.folder.path().join("trace.txt");
+    let log = harness.directory.path().join("trace.txt");
     let Call { name, nth } = call;
     let strace_args = [
         &format!("--trace={name}") as &str,
@@ -299,10 +299,10 @@ async fn strike(template: &Template, call: &Call, injection: &str) -> Result<Str
 /// Looks at a copy: SQLite would mend what the next run is to mend.
 async fn in_doubt(database: &Path) -> usize {
     let copy = tempfile::tempdir().unwrap();
-    let folder = database.parent().unwrap();
+    let directory = database.parent().unwrap();
     for name in ["parserd.db", "parserd.db-wal"] {
-        if folder.join(name).exists() {
-            std::fs::copy(folder.join(name), copy.path().join(name)).unwrap();
+        if directory.join(name).exists() {
+            std::fs::copy(directory.join(name), copy.path().join(name)).unwrap();
         }
     }
     books::in_doubt(&copy.path().join("parserd.db")).await
@@ -322,7 +322,7 @@ async fn the_kernel_gives_up_unacknowledged_bytes_when_a_request_is_given_up() {
     let mut harness = Harness::new(&[]).await;
     harness.set("api.request_timeout", "7s");
     harness.enqueue(1).await;
-    let log = harness.folder.path().join("options.txt");
+    let log = harness.directory.path().join("options.txt");
     let strace_args = ["-e", "trace=setsockopt,connect"];
     let child = traced(&harness, &log, &strace_args, &["run", "--until-done"])
         .spawn()

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// The calls to ask strace for: all by which a file or a folder changes, becomes
+/// The calls to ask strace for: all by which a file or a directory changes, becomes
 /// durable, or bytes go to the service and come back.
 pub const CALLS: &str = "--trace=openat,creat,open,write,writev,pwrite64,pwritev,pwritev2,\
      ftruncate,truncate,fallocate,copy_file_range,fsync,fdatasync,sync_file_range,msync,unlink,\

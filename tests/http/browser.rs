@@ -96,10 +96,10 @@ async fn the_pages_fit_a_desktop_and_a_phone_in_light_and_dark() {
     let Some(program) = browser() else { return };
     let site = hostile().await;
     let kept = std::env::var_os("PARSERD_TEST_SCREENSHOTS").map(PathBuf::from);
-    let folder = tempfile::tempdir().unwrap();
-    let folder = kept.as_deref().unwrap_or(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let directory = kept.as_deref().unwrap_or(directory.path());
     let pages = [("overview", "/"), ("jobs", "/jobs"), ("job", "/jobs/2")];
-    shoot_all(program, &site, &pages, folder).await;
+    shoot_all(program, &site, &pages, directory).await;
     site.closed().await;
     let mut harness = Harness::new(&["create status=402", "create lose nth=1"]).await;
     harness.set("park.probe_interval", "1h");
@@ -112,17 +112,17 @@ async fn the_pages_fit_a_desktop_and_a_phone_in_light_and_dark() {
     site.await_metric("parserd_jobs_parked{reason=\"credits\"}", 1.0)
         .await;
     let pages = [("held", "/"), ("login", "/login")];
-    shoot_all(program, &site, &pages, folder).await;
+    shoot_all(program, &site, &pages, directory).await;
     site.closed().await;
 }
 
-async fn shoot_all(program: &str, site: &Site, pages: &[(&str, &str)], folder: &Path) {
+async fn shoot_all(program: &str, site: &Site, pages: &[(&str, &str)], directory: &Path) {
     for (page, path) in pages {
         for (size, width, height) in [("desktop", 1280, 1100), ("phone", 500, 1400)] {
             let mut pictures = Vec::new();
             for dark in [false, true] {
                 let scheme = if dark { "dark" } else { "light" };
-                let picture = folder.join(format!("{page}-{size}-{scheme}.png"));
+                let picture = directory.join(format!("{page}-{size}-{scheme}.png"));
                 let mut flags = vec![
                     format!("--window-size={width},{height}"),
                     format!("--screenshot={}", picture.display()),

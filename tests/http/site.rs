@@ -41,7 +41,7 @@ impl Site {
 
     /// Where who has the token may act.
     pub async fn with_actions(mut harness: Harness) -> Self {
-        let path = harness.folder.path().join("token");
+        let path = harness.directory.path().join("token");
         std::fs::write(&path, TOKEN).unwrap();
         #[cfg(unix)]
         {

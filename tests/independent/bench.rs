@@ -1,4 +1,4 @@
-//! The real program in a folder of its own, beside a fake of the service.
+//! The real program in a directory of its own, beside a fake of the service.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -16,7 +16,7 @@ pub const CREDITS: i64 = 30_000;
 
 pub struct Bench {
     pub fake: Fake,
-    pub folder: TempDir,
+    pub directory: TempDir,
     env: BTreeMap<String, String>,
 }
 
@@ -75,7 +75,7 @@ impl Bench {
         fake.does(does);
         let mut bench = Self {
             fake,
-            folder: TempDir::new().unwrap(),
+            directory: TempDir::new().unwrap(),
             env: BTreeMap::new(),
         };
         let url = bench.fake.url();
@@ -106,14 +106,14 @@ impl Bench {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_parserd"));
         command
             .args(args)
-            .current_dir(self.folder.path())
+            .current_dir(self.directory.path())
             .env_clear()
             .envs(&self.env);
         command.stdin(Stdio::null());

@@ -16,7 +16,7 @@ fn with_a_parser_of_before() -> Bench {
     bench.enqueue(&[("held", "held")]);
     bench.work(20);
     bench.all_finished(&["held"]);
-    for file in std::fs::read_dir(bench.folder.path()).unwrap() {
+    for file in std::fs::read_dir(bench.directory.path()).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if name.contains("parserd") {

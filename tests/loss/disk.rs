@@ -52,42 +52,48 @@ fn is_inside(name: &str) -> bool {
 
 /// A small disk with the harness' database on it.
 struct Disk {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Disk {
     fn under(harness: &mut Harness) -> Self {
-        let folder = harness.folder.path().join("disk");
-        std::fs::create_dir(&folder).unwrap();
-        let disk = Self { folder };
+        let directory = harness.directory.path().join("disk");
+        std::fs::create_dir(&directory).unwrap();
+        let disk = Self { directory };
         disk.mount(&["-t", "tmpfs", "-o", "size=2m", "none"]);
-        let database = format!("sqlite://{}", disk.folder.join("p.db").display());
+        let database = format!("sqlite://{}", disk.directory.join("p.db").display());
         harness.set("database.url", &database);
         disk
     }
 
     fn mount(&self, args: &[&str]) {
-        let status = Command::new("mount").args(args).arg(&self.folder).status();
+        let status = Command::new("mount")
+            .args(args)
+            .arg(&self.directory)
+            .status();
         assert!(status.unwrap().success(), "mount {args:?}");
     }
 
     /// Writes until there is no room.
     fn fill(&self) {
-        let mut file = std::fs::File::create(self.folder.join("filler")).unwrap();
+        let mut file = std::fs::File::create(self.directory.join("filler")).unwrap();
         for size in [1 << 16, 1 << 12, 1] {
             while file.write_all(&vec![b'x'; size]).is_ok() {}
         }
     }
 
     fn make_room(&self) {
-        std::fs::remove_file(self.folder.join("filler")).unwrap();
+        std::fs::remove_file(self.directory.join("filler")).unwrap();
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // The folder beneath must be removable; the namespace ends with the test anyway.
-        let _unmounted = Command::new("umount").arg("-l").arg(&self.folder).status();
+        // The directory beneath must be removable; the namespace ends with the test anyway.
+        let _unmounted = Command::new("umount")
+            .arg("-l")
+            .arg(&self.directory)
+            .status();
     }
 }
 
@@ -192,7 +198,7 @@ async fn a_backup_to_a_full_disk_leaves_nothing() {
     let printed = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(printed.contains("full"), "{printed}");
-    let left: Vec<_> = std::fs::read_dir(&disk.folder).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(&disk.directory).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -211,7 +217,7 @@ async fn a_sync_that_fails_at_any_point_doubles_and_loses_nothing() {
     for first in [1, 3, 5, 8, 11] {
         let harness = Harness::new(&[]).await;
         harness.enqueue(JOBS).await;
-        let trace = harness.folder.path().join("trace");
+        let trace = harness.directory.path().join("trace");
         let plain = parserd(&harness, &["run", "--until-done"]);
         let mut traced = Command::new("strace");
         traced
@@ -224,7 +230,7 @@ async fn a_sync_that_fails_at_any_point_doubles_and_loses_nothing() {
             .arg(&trace)
             .arg(plain.get_program())
             .args(plain.get_args())
-            .current_dir(harness.folder.path())
+            .current_dir(harness.directory.path())
             .env_clear()
             .stdin(Stdio::null());
         for (key, value) in plain.get_envs() {
@@ -252,7 +258,7 @@ async fn a_sync_that_fails_at_any_point_doubles_and_loses_nothing() {
 async fn a_database_with_two_names_is_refused_by_both() {
     let harness = Harness::new(&[]).await;
     harness.enqueue(1).await;
-    let other = harness.folder.path().join("other.db");
+    let other = harness.directory.path().join("other.db");
     std::fs::hard_link(harness.database(), &other).unwrap();
     for path in [harness.database(), other.clone()] {
         let mut command = parserd(&harness, &["run", "--until-done"]);
@@ -276,12 +282,12 @@ async fn a_database_file_that_is_a_mount_is_refused_with_the_cure() {
     }
     let harness = Harness::new(&[]).await;
     harness.enqueue(1).await;
-    let folder = harness.folder.path().join("container");
-    std::fs::create_dir(&folder).unwrap();
-    let file = folder.join("parserd.db");
+    let directory = harness.directory.path().join("container");
+    std::fs::create_dir(&directory).unwrap();
+    let file = directory.join("parserd.db");
     std::fs::write(&file, "").unwrap();
     let jobs = "{\"name\": \"other\", \"urls\": [\"https://other.example/\"]}";
-    std::fs::write(harness.folder.path().join("jobs.jsonl"), jobs).unwrap();
+    std::fs::write(harness.directory.path().join("jobs.jsonl"), jobs).unwrap();
     let mut mount = Command::new("mount");
     mount.arg("--bind").arg(harness.database()).arg(&file);
     assert!(mount.status().unwrap().success());
@@ -300,11 +306,11 @@ async fn a_database_file_that_is_a_mount_is_refused_with_the_cure() {
         let output = Program::start(command).ended().await;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{args:?}: {printed}");
-        for words in ["mount point", "mount its folder instead"] {
+        for words in ["mount point", "mount its directory instead"] {
             assert!(printed.contains(words), "{args:?}: {printed}");
         }
     }
-    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(&directory).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!(harness.requests(Endpoint::Create), 0);
     let unmounted = Command::new("umount").arg(&file).status().unwrap();

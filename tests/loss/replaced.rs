@@ -35,7 +35,7 @@ fn put_in_place(harness: &Harness, backup: &Path) {
 async fn at_work(harness: &mut Harness) -> (Program, PathBuf) {
     harness.set("workers.max_requests", "2");
     harness.enqueue(JOBS).await;
-    let backup = harness.folder.path().join("backup.db");
+    let backup = harness.directory.path().join("backup.db");
     let copy = format!("VACUUM INTO '{}'", backup.display());
     harness.sql(&copy).await.unwrap();
     let program = Program::start(parserd(harness, &["run"]));

@@ -19,7 +19,7 @@ fn restore(harness: &Harness, backup: &std::path::Path) {
 }
 
 async fn back_up(harness: &Harness) -> std::path::PathBuf {
-    let backup = harness.folder.path().join("backup.db");
+    let backup = harness.directory.path().join("backup.db");
     let sql = format!("VACUUM INTO '{}'", backup.display());
     harness.sql(&sql).await.unwrap();
     backup

@@ -139,7 +139,7 @@ async fn a_parser_that_a_person_chose_belongs_to_the_account_in_which_it_was_see
     let job = store.find("1").await.unwrap().unwrap();
     let word = parserd::engine::operator::Word::Adopt(parserd::core::job::ParserId(id.clone()));
     let policy = parserd::wiring::policy(&harness.settings());
-    let asking = parserd::engine::operator::Asking::<parserd::api::client::Client>::Skipped;
+    let asking = parserd::engine::operator::AskService::<parserd::api::client::Client>::Skipped;
     let settled =
         parserd::engine::operator::settle(&store, &policy, job, &word, asking, 1_000).await;
     assert!(

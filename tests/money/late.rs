@@ -72,7 +72,7 @@ async fn how_soon_lists_show_new_parsers_is_measured_and_kept() {
 
 async fn make_lists_quick(harness: &Harness) {
     let store = harness.store().await;
-    let evidence = parserd::core::list_lag::Evidence {
+    let evidence = parserd::core::list_lag::LagSamples {
         shown_within_ms: [0; 3].into(),
         ..Default::default()
     };

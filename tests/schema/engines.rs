@@ -27,20 +27,20 @@ pub type Outcome = Result<Vec<String>, String>;
 pub struct Database {
     bundled: SqliteConnection,
     path: PathBuf,
-    _folder: TempDir,
+    _directory: TempDir,
 }
 
 impl Database {
     pub async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         store.close().await;
         let url = format!("sqlite:{}", path.display());
         Self {
             bundled: SqliteConnection::connect(&url).await.unwrap(),
             path,
-            _folder: folder,
+            _directory: directory,
         }
     }
 

@@ -12,7 +12,7 @@ fn on_terminal(place: &Place, width: u16, args: &[&str]) -> String {
     let mut command = place.command(args);
     command.env("TERM", "dumb");
     let shown = shown_at(width, command).replace('\r', "");
-    without(&shown, place.folder.path())
+    without(&shown, place.directory.path())
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn plan() {
     let place = one_of_each().await;
     place.file("new.jsonl", &[job_line("new"), job_line("done")].join("\n"));
     let harness = Harness::new(&[]).await;
-    std::fs::write(harness.folder.path().join("new.jsonl"), job_line("new")).unwrap();
+    std::fs::write(harness.directory.path().join("new.jsonl"), job_line("new")).unwrap();
     let asked = typed(parserd(&harness, &["plan", "new.jsonl"]));
     let alone = session(&place, &[&["plan"], &["plan", "new.jsonl"]]);
     assert_text("plan", &(alone + &asked));

@@ -8,14 +8,14 @@ use crate::http::site::Site;
 #[tokio::test]
 async fn overview_and_jobs() {
     let Harness {
-        folder,
+        directory,
         server,
         settings,
     } = Harness::new(&[]).await;
-    let place = Place { folder };
+    let place = Place { directory };
     put_one_of_each(&place).await;
     let harness = Harness {
-        folder: place.folder,
+        directory: place.directory,
         server,
         settings,
     };

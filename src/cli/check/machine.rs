@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::findings::Checker;
 use crate::present::format::grouped;
-use crate::store::{beside, folder_of, leftovers, shared_file_system};
+use crate::store::{beside, directory_of, leftovers, shared_file_system};
 
 /// With less room than this a batch may not fit: a job and its history take about 2 kB.
 const LITTLE_ROOM_BYTES: u64 = 256 << 20;
@@ -19,12 +19,12 @@ const MEGABYTE: u64 = 1_000_000;
 
 impl Checker {
     pub(super) fn machine(&mut self, database: &Path) -> anyhow::Result<()> {
-        let folder = folder_of(database);
-        self.file_system(folder)?;
+        let directory = directory_of(database);
+        self.file_system(directory)?;
         #[cfg(unix)]
-        self.room(folder)?;
+        self.room(directory)?;
         self.log(database)?;
-        self.leftovers(folder)?;
+        self.leftovers(directory)?;
         if database.exists()
             && let Some(owners) = owners(database)
         {
@@ -37,9 +37,9 @@ impl Checker {
         self.other_sqlite()
     }
 
-    fn file_system(&mut self, folder: &Path) -> anyhow::Result<()> {
+    fn file_system(&mut self, directory: &Path) -> anyhow::Result<()> {
         // That it cannot be looked at is reported with the database.
-        let Some(name) = shared_file_system(folder) else {
+        let Some(name) = shared_file_system(directory) else {
             return Ok(());
         };
         self.warn(
@@ -47,16 +47,16 @@ impl Checker {
             format!(
                 "{} is on {name}: its locks and syncs may not give what SQLite needs, and the \
                  daemon can lock only the file beside the database, which must not be removed",
-                folder.display()
+                directory.display()
             ),
             "put the database on a disk of this machine (database.url)",
         )
     }
 
     #[cfg(unix)]
-    fn room(&mut self, folder: &Path) -> anyhow::Result<()> {
+    fn room(&mut self, directory: &Path) -> anyhow::Result<()> {
         const NAME: &str = "disk";
-        let Ok(found) = rustix::fs::statvfs(folder) else {
+        let Ok(found) = rustix::fs::statvfs(directory) else {
             return Ok(());
         };
         let free = found.f_bavail.saturating_mul(found.f_frsize);
@@ -94,9 +94,9 @@ impl Checker {
     }
 
     /// Backups go anywhere; those beside the database can be found.
-    fn leftovers(&mut self, folder: &Path) -> anyhow::Result<()> {
+    fn leftovers(&mut self, directory: &Path) -> anyhow::Result<()> {
         // That the directory cannot be read is reported with the database.
-        let Ok(found) = leftovers(folder) else {
+        let Ok(found) = leftovers(directory) else {
             return Ok(());
         };
         if found.is_empty() {

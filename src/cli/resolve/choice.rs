@@ -6,7 +6,7 @@ use crate::api::client::Client;
 use crate::cli::Exit;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::core::candidates::{Candidate, Names, among};
+use crate::core::candidates::{Candidate, ParserNames, among};
 use crate::core::job::{Job, JobId, JobState, ParserId, UnixMs};
 use crate::core::lifecycle::{Event, Transition, decide};
 use crate::core::listing::Listing;
@@ -85,7 +85,7 @@ async fn candidates(
     job: &Job,
     listing: &Listing,
 ) -> Result<Vec<(Candidate, bool)>, StoreError> {
-    let names = Names::of(job, store.sent_names(job.id).await?);
+    let names = ParserNames::of(job, store.sent_names(job.id).await?);
     let found = among(job, &names, listing, &Default::default());
     let ids: Vec<_> = found.iter().map(|candidate| candidate.id.clone()).collect();
     let excluded = store.excluded(&ids, job).await?;
@@ -109,7 +109,7 @@ async fn row(
     service: Option<&Client>,
     now: UnixMs,
 ) -> [String; 5] {
-    let Asked {
+    let Described {
         name,
         status,
         created_at,
@@ -145,15 +145,15 @@ const fn status_of(parser: &ListedParser) -> &'static str {
 
 /// What the service says of one parser.
 #[derive(Debug, Default)]
-struct Asked {
+struct Described {
     name: Option<String>,
     status: Option<&'static str>,
     created_at: Option<UnixMs>,
 }
 
-async fn ask(service: Option<&Client>, id: &ParserId) -> Asked {
+async fn ask(service: Option<&Client>, id: &ParserId) -> Described {
     let Some(service) = service else {
-        return Asked::default();
+        return Described::default();
     };
     let description = service.describe(id).await;
     let status = match description.outcome {
@@ -163,7 +163,7 @@ async fn ask(service: Option<&Client>, id: &ParserId) -> Asked {
         PollOutcome::NotFound(_) => Some("not found (404)"),
         PollOutcome::Refused(..) | PollOutcome::Trouble(_) => None,
     };
-    Asked {
+    Described {
         name: description.name,
         status,
         created_at: description.created_at,

@@ -21,7 +21,7 @@ use crate::{
     config::Settings,
     engine::daemon::{
         Daemon,
-        hold::{Hold, Holds},
+        hold::{BusyHold, Holds},
     },
     engine::enqueue::{self, EnqueueError},
     engine::worker::Stop,
@@ -42,12 +42,12 @@ const LOGGED_FAULTS: usize = 100;
 
 /// What asks for another loading. Cloning it shares what was asked.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Asking {
+pub(super) struct ReloadRequest {
     is_asked: Arc<AtomicBool>,
     asked: Arc<Notify>,
 }
 
-impl Asking {
+impl ReloadRequest {
     /// Returns whether it was not asked for already.
     pub(super) fn ask(&self) -> bool {
         let is_first = !self.is_asked.swap(true, Ordering::AcqRel);
@@ -71,7 +71,7 @@ pub(super) struct Loading {
     patterns: Vec<String>,
     stop: watch::Receiver<Stop>,
     holds: Holds,
-    asking: Asking,
+    asking: ReloadRequest,
     /// Whether all files of the last loading were good.
     all_good: Arc<AtomicBool>,
 }
@@ -88,19 +88,19 @@ impl Loading {
             patterns: settings.enqueue.files.clone(),
             stop: daemon.stop(),
             holds: daemon.holds(),
-            asking: Asking::default(),
+            asking: ReloadRequest::default(),
             all_good: Arc::new(AtomicBool::new(true)),
         }
     }
 
     /// What asks for it again, and whether all files of the last time were good.
-    pub(super) fn handles(&self) -> (Asking, Arc<AtomicBool>) {
+    pub(super) fn handles(&self) -> (ReloadRequest, Arc<AtomicBool>) {
         (self.asking.clone(), Arc::clone(&self.all_good))
     }
 
     /// Loads at once, which lets go of `first`, and then whenever it is asked for; `loaded`
     /// is notified each time that all that was asked for is done.
-    pub(super) async fn run(mut self, first: Hold, loaded: impl Fn()) {
+    pub(super) async fn run(mut self, first: BusyHold, loaded: impl Fn()) {
         let mut began = Instant::now();
         let mut is_whole = self.load().await;
         drop(first);

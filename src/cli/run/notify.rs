@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn a_notice_that_nobody_reads_is_given_up_and_the_next_one_that_fits_arrives() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notify");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
         let systemd = UnixDatagram::bind(&path).unwrap();
         let mut sent = 0;
         let error = loop {
@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn a_socket_that_is_not_there_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("none");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("none");
         let error = notify(path.as_os_str(), READY).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }

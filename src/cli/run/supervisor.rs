@@ -53,7 +53,7 @@ pub(super) struct Supervisor {
 }
 
 /// What shows whether a daemon makes progress.
-pub(super) struct Vitals {
+pub(super) struct SupervisorFacts {
     pub store: Store,
     pub clock: Clock,
     pub heartbeat: Arc<AtomicI64>,
@@ -152,7 +152,7 @@ impl Supervisor {
     }
 
     /// Tells what goes on, and that there is progress, until it is dropped.
-    pub(super) async fn watch(self, mut vitals: Vitals) {
+    pub(super) async fn watch(self, mut vitals: SupervisorFacts) {
         if self.socket.is_none() {
             return;
         }
@@ -196,7 +196,7 @@ impl Supervisor {
         }
     }
 
-    async fn status(&self, vitals: &Vitals, shown: &mut String) -> String {
+    async fn status(&self, vitals: &SupervisorFacts, shown: &mut String) -> String {
         let look = async {
             let counts = vitals.store.counts().await?;
             let gates = vitals.store.gates().await?;
@@ -213,7 +213,7 @@ impl Supervisor {
     ///
     /// While it takes none for the watchdog's time, nothing is lost by a restart: a create
     /// is sent only after a commit, so by then none is under way.
-    async fn progress(&self, vitals: &Vitals, shown: &mut String) -> Result<(), String> {
+    async fn progress(&self, vitals: &SupervisorFacts, shown: &mut String) -> Result<(), String> {
         // Takes the write lock, adds nothing.
         let write = vitals.store.submit(Vec::new(), true);
         self.patiently(write, shown)

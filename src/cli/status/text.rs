@@ -1,6 +1,6 @@
 //! The status for people.
 
-use super::{AccountReport, ClosedGate, Credits, Known, Next, StatusReport};
+use super::{AccountReport, ClosedGate, Credits, Next, StatusFacts, StatusReport};
 use crate::cli::fold;
 use crate::core::gate::{GateReason, Scope};
 use crate::core::job::{JobState, ParkReason, UnixMs};
@@ -67,7 +67,7 @@ impl StatusReport {
         let probes = self.known.gates.iter().map(|gate| gate.next_probe_at);
         let probe = probes.max().filter(|_| may_probe);
         let creates = if is_out_of_credits || !self.known.credits.has_room {
-            "take up QUEUED jobs, of which only those go on that cost nothing,"
+            "take up QUEUED jobs (only what costs nothing goes on)"
         } else {
             "create"
         };
@@ -103,7 +103,7 @@ impl StatusReport {
     }
 }
 
-impl Known {
+impl StatusFacts {
     fn states(&self) -> Vec<String> {
         let mut columns = Columns::new(&[]);
         for (state, jobs) in &self.states {

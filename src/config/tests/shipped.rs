@@ -59,7 +59,7 @@ fn the_shipped_file_loads_as_it_is_and_with_each_default_written_out() {
     );
 }
 
-/// Settings whose paths do not depend on a temporary folder.
+/// Settings whose paths do not depend on a temporary directory.
 fn settings_in_srv(text: Option<&str>) -> Settings {
     let fixture = text.map_or_else(Fixture::new, file);
     fixture.env("STATE_DIRECTORY", "/srv").settings()

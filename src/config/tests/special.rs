@@ -5,11 +5,11 @@ use super::*;
 #[test]
 fn a_database_that_is_no_regular_file_is_refused_before_it_is_opened() {
     let fixture = Fixture::new();
-    let folder = fixture.dir.path().to_owned();
-    mknodat(CWD, folder.join("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
-    let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
-    std::os::unix::fs::symlink("/dev/null", folder.join("link")).unwrap();
-    std::fs::write(folder.join("file"), "").unwrap();
+    let directory = fixture.dir.path().to_owned();
+    mknodat(CWD, directory.join("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(directory.join("socket")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", directory.join("link")).unwrap();
+    std::fs::write(directory.join("file"), "").unwrap();
     for (url, words) in [
         (
             "sqlite:///dev/null",
@@ -23,11 +23,11 @@ fn a_database_that_is_no_regular_file_is_refused_before_it_is_opened() {
         ),
     ] {
         let mut refused = Fixture::new().flag("database.url", url);
-        refused.sources.working_dir.clone_from(&folder);
+        refused.sources.working_dir.clone_from(&directory);
         let error = refused.error();
         assert!(error.contains(words), "{error}");
         assert!(error.contains("database.url (the command line)"), "{error}");
     }
     let regular = fixture.flag("database.url", "sqlite://file");
-    assert_eq!(regular.settings().database_path(), folder.join("file"));
+    assert_eq!(regular.settings().database_path(), directory.join("file"));
 }

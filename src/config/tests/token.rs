@@ -19,10 +19,10 @@ fn the_token_comes_from_a_file_or_a_credential() {
     let named = acting("token_file = 't'").secret("t", &format!("{TOKEN}\n"), 0o600);
     assert_eq!(token(&named).as_deref(), Some(TOKEN));
     let fixture = acting("");
-    let folder = fixture.dir.path().to_str().unwrap().to_owned();
+    let directory = fixture.dir.path().to_str().unwrap().to_owned();
     let credential = fixture
         .secret("http_token", TOKEN, 0o440)
-        .env("CREDENTIALS_DIRECTORY", &folder);
+        .env("CREDENTIALS_DIRECTORY", &directory);
     assert_eq!(token(&credential).as_deref(), Some(TOKEN));
     assert!(!format!("{:?}", credential.settings()).contains(TOKEN));
 }

@@ -1,6 +1,8 @@
 //! From QUEUED to a create and to what its answer makes of it.
 
-use super::{Change, Ledger, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at};
+use super::{
+    Change, LedgerChange, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at,
+};
 use crate::core::{
     budget::OverBudget,
     event::{AdoptedFrom, Answer, InDoubtCause, JobEvent},
@@ -34,7 +36,7 @@ pub(super) fn listed(
     let on_existing = at.policy.on_existing;
     match presence {
         Presence::Unresolved => take_over(at, remote_name, recreation),
-        Presence::Unproven => unproven(at),
+        Presence::Inconclusive => inconclusive(at),
         Presence::Own(parser_id) => adopt(at, parser_id, None, remote_name, recreation),
         Presence::Absent => intent(at, remote_name, recreation),
         Presence::One(_) | Presence::Several(_) | Presence::Suspects(_)
@@ -66,7 +68,7 @@ pub(super) fn listed(
 /// So many parsers, with their ids.
 fn counted(ids: &[ParserId]) -> String {
     let parsers = if ids.len() == 1 { "parser" } else { "parsers" };
-    format!("{} {parsers} ({})", ids.len(), doubt::told(ids))
+    format!("{} {parsers} ({})", ids.len(), doubt::first_ids(ids))
 }
 
 /// Only a person can tell whether one of these parsers is the job's.
@@ -108,7 +110,7 @@ fn intent(at: &Moment, remote_name: String, recreation: i64) -> Transition {
         attempt: change.next.attempts + 1,
     };
     change = change.renamed(remote_name);
-    change.ledger(Ledger::Intent).event(event).done()
+    change.ledger(LedgerChange::Intent).event(event).done()
 }
 
 fn adopt(
@@ -161,7 +163,7 @@ pub(super) fn settle_first(at: &Moment, remote_name: String) -> Transition {
 
 /// No list proves yet what became of an earlier parser of this name: look again
 /// later, but not for ever.
-fn unproven(at: &Moment) -> Transition {
+fn inconclusive(at: &Moment) -> Transition {
     let mut change = at.change();
     if change.next.error_message.as_deref() != Some(UNPROVEN) {
         change = change
@@ -242,7 +244,7 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
             };
             let mut change = at
                 .change()
-                .ledger(Ledger::Made(parser_id.clone()))
+                .ledger(LedgerChange::Made(parser_id.clone()))
                 .generating(parser_id, version, at.now)
                 .signal(Signal::Accepted)
                 .event(event);
@@ -251,7 +253,7 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
         }
         CreateOutcome::Rejected(words) => at
             .change()
-            .ledger(Ledger::NotMade)
+            .ledger(LedgerChange::NotMade)
             .signal(Signal::Answered)
             .failed(
                 ErrorKind::BadRequest,
@@ -261,13 +263,13 @@ pub(super) fn answered(at: &Moment, outcome: CreateOutcome) -> Transition {
             )
             .done(),
         CreateOutcome::Refused(refusal, words) => {
-            refused(at, refusal, words, Some(Ledger::NotMade))
+            refused(at, refusal, words, Some(LedgerChange::NotMade))
         }
         CreateOutcome::NotSent(words) => {
             let n = at.job.progress.holds;
             let mut change = at
                 .change()
-                .ledger(Ledger::NotMade)
+                .ledger(LedgerChange::NotMade)
                 .signal(Signal::NotConnected)
                 .error(&words)
                 .queued(at.retry_at(n))
@@ -321,7 +323,7 @@ pub(super) fn refused(
     at: &Moment,
     refusal: Refusal,
     words: ErrorDetail,
-    ledger: Option<Ledger>,
+    ledger: Option<LedgerChange>,
 ) -> Transition {
     let mut change = at
         .change()

@@ -1,6 +1,6 @@
 //! A create whose outcome is not known, until it is.
 
-use super::{Change, Ledger, Moment, Policy, Sighting, TRUSTED_LISTS, Transition};
+use super::{Change, Evidence, LedgerChange, Moment, Policy, TRUSTED_LISTS, Transition};
 use crate::core::{
     backoff::Schedule,
     event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, NotMadeFrom},
@@ -66,41 +66,41 @@ pub(super) fn interrupted(at: &Moment) -> Transition {
 pub(super) fn reconciled(
     at: &Moment,
     doubt: Doubt,
-    sighting: Sighting,
+    evidence: Evidence,
     listed_at: UnixMs,
 ) -> Transition {
     let doubt = doubt.skipping(unplanned_ms(at, listed_at));
-    match sighting {
-        Sighting::One(parser_id, version) => adopted(at, parser_id, version),
-        Sighting::Several(ids) => {
+    match evidence {
+        Evidence::One(parser_id, version) => adopted(at, parser_id, version),
+        Evidence::Several(ids) => {
             let why = format!(
                 "{} parsers of the account have its name: {}",
                 ids.len(),
-                told(&ids)
+                first_ids(&ids)
             );
             ambiguous(at.change(), &why, ids)
         }
         // Asked for before the doubt began: it says nothing about it.
-        Sighting::Absent | Sighting::Unproven(_) | Sighting::Suspects(..)
+        Evidence::Absent | Evidence::Inconclusive(_) | Evidence::Suspects(..)
             if listed_at < doubt.since =>
         {
             rescan(at, doubt.skipping(looked_ms(at, listed_at)))
         }
-        Sighting::Absent => absent(at, doubt, listed_at),
-        Sighting::Suspects(ids, why) => {
+        Evidence::Absent => absent(at, doubt, listed_at),
+        Evidence::Suspects(ids, why) => {
             let why = format!(
                 "it may have made one of these parsers: {} ({why})",
-                told(&ids)
+                first_ids(&ids)
             );
             // They will not go away by themselves.
-            unproven(at, doubt, listed_at, at.policy.settle_ms, &why, ids)
+            inconclusive(at, doubt, listed_at, at.policy.settle_ms, &why, ids)
         }
-        Sighting::Unproven(why) => {
+        Evidence::Inconclusive(why) => {
             let patience_ms = at.policy.settle_ms.saturating_mul(UNTRUSTED_SETTLING_TIMES);
             let why = format!("no list that can be trusted: {why}");
-            unproven(at, doubt, listed_at, patience_ms, &why, Vec::new())
+            inconclusive(at, doubt, listed_at, patience_ms, &why, Vec::new())
         }
-        Sighting::NoList => rescan(at, doubt.skipping(looked_ms(at, listed_at))),
+        Evidence::NoList => rescan(at, doubt.skipping(looked_ms(at, listed_at))),
     }
 }
 
@@ -150,7 +150,7 @@ fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {
 }
 
 /// Nothing is proved: after `patience_ms` of that, a person is asked.
-fn unproven(
+fn inconclusive(
     at: &Moment,
     doubt: Doubt,
     listed_at: UnixMs,
@@ -193,7 +193,7 @@ fn refuted(at: &Moment, doubt: Doubt) -> Transition {
         // Nobody saw it reach the service, or it was another job's.
         DoubtCause::Interrupted => 0,
     };
-    let mut change = at.change().ledger(Ledger::NotMade);
+    let mut change = at.change().ledger(LedgerChange::NotMade);
     change.next.attempts += counts;
     let attempts = change.next.attempts;
     if attempts >= at.policy.max_attempts {
@@ -238,7 +238,7 @@ fn adopted(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Transition
 
 fn adopt(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Change {
     at.change()
-        .ledger(Ledger::Made(parser_id.clone()))
+        .ledger(LedgerChange::Made(parser_id.clone()))
         .generating(parser_id, version, at.now)
 }
 
@@ -263,7 +263,7 @@ pub(super) fn ambiguous(mut change: Change, why: &str, candidates: Vec<ParserId>
 }
 
 /// The first few ids, for a message.
-pub(super) fn told(ids: &[ParserId]) -> String {
+pub(super) fn first_ids(ids: &[ParserId]) -> String {
     let mut told: Vec<_> = ids.iter().take(MOST_TOLD).map(|id| id.0.as_str()).collect();
     if ids.len() > MOST_TOLD {
         told.push("...");
@@ -287,7 +287,7 @@ pub(super) fn adopted_by_operator(at: &Moment, parser_id: ParserId) -> Transitio
 }
 
 pub(super) fn refuted_by_operator(at: &Moment) -> Transition {
-    let mut change = at.change().ledger(Ledger::NotMade);
+    let mut change = at.change().ledger(LedgerChange::NotMade);
     let candidates = std::mem::take(&mut change.next.candidates);
     change.next.dismissed.extend(candidates);
     // Without a create in doubt it was parsers of the same name that were unclear:

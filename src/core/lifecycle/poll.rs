@@ -1,6 +1,6 @@
 //! From GENERATING to the end.
 
-use super::{Change, Moment, Sighting, TRUSTED_LISTS, Transition, age_of_generation_ms, doubt};
+use super::{Change, Evidence, Moment, TRUSTED_LISTS, Transition, age_of_generation_ms, doubt};
 use crate::core::{
     event::{AdoptedFrom, Answer, JobEvent},
     gate::Signal,
@@ -186,33 +186,33 @@ fn no_news(at: &Moment, change: Change, words: ErrorDetail) -> Transition {
     asked_later(at, change.error(&words))
 }
 
-pub(super) fn missing(at: &Moment, words: ErrorDetail, sighting: Sighting) -> Transition {
-    match sighting {
-        Sighting::One(id, version) if at.job.progress.parser_id.as_ref() != Some(&id) => {
+pub(super) fn missing(at: &Moment, words: ErrorDetail, evidence: Evidence) -> Transition {
+    match evidence {
+        Evidence::One(id, version) if at.job.progress.parser_id.as_ref() != Some(&id) => {
             another(at, id, version)
         }
-        Sighting::One(..) => {
+        Evidence::One(..) => {
             let mut change = at.change();
             change.next.missing_lists = 0;
             no_news(at, change, words)
         }
-        Sighting::Several(ids) => lost(
+        Evidence::Several(ids) => lost(
             at,
             words,
             &format!(
                 "the parser is gone from the account, which holds {} others of its name: {}; \
                  `parserd retry`, and then `parserd resolve` says which is this job's",
                 ids.len(),
-                doubt::told(&ids)
+                doubt::first_ids(&ids)
             ),
         ),
-        Sighting::Absent => lost(
+        Evidence::Absent => lost(
             at,
             words,
             "the parser is gone from the account: someone deleted it; \
              `parserd retry` pays for a new one",
         ),
-        Sighting::Suspects(..) | Sighting::Unproven(_) | Sighting::NoList => {
+        Evidence::Suspects(..) | Evidence::Inconclusive(_) | Evidence::NoList => {
             no_news(at, at.change(), words)
         }
     }

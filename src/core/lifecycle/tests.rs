@@ -154,15 +154,15 @@ fn listed(presence: Presence) -> Event {
     }
 }
 
-fn reconciled(sighting: Sighting, listed_at: UnixMs) -> Event {
+fn reconciled(evidence: Evidence, listed_at: UnixMs) -> Event {
     Event::Reconciled {
-        sighting,
+        evidence,
         listed_at,
     }
 }
 
-fn unproven() -> Sighting {
-    Sighting::Unproven("it is paged".to_owned())
+fn inconclusive() -> Evidence {
+    Evidence::Inconclusive("it is paged".to_owned())
 }
 
 /// What becomes of `job` at `at`, without jitter.
@@ -207,9 +207,9 @@ fn told(transition: &Transition) -> String {
     }
     let ledger = match &change.ledger {
         None => "-".to_owned(),
-        Some(Ledger::Intent) => "intent".to_owned(),
-        Some(Ledger::Made(parser_id)) => format!("made {parser_id}"),
-        Some(Ledger::NotMade) => "not made".to_owned(),
+        Some(LedgerChange::Intent) => "intent".to_owned(),
+        Some(LedgerChange::Made(parser_id)) => format!("made {parser_id}"),
+        Some(LedgerChange::NotMade) => "not made".to_owned(),
     };
     let signal = match &change.signal {
         None => "-",

@@ -24,12 +24,12 @@ pub struct Agenda {
     /// A create had the last turn.
     pub(super) is_turn_of_polls: bool,
     /// The lists that answer for many polls.
-    pub(super) survey: Survey,
+    pub(super) survey: SurveyTimes,
 }
 
 /// Lists that answer for many polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Survey {
+pub(super) struct SurveyTimes {
     /// Whether lists answer for what is due.
     pub(super) is_on: bool,
     /// One is to be asked for now.
@@ -155,7 +155,7 @@ impl Agenda {
     /// The clock was set: times of lists are those of before.
     pub fn clock_set(&mut self) {
         self.doubts_list_at = 0;
-        self.survey = Survey::default();
+        self.survey = SurveyTimes::default();
     }
 
     /// When to look for polls: lists answer for them at their own pace.

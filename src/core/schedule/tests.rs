@@ -29,7 +29,7 @@ fn idle(now: UnixMs) -> View {
         budget_hold: None,
         list_wish: ListWish::None,
         is_sweeping: false,
-        claimed: Claimed {
+        claimed: ClaimedCounts {
             creates: 0,
             polls: 0,
             news: 0,

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use tokio::task::Id;
 
-use super::{BATCH, Daemon, Outcome, Task, Yield};
+use super::{BATCH, Daemon, Task, TaskResult, Yield};
 use crate::{
     api::Service,
     core::{
@@ -200,7 +200,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
 
     pub(super) fn start<F>(&mut self, lane: Lane, jobs: Vec<JobId>, work: F) -> Id
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output = TaskResult> + Send + 'static,
     {
         self.leased.extend(&jobs);
         let abort = self.tasks.spawn(work);

@@ -8,7 +8,7 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-/// Gives out [`Hold`]s. Cloning it shares them.
+/// Gives out [`BusyHold`]s. Cloning it shares them.
 #[derive(Debug, Clone)]
 pub struct Holds {
     count: Arc<AtomicUsize>,
@@ -17,7 +17,7 @@ pub struct Holds {
 
 /// While it is there, no daemon finds that there is nothing more to do.
 #[derive(Debug)]
-pub struct Hold(Holds);
+pub struct BusyHold(Holds);
 
 impl Holds {
     pub(super) fn new(nudge: Arc<Notify>) -> Self {
@@ -28,9 +28,9 @@ impl Holds {
     }
 
     /// One more.
-    pub fn hold(&self) -> Hold {
+    pub fn hold(&self) -> BusyHold {
         self.count.fetch_add(1, Ordering::AcqRel);
-        Hold(self.clone())
+        BusyHold(self.clone())
     }
 
     /// Makes the daemon look for new jobs at once.
@@ -43,7 +43,7 @@ impl Holds {
     }
 }
 
-impl Drop for Hold {
+impl Drop for BusyHold {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Ordering::AcqRel);
         self.0.nudge();

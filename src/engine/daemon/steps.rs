@@ -8,7 +8,7 @@ use crate::{
     core::{
         gate::Scope,
         job::UnixMs,
-        schedule::{self, Claim, Claimed, InFlight, ListWish, Start, Step, View},
+        schedule::{self, Claim, ClaimedCounts, InFlight, ListWish, Start, Step, View},
     },
     store::{JobStore, Lane, StoreError},
 };
@@ -60,7 +60,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                 (false, false) => ListWish::None,
             },
             is_sweeping: self.worker.is_sweeping.load(Ordering::Relaxed),
-            claimed: Claimed {
+            claimed: ClaimedCounts {
                 creates: self.creates.len(),
                 polls: self.polls.len(),
                 news: self.surveys.found.len(),

@@ -2,7 +2,7 @@
 
 /// Why a request to the page was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PageRefusal {
     /// It came from another machine.
     OtherMachine,
     /// It named a host that is not this machine.
@@ -17,7 +17,7 @@ pub enum Refusal {
     Crowd,
 }
 
-impl Refusal {
+impl PageRefusal {
     /// All of them.
     pub const ALL: &'static [Self] = &[
         Self::OtherMachine,

@@ -10,7 +10,7 @@ const STEP_SHARE: DurationMs = 4;
 
 /// What the clocks say at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct ClockReading {
     /// This machine's clock, which may be set.
     pub wall: UnixMs,
     /// One that nobody sets.
@@ -32,7 +32,7 @@ pub struct Misdated {
 
 /// What is known of the time, from one process to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct KnownTime {
     /// The furthest time that was corroborated.
     seen_at: UnixMs,
     misdated: Option<Misdated>,
@@ -54,7 +54,7 @@ pub struct Old {
     pub spared: Option<(UnixMs, UnixMs)>,
 }
 
-impl Known {
+impl KnownTime {
     /// At the first look at a database whose last job ended at `last_end`.
     pub fn first(last_end: Option<UnixMs>, wall: UnixMs) -> Self {
         Self {
@@ -67,7 +67,12 @@ impl Known {
 
     /// At the first look of a process, at a database whose last job ended at `last_end`.
     #[must_use]
-    pub fn resumed(self, now: &Look, last_end: Option<UnixMs>, max_age_ms: DurationMs) -> Self {
+    pub fn resumed(
+        self,
+        now: &ClockReading,
+        last_end: Option<UnixMs>,
+        max_age_ms: DurationMs,
+    ) -> Self {
         let last = self.began_at.zip(last_end);
         let former = match (self.former, last) {
             (Some(former), Some(last)) => Some((former.0.min(last.0), former.1.max(last.1))),
@@ -84,7 +89,13 @@ impl Known {
     /// After a look at `last` and another at `now`, in a process that began by a clock that
     /// said `began_at`.
     #[must_use]
-    pub fn after(self, last: &Look, now: &Look, began_at: UnixMs, max_age_ms: DurationMs) -> Self {
+    pub fn after(
+        self,
+        last: &ClockReading,
+        now: &ClockReading,
+        began_at: UnixMs,
+        max_age_ms: DurationMs,
+    ) -> Self {
         let passed_ms = now.lasting_ms.saturating_sub(last.lasting_ms).max(0);
         let would_be = last.wall.saturating_add(passed_ms);
         let has_jumped = now.wall.saturating_sub(would_be) > max_age_ms / STEP_SHARE;
@@ -101,7 +112,7 @@ impl Known {
     }
 
     /// Jobs that ended within these times, as they are written, count from now on.
-    fn misdating(self, (from, to): (UnixMs, UnixMs), now: &Look) -> Self {
+    fn misdating(self, (from, to): (UnixMs, UnixMs), now: &ClockReading) -> Self {
         let since = now.wall;
         let before = self.misdated.unwrap_or(Misdated { from, to, since });
         let misdated = Some(Misdated {
@@ -114,7 +125,7 @@ impl Known {
 
     /// Takes in what the service's clock says. Where it is far ahead of what was seen, either
     /// nobody looked for long, or the clock was behind by which the last jobs ended.
-    fn taking_in(self, passed_ms: DurationMs, now: &Look, max_age_ms: DurationMs) -> Self {
+    fn taking_in(self, passed_ms: DurationMs, now: &ClockReading, max_age_ms: DurationMs) -> Self {
         let seen_at = self.corroborated(passed_ms, now);
         let ahead_ms = seen_at.saturating_sub(self.seen_at.saturating_add(passed_ms));
         let taken = Self { seen_at, ..self };
@@ -133,7 +144,7 @@ impl Known {
 
     /// By no more than passed, save on the service's word, and never beyond this machine's
     /// clock: by that one the ends are written.
-    fn corroborated(self, passed_ms: DurationMs, now: &Look) -> UnixMs {
+    fn corroborated(self, passed_ms: DurationMs, now: &ClockReading) -> UnixMs {
         let seen_at = self.seen_at.saturating_add(passed_ms);
         now.service
             .map_or(seen_at, |service| service.max(seen_at))
@@ -160,16 +171,16 @@ mod tests {
     const NOW: UnixMs = 1_800_000_000_000;
     const MAX_AGE_MS: DurationMs = 90 * 24 * HOUR_MS;
 
-    fn look(wall: UnixMs, lasting_ms: DurationMs, service: Option<UnixMs>) -> Look {
-        Look {
+    fn look(wall: UnixMs, lasting_ms: DurationMs, service: Option<UnixMs>) -> ClockReading {
+        ClockReading {
             wall,
             lasting_ms,
             service,
         }
     }
 
-    fn known(seen_at: UnixMs) -> Known {
-        Known::first(Some(seen_at), seen_at)
+    fn known(seen_at: UnixMs) -> KnownTime {
+        KnownTime::first(Some(seen_at), seen_at)
     }
 
     #[test]
@@ -227,8 +238,8 @@ mod tests {
         assert_eq!(resumed(None), NOW);
         assert_eq!(resumed(Some(NOW - 1)), NOW);
         assert_eq!(resumed(Some(ahead)), ahead);
-        assert_eq!(Known::first(Some(NOW), ahead), known(NOW));
-        assert_eq!(Known::first(None, ahead), known(ahead));
+        assert_eq!(KnownTime::first(Some(NOW), ahead), known(NOW));
+        assert_eq!(KnownTime::first(None, ahead), known(ahead));
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         }
         if self
             .lag()
-            .evidence()
+            .lag_samples()
             .is_quick(policy.settle_after_error_ms, now)
         {
             policy.settle_after_error_ms

@@ -1,7 +1,7 @@
 //! Lists of the account: before a create, for creates in doubt, and after a 404.
 
+mod blind;
 mod report;
-mod sight;
 
 use std::{
     collections::HashSet,
@@ -23,8 +23,8 @@ use crate::{
         gate::Signal,
         job::{DurationMs, Job, JobState, ParserId, UnixMs},
         ledger::KnownParser,
-        lifecycle::{Event, Sighting, TRUSTED_LISTS},
-        list_lag::{Evidence, ListLag},
+        lifecycle::{Event, Evidence, TRUSTED_LISTS},
+        list_lag::{LagSamples, ListLag},
         listing::{Apart, Assessment, Listing},
         outcome::{ErrorDetail, ListOutcome, PollOutcome, is_gateways},
         remote_name::Echo,
@@ -45,7 +45,7 @@ const MAX_ASKED_PER_LIST: usize = 32;
 const MAX_ASKING_MS: DurationMs = 60_000;
 
 /// How many creates in doubt are looked up in a list at once.
-const SIGHTS_AT_ONCE: usize = 32;
+const SEARCHES_AT_ONCE: usize = 32;
 
 /// The newest list. One request serves all who wait for it.
 #[derive(Debug, Default)]
@@ -69,9 +69,9 @@ pub struct Lists {
 
 impl Lists {
     /// Lists of which this is known already.
-    pub fn knowing(evidence: Evidence) -> Self {
+    pub fn knowing(lag_samples: LagSamples) -> Self {
         Self {
-            lag: std::sync::Mutex::new(ListLag::knowing(evidence)),
+            lag: std::sync::Mutex::new(ListLag::knowing(lag_samples)),
             ..Self::default()
         }
     }
@@ -112,7 +112,7 @@ impl Lists {
         let mut blindness = self.blindness.lock().await;
         *blindness = blindness
             .take()
-            .map(|known| Blindness::left(known.told().cloned()));
+            .map(|known| Blindness::left(known.reported().cloned()));
         drop(blindness);
         self.succeeded();
     }
@@ -331,7 +331,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     async fn learn_lag(&self, listing: &Listing) -> Result<(), StoreError> {
         let learnt = self.lag().listed(listing, self.policy.settle_ms);
         match learnt {
-            Some(evidence) => self.store.keep(LIST_LAG, &evidence).await,
+            Some(lag_samples) => self.store.keep(LIST_LAG, &lag_samples).await,
             None => Ok(()),
         }
     }
@@ -452,7 +452,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let asked_at = self.clock.now();
         let listing = self.listing(asked_at, permit).await?;
         // Without tags two jobs may take one parser for theirs: one after the other.
-        let at_once = if self.name_tag { SIGHTS_AT_ONCE } else { 1 };
+        let at_once = if self.name_tag { SEARCHES_AT_ONCE } else { 1 };
         let settling = stream::iter(jobs)
             .map(|job| self.reconcile_one(job, &listing, asked_at))
             .buffer_unordered(at_once);
@@ -467,20 +467,20 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         listing: &Result<Arc<Listing>, NoList>,
         asked_at: UnixMs,
     ) -> Result<Done, StoreError> {
-        let (sighting, listed_at) = match listing {
-            Ok(listing) => (self.sight(&job, listing).await?, listing.listed_at),
-            Err(NoList::Refused(..)) => (Sighting::NoList, asked_at),
+        let (evidence, listed_at) = match listing {
+            Ok(listing) => (self.evidence_for(&job, listing).await?, listing.listed_at),
+            Err(NoList::Refused(..)) => (Evidence::NoList, asked_at),
             // An answer that is no list is a list that cannot be trusted; an
             // outage is waited out.
             Err(NoList::Trouble(words)) => match words.status {
-                Some(status) if is_gateways(status) => (Sighting::NoList, asked_at),
-                Some(_) => (Sighting::Unproven(words.message.clone()), asked_at),
+                Some(status) if is_gateways(status) => (Evidence::NoList, asked_at),
+                Some(_) => (Evidence::Inconclusive(words.message.clone()), asked_at),
                 // Nor does one that was not asked for say anything.
-                None => (Sighting::NoList, asked_at),
+                None => (Evidence::NoList, asked_at),
             },
         };
         let event = Event::Reconciled {
-            sighting,
+            evidence,
             listed_at,
         };
         if let Some(change) = self.transition(&job, event) {
@@ -496,9 +496,9 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         Ok(Done::of(&job))
     }
 
-    async fn sight(&self, job: &Job, listing: &Listing) -> Result<Sighting, StoreError> {
+    async fn evidence_for(&self, job: &Job, listing: &Listing) -> Result<Evidence, StoreError> {
         let Some(name) = &job.progress.remote_name else {
-            return Ok(Sighting::Unproven(
+            return Ok(Evidence::Inconclusive(
                 "the name that was sent is not recorded".to_owned(),
             ));
         };
@@ -520,20 +520,20 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             baseline,
             excluded: &excluded,
         };
-        let sighting = listing.sight(name, apart, &strangers);
-        Ok(match sighting {
-            Sighting::Absent if ledger.is_elsewhere => Sighting::Unproven(ELSEWHERE.to_owned()),
-            sighting => sighting,
+        let evidence = listing.evidence_for(name, apart, &strangers);
+        Ok(match evidence {
+            Evidence::Absent if ledger.is_elsewhere => Evidence::Inconclusive(ELSEWHERE.to_owned()),
+            evidence => evidence,
         })
     }
 
     /// What a list shows of a job's parser that was answered 404.
-    pub(crate) async fn sight_of_lost(
+    pub(crate) async fn evidence_for_lost(
         &self,
         job: &Job,
         id: &ParserId,
         listing: &Listing,
-    ) -> Result<Sighting, StoreError> {
+    ) -> Result<Evidence, StoreError> {
         let sent = job.progress.remote_name.as_deref();
         let (baseline, excluded) = match sent {
             Some(name) if !listing.holds(id) => {
@@ -554,7 +554,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             baseline: &baseline,
             excluded: &excluded,
         };
-        Ok(listing.sight_of_lost(id, sent, apart))
+        Ok(listing.evidence_for_lost(id, sent, apart))
     }
 
     pub(crate) fn lag(&self) -> MutexGuard<'_, ListLag> {

@@ -23,7 +23,7 @@ use crate::{
     api::Service,
     core::{
         job::{DurationMs, Job, JobId, JobState, ParkReason},
-        lifecycle::{Change, Event, Ledger},
+        lifecycle::{Change, Event, LedgerChange},
         listing::Listing,
         outcome::{AccountOutcome, CreateRequest, ErrorDetail, NoList, Refusal},
         spec::JobSpec,
@@ -94,7 +94,7 @@ impl From<Ended> for Result<Done, StoreError> {
 }
 
 /// A step, and the gap after it.
-trait Step {
+trait TurnStep {
     const POINT: CrashPoint;
 
     fn job(&self) -> JobId;
@@ -102,7 +102,7 @@ trait Step {
 
 macro_rules! steps {
     ($($step:ident),+ $(,)?) => {
-        $(impl Step for $step {
+        $(impl TurnStep for $step {
             const POINT: CrashPoint = CrashPoint::$step;
 
             fn job(&self) -> JobId {
@@ -204,7 +204,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         Ok(self.reached(answered))
     }
 
-    fn reached<T: Step>(&self, step: T) -> T {
+    fn reached<T: TurnStep>(&self, step: T) -> T {
         self.worker.probe.reached(T::POINT, step.job());
         step
     }
@@ -266,7 +266,7 @@ impl Planned {
         let Some(change) = worker.transition(&job, plan.event()) else {
             return Err(Ended::undecided(&job));
         };
-        if change.ledger != Some(Ledger::Intent) {
+        if change.ledger != Some(LedgerChange::Intent) {
             return Err(turn.do_without(job, change).await);
         }
         // The gate was closed, or closed while the list was waited for.

@@ -57,8 +57,8 @@ fn json_lines_on_their_way_through_give_what_they_give_at_once() {
             b"null",
         ],
     ];
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("f.jsonl");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("f.jsonl");
     for parts in table {
         let text = parts.concat();
         std::fs::write(&path, &text).unwrap();
@@ -74,8 +74,8 @@ fn json_lines_on_their_way_through_give_what_they_give_at_once() {
 #[test]
 fn the_format_is_seen_behind_blank_lines_however_many() {
     let blank = "\n".repeat(100_000);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("f");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("f");
     for text in [
         line("a", ""),
         format!("[{}]", line("a", "")),
@@ -88,8 +88,8 @@ fn the_format_is_seen_behind_blank_lines_however_many() {
 
 #[test]
 fn what_cannot_be_read_is_the_whole_files_fault() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("folder.jsonl");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("directory.jsonl");
     std::fs::create_dir(&path).unwrap();
     let error = load(&path).unwrap_err();
     assert_eq!((error.bad.len(), error.bad[0].line), (1, None));
@@ -137,8 +137,8 @@ fn names_that_a_person_may_take_for_one_are_pointed_out_and_loaded() {
         "other",
     ];
     let text: String = names.iter().map(|name| line(name, "")).collect();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("f.jsonl");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("f.jsonl");
     std::fs::write(&path, &text).unwrap();
     let loaded = load(&path).unwrap();
     assert_eq!((loaded.jobs.len(), loaded.repeats.len()), (5, 1));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::simulator::http::{Answer, Endpoint, Request};
+use crate::simulator::http::{Endpoint, HttpAnswer, HttpRequest};
 
 const PAGE: &str = "https://shop.example/1";
 
@@ -14,8 +14,8 @@ fn world() -> World {
     })
 }
 
-fn post(world: &mut World, now_ms: UnixMs, body: &Value) -> Answer {
-    let request = Request::new("POST", "/parsers", body.to_string());
+fn post(world: &mut World, now_ms: UnixMs, body: &Value) -> HttpAnswer {
+    let request = HttpRequest::new("POST", "/parsers", body.to_string());
     world.handle(now_ms, &request)
 }
 
@@ -25,23 +25,26 @@ fn create(world: &mut World, now_ms: UnixMs, name: &str) -> String {
     answer.value()["id"].as_str().unwrap().to_owned()
 }
 
-fn patch(world: &mut World, now_ms: UnixMs, id: &str, mut body: Value) -> Answer {
+fn patch(world: &mut World, now_ms: UnixMs, id: &str, mut body: Value) -> HttpAnswer {
     body["api_key"] = "demo-key".into();
     let target = format!("/parsers/{id}");
-    world.handle(now_ms, &Request::new("PATCH", &target, body.to_string()))
+    world.handle(
+        now_ms,
+        &HttpRequest::new("PATCH", &target, body.to_string()),
+    )
 }
 
-fn get(world: &mut World, now_ms: UnixMs, path: &str) -> Answer {
+fn get(world: &mut World, now_ms: UnixMs, path: &str) -> HttpAnswer {
     let target = format!(
         "{path}{}api_key=demo-key",
         if path.contains('?') { '&' } else { '?' }
     );
-    world.handle(now_ms, &Request::new("GET", &target, ""))
+    world.handle(now_ms, &HttpRequest::new("GET", &target, ""))
 }
 
-fn delete(world: &mut World, now_ms: UnixMs, id: &str) -> Answer {
+fn delete(world: &mut World, now_ms: UnixMs, id: &str) -> HttpAnswer {
     let target = format!("/parsers/{id}?api_key=demo-key");
-    world.handle(now_ms, &Request::new("DELETE", &target, ""))
+    world.handle(now_ms, &HttpRequest::new("DELETE", &target, ""))
 }
 
 /// A moment when every generation begun at 0 is over.
@@ -123,7 +126,7 @@ fn ill_formed_creates_get_400_and_make_nothing() {
         assert!(answer.value()["error"].is_string());
     }
     for body in ["", "{", "[]", "null"] {
-        let answer = world.handle(0, &Request::new("POST", "/parsers", body));
+        let answer = world.handle(0, &HttpRequest::new("POST", "/parsers", body));
         assert_eq!(answer.status, 400, "{body:?}");
     }
     assert_eq!(world.parsers(i64::MAX), []);
@@ -147,7 +150,7 @@ fn a_wrong_key_gets_401_on_every_endpoint() {
     ] {
         assert_eq!(get(&mut world, 0, path).status, 401, "{path}");
     }
-    let without_key = Request::new("GET", "/parsers", "");
+    let without_key = HttpRequest::new("GET", "/parsers", "");
     assert_eq!(world.handle(0, &without_key).status, 401);
     assert_eq!(world.parsers(0).len(), 1);
 }
@@ -236,7 +239,9 @@ fn what_does_not_exist_gets_404_and_a_wrong_method_405() {
         404
     );
     assert_eq!(
-        world.handle(0, &Request::new("PUT", "/parsers", "")).status,
+        world
+            .handle(0, &HttpRequest::new("PUT", "/parsers", ""))
+            .status,
         405
     );
 }
@@ -357,7 +362,7 @@ fn a_twisted_create_lands_late_shows_late_and_ends_as_told() {
         generation_ms: Some(1_000),
         fail_with: Some("no luck".to_owned()),
     };
-    let request = Request::new("POST", "/parsers", body.to_string());
+    let request = HttpRequest::new("POST", "/parsers", body.to_string());
     let id = world.handle_with(0, &request, &overrides).value()["id"].clone();
     let path = format!("/parsers/{}", id.as_str().unwrap());
     let cases = [(99, 404, 0), (100, 200, 0), (149, 200, 0), (150, 200, 1)];
@@ -418,7 +423,7 @@ fn a_request_is_known_by_the_name_of_its_parser() {
     let mut world = world();
     let id = create(&mut world, 0, "n");
     let name = |method: &str, target: &str, body: &str| {
-        world.name_in(0, &Request::new(method, target, body))
+        world.name_in(0, &HttpRequest::new(method, target, body))
     };
     assert_eq!(
         name("POST", "/parsers", r#"{"name": "m"}"#).as_deref(),
@@ -431,7 +436,7 @@ fn a_request_is_known_by_the_name_of_its_parser() {
     );
     assert_eq!(name("GET", "/parsers", ""), None);
     assert_eq!(
-        Request::new("GET", "/parsers", "").endpoint(),
+        HttpRequest::new("GET", "/parsers", "").endpoint(),
         Endpoint::List
     );
 }

@@ -11,7 +11,7 @@ use crate::{
         budget::OverBudget,
         gate::{Closure, GateReason, Scope},
         job::{Job, JobId, ParkReason, ParserId, UnixMs},
-        lifecycle::{Change, Event, Presence, Sighting, Transition, decide},
+        lifecycle::{Change, Event, Evidence, Presence, Transition, decide},
         listing::Listing,
         outcome::{
             CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
@@ -107,13 +107,13 @@ fn create_outcome(rng: &mut Rng) -> CreateOutcome {
     }
 }
 
-fn sighting(rng: &mut Rng) -> Sighting {
+fn evidence(rng: &mut Rng) -> Evidence {
     let id = parser(rng.i64(1..=MOST_PARSERS));
     match rng.u8(0..5) {
-        0 => Sighting::One(id, None),
-        1 => Sighting::Several(vec![id, parser(rng.i64(1..=MOST_PARSERS))]),
-        2 => Sighting::Unproven(ELSEWHERE.to_owned()),
-        _ => Sighting::Absent,
+        0 => Evidence::One(id, None),
+        1 => Evidence::Several(vec![id, parser(rng.i64(1..=MOST_PARSERS))]),
+        2 => Evidence::Inconclusive(ELSEWHERE.to_owned()),
+        _ => Evidence::Absent,
     }
 }
 
@@ -156,11 +156,11 @@ fn event(rng: &mut Rng, now: UnixMs, name: &str) -> Event {
         7 | 8 => Event::CreateAnswered(create_outcome(rng)),
         9 => Event::Interrupted,
         10 => Event::Reconciled {
-            sighting: sighting(rng),
+            evidence: evidence(rng),
             listed_at: now,
         },
         11 => Event::Polled(poll_outcome(rng)),
-        12 => Event::Missing(words(rng), sighting(rng)),
+        12 => Event::Missing(words(rng), evidence(rng)),
         13 => Event::Lifted,
         14 => Event::AccountBack,
         _ if rng.bool() => Event::NotCreated,

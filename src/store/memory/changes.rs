@@ -1,8 +1,8 @@
 //! Decisions and times, into the tables.
 
 use super::{
-    Memory, Outcome,
-    tables::{CreateRow, JobRow, Tables},
+    CreateStatus, Memory,
+    tables::{StoredCreate, StoredJob, Tables},
 };
 use crate::{
     core::{
@@ -29,8 +29,8 @@ impl Changes for Memory {
         let name = change.next.remote_name.as_ref();
         let name = name.or(job.progress.remote_name.as_ref()).cloned();
         let name = name.unwrap_or_default();
-        if is_fresh && change.ledger == Some(lifecycle::Ledger::Intent) {
-            let is_pending = |row: &CreateRow| row.outcome == Outcome::Pending;
+        if is_fresh && change.ledger == Some(lifecycle::LedgerChange::Intent) {
+            let is_pending = |row: &StoredCreate| row.outcome == CreateStatus::Pending;
             if tables.named(&name).any(is_pending) {
                 return Err(StoreError::Failed {
                     what: "record a create before it is sent",
@@ -50,16 +50,20 @@ impl Changes for Memory {
             tables.gone.remove(parser);
         }
         let refund = match &change.ledger {
-            Some(lifecycle::Ledger::Made(parser)) => tables.settle_made(&name, parser, now),
-            Some(lifecycle::Ledger::NotMade) if is_fresh => {
-                tables.settle(&name, Outcome::Pending, Outcome::NotMade, None, now)
-            }
-            Some(lifecycle::Ledger::Intent) if is_fresh => {
+            Some(lifecycle::LedgerChange::Made(parser)) => tables.settle_made(&name, parser, now),
+            Some(lifecycle::LedgerChange::NotMade) if is_fresh => tables.settle(
+                &name,
+                CreateStatus::Pending,
+                CreateStatus::NotMade,
+                None,
+                now,
+            ),
+            Some(lifecycle::LedgerChange::Intent) if is_fresh => {
                 tables.intend(job.id, name, intent);
                 None
             }
             None if is_fresh => tables.find(job.id, name, &change.next, &intent, now),
-            Some(lifecycle::Ledger::Intent | lifecycle::Ledger::NotMade) | None => None,
+            Some(lifecycle::LedgerChange::Intent | lifecycle::LedgerChange::NotMade) | None => None,
         };
         Ok(if is_fresh {
             Applied::Durable { refund }
@@ -91,14 +95,14 @@ impl Tables {
     }
 
     fn intend(&mut self, job_id: JobId, remote_name: String, intent: Intent) {
-        let row = CreateRow {
+        let row = StoredCreate {
             id: self.creates.last().map_or(0, |row| row.id) + 1,
             job_id,
             remote_name,
             sent_at: intent.sent_at,
             credits: intent.credits,
             baseline: intent.baseline,
-            outcome: Outcome::Pending,
+            outcome: CreateStatus::Pending,
             parser_id: None,
             settled_at: None,
             counted_at: None,
@@ -127,7 +131,7 @@ impl Tables {
         };
         self.intend(job_id, remote_name, intent);
         let row = self.creates.last_mut()?;
-        row.outcome = Outcome::Made;
+        row.outcome = CreateStatus::Made;
         row.parser_id = Some(parser.clone());
         row.settled_at = Some(now);
         Some((-found.credits, found.made_at))
@@ -135,7 +139,7 @@ impl Tables {
 
     /// What the service made is never forgotten.
     fn settle_made(&mut self, name: &str, parser: &ParserId, now: UnixMs) -> Option<(i64, UnixMs)> {
-        let (pending, made) = (Outcome::Pending, Outcome::Made);
+        let (pending, made) = (CreateStatus::Pending, CreateStatus::Made);
         if self
             .settle(name, pending, made, Some(parser), now)
             .is_some()
@@ -147,9 +151,9 @@ impl Tables {
             .any(|row| row.parser_id.as_ref() == Some(parser))
         {
             // The service answered once more with what an earlier create of the name made.
-            return self.settle(name, pending, Outcome::NotMade, None, now);
+            return self.settle(name, pending, CreateStatus::NotMade, None, now);
         }
-        let landed = self.settle(name, Outcome::NotMade, made, Some(parser), now);
+        let landed = self.settle(name, CreateStatus::NotMade, made, Some(parser), now);
         landed.map(|(credits, at)| (-credits, at))
     }
 
@@ -158,8 +162,8 @@ impl Tables {
     fn settle(
         &mut self,
         name: &str,
-        from: Outcome,
-        to: Outcome,
+        from: CreateStatus,
+        to: CreateStatus,
         parser: Option<&ParserId>,
         now: UnixMs,
     ) -> Option<(i64, UnixMs)> {
@@ -202,7 +206,7 @@ impl Times for Memory {
         if let Some(done) = tables.meta.get(&key).and_then(|text| text.parse().ok()) {
             return Ok(done);
         }
-        let waits = |row: &JobRow| match row.job.progress.state {
+        let waits = |row: &StoredJob| match row.job.progress.state {
             JobState::Creating | JobState::Generating => true,
             JobState::Parked => row.job.progress.doubt.is_some(),
             JobState::Queued => {
@@ -220,7 +224,7 @@ impl Times for Memory {
 
     async fn resume_times(&self, now: UnixMs) -> Result<(), StoreError> {
         let tables = &mut *self.tables();
-        let is_ahead = |row: &JobRow| {
+        let is_ahead = |row: &StoredJob| {
             row.updated_at > now
                 && match row.job.progress.state {
                     JobState::Creating | JobState::Generating => true,
@@ -230,7 +234,7 @@ impl Times for Memory {
                 }
         };
         tables.change(is_ahead, |row| row.shift(now - row.updated_at));
-        let is_unseen = |row: &JobRow| {
+        let is_unseen = |row: &StoredJob| {
             row.updated_at < now
                 && match row.job.progress.state {
                     JobState::Creating => row.job.progress.doubt.is_some(),
@@ -254,7 +258,7 @@ impl Times for Memory {
 
     async fn date_now(&self, now: UnixMs) -> Result<u64, StoreError> {
         let tables = &mut *self.tables();
-        let misdated = |row: &JobRow| {
+        let misdated = |row: &StoredJob| {
             let due_at = row.job.progress.due_at;
             row.job.progress.state == JobState::Queued
                 && Some(due_at) != row.job.run_at
@@ -265,7 +269,7 @@ impl Times for Memory {
             row.job.progress.due_at = now.max(row.job.run_at.unwrap_or(0));
             row.updated_at = now;
         });
-        let misdated_later = |row: &JobRow| {
+        let misdated_later = |row: &StoredJob| {
             let progress = &row.job.progress;
             progress.due_at > now + LONG_WAIT_MS
                 && row.updated_at > now + MOMENT_MS

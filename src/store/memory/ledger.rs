@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::{
-    Memory, Outcome,
-    tables::{CreateRow, EpochRow, StrangerRow, Tables},
+    CreateStatus, Memory,
+    tables::{EpochRow, StoredCreate, StrangerRow, Tables},
 };
 use crate::{
     core::{
@@ -31,15 +31,15 @@ impl Ledger for Memory {
             facts.newest = row.id;
             facts.is_elsewhere = tables.is_elsewhere(row.epoch);
             match (row.outcome, &row.parser_id) {
-                (Outcome::Made, Some(id)) => {
+                (CreateStatus::Made, Some(id)) => {
                     facts.made.push(id.clone());
                     facts.made_baseline.extend(row.baseline.iter().cloned());
                 }
-                (Outcome::Pending, _) => {
+                (CreateStatus::Pending, _) => {
                     facts.pending = true;
                     facts.baseline = row.baseline.clone();
                 }
-                (Outcome::Made | Outcome::NotMade, _) => {
+                (CreateStatus::Made | CreateStatus::NotMade, _) => {
                     facts.refuted_baseline = Some(row.baseline.clone());
                 }
             }
@@ -61,7 +61,7 @@ impl Ledger for Memory {
     ) -> Result<bool, StoreError> {
         let tables = self.tables();
         let named = tables.named(remote_name);
-        let pending = named.filter(|row| row.outcome == Outcome::Pending);
+        let pending = named.filter(|row| row.outcome == CreateStatus::Pending);
         let pending = pending.map(|row| row.id).max().unwrap_or(0);
         Ok(tables.holding(id).any(|row| row.job.id != job)
             || tables.making(id).any(|row| row.remote_name != remote_name)
@@ -141,9 +141,9 @@ impl Ledger for Memory {
     async fn spent(&self, now: UnixMs) -> Result<Spent, StoreError> {
         let tables = self.tables();
         let (today, tomorrow) = (utc_day(now) * DAY_MS, (utc_day(now) + 1) * DAY_MS);
-        let sum = |counts: &dyn Fn(&CreateRow) -> bool| {
+        let sum = |counts: &dyn Fn(&StoredCreate) -> bool| {
             let spent = tables.creates.iter();
-            let spent = spent.filter(|row| row.outcome != Outcome::NotMade && counts(row));
+            let spent = spent.filter(|row| row.outcome != CreateStatus::NotMade && counts(row));
             spent.map(|row| row.credits).sum()
         };
         Ok(Spent {
@@ -160,11 +160,11 @@ impl Ledger for Memory {
             creates: 0,
             credits: 0,
         };
-        let ahead = |row: &&mut CreateRow| row.sent_at > after && row.counted_at.is_none();
+        let ahead = |row: &&mut StoredCreate| row.sent_at > after && row.counted_at.is_none();
         for row in tables.creates.iter_mut().filter(ahead) {
             row.counted_at = Some(now);
             redated.creates += 1;
-            if row.outcome != Outcome::NotMade {
+            if row.outcome != CreateStatus::NotMade {
                 redated.credits += row.credits;
             }
         }
@@ -207,7 +207,7 @@ impl Accounts for Memory {
 
     async fn is_foreign(&self, id: &ParserId) -> Result<bool, StoreError> {
         let tables = self.tables();
-        let is_here = |row: &CreateRow| !tables.is_elsewhere(row.epoch);
+        let is_here = |row: &StoredCreate| !tables.is_elsewhere(row.epoch);
         let mut jobs = tables.jobs.values();
         let is_held = jobs.any(|row| {
             row.job.progress.parser_id.as_ref() == Some(id) && tables.is_elsewhere(row.epoch)
@@ -265,7 +265,7 @@ impl Accounts for Memory {
         let tables = self.tables();
         let pending = tables.creates.iter();
         let here: BTreeSet<_> = pending
-            .filter(|row| row.outcome == Outcome::Pending && !tables.is_elsewhere(row.epoch))
+            .filter(|row| row.outcome == CreateStatus::Pending && !tables.is_elsewhere(row.epoch))
             .map(|row| row.job_id)
             .collect();
         let parked = tables.in_state(JobState::Parked).map(|row| &row.job);
@@ -294,8 +294,8 @@ impl Accounts for Memory {
         let generating = generating.filter(|row| tables.is_elsewhere(row.epoch));
         let found = Elsewhere {
             generating: i64::try_from(generating.count()).unwrap_or(i64::MAX),
-            in_doubt: creates(Outcome::Pending),
-            made: creates(Outcome::Made),
+            in_doubt: creates(CreateStatus::Pending),
+            made: creates(CreateStatus::Made),
             since: tables.epochs.last().map_or(0, |row| row.since),
         };
         let is_any = found.generating + found.in_doubt + found.made > 0;
@@ -375,7 +375,7 @@ impl Strangers for Memory {
         let tables = self.tables();
         let is_pending = |name: &str| {
             let mut creates = tables.named(name);
-            creates.any(|row| row.outcome == Outcome::Pending)
+            creates.any(|row| row.outcome == CreateStatus::Pending)
         };
         let mut strangers: Vec<_> = tables
             .strangers

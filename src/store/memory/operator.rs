@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::tables::{JobRow, Tables};
+use super::tables::{StoredJob, Tables};
 use crate::core::{
     event::{JobEvent, Standing},
     job::{ErrorKind, Job, JobId, JobState, Progress, Requested, UnixMs},
@@ -22,7 +22,7 @@ impl Tables {
         priority: i64,
         run_at: Option<UnixMs>,
     ) -> Result<JobId, Refused> {
-        let is_open = |row: &JobRow| row.job.progress.state != JobState::Cancelled;
+        let is_open = |row: &StoredJob| row.job.progress.state != JobState::Cancelled;
         if self
             .jobs
             .values()
@@ -32,7 +32,7 @@ impl Tables {
         }
         self.newest_job += 1;
         let id = JobId(self.newest_job);
-        let row = JobRow {
+        let row = StoredJob {
             job: Job {
                 id,
                 name: name.to_owned(),

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BTreeSet};
 
 use super::{
     Memory,
-    tables::{JobRow, Tables},
+    tables::{StoredJob, Tables},
 };
 use crate::{
     core::{
@@ -45,7 +45,7 @@ impl JobStore for Memory {
 }
 
 /// Those of a lane that are due, longest due first.
-fn due(tables: &Tables, lane: Lane, now: UnixMs) -> Vec<&JobRow> {
+fn due(tables: &Tables, lane: Lane, now: UnixMs) -> Vec<&StoredJob> {
     let mut rows: Vec<_> = waiting(tables, lane)
         .filter(|row| row.job.progress.due_at <= now)
         .collect();
@@ -53,7 +53,7 @@ fn due(tables: &Tables, lane: Lane, now: UnixMs) -> Vec<&JobRow> {
     rows
 }
 
-fn waiting(tables: &Tables, lane: Lane) -> impl Iterator<Item = &JobRow> {
+fn waiting(tables: &Tables, lane: Lane) -> impl Iterator<Item = &StoredJob> {
     let state = match lane {
         Lane::Create => JobState::Queued,
         Lane::Reconcile => JobState::Creating,
@@ -67,7 +67,7 @@ fn waiting(tables: &Tables, lane: Lane) -> impl Iterator<Item = &JobRow> {
     })
 }
 
-fn jobs<'t>(rows: impl IntoIterator<Item = &'t JobRow>, limit: usize) -> Vec<Job> {
+fn jobs<'t>(rows: impl IntoIterator<Item = &'t StoredJob>, limit: usize) -> Vec<Job> {
     let rows = rows.into_iter().take(limit);
     rows.map(|row| row.job.clone()).collect()
 }
@@ -111,7 +111,7 @@ impl Queue for Memory {
         let tables = self.tables();
         let rows = due(&tables, Lane::Poll, now).into_iter();
         let is_apart =
-            |row: &&JobRow| row.job.progress.poll_errors > 0 || row.job.progress.due_at <= since;
+            |row: &&StoredJob| row.job.progress.poll_errors > 0 || row.job.progress.due_at <= since;
         Ok(jobs(rows.filter(is_apart), limit))
     }
 

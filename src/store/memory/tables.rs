@@ -11,7 +11,7 @@ use crate::core::{
 
 /// A row of `jobs`.
 #[derive(Debug, Clone)]
-pub(crate) struct JobRow {
+pub(crate) struct StoredJob {
     pub job: Job,
     pub urls: String,
     pub scraper_params: Option<String>,
@@ -26,13 +26,13 @@ pub(crate) struct JobRow {
 
 /// What is known of a create request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum CreateStatus {
     Pending,
     Made,
     NotMade,
 }
 
-impl Outcome {
+impl CreateStatus {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -44,21 +44,21 @@ impl Outcome {
 
 /// A row of `creates`.
 #[derive(Debug, Clone)]
-pub(crate) struct CreateRow {
+pub(crate) struct StoredCreate {
     pub id: i64,
     pub job_id: JobId,
     pub remote_name: String,
     pub sent_at: UnixMs,
     pub credits: i64,
     pub baseline: Vec<ParserId>,
-    pub outcome: Outcome,
+    pub outcome: CreateStatus,
     pub parser_id: Option<ParserId>,
     pub settled_at: Option<UnixMs>,
     pub counted_at: Option<UnixMs>,
     pub epoch: i64,
 }
 
-impl CreateRow {
+impl StoredCreate {
     /// When it counts as spent.
     pub(crate) fn spent_at(&self) -> UnixMs {
         self.counted_at.unwrap_or(self.sent_at)
@@ -93,8 +93,8 @@ pub(crate) struct EpochRow {
 /// Everything that is kept.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tables {
-    pub jobs: BTreeMap<JobId, JobRow>,
-    pub creates: Vec<CreateRow>,
+    pub jobs: BTreeMap<JobId, StoredJob>,
+    pub creates: Vec<StoredCreate>,
     pub events: Vec<EventRecord>,
     pub gates: BTreeMap<Scope, Closure>,
     pub gone: BTreeSet<ParserId>,
@@ -110,13 +110,13 @@ impl Tables {
     }
 
     /// The jobs in `state`, by id.
-    pub(super) fn in_state(&self, state: JobState) -> impl Iterator<Item = &JobRow> {
+    pub(super) fn in_state(&self, state: JobState) -> impl Iterator<Item = &StoredJob> {
         let jobs = self.jobs.values();
         jobs.filter(move |row| row.job.progress.state == state)
     }
 
     /// The jobs that hold this parser.
-    pub(super) fn holding<'t>(&'t self, id: &'t ParserId) -> impl Iterator<Item = &'t JobRow> {
+    pub(super) fn holding<'t>(&'t self, id: &'t ParserId) -> impl Iterator<Item = &'t StoredJob> {
         self.jobs.values().filter(move |row| {
             let progress = &row.job.progress;
             progress.parser_id.as_ref() == Some(id) && progress.state != JobState::Cancelled
@@ -124,13 +124,13 @@ impl Tables {
     }
 
     /// The creates that made this parser.
-    pub(super) fn making<'t>(&'t self, id: &'t ParserId) -> impl Iterator<Item = &'t CreateRow> {
+    pub(super) fn making<'t>(&'t self, id: &'t ParserId) -> impl Iterator<Item = &'t StoredCreate> {
         let creates = self.creates.iter();
         creates.filter(move |row| row.parser_id.as_ref() == Some(id))
     }
 
     /// The creates of this name, oldest first.
-    pub(super) fn named<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t CreateRow> {
+    pub(super) fn named<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t StoredCreate> {
         let creates = self.creates.iter();
         creates.filter(move |row| row.remote_name == name)
     }
@@ -162,8 +162,8 @@ impl Tables {
     /// which it was.
     pub(super) fn change(
         &mut self,
-        is_meant: impl Fn(&JobRow) -> bool,
-        change: impl Fn(&mut JobRow),
+        is_meant: impl Fn(&StoredJob) -> bool,
+        change: impl Fn(&mut StoredJob),
     ) -> Vec<JobId> {
         let mut changed = Vec::new();
         for row in self.jobs.values_mut().filter(|row| is_meant(row)) {
@@ -175,7 +175,7 @@ impl Tables {
     }
 }
 
-impl JobRow {
+impl StoredJob {
     /// Moves every time that waits.
     pub(super) fn shift(&mut self, by: DurationMs) {
         let progress = &mut self.job.progress;

@@ -1,12 +1,12 @@
 //! The model in memory.
 
-use super::{CreateRow, JobRow, Operation, Outside, StoredGate};
+use super::{Operation, Outside, OutsideCreate, OutsideJob, StoredGate};
 use crate::{
     core::{
         gate::Scope,
         job::{JobId, JobState, ParserId, UnixMs},
     },
-    store::memory::{Memory, Outcome, Tables},
+    store::memory::{CreateStatus, Memory, Tables},
 };
 
 #[derive(Debug)]
@@ -25,11 +25,11 @@ impl Model {
 }
 
 impl Outside for Model {
-    fn rows(&self) -> (Vec<JobRow>, Vec<CreateRow>) {
+    fn rows(&self) -> (Vec<OutsideJob>, Vec<OutsideCreate>) {
         let tables = self.memory.tables();
         let jobs = tables.jobs.values().map(|row| {
             let progress = &row.job.progress;
-            JobRow {
+            OutsideJob {
                 id: row.job.id.0,
                 name: row.job.name.clone(),
                 urls: row.urls.clone(),
@@ -40,7 +40,7 @@ impl Outside for Model {
                 remote_name: progress.remote_name.clone(),
             }
         });
-        let creates = tables.creates.iter().map(|row| CreateRow {
+        let creates = tables.creates.iter().map(|row| OutsideCreate {
             id: row.id,
             remote_name: row.remote_name.clone(),
             outcome: row.outcome.as_str().to_owned(),
@@ -134,8 +134,8 @@ fn adopt(tables: &mut Tables, now: UnixMs, id: JobId, parser: &str) -> bool {
     row.updated_at = now;
     row.epoch = epoch;
     let pending = tables.creates.iter_mut();
-    for row in pending.filter(|row| row.job_id == id && row.outcome == Outcome::Pending) {
-        row.outcome = Outcome::Made;
+    for row in pending.filter(|row| row.job_id == id && row.outcome == CreateStatus::Pending) {
+        row.outcome = CreateStatus::Made;
         row.parser_id = Some(parser.clone());
         row.settled_at = Some(now);
         row.epoch = epoch;

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 
-use super::{CreateRow, JobRow, Operation, Outside, StoredGate};
+use super::{Operation, Outside, OutsideCreate, OutsideJob, StoredGate};
 use crate::{
     core::job::UnixMs,
     store::sqlite::{Role, Store},
@@ -85,13 +85,13 @@ impl Sqlite {
         Ok(adopted)
     }
 
-    fn read(&self) -> rusqlite::Result<(Vec<JobRow>, Vec<CreateRow>)> {
+    fn read(&self) -> rusqlite::Result<(Vec<OutsideJob>, Vec<OutsideCreate>)> {
         let connection = self.connection.borrow();
         let mut jobs = connection.prepare_cached(
             "SELECT id, name, urls, state, park_reason, parser_id, error_kind, remote_name FROM jobs",
         )?;
         let jobs = jobs.query_map([], |row| {
-            Ok(JobRow {
+            Ok(OutsideJob {
                 id: row.get(0)?,
                 name: row.get(1)?,
                 urls: row.get(2)?,
@@ -107,7 +107,7 @@ impl Sqlite {
             "SELECT id, remote_name, outcome, parser_id, credits, sent_at, settled_at FROM creates",
         )?;
         let creates = creates.query_map([], |row| {
-            Ok(CreateRow {
+            Ok(OutsideCreate {
                 id: row.get(0)?,
                 remote_name: row.get(1)?,
                 outcome: row.get(2)?,
@@ -128,7 +128,7 @@ fn copy(from: &Connection, to: &mut Connection) {
 }
 
 impl Outside for Sqlite {
-    fn rows(&self) -> (Vec<JobRow>, Vec<CreateRow>) {
+    fn rows(&self) -> (Vec<OutsideJob>, Vec<OutsideCreate>) {
         self.read().unwrap()
     }
 
@@ -205,8 +205,8 @@ impl Outside for Sqlite {
 }
 
 /// A database with the schema, in one file.
-pub(crate) fn template(folder: &Path) -> PathBuf {
-    let path = folder.join("template.db");
+pub(crate) fn template(directory: &Path) -> PathBuf {
+    let path = directory.join("template.db");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -5,7 +5,7 @@ use std::{fmt::Debug, marker::PhantomData};
 use crate::core::{
     blind::NoListSince,
     job::{Job, JobId, ParserId, UnixMs},
-    list_lag::Evidence,
+    list_lag::LagSamples,
     oddities::{CreatesHold, ListReport},
     restored::Restored,
     spec::JobSpec,
@@ -98,7 +98,7 @@ impl<T> Fact<T> {
 }
 
 /// How soon lists showed new parsers.
-pub const LIST_LAG: Fact<Evidence> = Fact::new("list_lag");
+pub const LIST_LAG: Fact<LagSamples> = Fact::new("list_lag");
 /// What the last list said of itself.
 pub const LIST_REPORT: Fact<ListReport> = Fact::new("list_report");
 /// Since when and why no list of the account can be had; none where it can.

@@ -14,7 +14,7 @@ use super::{Store, StoreError, Trying as _, batch::BatchStatement, epochs::CURRE
 use crate::{
     core::event::JobEvent,
     core::job::{Job, JobId, ParserId, Progress, UnixMs},
-    core::lifecycle::{Change, Ledger},
+    core::lifecycle::{Change, LedgerChange},
     store::ports::{Applied, Changes, Intent},
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Record {
     next: Progress,
     example_result: Option<Box<RawValue>>,
     event: Option<(&'static str, Value)>,
-    ledger: Option<Ledger>,
+    ledger: Option<LedgerChange>,
     shown: Option<ParserId>,
     remote_name: Option<String>,
     intent: Intent,
@@ -77,7 +77,8 @@ impl Changes for Store {
         now: UnixMs,
     ) -> Result<Applied, StoreError> {
         let record = Record::new(job, change, intent, now);
-        let is_create = record.ledger == Some(Ledger::Intent) || record.intent.found.is_some();
+        let is_create =
+            record.ledger == Some(LedgerChange::Intent) || record.intent.found.is_some();
         let applied = self.writer.apply(record).await?;
         if is_create
             && matches!(applied, Applied::Durable { .. })
@@ -202,14 +203,16 @@ pub(super) async fn records(
     let mut results = Vec::with_capacity(records.len());
     for (record, applied) in records.iter().zip(applied) {
         let refund = match &record.ledger {
-            Some(Ledger::Made(parser_id)) if made.remove(parser_id.0.as_str()) => None,
+            Some(LedgerChange::Made(parser_id)) if made.remove(parser_id.0.as_str()) => None,
             // Even where the job moved on: what the service made is never forgotten.
-            Some(Ledger::Made(parser_id)) => settle_made(connection, record, parser_id).await?,
-            Some(Ledger::NotMade) if applied => {
+            Some(LedgerChange::Made(parser_id)) => {
+                settle_made(connection, record, parser_id).await?
+            }
+            Some(LedgerChange::NotMade) if applied => {
                 settle(connection, record, "pending", "not_made", None).await?
             }
             None if applied => write_found(connection, record).await?,
-            Some(Ledger::Intent | Ledger::NotMade) | None => None,
+            Some(LedgerChange::Intent | LedgerChange::NotMade) | None => None,
         };
         results.push(if applied {
             Applied::Durable { refund }
@@ -249,7 +252,7 @@ async fn write_intents(
 ) -> Result<(), StoreError> {
     let applied = records.iter().zip(applied).filter(|(_, applied)| **applied);
     let intents: Vec<_> = applied
-        .filter_map(|(record, _)| (record.ledger == Some(Ledger::Intent)).then_some(record))
+        .filter_map(|(record, _)| (record.ledger == Some(LedgerChange::Intent)).then_some(record))
         .collect();
     for (mut insert, intents) in INTENT.statements(&intents) {
         for record in intents {
@@ -275,7 +278,7 @@ async fn write_made<'r>(
     let mut names = HashSet::new();
     let mut made = HashMap::new();
     for record in records {
-        if let Some(Ledger::Made(parser_id)) = &record.ledger
+        if let Some(LedgerChange::Made(parser_id)) = &record.ledger
             && names.insert(record.remote_name.as_deref())
         {
             made.entry(parser_id.0.as_str()).or_insert(record);

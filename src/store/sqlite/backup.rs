@@ -26,7 +26,7 @@ pub struct Backup {
     pub bytes: u64,
     /// How many jobs it holds, in any state.
     pub jobs: i64,
-    /// What backups that were killed had left in its folder; it is removed.
+    /// What backups that were killed had left in its directory; it is removed.
     pub removed: Vec<PathBuf>,
 }
 
@@ -55,15 +55,15 @@ pub enum BackupError {
     /// look at it.
     #[error(transparent)]
     Refused(StoreError),
-    /// The folder takes no new file, or its name is not UTF-8.
+    /// The directory takes no new file, or its name is not UTF-8.
     #[error(
         "cannot make a file in {}: {source}; {}",
-        folder.display(),
+        directory.display(),
         remediation::cure_of_io(source)
     )]
-    Folder {
-        /// The folder of the copy.
-        folder: PathBuf,
+    Directory {
+        /// The directory of the copy.
+        directory: PathBuf,
         /// Why not.
         source: io::Error,
     },
@@ -79,7 +79,7 @@ pub enum BackupError {
         path.display(),
         remediation::cure_of_statement(source).unwrap_or(
             "free the disk if it is full, and let this user read the database and write in its \
-             folder, where SQLite keeps its log"
+             directory, where SQLite keeps its log"
         )
     )]
     Copy {
@@ -111,7 +111,7 @@ pub enum BackupError {
 
 /// Copies the database at `database`, whether or not a daemon uses it, to the new file
 /// `target`. The copy is checked, and on disk with its name, when this returns. If `stopped`
-/// is done before, it leaves nothing; what a killed backup left in that folder is removed.
+/// is done before, it leaves nothing; what a killed backup left in that directory is removed.
 ///
 /// # Errors
 /// Where `target` is there, where the database cannot be read or the copy not be
@@ -121,7 +121,7 @@ pub async fn backup(
     target: &Path,
     stopped: impl Future<Output = ()>,
 ) -> Result<Backup, BackupError> {
-    let stop = Stop::default();
+    let stop = StopFlag::default();
     let mut making = std::pin::pin!(make(database, target, &stop));
     tokio::select! {
         made = &mut making => made,
@@ -133,7 +133,7 @@ pub async fn backup(
     }
 }
 
-async fn make(database: &Path, target: &Path, stop: &Stop) -> Result<Backup, BackupError> {
+async fn make(database: &Path, target: &Path, stop: &StopFlag) -> Result<Backup, BackupError> {
     file::refuse_hidden(database).map_err(BackupError::Refused)?;
     if database.is_dir() || !file::has_content(&file::resolved(database)) {
         return Err(BackupError::Missing {
@@ -142,26 +142,26 @@ async fn make(database: &Path, target: &Path, stop: &Stop) -> Result<Backup, Bac
     }
     file::refuse_doubles(&file::resolved(database)).map_err(BackupError::Refused)?;
     refuse_existing(target)?;
-    let folder = file::folder_of(target);
-    let in_folder = |source| BackupError::Folder {
-        folder: folder.to_owned(),
+    let directory = file::directory_of(target);
+    let in_directory = |source| BackupError::Directory {
+        directory: directory.to_owned(),
         source,
     };
     // In full, so that SQLite takes no name for a URI.
-    let full = folder.canonicalize().map_err(in_folder)?;
-    let removed = draft::remove_leftovers(&full).map_err(in_folder)?;
-    let draft = Draft::new(&full).map_err(in_folder)?;
+    let full = directory.canonicalize().map_err(in_directory)?;
+    let removed = draft::remove_leftovers(&full).map_err(in_directory)?;
+    let draft = Draft::new(&full).map_err(in_directory)?;
     let (bytes, jobs) = write(database, &draft.copy(), stop).await?;
-    let whole = TempPath::try_from_path(draft.copy()).map_err(in_folder)?;
+    let whole = TempPath::try_from_path(draft.copy()).map_err(in_directory)?;
     whole.persist_noclobber(target).map_err(|error| {
         if error.error.kind() == io::ErrorKind::AlreadyExists {
             exists(target)
         } else {
-            in_folder(error.error)
+            in_directory(error.error)
         }
     })?;
-    sync_folder(&full).map_err(|source| syncing(target, source))?;
-    draft.close().map_err(in_folder)?;
+    sync_directory(&full).map_err(|source| syncing(target, source))?;
+    draft.close().map_err(in_directory)?;
     Ok(Backup {
         bytes,
         jobs,
@@ -170,7 +170,7 @@ async fn make(database: &Path, target: &Path, stop: &Stop) -> Result<Backup, Bac
 }
 
 /// Writes the copy, checks it and has it on disk; returns its size and how many jobs it holds.
-async fn write(database: &Path, copy: &Path, stop: &Stop) -> Result<(u64, i64), BackupError> {
+async fn write(database: &Path, copy: &Path, stop: &StopFlag) -> Result<(u64, i64), BackupError> {
     let is_copied = copy_to(database, copy, stop)
         .await
         .map_err(|source| BackupError::Copy {
@@ -206,9 +206,9 @@ fn syncing(path: &Path, source: io::Error) -> BackupError {
 
 /// Ends SQLite's work, once it is set.
 #[derive(Debug, Default)]
-struct Stop(Arc<AtomicBool>);
+struct StopFlag(Arc<AtomicBool>);
 
-impl Stop {
+impl StopFlag {
     /// How many of SQLite's steps pass between two looks. A row takes a few, however long.
     const STEPS: i32 = 500;
 
@@ -241,7 +241,7 @@ fn exists(path: &Path) -> BackupError {
 
 /// On a connection of its own that reads, so that a daemon's writer is not held up.
 /// False, and nothing copied, where the database is not parserd's.
-async fn copy_to(database: &Path, target: &Path, stop: &Stop) -> Result<bool, sqlx::Error> {
+async fn copy_to(database: &Path, target: &Path, stop: &StopFlag) -> Result<bool, sqlx::Error> {
     // As it is: another program's is not brought to WAL mode.
     let options = SqliteConnectOptions::new()
         .filename(file::resolved(database))
@@ -257,11 +257,11 @@ async fn copy_to(database: &Path, target: &Path, stop: &Stop) -> Result<bool, sq
 async fn vacuum_into(
     connection: &mut SqliteConnection,
     target: &Path,
-    stop: &Stop,
+    stop: &StopFlag,
 ) -> Result<bool, sqlx::Error> {
     let target = target
         .to_str()
-        .ok_or_else(|| sqlx::Error::Configuration("the folder's name is not UTF-8".into()))?;
+        .ok_or_else(|| sqlx::Error::Configuration("the directory's name is not UTF-8".into()))?;
     if !open::is_own(connection).await? {
         return Ok(false);
     }
@@ -274,7 +274,7 @@ async fn vacuum_into(
 }
 
 /// How many jobs the copy holds; else what SQLite finds wrong with it.
-async fn check(copy: &Path, stop: &Stop) -> Result<Result<i64, String>, sqlx::Error> {
+async fn check(copy: &Path, stop: &StopFlag) -> Result<Result<i64, String>, sqlx::Error> {
     let options = SqliteConnectOptions::new().filename(copy).read_only(true);
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let checked = integrity(&mut connection, stop).await;
@@ -284,7 +284,7 @@ async fn check(copy: &Path, stop: &Stop) -> Result<Result<i64, String>, sqlx::Er
 
 async fn integrity(
     connection: &mut SqliteConnection,
-    stop: &Stop,
+    stop: &StopFlag,
 ) -> Result<Result<i64, String>, sqlx::Error> {
     stop.applies_to(connection).await?;
     let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(3)")
@@ -299,14 +299,14 @@ async fn integrity(
     Ok(Ok(jobs))
 }
 
-/// Puts the names in a folder on disk, where a folder can be opened for that.
+/// Puts the names in a directory on disk, where a directory can be opened for that.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
+fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -320,8 +320,8 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn a_database_with_two_names_is_not_copied_without_its_log() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
         let store = Store::open(&path("p.db"), Role::Tool).await.unwrap();
         std::fs::hard_link(path("p.db"), path("other.db")).unwrap();
         let copied = backup(&path("other.db"), &path("copy.db"), pending()).await;
@@ -332,8 +332,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_copy_that_fails_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
         std::fs::write(path("no.db"), "this is no database, whatever its name says").unwrap();
         let copied = backup(&path("no.db"), &path("copy.db"), pending()).await;
         assert!(
@@ -343,11 +343,11 @@ mod tests {
         let copied = backup(&path("none.db"), &path("copy.db"), pending()).await;
         assert!(matches!(copied, Err(BackupError::Missing { .. })));
         std::fs::write(path("no.db"), "").unwrap();
-        for nothing in [path("no.db"), folder.path().to_owned()] {
+        for nothing in [path("no.db"), directory.path().to_owned()] {
             let copied = backup(&nothing, &path("copy.db"), pending()).await;
             assert!(matches!(copied, Err(BackupError::Missing { .. })));
         }
-        let names: Vec<_> = std::fs::read_dir(folder.path())
+        let names: Vec<_> = std::fs::read_dir(directory.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
@@ -356,8 +356,8 @@ mod tests {
 
     #[tokio::test]
     async fn another_programs_database_is_not_copied() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
         let theirs = rusqlite::Connection::open(path("no.db")).unwrap();
         theirs.execute_batch("CREATE TABLE theirs (a)").unwrap();
         let copied = backup(&path("no.db"), &path("copy.db"), pending()).await;
@@ -367,8 +367,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_an_older_database_left_beside_is_in_the_way() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
         let store = Store::open(&path("p.db"), Role::Daemon).await.unwrap();
         std::fs::write(path("copy.db-wal"), "").unwrap();
         let copied = backup(store.path(), &path("copy.db"), pending()).await;

@@ -255,8 +255,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_others_commit_during_a_look_is_not_in_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let mut reading = store.reading().await.unwrap();
         assert_eq!(reading.newest_id().await.unwrap(), 0);

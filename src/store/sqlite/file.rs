@@ -12,14 +12,14 @@ use super::{Role, StoreError, place};
 #[cfg(unix)]
 const MODE: u32 = 0o660;
 
-/// The bits of a folder whose files are its group's, and which its group may write to.
+/// The bits of a directory whose files are its group's, and which its group may write to.
 #[cfg(unix)]
 const SHARED: u32 = 0o2020;
 
 /// Makes a new database's file, so that the umask decides whether a group may write:
 /// SQLite by itself gives a group nothing to write. Its other files take after this one.
 ///
-/// In a folder that is shared with a group (mode 2770) the group may write, whoever makes
+/// In a directory that is shared with a group (mode 2770) the group may write, whoever makes
 /// the file: else one that is made by hand, under another umask than the daemon's, would
 /// shut the others out.
 pub(super) fn make(path: &Path) -> io::Result<()> {
@@ -62,8 +62,8 @@ fn refuse_shut_out(_file: &File, _path: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn share(file: &File, path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = folder_of(path).metadata()?.permissions();
-    if folder.mode() & SHARED == SHARED {
+    let directory = directory_of(path).metadata()?.permissions();
+    if directory.mode() & SHARED == SHARED {
         file.set_permissions(std::fs::Permissions::from_mode(MODE))?;
     }
     Ok(())
@@ -84,7 +84,7 @@ pub fn resolved(path: &Path) -> PathBuf {
     let mut found = path.to_owned();
     for _ in 0..MOST_LINKS {
         match found.read_link() {
-            Ok(target) => found = folder_of(&found).join(target),
+            Ok(target) => found = directory_of(&found).join(target),
             // No link, not there, or not to be looked at: the end of the way.
             Err(_) => return found,
         }
@@ -142,10 +142,10 @@ fn access(_file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The folder that a file is in, or is to be in.
-pub fn folder_of(path: &Path) -> &Path {
+/// The directory that a file is in, or is to be in.
+pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
     }
 }
@@ -211,24 +211,24 @@ mod tests {
 
     #[tokio::test]
     async fn the_umask_decides_whether_a_group_may_write() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         // What the umask of this process leaves of 0660.
-        let probe = folder.path().join("probe");
+        let probe = directory.path().join("probe");
         make(&probe).unwrap();
         let _store = Store::open(&path, Role::Tool).await.unwrap();
         assert_eq!(mode(&path), mode(&probe));
-        assert_eq!(mode(&folder.path().join("p.db-wal")), mode(&probe));
+        assert_eq!(mode(&directory.path().join("p.db-wal")), mode(&probe));
     }
 
     #[tokio::test]
-    async fn in_a_folder_shared_with_a_group_the_group_may_write_whatever_the_umask() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o2770)).unwrap();
-        let path = folder.path().join("p.db");
+    async fn in_a_directory_shared_with_a_group_the_group_may_write_whatever_the_umask() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(directory.path(), Permissions::from_mode(0o2770)).unwrap();
+        let path = directory.path().join("p.db");
         let _store = Store::open(&path, Role::Tool).await.unwrap();
         for name in ["p.db", "p.db-wal", "p.db-shm"] {
-            assert_eq!(mode(&folder.path().join(name)), MODE, "{name}");
+            assert_eq!(mode(&directory.path().join(name)), MODE, "{name}");
         }
     }
 }

@@ -45,7 +45,7 @@ fn identity(_found: &Metadata) -> Identity {
 
 /// The locks of a daemon, and the files that it opened.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct FileLock {
     database: PathBuf,
     opened: Vec<(PathBuf, Identity)>,
     // Locked as long as it is open.
@@ -55,7 +55,7 @@ pub(super) struct Hold {
     is_database_closed: AtomicBool,
 }
 
-impl Hold {
+impl FileLock {
     /// Takes both locks of the database at `path`, whose file is made if there is none.
     /// SQLite must not have opened it yet.
     ///
@@ -123,7 +123,7 @@ impl Hold {
     }
 
     /// What the last daemon told beside the database.
-    pub(super) fn told(&self) -> Option<Mark> {
+    pub(super) fn last_mark(&self) -> Option<Mark> {
         Mark::read(&self.beside)
     }
 
@@ -161,7 +161,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for FileLock {
     fn drop(&mut self) {
         let Some(own) = self.own.take() else { return };
         if self.is_database_closed.load(Ordering::Relaxed) {
@@ -269,7 +269,7 @@ pub fn has_daemon(path: &Path) -> Option<bool> {
 
 /// Whether nobody has the lock on the database's own file.
 fn is_own_free(path: &Path) -> Option<bool> {
-    /// Kept open until the process ends, one a file: see [`Hold`]'s drop.
+    /// Kept open until the process ends, one a file: see [`FileLock`]'s drop.
     static LOOKED_AT: Mutex<BTreeMap<(u64, u64), File>> = Mutex::new(BTreeMap::new());
     let mut files = LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
     let key = identity(&path.metadata().ok()?)?;
@@ -292,8 +292,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_second_daemon_is_refused_and_a_tool_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let first = Store::open(&path, Role::Daemon).await.unwrap();
         let second = Store::open(&path, Role::Daemon).await;
         assert!(matches!(second, Err(StoreError::Locked { .. })));
@@ -311,8 +311,11 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn a_second_daemon_is_refused_by_whatever_name_it_comes() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, link) = (folder.path().join("p.db"), folder.path().join("link.db"));
+        let directory = tempfile::tempdir().unwrap();
+        let (path, link) = (
+            directory.path().join("p.db"),
+            directory.path().join("link.db"),
+        );
         let _first = Store::open(&path, Role::Daemon).await.unwrap();
         std::os::unix::fs::symlink("p.db", &link).unwrap();
         let second = Store::open(&link, Role::Daemon).await;
@@ -323,8 +326,8 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn a_link_to_a_file_that_is_not_there_yet_has_its_lock() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
         std::fs::create_dir(path("deep")).unwrap();
         std::os::unix::fs::symlink("deep/second.db", path("first.db")).unwrap();
         std::os::unix::fs::symlink("p.db", path("deep/second.db")).unwrap();
@@ -340,8 +343,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_lock_file_that_was_removed_lets_no_second_daemon_in() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let first = Store::open(&path, Role::Daemon).await.unwrap();
         std::fs::remove_file(lock_path(&path)).unwrap();
         assert_eq!(has_daemon(&path), Some(true));
@@ -362,9 +365,9 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn each_of_its_files_is_known_again_by_its_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
-        let kept = folder.path().join("kept");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
+        let kept = directory.path().join("kept");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         store.still_has_its_file().unwrap();
         for end in ["", ".lock", "-wal", "-shm"] {
@@ -390,8 +393,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn looking_for_a_daemon_drops_no_lock_of_sqlites() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let locks = || {
             use std::os::unix::fs::MetadataExt as _;

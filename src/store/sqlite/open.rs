@@ -163,8 +163,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_writer_is_fully_synchronous_and_in_wal_mode() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("p.db"), Role::Daemon)
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("p.db"), Role::Daemon)
             .await
             .unwrap();
         let (synchronous, journal): (i64, String) = store
@@ -188,8 +188,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn many_programs_may_open_a_new_database_at_the_same_moment() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let opening = (0..8).map(|_| {
             let path = path.clone();
             tokio::spawn(async move { Store::open(&path, Role::Tool).await })
@@ -210,8 +210,8 @@ mod tests {
 
     #[tokio::test]
     async fn another_programs_database_is_left_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         sql(&path, "CREATE TABLE theirs (a)").await;
         for role in [Role::Daemon, Role::Tool, Role::Reader] {
             let opened = Store::open(&path, role).await;
@@ -222,8 +222,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_newer_schema_is_refused_by_its_number() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Tool).await.unwrap();
         store.close().await;
         sql(
@@ -238,8 +238,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_is_over_when_there_is_room_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("p.db"), Role::Daemon)
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("p.db"), Role::Daemon)
             .await
             .unwrap();
         let pragma = |statement: &'static str| {
@@ -264,8 +264,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_reads_makes_no_database() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let opened = Store::open(&path, Role::Reader).await;
         assert!(matches!(opened, Err(StoreError::Missing { .. })));
         assert!(!path.exists());

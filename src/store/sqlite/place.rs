@@ -39,7 +39,7 @@ const fn shared_by_magic(magic: u32) -> Option<&'static str> {
 }
 
 /// Whether something is mounted on the very name `path`. That its device is another than its
-/// folder's is no sign of it: on overlayfs any file may have another one.
+/// directory's is no sign of it: on overlayfs any file may have another one.
 #[cfg(target_os = "linux")]
 pub(super) fn is_mount_point(path: &Path) -> bool {
     use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
@@ -57,13 +57,13 @@ pub(super) fn is_mount_point(path: &Path) -> bool {
     is_in_mountinfo(&table, &path)
 }
 
-/// Elsewhere a file that is a mount has another device than its folder.
+/// Elsewhere a file that is a mount has another device than its directory.
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(super) fn is_mount_point(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let device = |path: &Path| path.metadata().ok().map(|found| found.dev());
-    let (file, folder) = (device(path), device(super::folder_of(path)));
-    file.is_some() && folder.is_some() && file != folder
+    let (file, directory) = (device(path), device(super::directory_of(path)));
+    file.is_some() && directory.is_some() && file != directory
 }
 
 #[cfg(not(unix))]
@@ -131,11 +131,11 @@ mod tests {
 
     #[test]
     fn the_kernel_is_asked_for_the_name_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("p.db");
         std::fs::write(&file, "").unwrap();
         assert!(!is_mount_point(&file));
-        assert!(!is_mount_point(&folder.path().join("none")));
+        assert!(!is_mount_point(&directory.path().join("none")));
         assert!(is_mount_point(Path::new("/proc")));
     }
 }

@@ -10,7 +10,7 @@ use super::{StoreError, file::ShutOut};
 pub(super) const PUT_A_BACKUP: &str = "put a backup in its place (README, Backup and restore)";
 
 /// The cure for a database file that is mounted by itself.
-pub(super) const MOUNT_THE_FOLDER: &str = "mount its folder instead (`-v FOLDER:FOLDER`), everywhere, and set database.url to the file in it";
+pub(super) const MOUNT_THE_FOLDER: &str = "mount its directory instead (`-v FOLDER:FOLDER`), everywhere, and set database.url to the file in it";
 
 /// The cure for an error of SQLite's, by its primary result code
 /// (<https://sqlite.org/rescode.html>).
@@ -19,7 +19,7 @@ pub(super) fn cure_of(error: &sqlx::Error) -> &'static str {
         return cure_of_io(error);
     }
     cure_of_code(primary_code(error))
-        .unwrap_or("its folder must exist, and this user must be able to write there")
+        .unwrap_or("its directory must exist, and this user must be able to write there")
 }
 
 /// The cure where a statement failed in a database that is open, if one is known.
@@ -57,7 +57,7 @@ fn cure_of_code(code: Option<u32>) -> Option<&'static str> {
              names it), and try again"
         }
         8 => {
-            "this user must be able to write to it and to its folder, on a disk that is not read-only"
+            "this user must be able to write to it and to its directory, on a disk that is not read-only"
         }
         10 | 13 => "see to the disk: is it full, or failing?",
         11 => PUT_A_BACKUP,
@@ -73,15 +73,15 @@ pub(super) fn cure_of_io(error: &io::Error) -> &'static str {
     }
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
-            "set database.url to a place where parserd may write; under systemd, name the folder in \
+            "set database.url to a place where parserd may write; under systemd, name the directory in \
              ReadWritePaths="
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk",
         io::ErrorKind::PermissionDenied => {
             "it wants to be this user's, or its group's with this user in the group (the file 0660, \
-             its folder 2770), or the command to be run as the user whose it is"
+             its directory 2770), or the command to be run as the user whose it is"
         }
-        _ => "its folder must exist, and this user must be able to write there",
+        _ => "its directory must exist, and this user must be able to write there",
     }
 }
 
@@ -135,21 +135,21 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_database_is_not_a_matter_of_permissions() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         std::fs::write(&path, "a text, and a long one, ".repeat(100)).unwrap();
         let told = Store::open(&path, Role::Reader)
             .await
             .unwrap_err()
             .to_string();
         assert!(told.contains("database.url"), "{told}");
-        assert!(!told.contains("folder must exist"), "{told}");
+        assert!(!told.contains("directory must exist"), "{told}");
     }
 
     #[tokio::test]
     async fn a_part_that_somebody_dropped_has_its_cure() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let outsider = rusqlite::Connection::open(&path).unwrap();
         outsider
@@ -163,9 +163,9 @@ mod tests {
     #[tokio::test]
     async fn a_statement_that_meets_a_lock_names_the_cure() {
         use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let options = SqliteConnectOptions::new()
-            .filename(folder.path().join("p.db"))
+            .filename(directory.path().join("p.db"))
             .create_if_missing(true)
             .busy_timeout(std::time::Duration::ZERO);
         let mut holder = options.connect().await.unwrap();

@@ -61,7 +61,7 @@ impl fmt::Display for Fault {
 }
 
 /// Some faults, in words.
-pub fn told(faults: &[Fault]) -> String {
+pub fn fault_list(faults: &[Fault]) -> String {
     let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
     told.join(", ")
 }
@@ -160,7 +160,9 @@ pub(super) async fn mend(connection: &mut SqliteConnection) -> Result<Vec<Fault>
             .cloned()
             .collect();
         if !lost.is_empty() {
-            return Err(StoreError::Damaged { what: told(&lost) });
+            return Err(StoreError::Damaged {
+                what: fault_list(&lost),
+            });
         }
         for fault in found {
             make(&mut transaction, &fault)
@@ -235,7 +237,7 @@ mod tests {
             part("trigger", "jobs_check", "CREATE TRIGGER 1"),
         ];
         let [table, index, trigger] = expected.clone();
-        let found = |parts: &[Part]| told(&faults(&expected, parts));
+        let found = |parts: &[Part]| fault_list(&faults(&expected, parts));
         let theirs = part("trigger", "theirs", "CREATE TRIGGER 3");
         let parts = [index.clone(), trigger.clone(), theirs];
         assert_eq!(foreign_triggers(&expected, &parts), ["theirs"]);
@@ -274,8 +276,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_start_makes_each_part_anew_that_an_outsider_dropped() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         Store::open(&path, Role::Tool).await.unwrap().close().await;
         let parts = expected().await.unwrap();
         let dropped: Vec<_> = parts.iter().filter(|part| part.kind != "table").collect();
@@ -301,8 +303,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_made_anew_is_refused_with_the_cure() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         Store::open(&path, Role::Tool).await.unwrap().close().await;
         let start = async || {
             let opened = Store::open(&path, Role::Daemon).await;

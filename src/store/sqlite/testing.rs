@@ -29,27 +29,27 @@ struct Fixture {
     store: Store,
     /// Another program's connection.
     other: SqliteConnection,
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Fixture {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let url = format!("sqlite:{}", path.display());
         let other = SqliteConnection::connect(&url).await.unwrap();
         Self {
             store,
             other,
-            folder,
+            directory,
         }
     }
 
     /// The next daemon's start on the same database.
     async fn restarted(self) -> Self {
         self.store.close().await;
-        let path = self.folder.path().join("p.db");
+        let path = self.directory.path().join("p.db");
         Self {
             store: Store::open(&path, Role::Daemon).await.unwrap(),
             ..self

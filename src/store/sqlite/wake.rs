@@ -1,4 +1,4 @@
-//! Notices other programs' commits: inotify on the database's folder says when to begin
+//! Notices other programs' commits: inotify on the database's directory says when to begin
 //! to look, `PRAGMA data_version` says whether anything was committed, and a slow look
 //! is the net where inotify is not to be had.
 
@@ -22,7 +22,7 @@ pub struct Wake {
     foreign: i64,
     connection: SqliteConnection,
     version: i64,
-    folder: folder::Watch,
+    directory: directory::Watch,
 }
 
 impl std::fmt::Debug for Wake {
@@ -45,7 +45,7 @@ impl Wake {
             foreign: store.writer.foreign_version().await?,
             connection,
             version,
-            folder: folder::Watch::new(&store.path),
+            directory: directory::Watch::new(&store.path),
         })
     }
 }
@@ -67,7 +67,7 @@ impl Commits for Wake {
                 }
                 continue;
             }
-            let touched = tokio::time::timeout(pause, self.folder.touched()).await;
+            let touched = tokio::time::timeout(pause, self.directory.touched()).await;
             pause = if touched.is_ok() {
                 tokio::time::sleep(FIRST_LOOK).await;
                 FIRST_LOOK
@@ -86,14 +86,14 @@ async fn data_version(connection: &mut SqliteConnection) -> Result<i64, StoreErr
 }
 
 #[cfg(target_os = "linux")]
-mod folder {
+mod directory {
     use super::Path;
     use futures_util::StreamExt as _;
     use inotify::{EventStream, Inotify, WatchMask};
 
     const BUFFER_BYTES: usize = 4096;
 
-    /// The folder's events, or nothing where inotify is not to be had.
+    /// The directory's events, or nothing where inotify is not to be had.
     pub(super) struct Watch {
         events: Option<EventStream<[u8; BUFFER_BYTES]>>,
         prefix: Vec<u8>,
@@ -142,15 +142,15 @@ mod folder {
     }
 
     fn start(database: &Path) -> std::io::Result<EventStream<[u8; BUFFER_BYTES]>> {
-        let folder = crate::store::sqlite::folder_of(database);
+        let directory = crate::store::sqlite::directory_of(database);
         let inotify = Inotify::init()?;
-        inotify.watches().add(folder, WatchMask::MODIFY)?;
+        inotify.watches().add(directory, WatchMask::MODIFY)?;
         inotify.into_event_stream([0; BUFFER_BYTES])
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-mod folder {
+mod directory {
     use super::Path;
 
     pub(super) struct Watch;
@@ -173,8 +173,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_commit_by_another_connection_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.db");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let mut wake = store.commits().await.unwrap();
         let other = Store::open(&path, Role::Tool).await.unwrap();

@@ -29,14 +29,14 @@ const QUEUE_DEPTH: usize = 4096;
 /// A group that held the write lock longer than this is worth a warning.
 const SLOW_COMMIT: Duration = Duration::from_secs(2);
 
-type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()> + Send>;
+type Work = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, ()> + Send>;
 
-enum Request {
+enum WriteRequest {
     Apply {
         record: Box<Record>,
         done: oneshot::Sender<Result<Applied, StoreError>>,
     },
-    Run(Job),
+    Run(Work),
     /// `PRAGMA data_version` as this connection sees it: it counts others' commits.
     ForeignVersion(oneshot::Sender<Result<i64, StoreError>>),
     Stop(oneshot::Sender<()>),
@@ -45,7 +45,7 @@ enum Request {
 /// A handle on the writing task. The task ends with the last handle.
 #[derive(Clone)]
 pub(super) struct Writer {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<WriteRequest>,
 }
 
 impl Writer {
@@ -59,7 +59,7 @@ impl Writer {
     /// Commits a transition, in one group with others; returns when it is durable.
     pub(super) async fn apply(&self, record: Record) -> Result<Applied, StoreError> {
         let record = Box::new(record);
-        self.ask(|done| Request::Apply { record, done }).await
+        self.ask(|done| WriteRequest::Apply { record, done }).await
     }
 
     /// Runs `work` in a transaction of its own; returns when it is durable.
@@ -71,7 +71,7 @@ impl Writer {
             + 'static,
     {
         self.ask(|done| {
-            Request::Run(Box::new(move |connection| {
+            WriteRequest::Run(Box::new(move |connection| {
                 Box::pin(async move {
                     let result = in_transaction(connection, work).await.trying(what);
                     // A caller that went away does not undo what is committed.
@@ -84,12 +84,12 @@ impl Writer {
 
     /// A number that changes with each commit of another connection than this one.
     pub(super) async fn foreign_version(&self) -> Result<i64, StoreError> {
-        self.ask(Request::ForeignVersion).await
+        self.ask(WriteRequest::ForeignVersion).await
     }
 
     async fn ask<T>(
         &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request,
+        request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> WriteRequest,
     ) -> Result<T, StoreError> {
         let (done, answer) = oneshot::channel();
         self.requests
@@ -102,7 +102,7 @@ impl Writer {
     /// Ends the task after everything that was sent before.
     pub(super) async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
-        if self.requests.send(Request::Stop(done)).await.is_ok() {
+        if self.requests.send(WriteRequest::Stop(done)).await.is_ok() {
             let _already_gone = stopped.await;
         }
     }
@@ -148,9 +148,9 @@ async fn undo(connection: &mut SqliteConnection) {
     }
 }
 
-async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Request>) {
+async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<WriteRequest>) {
     let mut stopped = None;
-    let mut waiting: Option<Request> = None;
+    let mut waiting: Option<WriteRequest> = None;
     let mut write_throttle = WriteThrottle::default();
     loop {
         let request = match waiting.take() {
@@ -161,8 +161,8 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
             },
         };
         match request {
-            Request::Run(job) => job(&mut connection).await,
-            Request::ForeignVersion(done) => {
+            WriteRequest::Run(job) => job(&mut connection).await,
+            WriteRequest::ForeignVersion(done) => {
                 let version = sqlx::query_scalar("PRAGMA data_version")
                     .fetch_one(&mut connection)
                     .await
@@ -172,11 +172,11 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
                 }
                 let _gone = done.send(version);
             }
-            Request::Stop(done) => {
+            WriteRequest::Stop(done) => {
                 stopped = Some(done);
                 break;
             }
-            Request::Apply { record, done } => {
+            WriteRequest::Apply { record, done } => {
                 if let Some(pause) = write_throttle.pause(Instant::now()) {
                     tokio::time::sleep(pause).await;
                 }
@@ -184,7 +184,7 @@ async fn serve(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Reque
                 let mut group = vec![(record, done)];
                 while group.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
                     match inbox.try_recv() {
-                        Ok(Request::Apply { record, done }) => {
+                        Ok(WriteRequest::Apply { record, done }) => {
                             bytes += record.weight();
                             group.push((record, done));
                         }

@@ -307,8 +307,8 @@ fn an_unknown_status_is_noted_once_and_a_new_one_again() {
     }
 }
 
-fn missing(sighting: Sighting) -> Event {
-    Event::Missing(words(Some(404)), sighting)
+fn missing(evidence: Evidence) -> Event {
+    Event::Missing(words(Some(404)), evidence)
 }
 
 /// A job whose parser is old enough to be missed.
@@ -321,15 +321,15 @@ fn settled() -> Job {
 #[test]
 fn three_trusted_lists_without_the_parser_end_the_job_and_others_do_not_count() {
     let mut job = settled();
-    for (sighting, expected) in [
-        (Sighting::Absent, ANSWERED),
-        (Sighting::NoList, ANSWERED),
-        (unproven(), ANSWERED),
-        (Sighting::Absent, ANSWERED),
-        (Sighting::Absent, "FAILED not_found, -, answered"),
+    for (evidence, expected) in [
+        (Evidence::Absent, ANSWERED),
+        (Evidence::NoList, ANSWERED),
+        (inconclusive(), ANSWERED),
+        (Evidence::Absent, ANSWERED),
+        (Evidence::Absent, "FAILED not_found, -, answered"),
     ] {
-        let transition = decided(&job, missing(sighting.clone()), NOW);
-        assert_eq!(told(&transition), expected, "{sighting:?}");
+        let transition = decided(&job, missing(evidence.clone()), NOW);
+        assert_eq!(told(&transition), expected, "{evidence:?}");
         let Transition::Change(change) = transition else {
             panic!("ignored");
         };
@@ -342,11 +342,11 @@ fn three_trusted_lists_without_the_parser_end_the_job_and_others_do_not_count() 
 #[test]
 fn a_list_or_a_poll_that_shows_the_parser_starts_the_count_anew() {
     for seen in [
-        missing(Sighting::One(id("p1"), None)),
+        missing(Evidence::One(id("p1"), None)),
         polled(http(200, "{}")),
     ] {
         let mut job = settled();
-        for event in [missing(Sighting::Absent), missing(Sighting::Absent), seen] {
+        for event in [missing(Evidence::Absent), missing(Evidence::Absent), seen] {
             handle_event(&mut job, event, NOW);
         }
         assert_eq!(job.progress.missing_lists, 0);
@@ -358,10 +358,10 @@ fn a_list_or_a_poll_that_shows_the_parser_starts_the_count_anew() {
 fn a_parser_just_made_is_not_missed_yet() {
     let mut job = generating();
     for at in [NOW, NOW + 4_000, NOW + 12_000, NOW + 29_999] {
-        handle_event(&mut job, missing(Sighting::Absent), at);
+        handle_event(&mut job, missing(Evidence::Absent), at);
         assert_eq!(job.progress.state, JobState::Generating, "{at}");
     }
-    handle_event(&mut job, missing(Sighting::Absent), NOW + 30_000);
+    handle_event(&mut job, missing(Evidence::Absent), NOW + 30_000);
     assert_eq!(job.progress.error_kind, Some(ErrorKind::NotFound));
 }
 

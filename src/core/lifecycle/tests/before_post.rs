@@ -34,7 +34,7 @@ fn what_the_account_holds_under_the_name_decides_whether_anything_is_sent() {
             ["GENERATING, -, -", "GENERATING, -, -", "GENERATING, -, -"],
         ),
         (Presence::Unresolved, [SETTLE, SETTLE, SETTLE]),
-        (Presence::Unproven, [WAIT, WAIT, WAIT]),
+        (Presence::Inconclusive, [WAIT, WAIT, WAIT]),
     ];
     for (presence, expected) in rows {
         let found = [Adopt, Fail, Create].map(|how| told(&turn(presence.clone(), how)));
@@ -93,7 +93,7 @@ fn a_job_that_is_tried_again_forgets_its_former_parser_only_when_it_creates() {
         let next = change(&job, listed(presence), NOW).next;
         assert_eq!(next.parser_id, None);
     }
-    let next = change(&job, listed(Presence::Unproven), NOW).next;
+    let next = change(&job, listed(Presence::Inconclusive), NOW).next;
     assert_eq!(next.parser_id, Some(id("p1")));
     let next = change(&job, listed(Presence::Own(id("p1"))), NOW).next;
     assert_eq!((next.state, next.creates), (JobState::Generating, 0));
@@ -109,7 +109,7 @@ fn settling_another_jobs_create_is_no_attempt_of_this_one() {
     handle_event(&mut job, listed(Presence::Unresolved), NOW);
     assert_eq!((job.progress.creates, job.progress.attempts), (0, 0));
     for listed_at in [NOW + 1, NOW + 450_000, NOW + 900_001] {
-        let event = reconciled(Sighting::Absent, listed_at);
+        let event = reconciled(Evidence::Absent, listed_at);
         job.progress.due_at = listed_at;
         let Transition::Change(change) = decide(&job, event, &policy, listed_at, 0.0) else {
             panic!("ignored");
@@ -130,7 +130,7 @@ fn a_job_that_waits_for_proof_says_so_once_and_asks_a_person_in_the_end() {
         if job.progress.state != JobState::Queued {
             break;
         }
-        let change = change(&job, listed(Presence::Unproven), NOW);
+        let change = change(&job, listed(Presence::Inconclusive), NOW);
         notes.extend(change.event.as_ref().map(JobEvent::name));
         waited_ms += (change.next.due_at - NOW).min(300_000);
         job.progress = change.next;
@@ -151,7 +151,7 @@ fn a_queued_job_with_a_create_in_doubt_sends_nothing() {
     for presence in [
         Presence::Absent,
         Presence::One(listed_parser("p7", false)),
-        Presence::Unproven,
+        Presence::Inconclusive,
     ] {
         let mut odd = in_doubt(DoubtCause::AnswerLost);
         odd.progress.state = JobState::Queued;

@@ -57,8 +57,8 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
     };
     let answered = Event::CreateAnswered;
     let polled = Event::Polled;
-    let gone = |sighting| Event::Missing(words(Some(404)), sighting);
-    let seen = |sighting| reconciled(sighting, NOW);
+    let gone = |evidence| Event::Missing(words(Some(404)), evidence);
+    let seen = |evidence| reconciled(evidence, NOW);
     vec![
         ("listed absent", listed(Presence::Absent)),
         (
@@ -75,7 +75,7 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
             listed(Presence::Suspects(vec![id("p1")])),
         ),
         ("listed unresolved", listed(Presence::Unresolved)),
-        ("listed unproven", listed(Presence::Unproven)),
+        ("listed inconclusive", listed(Presence::Inconclusive)),
         (
             "list 401",
             Event::ListRefused(Refusal::Unauthorized, words(Some(401))),
@@ -134,18 +134,18 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
             answered(CreateOutcome::InDoubt(Unknown::AnswerLost, words(None))),
         ),
         ("interrupted", Event::Interrupted),
-        ("seen one", seen(Sighting::One(id("p1"), None))),
+        ("seen one", seen(Evidence::One(id("p1"), None))),
         (
             "seen several",
-            seen(Sighting::Several(vec![id("p1"), id("p2")])),
+            seen(Evidence::Several(vec![id("p1"), id("p2")])),
         ),
         (
             "seen suspects",
-            seen(Sighting::Suspects(vec![id("p1")], "cut")),
+            seen(Evidence::Suspects(vec![id("p1")], "cut")),
         ),
-        ("seen absent", seen(Sighting::Absent)),
-        ("seen unproven", seen(unproven())),
-        ("no list", seen(Sighting::NoList)),
+        ("seen absent", seen(Evidence::Absent)),
+        ("seen inconclusive", seen(inconclusive())),
+        ("no list", seen(Evidence::NoList)),
         ("poll FINISHED", polled(PollOutcome::Finished(examples()))),
         ("poll FAILED", polled(PollOutcome::Failed(words(Some(200))))),
         ("poll GENERATING", polled(generating(None))),
@@ -172,15 +172,15 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
             polled(PollOutcome::Trouble(words(Some(200)))),
         ),
         ("poll lost", polled(PollOutcome::Trouble(words(None)))),
-        ("404, listed", gone(Sighting::One(id("p1"), None))),
-        ("404, another listed", gone(Sighting::One(id("p2"), None))),
+        ("404, listed", gone(Evidence::One(id("p1"), None))),
+        ("404, another listed", gone(Evidence::One(id("p2"), None))),
         (
             "404, listed twice",
-            gone(Sighting::Several(vec![id("p1"), id("p2")])),
+            gone(Evidence::Several(vec![id("p1"), id("p2")])),
         ),
-        ("404, absent", gone(Sighting::Absent)),
-        ("404, unproven", gone(unproven())),
-        ("404, no list", gone(Sighting::NoList)),
+        ("404, absent", gone(Evidence::Absent)),
+        ("404, inconclusive", gone(inconclusive())),
+        ("404, no list", gone(Evidence::NoList)),
         ("404, elsewhere", Event::Elsewhere(words(Some(404)))),
         ("alone", Event::PolledAlone(words(Some(503)))),
         ("lifted", Event::Lifted),
@@ -217,7 +217,7 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("listed its own",         ["GENERATING, -, -", I, I, I, I, I, I, I, I, I]),
     ("listed suspects",        ["PARKED ambiguous, -, -", I, I, I, I, I, I, I, I, I]),
     ("listed unresolved",      ["CREATING in doubt, -, -", I, I, I, I, I, I, I, I, I]),
-    ("listed unproven",        ["QUEUED, -, -", I, I, I, I, I, I, I, I, I]),
+    ("listed inconclusive",        ["QUEUED, -, -", I, I, I, I, I, I, I, I, I]),
     ("list 401",               ["PARKED unauthorized, -, unauthorized", I, I, I, I, I, I, I, I, I]),
     ("list 402",               ["PARKED credits, -, credits", I, I, I, I, I, I, I, I, I]),
     ("list 429",               ["QUEUED, -, throttled", I, I, I, I, I, I, I, I, I]),
@@ -240,7 +240,7 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("seen several",           [I, I, "PARKED ambiguous in doubt, -, -", I, I, I, I, I, I, I]),
     ("seen suspects",          [I, I, "CREATING in doubt, -, -", I, I, I, I, I, I, I]),
     ("seen absent",            [I, I, "CREATING in doubt, -, -", I, I, I, I, I, I, I]),
-    ("seen unproven",          [I, I, "CREATING in doubt, -, -", I, I, I, I, I, I, I]),
+    ("seen inconclusive",          [I, I, "CREATING in doubt, -, -", I, I, I, I, I, I, I]),
     ("no list",                [I, I, "CREATING in doubt, -, -", I, I, I, I, I, I, I]),
     ("poll FINISHED",          [I, I, I, "FINISHED, -, accepted", I, I, I, I, I, I]),
     ("poll FAILED",            [I, I, I, "FAILED generation_failed, -, accepted", I, I, I, I, I, I]),
@@ -257,7 +257,7 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("404, another listed",    [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("404, listed twice",      [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("404, absent",            [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
-    ("404, unproven",          [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("404, inconclusive",          [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("404, no list",           [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("404, elsewhere",         [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("alone",                  [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),

@@ -71,7 +71,7 @@ fn money_is_spent_only_from_queued_after_a_list_and_never_in_doubt() {
         let Transition::Change(change) = transition else {
             return;
         };
-        let spends = change.ledger == Some(Ledger::Intent);
+        let spends = change.ledger == Some(LedgerChange::Intent);
         if spends {
             intents += 1;
             assert_eq!(job.progress.state, JobState::Queued);
@@ -99,7 +99,10 @@ fn a_doubt_ends_only_with_a_parser_or_with_word_that_nothing_was_made() {
         // The create stays on record: a retry of the job settles it before it sends another.
         let is_broken = matches!(event, Event::Broken(_));
         if ends && !is_broken {
-            let settled = matches!(change.ledger, Some(Ledger::Made(_) | Ledger::NotMade));
+            let settled = matches!(
+                change.ledger,
+                Some(LedgerChange::Made(_) | LedgerChange::NotMade)
+            );
             assert!(settled, "{event:?}");
         }
     });
@@ -112,7 +115,7 @@ fn a_parser_id_is_never_lost() {
             return;
         };
         // The id that a create was answered with may be none, and its parser another one.
-        let is_replaced = matches!(event, Event::Missing(_, Sighting::One(..)))
+        let is_replaced = matches!(event, Event::Missing(_, Evidence::One(..)))
             && matches!(
                 &change.event,
                 Some(JobEvent::Adopted { instead_of, .. }) if *instead_of == job.progress.parser_id
@@ -120,7 +123,7 @@ fn a_parser_id_is_never_lost() {
         if job.progress.state == JobState::Generating && !is_replaced {
             assert_eq!(change.next.parser_id, job.progress.parser_id, "{event:?}");
         }
-        if let Some(Ledger::Made(made)) = &change.ledger {
+        if let Some(LedgerChange::Made(made)) = &change.ledger {
             assert_eq!(change.next.parser_id.as_ref(), Some(made), "{event:?}");
         }
     });
@@ -250,8 +253,8 @@ fn bring(next: &Progress) -> Change {
 
 #[tokio::test]
 async fn the_database_takes_every_decision_and_gives_it_back_as_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("p.db"), Role::Daemon)
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&directory.path().join("p.db"), Role::Daemon)
         .await
         .unwrap();
     let mut tried = 0;

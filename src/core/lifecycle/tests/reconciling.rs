@@ -24,10 +24,10 @@ fn items(named: &[(&str, &str, &str)]) -> RawReply {
 
 /// What a list shows of the create in doubt, given the parsers known to be there,
 /// those that bore its name before, and those that other jobs hold.
-fn sighting(reply: RawReply, known: &[&str], before: &[&str], held: &[&str]) -> Sighting {
+fn evidence(reply: RawReply, known: &[&str], before: &[&str], held: &[&str]) -> Evidence {
     let (listed, flaws) = match classify::list(reply, NOW, &Quoter::default()) {
         ListOutcome::Listed(listed, flaws) => (listed, flaws),
-        ListOutcome::Refused(..) | ListOutcome::Trouble(_) => return Sighting::NoList,
+        ListOutcome::Refused(..) | ListOutcome::Trouble(_) => return Evidence::NoList,
     };
     let mut listing = Listing::new(listed, NOW);
     listing.distrust = flaws.hide(|id| known.contains(&id.0.as_str()));
@@ -49,7 +49,7 @@ fn sighting(reply: RawReply, known: &[&str], before: &[&str], held: &[&str]) -> 
         baseline: &before,
         excluded: &held,
     };
-    listing.sight(NAME, apart, &[])
+    listing.evidence_for(NAME, apart, &[])
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn every_list_leads_where_the_design_says() {
     ];
     for (reply, known, before, held, expected) in rows {
         let label = format!("{reply:?} {known:?} {before:?} {held:?}");
-        let event = reconciled(sighting(reply, known, before, held), NOW);
+        let event = reconciled(evidence(reply, known, before, held), NOW);
         let transition = decided(&in_doubt(DoubtCause::AnswerLost), event, NOW);
         assert_eq!(told(&transition), expected, "{label}");
     }
@@ -108,12 +108,12 @@ fn every_list_leads_where_the_design_says() {
 fn a_list_proves_an_absence_only_if_it_is_whole_and_holds_what_is_known() {
     let other = ("k1", "other", "FINISHED");
     for (reply, known, expected) in [
-        (items(&[other]), vec!["k1"], Sighting::Absent),
-        (items(&[]), vec![], Sighting::Absent),
-        (cut(200, "[]"), vec![], Sighting::NoList),
-        (http(200, r#"[{"name":"x"},"#), vec![], Sighting::NoList),
+        (items(&[other]), vec!["k1"], Evidence::Absent),
+        (items(&[]), vec![], Evidence::Absent),
+        (cut(200, "[]"), vec![], Evidence::NoList),
+        (http(200, r#"[{"name":"x"},"#), vec![], Evidence::NoList),
     ] {
-        assert_eq!(sighting(reply, &known, &[], &[]), expected);
+        assert_eq!(evidence(reply, &known, &[], &[]), expected);
     }
     for (reply, known) in [
         (items(&[]), vec!["k1"]),
@@ -121,8 +121,8 @@ fn a_list_proves_an_absence_only_if_it_is_whole_and_holds_what_is_known() {
         (http(200, r#"[{"name":"x"}]"#), vec![]),
         (http(200, r#"[{"id":"x"}]"#), vec![]),
     ] {
-        let found = sighting(reply, &known, &[], &[]);
-        assert!(matches!(found, Sighting::Unproven(_)), "{found:?}");
+        let found = evidence(reply, &known, &[], &[]);
+        assert!(matches!(found, Evidence::Inconclusive(_)), "{found:?}");
     }
 }
 
@@ -131,7 +131,7 @@ fn adopting_after_a_doubt_starts_the_generation_afresh() {
     let mut doubted = in_doubt(DoubtCause::ServiceError);
     doubted.progress.error_status = Some(500);
     doubted.progress.error_message = Some("boom".to_owned());
-    let event = reconciled(Sighting::One(id("p1"), None), NOW + 1);
+    let event = reconciled(Evidence::One(id("p1"), None), NOW + 1);
     let next = change(&doubted, event, NOW + 2).next;
     assert_eq!(next.generating_since, Some(NOW + 2));
     assert_eq!(next.due_at, NOW + 2);
@@ -144,7 +144,7 @@ fn adopting_after_a_doubt_starts_the_generation_afresh() {
 fn a_parser_that_is_there_is_adopted_from_a_list_of_any_age() {
     for listed_at in [0, NOW - 1, NOW, NOW + 1] {
         let doubted = in_doubt(DoubtCause::Interrupted);
-        let event = reconciled(Sighting::One(id("p1"), None), listed_at);
+        let event = reconciled(Evidence::One(id("p1"), None), listed_at);
         let transition = decided(&doubted, event, NOW);
         assert_eq!(told(&transition), "GENERATING, made p1, -");
     }
@@ -154,10 +154,10 @@ fn a_parser_that_is_there_is_adopted_from_a_list_of_any_age() {
 fn an_operator_settles_a_doubt_either_way() {
     for doubted in [in_doubt(DoubtCause::AnswerLost), parked_in_doubt()] {
         let adopted = change(&doubted, Event::Adopt(id("p9")), NOW);
-        assert_eq!(adopted.ledger, Some(Ledger::Made(id("p9"))));
+        assert_eq!(adopted.ledger, Some(LedgerChange::Made(id("p9"))));
         assert_eq!(adopted.next.park_reason, None);
         let refuted = change(&doubted, Event::NotCreated, NOW);
-        assert_eq!(refuted.ledger, Some(Ledger::NotMade));
+        assert_eq!(refuted.ledger, Some(LedgerChange::NotMade));
         assert_eq!(refuted.next.state, JobState::Queued);
         assert_eq!(refuted.next.doubt, None);
         assert_eq!((refuted.next.due_at, refuted.next.recreation), (NOW, 0));

@@ -3,7 +3,7 @@
 use super::*;
 use DoubtCause::{AnswerLost, Interrupted, ServiceError};
 
-const ABSENT: Sighting = Sighting::Absent;
+const ABSENT: Evidence = Evidence::Absent;
 
 /// The states that trusted lists without the parser lead to, one after another.
 fn states(cause: DoubtCause, listed_at: &[DurationMs]) -> Vec<JobState> {
@@ -73,9 +73,9 @@ fn time_in_which_nobody_looked_as_planned_counts_for_nothing() {
     }
     // Nor does it bring a person in.
     let mut job = in_doubt(AnswerLost);
-    job.progress = change(&job, reconciled(unproven(), NOW), NOW).next;
+    job.progress = change(&job, reconciled(inconclusive(), NOW), NOW).next;
     let frozen_until = NOW + 100 * 3_600_000;
-    job.progress = change(&job, reconciled(unproven(), frozen_until), frozen_until).next;
+    job.progress = change(&job, reconciled(inconclusive(), frozen_until), frozen_until).next;
     assert_eq!(job.progress.state, JobState::Creating);
 }
 
@@ -177,12 +177,12 @@ fn a_job_that_is_interrupted_again_and_again_is_never_failed_for_it() {
 
 #[test]
 fn a_list_asked_for_before_the_doubt_began_proves_nothing() {
-    for sighting in [ABSENT, unproven()] {
+    for evidence in [ABSENT, inconclusive()] {
         let mut job = in_doubt(AnswerLost);
         for _ in 0..10 {
             handle_event(
                 &mut job,
-                reconciled(sighting.clone(), NOW - 1),
+                reconciled(evidence.clone(), NOW - 1),
                 NOW + 9_000_000,
             );
         }
@@ -213,11 +213,11 @@ fn lists_without_trust_ask_a_person_after_four_settling_times_of_answers() {
         let mut job = in_doubt(cause);
         for after_ms in [0, 900_000, 1_800_000, 3_599_999] {
             let at = NOW + after_ms;
-            handle_event(&mut job, reconciled(unproven(), at), at);
+            handle_event(&mut job, reconciled(inconclusive(), at), at);
             assert_eq!(job.progress.state, JobState::Creating, "{after_ms}");
         }
         let at = NOW + 3_600_000;
-        let change = change(&job, reconciled(unproven(), at), at);
+        let change = change(&job, reconciled(inconclusive(), at), at);
         assert_eq!(change.next.park_reason, Some(ParkReason::Ambiguous));
         assert_eq!(change.next.doubt.unwrap().cause, cause, "still in doubt");
         assert_eq!(change.ledger, None);
@@ -228,11 +228,11 @@ fn lists_without_trust_ask_a_person_after_four_settling_times_of_answers() {
 #[test]
 fn a_trusted_list_ends_the_distrust_and_a_distrusted_one_keeps_the_absences() {
     let mut job = in_doubt(AnswerLost);
-    handle_event(&mut job, reconciled(unproven(), NOW), NOW);
+    handle_event(&mut job, reconciled(inconclusive(), NOW), NOW);
     handle_event(&mut job, reconciled(ABSENT, NOW + 1_000), NOW + 1_000);
     assert_eq!(job.progress.doubt.unwrap().untrusted_since, None);
     let at = NOW + 3_700_000;
-    handle_event(&mut job, reconciled(unproven(), at), at);
+    handle_event(&mut job, reconciled(inconclusive(), at), at);
     let doubt = job.progress.doubt.unwrap();
     assert_eq!(job.progress.state, JobState::Creating);
     assert_eq!((doubt.absent_lists, doubt.untrusted_since), (1, Some(at)));
@@ -245,7 +245,7 @@ fn an_outage_is_waited_out_for_ever_and_with_growing_pauses() {
         let mut job = in_doubt(cause);
         let (mut at, mut looks) = (NOW, 0);
         while at < NOW + 30 * 86_400_000 {
-            let waits = handle_event(&mut job, reconciled(Sighting::NoList, at), at);
+            let waits = handle_event(&mut job, reconciled(Evidence::NoList, at), at);
             assert!((1..=300_000).contains(&waits), "{waits}");
             at += waits;
             looks += 1;
@@ -262,7 +262,7 @@ fn a_partial_list_is_not_asked_for_each_second_until_a_person_is_asked() {
     let mut job = in_doubt(ServiceError);
     let (mut at, mut looks) = (NOW, 0);
     while job.progress.state == JobState::Creating && looks < 50 {
-        handle_event(&mut job, reconciled(unproven(), at), at);
+        handle_event(&mut job, reconciled(inconclusive(), at), at);
         at = job.progress.due_at;
         looks += 1;
     }

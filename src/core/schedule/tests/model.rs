@@ -136,7 +136,7 @@ impl Model {
                 ListWish::None
             },
             is_sweeping: false,
-            claimed: Claimed {
+            claimed: ClaimedCounts {
                 creates: self.creates.len(),
                 polls: self.polls.len(),
                 news: self.news.len(),

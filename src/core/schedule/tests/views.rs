@@ -63,7 +63,7 @@ impl World {
             .unwrap();
         view.is_sweeping = random.u8(..4) == 0;
         let mut count = || usize::from(random.u8(..3) == 0);
-        view.claimed = Claimed {
+        view.claimed = ClaimedCounts {
             creates: count(),
             polls: count(),
             news: count(),

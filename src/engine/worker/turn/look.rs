@@ -14,7 +14,7 @@ use crate::{
     },
     engine::{
         account::Permit,
-        naming::{self, Asked, Look, Naming, Plan},
+        naming::{self, Lookup, Naming, Plan, Standing},
         worker::Worker,
     },
     store::{JobStore, StoreError},
@@ -47,7 +47,7 @@ struct Recorded<'a, S, D> {
     began_at: UnixMs,
 }
 
-impl<S: Service, D: JobStore> Look for Recorded<'_, S, D> {
+impl<S: Service, D: JobStore> Lookup for Recorded<'_, S, D> {
     fn listing(&self) -> &Listing {
         &self.listing
     }
@@ -72,7 +72,7 @@ impl<S: Service, D: JobStore> Look for Recorded<'_, S, D> {
         self.worker.store.excluded(ids, job).await
     }
 
-    async fn ask(&mut self, id: &ParserId) -> Result<Result<Asked, NoList>, StoreError> {
+    async fn ask(&mut self, id: &ParserId) -> Result<Result<Standing, NoList>, StoreError> {
         let Worker {
             store,
             service,
@@ -81,7 +81,7 @@ impl<S: Service, D: JobStore> Look for Recorded<'_, S, D> {
             ..
         } = self.worker;
         let described = service.describe(id).await;
-        let asked = Asked::from(&described.outcome);
+        let asked = Standing::from(&described.outcome);
         match described.outcome {
             PollOutcome::Refused(refusal, words) => {
                 let signal = Signal::Refused(refusal.clone());
@@ -99,17 +99,19 @@ impl<S: Service, D: JobStore> Look for Recorded<'_, S, D> {
             | PollOutcome::Trouble(_) => {}
         }
         match asked {
-            Asked::Usable | Asked::Failed => {
+            Standing::Usable | Standing::Failed => {
                 let name = described.name.as_deref();
                 if !self.worker.is_of_this_account(id, name).await? {
-                    return Ok(Ok(Asked::Unknown));
+                    return Ok(Ok(Standing::Unknown));
                 }
                 store.mark_found(id.clone()).await?;
             }
             // Where it is known from, it may be.
-            Asked::Gone if self.worker.is_foreign(id).await? => return Ok(Ok(Asked::Unknown)),
-            Asked::Gone => store.mark_gone(id.clone(), clock.now()).await?,
-            Asked::Unknown => {}
+            Standing::Gone if self.worker.is_foreign(id).await? => {
+                return Ok(Ok(Standing::Unknown));
+            }
+            Standing::Gone => store.mark_gone(id.clone(), clock.now()).await?,
+            Standing::Unknown => {}
         }
         Ok(Ok(asked))
     }

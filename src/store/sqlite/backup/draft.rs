@@ -1,4 +1,4 @@
-//! Where a copy grows until it is whole: a hidden folder beside its place, which goes with all
+//! Where a copy grows until it is whole: a hidden directory beside its place, which goes with all
 //! that SQLite made in it. A process that is killed leaves it; the next backup removes it.
 
 use std::{
@@ -14,22 +14,22 @@ use crate::store::sqlite::file;
 const PREFIX: &str = ".parserd-backup-";
 const SUFFIX: &str = ".tmp";
 
-/// How often a folder is made anew that another backup took for a leftover.
+/// How often a directory is made anew that another backup took for a leftover.
 const TRIES: u32 = 8;
 
-/// A folder of its own, locked as long as this process works on it.
+/// A directory of its own, locked as long as this process works on it.
 #[derive(Debug)]
 pub(super) struct Draft {
-    folder: TempDir,
+    directory: TempDir,
     _lock: File,
 }
 
 impl Draft {
-    /// An empty file in a hidden folder in `folder`. The umask decides who may read it, as
+    /// An empty file in a hidden directory in `directory`. The umask decides who may read it, as
     /// with a new database.
-    pub(super) fn new(folder: &Path) -> io::Result<Self> {
+    pub(super) fn new(directory: &Path) -> io::Result<Self> {
         for _ in 0..TRIES {
-            if let Some(draft) = Self::made(folder)? {
+            if let Some(draft) = Self::made(directory)? {
                 file::make(&draft.copy())?;
                 return Ok(draft);
             }
@@ -38,64 +38,67 @@ impl Draft {
     }
 
     /// None where another backup found it before it was locked.
-    fn made(folder: &Path) -> io::Result<Option<Self>> {
+    fn made(directory: &Path) -> io::Result<Option<Self>> {
         let mut builder = tempfile::Builder::new();
-        let folder = builder.prefix(PREFIX).suffix(SUFFIX).tempdir_in(folder)?;
-        own(folder.path())?;
-        let lock = match File::open(folder.path()) {
+        let directory = builder
+            .prefix(PREFIX)
+            .suffix(SUFFIX)
+            .tempdir_in(directory)?;
+        own(directory.path())?;
+        let lock = match File::open(directory.path()) {
             Ok(lock) => lock,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         match lock.try_lock() {
             Err(TryLockError::WouldBlock) => return Ok(None),
-            // Where no folder can be locked, nobody takes it for a leftover either.
+            // Where no directory can be locked, nobody takes it for a leftover either.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         let draft = Self {
-            folder,
+            directory,
             _lock: lock,
         };
-        Ok(draft.folder.path().exists().then_some(draft))
+        Ok(draft.directory.path().exists().then_some(draft))
     }
 
     pub(super) fn copy(&self) -> PathBuf {
-        self.folder.path().join("copy.db")
+        self.directory.path().join("copy.db")
     }
 
-    /// Removes the folder.
+    /// Removes the directory.
     pub(super) fn close(self) -> io::Result<()> {
-        self.folder.close()
+        self.directory.close()
     }
 }
 
-/// Whatever the umask says, who makes a folder may use it.
+/// Whatever the umask says, who makes a directory may use it.
 #[cfg(unix)]
-fn own(folder: &Path) -> io::Result<()> {
+fn own(directory: &Path) -> io::Result<()> {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
-    std::fs::set_permissions(folder, Permissions::from_mode(0o700))
+    std::fs::set_permissions(directory, Permissions::from_mode(0o700))
 }
 
 #[cfg(not(unix))]
-fn own(_folder: &Path) -> io::Result<()> {
+fn own(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What backups that were killed left in `folder`: what bears their name, and nobody works on.
+/// What backups that were killed left in `directory`: what bears their name, and nobody works on.
 ///
 /// # Errors
-/// If the folder cannot be read.
-pub fn leftovers(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let found = locked_leftovers(folder)?;
+/// If the directory cannot be read.
+pub fn leftovers(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let found = locked_leftovers(directory)?;
     Ok(found.into_iter().map(|(path, _)| path).collect())
 }
 
 /// Removes them; returns those that are gone.
-pub(super) fn remove_leftovers(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn remove_leftovers(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut removed = Vec::new();
-    for (path, _lock) in locked_leftovers(folder)? {
-        let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
-        let gone = if is_folder {
+    for (path, _lock) in locked_leftovers(directory)? {
+        let is_directory = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+        let gone = if is_directory {
             std::fs::remove_dir_all(&path)
         } else {
             std::fs::remove_file(&path)
@@ -111,9 +114,9 @@ pub(super) fn remove_leftovers(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(removed)
 }
 
-fn locked_leftovers(folder: &Path) -> io::Result<Vec<(PathBuf, File)>> {
+fn locked_leftovers(directory: &Path) -> io::Result<Vec<(PathBuf, File)>> {
     let mut found = Vec::new();
-    for entry in folder.read_dir()? {
+    for entry in directory.read_dir()? {
         let entry = entry?;
         let name = entry.file_name();
         // A link or a pipe is nothing of ours, and opening one may lead anywhere.
@@ -140,9 +143,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn what_nobody_works_on_is_removed_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let working = Draft::new(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let working = Draft::new(directory.path()).unwrap();
         std::fs::create_dir(path(".parserd-backup-killed.tmp")).unwrap();
         for name in [
             ".parserd-backup-killed.tmp/copy.db",
@@ -157,15 +160,15 @@ mod tests {
         std::os::unix::fs::symlink("copy.db", path(".parserd-backup-link.tmp")).unwrap();
         let expected = ["killed.tmp", "old.tmp", "old.tmp-journal"]
             .map(|name| path(&format!(".parserd-backup-{name}")));
-        let mut found = leftovers(folder.path()).unwrap();
+        let mut found = leftovers(directory.path()).unwrap();
         found.sort();
         assert_eq!(found, expected);
-        let mut removed = remove_leftovers(folder.path()).unwrap();
+        let mut removed = remove_leftovers(directory.path()).unwrap();
         removed.sort();
         assert_eq!(removed, expected);
-        assert_eq!(folder.path().read_dir().unwrap().count(), 4);
+        assert_eq!(directory.path().read_dir().unwrap().count(), 4);
         assert!(working.copy().exists());
         working.close().unwrap();
-        assert_eq!(folder.path().read_dir().unwrap().count(), 3);
+        assert_eq!(directory.path().read_dir().unwrap().count(), 3);
     }
 }

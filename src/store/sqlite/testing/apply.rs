@@ -30,7 +30,7 @@ async fn every_part_of_a_job_comes_back_as_it_was_stored() {
     let mut change = decided(
         &job,
         Event::Reconciled {
-            sighting: crate::core::lifecycle::Sighting::Absent,
+            evidence: crate::core::lifecycle::Evidence::Absent,
             listed_at: NOW + 1,
         },
     );

@@ -19,7 +19,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     pub(super) async fn see(&self) -> Result<(), StoreError> {
         let mut blindness = self.lists.blindness.lock().await;
         let was_blind = match &*blindness {
-            Some(known) => known.told().is_some(),
+            Some(known) => known.reported().is_some(),
             None => self.store.fact(NO_LIST).await?.flatten().is_some(),
         };
         if was_blind {
@@ -38,9 +38,9 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             None => Blindness::left(self.store.fact(NO_LIST).await?.flatten()),
         };
         let after = before.clone().after(words, self.clock.now());
-        if before.told() != after.told() {
+        if before.reported() != after.reported() {
             // Should it fail, the next answer reads what is stored, and tries again.
-            self.store.keep(NO_LIST, &after.told().cloned()).await?;
+            self.store.keep(NO_LIST, &after.reported().cloned()).await?;
         }
         *blindness = Some(after);
         Ok(())
