@@ -63,6 +63,7 @@ async fn plan() {
     let harness = Harness::new(&[]).await;
     std::fs::write(harness.directory.path().join("new.jsonl"), job_line("new")).unwrap();
     let asked = typed(parserd(&harness, &["plan", "new.jsonl"]));
+    assert_text("plan-80", &on_terminal(&place, 80, &["plan"]));
     let alone = session(&place, &[&["plan"], &["plan", "new.jsonl"]]);
     assert_text("plan", &(alone + &asked));
 }
