@@ -228,7 +228,7 @@ impl Checker {
             self.warn(
                 "gate",
                 format!(
-                    "{scope} is closed: {}, {}, next probe {}",
+                    "{scope} requests are held: {}, {}, next probe {}",
                     closure.reason,
                     lasting(closure.since, now),
                     relative(closure.next_probe_at.max(now), now),

@@ -184,7 +184,10 @@ fn check_usage(verb: &Verb, action: OperatorAction, args: &SelectArgs) -> Result
 
 fn listed(states: &[JobState]) -> String {
     let names: Vec<_> = states.iter().map(|state| state.as_str()).collect();
-    names.join(" or ")
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    }
 }
 
 /// The jobs to change, and how many of those asked for are not among them.

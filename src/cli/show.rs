@@ -95,7 +95,7 @@ fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
         .as_ref()
         .filter(|name| **name != row.name)
     {
-        put("its name there", name.clone());
+        put("name at the service", name.clone());
     }
     put("cost", costs(&details.create_requests));
     for url in texts(details.urls.as_deref()) {
@@ -156,14 +156,19 @@ fn costs(creates: &[CreateRow]) -> String {
         .sum();
     match creates.len() {
         0 => "nothing was sent, nothing was paid".to_owned(),
-        n => format!(
-            "up to {} credits: {}, {} made a parser, {} made nothing, {} in doubt",
-            grouped(spent),
-            count(n, "create request"),
-            of("made"),
-            of("not_made"),
-            of("pending")
-        ),
+        n => {
+            let parts = [
+                (of("made"), "made a parser"),
+                (of("not_made"), "made nothing"),
+                (of("pending"), "in doubt"),
+            ];
+            let parts = parts.iter().filter(|(number, _)| *number > 0);
+            let parts: String = parts
+                .map(|(number, what)| format!(", {number} {what}"))
+                .collect();
+            let requests = count(n, "create request");
+            format!("up to {} credits: {requests}{parts}", grouped(spent))
+        }
     }
 }
 

@@ -179,7 +179,7 @@ pub(super) fn integer<T: FromStr + PartialOrd + std::fmt::Display>(
         .filter(|number| range.contains(number))
         .ok_or_else(|| {
             BadValue::new(
-                format!("{} will not do", shown(text)),
+                format!("{} is not valid", shown(text)),
                 format!("a whole number from {} to {}", range.start(), range.end()),
             )
         })
@@ -191,7 +191,7 @@ pub(super) fn multiplier(text: &str) -> Result<f64, BadValue> {
         .filter(|number: &f64| number.is_finite() && *number >= 1.0)
         .ok_or_else(|| {
             BadValue::new(
-                format!("{} will not do", shown(text)),
+                format!("{} is not valid", shown(text)),
                 "a number from 1 up, such as 1.5",
             )
         })
@@ -202,7 +202,7 @@ fn bool(text: &str) -> Result<bool, BadValue> {
         "true" => Ok(true),
         "false" => Ok(false),
         _ => Err(BadValue::new(
-            format!("{} will not do", shown(text)),
+            format!("{} is not valid", shown(text)),
             "true or false",
         )),
     }

@@ -94,8 +94,8 @@ impl Budget {
             return Err(OverBudget {
                 until: None,
                 message: format!(
-                    "budget.max_credits is {limit}, {} are spent and a create costs {cost}: \
-                     raise it and restart",
+                    "budget.max_credits is {limit}, {} credits are spent and a create costs \
+                     {cost}: raise it and restart",
                     self.spent
                 ),
             });
@@ -107,8 +107,8 @@ impl Budget {
             return Err(OverBudget {
                 until: Some((utc_day(now) + 1) * DAY_MS),
                 message: format!(
-                    "budget.max_credits_per_day is {limit}, {spent_today} are spent today (UTC) \
-                     and a create costs {cost}"
+                    "budget.max_credits_per_day is {limit}, {spent_today} credits are spent today \
+                     (UTC) and a create costs {cost}"
                 ),
             });
         }

@@ -29,7 +29,7 @@ impl Kinship {
             Self::Named => "bears its name",
             Self::Alike => "bears the job's own name, without the tag",
             Self::Cut => "its name may be cut",
-            Self::Suspected => "it came after the create was sent",
+            Self::Suspected => "the account lists it since about then",
         }
     }
 }

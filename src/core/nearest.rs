@@ -25,9 +25,9 @@ pub fn slips(found: &str, known: &str) -> Option<usize> {
     (slips == 0 || slips * 3 <= longer).then_some(slips)
 }
 
-/// `; did you mean X?`, or nothing.
+/// ` (did you mean X?)`, or nothing.
 pub fn did_you_mean<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    nearest(found, known).map_or_else(String::new, |name| format!("; did you mean {name}?"))
+    nearest(found, known).map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ fn every_bad_job_is_named_and_none_is_loaded() {
         &[
             "line 4: job \"a\": urls is empty: write 1 to 3",
             "line 7: name is missing",
-            "line 9: job \"c\": the job has the unknown key \"priorty\"; did you mean priority?",
+            "line 9: job \"c\": the job has the unknown key \"priorty\" (did you mean priority?)",
         ],
     );
     let error = parse("jobs.toml", Format::Toml, toml.as_bytes()).unwrap_err();

@@ -77,10 +77,10 @@ fn sentence(event: &JobEvent) -> String {
                 .http_status
                 .map_or_else(String::new, |status| format!(" (HTTP {status})"));
             let wait =
-                retry_after_ms.map_or_else(String::new, |ms| format!(", to wait {}", span(ms)));
+                retry_after_ms.map_or_else(String::new, |ms| format!(" and to wait {}", span(ms)));
             format!("the service asked to slow down{status}{wait}; queued again")
         }
-        JobEvent::Waiting(answer) => format!("waits{}", words(answer)),
+        JobEvent::Waiting(answer) => format!("waiting{}", words(answer)),
         JobEvent::Parked {
             park_reason,
             answer,
@@ -90,10 +90,10 @@ fn sentence(event: &JobEvent) -> String {
             let why = why
                 .as_ref()
                 .map_or_else(|| words(answer), |why| format!(": {why}"));
-            format!("parked for {park_reason}{why}")
+            format!("parked ({park_reason}){why}")
         }
         JobEvent::Unparked { park_reason } => {
-            let reason = park_reason.map_or_else(String::new, |reason| format!(" for {reason}"));
+            let reason = park_reason.map_or_else(String::new, |reason| format!(" ({reason})"));
             format!("no longer parked{reason}; queued again")
         }
         JobEvent::Requeued(standing) => format!("retried by an operator, was {}", stood(standing)),
@@ -153,7 +153,7 @@ fn stood(standing: &Standing) -> String {
     let park_reason = standing.park_reason.map(|reason| reason.as_str());
     match park_reason.or(standing.error_kind.map(|kind| kind.as_str())) {
         None => standing.from.to_string(),
-        Some(why) => format!("{} for {why}", standing.from),
+        Some(why) => format!("{} ({why})", standing.from),
     }
 }
 

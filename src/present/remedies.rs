@@ -57,7 +57,7 @@ pub(crate) fn parked(
                 Err(over) => (over.message, "nothing goes on without it".to_owned()),
             },
             ParkReason::Ambiguous => (
-                "it is in doubt which parser is theirs, and only a person can tell".to_owned(),
+                "it is in doubt which parser is the job's, and only a person can tell".to_owned(),
                 "look at the account's parsers, then `parserd resolve ID --adopt PARSER_ID` or \
                  `parserd resolve ID --not-created`"
                     .to_owned(),

@@ -47,15 +47,18 @@ impl Price {
     pub(super) fn lines(self, budget: &Budget) -> Vec<String> {
         let jobs = |number| count(number, "job");
         let text = |number: usize, line: String| (number > 0).then_some(line);
-        let free = if self.had_parser == 1 {
-            "1 of them had a parser: it is looked up first, free, and used if it is ready after all"
-                .to_owned()
-        } else {
-            format!(
-                "{} of them had parsers: these are looked up first, free, and used if they are \
-                 ready after all",
-                self.had_parser
-            )
+        let free = match (self.anew, self.had_parser) {
+            (1, _) => {
+                "it had a parser: that is looked up first, free, and used if it is ready after all"
+                    .to_owned()
+            }
+            (_, 1) => "1 of them had a parser: it is looked up first, free, and used if it is \
+                       ready after all"
+                .to_owned(),
+            (_, had) => format!(
+                "{had} of them had parsers: these are looked up first, free, and used if they are \
+                 ready after all"
+            ),
         };
         [
             text(

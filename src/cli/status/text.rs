@@ -151,7 +151,7 @@ impl StatusFacts {
                     None => "",
                 };
                 let next = if doubt.state == JobState::Parked.as_str() {
-                    format!("settle it: parserd resolve {}", doubt.id)
+                    format!("settle it: `parserd resolve {}`", doubt.id)
                 } else {
                     format!(
                         "the account's list is looked at {}",

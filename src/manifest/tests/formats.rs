@@ -10,7 +10,7 @@ fn bad_toml_is_named_with_line_and_column() {
     for (text, words) in [
         (
             "[[job]]\nname = 'a'",
-            "line 1: unknown key \"job\"; did you mean jobs?",
+            "line 1: unknown key \"job\" (did you mean jobs?)",
         ),
         (
             "jobs = 1",
@@ -142,7 +142,7 @@ fn bad_csv_is_named_with_its_line() {
     for (text, words) in [
         (
             "nme,urls\n",
-            "line 1: the header has the unknown key \"nme\"; did you mean name?",
+            "line 1: the header has the unknown key \"nme\" (did you mean name?)",
         ),
         (
             "name;urls\na;b",

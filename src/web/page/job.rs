@@ -75,7 +75,7 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Markup {
                     dt { "parser" }
                     dd { code { (outside(parser)) } @if let Some(version) = row.parser_version { ", version " (version) } }
                 }
-                @if let Some(name) = &details.remote_name { dt { "its name there" } dd { code { (outside(name)) } } }
+                @if let Some(name) = &details.remote_name { dt { "name at the service" } dd { code { (outside(name)) } } }
                 dt { "creates sent" } dd { (row.creates) }
                 @if row.priority != 0 { dt { "priority" } dd { (row.priority) } }
                 @if let Some(at) = row.finished_at { dt { "ended" } dd { (when(at, now)) } }

@@ -109,15 +109,13 @@ fn end(batch: &BatchProgress, gates: &[(Scope, Closure)]) -> String {
             "Too few jobs have ended recently to tell when the rest will be done.".to_owned()
         }
     };
-    for (jobs, which) in [
-        (
-            batch.later,
-            "wait for a later time (run_at, or a retry's pause)",
-        ),
-        (batch.parked, "are PARKED"),
-    ] {
+    let later = ["waits", "wait"]
+        .map(|verb| format!("{verb} for a later time (run_at, or a retry's pause)"));
+    let parked = ["is PARKED", "are PARKED"].map(ToOwned::to_owned);
+    for (jobs, [one, many]) in [(batch.later, later), (batch.parked, parked)] {
+        let what = if jobs == 1 { one } else { many };
         if jobs > 0 {
-            words.push_str(&format!(" Besides, {} {which}.", grouped(jobs)));
+            words.push_str(&format!(" Besides, {} {what}.", grouped(jobs)));
         }
     }
     words
