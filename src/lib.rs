@@ -7,7 +7,7 @@
 //! - [`cli`]: one file a command; [`web`]: the page, metrics and health; [`telemetry`]: logs
 //! - `present`: words for people, for both
 //! - [`wiring`] puts the parts together
-//! - [`engine`]: [`engine::daemon`] claims and waits, [`engine::worker`], [`engine::worker::reconcile`] and
+//! - [`engine`]: [`engine::daemon`] claims and waits, [`engine::worker`], [`engine::worker::lists`] and
 //!   [`engine::worker::survey`] act on one job or one list, [`engine::account`] holds gates and budget
 //! - [`store`]: the only SQL, in [`store::sqlite`]
 //! - [`api`]: the only requests to the service; [`simulator`]: the service, to try and test

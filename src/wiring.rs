@@ -36,7 +36,7 @@ use crate::{
         account::Account,
         daemon::{Daemon, Limits, Until},
         metrics::{Measured, Metrics},
-        worker::{Stop, Worker, reconcile::Lists, survey, turn::crash_point::Unobserved},
+        worker::{Stop, Worker, lists::Lists, survey, turn::crash_point::Unobserved},
     },
     store::{
         Accounts as _, CREATES_HOLD, Facts as _, Gates as _, JobStore, LIST_LAG, Queue as _,

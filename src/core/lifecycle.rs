@@ -4,21 +4,19 @@
 //! and no I/O of its own. What an operator does by SQL the database records, and it happens
 //! here: see [`Event::TakenIn`].
 
+mod change;
 mod create;
 mod doubt;
 mod held;
 mod operator;
 mod poll;
 
+pub use self::change::{Change, LedgerChange};
 use crate::core::{
     backoff::Schedule,
     budget::OverBudget,
-    event::JobEvent,
-    gate::Signal,
-    job::{
-        DurationMs, ErrorKind, Job, JobState, ParkReason, ParserId, Progress, UnixMs, named_enum,
-    },
-    outcome::{CreateOutcome, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal},
+    job::{DurationMs, Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
+    outcome::{CreateOutcome, ErrorDetail, ListedParser, PollOutcome, Refusal},
     rules::Rules,
 };
 
@@ -172,34 +170,6 @@ impl Event {
     const fn goes_first(&self) -> bool {
         matches!(self, Self::TakenIn | Self::Cancelled)
     }
-}
-
-/// What becomes of the row in `creates` that stands for a create request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LedgerChange {
-    /// A request is about to be sent.
-    Intent,
-    /// It made this parser.
-    Made(ParserId),
-    /// It made nothing.
-    NotMade,
-}
-
-/// A decision: the job as it shall be, and what goes with it.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// The job's new progress.
-    pub next: Progress,
-    /// What the history says of it, where it is worth a line.
-    pub event: Option<JobEvent>,
-    /// What becomes of the create request.
-    pub ledger: Option<LedgerChange>,
-    /// What the answer says of the account.
-    pub signal: Option<Signal>,
-    /// The result that came with FINISHED.
-    pub example_result: Option<Box<serde_json::value::RawValue>>,
-    /// The service answered for the job's parser: it is there, whatever was said before.
-    pub shows_parser: bool,
 }
 
 /// What [`decide`] came to.
@@ -395,118 +365,6 @@ impl Moment<'_> {
     /// When to try again for the `n`-th time, counted from 0.
     fn retry_at(&self, n: i64) -> UnixMs {
         self.in_ms(self.policy.retry.delay_ms(n, self.jitter))
-    }
-}
-
-impl Change {
-    fn done(self) -> Transition {
-        Transition::Change(Box::new(self))
-    }
-
-    fn event(mut self, event: JobEvent) -> Self {
-        self.event = Some(event);
-        self
-    }
-
-    fn ledger(mut self, ledger: LedgerChange) -> Self {
-        self.ledger = Some(ledger);
-        self
-    }
-
-    fn shows_parser(mut self) -> Self {
-        self.shows_parser = true;
-        self.signal(Signal::Accepted)
-    }
-
-    fn signal(mut self, signal: Signal) -> Self {
-        self.signal = Some(signal);
-        self
-    }
-
-    /// Keeps the words of an error, whatever state the job is in.
-    fn error(mut self, words: &ErrorDetail) -> Self {
-        self.next.error_status = words.status;
-        self.next.error_message = Some(words.message.clone());
-        self.next.error_hint = None;
-        self
-    }
-
-    /// Another name stands for the job: the parser that it had before does not bear it.
-    fn renamed(mut self, remote_name: String) -> Self {
-        self.next.remote_name = Some(remote_name);
-        self.next.parser_id = None;
-        self.next.parser_version = None;
-        self
-    }
-
-    fn queued(mut self, due_at: UnixMs) -> Self {
-        self.next.state = JobState::Queued;
-        self.next.park_reason = None;
-        self.next.candidates.clear();
-        self.next.doubt = None;
-        self.next.due_at = due_at;
-        self
-    }
-
-    fn parked(mut self, reason: ParkReason, hint: &str, due_at: UnixMs) -> Self {
-        self.next.state = JobState::Parked;
-        self.next.park_reason = Some(reason);
-        self.next.error_hint = Some(hint.to_owned());
-        self.next.due_at = due_at;
-        self
-    }
-
-    fn generating(mut self, parser_id: ParserId, version: Option<i64>, now: UnixMs) -> Self {
-        self.next = Progress {
-            state: JobState::Generating,
-            park_reason: None,
-            due_at: now,
-            parser_id: Some(parser_id),
-            parser_version: version,
-            generating_since: Some(now),
-            holds: 0,
-            polls: 0,
-            poll_errors: 0,
-            missing_lists: 0,
-            doubt: None,
-            candidates: Vec::new(),
-            error_kind: None,
-            error_status: None,
-            error_message: None,
-            error_hint: None,
-            ..self.next
-        };
-        self
-    }
-
-    fn finished(mut self, finished: Finished, now: UnixMs) -> Self {
-        self.next = Progress {
-            state: JobState::Finished,
-            parser_version: finished.version.or(self.next.parser_version),
-            generated_at: finished.generated_at,
-            error_status: None,
-            error_message: None,
-            error_hint: None,
-            finished_at: Some(now),
-            ..self.next
-        };
-        self.example_result = finished.example_result;
-        self
-    }
-
-    fn failed(mut self, kind: ErrorKind, words: &ErrorDetail, hint: &str, now: UnixMs) -> Self {
-        self = self.error(words);
-        self.next.state = JobState::Failed;
-        self.next.park_reason = None;
-        self.next.doubt = None;
-        self.next.candidates.clear();
-        self.next.error_kind = Some(kind);
-        self.next.error_hint = Some(hint.to_owned());
-        self.next.finished_at = Some(now);
-        self.event(JobEvent::Failed {
-            error_kind: kind,
-            answer: words.into(),
-        })
     }
 }
 

@@ -1,8 +1,11 @@
 //! The account's gates and budget as this process holds them: pure decisions of
 //! [`crate::core::gate`] behind one lock, and their copy in the database.
 
+mod permit;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use self::permit::Permit;
 use crate::{
     core::{
         budget::{Budget, OverBudget},
@@ -17,45 +20,6 @@ use crate::{
     engine::key::KeyProof,
     store::{JobStore, StoreError},
 };
-
-/// Leave to make requests of one scope; a canary's is given out once. Dropped by a
-/// canary that asked nothing, however its work ended, it may be given out again.
-#[derive(Debug)]
-#[must_use]
-pub struct Permit {
-    scope: Scope,
-    /// The closing whose canary this is.
-    canary: Option<Closure>,
-    state: Arc<Mutex<AccountState>>,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut state = lock(&self.state);
-        let gate = state.gate(self.scope);
-        if self.is_canary_of(*gate) {
-            *gate = gate.without_canary();
-        }
-    }
-}
-
-impl Permit {
-    /// Whether it is the canary's.
-    pub const fn is_canary(&self) -> bool {
-        self.canary.is_some()
-    }
-
-    /// Whether the gate waits for this canary: it may have closed anew meanwhile, for a
-    /// graver reason.
-    fn is_canary_of(&self, gate: Gate) -> bool {
-        match (self.canary, gate) {
-            (Some(own), Gate::HalfOpen(closure)) => {
-                (own.since, own.reason) == (closure.since, closure.reason)
-            }
-            (None, _) | (_, Gate::Open | Gate::Closed(_)) => false,
-        }
-    }
-}
 
 #[derive(Debug)]
 struct AccountState {

@@ -4,6 +4,8 @@
 mod claims;
 mod clock_step;
 mod creates_wait;
+mod drain;
+mod ended;
 pub mod heartbeat;
 pub mod hold;
 mod idle;
@@ -22,7 +24,7 @@ use std::{
 
 use tokio::{
     sync::{Notify, watch},
-    task::{AbortHandle, Id, JoinError, JoinSet},
+    task::{AbortHandle, Id, JoinSet},
 };
 
 use self::{creates_wait::CreatesWait, hold::Holds, polls::Surveys};
@@ -37,7 +39,7 @@ use crate::{
         key::KeyProof,
         metrics::Metrics,
         operate,
-        worker::{Done, HeldBack, Stop, Worker, survey::Survey},
+        worker::{Done, Stop, Worker, survey::Survey},
     },
     store::{Commits, JobStore, Lane, QueuedJob, StoreError},
 };
@@ -356,80 +358,6 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         self.free(&lifted).await
     }
 
-    fn joined(&mut self, joined: Result<(Id, TaskResult), JoinError>) {
-        let (id, outcome) = match joined {
-            Ok((id, outcome)) => (id, outcome.map_err(|error| error.to_string())),
-            Err(error) => (error.id(), Err(format!("a worker ended: {error}"))),
-        };
-        let Some(task) = self.running.remove(&id) else {
-            return;
-        };
-        let has_taken_up = self.worker.has_taken_up.swap(false, Ordering::Relaxed);
-        self.agenda.task_ended(task.is_overtaken || has_taken_up);
-        if task.lane == Lane::Reconcile {
-            self.reconciled();
-        }
-        self.survey_ended(id);
-        match outcome {
-            Ok(Yield::Survey(survey)) => self.surveyed(survey),
-            Ok(Yield::Done(done)) => {
-                for id in &task.jobs {
-                    self.leased.remove(id);
-                }
-                for done in done {
-                    match done.held_back {
-                        Some(HeldBack::Sweeping) => {
-                            self.leased.insert(done.id);
-                            self.set_aside.push(done.id);
-                            continue;
-                        }
-                        Some(HeldBack::DistrustedList) => self.hold_for_list(),
-                        None if task.lane == Lane::Create => self.creates_wait.list_came(),
-                        None => {}
-                    }
-                    self.probed(done);
-                    self.note(done);
-                }
-            }
-            Err(error) => {
-                tracing::error!(error, jobs = ?task.jobs, "a worker could not finish");
-                // What was reported lost may have been stored: also a job PARKED for a
-                // reason that holds no longer.
-                self.lifted.clear();
-                // Most likely the database: it gets time to recover.
-                self.resume_at = Some(self.worker.clock.now() + STORE_PAUSE_MS);
-                match task.lane {
-                    // Whether anything was sent is on record; nobody else has the job.
-                    Lane::Create => {
-                        self.orphans.extend(&task.jobs);
-                        self.worker.account.distrust_count();
-                    }
-                    Lane::Poll | Lane::Reconcile => {
-                        for id in &task.jobs {
-                            self.leased.remove(id);
-                        }
-                        self.agenda.look_at_all();
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes in where a job waits now.
-    fn note(&mut self, done: Done) {
-        match done.waits {
-            Some((Lane::Create, due_at)) => self.agenda.create_due(due_at),
-            Some((Lane::Poll, due_at)) => self.agenda.poll_due(due_at),
-            Some((Lane::Reconcile, due_at)) => self.agenda.doubt_due(due_at),
-            None => {}
-        }
-        self.agenda.job_ended(done.parked.is_some());
-        if let Some(reason) = done.parked {
-            // It may have been parked after its reason was lifted: look once more.
-            self.lifted.retain(|lifted| *lifted != reason);
-        }
-    }
-
     /// Somebody else committed: there may be jobs, changed jobs, an opened gate.
     async fn rescan(&mut self) -> Result<(), StoreError> {
         self.agenda.look_at_all();
@@ -469,38 +397,6 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             self.worker.account.recount(&self.worker.store, now).await?;
         }
         Ok(())
-    }
-
-    /// Claims nothing more; waits for creates under way, whose answers are worth
-    /// money. Polls and lists are dropped: they can be asked again.
-    async fn drain(&mut self, mut stop: watch::Receiver<Stop>) {
-        for task in self.running.values() {
-            if task.lane != Lane::Create {
-                task.abort.abort();
-            }
-        }
-        let creates = self.running_in(Lane::Create);
-        if creates > 0 {
-            tracing::info!(creates, "stopping: waiting for the creates under way");
-        }
-        while !self.tasks.is_empty() {
-            if *stop.borrow() == Stop::Abandon {
-                tracing::warn!(
-                    creates = self.tasks.len(),
-                    "stopping at once: creates under way are on record and settled by the next start"
-                );
-                self.tasks.abort_all();
-                return;
-            }
-            tokio::select! {
-                biased;
-                Some(joined) = self.tasks.join_next_with_id() => match joined {
-                    Err(error) if error.is_cancelled() => {}
-                    joined => self.joined(joined),
-                },
-                Ok(()) = stop.changed() => {}
-            }
-        }
     }
 }
 

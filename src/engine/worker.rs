@@ -2,7 +2,8 @@
 //! [`Worker::create`] is a QUEUED job's turn, step by step in [`turn`].
 
 mod apply;
-pub mod reconcile;
+pub mod lists;
+mod reconcile;
 mod restored;
 pub mod survey;
 pub mod turn;
@@ -31,7 +32,7 @@ use crate::{
     engine::{
         account::{Account, Permit},
         metrics::Metrics,
-        worker::{reconcile::Lists, turn::crash_point::Probe},
+        worker::{lists::Lists, turn::crash_point::Probe},
     },
     store::{Intent, JobStore, Lane, StoreError},
 };

@@ -30,7 +30,7 @@ use crate::{
     engine::{
         account::Account,
         daemon::{Daemon, Until},
-        worker::{Stop, Worker, reconcile::Lists, turn::crash_point::CrashPoint},
+        worker::{Stop, Worker, lists::Lists, turn::crash_point::CrashPoint},
     },
     store::{
         JobStore, LIST_LAG, RESTORED, Role, Store, StoreError,

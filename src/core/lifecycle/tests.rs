@@ -12,8 +12,10 @@ use super::*;
 use crate::{
     api::classify::{Body, BodyEnd, RawAnswer, RawReply, TransportFault},
     core::{
-        job::{Doubt, DoubtCause, JobId, Requested},
-        outcome::DoubtCause as Unknown,
+        event::JobEvent,
+        gate::Signal,
+        job::{Doubt, DoubtCause, ErrorKind, JobId, Progress, Requested},
+        outcome::{DoubtCause as Unknown, Finished},
     },
 };
 

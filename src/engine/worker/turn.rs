@@ -10,6 +10,7 @@
 //! - from [`CrashPoint::Answered`]: the job where the answer put it
 
 pub mod crash_point;
+mod ended;
 mod look;
 mod sent;
 
@@ -17,17 +18,16 @@ use std::sync::{Arc, atomic::Ordering};
 
 use serde_json::value::RawValue;
 
-use self::{crash_point::CrashPoint, sent::Sent};
-use super::{Done, HeldBack, Stop, Worker};
+use self::{crash_point::CrashPoint, ended::Ended, sent::Sent};
+use super::{Done, Stop, Worker};
 use crate::{
     api::Service,
     core::{
         job::{DurationMs, Job, JobId, JobState, ParkReason},
         lifecycle::{Change, Event, LedgerChange},
         listing::Listing,
-        outcome::{AccountOutcome, CreateRequest, ErrorDetail, NoList, Refusal},
+        outcome::{AccountOutcome, CreateRequest, ErrorDetail, NoList},
         spec::JobSpec,
-        timestamp::iso,
     },
     engine::{account::Permit, naming::Plan},
     store::{Applied, Intent, JobStore, QueuedJob, StoreError},
@@ -45,52 +45,6 @@ struct Turn<'a, S, D> {
     permit: &'a mut Permit,
     /// To read.
     read_permit: &'a mut Permit,
-}
-
-/// Why a turn ended before a create was answered.
-#[derive(Debug)]
-enum Ended {
-    /// Nothing was decided, and the job is due as it was: the word to stop came, there is no
-    /// list, or the gate closed meanwhile.
-    Undecided(Done),
-    /// Something other than a create was decided, or what was decided no longer holds.
-    Decided(Done),
-    /// A create was decided on, and is not sent yet.
-    HeldBack(Done),
-    /// By the database; what was sent, if anything was, is on record as under way.
-    Failed(StoreError),
-}
-
-impl Ended {
-    fn undecided(job: &Job) -> Self {
-        Self::Undecided(Done::of(job))
-    }
-
-    fn decided(job: &Job) -> Self {
-        Self::Decided(Done::of(job))
-    }
-
-    fn held_back(job: &Job, why: HeldBack) -> Self {
-        Self::HeldBack(Done {
-            held_back: Some(why),
-            ..Done::of(job)
-        })
-    }
-}
-
-impl From<StoreError> for Ended {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Ended> for Result<Done, StoreError> {
-    fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::Undecided(done) | Ended::Decided(done) | Ended::HeldBack(done) => Ok(done),
-            Ended::Failed(error) => Err(error),
-        }
-    }
 }
 
 /// A step, and the gap after it.
@@ -391,63 +345,6 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         let not_before =
             (clock.now() - LIST_MAX_AGE_MS).max(lists_not_before.load(Ordering::Relaxed));
         self.worker.listing(not_before, self.read_permit).await
-    }
-
-    /// The turn comes to this and not to a create.
-    async fn decide(&self, job: &mut Job, event: Event) -> Ended {
-        match self.worker.handle_event(job, event).await {
-            Ok(done) => Ended::Decided(done),
-            Err(error) => Ended::Failed(error),
-        }
-    }
-
-    /// It would cost, and may not: for want of credits it is PARKED. What else closes the gate
-    /// passes by itself, or reads wait for it, too.
-    async fn without_leave(&self, job: &mut Job) -> Ended {
-        let Some(closure) = self.worker.account.out_of_credits() else {
-            return Ended::undecided(job);
-        };
-        let message = format!(
-            "no create is sent: the service has refused them for want of credits, or for a limit \
-             of the account, since {}",
-            iso(closure.since)
-        );
-        let words = ErrorDetail {
-            status: None,
-            message,
-        };
-        self.decide(job, Event::OutOfCredits(words)).await
-    }
-
-    /// Stores what was decided without a create; a parser that is adopted may have been paid for.
-    async fn do_without(&self, mut job: Job, change: Change) -> Ended {
-        let worker = self.worker;
-        let asking = worker.found(&job, &change);
-        let found = match worker.unless_stopped(asking).await {
-            None => return Ended::undecided(&job),
-            Some(Err(error)) => return Ended::Failed(error),
-            Some(Ok(found)) => found,
-        };
-        let intent = Intent {
-            found,
-            ..Intent::default()
-        };
-        match worker.apply(&mut job, change, intent).await {
-            Ok(_) => Ended::decided(&job),
-            Err(error) => Ended::Failed(error),
-        }
-    }
-
-    /// The gate takes it as a refused canary: the next probe is further away.
-    async fn spare_canary(&mut self, job: &mut Job, words: ErrorDetail) -> Ended {
-        let event = Event::ListRefused(Refusal::Credits, words);
-        if let Some(change) = self.worker.transition(job, event) {
-            self.worker.report(&change, self.permit);
-            if let Err(error) = self.worker.apply(job, change, Intent::default()).await {
-                return Ended::Failed(error);
-            }
-        }
-        Ended::decided(job)
     }
 }
 

@@ -1,0 +1,45 @@
+//! Leave to ask the service for something, as a gate gives it.
+
+use std::sync::{Arc, Mutex};
+
+use super::{AccountState, lock};
+use crate::core::gate::{Closure, Gate, Scope};
+
+/// Leave to make requests of one scope; a canary's is given out once. Dropped by a
+/// canary that asked nothing, however its work ended, it may be given out again.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit {
+    pub(super) scope: Scope,
+    /// The closing whose canary this is.
+    pub(super) canary: Option<Closure>,
+    pub(super) state: Arc<Mutex<AccountState>>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        let gate = state.gate(self.scope);
+        if self.is_canary_of(*gate) {
+            *gate = gate.without_canary();
+        }
+    }
+}
+
+impl Permit {
+    /// Whether it is the canary's.
+    pub const fn is_canary(&self) -> bool {
+        self.canary.is_some()
+    }
+
+    /// Whether the gate waits for this canary: it may have closed anew meanwhile, for a
+    /// graver reason.
+    pub(super) fn is_canary_of(&self, gate: Gate) -> bool {
+        match (self.canary, gate) {
+            (Some(own), Gate::HalfOpen(closure)) => {
+                (own.since, own.reason) == (closure.since, closure.reason)
+            }
+            (None, _) | (_, Gate::Open | Gate::Closed(_)) => false,
+        }
+    }
+}
