@@ -90,7 +90,7 @@ fn sentence(event: &JobEvent) -> String {
             let why = why
                 .as_ref()
                 .map_or_else(|| words(answer), |why| format!(": {why}"));
-            format!("parked ({park_reason}){why}")
+            format!("parked, {park_reason}{why}")
         }
         JobEvent::Unparked { park_reason } => {
             let reason = park_reason.map_or_else(String::new, |reason| format!(" ({reason})"));

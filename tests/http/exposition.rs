@@ -152,7 +152,7 @@ async fn a_look_needs_no_write() {
         .await;
     let (status, page) = site.get("/").await;
     assert_eq!(status, 200, "{page}");
-    assert!(page.contains("Besides, 1 wait for a later time"), "{page}");
+    assert!(page.contains("1 more waits for a later time"), "{page}");
     site.closed().await;
 }
 

@@ -265,17 +265,9 @@ fn size_problem(place: &str, value: &Value) -> Option<String> {
 
 /// "unknown key", with the one that is near, if any is, and all that there are.
 pub(crate) fn unknown_key(place: &str, found: &str, known: &[&str]) -> String {
-    let all = known.join(", ");
-    match did_you_mean(found, known.iter().copied()) {
-        far if far.is_empty() => format!(
-            "{place} has the unknown key {}; known keys: {all}",
-            shown(found)
-        ),
-        near => format!(
-            "{place} has the unknown key {}{near} Known keys: {all}",
-            shown(found)
-        ),
-    }
+    let near = did_you_mean(found, known.iter().copied());
+    let (found, all) = (shown(found), known.join(", "));
+    format!("{place} has the unknown key {found}{near}; known keys: {all}")
 }
 
 /// A value from outside as a message repeats it: quoted, escaped, cut.

@@ -115,7 +115,7 @@ fn end(batch: &BatchProgress, gates: &[(Scope, Closure)]) -> String {
     for (jobs, [one, many]) in [(batch.later, later), (batch.parked, parked)] {
         let what = if jobs == 1 { one } else { many };
         if jobs > 0 {
-            words.push_str(&format!(" Besides, {} {what}.", grouped(jobs)));
+            words.push_str(&format!(" {} more {what}.", grouped(jobs)));
         }
     }
     words
@@ -293,7 +293,7 @@ mod tests {
                 (5, 3, 0),
                 Some(90_000),
                 vec![],
-                "about 1 min 30 s. Besides, 3 wait for a later time",
+                "about 1 min 30 s. 3 more wait for a later time",
             ),
             (
                 (5, 5, 0),
@@ -301,7 +301,7 @@ mod tests {
                 vec![],
                 "Nothing can be done at this moment",
             ),
-            ((5, 0, 5), Some(0), vec![], "Besides, 5 are PARKED"),
+            ((5, 0, 5), Some(0), vec![], "5 more are PARKED"),
         ] {
             let batch = BatchProgress {
                 total: 9,
