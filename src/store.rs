@@ -10,8 +10,8 @@ pub mod ports;
 pub mod sqlite;
 
 pub use ports::{
-    Accounts, Applied, CREATES_HOLD, Changes, Commits, ELSEWHERE, Fact, Facts, Found, Gates,
-    Holder, Intent, JobStore, LIST_LAG, LIST_REPORT, Lane, Ledger, NO_LIST, ParkedFirst, Queue,
-    QueuedJob, RESTORED, Strangers, Times,
+    Accounts, Applied, CREATES_HOLD, Changes, Commits, Conflict, ELSEWHERE, Fact, Facts, Found,
+    Gates, Holder, Intent, JobStore, LIST_LAG, LIST_REPORT, Lane, Ledger, NO_LIST, ParkedFirst,
+    Pruning, Queue, QueuedJob, RESTORED, Strangers, Submissions, Submitted, Times,
 };
 pub use sqlite::*;

@@ -275,6 +275,11 @@ fn faults(sources: &[Source]) -> Vec<String> {
                     faults.push(format!("{place} uses {name}: only src/{door} may"));
                 }
             }
+            let names_a_store = matches!(name.as_str(), "crate::store::Store" | "crate::store")
+                || is("crate::store::sqlite");
+            if source.house() == "engine" && names_a_store {
+                faults.push(format!("{place} uses {name}: the engine knows ports alone"));
+            }
             if source.house() == "core" && NOT_IN_CORE.iter().any(|outside| is(outside)) {
                 faults.push(format!("{place} uses {name}: a decision must not"));
             }
@@ -359,7 +364,7 @@ fn what_is_built_wrong_is_found() {
         ),
         (
             "engine/worker.rs",
-            "use crate::store::Store; use crate::core::gate;",
+            "use crate::store::JobStore; use crate::core::gate;",
         ),
         ("store/sqlite/apply.rs", "use sqlx::Row;"),
         (
@@ -373,6 +378,11 @@ fn what_is_built_wrong_is_found() {
             "core/listing.rs",
             "use crate::store::Store;",
             Some("core/listing.rs climbs to store"),
+        ),
+        (
+            "engine/retention.rs",
+            "use crate::store::{Store, StoreError};",
+            Some("engine/retention.rs uses crate::store::Store: the engine knows ports alone"),
         ),
         (
             "engine/account.rs",

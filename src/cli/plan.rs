@@ -257,7 +257,7 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Plan
 
 /// Jobs looked at, one by one.
 struct Planning<'a> {
-    planner: Planner<'a, Client>,
+    planner: Planner<'a, Client, Store>,
     rehearsal: Rehearsal,
     jobs: Vec<PlanLine>,
     bad: Vec<BadLine>,

@@ -16,7 +16,7 @@ mod name;
 mod rules;
 mod strict;
 
-pub use batch::Batch;
+pub use batch::{Batch, Batches};
 pub use name::INVISIBLE;
 pub(crate) use name::looks;
 pub use rules::{

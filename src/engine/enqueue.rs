@@ -10,7 +10,7 @@ use crate::manifest::{
     BadJob, Format, JobFile, JobFileError, Kinds, Located, ManifestError, Tally, alike_in_database,
     source_name,
 };
-use crate::store::{Store, StoreError, Submitted};
+use crate::store::{StoreError, Submissions, Submitted};
 
 /// How many jobs of a file are held against those that are there, by their looks.
 const ALIKE_JOBS: usize = 100_000;
@@ -69,7 +69,7 @@ pub async fn check_file(
 /// # Errors
 /// [`EnqueueError::Bad`] names every job whose name stands for something else already.
 pub async fn submit(
-    store: &Store,
+    store: &impl Submissions,
     source_name: &str,
     file: &JobFile,
     dry_run: bool,
@@ -90,7 +90,7 @@ pub async fn submit(
 ///
 /// # Errors
 /// Whatever the database says, or why the file's jobs cannot be read back.
-pub async fn alike(store: &Store, file: &JobFile) -> Result<Vec<String>, EnqueueError> {
+pub async fn alike(store: &impl Submissions, file: &JobFile) -> Result<Vec<String>, EnqueueError> {
     let (mut names, mut of_look) = (HashSet::new(), HashMap::new());
     for job in file.jobs().take(ALIKE_JOBS) {
         let Located { line, value } = job.map_err(EnqueueError::Spool)?;
@@ -218,7 +218,7 @@ pub fn files(pattern: &str) -> Result<Vec<PathBuf>, ManifestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Role;
+    use crate::store::{Role, Store};
 
     #[tokio::test]
     async fn a_file_is_loaded_once_and_a_bad_one_not_at_all() {

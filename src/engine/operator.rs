@@ -9,7 +9,7 @@ use crate::{
         outcome::{Description, ListOutcome, PollOutcome},
     },
     engine::operate,
-    store::{Applied, Changes as _, Intent, Ledger as _, Queue as _, Store, StoreError},
+    store::{Applied, Intent, JobStore, StoreError},
 };
 
 /// What the operator says.
@@ -60,7 +60,7 @@ pub fn parser_id(text: &str) -> Option<ParserId> {
 /// # Errors
 /// Whatever the database says; then nothing was changed.
 pub async fn settle<S: Service>(
-    store: &Store,
+    store: &impl JobStore,
     policy: &Policy,
     id: JobId,
     word: &Word,
@@ -112,7 +112,7 @@ pub async fn settle<S: Service>(
 /// Whether the service has this parser and it may be the job's; else what is the case, and
 /// what to do.
 async fn vouch<S: Service>(
-    store: &Store,
+    store: &impl JobStore,
     job: &Job,
     parser: &ParserId,
     asking: &AskService<'_, S>,

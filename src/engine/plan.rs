@@ -15,7 +15,7 @@ use crate::{
         spec::JobSpec,
     },
     engine::naming::{self, Lookup, Naming, Plan, Standing},
-    store::{Accounts as _, Ledger as _, QueuedJob, Store, StoreError},
+    store::{JobStore, QueuedJob, StoreError},
 };
 
 named_enum! {
@@ -67,9 +67,9 @@ impl Forecast {
 
 /// Looks ahead, job by job; it only reads.
 #[derive(Debug)]
-pub struct Planner<'a, S> {
+pub struct Planner<'a, S, D> {
     /// The database, if there is one.
-    pub store: Option<&'a Store>,
+    pub store: Option<&'a D>,
     /// The service, to ask for single parsers; none where it is not to be had.
     pub service: Option<&'a S>,
     /// The account's list; an empty one where there is none.
@@ -87,7 +87,7 @@ pub struct Planner<'a, S> {
     pub asks_left: u32,
 }
 
-impl<S: Service> Planner<'_, S> {
+impl<S: Service, D: JobStore> Planner<'_, S, D> {
     /// What a QUEUED or PARKED row would come to.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ impl<S: Service> Planner<'_, S> {
 }
 
 /// As a job's turn looks, save that nothing of it is recorded.
-impl<S: Service> Lookup for Planner<'_, S> {
+impl<S: Service, D: JobStore> Lookup for Planner<'_, S, D> {
     fn listing(&self) -> &Listing {
         &self.listing
     }

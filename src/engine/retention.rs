@@ -12,7 +12,7 @@ use crate::{
     core::job::{DurationMs, JobId, UnixMs},
     engine::daemon::hold::Holds,
     engine::key::KeyProof,
-    store::{Facts as _, Store, StoreError},
+    store::{Pruning, StoreError},
 };
 
 /// How many jobs one transaction deletes: a few milliseconds of the write lock.
@@ -29,9 +29,9 @@ const KNOWN: &str = "retention";
 
 /// Deletes what is old, again and again.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Keeper<D> {
     /// The database.
-    pub store: Store,
+    pub store: D,
     /// This machine's clock.
     pub clock: Clock,
     /// The service's.
@@ -40,7 +40,7 @@ pub struct Keeper {
     pub max_age_ms: DurationMs,
 }
 
-impl Keeper {
+impl<D: Pruning> Keeper<D> {
     /// Goes on until it is dropped. Looks at the start, as soon as the service tells its time,
     /// and every ten minutes.
     pub async fn keep(self) {
@@ -180,7 +180,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::store::Role;
+    use crate::store::{Role, Store};
 
     #[tokio::test]
     async fn only_what_is_long_done_goes_and_what_was_paid_for_stays_on_record() {
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(keeper.sweep(&mut eyes).await.unwrap(), 0);
     }
 
-    fn keeper(store: &Store, clock: Clock, max_age_ms: DurationMs) -> Keeper {
+    fn keeper(store: &Store, clock: Clock, max_age_ms: DurationMs) -> Keeper<Store> {
         Keeper {
             store: store.clone(),
             clock,

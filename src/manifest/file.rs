@@ -11,7 +11,7 @@ use super::{
     source_name, unmarked,
 };
 use crate::core::cure;
-use crate::core::spec::{Batch, JobSpec};
+use crate::core::spec::{Batches, JobSpec};
 
 /// How much is looked at to tell a format, and how much of a file is read at once.
 const PIECE: usize = 64 * 1024;
@@ -103,11 +103,9 @@ impl JobFile {
     }
 
     /// The jobs in batches, as often as that is wanted. One reading at a time.
-    pub fn batches(
-        &self,
-    ) -> impl Fn() -> Box<dyn Iterator<Item = io::Result<Batch>> + Send> + Send + use<> {
+    pub fn batches(&self) -> Batches {
         let (jobs, tally) = (self.jobs.clone(), self.tally.clone());
-        move || {
+        Box::new(move || {
             tally.begins_again();
             let tally = tally.clone();
             Box::new(jobs.batches().map(move |batch| {
@@ -116,7 +114,7 @@ impl JobFile {
                 tally.add_jobs(batch.len());
                 Ok(batch)
             }))
-        }
+        })
     }
 
     /// The jobs, one by one. One reading at a time.

@@ -2,6 +2,7 @@
 //! daemons use, `memory` the model that it is held against.
 
 mod ledger;
+mod people;
 mod values;
 
 use std::{fmt::Debug, future::Future};
@@ -18,6 +19,7 @@ use crate::core::{
 };
 
 pub use ledger::{Accounts, Ledger, Strangers};
+pub use people::{Conflict, Pruning, Submissions, Submitted};
 pub use values::{
     Applied, CREATES_HOLD, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG, LIST_REPORT, Lane,
     NO_LIST, ParkedFirst, QueuedJob, RESTORED,

@@ -13,7 +13,6 @@ mod given_up;
 mod hold;
 mod ledger;
 mod mark;
-mod names;
 mod oddities;
 mod open;
 mod place;
@@ -46,7 +45,6 @@ pub use file::{beside, check_access, directory_of, has_content, resolved};
 pub use given_up::{GivenUp, PendingCreate};
 pub use hold::has_daemon;
 pub use place::shared_file_system;
-pub use submit::{Conflict, Submitted};
 
 use super::ports::{Facts, JobStore};
 use hold::FileLock;

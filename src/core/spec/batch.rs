@@ -1,6 +1,6 @@
 //! Specs on their way into the database, many at once, as its statement takes them.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
 use serde_json::Value;
 
@@ -12,6 +12,9 @@ const FULL_JOBS: usize = 1000;
 
 /// So many bytes make it full too, however few the jobs.
 const FULL_BYTES: usize = 256 * 1024;
+
+/// A list of jobs in batches, as often as it is wanted; a batch may not be there.
+pub type Batches = Box<dyn Fn() -> Box<dyn Iterator<Item = io::Result<Batch>> + Send> + Send>;
 
 /// Specs, each with its place (a line, or an index in a list), as JSON without line
 /// breaks: `[[name, urls, scraper_params, fields, priority, run_at, place], ...]`.

@@ -3,17 +3,16 @@
 use serde_json::json;
 
 use super::{Store, StoreError, Trying as _, queue::bounded};
-use crate::core::job::{JobId, UnixMs};
+use crate::{
+    core::job::{JobId, UnixMs},
+    store::ports::Pruning,
+};
 
 /// What may go: nothing more will happen to it, and no create of it is in doubt.
 const IS_DONE: &str = "state IN ('FINISHED', 'CANCELLED') AND doubt_since IS NULL";
 
-impl Store {
-    /// When the last job that may go ended, by the clock of then.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn last_end(&self) -> Result<Option<UnixMs>, StoreError> {
+impl Pruning for Store {
+    async fn last_end(&self) -> Result<Option<UnixMs>, StoreError> {
         let sql = format!("SELECT max(finished_at) FROM jobs WHERE {IS_DONE}");
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .fetch_one(&self.readers)
@@ -21,12 +20,7 @@ impl Store {
             .trying("look for the last end of a job")
     }
 
-    /// Jobs FINISHED or CANCELLED before `before`, and not within the times of `spared`, by
-    /// id, those after `after`.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn jobs_done_before(
+    async fn jobs_done_before(
         &self,
         before: UnixMs,
         spared: Option<(UnixMs, UnixMs)>,
@@ -52,12 +46,7 @@ impl Store {
         Ok(ids.into_iter().map(JobId).collect())
     }
 
-    /// Deletes those of these jobs that are still FINISHED or CANCELLED, with their
-    /// history. Their creates stay on record. Returns how many jobs it was.
-    ///
-    /// # Errors
-    /// Whatever SQLite says; then none was deleted.
-    pub async fn delete_done(&self, jobs: Vec<JobId>) -> Result<u64, StoreError> {
+    async fn delete_done(&self, jobs: Vec<JobId>) -> Result<u64, StoreError> {
         let jobs = json!(jobs).to_string();
         self.writer
             .run("delete old jobs", move |connection| {

@@ -5,10 +5,13 @@ use std::{collections::HashMap, io};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
-use super::{Store, StoreError, rows};
+use futures_util::TryStreamExt as _;
+
+use super::{Store, StoreError, Trying as _, rows};
 use crate::{
     core::job::JobId,
-    core::spec::{Batch, JobSpec},
+    core::spec::{Batch, Batches, JobSpec},
+    store::ports::{Conflict, Submissions, Submitted},
 };
 
 /// How many names one statement looks for.
@@ -23,30 +26,6 @@ const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM jobs \
 
 /// So many new jobs are worth lifting the database's own check of them.
 pub(super) const BULK: usize = 10_000;
-
-/// What became of a list of jobs to add. All or nothing: with a conflict none is added.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Submitted {
-    /// How many are new.
-    pub added: usize,
-    /// How many were there already, just so.
-    pub unchanged: usize,
-    /// Which names stand for something else already.
-    pub conflicts: Vec<Conflict>,
-}
-
-/// A name that stands for something else already.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// The new job's place: its line, or its index in a list.
-    pub place: usize,
-    /// The name of both.
-    pub name: String,
-    /// The job that has it.
-    pub id: JobId,
-    /// That job's state.
-    pub state: String,
-}
 
 impl Store {
     /// Adds jobs: all of them, or none where a name stands for something else already.
@@ -70,8 +49,8 @@ impl Store {
             Some(batch)
         });
         let batches: Vec<_> = batches.collect();
-        self.submit_batches(move || batches.clone().into_iter().map(Ok), dry_run)
-            .await
+        let batches: Batches = Box::new(move || Box::new(batches.clone().into_iter().map(Ok)));
+        self.submit_batches(batches, dry_run).await
     }
 
     /// Whether no job can be added any more: one had the largest id there is.
@@ -79,7 +58,6 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn has_no_id_left(&self) -> Result<bool, StoreError> {
-        use super::Trying as _;
         sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs' AND seq = ?1)",
         )
@@ -88,20 +66,14 @@ impl Store {
         .await
         .trying("look for an id that is left")
     }
+}
 
-    /// As [`submit`](Self::submit), one batch at a time, so that the number of jobs does
-    /// not matter for memory. The batches are gone through twice; no name may come twice.
-    ///
-    /// # Errors
-    /// Whatever SQLite says, or why a batch is not there; then none was added.
-    pub async fn submit_batches<B>(
+impl Submissions for Store {
+    async fn submit_batches(
         &self,
-        batches: impl Fn() -> B + Send + 'static,
+        batches: Batches,
         dry_run: bool,
-    ) -> Result<Submitted, StoreError>
-    where
-        B: Iterator<Item = io::Result<Batch>> + Send,
-    {
+    ) -> Result<Submitted, StoreError> {
         self.writer
             .run("add jobs", move |connection| {
                 Box::pin(async move {
@@ -115,12 +87,35 @@ impl Store {
             .await
     }
 
+    // Read from the index of names.
+    async fn each_name_like(
+        &self,
+        looks: &[&str],
+        mut look: impl FnMut(i64, &str) + Send,
+    ) -> Result<(), StoreError> {
+        const TRYING: &str = "look through the names";
+        let mut rows = sqlx::query_as::<_, (i64, Vec<u8>)>(
+            "SELECT id, CAST(name AS BLOB) FROM jobs WHERE state <> 'CANCELLED' \
+             AND (name GLOB '*[^!-~]*' OR lower(name) IN (SELECT value FROM json_each(?1)))",
+        )
+        .bind(serde_json::json!(looks).to_string())
+        .fetch(&self.readers);
+        while let Some((id, name)) = rows.try_next().await.trying(TRYING)? {
+            // A name that is not UTF-8 is like no name of a file.
+            if let Ok(name) = std::str::from_utf8(&name) {
+                look(id, name);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store {
     /// Jobs by id or by name. A text of digits is an id if a job has it, else a name.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub async fn find(&self, key: &str) -> Result<Option<JobId>, StoreError> {
-        use super::Trying as _;
         // Several CANCELLED jobs may share a name: the one that is not comes first,
         // else the newest.
         let id: Option<i64> = sqlx::query_scalar(
@@ -143,7 +138,6 @@ impl Store {
         &self,
         names: &[&str],
     ) -> Result<HashMap<String, (JobId, String)>, StoreError> {
-        use super::Trying as _;
         let mut there = HashMap::new();
         for chunk in names.chunks(NAMES_STEP) {
             let rows: Vec<(String, i64, String)> = sqlx::query_as(

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    core::spec::{Batch, JobSpec},
+    core::spec::{Batch, Batches, JobSpec},
     store::{
         Queue as _,
-        sqlite::{Conflict, Submitted, submit::BULK},
+        ports::{Conflict, Submissions as _, Submitted},
+        sqlite::submit::BULK,
     },
 };
 
@@ -159,11 +160,11 @@ async fn what_goes_wrong_behind_many_jobs_leaves_nothing_and_harms_nothing() {
     let submit = |last: fn(usize) -> io::Result<JobSpec>| {
         let chunks: Vec<_> = jobs.chunks(1000).map(batch).collect();
         let readings = AtomicUsize::new(0);
-        let batches = move || {
+        let batches: Batches = Box::new(move || {
             let reading = readings.fetch_add(1, Ordering::Relaxed);
             let last = last(reading).map(|spec| batch(&[spec]));
-            chunks.clone().into_iter().map(Ok).chain([last])
-        };
+            Box::new(chunks.clone().into_iter().map(Ok).chain([last]))
+        });
         store.submit_batches(batches, false)
     };
     let gone = submit(|reading| match reading {

@@ -1,0 +1,94 @@
+//! What is asked of a store for people: jobs that they put in, and old ones that may go.
+
+use std::future::Future;
+
+use super::Facts;
+use crate::{
+    core::{
+        job::{JobId, UnixMs},
+        spec::Batches,
+    },
+    store::StoreError,
+};
+
+/// What became of a list of jobs to add. All or nothing: with a conflict none is added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Submitted {
+    /// How many are new.
+    pub added: usize,
+    /// How many were there already, just so.
+    pub unchanged: usize,
+    /// Which names stand for something else already.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A name that stands for something else already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The new job's place: its line, or its index in a list.
+    pub place: usize,
+    /// The name of both.
+    pub name: String,
+    /// The job that has it.
+    pub id: JobId,
+    /// That job's state.
+    pub state: String,
+}
+
+/// Jobs that people put in.
+pub trait Submissions: Send + Sync {
+    /// Adds jobs, one batch at a time, so that their number does not matter for memory: all of
+    /// them, or none where a name stands for something else already. A job that is there already,
+    /// just so, is left as it is. With `dry_run` nothing is added and the answer is the same. The
+    /// batches are gone through twice; no name may come twice.
+    ///
+    /// # Errors
+    /// Whatever the store says, or why a batch is not there; then none was added.
+    fn submit_batches(
+        &self,
+        batches: Batches,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<Submitted, StoreError>> + Send;
+
+    /// Goes over the names, with their ids, of jobs that are not CANCELLED and may look like
+    /// one of `looks`, which are in lower case: plain names that are it but for case, and
+    /// all that are not plain. In no order, as they come.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn each_name_like(
+        &self,
+        looks: &[&str],
+        look: impl FnMut(i64, &str) + Send,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Jobs that are done and no longer wanted.
+pub trait Pruning: Facts {
+    /// When the last job that may go ended, by the clock of then.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn last_end(&self) -> impl Future<Output = Result<Option<UnixMs>, StoreError>> + Send;
+
+    /// Jobs FINISHED or CANCELLED before `before`, and not within the times of `spared`, by
+    /// id, those after `after`.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn jobs_done_before(
+        &self,
+        before: UnixMs,
+        spared: Option<(UnixMs, UnixMs)>,
+        after: JobId,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<JobId>, StoreError>> + Send;
+
+    /// Deletes those of these jobs that are still FINISHED or CANCELLED, with their
+    /// history. Their creates stay on record. Returns how many jobs it was.
+    ///
+    /// # Errors
+    /// Whatever the store says; then none was deleted.
+    fn delete_done(&self, jobs: Vec<JobId>)
+    -> impl Future<Output = Result<u64, StoreError>> + Send;
+}
