@@ -24,6 +24,11 @@
 //!   '-----------------'        CANCELLED from QUEUED, PARKED, FAILED
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(clippy::too_many_lines, reason = "a test may be one long table")
+)]
+
 pub mod api;
 pub mod cli;
 pub mod clock;

@@ -2,6 +2,11 @@
 //! each one more would be linked with all of parserd, and build its tasks and queries anew.
 //! `cargo test --test integration http::` runs a part of it.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test may be one long table or story"
+)]
+
 mod common;
 
 mod adversary;

@@ -26,7 +26,7 @@ use crate::{
         Endpoint, Faults, Simulator, WorldConfig,
         server::{Server, ServerHandle},
     },
-    store::{Role, Store},
+    store::{Role, Store, StoreError},
     wiring,
 };
 
@@ -116,26 +116,13 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
         stopped,
     )
     .await?;
-    let running = daemon.run();
-    tokio::pin!(running);
-    let mut show = Show::new(&store, &server);
-    loop {
-        tokio::select! {
-            ended = &mut running => {
-                ended?;
-                break;
-            }
-            () = tokio::time::sleep(LOOK_INTERVAL) => show.look().await?,
-            () = super::shutdown() => {
-                stop.send_replace(Stop::Drain);
-                running.await?;
-                show.end().await?;
-                print_message("The demo was interrupted.");
-                return Ok(Exit::Failed);
-            }
-        }
+    if !Show::new(&store, &server)
+        .follow(daemon.run(), &stop)
+        .await?
+    {
+        print_message("The demo was interrupted.");
+        return Ok(Exit::Failed);
     }
-    show.end().await?;
     let end = result(&store, &server, args.keep.as_deref()).await?;
     store.close().await;
     server.shutdown().await;
@@ -208,6 +195,31 @@ impl<'a> Show<'a> {
         }
     }
 
+    /// Shows what a daemon does until it has ended; says whether it ended by itself.
+    async fn follow(
+        mut self,
+        running: impl Future<Output = Result<(), StoreError>>,
+        stop: &watch::Sender<Stop>,
+    ) -> anyhow::Result<bool> {
+        tokio::pin!(running);
+        let by_itself = loop {
+            tokio::select! {
+                ended = &mut running => {
+                    ended?;
+                    break true;
+                }
+                () = tokio::time::sleep(LOOK_INTERVAL) => self.look().await?,
+                () = super::shutdown() => {
+                    stop.send_replace(Stop::Drain);
+                    running.await?;
+                    break false;
+                }
+            }
+        };
+        self.look().await?;
+        Ok(by_itself)
+    }
+
     async fn look(&mut self) -> anyhow::Result<()> {
         for row in self.store.events_after(self.seen).await? {
             self.seen = row.id;
@@ -254,21 +266,10 @@ impl<'a> Show<'a> {
             None => print_message(&line),
         }
     }
-
-    async fn end(&mut self) -> anyhow::Result<()> {
-        self.look().await?;
-        self.bar = None;
-        Ok(())
-    }
 }
 
-/// The table of the jobs, what was spent, and what to try next.
-async fn result(
-    store: &Store,
-    server: &ServerHandle,
-    kept: Option<&std::path::Path>,
-) -> anyhow::Result<End> {
-    let mut out = Out::default();
+/// The table of the jobs; returns their names and states.
+async fn table(store: &Store, out: &mut Out) -> anyhow::Result<Vec<(String, String)>> {
     let mut table = Columns::new(&[
         "ID",
         "JOB",
@@ -299,6 +300,17 @@ async fn result(
     for line in table.lines() {
         out.line(&line)?;
     }
+    Ok(jobs)
+}
+
+/// The table of the jobs, what was spent, and what to try next.
+async fn result(
+    store: &Store,
+    server: &ServerHandle,
+    kept: Option<&std::path::Path>,
+) -> anyhow::Result<End> {
+    let mut out = Out::default();
+    let jobs = table(store, &mut out).await?;
     let (spent, names, creates) = server.with(|simulator| {
         let world = &simulator.world;
         let names: Vec<_> = world

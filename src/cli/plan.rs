@@ -15,7 +15,7 @@ use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
-use crate::core::gate::{GateReason, Scope};
+use crate::core::gate::{Closure, GateReason, Scope};
 use crate::core::job::{Job, JobId, ParserId, Progress, Requested, UnixMs};
 use crate::core::listing::Listing;
 use crate::core::oddities::{ListReport, Oddity};
@@ -72,6 +72,16 @@ struct BlockingGate {
     gate: Scope,
     reason: GateReason,
     next_probe_at: UnixMs,
+}
+
+impl From<(Scope, Closure)> for BlockingGate {
+    fn from((gate, closure): (Scope, Closure)) -> Self {
+        Self {
+            gate,
+            reason: closure.reason,
+            next_probe_at: closure.next_probe_at,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -186,22 +196,19 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
     let mut report = PlanReport::new(jobs, bad, answered, now);
     report.count(ahead, &budget, left);
     report.findings = facts.findings();
-    report.gates = gates
-        .into_iter()
-        .map(|(gate, closure)| BlockingGate {
-            gate,
-            reason: closure.reason,
-            next_probe_at: closure.next_probe_at,
-        })
-        .collect();
+    report.gates = gates.into_iter().map(BlockingGate::from).collect();
+    print(&report, args.json)?;
+    Ok(exit)
+}
+
+fn print(report: &PlanReport, as_json: bool) -> anyhow::Result<()> {
     let mut out = Out::of_verdict();
-    if args.json {
-        out.json(&report)?;
+    if as_json {
+        out.json(report)?;
     } else {
         out.text(&report.block())?;
     }
-    out.flush()?;
-    Ok(exit)
+    out.flush()
 }
 
 /// Asks the service for the list and for the credits left: what there is of them, and a

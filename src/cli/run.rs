@@ -4,37 +4,45 @@ mod ending;
 mod loading;
 #[cfg(unix)]
 mod notify;
+mod signals;
 mod standby;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "run/unsupervised.rs")]
 mod supervisor;
 #[cfg(unix)]
 mod words;
 
-use std::{io::IsTerminal as _, sync::atomic::Ordering, time::Duration};
+use std::{
+    io::IsTerminal as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use anyhow::Context as _;
+use secrecy::SecretString;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
+    api::{Service, service_clock::ServiceClock},
     clock::Clock,
     config::{self, Settings},
-    core::cure,
-    engine::daemon::Until,
-    engine::retention,
-    engine::worker::Stop,
-    store::{Role, Store},
+    core::{cure, job::UnixMs},
+    engine::{
+        daemon::{Daemon, Until},
+        retention,
+        worker::Stop,
+    },
+    store::{Failures, Role, Store, StoreError},
     telemetry,
     web::{Listener, Vitals},
     wiring,
 };
 
-use self::{
-    ending::RunEnd,
-    loading::{Loading, ReloadRequest},
-};
-use super::{Exit, bar};
 #[cfg(unix)]
-use supervisor::Supervisor;
+use self::supervisor::{Supervisor, SupervisorFacts};
+use self::{ending::RunEnd, loading::Loading, signals::Signals};
+use super::{Exit, bar};
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -54,6 +62,16 @@ pub struct RunArgs {
     pub trust_database: bool,
 }
 
+impl RunArgs {
+    const fn until(&self) -> Until {
+        if self.until_done {
+            Until::NoProgress
+        } else {
+            Until::Stopped
+        }
+    }
+}
+
 /// Runs the daemon until a signal, or until nothing is left to do.
 pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Exit> {
     let key = settings.require_key()?.clone();
@@ -64,33 +82,102 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     // From here on a signal ends the daemon in good order.
     let mut signals =
         Signals::listen(stop, settings.api.request_timeout).context("cannot listen for signals")?;
-    let opened = if args.standby {
-        #[cfg(unix)]
-        let waiting = {
-            let supervisor = signals.supervisor.clone();
-            move || supervisor.standing_by()
-        };
-        #[cfg(not(unix))]
-        let waiting = || {};
-        tokio::select! {
-            opened = standby::open(settings.database_path(), waiting) => opened,
-            () = signals.first() => {
-                tracing::info!("stopping: the database was never this daemon's");
-                return Ok(Exit::Done);
-            }
-        }
-    } else {
-        Store::open(settings.database_path(), Role::Daemon).await
+    let Some(mut store) = open(settings, args.standby, &mut signals).await? else {
+        return Ok(Exit::Done);
     };
-    let mut store = opened?;
     // Before anything moves: these are not failures of this run.
     let failed_before = store.failures().await?;
     let clock = Clock::system();
     if args.trust_database {
         wiring::trust(&mut store, clock.now()).await?;
     }
-    let base_url = &settings.api.base_url;
-    let changes = wiring::take_in_service(&store, base_url, &key, clock.now()).await?;
+    take_in_service(&store, settings, &key, clock.now()).await?;
+    let web = listen(settings).await?.zip(Some(token));
+    let supervisor = signals.supervisor.clone();
+    let service_clock = client.clock();
+    let daemon = wiring::daemon(
+        settings,
+        store.clone(),
+        client,
+        clock.clone(),
+        args.until(),
+        stopped,
+    )
+    .await?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        database = %settings.database_path().display(),
+        service = %settings.api.base_url,
+        "parserd is up"
+    );
+    let (mut beside, files_ok) = Beside {
+        settings,
+        store: &store,
+        clock: &clock,
+        daemon: &daemon,
+        tasks: JoinSet::new(),
+    }
+    .start(signals, service_clock, web, args.until_done)?;
+    let metrics = daemon.metrics();
+    daemon.run().await?;
+    beside.shutdown().await;
+    // It may have been done before anybody looked; and it may stop unasked.
+    supervisor.ready();
+    supervisor.stopping();
+    let ended = if args.until_done {
+        Some(end(&store, metrics.finished(), &failed_before, &files_ok).await?)
+    } else {
+        None
+    };
+    store.close().await;
+    tracing::info!("parserd has stopped");
+    Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
+}
+
+/// How things stand now that the run has ended.
+async fn end(
+    store: &Store,
+    finished: i64,
+    failed_before: &Failures,
+    files_ok: &AtomicBool,
+) -> Result<RunEnd, StoreError> {
+    Ok(RunEnd {
+        counts: store.counts().await?,
+        finished,
+        failed: store.failures().await?.since(failed_before),
+        files_ok: files_ok.load(Ordering::Acquire),
+    })
+}
+
+/// Opens the database, as soon as no other daemon has it where this one stands by; none where a
+/// signal comes first.
+async fn open(
+    settings: &Settings,
+    is_standby: bool,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<Store>> {
+    let path = settings.database_path();
+    if !is_standby {
+        return Ok(Some(Store::open(path, Role::Daemon).await?));
+    }
+    let supervisor = signals.supervisor.clone();
+    tokio::select! {
+        opened = standby::open(path, || supervisor.standing_by()) => Ok(Some(opened?)),
+        () = signals.first() => {
+            tracing::info!("stopping: the database was never this daemon's");
+            Ok(None)
+        }
+    }
+}
+
+/// Takes in at which address and with which key the service is asked.
+async fn take_in_service(
+    store: &Store,
+    settings: &Settings,
+    key: &SecretString,
+    now: UnixMs,
+) -> anyhow::Result<()> {
+    let changes = wiring::take_in_service(store, &settings.api.base_url, key, now).await?;
     if changes.key {
         tracing::info!("the API key has changed: closed gates are opened");
     }
@@ -100,96 +187,97 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
              and creates known from there stay as they are until one of them is seen here"
         );
     }
-    let listener = match settings.http.listen {
-        Some(address) => Some(Listener::bind(address).await.map_err(|error| {
-            let what_to_do = cure::of_listening(&error, "http.listen");
-            anyhow::Error::new(error).context(format!("cannot listen at {address}: {what_to_do}"))
-        })?),
-        None => None,
+    Ok(())
+}
+
+async fn listen(settings: &Settings) -> anyhow::Result<Option<Listener>> {
+    let Some(address) = settings.http.listen else {
+        return Ok(None);
     };
+    let listener = Listener::bind(address).await.map_err(|error| {
+        let what_to_do = cure::of_listening(&error, "http.listen");
+        anyhow::Error::new(error).context(format!("cannot listen at {address}: {what_to_do}"))
+    })?;
+    Ok(Some(listener))
+}
+
+/// What goes on beside a daemon's loop, for as long as that runs.
+struct Beside<'a, S> {
+    settings: &'a Settings,
+    store: &'a Store,
+    clock: &'a Clock,
+    daemon: &'a Daemon<S, Store>,
+    tasks: JoinSet<()>,
+}
+
+impl<S: Service> Beside<'_, S> {
+    /// Starts all of it. Returns what ends with the daemon, and whether all job files were good
+    /// the last time.
+    fn start(
+        mut self,
+        signals: Signals,
+        service_clock: ServiceClock,
+        web: Option<(Listener, Option<SecretString>)>,
+        until_done: bool,
+    ) -> anyhow::Result<(JoinSet<()>, Arc<AtomicBool>)> {
+        #[cfg(unix)]
+        self.notify(signals.supervisor.clone());
+        self.keep_within_age(service_clock);
+        let files_ok = self.load(signals);
+        if let Some((listener, token)) = web {
+            self.serve(listener, token)?;
+        }
+        if until_done && std::io::stderr().is_terminal() {
+            self.tasks.spawn(bar::watch(self.store.clone()));
+        }
+        Ok((self.tasks, files_ok))
+    }
+
     #[cfg(unix)]
-    let supervisor = signals.supervisor.clone();
-    let until = if args.until_done {
-        Until::NoProgress
-    } else {
-        Until::Stopped
-    };
-    let service_clock = client.clock();
-    let daemon = wiring::daemon(
-        settings,
-        store.clone(),
-        client,
-        clock.clone(),
-        until,
-        stopped.clone(),
-    )
-    .await?;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        database = %settings.database_path().display(),
-        service = %settings.api.base_url,
-        "parserd is up"
-    );
-    let mut beside = JoinSet::new();
-    #[cfg(unix)]
-    beside.spawn(supervisor.clone().watch(supervisor::SupervisorFacts {
-        store: store.clone(),
-        clock: clock.clone(),
-        heartbeat: daemon.heartbeat(),
-        stop: stopped,
-    }));
-    if let Some(max_age) = settings.retention.max_age {
-        retention::ask_for_time(&daemon.key(), &daemon.holds(), clock.now());
+    fn notify(&mut self, supervisor: Supervisor) {
+        self.tasks.spawn(supervisor.watch(SupervisorFacts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            heartbeat: self.daemon.heartbeat(),
+            stop: self.daemon.stop(),
+        }));
+    }
+
+    /// Deletes what is older than `retention.max_age`, if that is set.
+    fn keep_within_age(&mut self, service: ServiceClock) {
+        let Some(max_age) = self.settings.retention.max_age else {
+            return;
+        };
+        let daemon = self.daemon;
+        retention::ask_for_time(&daemon.key(), &daemon.holds(), self.clock.now());
         let keeper = retention::Keeper {
-            store: store.clone(),
-            clock: clock.clone(),
-            service: service_clock,
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            service,
             max_age_ms: config::millis(max_age),
         };
-        beside.spawn(keeper.keep());
+        self.tasks.spawn(keeper.keep());
     }
-    let loading = Loading::of(settings, &store, &daemon);
-    let (asking, all_good) = loading.handles();
-    #[cfg(unix)]
-    let loaded = {
-        let supervisor = supervisor.clone();
-        move || supervisor.reloaded()
-    };
-    #[cfg(not(unix))]
-    let loaded = || {};
-    beside.spawn(loading.run(daemon.holds().hold(), loaded));
-    beside.spawn(signals.handle(asking));
-    if let Some(listener) = listener {
+
+    /// Loads the job files, now and whenever a signal asks for it.
+    fn load(&mut self, signals: Signals) -> Arc<AtomicBool> {
+        let loading = Loading::of(self.settings, self.store, self.daemon);
+        let (asking, all_good) = loading.handles();
+        let supervisor = signals.supervisor.clone();
+        let loaded = move || supervisor.reloaded();
+        self.tasks
+            .spawn(loading.run(self.daemon.holds().hold(), loaded));
+        self.tasks.spawn(signals.handle(asking));
+        all_good
+    }
+
+    fn serve(&mut self, listener: Listener, token: Option<SecretString>) -> anyhow::Result<()> {
         tracing::info!(address = %listener.address()?, "page, metrics and health are served");
-        let vitals = Vitals::new(settings, &daemon, store.clone(), clock, token);
-        beside.spawn(listener.serve(vitals));
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let vitals = Vitals::new(self.settings, self.daemon, store, clock, token);
+        self.tasks.spawn(listener.serve(vitals));
+        Ok(())
     }
-    if args.until_done && std::io::stderr().is_terminal() {
-        beside.spawn(bar::watch(store.clone()));
-    }
-    let metrics = daemon.metrics();
-    daemon.run().await?;
-    beside.shutdown().await;
-    #[cfg(unix)]
-    {
-        // It may have been done before anybody looked; and it may stop unasked.
-        supervisor.ready();
-        supervisor.stopping();
-    }
-    let files_ok = all_good.load(Ordering::Acquire);
-    let ended = if args.until_done {
-        Some(RunEnd {
-            counts: store.counts().await?,
-            finished: metrics.finished(),
-            failed: store.failures().await?.since(&failed_before),
-            files_ok,
-        })
-    } else {
-        None
-    };
-    store.close().await;
-    tracing::info!("parserd has stopped");
-    Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
 }
 
 /// Tells what a run came to, as part of the log: it may be JSON, or the journal's.
@@ -202,87 +290,4 @@ fn report_end(ended: &RunEnd) -> Exit {
         }
     }
     exit
-}
-
-/// TERM and INT stop the daemon, a second one at once; HUP loads the job files.
-#[cfg(unix)]
-struct Signals {
-    stop: watch::Sender<Stop>,
-    supervisor: Supervisor,
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn listen(stop: watch::Sender<Stop>, request_timeout: Duration) -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            stop,
-            supervisor: Supervisor::from_env(request_timeout),
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits until the process is told to stop.
-    async fn first(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-        self.supervisor.stopping();
-    }
-
-    async fn handle(mut self, asking: ReloadRequest) {
-        loop {
-            tokio::select! {
-                Some(()) = self.terminate.recv() => self.ask_to_stop("TERM"),
-                Some(()) = self.interrupt.recv() => self.ask_to_stop("INT"),
-                Some(()) = self.hangup.recv() => {
-                    if asking.ask() {
-                        self.supervisor.reloading();
-                    }
-                }
-            }
-        }
-    }
-
-    fn ask_to_stop(&self, signal: &str) {
-        let next = match *self.stop.borrow() {
-            Stop::No => Stop::Drain,
-            Stop::Drain | Stop::Abandon => Stop::Abandon,
-        };
-        tracing::info!(signal, "stopping");
-        self.supervisor.stopping();
-        self.stop.send_replace(next);
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals {
-    stop: watch::Sender<Stop>,
-}
-
-#[cfg(not(unix))]
-impl Signals {
-    fn listen(stop: watch::Sender<Stop>, _: Duration) -> std::io::Result<Self> {
-        Ok(Self { stop })
-    }
-
-    async fn first(&mut self) {
-        let _unavailable = tokio::signal::ctrl_c().await;
-    }
-
-    async fn handle(self, _asking: ReloadRequest) {
-        while tokio::signal::ctrl_c().await.is_ok() {
-            let next = match *self.stop.borrow() {
-                Stop::No => Stop::Drain,
-                Stop::Drain | Stop::Abandon => Stop::Abandon,
-            };
-            self.stop.send_replace(next);
-        }
-    }
 }

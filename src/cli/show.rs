@@ -68,6 +68,20 @@ fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
         format!("job {}  {}", row.id, escaped(&row.name)),
         String::new(),
     ];
+    lines.extend(facts(details, job, now));
+    lines.extend([String::new(), "history".to_owned()]);
+    let mut columns = Columns::new(&[]);
+    for event in &details.events {
+        columns.row([format!("  {}", iso(event.at)), narrate::event(event)]);
+    }
+    lines.extend(columns.lines());
+    lines.extend(examples(details, job));
+    lines
+}
+
+/// What it is and where it stands, a line each.
+fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
+    let row = &details.row;
     let mut columns = Columns::new(&[]);
     let mut put = |what: &str, text: String| columns.row([what, &text]);
     put("state", state(row));
@@ -118,21 +132,20 @@ fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
             relative(row.created_at, now)
         ),
     );
-    lines.extend(columns.lines());
-    lines.extend([String::new(), "history".to_owned()]);
-    let mut columns = Columns::new(&[]);
-    for event in &details.events {
-        columns.row([format!("  {}", iso(event.at)), narrate::event(event)]);
-    }
-    lines.extend(columns.lines());
+    columns.lines()
+}
+
+/// The example result, or why there is none where there should be.
+fn examples(details: &JobDetails, job: &Job) -> Vec<String> {
+    let mut lines = vec![String::new(), "example result".to_owned()];
     if let Some(result) = &details.example_result {
-        lines.extend([String::new(), "example result".to_owned()]);
         lines.extend(pretty(result));
     } else if job.progress.state == JobState::Finished {
         let why = details.events.iter().rev().find_map(narrate::no_examples);
         let why = why.unwrap_or_else(|| "none is kept".to_owned());
-        lines.extend([String::new(), "example result".to_owned()]);
         lines.push(format!("  none: {}", escaped(&why)));
+    } else {
+        lines.clear();
     }
     lines
 }

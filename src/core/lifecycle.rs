@@ -185,6 +185,10 @@ pub enum Transition {
 ///
 /// `jitter` in 0..1 spreads delays. Total: every state answers every event, with
 /// [`Transition::Ignored`] where the event cannot concern it.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table: an event in each state, a line each"
+)]
 pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64) -> Transition {
     use JobState::{Cancelled, Creating, Failed, Finished, Generating, Parked, Queued};
     let at = Moment {

@@ -133,26 +133,17 @@ pub async fn plan<L: Lookup>(
     spec: &JobSpec,
     naming: Naming,
 ) -> Result<Result<Plan, NoList>, StoreError> {
-    if let Some(id) = &job.progress.parser_id
-        && naming.rules.keep(Rule::FormerParser)
-    {
-        let presence = match look.ask(id).await? {
-            Ok(Standing::Usable) => Some(Presence::Own(id.clone())),
-            Ok(Standing::Unknown) => Some(Presence::Inconclusive),
-            Ok(Standing::Failed | Standing::Gone) => None,
-            Err(none) => return Ok(Err(none)),
-        };
-        if let Some(presence) = presence {
-            let recreation = job.progress.recreation;
-            let sent = job.progress.remote_name.clone();
-            return Ok(Ok(Plan {
-                presence,
-                remote_name: sent.unwrap_or_else(|| name(spec, recreation, naming)),
-                recreation,
-                baseline: Vec::new(),
-                is_listed_whole: look.listing().distrust.is_none(),
-            }));
-        }
+    let former = former(look, job, naming).await?;
+    if let Some(presence) = former.transpose() {
+        let recreation = job.progress.recreation;
+        let sent = job.progress.remote_name.clone();
+        return Ok(presence.map(|presence| Plan {
+            presence,
+            remote_name: sent.unwrap_or_else(|| name(spec, recreation, naming)),
+            recreation,
+            baseline: Vec::new(),
+            is_listed_whole: look.listing().distrust.is_none(),
+        }));
     }
     let mut recreation = first_recreation(job, naming);
     let last_recreation = job.progress.recreation.saturating_add(MAX_RECREATIONS);
@@ -200,6 +191,26 @@ pub async fn plan<L: Lookup>(
             is_listed_whole: look.listing().distrust.is_none(),
         }));
     }
+}
+
+/// What became of the parser that the job had before; none where it had none, or where that
+/// one can be used no more.
+async fn former<L: Lookup>(
+    look: &mut L,
+    job: &Job,
+    naming: Naming,
+) -> Result<Result<Option<Presence>, NoList>, StoreError> {
+    let Some(id) = &job.progress.parser_id else {
+        return Ok(Ok(None));
+    };
+    if !naming.rules.keep(Rule::FormerParser) {
+        return Ok(Ok(None));
+    }
+    Ok(look.ask(id).await?.map(|standing| match standing {
+        Standing::Usable => Some(Presence::Own(id.clone())),
+        Standing::Unknown => Some(Presence::Inconclusive),
+        Standing::Failed | Standing::Gone => None,
+    }))
 }
 
 /// The first name that is looked at: one of those that the job had before, whose parsers

@@ -168,9 +168,26 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 .await?;
             return Ok(());
         };
+        let event = self.look_at(job, &parser_id, permit).await?;
+        if let Some(change) = self.transition(job, event) {
+            self.report(&change, permit);
+            self.keep_wish(&change).await;
+            self.apply(job, change, Intent::default()).await?;
+            self.after_report().await;
+        }
+        Ok(())
+    }
+
+    /// What a poll of a job's parser comes to.
+    async fn look_at(
+        &self,
+        job: &Job,
+        parser_id: &ParserId,
+        permit: &mut Permit,
+    ) -> Result<Event, StoreError> {
         let asked_at = self.clock.now();
-        let event = match self.service.details(&parser_id).await {
-            PollOutcome::NotFound(words) if self.is_foreign(&parser_id).await? => {
+        Ok(match self.service.details(parser_id).await {
+            PollOutcome::NotFound(words) if self.is_foreign(parser_id).await? => {
                 self.account
                     .report(permit, &Signal::Answered, self.clock.now());
                 Event::Elsewhere(words)
@@ -180,21 +197,21 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     .report(permit, &Signal::Answered, self.clock.now());
                 match self.listing(asked_at, permit).await? {
                     Ok(listing) => {
-                        let evidence = self.evidence_for_lost(job, &parser_id, &listing).await?;
+                        let evidence = self.evidence_for_lost(job, parser_id, &listing).await?;
                         Event::Missing(words, evidence)
                     }
                     Err(_) => Event::Polled(PollOutcome::NotFound(words)),
                 }
             }
-            outcome if outcome.shows_parser() && self.is_foreign(&parser_id).await? => {
+            outcome if outcome.shows_parser() && self.is_foreign(parser_id).await? => {
                 // Its name is asked for, which costs nothing: an id alone proves nothing.
-                let described = self.service.describe(&parser_id).await;
+                let described = self.service.describe(parser_id).await;
                 let name = described.name.as_deref();
-                let mut is_its_own = self.is_of_this_account(&parser_id, name).await?;
+                let mut is_its_own = self.is_of_this_account(parser_id, name).await?;
                 if !is_its_own && name.is_none() {
                     // A list that shows it under its name makes the accounts one.
                     let _had_or_told = self.listing(asked_at, permit).await?;
-                    is_its_own = !self.is_foreign(&parser_id).await?;
+                    is_its_own = !self.is_foreign(parser_id).await?;
                 }
                 if is_its_own {
                     Event::Polled(outcome)
@@ -212,13 +229,6 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 }
                 _ => Event::Polled(outcome),
             },
-        };
-        if let Some(change) = self.transition(job, event) {
-            self.report(&change, permit);
-            self.keep_wish(&change).await;
-            self.apply(job, change, Intent::default()).await?;
-            self.after_report().await;
-        }
-        Ok(())
+        })
     }
 }

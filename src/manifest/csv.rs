@@ -131,22 +131,18 @@ fn row_job(header: &[String], row: &CsvRow) -> Entry {
                 }
             },
             url if URL_COLUMNS.contains(&url) => urls.push(Value::from(cell.as_str())),
-            "scraper_params" | "fields" => match serde_json::from_str::<Strict>(cell) {
-                Ok(read) => {
-                    problems.extend(read.has_key_twice.then(|| key_twice(column)));
-                    object.insert(column.clone(), read.value);
+            "scraper_params" | "fields" => match json_of(column, cell) {
+                Ok((value, problem)) => {
+                    problems.extend(problem);
+                    object.insert(column.clone(), value);
                 }
-                Err(error) => problems.push(format!(
-                    "{column} is not valid JSON ({error}): write JSON in quotes, and double the \
-                     quotes within it"
-                )),
+                Err(problem) => problems.push(problem),
             },
-            "priority" => {
-                let value = cell.parse::<i64>().ok();
-                let value = value.map_or_else(|| Value::from(cell.as_str()), Value::from);
+            text => {
+                let number = cell.parse::<i64>().ok().filter(|_| text == "priority");
+                let value = number.map_or_else(|| Value::from(cell.as_str()), Value::from);
                 object.insert(column.clone(), value);
             }
-            _ => drop(object.insert(column.clone(), Value::from(cell.as_str()))),
         }
     }
     if urls_reported {
@@ -154,6 +150,18 @@ fn row_job(header: &[String], row: &CsvRow) -> Entry {
     }
     object.insert("urls".to_owned(), Value::from(urls));
     job::spec(line, object, problems)
+}
+
+/// JSON in a cell, and what is wrong with it though it can be read.
+fn json_of(column: &str, cell: &str) -> Result<(Value, Option<String>), String> {
+    let read: Strict = serde_json::from_str(cell).map_err(|error| {
+        format!(
+            "{column} is not valid JSON ({error}): write JSON in quotes, and double the quotes \
+             within it"
+        )
+    })?;
+    let problem = read.has_key_twice.then(|| key_twice(column));
+    Ok((read.value, problem))
 }
 
 /// URLs parted by whitespace or `|`, or a JSON array.

@@ -27,6 +27,7 @@ pub(crate) fn no_examples(row: &HistoryRow) -> Option<String> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one table: each event's sentence")]
 fn sentence(event: &JobEvent) -> String {
     match event {
         JobEvent::Queued {} => "queued".to_owned(),

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::atomic::Ordering};
 use super::Vitals;
 use super::snapshot::Snapshot;
 use crate::{
-    core::gate::{GateReason, Scope},
+    core::gate::{Closure, GateReason, Scope},
     core::job::{ParkReason, UnixMs},
     core::oddities::{AccountFacts, OddityKind},
     store::StoreError,
@@ -47,79 +47,10 @@ fn figures(snapshot: &Snapshot, now: UnixMs) -> String {
             1.0,
         )],
     );
-    let counts = &snapshot.counts;
-    gauge(
-        &mut page,
-        "parserd_jobs",
-        "Jobs by state.",
-        counts
-            .states
-            .iter()
-            .map(|(state, count)| (format!("{{state=\"{state}\"}}"), *count as f64)),
-    );
-    gauge(
-        &mut page,
-        "parserd_jobs_parked",
-        "PARKED jobs by reason.",
-        ParkReason::ALL.iter().map(|reason| {
-            let count = counts.parked.get(reason).unwrap_or(&0);
-            (format!("{{reason=\"{reason}\"}}"), *count as f64)
-        }),
-    );
-    one(
-        &mut page,
-        "parserd_oldest_ready_job_age_seconds",
-        "How long the QUEUED job that has waited longest could have been taken; 0 where none waits.",
-        snapshot
-            .oldest_ready_at
-            .map_or(0.0, |at| seconds(now.saturating_sub(at).max(0))),
-    );
-    let creates = &snapshot.creates;
-    gauge(
-        &mut page,
-        "parserd_creates",
-        "Create requests on record, by what is known of them.",
-        [
-            ("pending", creates.pending),
-            ("made", creates.made),
-            ("not_made", creates.not_made),
-        ]
-        .map(|(outcome, count)| (format!("{{outcome=\"{outcome}\"}}"), count as f64)),
-    );
-    one(
-        &mut page,
-        "parserd_creates_in_doubt",
-        "Creates whose outcome is not known.",
-        counts.in_doubt as f64,
-    );
-    one(
-        &mut page,
-        "parserd_credits_spent",
-        "Credits of every create not known to have made nothing.",
-        snapshot.spent.in_all as f64,
-    );
-    one(
-        &mut page,
-        "parserd_credits_spent_today",
-        "Of these, those of the current UTC day.",
-        snapshot.spent.today as f64,
-    );
+    jobs(&mut page, snapshot, now);
+    creates(&mut page, snapshot);
     account(&mut page, &snapshot.account);
-    let gates = &snapshot.gates;
-    gauge(
-        &mut page,
-        "parserd_gate_closed",
-        "1 where a gate of the account is closed, by what it stands before and why.",
-        Scope::ALL.iter().flat_map(|scope| {
-            GateReason::ALL.iter().map(move |reason| {
-                let closed = gates
-                    .iter()
-                    .any(|(found, closure)| found == scope && closure.reason == *reason);
-                let labels = format!("{{scope=\"{scope}\",reason=\"{reason}\"}}");
-                (labels, f64::from(u8::from(closed)))
-            })
-        }),
-    );
+    gates(&mut page, &snapshot.gates);
     let bytes = |size: Option<u64>| size.map(|bytes| (String::new(), bytes as f64));
     gauge(
         &mut page,
@@ -134,6 +65,86 @@ fn figures(snapshot: &Snapshot, now: UnixMs) -> String {
         bytes(snapshot.sizes.log),
     );
     page
+}
+
+fn jobs(page: &mut String, snapshot: &Snapshot, now: UnixMs) {
+    let counts = &snapshot.counts;
+    gauge(
+        page,
+        "parserd_jobs",
+        "Jobs by state.",
+        counts
+            .states
+            .iter()
+            .map(|(state, count)| (format!("{{state=\"{state}\"}}"), *count as f64)),
+    );
+    gauge(
+        page,
+        "parserd_jobs_parked",
+        "PARKED jobs by reason.",
+        ParkReason::ALL.iter().map(|reason| {
+            let count = counts.parked.get(reason).unwrap_or(&0);
+            (format!("{{reason=\"{reason}\"}}"), *count as f64)
+        }),
+    );
+    one(
+        page,
+        "parserd_oldest_ready_job_age_seconds",
+        "How long the QUEUED job that has waited longest could have been taken; 0 where none waits.",
+        snapshot
+            .oldest_ready_at
+            .map_or(0.0, |at| seconds(now.saturating_sub(at).max(0))),
+    );
+}
+
+fn creates(page: &mut String, snapshot: &Snapshot) {
+    let creates = &snapshot.creates;
+    gauge(
+        page,
+        "parserd_creates",
+        "Create requests on record, by what is known of them.",
+        [
+            ("pending", creates.pending),
+            ("made", creates.made),
+            ("not_made", creates.not_made),
+        ]
+        .map(|(outcome, count)| (format!("{{outcome=\"{outcome}\"}}"), count as f64)),
+    );
+    one(
+        page,
+        "parserd_creates_in_doubt",
+        "Creates whose outcome is not known.",
+        snapshot.counts.in_doubt as f64,
+    );
+    one(
+        page,
+        "parserd_credits_spent",
+        "Credits of every create not known to have made nothing.",
+        snapshot.spent.in_all as f64,
+    );
+    one(
+        page,
+        "parserd_credits_spent_today",
+        "Of these, those of the current UTC day.",
+        snapshot.spent.today as f64,
+    );
+}
+
+fn gates(page: &mut String, gates: &[(Scope, Closure)]) {
+    gauge(
+        page,
+        "parserd_gate_closed",
+        "1 where a gate of the account is closed, by what it stands before and why.",
+        Scope::ALL.iter().flat_map(|scope| {
+            GateReason::ALL.iter().map(move |reason| {
+                let closed = gates
+                    .iter()
+                    .any(|(found, closure)| found == scope && closure.reason == *reason);
+                let labels = format!("{{scope=\"{scope}\",reason=\"{reason}\"}}");
+                (labels, f64::from(u8::from(closed)))
+            })
+        }),
+    );
 }
 
 /// What is odd about the account and its list.

@@ -45,16 +45,6 @@ impl StatusReport {
             };
             Some(format!("  {what} {at}"))
         };
-        // A create needs both gates, everything else only that of the reads; without credits
-        // jobs have their turns all the same.
-        let held = |at: Option<UnixMs>, both: bool| {
-            let gates = self.known.gates.iter();
-            let mine = gates.filter(|gate| {
-                gate.gate == Scope::Read || both && gate.reason != GateReason::Credits
-            });
-            let probe = mine.map(|gate| gate.next_probe_at).max();
-            at.map(|at| at.max(probe.unwrap_or(at)))
-        };
         let is_out_of_credits = self
             .known
             .gates
@@ -78,7 +68,7 @@ impl StatusReport {
             poll,
         } = self.next;
         let lines: Vec<_> = [
-            line(creates, held(create, true)).map(|line| match &self.known.no_list {
+            line(creates, self.held(create, true)).map(|line| match &self.known.no_list {
                 Some(_) => "  create as soon as the account's list is available".to_owned(),
                 None => line,
             }),
@@ -87,9 +77,9 @@ impl StatusReport {
             line("create within the budget again", budget),
             line(
                 "look for creates in doubt",
-                held(look_for_creates_in_doubt, false),
+                self.held(look_for_creates_in_doubt, false),
             ),
-            line("poll", held(poll, false)),
+            line("poll", self.held(poll, false)),
         ]
         .into_iter()
         .flatten()
@@ -100,6 +90,16 @@ impl StatusReport {
             lines
         };
         titled("Next", lines)
+    }
+
+    /// When what is due at `at` is done, as the gates stand: a create needs both, everything else
+    /// only that of the reads; without credits jobs have their turns all the same.
+    fn held(&self, at: Option<UnixMs>, both: bool) -> Option<UnixMs> {
+        let gates = self.known.gates.iter();
+        let mine = gates
+            .filter(|gate| gate.gate == Scope::Read || both && gate.reason != GateReason::Credits);
+        let probe = mine.map(|gate| gate.next_probe_at).max();
+        at.map(|at| at.max(probe.unwrap_or(at)))
     }
 }
 

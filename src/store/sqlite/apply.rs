@@ -167,22 +167,9 @@ pub(super) async fn records(
     let changes: Vec<_> = records
         .iter()
         .zip(&first)
-        .filter_map(|(record, first)| first.then_some(record))
+        .filter_map(|(record, first)| first.then_some(&**record))
         .collect();
-    let mut updated: HashSet<(i64, i64)> = HashSet::new();
-    for (mut update, changes) in UPDATE.statements(&changes) {
-        for change in changes {
-            let row = update.bind(change.id.0).bind(change.revision);
-            let result = change.example_result.as_ref().map(|result| result.get());
-            update = rows::bind(row.bind(change.at).bind(result), &change.next);
-        }
-        let rows = update
-            .try_map(|row: SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?)))
-            .fetch_all(&mut *connection)
-            .await
-            .trying("store a change of a job")?;
-        updated.extend(rows);
-    }
+    let updated = update_jobs(connection, &changes).await?;
     let shown: Vec<&str> = records
         .iter()
         .filter_map(|record| record.shown.as_ref().map(|id| id.0.as_str()))
@@ -221,6 +208,29 @@ pub(super) async fn records(
         });
     }
     Ok(results)
+}
+
+/// Stores what becomes of jobs; returns those that were as each change takes them to be, with
+/// their new revisions.
+async fn update_jobs(
+    connection: &mut SqliteConnection,
+    changes: &[&Record],
+) -> Result<HashSet<(i64, i64)>, StoreError> {
+    let mut updated = HashSet::new();
+    for (mut update, changes) in UPDATE.statements(changes) {
+        for change in changes {
+            let row = update.bind(change.id.0).bind(change.revision);
+            let result = change.example_result.as_ref().map(|result| result.get());
+            update = rows::bind(row.bind(change.at).bind(result), &change.next);
+        }
+        let rows = update
+            .try_map(|row: SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .fetch_all(&mut *connection)
+            .await
+            .trying("store a change of a job")?;
+        updated.extend(rows);
+    }
+    Ok(updated)
 }
 
 async fn write_notes(
