@@ -150,7 +150,7 @@ impl GatePolicy {
 /// paid. Only where credits closed the gate, and not any more once the interval has
 /// grown to its bound: a figure that is wrong or late must not hold creates for ever.
 /// `left` is none where the page says nothing of use.
-pub fn spares_canary(
+pub fn should_skip_canary(
     closure: &Closure,
     left: Option<i64>,
     credits_per_create: i64,

@@ -10,7 +10,9 @@ use crate::{
     core::{
         budget::{Budget, OverBudget},
         concurrency::Concurrency,
-        gate::{Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, spares_canary},
+        gate::{
+            Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, should_skip_canary,
+        },
         job::{DurationMs, JobId, ParkReason, UnixMs},
         outcome::{CreateOutcome, Refusal},
         rejections::Rejections,
@@ -223,7 +225,7 @@ impl Account {
         permit.is_canary() && closure.is_some_and(|closure| closure.reason == GateReason::Credits)
     }
 
-    /// Whether this canary's create is spared: see [`spares_canary`].
+    /// Whether this canary's create is spared: see [`should_skip_canary`].
     pub fn should_skip_probe(&self, permit: &Permit, left: Option<i64>) -> bool {
         let mut state = self.lock();
         let credits_per_create = state.budget.credits_per_create;
@@ -231,9 +233,9 @@ impl Account {
         drop(state);
         let policy = &self.policy;
         permit.is_canary()
-            && gate
-                .closure()
-                .is_some_and(|closure| spares_canary(closure, left, credits_per_create, policy))
+            && gate.closure().is_some_and(|closure| {
+                should_skip_canary(closure, left, credits_per_create, policy)
+            })
     }
 
     /// Moves the gates' times, after a step of the clock.

@@ -168,7 +168,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 .await?;
             return Ok(());
         };
-        let event = self.look_at(job, &parser_id, permit).await?;
+        let event = self.poll_event(job, &parser_id, permit).await?;
         if let Some(change) = self.transition(job, event) {
             self.report(&change, permit);
             self.keep_wish(&change).await;
@@ -179,7 +179,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     }
 
     /// What a poll of a job's parser comes to.
-    async fn look_at(
+    async fn poll_event(
         &self,
         job: &Job,
         parser_id: &ParserId,

@@ -324,7 +324,7 @@ fn sweep(
                     drop(totals);
                     if let Some(why) = outcome.violation {
                         let told = if broken.is_none() {
-                            tell(seed, &why, &outcome.draws, &mut stage)
+                            report(seed, &why, &outcome.draws, &mut stage)
                         } else {
                             why
                         };
@@ -363,7 +363,7 @@ struct Totals {
 }
 
 /// A failing seed with a trace in which as little happens as still fails.
-fn tell(seed: u64, why: &str, draws: &[u32], stage: &mut Stage) -> String {
+fn report(seed: u64, why: &str, draws: &[u32], stage: &mut Stage) -> String {
     let fails = |draws: &[u32]| stage.run(seed, Some(draws)).violation.is_some();
     let short = shortened(draws, 300, fails);
     stage.is_traced = true;

@@ -295,7 +295,7 @@ impl Store {
         let mut is_another = false;
         if let Some(hold) = &mut hold {
             hold.opened()?;
-            let mended = schema::mend(&mut connection).await?;
+            let mended = schema::repair(&mut connection).await?;
             if !mended.is_empty() {
                 let parts = schema::fault_list(&mended);
                 tracing::warn!(
@@ -380,7 +380,7 @@ impl Store {
                 })
             })
             .await?;
-        hold.tell(Mark { nonce, creates });
+        hold.write_mark(Mark { nonce, creates });
         Ok(())
     }
 }

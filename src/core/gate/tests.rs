@@ -109,7 +109,7 @@ fn a_canary_is_spared_only_where_the_account_clearly_cannot_pay_and_not_for_ever
             interval_ms,
         };
         assert_eq!(
-            spares_canary(&closure, left, 30_000, &POLICY),
+            should_skip_canary(&closure, left, 30_000, &POLICY),
             spared,
             "{reason} {interval_ms} {left:?}"
         );

@@ -116,7 +116,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     self.account.refund(*credits, *sent_at);
                 }
                 let now = self.clock.now();
-                tell(job, &change, now);
+                log_change(job, &change, now);
                 self.metrics.applied(&job.progress, &change.next, now);
                 if let Some(generation) = Generation::of(&change.next) {
                     self.pace().learn(generation);
@@ -184,7 +184,7 @@ fn http_status(event: &JobEvent) -> Option<i64> {
 }
 
 /// One line an event that matters; polls that bring nothing new have none.
-fn tell(job: &Job, change: &Change, now: UnixMs) {
+fn log_change(job: &Job, change: &Change, now: UnixMs) {
     let Some(event) = &change.event else { return };
     let next = &change.next;
     let parser_id = next.parser_id.as_ref().map(|id| id.0.as_str());

@@ -128,7 +128,7 @@ impl FileLock {
     }
 
     /// Tells it, and from here on with each create.
-    pub(super) fn tell(&self, mark: Mark) {
+    pub(super) fn write_mark(&self, mark: Mark) {
         *self.marked() = Some(mark);
         self.write(mark);
     }

@@ -141,7 +141,7 @@ async fn made_in_memory() -> Result<Vec<Part>, StoreError> {
 }
 
 /// Makes anew what is missing or was changed; returns what that was.
-pub(super) async fn mend(connection: &mut SqliteConnection) -> Result<Vec<Fault>, StoreError> {
+pub(super) async fn repair(connection: &mut SqliteConnection) -> Result<Vec<Fault>, StoreError> {
     const WHAT: &str = "look whether the schema is whole";
     let expected = expected().await?;
     if faults(expected, &parts(connection).await.trying(WHAT)?).is_empty() {

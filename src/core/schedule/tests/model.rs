@@ -365,15 +365,15 @@ impl Model {
         let Some(reads_at) = opens(READ) else { return };
         let flies = |job: &usize| self.tasks.iter().any(|task| task.jobs.contains(job));
         let survey = &self.agenda.survey;
-        let is_full = self.under_way() >= MAX_GENERATING;
+        let at_capacity = self.under_way() >= MAX_GENERATING;
         let listed_at = reads_at.max(self.lists_at).max(self.wait_ends_at);
         let freed_at = opens(CREATE).map(|at| at.max(listed_at).max(self.budget_hold_at));
         let is_creating = self.in_flight(Kind::Create) > 0;
         let is_queued = self.jobs.iter().any(|job| matches!(job, State::Queued(_)));
         for (job, state) in self.jobs.iter().enumerate().filter(|(job, _)| !flies(job)) {
             let starts_at = match state {
-                State::Queued(at) if !is_full => Some(listed_at.max(*at)),
-                State::Parked if !is_full && !is_queued && !is_creating => freed_at,
+                State::Queued(at) if !at_capacity => Some(listed_at.max(*at)),
+                State::Parked if !at_capacity && !is_queued && !is_creating => freed_at,
                 State::Doubt(at) if self.in_flight(Kind::Doubts) == 0 => {
                     let list_at = self.lists_at.max(self.agenda.doubts_list_at);
                     Some(reads_at.max(list_at).max(*at))

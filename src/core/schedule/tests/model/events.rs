@@ -80,7 +80,7 @@ impl Model {
             ended.push(after);
             // Somebody sets it free or changes it before the daemon hears of the end.
             if !self.is_calm && self.random.u8(..8) == 0 {
-                self.befall(*job);
+                self.inject(*job);
                 let overtaken = self.random.bool();
                 if overtaken {
                     // The daemon looks while the job is still leased.
@@ -158,7 +158,7 @@ impl Model {
     }
 
     /// Somebody else's commit, which is not heard of yet.
-    fn befall(&mut self, job: usize) {
+    fn inject(&mut self, job: usize) {
         let at = self.soon();
         self.jobs[job] = match self.jobs[job] {
             State::Parked | State::Queued(_) => State::Queued(self.now),
@@ -184,7 +184,7 @@ impl Model {
                     self.jobs[job] = State::Queued(self.soon());
                     self.is_nudged = true;
                 } else if !self.leased.contains(&job) {
-                    self.befall(job);
+                    self.inject(job);
                 }
             }
             6 => {
