@@ -51,6 +51,9 @@ const NOT_IN_CORE: &[&str] = &[
     "std::time::SystemTime",
 ];
 
+/// How long a file may be.
+const FILE_LINES: usize = 500;
+
 /// One source file: where it is below `src`, and the paths that it names.
 #[derive(Debug)]
 struct Source {
@@ -352,6 +355,22 @@ fn arrows_go_down_in_no_circle_and_through_the_doors() {
     assert!(sources.len() > 100, "{}", sources.len());
     let faults = faults(&sources);
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn no_file_is_longer_than_can_be_read_at_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    for directory in ["src", "tests", "benches"] {
+        files(&root.join(directory), &mut paths);
+    }
+    assert!(paths.len() > 200, "{}", paths.len());
+    let too_long: Vec<_> = paths
+        .iter()
+        .map(|path| (path, std::fs::read_to_string(path).unwrap().lines().count()))
+        .filter(|(_, lines)| *lines > FILE_LINES)
+        .collect();
+    assert!(too_long.is_empty(), "split by subject: {too_long:#?}");
 }
 
 #[test]

@@ -3,244 +3,26 @@
 //! What it does wrong is plain data ([`Behaviour`]) that a test sets, and may change while a
 //! program talks to it. What was asked of it and what it made is in its [`Books`].
 
-use std::collections::BTreeMap;
+mod behaviour;
+
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
+pub use behaviour::{Alter, Behaviour, Call, Effect, Ids, ListShape, Reply, Rule, fixed};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use unicode_normalization::UnicodeNormalization;
 
 /// The account that tests use, unless they say otherwise.
 pub const KEY: &str = "independent-key";
 /// A second account, with parsers of its own.
 pub const OTHER_KEY: &str = "another-account";
-
-/// What the service does to a name before it stores it.
-#[derive(Clone, Debug)]
-pub enum Alter {
-    HtmlEscape,
-    Trim,
-    Collapse,
-    Nfc,
-    Nfd,
-    Lower,
-    CutChars(usize),
-    CutBytes(usize),
-    NoAscii(char),
-    Suffix(&'static str),
-    Prefix(&'static str),
-    Upper,
-    Replace(&'static str, &'static str),
-}
-
-impl Alter {
-    fn apply(&self, name: &str) -> String {
-        match self {
-            Self::HtmlEscape => {
-                let mut out = String::new();
-                for c in name.chars() {
-                    match c {
-                        '&' => out.push_str("&amp;"),
-                        '<' => out.push_str("&lt;"),
-                        '>' => out.push_str("&gt;"),
-                        '"' => out.push_str("&quot;"),
-                        '\'' => out.push_str("&#39;"),
-                        c => out.push(c),
-                    }
-                }
-                out
-            }
-            Self::Trim => name.trim().to_owned(),
-            Self::Collapse => name.split_whitespace().collect::<Vec<_>>().join(" "),
-            Self::Nfc => name.nfc().collect(),
-            Self::Nfd => name.nfd().collect(),
-            Self::Lower => name.to_lowercase(),
-            Self::CutChars(n) => name.chars().take(*n).collect(),
-            Self::CutBytes(n) => {
-                let cut = &name.as_bytes()[..name.len().min(*n)];
-                String::from_utf8_lossy(cut).into_owned()
-            }
-            Self::NoAscii(with) => name
-                .chars()
-                .map(|c| if c.is_ascii() { c } else { *with })
-                .collect(),
-            Self::Suffix(text) => format!("{name}{text}"),
-            Self::Prefix(text) => format!("{text}{name}"),
-            Self::Upper => name.to_uppercase(),
-            Self::Replace(what, with) => name.replace(what, with),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
-    Create,
-    Get,
-    List,
-}
-
-/// Whether a create that a rule is about makes a parser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    Nothing,
-    Now,
-    /// So long after the request came, whatever was answered meanwhile.
-    Later(Duration),
-    /// Two parsers for one request.
-    Twice,
-}
-
-#[derive(Clone, Debug)]
-pub enum Reply {
-    /// As if there were no rule.
-    Usual,
-    /// The connection ends without an answer.
-    Lost,
-    Fixed {
-        status: u16,
-        headers: Vec<(&'static str, String)>,
-        body: String,
-    },
-    /// A create's usual answer, with this id instead of the parser's.
-    WrongId(String),
-}
-
-pub fn fixed(status: u16, body: &str) -> Reply {
-    Reply::Fixed {
-        status,
-        headers: Vec::new(),
-        body: body.to_owned(),
-    }
-}
-
-/// What happens to some requests. The first rule that fits a request counts.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    pub call: Call,
-    /// Text in the name that was sent; any, if empty.
-    pub about: String,
-    /// How many more requests it is for.
-    pub times: usize,
-    pub effect: Effect,
-    /// How long the answer is held back.
-    pub hold: Duration,
-    pub reply: Reply,
-}
-
-impl Rule {
-    pub fn create(about: &str, effect: Effect, reply: Reply) -> Self {
-        Self {
-            call: Call::Create,
-            about: about.to_owned(),
-            times: 1,
-            effect,
-            hold: Duration::ZERO,
-            reply,
-        }
-    }
-
-    pub fn get(about: &str, reply: Reply) -> Self {
-        Self {
-            call: Call::Get,
-            ..Self::create(about, Effect::Nothing, reply)
-        }
-    }
-
-    pub fn times(mut self, times: usize) -> Self {
-        self.times = times;
-        self
-    }
-
-    pub fn always(self) -> Self {
-        self.times(usize::MAX)
-    }
-
-    pub fn hold(mut self, hold: Duration) -> Self {
-        self.hold = hold;
-        self
-    }
-}
-
-/// How the list is written.
-#[derive(Clone, Debug, Default)]
-pub enum ListShape {
-    #[default]
-    Array,
-    /// These raw items stand before the true ones.
-    With(Vec<String>),
-    /// Every parser twice: its versions 0 and 1.
-    Versions,
-    /// Every item twice, word for word.
-    Doubled,
-    /// The first so many only, and a `Link` header.
-    Page(usize),
-    /// A byte order mark first.
-    Bom,
-    /// This, whatever there is.
-    Raw(String),
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ids {
-    #[default]
-    Text,
-    Number,
-    /// Upper case in the list and in a GET, as sent in the create's answer.
-    UpperLater,
-    /// The create's answer says `parsers/ID`.
-    Path,
-}
-
-#[derive(Clone, Debug)]
-pub struct Behaviour {
-    /// For names that hold the text: what is done to them, in this order.
-    pub names: Vec<(&'static str, Vec<Alter>)>,
-    pub list_lag: Duration,
-    pub get_lag: Duration,
-    pub generation: Duration,
-    /// A parser whose sent name holds one of these FAILs.
-    pub fails: Vec<&'static str>,
-    /// The list says GENERATING of all, for ever.
-    pub list_status_stuck: bool,
-    pub rules: Vec<Rule>,
-    pub list: ListShape,
-    pub ids: Ids,
-    /// By text in the sent name: the raw item of the list, in which `ID` stands for the id.
-    pub items: Vec<(&'static str, &'static str)>,
-    /// By text in the sent name: the raw bytes of `example_result`.
-    pub examples: Vec<(&'static str, Vec<u8>)>,
-    /// By text in the sent name: how many answers of FINISHED lack the examples.
-    pub examples_late: BTreeMap<&'static str, usize>,
-    pub finished: &'static str,
-}
-
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            names: Vec::new(),
-            list_lag: Duration::ZERO,
-            get_lag: Duration::ZERO,
-            generation: Duration::from_millis(30),
-            fails: Vec::new(),
-            list_status_stuck: false,
-            rules: Vec::new(),
-            list: ListShape::Array,
-            ids: Ids::Text,
-            items: Vec::new(),
-            examples: Vec::new(),
-            examples_late: BTreeMap::new(),
-            finished: "FINISHED",
-        }
-    }
-}
 
 #[derive(Clone, Debug)]
 pub struct Parser {

@@ -1,8 +1,10 @@
 //! The database's rules are those of [`JobSpec`]: one table of rows, two verdicts.
 
+mod apart;
+mod fields;
+
 use parserd::core::spec::{
-    FIELD_DESCRIPTION_MAX_CHARS, FIELD_NAME_MAX_CHARS, FIELD_SELECTOR_MAX_CHARS, FIELDS_MAX,
-    INVISIBLE, JSON_MAX_BYTES, JobSpec, NAME_MAX_CHARS, SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
+    INVISIBLE, JobSpec, NAME_MAX_CHARS, SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };
 use serde_json::{Value, json};
 
@@ -131,18 +133,6 @@ fn field_with(key: &str, value: impl Into<Value>) -> Row {
 fn url_of(chars: usize, char: char) -> Row {
     let head = "https://b.example/";
     Row::with_url(&format!("{head}{}", long(char, chars - head.len())))
-}
-
-/// `fields` of exactly so many bytes, without whitespace.
-fn fields_of(bytes: usize) -> Row {
-    let mut fields: Vec<_> = (0..33).map(|i| field(&format!("f{i}"))).collect();
-    let lack = |fields: &[Value]| bytes - Value::from(fields.to_vec()).to_string().len();
-    for i in 0..33 {
-        let room = lack(&fields).min(FIELD_DESCRIPTION_MAX_CHARS - 1);
-        fields[i]["description"] = long('d', 1 + room).into();
-    }
-    assert_eq!(lack(&fields), 0);
-    Row::with_fields(&Value::from(fields).to_string())
 }
 
 #[tokio::test]
@@ -412,184 +402,4 @@ async fn both_refuse_the_same_scraper_params() {
     let deep = format!(r#"{{"render":{deep}}}"#);
     let rows = raw.map(Row::with_params).into_iter();
     assert_agreement(rows.chain([Row::with_params(&deep)]), false).await;
-}
-
-#[tokio::test]
-async fn both_accept_the_same_fields() {
-    let most: Vec<_> = (0..FIELDS_MAX).map(|i| field(&format!("f{i}"))).collect();
-    let lists = [
-        json!([field("title")]),
-        json!([field("title"), field("Title"), field(" title")]),
-        json!([{"name": "t", "description": "d", "type": "string", "selector": "p > a"}]),
-        json!([{"name": "t", "description": "d", "type": "number"}]),
-        json!([{"name": "products.price", "description": "in £\nor €", "type": "array"}]),
-        json!(most),
-    ];
-    let rows = lists
-        .map(|list| Row::with_fields(&list.to_string()))
-        .into_iter()
-        .chain(CHARS.map(|c| field_with("name", long(c, FIELD_NAME_MAX_CHARS))))
-        .chain(CHARS.map(|c| field_with("description", long(c, FIELD_DESCRIPTION_MAX_CHARS))))
-        .chain(CHARS.map(|c| field_with("selector", long(c, FIELD_SELECTOR_MAX_CHARS))))
-        .chain([fields_of(JSON_MAX_BYTES)]);
-    assert_agreement(rows, true).await;
-}
-
-#[tokio::test]
-async fn both_refuse_the_same_fields() {
-    let many: Vec<_> = (0..=FIELDS_MAX).map(|i| field(&format!("f{i}"))).collect();
-    let lists = [
-        json!({}),
-        json!([]),
-        json!("title"),
-        json!(["title"]),
-        json!([[]]),
-        json!([null]),
-        json!([{}]),
-        json!([{"name": "t"}]),
-        json!([{"description": "d"}]),
-        json!([field("t"), field("t")]),
-        json!([field("t"), field("u"), field("t")]),
-        json!([{"name": "t", "description": "d", "Type": "string"}]),
-        json!([{"name": "t", "description": "d", "": ""}]),
-        json!(many),
-    ];
-    let mut rows = lists
-        .map(|list| Row::with_fields(&list.to_string()))
-        .to_vec();
-    let raw = [
-        "",
-        "title",
-        "[{name:'t',description:'d'}]",
-        r#"[{"name":"a","name":"b","description":"d"}]"#,
-    ];
-    rows.extend(raw.map(Row::with_fields));
-    for key in ["name", "description", "selector"] {
-        let values = [
-            json!(""),
-            json!(" \t"),
-            json!("\u{a0}\u{3000}"),
-            json!(null),
-            json!(7),
-        ];
-        let nested = [
-            json!({"name": "t", "description": "d"}),
-            json!(["t"]),
-            json!(true),
-        ];
-        rows.extend(values.into_iter().chain(nested).map(|v| field_with(key, v)));
-    }
-    for value in [
-        json!("String"),
-        json!("text"),
-        json!(""),
-        json!(null),
-        json!(["string"]),
-    ] {
-        rows.push(field_with("type", value));
-    }
-    for char in CHARS {
-        rows.push(field_with("name", long(char, FIELD_NAME_MAX_CHARS + 1)));
-        rows.push(field_with(
-            "description",
-            long(char, FIELD_DESCRIPTION_MAX_CHARS + 1),
-        ));
-        rows.push(field_with(
-            "selector",
-            long(char, FIELD_SELECTOR_MAX_CHARS + 1),
-        ));
-    }
-    rows.push(fields_of(JSON_MAX_BYTES + 1));
-    assert_agreement(rows, false).await;
-}
-
-#[tokio::test]
-async fn whitespace_does_not_count_towards_the_size() {
-    let Row { fields, .. } = fields_of(JSON_MAX_BYTES);
-    let spread = fields.unwrap().replace("\",", "\" ,\n    ");
-    assert!(spread.len() > JSON_MAX_BYTES);
-    assert_agreement([Row::with_fields(&spread)], true).await;
-}
-
-/// Reading a host takes a parser of URLs, and SQL has none. Such a row gets in, and
-/// the job ends FAILED `bad_request` at its turn, before anything is sent.
-const HOSTS_THAT_ONLY_RUST_REFUSES: &[&str] = &[
-    "https://[::1/",
-    "https://[2001:db8::zz]/",
-    "https://[::1]port/",
-    "https://[::1]:65536/",
-    "https://256.256.256.256/",
-    "https://1.2.3.4.5/",
-    "https://a%00b.example/",
-    "https://a%2Fb.example/",
-    "https://a[b/",
-    "https://xn--a/",
-    "https://\u{ad}/",
-];
-
-/// SQL cannot see that a surrogate lacks its other half, which is no text.
-const TEXTS_THAT_ONLY_RUST_REFUSES: &[&str] = &[
-    r#"["https://b.example/\ud83d"]"#,
-    r#"["https://b.example/\ude00\ud83d"]"#,
-];
-
-#[tokio::test]
-async fn what_only_rust_refuses_is_listed_here() {
-    let mut database = Database::new().await;
-    let hosts = HOSTS_THAT_ONLY_RUST_REFUSES
-        .iter()
-        .map(|url| Row::with_url(url));
-    let texts = TEXTS_THAT_ONLY_RUST_REFUSES
-        .iter()
-        .map(|urls| Row::with_urls(urls));
-    for row in hosts.chain(texts) {
-        assert!(row.spec().is_err(), "{row:?}");
-        for (engine, verdict) in verdicts(&mut database, &row).await {
-            assert_eq!(verdict, Ok(()), "{engine}: {row:?}");
-        }
-    }
-}
-
-/// JSON's null means "left out" to serde_json, and escapes count as what they stand for. No job file's row looks like these: parserd
-/// writes the canonical form. What another program writes so is likely a mistake.
-#[tokio::test]
-async fn what_only_sql_refuses_is_listed_here() {
-    let escapes: Vec<_> = (0..10)
-        .map(|i| {
-            format!(
-                r#"{{"name":"f{i}","description":"{}"}}"#,
-                r"\u00e9".repeat(1500)
-            )
-        })
-        .collect();
-    let rows = [
-        Row::with_params("null"),
-        Row::with_fields("null"),
-        Row::with_fields(&format!("[{}]", escapes.join(","))),
-        Row::with_urls(r#"["https://b.example/\\u0000"]"#),
-        Row::with_urls(&format!(
-            r#"["https://b.example/"{}]"#,
-            " ".repeat(1_000_000)
-        )),
-        Row::with_params(&format!("{{{}}}", " ".repeat(1_000_000))),
-    ];
-    let mut database = Database::new().await;
-    for row in rows {
-        assert!(row.spec().is_ok(), "{row:?}");
-        for (engine, verdict) in verdicts(&mut database, &row).await {
-            assert!(verdict.is_err(), "{engine}: {row:?}");
-        }
-    }
-}
-
-/// SQLite measures a text up to a NUL, and 3.40 cuts an escaped one off.
-#[tokio::test]
-async fn a_nul_in_a_field_is_read_by_rust_alone() {
-    let mut database = Database::new().await;
-    let row = field_with("description", format!("d\0{}", long('x', 2000)));
-    assert!(row.spec().is_err());
-    for (engine, verdict) in verdicts(&mut database, &row).await {
-        assert_eq!(verdict, Ok(()), "{engine}");
-    }
-    assert_agreement([field_with("description", "d\0e")], true).await;
 }
