@@ -135,3 +135,17 @@ async fn the_journal_gets_priorities_and_no_times() {
     let log = logged(&harness, false).await;
     assert!(!log.contains("<6>"), "{log}");
 }
+
+#[tokio::test]
+async fn what_an_operator_says_by_sql_has_a_line_when_it_is_taken_in() {
+    let mut harness = Harness::new(&["create status=400 nth=1"]).await;
+    harness.set("log.format", "json");
+    harness.enqueue(1).await;
+    logged(&harness, false).await;
+    let retry = "UPDATE jobs SET state = 'QUEUED' WHERE state = 'FAILED'";
+    harness.sql(retry).await.unwrap();
+    let lines = json_lines(&logged(&harness, false).await);
+    let of_job = lines.iter().filter(|line| line["job"] == 1);
+    let output: Vec<_> = of_job.map(|line| &line["message"]).collect();
+    assert_eq!(output, ["requeued", "creating", "created", "finished"]);
+}

@@ -1,4 +1,4 @@
-//! `parserd show`: one job, as a details.
+//! `parserd show`: one job, in detail.
 
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -12,7 +12,7 @@ pub enum Limit {
     Cost,
 }
 
-/// ErrorDetail that speak of the account's credits, whatever else stands beside them.
+/// Texts that speak of the account's credits, whatever else stands beside them.
 const OF_THE_ACCOUNT: &[&str] = &[
     "exhausted",
     "overage",
@@ -26,7 +26,7 @@ const OF_THE_ACCOUNT: &[&str] = &[
     "suspended",
 ];
 
-/// ErrorDetail by which the plan refuses something.
+/// Texts by which the plan refuses something.
 const REFUSES: &[&str] = &[
     "not allow",
     "not include",

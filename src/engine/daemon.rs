@@ -1,5 +1,4 @@
-//! The daemon's loop: claims what is due, gives it to workers, waits. The only
-//! place that sleeps.
+//! The daemon's loop: claims what is due, gives it to workers, waits.
 
 mod claims;
 mod clock_step;
@@ -101,9 +100,9 @@ pub struct Daemon<S, D> {
     until: Until,
     /// When to look for what.
     agenda: Agenda,
-    /// ClaimedCounts for creates.
+    /// Claimed for creates.
     creates: VecDeque<QueuedJob>,
-    /// ClaimedCounts for polls.
+    /// Claimed for polls.
     polls: VecDeque<Job>,
     surveys: Surveys,
     leased: HashSet<JobId>,
@@ -378,7 +377,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             self.worker.clock.now(),
         )
         .await?;
-        // ClaimedCounts ones wait behind new ones of a higher priority.
+        // Claimed ones wait behind new ones of a higher priority.
         self.unclaim_creates();
         self.worker.account.others_committed();
         if self.worker.account.reload(&self.worker.store).await? {

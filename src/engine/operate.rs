@@ -9,6 +9,7 @@ use crate::{
         job::{Job, JobId, JobState, ParkReason, UnixMs},
         lifecycle::{Event, Policy, Transition, decide},
     },
+    engine::change_log::log_change,
     store::{Applied, Intent, JobStore, ParkedFirst, StoreError},
 };
 
@@ -209,5 +210,9 @@ async fn handle_event<D: JobStore>(
         return Ok(None);
     };
     let applied = store.apply(&job, &change, Intent::default(), now).await?;
-    Ok(matches!(applied, Applied::Durable { .. }).then_some(job.id))
+    let is_stored = matches!(applied, Applied::Durable { .. });
+    if is_stored {
+        log_change(&job, &change, now);
+    }
+    Ok(is_stored.then_some(job.id))
 }

@@ -8,7 +8,7 @@ use crate::{
         lifecycle::{Event, Policy, Transition, decide},
         outcome::{Description, ListOutcome, PollOutcome},
     },
-    engine::operate,
+    engine::{change_log::log_change, operate},
     store::{Applied, Intent, JobStore, StoreError},
 };
 
@@ -103,6 +103,7 @@ pub async fn settle<S: Service>(
             is_vouched_for = true;
         }
         if let Applied::Durable { .. } = store.apply(&job, &change, Intent::default(), now).await? {
+            log_change(&job, &change, now);
             return Ok(Settled::Done(job));
         }
     }

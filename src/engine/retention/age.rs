@@ -276,7 +276,7 @@ mod tests {
         let last = look(NOW + 60_000 + MAX_AGE_MS, 60_000 + MAX_AGE_MS, None);
         let after = after.after(&set, &last, began_at, MAX_AGE_MS);
         assert_eq!(after.old(MAX_AGE_MS).spared, None);
-        // A step that hardly counts should_skip_probe nothing.
+        // A step that hardly counts spares nothing.
         let slewed = look(NOW + 20_000, 0, Some(NOW + 20_000));
         let after = known(NOW).after(&look(NOW, 0, None), &slewed, NOW, MAX_AGE_MS);
         assert_eq!(after.old(MAX_AGE_MS).spared, None);

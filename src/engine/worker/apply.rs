@@ -9,15 +9,14 @@ use super::{Done, Stop, Worker};
 use crate::{
     api::Service,
     core::{
-        event::JobEvent,
         gate::Signal,
-        job::{DurationMs, Job, JobState, UnixMs},
+        job::{DurationMs, Job, UnixMs},
         lifecycle::{Change, Event, Policy, Transition, decide},
-        outcome::{Refusal, is_refusal},
+        outcome::Refusal,
         pace::{Generation, Pace},
         rules::Rule,
     },
-    engine::account::Permit,
+    engine::{account::Permit, change_log::log_change},
     store::{Applied, Intent, JobStore, StoreError},
 };
 
@@ -173,43 +172,5 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             }
             pause = (pause * 2).min(STORE_RETRY.1);
         }
-    }
-}
-
-/// The refusal that an answer brought, where one caused the event: what is stored may be
-/// an earlier one, and a generation that failed is told of with a 200.
-fn http_status(event: &JobEvent) -> Option<i64> {
-    let status = event.http_status().map(i64::from);
-    status.filter(|status| is_refusal(*status))
-}
-
-/// One line an event that matters; polls that bring nothing new have none.
-fn log_change(job: &Job, change: &Change, now: UnixMs) {
-    let Some(event) = &change.event else { return };
-    let next = &change.next;
-    let parser_id = next.parser_id.as_ref().map(|id| id.0.as_str());
-    // How long it was generated.
-    let elapsed_ms = match (job.progress.state, next.state) {
-        (JobState::Generating, JobState::Generating) => None,
-        (JobState::Generating, _) => job.progress.generating_since.map(|since| now - since),
-        _ => None,
-    };
-    match next.state {
-        JobState::Failed | JobState::Parked => tracing::warn!(
-            job = job.id.0, name = job.name, state = %next.state, parser_id,
-            attempt = next.attempts, http_status = http_status(event), elapsed_ms,
-            park_reason = next.park_reason.map(|r| r.as_str()),
-            error_kind = next.error_kind.map(|k| k.as_str()),
-            error_message = next.error_message.as_deref(), "{}", event.name()
-        ),
-        JobState::Queued
-        | JobState::Creating
-        | JobState::Generating
-        | JobState::Finished
-        | JobState::Cancelled => tracing::info!(
-            job = job.id.0, name = job.name, state = %next.state, parser_id,
-            attempt = next.attempts, http_status = http_status(event), elapsed_ms,
-            "{}", event.name()
-        ),
     }
 }

@@ -350,7 +350,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
 
 impl<S: Service, D: JobStore> Worker<S, D> {
     /// Before a canary tries whether credits are back: what the account page says, where
-    /// that clearly should_skip_probe the create. It asks nothing for anyone else.
+    /// that clearly spares the create. It asks nothing for anyone else.
     async fn cannot_pay(&self, permit: &Permit) -> Option<ErrorDetail> {
         // What the budget has no room for is not sent anyway.
         let is_held = self.account.budget_hold(self.clock.now()).is_some();

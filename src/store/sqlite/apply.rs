@@ -66,8 +66,6 @@ impl Record {
     }
 }
 
-impl Store {}
-
 impl Changes for Store {
     async fn apply(
         &self,
