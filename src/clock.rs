@@ -17,7 +17,7 @@ use crate::core::job::{DurationMs, UnixMs};
 const MIN_STEP_MS: DurationMs = 2_000;
 
 /// The longest sleep: a wall clock that steps is noticed within it, and the daemon's
-/// heartbeat is no older.
+/// heartbeat is not older.
 const MAX_SLEEP: Duration = Duration::from_secs(10);
 
 /// A source of time.

@@ -35,7 +35,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A command line that clap lets through and that makes no sense all the same.
+/// A command line that clap lets through and that makes no sense anyway.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);

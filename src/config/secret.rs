@@ -23,7 +23,7 @@ const KEY_CURE: &str = "the key alone, on one line";
 pub(super) enum Key {
     Known(SecretString),
     Absent,
-    /// The user who runs this may not read it. That is no fault of `parserd status`,
+    /// The user who runs this may not read it. That is not a fault of `parserd status`,
     /// which needs no key, so it is reported when the key is asked for.
     NotForUs(ConfigError),
 }

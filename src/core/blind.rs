@@ -44,7 +44,7 @@ impl Blindness {
         }
     }
 
-    /// After an answer that was no list.
+    /// After an answer that was not a list.
     #[must_use]
     pub fn after(self, words: &ErrorDetail, now: UnixMs) -> Self {
         let Some(http_status) = words.status else {

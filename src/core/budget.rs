@@ -46,7 +46,7 @@ pub struct Redated {
     pub credits: i64,
 }
 
-/// Clocks that are no further apart agree.
+/// Clocks that are not further apart agree.
 pub const AGREED_MS: DurationMs = 60_000;
 
 /// Whether creates that are dated later than `now` were dated by a clock that was ahead: the

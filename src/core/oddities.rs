@@ -32,7 +32,7 @@ pub struct ListReport {
     pub cut_to_chars: Option<usize>,
     /// Why its absences prove nothing, if they do not.
     pub distrust: Option<String>,
-    /// The last list that was one showed parsers: then `null` is no empty list.
+    /// The last list that was one showed parsers: then `null` is not an empty list.
     pub shows_any: bool,
 }
 

@@ -47,7 +47,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it says that the key or the credits are no good, rather than to slow down.
+    /// Whether it says that the key or the credits are not accepted, rather than to slow down.
     pub const fn is_about_the_account(&self) -> bool {
         match self {
             Self::Unauthorized | Self::Credits => true,
@@ -106,7 +106,7 @@ pub enum CreateOutcome {
     /// Whether a parser was made is not known.
     InDoubt(DoubtCause, ErrorDetail),
     /// The same, and the service asks to be left alone (5xx with `Retry-After`): creates are
-    /// held as after a 429, and should this one have made nothing, it was no attempt.
+    /// held as after a 429, and should this one have made nothing, it was not an attempt.
     Unavailable {
         /// Why its outcome is not known.
         cause: DoubtCause,
@@ -170,7 +170,7 @@ pub enum PollOutcome {
 
 impl PollOutcome {
     /// What was said, where it may be the trouble of this parser alone rather than of the account
-    /// or of the service: a refusal, and once the generation is overdue whatever is no answer.
+    /// or of the service: a refusal, and once the generation is overdue whatever is not an answer.
     pub const fn may_be_of_one(&self, is_overdue: bool) -> Option<&ErrorDetail> {
         match self {
             Self::Refused(refusal, words) if is_overdue || refusal.is_about_the_account() => {

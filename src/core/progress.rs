@@ -61,7 +61,7 @@ impl Marks {
     }
 }
 
-/// How many jobs had ended when, of late.
+/// How many jobs had ended when, recently.
 #[derive(Debug, Clone, Default)]
 pub struct Throughput(VecDeque<(UnixMs, i64)>);
 

@@ -18,7 +18,7 @@ pub const TAG_CHARS: usize = 8;
 pub const TAG_MARK: &str = "_pd_";
 
 /// A name of fewer characters is not taken for what a cut left of one that no create in doubt
-/// sent: a parser that somebody made by hand and called `books` is no reason to ask a person
+/// sent: a parser that somebody made by hand and called `books` is not a reason to ask a person
 /// about the job `books-of-2026`.
 pub const SHORTEST_CUT_CHARS: usize = 8;
 

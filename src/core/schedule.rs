@@ -38,7 +38,7 @@ pub enum Claim {
 /// What is asked of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// A list, for who wants to know of the key or of what was sent before.
+    /// A list, for anyone who wants to know of the key or of what was sent before.
     List,
     /// A list that answers for many polls.
     Survey,
@@ -112,7 +112,7 @@ pub struct View {
     pub has_room: bool,
     /// What the gate before creates lets.
     pub create_gate: Admission,
-    /// That gate is closed for want of credits: jobs have their turns all the same, and those
+    /// That gate is closed for want of credits: jobs have their turns anyway, and those
     /// that cost nothing go on.
     pub lets_free: bool,
     /// What the gate before reads lets.

@@ -66,7 +66,7 @@ impl AccountState {
 }
 
 /// What the database holds of the gates, as far as this process wrote or read it; None
-/// where a write failed, which may have taken effect all the same.
+/// where a write failed, which may have taken effect anyway.
 type Stored = [Option<Option<Closure>>; 2];
 
 /// The account's state.

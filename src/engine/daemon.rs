@@ -294,7 +294,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             self.resume_at = None;
         }
         if let Some(step_ms) = self.worker.clock.step() {
-            // Who is at work holds times of before: each ends first, in its own time.
+            // Tasks under way hold times from before: each ends first, in its own time.
             if !self.tasks.is_empty() {
                 return Ok(Some(Duration::MAX));
             }
@@ -315,7 +315,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         let max_requests = self.worker.account.max_requests();
         self.worker.metrics.limited(max_requests);
         let until = self.start_all().await?;
-        // Who lets go of a hold nudges: this is asked again.
+        // Whoever releases a hold nudges the loop, which asks again.
         let is_busy = !self.tasks.is_empty() || !self.orphans.is_empty() || self.holds.any();
         if !is_busy && self.is_done().await? {
             return Ok(None);

@@ -206,7 +206,9 @@ impl Rehearsal {
 pub fn files(pattern: &str) -> Result<Vec<PathBuf>, ManifestError> {
     let failed = |reason: String| refused(source_name(Path::new(pattern)), vec![of_file(reason)]);
     let mut files = Vec::new();
-    for entry in glob::glob(pattern).map_err(|error| failed(format!("is no glob: {error}")))? {
+    for entry in
+        glob::glob(pattern).map_err(|error| failed(format!("is not a valid glob: {error}")))?
+    {
         let path = entry.map_err(|error| failed(format!("cannot be read: {error}")))?;
         if !path.is_dir() {
             files.push(path);

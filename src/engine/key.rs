@@ -71,7 +71,7 @@ mod tests {
             (Signal::Accepted, true),
         ] {
             key.take_in(&signal);
-            // Who is to be asked for is not accepted.
+            // The key that is asked for is not accepted.
             key.wanted_at.store(0, Ordering::Relaxed);
             assert_eq!(key.want(1_800_000_000_000), !accepted, "{signal:?}");
         }

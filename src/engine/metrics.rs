@@ -1,5 +1,5 @@
 //! What this process counts as it works: requests, transitions, times. Figures that the
-//! database knows better are no business of this module; see `http::exposition`.
+//! database knows better are not this module's business; see `http::exposition`.
 
 mod measured;
 mod refusal;
@@ -316,7 +316,7 @@ mod tests {
     fn a_change_of_state_counts_once_and_a_generation_is_timed_by_its_end() {
         let metrics = Metrics::default();
         assert_eq!(metrics.progressed_at(), None);
-        // Counted by nothing yet, and told all the same.
+        // Counted by nothing yet, and told anyway.
         let untouched = metrics.text().unwrap();
         for line in [
             "parserd_transitions_total{from=\"CREATING\",to=\"FAILED\"} 0",

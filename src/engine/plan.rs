@@ -70,7 +70,7 @@ impl Forecast {
 pub struct Planner<'a, S, D> {
     /// The database, if there is one.
     pub store: Option<&'a D>,
-    /// The service, to ask for single parsers; none where it is not to be had.
+    /// The service, to ask for single parsers; none where it is not available.
     pub service: Option<&'a S>,
     /// The account's list; an empty one where there is none.
     pub listing: Listing,

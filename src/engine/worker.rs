@@ -75,7 +75,7 @@ pub struct Worker<S, D> {
     pub restored: Option<Restored>,
     /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.
     pub stop: watch::Receiver<Stop>,
-    /// Who is told how far each turn has come.
+    /// Is told how far each turn has come.
     pub probe: &'static dyn Probe,
 }
 

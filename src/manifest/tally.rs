@@ -1,4 +1,4 @@
-//! How far a job file is, for who waits for it; and that nobody does any more.
+//! How far the reading of a job file is, for anyone who waits for it, and whether anyone still does.
 
 use std::io::{self, Read};
 use std::sync::{

@@ -129,7 +129,7 @@ pub enum StoreError {
         /// What became of it.
         how: String,
     },
-    /// There is no database, and a command that only reads makes none.
+    /// There is no database, and a command that only reads does not make one.
     #[error("there is no database {}: `parserd enqueue` or `parserd run` makes one", path.display())]
     Missing {
         /// The database.

@@ -56,7 +56,7 @@ impl Sessions {
         self.turnstile.pass().await
     }
 
-    /// A new session's name for who knows the token.
+    /// A new session's name for anyone who knows the token.
     pub fn begin(&self, _turn: &SignInTurn<'_>, offered: &str, now: UnixMs) -> Option<String> {
         self.open_for(offered, now)
     }

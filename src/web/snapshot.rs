@@ -106,7 +106,7 @@ impl SnapshotCache {
         }
     }
 
-    /// How things stand, or stood a moment ago. Who asks while another looks gets the same.
+    /// How things stand, or stood a moment ago. Callers that ask while one is being taken share it.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -154,7 +154,7 @@ impl SnapshotCache {
     }
 
     /// Not a part of any look: who looks must get an answer also where nothing can be
-    /// written, and without waiting for who holds the write lock.
+    /// written, and without waiting for anyone who holds the write lock.
     async fn store_marks(&self) -> Result<(), StoreError> {
         let (marks, stored) = {
             let memory = self.last.lock().await;

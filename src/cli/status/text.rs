@@ -93,7 +93,7 @@ impl StatusReport {
     }
 
     /// When what is due at `at` is done, as the gates stand: a create needs both, everything else
-    /// only that of the reads; without credits jobs have their turns all the same.
+    /// only that of the reads; without credits jobs have their turns anyway.
     fn held(&self, at: Option<UnixMs>, both: bool) -> Option<UnixMs> {
         let gates = self.known.gates.iter();
         let mine = gates

@@ -33,7 +33,7 @@ fn the_key_comes_from_a_setting_or_a_file_or_a_credential() {
             .key(),
         "k1"
     );
-    // A credential of another name, given by its path, is systemd's all the same.
+    // A credential of another name, given by its path, is systemd's anyway.
     let named = with_credential(Fixture::new())
         .secret("other", "k5", 0o440)
         .flag("api.key_file", "other");

@@ -134,7 +134,7 @@ fn adopt(
 }
 
 /// Somebody else's create of the same name is in doubt: settle that one, send nothing.
-/// It is no attempt of this job, so it counts as [`DoubtCause::Interrupted`] does.
+/// It is not an attempt of this job, so it counts as [`DoubtCause::Interrupted`] does.
 fn take_over(at: &Moment, remote_name: String, recreation: i64) -> Transition {
     let mut change = at.change();
     change.next.state = JobState::Creating;

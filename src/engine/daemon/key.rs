@@ -1,4 +1,4 @@
-//! A look at the key for who waits to know whether it is accepted.
+//! A look at the key for anyone who waits to know whether it is accepted.
 
 use crate::store::JobStore;
 use std::sync::Arc;

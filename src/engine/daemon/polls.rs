@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// So many parsers in a row that were done, and that the list just before did not show so,
-/// are no chance.
+/// are not chance.
 const CONTRADICTIONS: u32 = 2;
 
 /// Where the lists stand.

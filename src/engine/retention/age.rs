@@ -259,7 +259,7 @@ mod tests {
         for known in [told_at_once, told_later, told_to_another] {
             assert_eq!(known.old(MAX_AGE_MS).spared, Some((behind, ended)));
         }
-        // A short time in which nobody looked is no such thing.
+        // A short time in which nobody looked is not one.
         let soon = look(behind + HOUR_MS, 90_000, Some(behind + HOUR_MS));
         let soon = first.resumed(&soon, Some(ended), MAX_AGE_MS);
         assert_eq!(soon.old(MAX_AGE_MS).spared, None);

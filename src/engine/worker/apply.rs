@@ -125,7 +125,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             }
             Applied::Stale => {
                 if change.ledger.is_some() {
-                    // The ledger may have been kept all the same.
+                    // The ledger may have been kept anyway.
                     self.account.distrust_count();
                 }
                 tracing::info!(

@@ -64,7 +64,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let (evidence, listed_at) = match listing {
             Ok(listing) => (self.evidence_for(&job, listing).await?, listing.listed_at),
             Err(NoList::Refused(..)) => (Evidence::NoList, asked_at),
-            // An answer that is no list is a list that cannot be trusted; an
+            // An answer that is not a list is a list that cannot be trusted; an
             // outage is waited out.
             Err(NoList::Trouble(words)) => match words.status {
                 Some(status) if is_gateways(status) => (Evidence::NoList, asked_at),

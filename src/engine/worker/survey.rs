@@ -97,7 +97,7 @@ impl Seen {
 
 impl<S: Service, D: JobStore> Worker<S, D> {
     /// Asks for one list and looks up whose parsers it shows as settled; none where there
-    /// is no list to be had.
+    /// is no list.
     ///
     /// # Errors
     /// Whatever the database says.

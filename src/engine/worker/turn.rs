@@ -308,7 +308,7 @@ impl Reserved {
         } = intent;
         match worker.apply(&mut job, change, intent).await {
             Ok(Applied::Durable { .. }) => {}
-            // A commit that was reported lost took effect all the same: nothing was
+            // A commit that was reported lost took effect anyway: nothing was
             // sent, and the lists will say so.
             Ok(Applied::Stale)
                 if job.progress.state == JobState::Creating && job.progress.doubt.is_none() =>

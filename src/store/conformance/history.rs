@@ -53,7 +53,7 @@ async fn run(seed: u64) {
         }
         assert_eq!(model_looks.len(), sqlite_looks.len(), "seed {seed}");
         looked.push(model_looks.len());
-        // As it was some steps ago, for who acts on what is no longer so.
+        // As it was some steps ago, for anyone who acts on what is no longer so.
         if looked.len() % 4 == 0 {
             let ids = (1..=look::MOST_JOBS).map(JobId);
             for id in ids {

@@ -123,7 +123,7 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Redated, StoreError>> + Send;
 
     /// When a daemon last did something that this database knows of; 0 where there is no such
-    /// thing. What people and other programs do is no matter: they may have done it since the
+    /// thing. What people and other programs do does not matter: they may have done it since the
     /// copy was put in place.
     ///
     /// # Errors

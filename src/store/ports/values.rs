@@ -40,7 +40,7 @@ pub struct Intent {
     pub sent_at: UnixMs,
     /// The parsers that bore the name before.
     pub baseline: Vec<ParserId>,
-    /// Of a change that is no intent: that the parser which it adopts was paid for.
+    /// Of a change that is not an intent: that the parser which it adopts was paid for.
     pub found: Option<Found>,
 }
 

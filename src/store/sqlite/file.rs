@@ -118,7 +118,7 @@ pub fn check_access(path: &Path, role: Role) -> Result<(), StoreError> {
         })
 }
 
-/// A file that this user may not look for is no file that is missing.
+/// A file that this user may not look for is not a missing file.
 pub(super) fn refuse_hidden(path: &Path) -> Result<(), StoreError> {
     match path.metadata() {
         Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {

@@ -2,7 +2,7 @@
 //! that knows less is a copy from before, or another one.
 //!
 //! It stands in the `.lock`, which the daemon has open. It is written after each intent and
-//! never synced: where the power is cut it tells less than the ledger has, which is no harm.
+//! never synced: where the power is cut it tells less than the ledger has, which does no harm.
 
 use std::fs::File;
 

@@ -39,7 +39,7 @@ const fn shared_by_magic(magic: u32) -> Option<&'static str> {
 }
 
 /// Whether something is mounted on the very name `path`. That its device is another than its
-/// directory's is no sign of it: on overlayfs any file may have another one.
+/// directory's is not a sign of it: on overlayfs any file may have another one.
 #[cfg(target_os = "linux")]
 pub(super) fn is_mount_point(path: &Path) -> bool {
     use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};

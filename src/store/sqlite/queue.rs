@@ -319,7 +319,7 @@ fn spec(row: &SqliteRow) -> Result<Result<JobSpec, String>, sqlx::Error> {
             Ok(utf8) => *text = Some(utf8),
             Err(error) => {
                 return Ok(Err(format!(
-                    "{column} is no text ({error}): write it in UTF-8"
+                    "{column} is not valid text ({error}): write it in UTF-8"
                 )));
             }
         }

@@ -1,7 +1,7 @@
 //! Whether the database has the tables, indexes, triggers and views that the migrations make:
 //! an outsider may have dropped one. What can be made anew without a word to anyone is.
 //!
-//! What others added is theirs: an index or a view of one's own is no fault.
+//! What others added is theirs: an index or a view of one's own is not a fault.
 
 use std::fmt;
 

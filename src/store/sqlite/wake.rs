@@ -1,6 +1,6 @@
 //! Notices other programs' commits: inotify on the database's directory says when to begin
 //! to look, `PRAGMA data_version` says whether anything was committed, and a slow look
-//! is the net where inotify is not to be had.
+//! is the net where inotify is not available.
 
 use std::{path::Path, time::Duration};
 
@@ -93,7 +93,7 @@ mod directory {
 
     const BUFFER_BYTES: usize = 4096;
 
-    /// The directory's events, or nothing where inotify is not to be had.
+    /// The directory's events, or nothing where inotify is not available.
     pub(super) struct Watch {
         events: Option<EventStream<[u8; BUFFER_BYTES]>>,
         prefix: Vec<u8>,

@@ -30,7 +30,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         Ok(())
     }
 
-    /// An answer was no list: whoever looks is told since when, and why.
+    /// An answer was not a list: whoever looks is told since when, and why.
     pub(super) async fn go_blind(&self, words: &ErrorDetail) -> Result<(), StoreError> {
         let mut blindness = self.lists.blindness.lock().await;
         let before = match blindness.take() {

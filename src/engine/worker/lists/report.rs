@@ -50,7 +50,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         flaws: &Flaws,
         has_news: bool,
     ) -> Result<(), StoreError> {
-        // Whether `null` stands for an empty list is no news of what there is.
+        // Whether `null` stands for an empty list says nothing new of what there is.
         let showed_any = flaws.is_null
             && self
                 .store

@@ -23,7 +23,7 @@ named_enum! {
     }
 }
 
-/// Who is told of each gap that a turn comes to.
+/// Is told of each gap that a turn comes to.
 pub trait Probe: std::fmt::Debug + Send + Sync {
     /// This job's turn has come to it.
     fn reached(&self, point: CrashPoint, job: JobId);

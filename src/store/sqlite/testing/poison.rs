@@ -17,7 +17,7 @@ const POISON: &[(&str, &str)] = &[
     ),
     (
         "CAST(x'61ff62' AS TEXT), '[\"http://a/\"]', NULL, NULL",
-        "name is no text",
+        "name is not valid text",
     ),
     (
         "printf('%.*c', 3000000, 'n'), '[\"http://a/\"]', NULL, NULL",
@@ -32,7 +32,7 @@ const POISON: &[(&str, &str)] = &[
     ("'u3', '[]', NULL, NULL", "urls is empty"),
     (
         "'u4', CAST(x'5b22687474703a2f2f61ff225d' AS TEXT), NULL, NULL",
-        "urls is no text",
+        "urls is not valid text",
     ),
     (
         "'u5', '[' || printf('%3000000s', '') || ']', NULL, NULL",
@@ -57,7 +57,7 @@ const POISON: &[(&str, &str)] = &[
     ("'f1', '[\"http://a/\"]', NULL, '{}'", "write an array"),
     (
         "'f2', '[\"http://a/\"]', NULL, CAST(x'ff' AS TEXT)",
-        "fields is no text",
+        "fields is not valid text",
     ),
 ];
 
