@@ -156,11 +156,6 @@ pub fn quote(text: &str) -> String {
     Quoter::default().quote(text)
 }
 
-/// `text` with [`KEY_MARK`] for every occurrence of `key`.
-pub fn redact(text: &str, key: &SecretString) -> String {
-    Quoter::hiding(key).redact(text)
-}
-
 fn spellings(key: &str) -> Vec<String> {
     let form: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
     let percent = form.replace('+', "%20");
@@ -399,7 +394,7 @@ mod tests {
         let key = SecretString::from("SECRET0123");
         let long = format!("{}SECRET0123", "x".repeat(CAP_BYTES));
         assert!(Quoter::hiding(&key).finds_key(&long));
-        assert!(redact(&long, &key).ends_with("x[key]"));
+        assert!(Quoter::hiding(&key).redact(&long).ends_with("x[key]"));
         assert!(!Quoter::default().finds_key(&long));
     }
 }

@@ -48,8 +48,9 @@ impl CreatesWait {
     /// A list that can be trusted is waited for, `wait_ms` more.
     fn await_list(&mut self, wait_ms: DurationMs, now: UnixMs) {
         *self = Self {
+            left: Countdown::of(wait_ms),
+            kept_ms: 0,
             list_awaited_since: self.list_awaited_since.or(Some(now)),
-            ..Self::of(wait_ms)
         };
     }
 
@@ -66,12 +67,9 @@ impl CreatesWait {
     /// What is to be kept of it, where the database is behind.
     const fn to_keep(&self) -> Option<DurationMs> {
         let left_ms = self.left_ms();
-        let is_news = left_ms == 0 || self.kept_ms - left_ms >= KEEP_EVERY_MS;
-        if left_ms != self.kept_ms && is_news {
-            Some(left_ms)
-        } else {
-            None
-        }
+        let lost_ms = self.kept_ms - left_ms;
+        let is_behind = lost_ms < 0 || lost_ms >= KEEP_EVERY_MS || left_ms == 0 && lost_ms > 0;
+        if is_behind { Some(left_ms) } else { None }
     }
 }
 

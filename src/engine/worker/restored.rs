@@ -8,11 +8,10 @@ use crate::{
     core::{
         job::{DurationMs, Job, JobState},
         lifecycle::Change,
-        oddities::CreatesHold,
         outcome::PollOutcome,
         remote_name::tag_of,
     },
-    store::{CREATES_HOLD, Found, JobStore, StoreError},
+    store::{Found, JobStore, StoreError},
 };
 
 /// How long creates wait for a list at most, after one that cannot be trusted.
@@ -25,31 +24,21 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     }
 
     /// Why a create that is due must wait for what this copy of the database does not know.
-    pub(super) async fn holds_back(
-        &self,
-        is_listed_whole: bool,
-    ) -> Result<Option<HeldBack>, StoreError> {
-        let now = self.clock.now();
+    pub(super) fn holds_back(&self, is_listed_whole: bool) -> Option<HeldBack> {
         if let Some(restored) = self.restored
             && !is_listed_whole
-            && restored.needs_whole_list(now)
+            && restored.needs_whole_list(self.clock.now())
         {
-            let left_ms = self.list_wait_ms();
             tracing::warn!(
-                wait_ms = left_ms,
+                wait_ms = self.list_wait_ms(),
                 "the database is a copy from before and the account's list cannot be trusted to \
                  be whole: creates wait, since what was sent after the copy was made may be \
                  missing; `parserd run --trust-database` does not wait"
             );
-            let hold = CreatesHold {
-                left_ms,
-                until: now.saturating_add(left_ms),
-            };
-            self.store.keep(CREATES_HOLD, &hold).await?;
-            return Ok(Some(HeldBack::DistrustedList));
+            return Some(HeldBack::DistrustedList);
         }
         let is_sweeping = self.is_sweeping.load(Ordering::Relaxed);
-        Ok(is_sweeping.then_some(HeldBack::Sweeping))
+        is_sweeping.then_some(HeldBack::Sweeping)
     }
 
     /// What the ledger lacks of a parser that `change` adopts: that it was paid for after the

@@ -137,8 +137,9 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             read_permit: &mut read_permit,
         };
         let result = match turn.take(queued).await {
-            Ok(answered) => Ok(Done::of(&answered.job)),
-            Err(ended) => ended.into(),
+            Ok(Answered { job }) => Ok(Done::of(&job)),
+            Err(Ended::At(done)) => Ok(done),
+            Err(Ended::Failed(error)) => Err(error),
         };
         drop((permit, read_permit));
         self.after_report().await;
@@ -172,7 +173,10 @@ impl Claimed {
         let mut job = queued.job;
         match queued.spec {
             Ok(spec) => Ok(Self { job, spec }),
-            Err(reason) => Err(turn.decide(&mut job, Event::Unusable(reason)).await),
+            Err(reason) => {
+                let event = Event::Unusable(reason);
+                Err(Ended::At(turn.worker.handle_event(&mut job, event).await?))
+            }
         }
     }
 
@@ -185,7 +189,7 @@ impl Claimed {
         let worker = turn.worker;
         let asking = turn.listing();
         let Some(listed) = worker.unless_stopped(asking).await else {
-            return Err(Ended::undecided(&job));
+            return Err(Ended::of(&job));
         };
         let listing = match listed? {
             Ok(listing) => listing,
@@ -193,14 +197,14 @@ impl Claimed {
             Err(NoList::Refused(refusal, words)) => {
                 worker.after_report().await;
                 let event = Event::ListRefused(refusal, words);
-                return Err(turn.decide(&mut job, event).await);
+                return Err(Ended::At(worker.handle_event(&mut job, event).await?));
             }
-            Err(NoList::Trouble(_)) => return Err(Ended::undecided(&job)),
+            Err(NoList::Trouble(_)) => return Err(Ended::of(&job)),
         };
         let planning = worker.plan(&job, &spec, listing, turn.read_permit);
         match worker.unless_stopped(planning).await.transpose()? {
             Some(Ok(plan)) => Ok(Planned { job, spec, plan }),
-            None | Some(Err(_)) => Err(Ended::undecided(&job)),
+            None | Some(Err(_)) => Err(Ended::of(&job)),
         }
     }
 }
@@ -218,22 +222,25 @@ impl Planned {
         } = self;
         let worker = turn.worker;
         let Some(change) = worker.transition(&job, plan.event()) else {
-            return Err(Ended::undecided(&job));
+            return Err(Ended::of(&job));
         };
         if change.ledger != Some(LedgerChange::Intent) {
-            return Err(turn.do_without(job, change).await);
+            return Err(Ended::At(turn.do_without(job, change).await?));
         }
         // The gate was closed, or closed while the list was waited for.
         if !worker.account.is_valid(turn.permit) {
-            return Err(turn.without_leave(&mut job).await);
+            return Err(Ended::At(turn.without_leave(&mut job).await?));
         }
-        if let Some(why) = worker.holds_back(plan.is_listed_whole).await? {
-            return Err(Ended::held_back(&job, why));
+        if let Some(why) = worker.holds_back(plan.is_listed_whole) {
+            return Err(Ended::At(Done {
+                held_back: Some(why),
+                ..Done::of(&job)
+            }));
         }
         let looking = worker.cannot_pay(turn.permit);
         match worker.unless_stopped(looking).await {
-            None => Err(Ended::undecided(&job)),
-            Some(Some(words)) => Err(turn.spare_canary(&mut job, words).await),
+            None => Err(Ended::of(&job)),
+            Some(Some(words)) => Err(Ended::At(turn.spare_canary(&mut job, words).await?)),
             Some(None) => Ok(Cleared {
                 job,
                 spec,
@@ -269,7 +276,7 @@ impl Cleared {
                 // Creates are held and no job says why: the next one is to meet the bound.
                 worker.account.distrust_count();
             }
-            return Err(Ended::Decided(done));
+            return Err(Ended::At(done));
         }
         let intent = Intent {
             credits: worker.credits_per_create,
@@ -313,15 +320,16 @@ impl Reserved {
             Ok(Applied::Stale)
                 if job.progress.state == JobState::Creating && job.progress.doubt.is_none() =>
             {
-                return Err(turn.decide(&mut job, Event::Interrupted).await);
+                let event = Event::Interrupted;
+                return Err(Ended::At(worker.handle_event(&mut job, event).await?));
             }
             Ok(Applied::Stale) => {
                 worker.account.refund(credits, sent_at);
-                return Err(Ended::decided(&job));
+                return Err(Ended::of(&job));
             }
             // Whether it took effect is not known: it stays reserved until the daemon
             // counts anew.
-            Err(error) => return Err(Ended::Failed(error)),
+            Err(error) => return Err(error.into()),
         }
         let request = CreateRequest {
             name: remote_name,
