@@ -109,7 +109,7 @@ async fn the_pages_fit_a_desktop_and_a_phone_in_light_and_dark() {
     harness.set("budget.max_credits_per_day", "120000");
     harness.enqueue(60).await;
     let site = Site::with_actions(harness).await;
-    site.await_metric("parserd_jobs_parked{reason=\"credits\"}", 1.0)
+    site.await_metric("parserd_jobs_parked{reason=\"credits\"}", 60.0)
         .await;
     let pages = [("held", "/"), ("login", "/login")];
     shoot_all(program, &site, &pages, directory).await;

@@ -111,17 +111,17 @@ async fn what_happened_is_counted() {
 
 #[tokio::test]
 async fn a_closed_gate_and_a_waiting_job_are_told() {
-    let harness = Harness::new(&["create status=402"]).await;
+    let harness = Harness::new(&["create status=401"]).await;
     harness.enqueue(3).await;
     let mut harness = harness;
     harness.set("park.probe_interval", "1h");
     harness.set("park.max_probe_interval", "1h");
     harness.set("workers.max_requests", "1");
     let site = Site::new(harness).await;
-    site.await_metric("parserd_jobs_parked{reason=\"credits\"}", 1.0)
+    site.await_metric("parserd_jobs_parked{reason=\"unauthorized\"}", 1.0)
         .await;
     site.await_metric(
-        "parserd_gate_closed{scope=\"create\",reason=\"credits\"}",
+        "parserd_gate_closed{scope=\"create\",reason=\"unauthorized\"}",
         1.0,
     )
     .await;
