@@ -285,7 +285,10 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         },
         Event::Broken(how) => match (job.progress.state, job.progress.park_reason) {
             (Creating | Generating, _) | (Parked, None) => held::broken(&at, &how),
-            (Queued | Parked | Finished | Failed | Cancelled, _) => {
+            // Stored anew, it is whole.
+            (Parked, Some(_)) if in_doubt => held::account_back(&at),
+            (Parked, Some(_)) => held::lifted(&at),
+            (Queued | Finished | Failed | Cancelled, _) => {
                 Transition::Ignored("the job can go on as it is, or has ended")
             }
         },

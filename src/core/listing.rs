@@ -15,6 +15,9 @@ use crate::core::{
 /// that one was not: a cut may be followed by a trim.
 const TRIM_SLACK: usize = 3;
 
+/// Lists of whole multiples of this many parsers may be pages of longer ones.
+const ROUND: usize = 50;
+
 /// A list of the account, indexed.
 #[derive(Debug, Clone)]
 pub struct Listing {
@@ -22,6 +25,8 @@ pub struct Listing {
     pub listed_at: UnixMs,
     /// Why its absences prove nothing; none where they do.
     pub distrust: Option<String>,
+    /// It shows a parser that is known from this database: it is a list of what is asked about.
+    pub shows_known: bool,
     /// The service was seen to cut names to so many characters: the absence of a longer
     /// one proves nothing.
     pub cut_to_chars: Option<usize>,
@@ -68,6 +73,11 @@ impl Apart<'_> {
     }
 }
 
+/// Whether a list of so many parsers may be a page of a longer one, by its length.
+pub const fn is_round(items: usize) -> bool {
+    items > 0 && items.is_multiple_of(ROUND)
+}
+
 impl Listing {
     /// Indexes a list. It is trusted until something says otherwise.
     pub fn new(mut items: Vec<ListedParser>, listed_at: UnixMs) -> Self {
@@ -107,6 +117,7 @@ impl Listing {
         Self {
             listed_at,
             distrust: None,
+            shows_known: false,
             cut_to_chars: None,
             rules: Rules::KEPT,
             items,
@@ -276,7 +287,16 @@ impl Listing {
     /// What it shows of a create in doubt of the name that was `sent`. One that FAILED
     /// counts: it was made. `strangers` are parsers that nobody can explain and that came
     /// after the create was sent.
-    pub fn evidence_for(&self, sent: &str, apart: Apart<'_>, strangers: &[ParserId]) -> Evidence {
+    ///
+    /// Where it shows nothing that is known, it may be a page of a longer one: once a create of
+    /// the name counts as not made (`was_refuted`), the next absence proves nothing.
+    pub fn evidence_for(
+        &self,
+        sent: &str,
+        apart: Apart<'_>,
+        strangers: &[ParserId],
+        was_refuted: bool,
+    ) -> Evidence {
         let own = self.bearing(sent).into_iter();
         let own: Vec<_> = own.filter(|parser| apart.leaves(parser)).collect();
         match own.as_slice() {
@@ -301,7 +321,20 @@ impl Listing {
             let why = "they came after the create was sent, and nothing explains them";
             return Evidence::Suspects(ids(&strangers), why);
         }
+        if self.may_be_a_page(was_refuted) {
+            let count = self.items.len();
+            return Evidence::Inconclusive(format!(
+                "the list has {count} parsers and shows none that this database knows: it may be a \
+                 page of a longer one"
+            ));
+        }
         self.absence(Some(sent))
+    }
+
+    /// Whether nothing speaks against it, and something for it.
+    fn may_be_a_page(&self, was_refuted: bool) -> bool {
+        let is_round = is_round(self.items.len());
+        !self.shows_known && !self.items.is_empty() && (is_round || was_refuted)
     }
 
     /// What it shows of a parser that was answered 404 and whose name was `sent`: itself,

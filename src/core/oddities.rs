@@ -8,12 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::core::{
     job::{DurationMs, UnixMs, named_enum},
     ledger::{Elsewhere, Stranger},
+    listing::is_round,
     outcome::Flaws,
     timestamp::iso,
 };
-
-/// Lists of whole multiples of this many parsers may be pages of longer ones.
-const ROUND: usize = 50;
 
 /// How many parsers a finding names.
 pub const MOST_NAMED: usize = 5;
@@ -42,7 +40,7 @@ impl ListReport {
         Self {
             is_linked: flaws.is_linked,
             shows_any: items > 0,
-            round_length: (items > 0 && items.is_multiple_of(ROUND)).then_some(items),
+            round_length: is_round(items).then_some(items),
             ..Self::default()
         }
     }

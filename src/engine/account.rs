@@ -20,7 +20,7 @@ use crate::{
         timestamp::iso,
     },
     engine::key::KeyProof,
-    store::{JobStore, StoreError},
+    store::{JobStore, ParkedFirst, StoreError},
 };
 
 #[derive(Debug)]
@@ -35,6 +35,8 @@ struct AccountState {
     budget_is_stale: bool,
     /// Somebody else committed since it was counted, and may have settled creates.
     may_be_outdated: bool,
+    /// How many jobs that are PARKED for credits may go on at once.
+    credits_room: usize,
 }
 
 impl AccountState {
@@ -55,6 +57,19 @@ impl AccountState {
         };
         let limit = self.concurrency.limit();
         (limit < before_limit).then_some(limit)
+    }
+
+    /// A canary that was accepted shows that there were credits for one: few follow it, and twice
+    /// as many after each that is accepted.
+    fn widen(&mut self, signal: &Signal, before: Gate, after: Gate) {
+        let was_for_credits = before
+            .closure()
+            .is_some_and(|closure| closure.reason == GateReason::Credits);
+        if was_for_credits && after == Gate::Open {
+            self.credits_room = 1;
+        } else if *signal == Signal::Accepted {
+            self.credits_room = self.credits_room.saturating_mul(2);
+        }
     }
 
     const fn gate(&mut self, scope: Scope) -> &mut Gate {
@@ -106,6 +121,7 @@ impl Account {
                 create: gate(Scope::Create),
                 read: gate(Scope::Read),
                 budget,
+                credits_room: usize::MAX,
                 is_held: false,
                 budget_is_stale: false,
                 may_be_outdated: false,
@@ -148,6 +164,18 @@ impl Account {
         })
     }
 
+    /// Which PARKED job is the next canary: of the highest priority at the first probe. One that
+    /// is refused for itself must not keep the others back, so after that each has its turn.
+    pub fn canary(&self) -> ParkedFirst {
+        let closure = self.gate(Scope::Create).closure().copied();
+        match closure {
+            Some(closure) if closure.interval_ms > self.policy.probe_interval_ms => {
+                ParkedFirst::Longest
+            }
+            Some(_) | None => ParkedFirst::Highest,
+        }
+    }
+
     /// How the gate before creates is closed, where that is for want of credits.
     pub fn out_of_credits(&self) -> Option<Closure> {
         let closure = self.gate(Scope::Create).closure().copied();
@@ -179,6 +207,9 @@ impl Account {
         *gate = gate.after(signal, is_canary, &self.policy, now);
         let after = *gate;
         let limit = state.adapt(signal, before, after);
+        if permit.scope == Scope::Create {
+            state.widen(signal, before, after);
+        }
         drop(state);
         self.key.take_in(signal);
         if let Some(limit) = limit {
@@ -328,7 +359,8 @@ impl Account {
             ParkReason::Budget => {
                 usize::try_from(self.lock().budget.room(now)).unwrap_or(usize::MAX)
             }
-            ParkReason::Credits | ParkReason::Unauthorized | ParkReason::Ambiguous => usize::MAX,
+            ParkReason::Credits => self.lock().credits_room,
+            ParkReason::Unauthorized | ParkReason::Ambiguous => usize::MAX,
         }
     }
 

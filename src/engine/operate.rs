@@ -177,7 +177,7 @@ pub async fn end_broken<D: JobStore>(
     if ended > 0 {
         tracing::warn!(
             jobs = ended,
-            "rows were changed past the database's rules: they are FAILED now"
+            "rows were changed past the database's rules: they are FAILED now, or whole again"
         );
     }
     Ok(())

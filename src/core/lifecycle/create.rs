@@ -184,6 +184,12 @@ fn inconclusive(at: &Moment) -> Transition {
 
 pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
     let until = over.until.unwrap_or(NEVER);
+    let hint = if over.until.is_some() {
+        "it goes on by itself when the UTC day turns, or after a restart with a higher \
+         budget.max_credits_per_day"
+    } else {
+        "it goes on after a restart with a higher budget.max_credits"
+    };
     let event = JobEvent::Parked {
         park_reason: ParkReason::Budget,
         answer: Answer::said(&over.message),
@@ -195,12 +201,7 @@ pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
             status: None,
             message: over.message,
         })
-        .parked(
-            ParkReason::Budget,
-            "it goes on by itself when the UTC day turns (budget.max_credits_per_day), \
-             or after a restart with a higher limit",
-            until,
-        )
+        .parked(ParkReason::Budget, hint, until)
         .event(event)
         .done()
 }

@@ -55,7 +55,7 @@ fn a_create_in_doubt_is_seen_by_its_name_less_what_was_there_and_what_others_hol
     ];
     for (name, baseline, claimed, expected) in table {
         assert_eq!(
-            list.evidence_for(name, apart(&baseline, &claimed), &[]),
+            list.evidence_for(name, apart(&baseline, &claimed), &[], false),
             expected,
             "{name} {baseline:?}"
         );
@@ -90,7 +90,7 @@ fn an_absence_in_a_list_without_trust_proves_nothing() {
     let inconclusive = Evidence::Inconclusive("paged".to_owned());
     let none = HashSet::new();
     let apart = apart(&[], &none);
-    assert_eq!(list.evidence_for("x", apart, &[]), inconclusive);
+    assert_eq!(list.evidence_for("x", apart, &[], false), inconclusive);
     let lost = |text| list.evidence_for_lost(&id(text), Some("x"), apart);
     assert_eq!(lost("9"), inconclusive);
     assert_eq!(lost("1"), Evidence::One(id("1"), None));
@@ -158,7 +158,7 @@ fn a_create_in_doubt_is_seen_by_its_tag_however_its_name_was_altered() {
     ] {
         let list = listing(&items);
         assert_eq!(
-            list.evidence_for(sent, apart(&[], &none), &[]),
+            list.evidence_for(sent, apart(&[], &none), &[], false),
             expected,
             "{items:?}"
         );
@@ -183,7 +183,7 @@ fn a_parser_that_came_since_and_that_nothing_explains_disproves_an_absence() {
     let list = listing(&[("1", "renamed"), ("2", "foreign_pd_abcd2345")]);
     let evidence_for = |strangers: &[ParserId]| {
         let none = HashSet::new();
-        list.evidence_for("a_pd_wxyz2345", apart(&[], &none), strangers)
+        list.evidence_for("a_pd_wxyz2345", apart(&[], &none), strangers, false)
     };
     assert_eq!(evidence_for(&[]), Evidence::Absent);
     // Another database's, and one that is gone again.
@@ -196,7 +196,7 @@ fn where_names_are_cut_the_absence_of_a_longer_one_proves_nothing() {
     let mut list = listing(&[("1", "z")]);
     list.cut_to_chars = Some(15);
     let none = HashSet::new();
-    let evidence_for = |sent| list.evidence_for(sent, apart(&[], &none), &[]);
+    let evidence_for = |sent| list.evidence_for(sent, apart(&[], &none), &[], false);
     assert_eq!(evidence_for("abc_pd_abcd2345"), Evidence::Absent);
     assert!(matches!(
         evidence_for("abcd_pd_abcd2345"),
@@ -219,4 +219,40 @@ fn a_parser_that_is_gone_is_looked_for_by_the_name_that_was_sent() {
         lost(Some("a_pd_abcd2345"), &[id("1")]),
         Evidence::One(id("2"), None)
     );
+}
+
+/// Without anything that the database knows, a list may be a page: so it is where its length is
+/// round, and where an absence in it cost another create already.
+#[test]
+fn a_list_that_shows_nothing_known_proves_one_absence_and_none_where_its_length_is_round() {
+    let none = HashSet::new();
+    let of_length = |length: usize| {
+        let items: Vec<_> = (0..length).map(|n| (n.to_string(), "other")).collect();
+        let items: Vec<_> = items
+            .iter()
+            .map(|(id, name)| (id.as_str(), *name))
+            .collect();
+        listing(&items)
+    };
+    for (length, shows_known, was_refuted, is_absent) in [
+        (0, false, false, true),
+        (0, false, true, true),
+        (7, false, false, true),
+        (7, false, true, false),
+        (7, true, true, true),
+        (50, false, false, false),
+        (50, true, false, true),
+        (100, true, true, true),
+    ] {
+        let mut list = of_length(length);
+        list.shows_known = shows_known;
+        let found = list.evidence_for("a_pd_abcd2345", apart(&[], &none), &[], was_refuted);
+        let label = format!("{length} {shows_known} {was_refuted}: {found:?}");
+        assert_eq!(found == Evidence::Absent, is_absent, "{label}");
+        assert_eq!(
+            matches!(found, Evidence::Inconclusive(_)),
+            !is_absent,
+            "{label}"
+        );
+    }
 }

@@ -146,8 +146,9 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
 
     /// A probe is due, and nothing queued: one parked job is to be the canary.
     pub(super) async fn free_canary(&mut self) -> Result<(), StoreError> {
+        let first = self.worker.account.canary();
         for reason in [ParkReason::Credits, ParkReason::Unauthorized] {
-            if self.lift(reason, ParkedFirst::Longest, 1).await? > 0 {
+            if self.lift(reason, first, 1).await? > 0 {
                 self.agenda.canary_freed(true);
                 return Ok(());
             }

@@ -114,7 +114,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             baseline,
             excluded: &excluded,
         };
-        let evidence = listing.evidence_for(name, apart, &strangers);
+        let evidence =
+            listing.evidence_for(name, apart, &strangers, ledger.refuted_baseline.is_some());
         Ok(match evidence {
             Evidence::Absent if ledger.is_elsewhere => Evidence::Inconclusive(ELSEWHERE.to_owned()),
             evidence => evidence,

@@ -8,7 +8,10 @@ use super::{
     queue::bounded,
     rows::{self, JOB_COLUMNS},
 };
-use crate::core::job::{Job, JobState};
+use crate::core::job::{Job, JobState, ParkReason};
+
+/// What is said of a row whose doubt has a time and no cause, or the other way round.
+const HALF_A_DOUBT: &str = "'its create is in doubt with a time and no cause, or the reverse'";
 
 /// Such rows, and how each is broken.
 pub(super) async fn broken_rows(
@@ -17,17 +20,23 @@ pub(super) async fn broken_rows(
 ) -> Result<Vec<(Job, String)>, sqlx::Error> {
     let sql = format!(
         "SELECT {JOB_COLUMNS}, CASE state \
-             WHEN 'CREATING' THEN 'it is CREATING without the name that was sent' \
+             WHEN 'CREATING' THEN iif(remote_name IS NULL, \
+                 'it is CREATING without the name that was sent', {HALF_A_DOUBT}) \
              WHEN 'GENERATING' THEN 'it is GENERATING without a parser or without its time' \
+             WHEN 'PARKED' THEN {HALF_A_DOUBT} \
              ELSE 'there is no state ' || quote(substr(state, 1, 80)) END AS how \
          FROM jobs WHERE id IN ( \
              {} UNION ALL \
              SELECT id FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' \
-             AND remote_name IS NULL UNION ALL \
+             AND (remote_name IS NULL OR (doubt_since IS NULL) <> (doubt_cause IS NULL)) UNION ALL \
+             SELECT id FROM jobs INDEXED BY jobs_parked WHERE state = 'PARKED' \
+             AND park_reason IN ({}) \
+             AND (doubt_since IS NULL) <> (doubt_cause IS NULL) UNION ALL \
              SELECT id FROM jobs INDEXED BY jobs_generating WHERE state = 'GENERATING' \
              AND (parser_id IS NULL OR generating_since IS NULL)) \
          ORDER BY id LIMIT ?1",
-        unknown_states()
+        unknown_states(),
+        park_reasons()
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(bounded(limit))
@@ -38,6 +47,12 @@ pub(super) async fn broken_rows(
         Ok((rows::job_in(row, state)?, row.try_get("how")?))
     });
     broken.collect()
+}
+
+fn park_reasons() -> String {
+    let known = ParkReason::ALL.iter();
+    let quoted: Vec<_> = known.map(|reason| format!("'{reason}'")).collect();
+    quoted.join(", ")
 }
 
 /// The ids of jobs whose state lies between the known ones: a few steps in the index,

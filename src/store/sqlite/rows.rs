@@ -110,15 +110,15 @@ pub(super) fn state(row: &SqliteRow) -> Result<Option<JobState>, sqlx::Error> {
 /// As [`job`], read as being in this state.
 pub(super) fn job_in(row: &SqliteRow, state: JobState) -> Result<Job, sqlx::Error> {
     let doubt = match (
-        row.try_get::<Option<i64>, _>("doubt_since")?,
+        moment(row, "doubt_since")?,
         named::<DoubtCause>(row, "doubt_cause")?,
     ) {
         (Some(since), cause) => Some(Doubt {
             since,
             cause: cause.unwrap_or(DoubtCause::AnswerLost),
-            absent_since: row.try_get("absent_since")?,
-            absent_lists: row.try_get("absent_lists")?,
-            untrusted_since: row.try_get("untrusted_since")?,
+            absent_since: moment(row, "absent_since")?,
+            absent_lists: count(row, "absent_lists")?,
+            untrusted_since: moment(row, "untrusted_since")?,
         }),
         (None, _) => None,
     };
@@ -140,17 +140,17 @@ pub(super) fn job_in(row: &SqliteRow, state: JobState) -> Result<Job, sqlx::Erro
             park_reason: named(row, "park_reason")?,
             due_at: row.try_get("due_at")?,
             remote_name: text(row, "remote_name")?,
-            recreation: row.try_get("recreation")?,
+            recreation: count(row, "recreation")?,
             parser_id: text(row, "parser_id")?.map(ParserId),
             parser_version: row.try_get("parser_version")?,
-            generating_since: row.try_get("generating_since")?,
-            generated_at: row.try_get("generated_at")?,
-            creates: row.try_get("creates")?,
-            attempts: row.try_get("attempts")?,
-            holds: row.try_get("holds")?,
-            polls: row.try_get("polls")?,
-            poll_errors: row.try_get("poll_errors")?,
-            missing_lists: row.try_get("missing_lists")?,
+            generating_since: moment(row, "generating_since")?,
+            generated_at: moment(row, "generated_at")?,
+            creates: count(row, "creates")?,
+            attempts: count(row, "attempts")?,
+            holds: count(row, "holds")?,
+            polls: count(row, "polls")?,
+            poll_errors: count(row, "poll_errors")?,
+            missing_lists: count(row, "missing_lists")?,
             doubt,
             candidates: ids(row, "candidates")?,
             dismissed: ids(row, "dismissed")?,
@@ -160,9 +160,22 @@ pub(super) fn job_in(row: &SqliteRow, state: JobState) -> Result<Job, sqlx::Erro
                 .and_then(|status| u16::try_from(status).ok()),
             error_message: text(row, "error_message")?,
             error_hint: text(row, "error_hint")?,
-            finished_at: row.try_get("finished_at")?,
+            finished_at: moment(row, "finished_at")?,
         },
     })
+}
+
+/// The largest number that is read of a row as it is: one that got in past the rules must not
+/// overflow what is reckoned with it.
+const MOST: i64 = 1 << 53;
+
+fn count(row: &SqliteRow, column: &str) -> Result<i64, sqlx::Error> {
+    Ok(row.try_get::<i64, _>(column)?.clamp(0, MOST))
+}
+
+fn moment(row: &SqliteRow, column: &str) -> Result<Option<i64>, sqlx::Error> {
+    let moment = row.try_get::<Option<i64>, _>(column)?;
+    Ok(moment.map(|moment| moment.clamp(-MOST, MOST)))
 }
 
 fn ids_json(ids: &[ParserId]) -> Option<String> {

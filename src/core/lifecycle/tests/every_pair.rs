@@ -263,7 +263,7 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("alone",                  [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("lifted",                 [I, I, I, I, I, I, "QUEUED, -, -", I, I, I]),
     ("account back",           [I, I, I, I, I, "CREATING in doubt, -, -", I, I, I, I]),
-    ("broken",                 [I, "FAILED bad_request, -, -", "FAILED bad_request, -, -", "FAILED generation_timeout, -, -", I, I, I, I, I, I]),
+    ("broken",                 [I, "FAILED bad_request, -, -", "FAILED bad_request, -, -", "FAILED generation_timeout, -, -", "QUEUED, -, -", "CREATING in doubt, -, -", "QUEUED, -, -", I, I, I]),
     ("retried",                [I, I, I, I, "QUEUED, -, -", "CREATING in doubt, -, -", "QUEUED, -, -", "QUEUED, -, -", "GENERATING, -, -", I]),
     ("cancelled",              ["CANCELLED, -, -", I, I, I, "CANCELLED, -, -", "CANCELLED in doubt, -, -", "CANCELLED, -, -", "CANCELLED, -, -", "CANCELLED, -, -", "CANCELLED, -, -"]),
     ("taken in",               [I, I, I, I, I, I, I, I, I, "QUEUED, -, -"]),

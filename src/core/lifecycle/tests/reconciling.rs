@@ -49,7 +49,7 @@ fn evidence(reply: RawReply, known: &[&str], before: &[&str], held: &[&str]) -> 
         baseline: &before,
         excluded: &held,
     };
-    listing.evidence_for(NAME, apart, &[])
+    listing.evidence_for(NAME, apart, &[], false)
 }
 
 #[test]

@@ -29,6 +29,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         listing: &mut Listing,
         known: Vec<KnownParser>,
     ) -> Result<Option<String>, StoreError> {
+        listing.shows_known = known.iter().any(|parser| listing.holds(&parser.id));
         let (assessment, known) = self.assess(listing, known);
         listing.cut_to_chars = assessment.cut_to_chars;
         if let Some(altered) = &assessment.altered

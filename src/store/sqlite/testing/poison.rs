@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::core::job::{ErrorKind, JobState};
-use crate::store::{Ledger as _, Queue as _};
+use crate::store::{Ledger as _, Queue as _, Times as _};
 
 const OPEN_THE_DOORS: &str = "DROP TRIGGER jobs_insert_check; DROP TRIGGER jobs_spec_check; \
     PRAGMA ignore_check_constraints = ON;";
@@ -244,6 +244,45 @@ async fn a_row_parked_for_no_known_reason_can_be_queued_and_called_off() {
         .await;
     f.sql("UPDATE jobs SET state = 'CANCELLED' WHERE name = 'two'")
         .await;
+}
+
+#[tokio::test]
+async fn a_row_with_half_a_doubt_keeps_no_daemon_from_its_start() {
+    let mut f = Fixture::new().await;
+    f.sql(OPEN_THE_DOORS).await;
+    f.sql(
+        "INSERT INTO jobs (name, urls, state, park_reason, remote_name, doubt_since, doubt_cause) \
+         VALUES ('one', '[\"http://a/\"]', 'CREATING', NULL, 'one_pd_a', 1, NULL),
+            ('two', '[\"http://a/\"]', 'PARKED', 'ambiguous', 'two_pd_a', 1, NULL),
+            ('three', '[\"http://a/\"]', 'PARKED', 'credits', NULL, NULL, 'answer_lost')",
+    )
+    .await;
+    operate::end_broken(&f.store, &policy(), NOW).await.unwrap();
+    let found = f
+        .column("SELECT name || ' ' || state || ' ' || coalesce(error_message, '-') FROM jobs")
+        .await;
+    let expected = [
+        "one FAILED the row was changed past the database's rules: its create is in doubt with a \
+         time and no cause, or the reverse",
+        "two CREATING -",
+        "three QUEUED -",
+    ];
+    assert_eq!(found, expected);
+    f.store.resume_times(NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_number_past_all_bounds_is_read_as_one_that_can_be_reckoned_with() {
+    let mut f = Fixture::new().await;
+    f.add("books").await;
+    f.sql(
+        "UPDATE jobs SET attempts = 9223372036854775807, creates = 9223372036854775807, \
+         revision = revision + 1",
+    )
+    .await;
+    let queued = f.store.due_creates(NOW, 9).await.unwrap();
+    let change = decided(&queued[0].job, listed("books_pd_1"));
+    assert_eq!(f.apply(&queued[0].job, &change).await.unwrap(), DURABLE);
 }
 
 #[tokio::test]
