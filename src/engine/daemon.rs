@@ -345,7 +345,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         let lifted = self.worker.account.lifted(now);
         if lifted.iter().any(|reason| !self.lifted.contains(reason)) {
             // Of those that were lifted before, some may be left.
-            self.free(&lifted).await?;
+            return self.free(lifted).await;
         }
         self.lifted = lifted;
         Ok(())
@@ -353,8 +353,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
 
     /// Sets some more of them free.
     async fn free_held(&mut self) -> Result<(), StoreError> {
-        let lifted = self.lifted.clone();
-        self.free(&lifted).await
+        self.free(self.lifted.clone()).await
     }
 
     /// Somebody else committed: there may be jobs, changed jobs, an opened gate.

@@ -101,8 +101,17 @@ pub async fn take_in<D: JobStore>(
     }
 }
 
-/// Jobs that are PARKED for `reason`, which holds no longer, go on: at most so many. Returns how
-/// many.
+/// What came of setting parked jobs free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lifted {
+    /// How many go on.
+    pub jobs: usize,
+    /// Others were changed meanwhile, or something was said of them: whoever said it nudges the
+    /// daemon, and then they are to be looked at again.
+    pub are_some_left: bool,
+}
+
+/// Jobs that are PARKED for `reason`, which holds no longer, go on: at most so many.
 ///
 /// # Errors
 /// Whatever the store says; those that were set free before stay so.
@@ -113,18 +122,21 @@ pub async fn lift<D: JobStore>(
     first: ParkedFirst,
     limit: usize,
     now: UnixMs,
-) -> Result<usize, StoreError> {
-    let mut lifted = 0;
-    loop {
+) -> Result<Lifted, StoreError> {
+    let mut lifted = Lifted::default();
+    while lifted.jobs < limit {
         let jobs = store
-            .parked(reason, first, STEP.min(limit - lifted))
+            .parked(reason, first, STEP.min(limit - lifted.jobs))
             .await?;
+        let found = jobs.len();
         let step = handle_each(store, policy, jobs, &Event::Lifted, now).await?;
-        lifted += step.len();
-        if step.is_empty() || lifted >= limit {
-            return Ok(lifted);
+        lifted.jobs += step.len();
+        if step.is_empty() {
+            lifted.are_some_left = found > 0;
+            break;
         }
     }
+    Ok(lifted)
 }
 
 /// Creates in doubt whose account is asked again are looked for in its list. Returns how many.

@@ -12,7 +12,7 @@ use crate::{
         job::{JobId, ParkReason, UnixMs},
     },
     engine::{
-        operate,
+        operate::{self, Lifted},
         worker::{Worker, survey},
     },
     store::{JobStore, Lane, ParkedFirst, StoreError},
@@ -148,7 +148,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     pub(super) async fn free_canary(&mut self) -> Result<(), StoreError> {
         let first = self.worker.account.canary();
         for reason in [ParkReason::Credits, ParkReason::Unauthorized] {
-            if self.lift(reason, first, 1).await? > 0 {
+            if self.lift(reason, first, 1).await?.jobs > 0 {
                 self.agenda.canary_freed(true);
                 return Ok(());
             }
@@ -163,29 +163,33 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         reason: ParkReason,
         first: ParkedFirst,
         limit: usize,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<Lifted, StoreError> {
         let Worker { store, policy, .. } = &*self.worker;
         let now = self.worker.clock.now();
         let freed = operate::lift(store, policy, reason, first, limit, now).await?;
-        self.worker.metrics.unparked(freed, now);
+        self.worker.metrics.unparked(freed.jobs, now);
         Ok(freed)
     }
 
     /// Sets free what is PARKED for these reasons, which hold no longer: as many as may go on,
     /// and not too many at once.
-    pub(super) async fn free(&mut self, reasons: &[ParkReason]) -> Result<(), StoreError> {
+    pub(super) async fn free(&mut self, reasons: Vec<ParkReason>) -> Result<(), StoreError> {
         let now = self.worker.clock.now();
         let (mut total, mut may_be_more) = (0, false);
+        self.lifted.clear();
         for reason in reasons {
             // One tries in any case: what is counted as spent may be counted wrongly.
-            let room = self.worker.account.room(*reason, now);
+            let room = self.worker.account.room(reason, now);
             let most = room.clamp(1, FREED_AT_ONCE);
-            let freed = self.lift(*reason, ParkedFirst::Highest, most).await?;
-            if freed > 0 {
-                tracing::info!(jobs = freed, park_reason = %reason, "parked jobs go on");
+            let freed = self.lift(reason, ParkedFirst::Highest, most).await?;
+            if freed.jobs > 0 {
+                tracing::info!(jobs = freed.jobs, park_reason = %reason, "parked jobs go on");
             }
-            total += freed;
-            may_be_more |= freed >= most;
+            total += freed.jobs;
+            may_be_more |= freed.jobs >= most;
+            if !freed.are_some_left {
+                self.lifted.push(reason);
+            }
         }
         self.agenda.held_freed(total > 0, may_be_more);
         Ok(())

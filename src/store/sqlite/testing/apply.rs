@@ -295,7 +295,7 @@ async fn setting_parked_jobs_free_takes_as_many_steps_as_it_needs() {
     let lift =
         |reason, limit| operate::lift(&store, &policy, reason, ParkedFirst::Highest, limit, NOW);
     let free = lift(ParkReason::Credits, usize::MAX).await;
-    assert_eq!(free.unwrap(), 2400);
+    assert_eq!(free.unwrap().jobs, 2400);
     assert_eq!(
         f.column(
             "SELECT state || ' ' || count(*) || ' ' || count(park_reason) || ' ' \
@@ -314,7 +314,7 @@ async fn setting_parked_jobs_free_takes_as_many_steps_as_it_needs() {
             .await,
         [format!("2400{}", json!({"park_reason": "credits"}))]
     );
-    assert_eq!(lift(ParkReason::Budget, 7).await.unwrap(), 7);
+    assert_eq!(lift(ParkReason::Budget, 7).await.unwrap().jobs, 7);
 }
 
 #[tokio::test]
