@@ -227,7 +227,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         let now = self.worker.clock.now();
         operate::end_broken(store, policy, now).await?;
         store.resume_times(now).await?;
-        operate::take_up(store, policy, now).await?;
+        operate::look_at_accounts(store, policy, now).await?;
         let interrupted = store.interrupted().await?;
         if !interrupted.is_empty() {
             tracing::warn!(

@@ -139,6 +139,21 @@ pub async fn lift<D: JobStore>(
     Ok(lifted)
 }
 
+/// At a start: what a process that died had not recorded yet of accounts that are one, and the
+/// creates in doubt of those that are asked again.
+///
+/// # Errors
+/// Whatever the store says; what was recorded before stays so.
+pub async fn look_at_accounts<D: JobStore>(
+    store: &D,
+    policy: &Policy,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    store.join_adopted().await?;
+    take_up(store, policy, now).await?;
+    Ok(())
+}
+
 /// Creates in doubt whose account is asked again are looked for in its list. Returns how many.
 ///
 /// # Errors

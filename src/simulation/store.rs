@@ -256,6 +256,10 @@ impl<D: JobStore> Accounts for Simulated<D> {
         commit(self.0.join_accounts(seen)).await
     }
 
+    async fn join_adopted(&self) -> Result<()> {
+        commit(self.0.join_adopted()).await
+    }
+
     async fn doubts_of_account_back(&self, limit: usize) -> Result<Vec<Job>> {
         read(self.0.doubts_of_account_back(limit)).await
     }

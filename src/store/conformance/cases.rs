@@ -5,7 +5,7 @@ use crate::{
     core::{
         gate::{Closure, GateReason, Scope},
         job::{Job, JobId, JobState, ParkReason, ParserId},
-        lifecycle::{Change, Event, Presence, Transition, decide},
+        lifecycle::{Change, Event, Evidence, Presence, Transition, decide},
         outcome::{CreateOutcome, DoubtCause, ErrorDetail, Refusal},
     },
     store::{
@@ -45,6 +45,7 @@ every_store! {
     parked_jobs_come_by_priority_or_by_how_long_they_were,
     a_step_of_the_clock_is_taken_once,
     a_cancelled_jobs_name_is_free_and_no_other_is,
+    accounts_are_one_where_a_create_at_one_is_adopted_from_the_other,
 }
 
 impl<D: JobStore> Subject<D> {
@@ -230,4 +231,25 @@ async fn a_cancelled_jobs_name_is_free_and_no_other_is(mut at: Subject<impl JobS
     let retried = at.outside.operate(NOW, Operation::Retry(id.0));
     assert!(retried.unwrap_err().contains("stays so"));
     assert_ne!(at.insert("a", 0), id);
+}
+
+async fn accounts_are_one_where_a_create_at_one_is_adopted_from_the_other(
+    mut at: Subject<impl JobStore>,
+) {
+    let parser = ParserId("p".to_owned());
+    at.store.begin_epoch("one".to_owned(), NOW).await.unwrap();
+    let id = at.creating("a").await.id;
+    at.store.begin_epoch("two".to_owned(), NOW).await.unwrap();
+    at.handle_event(&at.job(id).await, Event::Interrupted).await;
+    at.store.join_adopted().await.unwrap();
+    assert!(at.store.ledger("n_pd_abcdefgh").await.unwrap().is_elsewhere);
+    let seen = Event::Reconciled {
+        evidence: Evidence::One(parser.clone(), None),
+        listed_at: NOW,
+    };
+    at.handle_event(&at.job(id).await, seen).await;
+    // Here the process dies, before it records that the two are one.
+    assert!(at.store.is_foreign(&parser).await.unwrap());
+    at.store.join_adopted().await.unwrap();
+    assert!(!at.store.is_foreign(&parser).await.unwrap());
 }

@@ -55,6 +55,7 @@ pub(super) enum Step {
     Epoch(String),
     Join(ParserId),
     Back,
+    JoinAdopted,
     Meet(Vec<ListedParser>),
     Part(ParserId),
     Gate(Scope, Option<Closure>),
@@ -208,7 +209,8 @@ impl Step {
             17 => Self::Found(id),
             18 => Self::Epoch(rng.u8(0..3).to_string()),
             19 => Self::Join(id),
-            20 => Self::Back,
+            20 if rng.bool() => Self::Back,
+            20 => Self::JoinAdopted,
             21 => Self::Meet((0..rng.u8(0..3)).map(|_| listed(rng)).collect()),
             22 => Self::Part(id),
             23 => Self::Gate(scope, rng.bool().then(|| closure(rng, now))),
@@ -259,6 +261,7 @@ impl Step {
             Self::Epoch(fingerprint) => said(store.begin_epoch(fingerprint.clone(), now).await),
             Self::Join(id) => said(store.join_accounts(id.clone()).await),
             Self::Back => said(store.doubts_of_account_back(9).await),
+            Self::JoinAdopted => said(store.join_adopted().await),
             Self::Meet(parsers) => {
                 let listing = Listing::new(parsers.clone(), now);
                 let items: Vec<_> = listing.items().iter().collect();

@@ -247,17 +247,24 @@ impl Accounts for Memory {
         let jobs = tables.jobs.values();
         let holding = jobs.filter(|row| row.job.progress.parser_id.as_ref() == Some(&seen));
         let epochs: BTreeSet<_> = of_creates.chain(holding.map(|row| row.epoch)).collect();
-        let accounts: BTreeSet<_> = (0..)
-            .zip(&tables.epochs)
-            .filter(|(epoch, _)| epochs.contains(epoch))
-            .map(|(_, row)| row.account)
-            .collect();
-        if let Some(now) = tables.epochs.last().map(|row| row.account) {
-            let joined = tables.epochs.iter_mut();
-            for row in joined.filter(|row| accounts.contains(&row.account)) {
-                row.account = now;
-            }
-        }
+        tables.join(&epochs);
+        Ok(())
+    }
+
+    async fn join_adopted(&self) -> Result<(), StoreError> {
+        let tables = &mut *self.tables();
+        let made = tables.creates.iter();
+        let made = made.filter(|row| row.parser_id.is_some() && tables.is_elsewhere(row.epoch));
+        let adopted = made.filter(|create| {
+            tables.jobs.values().any(|row| {
+                let progress = &row.job.progress;
+                progress.parser_id == create.parser_id
+                    && progress.remote_name.as_ref() == Some(&create.remote_name)
+                    && !tables.is_elsewhere(row.epoch)
+            })
+        });
+        let epochs = adopted.map(|row| row.epoch).collect();
+        tables.join(&epochs);
         Ok(())
     }
 

@@ -154,6 +154,21 @@ impl Tables {
         }
     }
 
+    /// The accounts of these epochs are the one that is asked now.
+    pub(super) fn join(&mut self, epochs: &BTreeSet<i64>) {
+        let accounts: BTreeSet<_> = (0..)
+            .zip(&self.epochs)
+            .filter(|(epoch, _)| epochs.contains(epoch))
+            .map(|(_, row)| row.account)
+            .collect();
+        if let Some(now) = self.epochs.last().map(|row| row.account) {
+            let joined = self.epochs.iter_mut();
+            for row in joined.filter(|row| accounts.contains(&row.account)) {
+                row.account = now;
+            }
+        }
+    }
+
     pub(super) fn has_elsewhere(&self) -> bool {
         (0..=self.epoch()).any(|epoch| self.is_elsewhere(epoch))
     }

@@ -179,6 +179,13 @@ pub trait Accounts: Send + Sync {
     /// Whatever the store says.
     fn join_accounts(&self, seen: ParserId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Accounts are one where a job has, from the current one and under the name that was sent, a
+    /// parser that a create at another made: a process may have died before it recorded that.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn join_adopted(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Jobs with a create in doubt that are PARKED because its account was not asked, and now it
     /// is; by id.
     ///

@@ -140,6 +140,29 @@ impl Accounts for Store {
             .await
     }
 
+    async fn join_adopted(&self) -> Result<(), StoreError> {
+        if !self.has_foreign().await? {
+            return Ok(());
+        }
+        self.writer
+            .run("record that accounts are one", |connection| {
+                Box::pin(async move {
+                    let sql = format!(
+                        "UPDATE account_epochs SET account = \
+                             (SELECT account FROM account_epochs ORDER BY epoch DESC LIMIT 1) \
+                         WHERE account IN (SELECT account FROM account_epochs WHERE epoch IN \
+                             (SELECT creates.epoch FROM creates JOIN jobs \
+                                  ON jobs.parser_id = creates.parser_id \
+                                  AND jobs.remote_name = creates.remote_name \
+                              WHERE creates.epoch IN {FOREIGN} AND jobs.epoch NOT IN {FOREIGN}))"
+                    );
+                    sqlx::query(AssertSqlSafe(sql)).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     async fn doubts_of_account_back(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
         let sql = format!(
             "SELECT {JOB_COLUMNS} FROM jobs INDEXED BY jobs_parked \
