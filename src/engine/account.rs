@@ -2,10 +2,12 @@
 //! [`crate::core::gate`] behind one lock, and their copy in the database.
 
 mod permit;
+mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::permit::Permit;
+use self::state::AccountState;
 use crate::{
     core::{
         budget::{Budget, OverBudget},
@@ -14,7 +16,7 @@ use crate::{
             Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, should_skip_canary,
         },
         job::{DurationMs, JobId, ParkReason, UnixMs},
-        outcome::{CreateOutcome, Refusal},
+        outcome::CreateOutcome,
         rejections::Rejections,
         rules::Rule,
         timestamp::iso,
@@ -22,63 +24,6 @@ use crate::{
     engine::key::KeyProof,
     store::{JobStore, ParkedFirst, StoreError},
 };
-
-#[derive(Debug)]
-struct AccountState {
-    concurrency: Concurrency,
-    create: Gate,
-    read: Gate,
-    budget: Budget,
-    /// Creates are held for want of budget.
-    is_held: bool,
-    /// What was spent is to be counted anew.
-    budget_is_stale: bool,
-    /// Somebody else committed since it was counted, and may have settled creates.
-    may_be_outdated: bool,
-    /// How many jobs that are PARKED for credits may go on at once.
-    credits_room: usize,
-}
-
-impl AccountState {
-    /// Lets fewer requests be under way after a 429, and slowly more after other answers.
-    /// Returns how many, where they became fewer.
-    fn adapt(&mut self, signal: &Signal, before: Gate, after: Gate) -> Option<usize> {
-        let before_limit = self.concurrency.limit();
-        self.concurrency = match signal {
-            // Those sent before the first of them was answered tell nothing more.
-            Signal::Refused(Refusal::Throttled { .. }) => match (before, after) {
-                (Gate::Open, _) | (Gate::HalfOpen(_), Gate::Closed(_)) => {
-                    self.concurrency.throttled()
-                }
-                (Gate::Closed(_) | Gate::HalfOpen(_), _) => self.concurrency,
-            },
-            Signal::Accepted | Signal::Answered => self.concurrency.answered(),
-            Signal::Refused(_) | Signal::NotConnected => self.concurrency,
-        };
-        let limit = self.concurrency.limit();
-        (limit < before_limit).then_some(limit)
-    }
-
-    /// A canary that was accepted shows that there were credits for one: few follow it, and twice
-    /// as many after each that is accepted.
-    fn widen(&mut self, signal: &Signal, before: Gate, after: Gate) {
-        let was_for_credits = before
-            .closure()
-            .is_some_and(|closure| closure.reason == GateReason::Credits);
-        if was_for_credits && after == Gate::Open {
-            self.credits_room = 1;
-        } else if *signal == Signal::Accepted {
-            self.credits_room = self.credits_room.saturating_mul(2);
-        }
-    }
-
-    const fn gate(&mut self, scope: Scope) -> &mut Gate {
-        match scope {
-            Scope::Create => &mut self.create,
-            Scope::Read => &mut self.read,
-        }
-    }
-}
 
 /// What the database holds of the gates, as far as this process wrote or read it; None
 /// where a write failed, which may have taken effect anyway.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{AccountState, lock};
+use super::{lock, state::AccountState};
 use crate::core::gate::{Closure, Gate, Scope};
 
 /// Leave to make requests of one scope; a canary's is given out once. Dropped by a
