@@ -16,9 +16,7 @@ use std::{path::Path, process::Command};
 use parserd::core::gate::{Closure, GateReason, Scope};
 use parserd::store::Gates as _;
 
-use crate::cli::place::{
-    Place, ambiguous, finished, generating, generation_failed, in_doubt, out_of_credits,
-};
+use crate::cli::place::{Place, jobs_in_each_state};
 
 /// What differs from one run to the next, and what stands for it.
 const VARYING: &[(&str, &str)] = &[
@@ -91,17 +89,7 @@ async fn one_of_each() -> Place {
 }
 
 async fn put_one_of_each(place: &Place) {
-    place
-        .jobs(vec![
-            ("waits", vec![]),
-            ("doubt", in_doubt("doubt")),
-            ("makes", generating("makes")),
-            ("poor", out_of_credits("poor")),
-            ("which", ambiguous("which")),
-            ("done", finished("done")),
-            ("broken", generation_failed("broken")),
-        ])
-        .await;
+    place.jobs(jobs_in_each_state()).await;
     let now = jiff::Timestamp::now().as_millisecond();
     let closure = Closure {
         reason: GateReason::Credits,

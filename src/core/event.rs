@@ -231,6 +231,16 @@ impl JobEvent {
         }
     }
 
+    /// PARKED for what passes by itself or by an operator's means.
+    pub const fn parked(park_reason: ParkReason, answer: Answer) -> Self {
+        Self::Parked {
+            park_reason,
+            answer,
+            why: None,
+            candidates: Vec::new(),
+        }
+    }
+
     /// What happened, in one word.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -226,6 +226,19 @@ pub fn finished(name: &str) -> Vec<Event> {
     events
 }
 
+/// Jobs in seven states, each with what happened to it.
+pub fn jobs_in_each_state() -> Vec<(&'static str, Vec<Event>)> {
+    vec![
+        ("waits", vec![]),
+        ("doubt", in_doubt("doubt")),
+        ("makes", generating("makes")),
+        ("poor", out_of_credits("poor")),
+        ("which", ambiguous("which")),
+        ("done", finished("done")),
+        ("broken", generation_failed("broken")),
+    ]
+}
+
 pub fn generation_failed(name: &str) -> Vec<Event> {
     let mut events = generating(name);
     let text = "DownloadError: \u{1b}[31mFailed\u{9b}\nto download";

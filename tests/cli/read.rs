@@ -10,23 +10,11 @@ use parserd::core::{
     outcome::{Finished, Lack, PollOutcome},
 };
 
-use super::place::{
-    Place, ambiguous, finished, generating, generation_failed, in_doubt, job_line, out_of_credits,
-};
+use super::place::{Place, ambiguous, generating, in_doubt, job_line, jobs_in_each_state};
 
 async fn one_of_each() -> Place {
     let place = Place::new();
-    place
-        .jobs(vec![
-            ("waits", vec![]),
-            ("doubt", in_doubt("doubt")),
-            ("makes", generating("makes")),
-            ("poor", out_of_credits("poor")),
-            ("which", ambiguous("which")),
-            ("done", finished("done")),
-            ("broken", generation_failed("broken")),
-        ])
-        .await;
+    place.jobs(jobs_in_each_state()).await;
     place
 }
 

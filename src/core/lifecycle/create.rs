@@ -190,12 +190,7 @@ pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
     } else {
         "it goes on after a restart with a higher budget.max_credits"
     };
-    let event = JobEvent::Parked {
-        park_reason: ParkReason::Budget,
-        answer: Answer::said(&over.message),
-        why: None,
-        candidates: Vec::new(),
-    };
+    let event = JobEvent::parked(ParkReason::Budget, Answer::said(&over.message));
     at.change()
         .error(&ErrorDetail {
             status: None,
@@ -208,12 +203,7 @@ pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
 
 /// It waits with those that were refused: that the account was, it heard from another's answer.
 pub(super) fn out_of_credits(at: &Moment, words: ErrorDetail) -> Transition {
-    let event = JobEvent::Parked {
-        park_reason: ParkReason::Credits,
-        answer: Answer::said(&words.message),
-        why: None,
-        candidates: Vec::new(),
-    };
+    let event = JobEvent::parked(ParkReason::Credits, Answer::said(&words.message));
     at.change()
         .error(&words)
         .parked(ParkReason::Credits, NO_CREDITS, at.now)
@@ -359,12 +349,7 @@ pub(super) fn refused(
             return change.done();
         }
     };
-    let event = JobEvent::Parked {
-        park_reason: reason,
-        answer: (&words).into(),
-        why: None,
-        candidates: Vec::new(),
-    };
+    let event = JobEvent::parked(reason, (&words).into());
     // Canaries are taken in this order: one that is refused again goes to the end.
     change.parked(reason, hint, at.now).event(event).done()
 }
