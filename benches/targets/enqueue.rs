@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::{place::Place, table::Row};
+use crate::{limits, place::Place, table::Row};
 
 const JOBS: usize = 1_000_000;
 
@@ -19,6 +19,7 @@ pub fn run() -> Vec<Row> {
     let before = count();
     assert_eq!(before, JOBS as i64);
     let speed = JOBS as f64 / took.as_secs_f64();
+    let bare = limits::bare_rows(&place.path(file));
     // One bad line at the end of as many new jobs.
     let text = std::fs::read_to_string(place.path(file)).unwrap();
     let mut other = std::fs::File::create(place.path("other.jsonl")).unwrap();
@@ -29,11 +30,11 @@ pub fn run() -> Vec<Row> {
     place.run(&["enqueue", "other.jsonl"]);
     let added = count() - before;
     vec![
-        Row::at_least(
+        Row::at_least_times(
             "6",
             "a million jobs from JSON Lines",
             speed,
-            100_000.0,
+            (0.25, bare, "rows into a table without rules"),
             "rows/s",
         ),
         Row::at_most("6", "... resident peak", peak as f64 / 1e6, 64.0, "MB"),

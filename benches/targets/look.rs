@@ -10,6 +10,7 @@ use parserd::simulator::{Endpoint, WorldConfig};
 use tokio::runtime::Runtime;
 
 use crate::{
+    limits,
     place::{Place, Process},
     table::{Row, quantile},
 };
@@ -72,23 +73,41 @@ pub fn run() -> Vec<Row> {
     jobs.wait().unwrap();
     let (peak, _) = place.run(&["jobs", "--state", "FAILED", "--json"]);
     let status = quantile(&mut looks_ms, 0.5);
+    let start_ms = limits::start_ms(&place);
+    let pass_ms = limits::pass_ms(&place);
     vec![
-        Row::at_most(
+        Row::at_most_times(
             "7",
             "from start to the first request",
-            ready.as_secs_f64(),
-            1.0,
-            "s",
+            ready.as_secs_f64() * 1_000.0,
+            (20.0, start_ms, "--version"),
+            "ms",
         ),
-        Row::at_most("7", "status", status, 100.0, "ms"),
-        Row::at_most(
+        Row::at_most_times(
+            "7",
+            "status",
+            status,
+            (
+                1.0,
+                start_ms + pass_ms,
+                "--version and a pass over all jobs",
+            ),
+            "ms",
+        ),
+        Row::at_most_times(
             "7",
             "jobs --state FAILED: first line of 100,000",
             first_at.as_secs_f64() * 1_000.0,
-            100.0,
+            (10.0, start_ms, "--version"),
             "ms",
-        )
-        .ratio(format!("all in {:.0} ms", all_at.as_secs_f64() * 1_000.0)),
+        ),
+        Row::at_most_times(
+            "7",
+            "... all of them",
+            all_at.as_secs_f64() * 1_000.0,
+            (5.0, pass_ms, "a pass over all jobs"),
+            "ms",
+        ),
         Row::at_most("7", "... resident peak", peak as f64 / 1e6, 32.0, "MB"),
     ]
 }

@@ -13,6 +13,7 @@ mod enqueue;
 mod idle;
 mod in_flight;
 mod insert;
+mod limits;
 mod look;
 mod place;
 mod queue;
@@ -36,8 +37,16 @@ const ALL: &[(&str, Benchmark)] = &[
 ];
 
 fn main() {
-    let chosen: Vec<String> = std::env::args()
-        .skip(1)
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((limits::BARE_LOOP, rest)) = arguments
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))
+    {
+        limits::run_bare_loop(rest);
+        return;
+    }
+    let chosen: Vec<String> = arguments
+        .into_iter()
         .filter(|arg| !arg.starts_with("--"))
         .collect();
     for name in &chosen {

@@ -1,9 +1,6 @@
 //! Target 1: the queue alone. Claims and transitions by concurrent callers, no HTTP.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, time::Instant};
 
 use parserd::{
     core::{
@@ -18,7 +15,7 @@ use parserd::{
 };
 use tokio::runtime::Runtime;
 
-use crate::{place::Place, table::Row};
+use crate::{limits, place::Place, table::Row};
 
 /// Jobs of one measurement.
 const JOBS: usize = 20_000;
@@ -29,9 +26,6 @@ const CALLERS: usize = 512;
 /// How often each queue is drained; the median counts.
 const TURNS: usize = 3;
 
-/// How long single commits are measured.
-const COMMITTING: Duration = Duration::from_secs(2);
-
 /// Rows that are there beside, each way.
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 
@@ -39,7 +33,7 @@ const NOW: UnixMs = 2_000_000_000_000;
 
 pub fn run() -> Vec<Row> {
     let runtime = Runtime::new().unwrap();
-    let commits = single_commits();
+    let (commits, _) = limits::single_commits();
     let beside = |state: &'static str| SIZES.map(|size| Some((state, size)));
     let queues: Vec<_> = std::iter::once(None)
         .chain(beside("QUEUED"))
@@ -61,24 +55,20 @@ pub fn run() -> Vec<Row> {
     let empty = medians[0];
     let transitions = empty * 3.0;
     let mut rows = vec![
-        Row::at_least(
+        Row::at_least_times(
             "1",
             "jobs through all transitions",
             empty,
-            10_000.0,
-            "jobs/s",
+            (2.0 / 3.0, commits, "single commits"),
+            "/s",
         ),
-        Row::at_least(
+        Row::at_least_times(
             "1",
             "transitions a second",
             transitions,
-            2.0 * commits,
+            (2.0, commits, "single commits"),
             "/s",
-        )
-        .ratio(format!(
-            "{:.1} x {commits:.0} single commits a second",
-            transitions / commits
-        )),
+        ),
     ];
     for ((filled, _), speed) in queues.iter().zip(medians) {
         if let Some((state, size)) = filled {
@@ -114,23 +104,6 @@ fn filler(state: &str, count: usize) -> String {
          SELECT 'other ' || i, '[\"https://example.com/' || i || '\"]', '{state}', {parser}, \
                 {NOW} + 1000000, 1 FROM n"
     )
-}
-
-/// What this disk makes of single rows, each synced: what a queue without groups is bound by.
-fn single_commits() -> f64 {
-    let place = Place::new();
-    let connection = place.connection();
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (a)")
-        .unwrap();
-    let mut insert = connection.prepare("INSERT INTO t VALUES (1)").unwrap();
-    let began = Instant::now();
-    let mut commits = 0.0;
-    while began.elapsed() < COMMITTING {
-        insert.execute([]).unwrap();
-        commits += 1.0;
-    }
-    commits / began.elapsed().as_secs_f64()
 }
 
 /// Jobs a second through CREATING and GENERATING to FINISHED.

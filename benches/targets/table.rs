@@ -50,6 +50,38 @@ impl Row {
         }
     }
 
+    /// A figure that is to be at most `times` a limit of the machine, measured in this run.
+    pub fn at_most_times(
+        target: &'static str,
+        what: &str,
+        seen: f64,
+        (times, limit, limit_is): (f64, f64, &str),
+        unit: &'static str,
+    ) -> Self {
+        Self::at_most(target, what, seen, times * limit, unit).ratio(format!(
+            "{} x {limit_is}, {} {unit}; at most {}",
+            figure(seen / limit),
+            figure(limit),
+            figure(times)
+        ))
+    }
+
+    /// A figure that is to be at least `times` a limit of the machine, measured in this run.
+    pub fn at_least_times(
+        target: &'static str,
+        what: &str,
+        seen: f64,
+        (times, limit, limit_is): (f64, f64, &str),
+        unit: &'static str,
+    ) -> Self {
+        Self::at_least(target, what, seen, times * limit, unit).ratio(format!(
+            "{} x {limit_is}, {} {unit}; at least {}",
+            figure(seen / limit),
+            figure(limit),
+            figure(times)
+        ))
+    }
+
     /// With how it compares.
     pub fn ratio(mut self, ratio: String) -> Self {
         self.ratio = ratio;
