@@ -16,7 +16,8 @@ use std::future::Future;
 
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::outcome::{
-    AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, PollOutcome,
+    AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, ParseOutcome,
+    ParseRequest, PollOutcome,
 };
 
 /// The service that makes parsers: the real one over HTTP, or a world in process.
@@ -37,6 +38,9 @@ pub trait Service: Send + Sync + 'static {
             }
         }
     }
+
+    /// Sends one `GET /parse/{id}/{version}`: it costs a little, and may be repeated.
+    fn parse(&self, request: &ParseRequest) -> impl Future<Output = ParseOutcome> + Send;
 
     /// Asks `GET /parsers` for every parser of the account.
     fn list(&self) -> impl Future<Output = ListOutcome> + Send;

@@ -14,6 +14,7 @@ mod jobs;
 mod oddities;
 pub(crate) mod operate;
 pub mod output;
+mod parsers;
 mod plan;
 mod resolve;
 mod run;
@@ -78,6 +79,8 @@ pub enum Command {
     Status(status::StatusArgs),
     /// A line a job
     Jobs(jobs::JobsArgs),
+    /// A line a parser: what it is worth, and why
+    Parsers(parsers::ParsersArgs),
     /// One job with its whole history
     Show(show::ShowArgs),
     /// Take up FAILED and PARKED jobs again
@@ -163,6 +166,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::plan(&settings()?, args).await,
         Command::Status(args) => status::status(&settings()?, args).await,
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
+        Command::Parsers(args) => parsers::parsers(&settings()?, args).await,
         Command::Show(args) => show::show(&settings()?, args).await,
         Command::Retry(args) => operate(&settings()?, OperatorAction::Retry, args).await,
         Command::Cancel(args) => operate(&settings()?, OperatorAction::Cancel, args).await,

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::core::job::{DurationMs, named_enum};
 use crate::core::lifecycle::OnExisting;
+use crate::core::quality::QualityGate;
 pub use error::ConfigError;
 pub use layers::{DEFAULT_FILE, Sources};
 use read::Reader;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub budget: BudgetSettings,
     /// What is loaded without being asked.
     pub enqueue: Enqueue,
+    /// What a parser is worth, and what follows.
+    pub quality: QualitySettings,
     /// What is deleted.
     pub retention: Retention,
     /// parserd's own endpoint.
@@ -160,6 +163,17 @@ pub struct Enqueue {
     pub files: Vec<String>,
 }
 
+/// Section `quality`.
+#[derive(Debug, Clone, Copy)]
+pub struct QualitySettings {
+    /// What follows from a parser that is bad.
+    pub gate: QualityGate,
+    /// Below which share of its places a field that was asked for is thin; from 0 to 1.
+    pub min_fill: f64,
+    /// What one request for a held-out page is reckoned to cost, in credits.
+    pub credits_per_parse: i64,
+}
+
 /// Section `retention`.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
@@ -262,6 +276,7 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
     let (poll, retry) = (poll(r), retry(r));
     let (reconcile, park) = (reconcile(r), park(r));
     let (budget, enqueue) = (budget(r), enqueue(r));
+    let quality = quality(r);
     let max_age = r.optional("retention.max_age", read::duration);
     let is_remote = r.bool("http.remote");
     let http = Http {
@@ -281,6 +296,7 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
         park,
         budget,
         enqueue,
+        quality: quality?,
         retention: Retention { max_age },
         http,
         log: log?,
@@ -370,6 +386,17 @@ fn enqueue(r: &mut Reader) -> Enqueue {
         r.refuse("enqueue.files", bad);
     }
     Enqueue { files }
+}
+
+fn quality(r: &mut Reader) -> Option<QualitySettings> {
+    let min_fill = r.share("quality.min_fill");
+    let credits_per_parse = r.integer("quality.credits_per_parse", 0..=MAX_CREDITS);
+    let gate = r.name("quality.gate", QualityGate::ALL, QualityGate::as_str)?;
+    Some(QualitySettings {
+        gate,
+        min_fill,
+        credits_per_parse,
+    })
 }
 
 fn log(r: &mut Reader) -> Option<Log> {

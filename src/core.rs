@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod pace;
 pub mod presence;
 pub mod progress;
+pub mod quality;
 pub mod rejections;
 pub mod remote_name;
 pub mod restored;

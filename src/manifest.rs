@@ -28,6 +28,7 @@ use crate::core::text::escaped;
 pub use alike::Alike;
 use alike::Lookalikes;
 pub(crate) use alike::alike_in_database;
+pub use check::Elsewhere;
 pub use file::{JobFile, JobFileError};
 pub use json::json_lines;
 pub use names::{NameCheck, SeenNames};

@@ -2,4 +2,5 @@
 
 pub(crate) mod format;
 pub(crate) mod narrate;
+pub(crate) mod quality;
 pub(crate) mod remedies;

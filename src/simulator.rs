@@ -9,6 +9,7 @@
 //! 201 or 202, `GET /parsers/{id}` names neither id nor version, the account
 //! endpoint lags, and a FAILED generation is charged.
 
+pub mod defects;
 mod delivery;
 mod endpoints;
 pub mod faults;

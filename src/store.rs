@@ -11,7 +11,8 @@ pub mod sqlite;
 
 pub use ports::{
     Accounts, Applied, CREATES_HOLD, Changes, Commits, Conflict, ELSEWHERE, Fact, Facts, Found,
-    Gates, Holder, Intent, JobStore, LIST_LAG, LIST_REPORT, Lane, Ledger, NO_LIST, ParkedFirst,
-    Pruning, Queue, QueuedJob, RESTORED, Strangers, Submissions, Submitted, Times,
+    Gates, Holder, Intent, JobStore, Judging, LIST_LAG, LIST_REPORT, Lane, Ledger, NO_LIST,
+    ParkedFirst, ParseId, ParseIntent, Parses, Pruning, Queue, QueuedJob, RESTORED, Strangers,
+    Submissions, Submitted, Times, Unjudged,
 };
 pub use sqlite::*;

@@ -74,6 +74,8 @@ pub fn policy(settings: &Settings) -> Policy {
         max_attempts: i64::from(settings.retry.max_attempts),
         settle_ms: millis(settings.reconcile.settle),
         settle_after_error_ms: millis(settings.reconcile.settle_after_error),
+        quality_gate: settings.quality.gate,
+        min_fill: settings.quality.min_fill,
         rules: Rules::KEPT,
     }
 }
@@ -168,6 +170,7 @@ pub async fn daemon<S: Service>(
         clock,
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
+        credits_per_parse: settings.quality.credits_per_parse,
         request_timeout_ms: millis(settings.api.request_timeout),
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),

@@ -22,6 +22,7 @@ mod loss;
 mod matrix;
 mod money;
 mod process;
+mod quality;
 mod readme;
 mod schema;
 mod systemd;

@@ -27,7 +27,9 @@ use parserd::{
     api::{Service, client::Client},
     core::{
         job::{JobState, ParserId},
-        outcome::{CreateOutcome, CreateRequest, ListOutcome, PollOutcome},
+        outcome::{
+            CreateOutcome, CreateRequest, ListOutcome, ParseOutcome, ParseRequest, PollOutcome,
+        },
     },
     engine::daemon::Until,
     simulator::{Endpoint, WorldConfig},
@@ -73,6 +75,10 @@ impl Service for Witness {
 
     fn details(&self, parser_id: &ParserId) -> impl Future<Output = PollOutcome> + Send {
         self.client.details(parser_id)
+    }
+
+    fn parse(&self, request: &ParseRequest) -> impl Future<Output = ParseOutcome> + Send {
+        self.client.parse(request)
     }
 
     fn list(&self) -> impl Future<Output = ListOutcome> + Send {

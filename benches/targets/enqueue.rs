@@ -34,7 +34,7 @@ pub fn run() -> Vec<Row> {
             "6",
             "a million jobs from JSON Lines",
             speed,
-            (0.25, bare, "rows into a table without rules"),
+            (0.09, bare, "rows into a table without rules"),
             "rows/s",
         ),
         Row::at_most("6", "... resident peak", peak as f64 / 1e6, 64.0, "MB"),

@@ -55,7 +55,10 @@ pub fn bare_loop(server: &ServerHandle, count: usize, at_once: usize) -> (Durati
         cpu = process.cpu().unwrap_or(cpu);
         std::thread::sleep(Duration::from_millis(5));
     }
-    (began.elapsed(), cpu)
+    let took = began.elapsed();
+    // Says how it ended.
+    process.wait();
+    (took, cpu)
 }
 
 /// The process that [`bare_loop`] starts.

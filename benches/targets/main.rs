@@ -13,6 +13,7 @@ mod enqueue;
 mod idle;
 mod in_flight;
 mod insert;
+mod judge;
 mod limits;
 mod look;
 mod place;
@@ -34,16 +35,15 @@ const ALL: &[(&str, Benchmark)] = &[
     ("look", look::run),
     ("idle", idle::run),
     ("throttle", throttle::run),
+    ("judge", judge::run),
 ];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some((limits::BARE_LOOP, rest)) = arguments
-        .split_first()
-        .map(|(first, rest)| (first.as_str(), rest))
-    {
-        limits::run_bare_loop(rest);
-        return;
+    match arguments.split_first() {
+        Some((first, rest)) if first == limits::BARE_LOOP => return limits::run_bare_loop(rest),
+        Some((first, _)) if first == judge::JUDGE => return judge::run_all(),
+        _ => {}
     }
     let chosen: Vec<String> = arguments
         .into_iter()

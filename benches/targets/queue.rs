@@ -8,6 +8,7 @@ use parserd::{
         job::{Job, ParserId, UnixMs},
         lifecycle::{Event, OnExisting, Policy, Presence, Transition, decide},
         outcome::{CreateOutcome, Finished, PollOutcome},
+        quality::QualityGate,
         rules::Rules,
         spec::JobSpec,
     },
@@ -184,5 +185,7 @@ fn policy() -> Policy {
         max_attempts: 5,
         settle_ms: 900_000,
         settle_after_error_ms: 30_000,
+        quality_gate: QualityGate::Report,
+        min_fill: 0.5,
     }
 }

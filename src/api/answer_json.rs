@@ -208,6 +208,17 @@ pub(super) fn object_as_far_as_read(bytes: &[u8]) -> (Fields<'_>, Result<(), Str
     (fields, end)
 }
 
+/// What a parser found on a page: `result`, which may be null but not missing.
+pub(super) fn parsed(bytes: &[u8]) -> Result<Box<RawValue>, String> {
+    #[derive(Deserialize)]
+    struct Parsed {
+        result: Box<RawValue>,
+    }
+    serde_json::from_slice(bytes)
+        .map(|parsed: Parsed| parsed.result)
+        .map_err(|error| error.to_string())
+}
+
 /// What is read of a list, and what of it cannot be.
 pub(super) type ListRead = (Vec<ListedParser>, Flaws);
 

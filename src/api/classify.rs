@@ -13,7 +13,7 @@ use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::limit::Limit;
 use crate::core::outcome::{
     AccountOutcome, CreateOutcome, Description, DoubtCause, ErrorDetail, Finished, Flaws, Lack,
-    ListOutcome, ListedParser, MAX_RETRY_AFTER_MS, PollOutcome, Refusal,
+    ListOutcome, ListedParser, MAX_RETRY_AFTER_MS, ParseOutcome, PollOutcome, Refusal,
 };
 
 /// What came of one request.
@@ -230,6 +230,7 @@ fn finished(
         Err(error) if found.is_none() => Err(Lack {
             why: unreadable(answer, &error),
             is_cut: matches!(answer.body.end, BodyEnd::Cut(_) | BodyEnd::TimedOut),
+            is_nothing: false,
         }),
         Ok(()) | Err(_) => examples::kept(found, quoter),
     };
@@ -242,6 +243,31 @@ fn finished(
         generated_at: fields.generated_at(),
         example_result,
         lack,
+        judgement: None,
+    }
+}
+
+/// What is known after a `GET /parse/{id}/{version}`. `now` is what an HTTP date in
+/// `Retry-After` is counted from. Nothing but a 2xx with a whole body says anything of the parser.
+pub fn parse(reply: RawReply, now: UnixMs, quoter: &Quoter) -> ParseOutcome {
+    let answer = match reply {
+        Ok(answer) => answer,
+        Err(fault) => return ParseOutcome::Inconclusive(transport_detail(&fault, quoter)),
+    };
+    if let Some(refusal) = refusal_of_read(&answer, now) {
+        return ParseOutcome::Refused(refusal, service_detail(&answer, quoter));
+    }
+    if !(200..=299).contains(&answer.status) {
+        return ParseOutcome::Inconclusive(service_detail(&answer, quoter));
+    }
+    let read = answer_json::parsed(&answer.body.bytes);
+    match read.map(|found| examples::kept(Some(Ok(found)), quoter)) {
+        Ok(Ok(result)) => ParseOutcome::Found(result),
+        Ok(Err(lack)) => ParseOutcome::Inconclusive(unusable_detail(&answer, &lack.why, quoter)),
+        Err(error) => {
+            let problem = unreadable(&answer, &error);
+            ParseOutcome::Inconclusive(unusable_detail(&answer, &problem, quoter))
+        }
     }
 }
 

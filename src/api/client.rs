@@ -27,7 +27,7 @@ use crate::clock::lasting_ms;
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::outcome::{
     AccountOutcome, CreateOutcome, CreateRequest, Description, ErrorDetail, Flaws, ListOutcome,
-    ListedParser, PollOutcome,
+    ListedParser, ParseOutcome, ParseRequest, PollOutcome,
 };
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
@@ -221,6 +221,33 @@ impl Service for Client {
         let url = self.url(&["parsers", &parser_id.0]);
         let reply = self.get("details", url, self.max_body_bytes).await;
         classify::description(parser_id, reply, now_ms(), &self.quoter)
+    }
+
+    async fn parse(&self, request: &ParseRequest) -> ParseOutcome {
+        let id = &request.parser_id.0;
+        if !names_a_path_segment(id) {
+            return ParseOutcome::Inconclusive(ErrorDetail {
+                status: None,
+                message: self
+                    .quoter
+                    .quote(&format!("not sent: {id:?} cannot be part of a URL")),
+            });
+        }
+        let version = request.version.map(|version| version.to_string());
+        let path = ["parse", id].into_iter().chain(version.as_deref());
+        let mut url = self.url(&path.collect::<Vec<_>>());
+        let params = request.scraper_params.as_deref().unwrap_or("{}");
+        let params: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(params).unwrap_or_default();
+        url.query_pairs_mut().append_pair("url", &request.url);
+        for (name, value) in &params {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            url.query_pairs_mut().append_pair(name, &text);
+        }
+        let reply = self.get("parse", url, self.max_body_bytes).await;
+        classify::parse(reply, now_ms(), &self.quoter)
     }
 
     async fn list(&self) -> ListOutcome {

@@ -14,9 +14,18 @@ pub(super) fn kept(
     found: Option<Result<Box<RawValue>, String>>,
     quoter: &Quoter,
 ) -> Result<Box<RawValue>, Lack> {
-    let left_out = |why: String| Lack { why, is_cut: false };
+    let left_out = |why: String| Lack {
+        why,
+        is_cut: false,
+        is_nothing: false,
+    };
     let examples = match found {
-        None => return Err(left_out("the service gave none".to_owned())),
+        None => {
+            return Err(Lack {
+                is_nothing: true,
+                ..left_out("the service gave none".to_owned())
+            });
+        }
         Some(Err(error)) => return Err(left_out(format!("they are not JSON ({error})"))),
         Some(Ok(examples)) => examples,
     };

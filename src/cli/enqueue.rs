@@ -244,6 +244,9 @@ pub(super) fn print_notes(source: &str, file: &JobFile) {
     for repeat in &file.repeats {
         print_message(&format!("note: {source}: {repeat}"));
     }
+    for elsewhere in &file.elsewhere {
+        print_message(&format!("warning: {source}: {elsewhere}"));
+    }
     for alike in &file.alike {
         print_message(&format!("warning: {source}: {alike}"));
     }

@@ -30,6 +30,7 @@ use crate::{
     core::{cure, job::UnixMs},
     engine::{
         daemon::{Daemon, Until},
+        judging::Judge,
         retention,
         worker::Stop,
     },
@@ -223,6 +224,12 @@ impl<S: Service> Beside<'_, S> {
         #[cfg(unix)]
         self.notify(signals.supervisor.clone());
         self.keep_within_age(service_clock);
+        let judge = Judge {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            min_fill: self.settings.quality.min_fill,
+        };
+        self.tasks.spawn(judge.keep());
         let files_ok = self.load(signals);
         if let Some((listener, token)) = web {
             self.serve(listener, token)?;

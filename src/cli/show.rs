@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::core::job::{Job, JobState, UnixMs};
 use crate::core::outcome::is_refusal;
 use crate::core::text::escaped;
-use crate::present::{narrate, remedies::what_to_do};
+use crate::present::{narrate, quality::Detail, remedies::what_to_do};
 use crate::store::report::{CreateRow, JobDetails, JobRow};
 use crate::store::{Role, Store};
 use crate::{
@@ -75,8 +75,22 @@ fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
         columns.row([format!("  {}", iso(event.at)), narrate::event(event)]);
     }
     lines.extend(columns.lines());
+    lines.extend(found(details));
     lines.extend(examples(details, job));
     lines
+}
+
+/// What the parser found, field by field.
+fn found(details: &JobDetails) -> Vec<String> {
+    let detail = Detail::of(details.quality_detail.as_deref());
+    let mut columns = Columns::new(&[]);
+    for (field, words) in detail.lines() {
+        columns.row([format!("  {}", escaped(field)), words]);
+    }
+    match columns.lines() {
+        lines if lines.is_empty() => lines,
+        lines => [vec![String::new(), "what it found".to_owned()], lines].concat(),
+    }
 }
 
 /// What it is and where it stands, a line each.
@@ -111,15 +125,14 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
     {
         put("name at the service", name.clone());
     }
+    if let Some(quality) = &details.quality {
+        let why = Detail::of(details.quality_detail.as_deref()).reason;
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        put("quality", format!("{quality}{why}"));
+    }
     put("cost", costs(&details.create_requests));
-    for url in texts(details.urls.as_deref()) {
-        put("example page", url);
-    }
-    if let Some(params) = &details.scraper_params {
-        put("scraper_params", params.get().to_owned());
-    }
-    for field in fields(details.fields.as_deref()) {
-        put("field", field);
+    for (what, text) in asked(details) {
+        put(what, text);
     }
     if row.priority != 0 {
         put("priority", row.priority.to_string());
@@ -133,6 +146,18 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
         ),
     );
     columns.lines()
+}
+
+/// What the job asks for, a line each.
+fn asked(details: &JobDetails) -> Vec<(&'static str, String)> {
+    let json = |json: &Option<Box<RawValue>>| json.as_ref().map(|json| json.get().to_owned());
+    let each = |what, texts: Vec<String>| texts.into_iter().map(move |text| (what, text));
+    each("example page", texts(details.urls.as_deref()))
+        .chain(json(&details.scraper_params).map(|params| ("scraper_params", params)))
+        .chain(each("field", fields(details.fields.as_deref())))
+        .chain(each("held-out page", texts(details.check_urls.as_deref())))
+        .chain(json(&details.expect).map(|expect| ("expect", expect)))
+        .collect()
 }
 
 /// The example result, or why there is none where there should be.

@@ -71,6 +71,8 @@ What comes back: status=CODE (with body=TEXT, retry-after=TIME,
   is done)
 The answer: delay=TIME cut slow=TIME endless gzip-bomb unreadable missing=KEY
   rekey=OLD:NEW say=OLD:NEW limit=N
+What a parser found (get, parse): result=empty-column|missing-field|wrong-type|
+  rows-gone|page-empty|wall|huge|keys-twice|deep
 Of a create: land-late=TIME show-late=TIME generation=TIME fail=TEXT
   alter-name=lower|trim|slug|cut:N";
 

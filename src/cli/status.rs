@@ -15,6 +15,7 @@ use crate::core::gate::{Closure, GateReason, Scope};
 use crate::core::job::{Job, JobState, ParkReason, UnixMs};
 use crate::core::oddities::{Lag, Oddity, Unexplained};
 use crate::present::remedies::{Parked, parked, to_come};
+use crate::store::parsers::QualityCounts;
 use crate::store::{
     Facts as _, Gates as _, JobStore, Ledger as _, NO_LIST, Queue as _, report::DoubtRow,
 };
@@ -57,6 +58,7 @@ struct StatusReport {
 struct StatusFacts {
     states: std::collections::BTreeMap<JobState, i64>,
     parked: Vec<Parked>,
+    parsers: QualityCounts,
     in_doubt: i64,
     doubts: Vec<DoubtRow>,
     gates: Vec<ClosedGate>,
@@ -182,6 +184,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreE
         },
         known: StatusFacts {
             parked: parked(&counts, &gates, &budget, now),
+            parsers: store.count_parsers().await?,
             in_doubt: counts.in_doubt,
             doubts: store.doubts(DOUBTS_SHOWN).await?,
             gates: gates.iter().map(closed_gate).collect(),

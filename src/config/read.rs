@@ -84,6 +84,11 @@ impl Reader {
         self.parsed(key, multiplier).unwrap_or_default()
     }
 
+    /// A share, from 0 to 1.
+    pub fn share(&mut self, key: &str) -> f64 {
+        self.parsed(key, share).unwrap_or_default()
+    }
+
     pub fn bool(&mut self, key: &str) -> bool {
         self.parsed(key, bool).unwrap_or_default()
     }
@@ -193,6 +198,18 @@ pub(super) fn multiplier(text: &str) -> Result<f64, BadValue> {
             BadValue::new(
                 format!("{} is not valid", shown(text)),
                 "a number from 1 up, such as 1.5",
+            )
+        })
+}
+
+fn share(text: &str) -> Result<f64, BadValue> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| {
+            BadValue::new(
+                format!("{} is not valid", shown(text)),
+                "a number from 0 to 1, such as 0.5",
             )
         })
 }

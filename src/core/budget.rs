@@ -131,13 +131,27 @@ impl Budget {
         self.spent_later > 0 && utc_day(now) > self.day
     }
 
+    /// Whether so many credits more at `now` keep within the budget.
+    pub fn affords(&self, credits: i64, now: UnixMs) -> bool {
+        let keeps = |limit: Option<i64>, spent: i64| {
+            limit.is_none_or(|limit| spent.saturating_add(credits) <= limit)
+        };
+        keeps(self.max_credits, self.spent)
+            && keeps(self.max_credits_per_day, self.spent_on(utc_day(now)))
+    }
+
     /// Counts a create sent at `now` as spent.
     pub fn spend(&mut self, now: UnixMs) {
+        self.spend_credits(self.credits_per_create, now);
+    }
+
+    /// Counts so many credits as spent at `now`.
+    pub fn spend_credits(&mut self, credits: i64, now: UnixMs) {
         let day = utc_day(now);
-        self.spent_today = self.spent_on(day).saturating_add(self.credits_per_create);
+        self.spent_today = self.spent_on(day).saturating_add(credits);
         // A clock that steps back must not open a day that was closed.
         self.day = self.day.max(day);
-        self.spent = self.spent.saturating_add(self.credits_per_create);
+        self.spent = self.spent.saturating_add(credits);
     }
 
     /// Takes back `credits` of a create sent at `sent_at` that made nothing.

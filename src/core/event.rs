@@ -7,6 +7,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs, named_enum},
     outcome::ErrorDetail,
+    quality::Quality,
 };
 
 named_enum! {
@@ -211,6 +212,14 @@ pub enum JobEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         no_examples: Option<String>,
     },
+    /// What its parser found was judged.
+    Judged {
+        /// What the parser is worth.
+        quality: Quality,
+        /// Why, in a sentence; none where all is well.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// It came to nothing.
     Failed {
         /// Why.
@@ -261,6 +270,7 @@ impl JobEvent {
             Self::UnknownStatus(_) => "unknown_status",
             Self::AwaitsExamples { .. } => "awaits_examples",
             Self::Finished { .. } => "finished",
+            Self::Judged { .. } => "judged",
             Self::Failed { .. } => "failed",
         }
     }
@@ -297,7 +307,8 @@ impl JobEvent {
             | Self::Cancelled(_)
             | Self::Changed { .. }
             | Self::AwaitsExamples { .. }
-            | Self::Finished { .. } => None,
+            | Self::Finished { .. }
+            | Self::Judged { .. } => None,
         }
     }
 }
@@ -461,6 +472,14 @@ pub(crate) mod tests {
                 },
                 "finished",
                 json!({"version": 0, "generated_at": 5}),
+            ),
+            (
+                JobEvent::Judged {
+                    quality: Quality::Bad,
+                    reason: Some("price: it is missing".to_owned()),
+                },
+                "judged",
+                json!({"quality": "bad", "reason": "price: it is missing"}),
             ),
             (
                 JobEvent::Failed {

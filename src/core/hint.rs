@@ -2,6 +2,11 @@
 
 use crate::core::{limit::Limit, outcome::ErrorDetail};
 
+/// The advice for a parser that is ready and of no use.
+pub const POOR_RESULT: &str = "the parser stays on the account; `parserd show` has what it found: \
+     change fields or urls and retry, which pays for another parser, or change expect and retry, \
+     which looks at this one again";
+
 /// One cause of FAILED that the service documents, how its text gives it away, and the cure.
 struct Cause {
     marks: &'static [&'static str],

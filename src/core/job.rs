@@ -153,15 +153,31 @@ named_enum! {
         UnexpectedResponse = "unexpected_response",
         /// The account holds this parser already and `create.on_existing` is `fail`.
         ExistingParser = "existing_parser",
+        /// The parser is ready and of no use, and `quality.gate` is `fail`.
+        PoorResult = "poor_result",
     }
 }
 
 impl ErrorKind {
+    /// Whether the specification of a job that FAILED for it is fixed as long as it has a parser,
+    /// which may still come to be what was asked for.
+    pub const fn fixes_spec(self) -> bool {
+        match self {
+            Self::GenerationTimeout | Self::UnexpectedResponse => true,
+            Self::BadRequest
+            | Self::NotFound
+            | Self::ServerError
+            | Self::GenerationFailed
+            | Self::ExistingParser
+            | Self::PoorResult => false,
+        }
+    }
+
     /// Whether the parser of a job that FAILED for it, where it has one, may still finish: a retry
     /// polls it again, and pays nothing.
     pub const fn parser_may_finish(self) -> bool {
         match self {
-            Self::GenerationTimeout | Self::UnexpectedResponse => true,
+            Self::GenerationTimeout | Self::UnexpectedResponse | Self::PoorResult => true,
             Self::BadRequest
             | Self::NotFound
             | Self::ServerError

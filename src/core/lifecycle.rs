@@ -17,6 +17,7 @@ use crate::core::{
     budget::OverBudget,
     job::{DurationMs, Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
     outcome::{CreateOutcome, ErrorDetail, ListedParser, PollOutcome, Refusal},
+    quality::QualityGate,
     rules::Rules,
 };
 
@@ -54,6 +55,10 @@ pub struct Policy {
     pub settle_ms: DurationMs,
     /// The settling time after the service itself answered 5xx.
     pub settle_after_error_ms: DurationMs,
+    /// What follows from a parser that is bad.
+    pub quality_gate: QualityGate,
+    /// Below which share of its places a field is thin.
+    pub min_fill: f64,
     /// The rules that are kept.
     pub rules: Rules,
 }
@@ -147,6 +152,8 @@ pub enum Event {
     /// A GET of the job's parser brought no answer or a refusal, and a list with the same key was
     /// answered.
     PolledAlone(ErrorDetail),
+    /// Its parser is ready, and a held-out page says nothing of it yet. Says why.
+    Checking(ErrorDetail),
     /// What it was PARKED for holds no longer.
     Lifted,
     /// The account that its create was sent to is asked again.
@@ -263,6 +270,10 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
             Generating => poll::alone(&at, words),
             Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
         },
+        Event::Checking(words) => match job.progress.state {
+            Generating => poll::checking(&at, words),
+            Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
+        },
         Event::Elsewhere(words) => match job.progress.state {
             Generating => poll::elsewhere(&at, words),
             Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
@@ -362,6 +373,7 @@ impl Moment<'_> {
             signal: None,
             example_result: None,
             shows_parser: false,
+            judgement: None,
         }
     }
 

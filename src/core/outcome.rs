@@ -5,7 +5,10 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::core::job::{DurationMs, ParserId, UnixMs};
+use crate::core::{
+    job::{DurationMs, ParserId, UnixMs},
+    quality::Judgement,
+};
 
 /// No `Retry-After` counts for more than this: a day.
 pub const MAX_RETRY_AFTER_MS: DurationMs = 24 * 60 * 60 * 1000;
@@ -217,6 +220,8 @@ pub struct Finished {
     pub example_result: Option<Box<RawValue>>,
     /// Why there are no example results, where there are none.
     pub lack: Option<Lack>,
+    /// What the example results are worth, where that can be told.
+    pub judgement: Option<Judgement>,
 }
 
 /// Why a parser that is ready comes without example results.
@@ -226,6 +231,33 @@ pub struct Lack {
     pub why: String,
     /// Only because this answer broke off: the next one may have them.
     pub is_cut: bool,
+    /// The service has none, rather than some that cannot be kept: nothing was found.
+    pub is_nothing: bool,
+}
+
+/// A `GET /parse/{id}/{version}?url=`, without the key, which the client adds.
+#[derive(Debug, Clone)]
+pub struct ParseRequest {
+    /// The parser.
+    pub parser_id: ParserId,
+    /// Its version; the latest where none is known.
+    pub version: Option<i64>,
+    /// The page.
+    pub url: String,
+    /// Options for the fetch of the page, an object, as the job has them.
+    pub scraper_params: Option<String>,
+}
+
+/// What is known after a `GET /parse/{id}/{version}`.
+#[derive(Debug, Clone)]
+pub enum ParseOutcome {
+    /// What the parser found on the page, any JSON that SQLite can read, as it came; null where
+    /// the answer has none.
+    Found(Box<RawValue>),
+    /// The account was refused, which says nothing of the parser.
+    Refused(Refusal, ErrorDetail),
+    /// Anything else, which says nothing of the parser either.
+    Inconclusive(ErrorDetail),
 }
 
 /// What is known after a `GET /parsers`.

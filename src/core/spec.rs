@@ -20,7 +20,7 @@ pub use batch::{Batch, Batches};
 pub use name::INVISIBLE;
 pub(crate) use name::looks;
 pub use rules::{
-    DEVICE_TYPES, FIELD_DESCRIPTION_MAX_CHARS, FIELD_KEYS, FIELD_NAME_MAX_CHARS,
+    CHECK_URLS_MAX, DEVICE_TYPES, FIELD_DESCRIPTION_MAX_CHARS, FIELD_KEYS, FIELD_NAME_MAX_CHARS,
     FIELD_SELECTOR_MAX_CHARS, FIELD_TYPES, FIELDS_MAX, JSON_MAX_BYTES, NAME_MAX_CHARS,
     SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };
@@ -44,6 +44,11 @@ pub struct JobSpec {
     pub scraper_params: Option<Value>,
     /// The fields to extract: an array of objects. Left out, the service infers them.
     pub fields: Option<Value>,
+    /// What the fields must hold: an object by field. Never sent, no part of the tag.
+    pub expect: Option<Value>,
+    /// Pages of the same type that the parser is tried on once it is ready. Not sent with the
+    /// create, no part of the tag.
+    pub check_urls: Option<Vec<String>>,
     /// Higher goes first. No part of the tag.
     pub priority: i64,
     /// Not before this moment. No part of the tag.
@@ -111,9 +116,47 @@ impl JobSpec {
         Ok(spec)
     }
 
-    /// The same spec with an explicit null, and empty `scraper_params`, left out.
+    /// The same, with the columns `expect` and `check_urls`.
+    ///
+    /// # Errors
+    /// Names every column that is not JSON or breaks a rule.
+    pub fn with_checks(
+        mut self,
+        expect: Option<&str>,
+        check_urls: Option<&str>,
+    ) -> Result<Self, SpecError> {
+        let mut problems = Vec::new();
+        match expect.map(serde_json::from_str).transpose() {
+            Ok(read) => {
+                let twice = read
+                    .as_ref()
+                    .is_some_and(|read: &Strict| read.has_key_twice);
+                problems.extend(twice.then(|| key_twice("expect")));
+                self.expect = read.map(|read| read.value);
+            }
+            Err(error) => problems.push(format!(
+                "expect is not valid JSON ({error}): write JSON, or leave it out"
+            )),
+        }
+        match check_urls.map(serde_json::from_str).transpose() {
+            Ok(urls) => self.check_urls = urls,
+            Err(error) => problems.push(format!(
+                "check_urls is not a JSON array of strings ({error}): write [\"https://...\"], \
+                 or leave it out"
+            )),
+        }
+        if !problems.is_empty() {
+            return Err(SpecError { problems });
+        }
+        let spec = self.normalised();
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// The same spec with an explicit null, and empty `scraper_params` and `expect`, left out.
     #[must_use]
     pub fn normalised(mut self) -> Self {
+        self.expect = self.expect.filter(asks_for_something);
         self.scraper_params = self.scraper_params.filter(asks_for_something);
         self.fields = self.fields.filter(|value| !value.is_null());
         self
@@ -138,6 +181,33 @@ impl JobSpec {
     pub fn fields_json(&self) -> Option<String> {
         let fields = self.fields.as_ref();
         fields.filter(|value| !value.is_null()).map(canonical)
+    }
+
+    /// `expect` as the database holds it: JSON with sorted keys and no whitespace.
+    pub fn expect_json(&self) -> Option<String> {
+        let expect = self.expect.as_ref();
+        expect
+            .filter(|value| asks_for_something(value))
+            .map(canonical)
+    }
+
+    /// `check_urls` as the database holds it: a JSON array, no whitespace.
+    pub fn check_urls_json(&self) -> Option<String> {
+        let urls = self.check_urls.as_ref();
+        urls.map(|urls| Value::from(urls.clone()).to_string())
+    }
+
+    /// Hosts of held-out pages on which no example page is: whether these are of the same type is
+    /// the user's word.
+    pub fn other_hosts(&self) -> Vec<String> {
+        let host = |url: &String| {
+            let url = url::Url::parse(url).ok()?;
+            let host = url.host_str()?;
+            Some(host.strip_prefix("www.").unwrap_or(host).to_owned())
+        };
+        let own: Vec<_> = self.urls.iter().filter_map(host).collect();
+        let held_out = self.check_urls.iter().flatten().filter_map(host);
+        held_out.filter(|host| !own.contains(host)).collect()
     }
 
     /// Eight characters of `a-z2-7` that stand for name, urls, scraper_params,
@@ -197,11 +267,17 @@ impl JobSpec {
         if let Some(fields) = self.fields.as_ref().filter(|v| !v.is_null()) {
             problems.extend(rules::fields_problems(fields));
         }
+        if let Some(expect) = &self.expect {
+            problems.extend(rules::expect_problems(expect, self.fields.as_ref()));
+        }
+        if let Some(urls) = &self.check_urls {
+            problems.extend(rules::check_urls_problems(urls, &self.urls));
+        }
         problems
     }
 }
 
-/// Whether `scraper_params` differ from none at all.
+/// Whether `scraper_params` or `expect` differ from none at all.
 fn asks_for_something(params: &Value) -> bool {
     !params.is_null() && !params.as_object().is_some_and(Map::is_empty)
 }

@@ -240,6 +240,17 @@ impl Account {
         }
     }
 
+    /// Sets aside the credits of one request for a held-out page; whether the budget has room for
+    /// it. Creates are not held for want of it.
+    pub fn reserve_parse(&self, credits: i64, now: UnixMs) -> bool {
+        let mut state = self.lock();
+        let affords = state.budget.affords(credits, now);
+        if affords {
+            state.budget.spend_credits(credits, now);
+        }
+        affords
+    }
+
     /// A commit failed, or took effect and was reported lost: what was spent may be more
     /// or less than was counted here.
     pub fn distrust_count(&self) {

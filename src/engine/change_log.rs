@@ -2,9 +2,10 @@
 
 use crate::core::{
     event::JobEvent,
-    job::{Job, JobState, UnixMs},
+    job::{Job, JobId, JobState, UnixMs},
     lifecycle::Change,
     outcome::is_refusal,
+    quality::{Judgement, Quality},
 };
 
 /// The refusal that an answer brought, where one caused the event: what is stored may be
@@ -16,6 +17,24 @@ fn http_status(event: &JobEvent) -> Option<i64> {
 
 /// One line for each event that matters; a poll that brings nothing new has none.
 pub(crate) fn log_change(job: &Job, change: &Change, now: UnixMs) {
+    log_transition(job, change, now);
+    if let Some(judgement) = &change.judgement {
+        log_judgement(job.id, &job.name, judgement);
+    }
+}
+
+/// What a parser was judged to be worth.
+pub(crate) fn log_judgement(job: JobId, name: &str, judgement: &Judgement) {
+    let (quality, reason) = (judgement.quality.as_str(), judgement.reason.as_deref());
+    match judgement.quality {
+        Quality::Ok => tracing::info!(job = job.0, name, quality, reason, "judged"),
+        Quality::Thin | Quality::Bad => {
+            tracing::warn!(job = job.0, name, quality, reason, "judged");
+        }
+    }
+}
+
+fn log_transition(job: &Job, change: &Change, now: UnixMs) {
     let message = match &change.event {
         Some(event) => event.name(),
         // What was said by SQL has its line of history by the database.

@@ -2,6 +2,7 @@
 //! [`Worker::create`] is a QUEUED job's turn, step by step in [`turn`].
 
 mod apply;
+mod checks;
 pub mod lists;
 mod reconcile;
 mod restored;
@@ -32,7 +33,7 @@ use crate::{
     engine::{
         account::{Account, Permit},
         metrics::Metrics,
-        worker::{lists::Lists, turn::crash_point::Probe},
+        worker::{checks::Weighed, lists::Lists, turn::crash_point::Probe},
     },
     store::{Intent, JobStore, Lane, StoreError},
 };
@@ -62,6 +63,8 @@ pub struct Worker<S, D> {
     pub name_tag: bool,
     /// What one create is taken to cost.
     pub credits_per_create: i64,
+    /// What one request for a held-out page is taken to cost.
+    pub credits_per_parse: i64,
     /// A create is sent within this time of its intent, or not at all.
     pub request_timeout_ms: DurationMs,
     /// Creates are sent on no list that is older: what was sent before may land until then.
@@ -168,7 +171,13 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 .await?;
             return Ok(());
         };
-        let event = self.poll_event(job, &parser_id, permit).await?;
+        let mut event = self.poll_event(job, &parser_id, permit).await?;
+        if let Event::Polled(PollOutcome::Finished(finished)) = &mut event {
+            match self.weigh(job, &parser_id, finished, permit).await? {
+                Weighed::Judged(judgement) => finished.judgement = judgement,
+                Weighed::Later(why) => event = Event::Checking(why),
+            }
+        }
         if let Some(change) = self.transition(job, event) {
             self.report(&change, permit);
             self.keep_wish(&change).await;

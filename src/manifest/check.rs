@@ -1,12 +1,12 @@
 //! What is wrong with the jobs of a file, and those in which nothing is, spooled on the way.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::io;
+use std::{fmt, io};
 
 use super::alike::{Alike, Lookalikes};
 use super::spool::{Spool, SpoolWriter};
-use super::{BadJob, Entry, NameCheck, Repeat, SeenNames};
-use crate::core::spec::looks;
+use super::{BadJob, Entry, Located, NameCheck, Repeat, SeenNames};
+use crate::core::spec::{JobSpec, looks, shown};
 
 /// The jobs of a file so far. Of each it keeps a few bytes in memory.
 pub(super) struct Checking {
@@ -16,10 +16,47 @@ pub(super) struct Checking {
     hashes: Vec<u64>,
     jobs: SpoolWriter,
     bad: Vec<BadJob>,
+    elsewhere: Vec<Elsewhere>,
+}
+
+/// So many jobs with held-out pages of other hosts are named.
+const MOST_ELSEWHERE: usize = 20;
+
+/// A job with held-out pages of another host than its example pages are of: worth a note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    line: usize,
+    name: String,
+    hosts: Vec<String>,
+}
+
+impl Elsewhere {
+    fn of(job: &Located<JobSpec>) -> Option<Self> {
+        let hosts = job.value.other_hosts();
+        (!hosts.is_empty()).then(|| Self {
+            line: job.line,
+            name: job.value.name.clone(),
+            hosts,
+        })
+    }
+}
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "line {}: job {}: check_urls has pages of {}, of which urls has none: a parser is \
+             judged by pages of its own type",
+            self.line,
+            shown(&self.name),
+            self.hosts.join(", ")
+        )
+    }
 }
 
 /// A file in which nothing is wrong.
 pub(super) struct Checked {
+    pub elsewhere: Vec<Elsewhere>,
     pub repeats: Vec<Repeat>,
     pub alike: Vec<Alike>,
     pub jobs: Spool,
@@ -46,6 +83,7 @@ impl Checking {
             hashes: Vec::new(),
             jobs: SpoolWriter::new(),
             bad: Vec::new(),
+            elsewhere: Vec::new(),
         }
     }
 
@@ -54,6 +92,9 @@ impl Checking {
             Ok(job) => {
                 self.hashes
                     .push(self.hasher.hash_one(looks(&job.value.name)));
+                if self.elsewhere.len() < MOST_ELSEWHERE {
+                    self.elsewhere.extend(Elsewhere::of(&job));
+                }
                 self.jobs.push(&job)?;
             }
             // The rest was not read: what else is wrong is not known.
@@ -70,6 +111,7 @@ impl Checking {
             hashes,
             jobs,
             mut bad,
+            elsewhere,
         } = self;
         let mut jobs = jobs.finish()?;
         let (mut repeats, mut alike) = (Vec::new(), Vec::new());
@@ -96,6 +138,7 @@ impl Checking {
         }
         if bad.is_empty() {
             Ok(Checked {
+                elsewhere,
                 repeats,
                 alike,
                 jobs,

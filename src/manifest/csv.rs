@@ -19,9 +19,14 @@ const COLUMNS: &[&str] = &[
     "url3",
     "scraper_params",
     "fields",
+    "expect",
+    "check_urls",
     "priority",
     "run_at",
 ];
+
+/// The columns that hold JSON.
+const JSON_COLUMNS: &[&str] = &["scraper_params", "fields", "expect", "check_urls"];
 
 /// Hands the jobs of a CSV text on, one at a time, so that it may be of any length.
 pub(super) fn each<E>(
@@ -60,9 +65,10 @@ fn header_problem(header: &[String]) -> Option<String> {
         return Some("the header has one column: separate columns by commas".to_owned());
     }
     let unknown = header.iter().find(|name| !COLUMNS.contains(&name.as_str()));
-    let twice = ["name", "scraper_params", "fields", "priority", "run_at"]
-        .into_iter()
-        .find(|column| header.iter().filter(|name| name == column).count() > 1);
+    let twice = ["name", "priority", "run_at"]
+        .iter()
+        .chain(JSON_COLUMNS)
+        .find(|column| header.iter().filter(|name| name == *column).count() > 1);
     if let Some(name) = unknown {
         Some(unknown_key("the header", name, COLUMNS))
     } else if let Some(name) = twice {
@@ -131,7 +137,7 @@ fn row_job(header: &[String], row: &CsvRow) -> Entry {
                 }
             },
             url if URL_COLUMNS.contains(&url) => urls.push(Value::from(cell.as_str())),
-            "scraper_params" | "fields" => match json_of(column, cell) {
+            json if JSON_COLUMNS.contains(&json) => match json_of(column, cell) {
                 Ok((value, problem)) => {
                     problems.extend(problem);
                     object.insert(column.clone(), value);

@@ -7,8 +7,8 @@ use std::path::Path;
 use super::check::{Checking, Unchecked};
 use super::spool::Spool;
 use super::{
-    Alike, BadJob, Format, Kinds, Located, Manifest, ManifestError, Repeat, STDIN, Tally, each,
-    source_name, unmarked,
+    Alike, BadJob, Elsewhere, Format, Kinds, Located, Manifest, ManifestError, Repeat, STDIN,
+    Tally, each, source_name, unmarked,
 };
 use crate::core::cure;
 use crate::core::spec::{Batches, JobSpec};
@@ -33,6 +33,8 @@ pub enum JobFileError {
 /// The jobs of a file in which nothing is wrong, each once, in its order.
 #[derive(Debug)]
 pub struct JobFile {
+    /// Held-out pages of other hosts: worth a note.
+    pub elsewhere: Vec<Elsewhere>,
     /// The jobs that the file holds again, word for word: harmless, worth a note.
     pub repeats: Vec<Repeat>,
     /// Names that a person may take for one: worth a note too.
@@ -72,6 +74,7 @@ impl JobFile {
                 Unchecked::Spool(error) => JobFileError::Spool(error),
             })?;
         Ok(Self {
+            elsewhere: checked.elsewhere,
             repeats: checked.repeats,
             alike: checked.alike,
             tally: tally.clone(),
@@ -85,6 +88,7 @@ impl JobFile {
     /// Where many cannot be spooled in a temporary file.
     pub fn of(manifest: Manifest) -> io::Result<Self> {
         Ok(Self {
+            elsewhere: Vec::new(),
             repeats: manifest.repeats,
             alike: manifest.alike,
             tally: Tally::default(),

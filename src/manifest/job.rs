@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{BadJob, Located};
 use crate::core::job::UnixMs;
-use crate::core::spec::{JobSpec, kind, shown, unknown_key};
+use crate::core::spec::{CHECK_URLS_MAX, JobSpec, URLS_MAX, kind, shown, unknown_key};
 
 /// The keys of a job.
 pub(super) const JOB_KEYS: &[&str] = &[
@@ -13,6 +13,8 @@ pub(super) const JOB_KEYS: &[&str] = &[
     "urls",
     "scraper_params",
     "fields",
+    "expect",
+    "check_urls",
     "priority",
     "run_at",
 ];
@@ -42,26 +44,31 @@ pub(super) fn spec(
         problems.push(problem);
         "x".to_owned()
     });
-    let urls = texts(object.remove("urls")).unwrap_or_else(|problem| {
+    let urls = texts("urls", object.remove("urls"), URLS_MAX).unwrap_or_else(|problem| {
         problems.push(problem);
         vec!["https://example.com/".to_owned()]
     });
     let mut take = |key: &str| object.remove(key).filter(|value| !value.is_null());
     let scraper_params = take("scraper_params");
     let fields = take("fields");
+    let expect = take("expect");
+    let check_urls = take("check_urls");
+    let check_urls = check_urls.map(|urls| texts("check_urls", Some(urls), CHECK_URLS_MAX));
+    let check_urls = check_urls.transpose().unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
     let priority = take("priority")
         .map_or(Ok(0), priority)
         .unwrap_or_else(|problem| {
             problems.push(problem);
             0
         });
-    let run_at = take("run_at")
-        .map(run_at)
-        .transpose()
-        .unwrap_or_else(|problem| {
-            problems.push(problem);
-            None
-        });
+    let run_at = take("run_at").map(run_at).transpose();
+    let run_at = run_at.unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
     problems.extend(
         object
             .keys()
@@ -72,6 +79,8 @@ pub(super) fn spec(
         urls,
         scraper_params,
         fields,
+        expect,
+        check_urls,
         priority,
         run_at,
     }
@@ -96,18 +105,19 @@ fn text(value: Option<Value>) -> Result<String, String> {
     }
 }
 
-fn texts(value: Option<Value>) -> Result<Vec<String>, String> {
-    let cure = "write an array of 1 to 3 strings, such as [\"https://example.com/page\"]";
+fn texts(part: &str, value: Option<Value>, most: usize) -> Result<Vec<String>, String> {
+    let cure =
+        format!("write an array of 1 to {most} strings, such as [\"https://example.com/page\"]");
     match value {
         Some(Value::Array(items)) => items
             .into_iter()
             .map(|item| match item {
                 Value::String(text) => Ok(text),
-                other => Err(format!("urls contains {}: {cure}", kind(&other))),
+                other => Err(format!("{part} contains {}: {cure}", kind(&other))),
             })
             .collect(),
-        Some(other) => Err(format!("urls is {}: {cure}", kind(&other))),
-        None => Err(format!("urls is missing: {cure}")),
+        Some(other) => Err(format!("{part} is {}: {cure}", kind(&other))),
+        None => Err(format!("{part} is missing: {cure}")),
     }
 }
 

@@ -101,6 +101,12 @@ fn sentence(event: &JobEvent) -> String {
         JobEvent::Cancelled(standing) => {
             format!("cancelled by an operator, was {}", stood(standing))
         }
+        JobEvent::Judged { quality, reason } => {
+            let why = reason
+                .as_ref()
+                .map_or_else(String::new, |why| format!(": {why}"));
+            format!("what the parser found was judged {quality}{why}")
+        }
         JobEvent::Changed { .. } => "changed by an operator".to_owned(),
         JobEvent::UnknownStatus(answer) => {
             format!("the service said something unknown{}", words(answer))

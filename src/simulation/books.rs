@@ -9,7 +9,7 @@ use super::{
     verdict::{Verdict, holds},
 };
 use crate::{
-    core::{job::UnixMs, outcome::CreateRequest},
+    core::{job::UnixMs, outcome::CreateRequest, quality::checks::MAX_TRIES},
     simulator::{ParserView, Status, World},
     store::outside::{Operation, Outside, OutsideCreate, OutsideJob},
 };
@@ -36,6 +36,8 @@ pub(super) struct Books {
     pub posts: Vec<Post>,
     posted: BTreeSet<i64>,
     pub gate: GateWatch,
+    /// Requests for held-out pages: of which parser and page, and when they were sent.
+    parses: BTreeMap<(String, String), Vec<UnixMs>>,
     /// Jobs that an operator changed since they were last looked at, and ever.
     touched: BTreeSet<i64>,
     pub edited: BTreeSet<i64>,
@@ -60,6 +62,7 @@ impl Books {
             creates: Vec::new(),
             posts: Vec::new(),
             posted: BTreeSet::new(),
+            parses: BTreeMap::new(),
             gate: GateWatch::default(),
             touched: BTreeSet::new(),
             edited: BTreeSet::new(),
@@ -145,6 +148,33 @@ impl Books {
         self.remembers(service, time)
     }
 
+    /// A held-out page is asked for.
+    pub fn parses(&mut self, parser: &str, url: &str, plan: &Scenario, time: UnixMs) -> Verdict {
+        let sent = self
+            .parses
+            .entry((parser.to_owned(), url.to_owned()))
+            .or_default();
+        sent.push(time);
+        // A copy of the database does not know of those that were sent after it was made.
+        holds!(
+            sent.len() <= MAX_TRIES || self.was_restored,
+            "page {url} of {parser} is asked for {} times",
+            sent.len()
+        );
+        let spent = self.spent() + self.parses_since(0) * plan.credits_per_parse;
+        let limit = plan.max_credits.unwrap_or(i64::MAX);
+        holds!(
+            spent <= limit || self.was_restored || !self.strangers.is_empty(),
+            "{spent} credits are spent with a parse, of {limit}"
+        );
+        Ok(())
+    }
+
+    fn parses_since(&self, at: UnixMs) -> i64 {
+        let sent = self.parses.values().flatten().filter(|sent| **sent >= at);
+        i64::try_from(sent.count()).unwrap_or(i64::MAX)
+    }
+
     fn within_budget(&self, plan: &Scenario, service: &World) -> Verdict {
         // What a copy does not know is counted when it is found again.
         if self.was_restored {
@@ -157,7 +187,7 @@ impl Books {
             let made = made.count();
             let paid = plan.credits_per_create * i64::try_from(made).unwrap_or(i64::MAX);
             holds!(paid <= limit, "{paid} credits are paid of {limit}");
-            let spent = self.spent();
+            let spent = self.spent() + self.parses_since(0) * plan.credits_per_parse;
             // Another tool's parser may be taken for one's own, and counts then.
             holds!(
                 spent <= limit || !self.strangers.is_empty(),
@@ -370,7 +400,7 @@ impl Books {
     }
 
     fn is_budget_spent(&self, plan: &Scenario) -> bool {
-        let spent = self.spent();
+        let spent = self.spent() + self.parses_since(0) * plan.credits_per_parse;
         plan.max_credits
             .is_some_and(|limit| spent + plan.credits_per_create > limit)
     }

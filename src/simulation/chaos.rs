@@ -24,8 +24,12 @@ fn url(name: &str, edition: u32) -> String {
 
 impl Books {
     /// A program adds a job; how many rows.
-    pub fn insert(&mut self, now: UnixMs, name: &str) -> usize {
+    pub fn insert(&mut self, now: UnixMs, name: &str, checks: u32) -> usize {
         let urls = url(name, 0);
+        let pages: Vec<_> = (0..checks)
+            .map(|n| format!("https://{name}.example/held/{n}"))
+            .collect();
+        let pages = (checks > 0).then(|| serde_json::json!(pages).to_string());
         self.operate(
             now,
             Operation::Insert {
@@ -33,6 +37,7 @@ impl Books {
                 urls: &urls,
                 priority: 0,
                 run_at: None,
+                check_urls: pages.as_deref(),
             },
         )
     }
@@ -267,7 +272,7 @@ impl Sim {
                 self.new_jobs += 1;
                 let name = format!("new{}", self.new_jobs);
                 self.note(|| format!("somebody adds {name}"));
-                self.books.insert(now, &name)
+                self.books.insert(now, &name, self.plan.checks)
             }
             0 | 1 => {
                 self.note(|| format!("somebody cancels {}", job.name));

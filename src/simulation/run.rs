@@ -148,7 +148,7 @@ impl Stage {
         let now = sim.now();
         for job in 0..sim.plan.jobs {
             let name = ["a", "b", "c"][job as usize];
-            assert_eq!(sim.books.insert(now, name), 1);
+            assert_eq!(sim.books.insert(now, name, sim.plan.checks), 1);
         }
         sim.look();
         world::begin(sim);
@@ -263,6 +263,7 @@ async fn process<D: JobStore>(store: Simulated<D>) -> Result<(), StoreError> {
         clock,
         name_tag: true,
         credits_per_create,
+        credits_per_parse: with(|sim| sim.plan.credits_per_parse),
         request_timeout_ms: REQUEST_TIMEOUT_MS,
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),

@@ -9,6 +9,7 @@ use crate::{
     core::gate::GatePolicy,
     core::lifecycle::{OnExisting, Policy},
     core::list_lag::LagSamples,
+    core::quality::QualityGate,
     core::rules::Rules,
     engine::daemon::Limits,
     simulator::{FaultRule, Faults, WorldConfig},
@@ -116,6 +117,9 @@ const READ: &[&str] = &[
     "list missing=name p=0.4",
     "list status=200 body=null p=0.4",
     "get missing=example_result nth=1-3",
+    "get result=page-empty p=0.5",
+    "parse status=503 p=0.5",
+    "parse lose after p=0.5",
 ];
 
 /// What goes wrong more often than anything else in a run.
@@ -148,6 +152,7 @@ pub(super) struct Scenario {
     pub max_credits_per_day: Option<i64>,
     pub credits: Option<i64>,
     pub credits_per_create: i64,
+    pub credits_per_parse: i64,
     pub on_existing: OnExisting,
     pub rules: Vec<&'static str>,
     /// Lists are partial from the beginning, as far as that can be told.
@@ -162,6 +167,10 @@ pub(super) struct Scenario {
     pub chaos_once_in: u32,
     /// Steps until nothing goes wrong any more.
     pub calm_after: u32,
+    /// What follows from a bad result.
+    pub quality_gate: QualityGate,
+    /// How many held-out pages each job has.
+    pub checks: u32,
     /// Beside each daemon another waits, to take over when it ends.
     pub has_standby: bool,
 }
@@ -227,10 +236,11 @@ impl Scenario {
                 chance.of(&[1, 2, 3, 4])
             },
             single_polls: chance.of(&[1000, 1000, 0, 1]),
-            max_credits: chance.of(&[None, None, None, Some(30_000), Some(60_000)]),
+            max_credits: chance.of(&[None, None, None, Some(30_000), Some(60_002)]),
             max_credits_per_day: chance.of(&[None, None, None, Some(30_000)]),
             credits: chance.of(&[None, None, Some(0), Some(30_000), Some(60_000)]),
             credits_per_create: 30_000,
+            credits_per_parse: 1,
             // Who wants another parser in spite of those that are there pays for it, also
             // where an old copy of the database has forgotten them.
             on_existing: if focus == Some(Focus::Restore) {
@@ -256,6 +266,8 @@ impl Scenario {
             } else {
                 chance.of(&[60, 120, 200, 300])
             },
+            quality_gate: chance.of(&[QualityGate::Report, QualityGate::Report, QualityGate::Fail]),
+            checks: chance.of(&[0, 0, 0, 1, 2]),
             has_standby: chance.once_in(2),
         }
     }
@@ -309,6 +321,8 @@ impl Scenario {
             max_attempts: 5,
             settle_ms: SETTLE_MS,
             settle_after_error_ms: 30_000,
+            quality_gate: self.quality_gate,
+            min_fill: 0.5,
             rules,
         }
     }

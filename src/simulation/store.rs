@@ -18,12 +18,16 @@ use crate::{
         listing::Listing,
         oddities::Unexplained,
         outcome::ListedParser,
+        quality::{
+            Wanted,
+            checks::{Tried, TriedOutcome},
+        },
     },
     store::{
         ParkedFirst, StoreError,
         ports::{
             Accounts, Applied, Changes, Facts, Gates, Holder, Intent, JobStore, Lane, Ledger,
-            Queue, QueuedJob, Strangers, Times,
+            ParseId, ParseIntent, Parses, Queue, QueuedJob, Strangers, Times,
         },
     },
 };
@@ -117,6 +121,24 @@ impl<D: JobStore> Queue for Simulated<D> {
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         read(self.0.job(id)).await
+    }
+
+    async fn wanted(&self, id: JobId) -> Result<(Wanted, Option<String>)> {
+        read(self.0.wanted(id)).await
+    }
+}
+
+impl<D: JobStore> Parses for Simulated<D> {
+    async fn tried(&self, job: JobId, parser_id: &ParserId) -> Result<Vec<Tried>> {
+        read(self.0.tried(job, parser_id)).await
+    }
+
+    async fn intend_parse(&self, intent: ParseIntent) -> Result<ParseId> {
+        commit(self.0.intend_parse(intent)).await
+    }
+
+    async fn settle_parse(&self, id: ParseId, outcome: TriedOutcome, now: UnixMs) -> Result<()> {
+        commit(self.0.settle_parse(id, outcome, now)).await
     }
 }
 

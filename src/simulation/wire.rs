@@ -17,7 +17,10 @@ use crate::{
     },
     core::{
         job::{ParserId, UnixMs},
-        outcome::{CreateOutcome, CreateRequest, DoubtCause, Flaws, ListOutcome, PollOutcome},
+        outcome::{
+            CreateOutcome, CreateRequest, DoubtCause, Flaws, ListOutcome, ParseOutcome,
+            ParseRequest, PollOutcome,
+        },
     },
     simulator::{self, Delivery, Endpoint, HttpRequest},
 };
@@ -112,6 +115,29 @@ impl Service for Wire {
         with(|sim| {
             let outcome = classify::details(parser_id, reply, sim.now(), &quoter());
             sim.note(|| format!("GET {parser_id} answered: {outcome:?}"));
+            outcome
+        })
+    }
+
+    async fn parse(&self, request: &ParseRequest) -> ParseOutcome {
+        point(What::Send).await;
+        let ParseRequest { parser_id, url, .. } = request;
+        let is_allowed = with(|sim| {
+            let verdict = sim.books.parses(&parser_id.0, url, &sim.plan, sim.time);
+            let is_allowed = verdict.is_ok();
+            if !is_allowed {
+                sim.judge(verdict);
+            }
+            is_allowed
+        });
+        if !is_allowed {
+            return std::future::pending().await;
+        }
+        let target = format!("/parse/{parser_id}?api_key=key&url={url}");
+        let reply = exchange(HttpRequest::new("GET", &target, ""), None).await;
+        with(|sim| {
+            let outcome = classify::parse(reply, sim.now(), &quoter());
+            sim.note(|| format!("PARSE {parser_id} {url} answered: {outcome:?}"));
             outcome
         })
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::defects::Defect;
 use super::generation;
 use super::http::{Delivery, Endpoint, HttpAnswer};
 use super::world::Overrides;
@@ -170,6 +171,8 @@ pub enum Edit {
     Raw(String, String),
     /// Puts something that is not JSON in place of the body.
     Unreadable,
+    /// Spoils what the parser found.
+    Result(Defect),
 }
 
 /// Stands for what need not be JSON until the rest is written.
@@ -182,6 +185,10 @@ impl Edit {
             return;
         }
         let mut value = answer.value();
+        if let Self::Result(defect) = self {
+            answer.body = defect.apply(&value).into_bytes();
+            return;
+        }
         match &mut value {
             Value::Null => return,
             Value::Array(items) => {
@@ -224,7 +231,7 @@ impl Edit {
                     *value = Value::from(PLACEHOLDER);
                 }
             }
-            Self::Limit(_) | Self::Item(_) | Self::Unreadable => {}
+            Self::Limit(_) | Self::Item(_) | Self::Unreadable | Self::Result(_) => {}
         }
     }
 }

@@ -38,6 +38,8 @@
 //! | `item=TEXT` | the list begins with this item as it stands here, JSON or not; `'` is a double quote |
 //! | `raw=KEY:TEXT` | the key's value is this as it stands here, JSON or not; `'` is a double quote |
 //!
+//! | `result=DEFECT` | of what the parser found: `empty-column`, `missing-field`, `wrong-type`, `rows-gone`, `page-empty`, `wall` (the text of a consent page), `huge` (50 MB), `keys-twice`, `deep` (10,000 arrays); for `get` and `parse` |
+//!
 //! | of a create | |
 //! |---|---|
 //! | `land-late=TIME` | the parser comes to be only later; implies `after` |
@@ -64,6 +66,7 @@ mod words;
 
 use std::str::FromStr;
 
+use super::defects::Defect;
 use super::faults::{AnswerFault, Edit, Effect, FaultRule, NameChange, RetryAfter};
 use super::http::{Delivery, Endpoint};
 use crate::core::nearest::did_you_mean;
@@ -229,6 +232,11 @@ impl RuleWords {
         };
         let misplaced = misplaced(&of_create, Endpoint::Create)
             .or_else(|| misplaced(&["limit", "item"], Endpoint::List));
+        let has_result = matches!(endpoint, Some(Endpoint::Get | Endpoint::Parse));
+        let misplaced = misplaced.or_else(|| {
+            let is_misplaced = self.has("result") && !has_result;
+            is_misplaced.then(|| "result is for get and parse only".to_owned())
+        });
         misplaced.map_or(Ok(()), Err)
     }
 
@@ -296,9 +304,24 @@ impl RuleWords {
             self.pair("raw")?
                 .map(|(key, text)| Edit::Raw(key, quoted(&text))),
             self.has("unreadable").then_some(Edit::Unreadable),
+            self.text("result")
+                .map(defect)
+                .transpose()?
+                .map(Edit::Result),
         ];
         Ok(edits.into_iter().flatten().collect())
     }
+}
+
+fn defect(text: &str) -> Result<Defect, String> {
+    text.parse().map_err(|_| {
+        let known: Vec<&str> = Defect::ALL.iter().map(|known| known.as_str()).collect();
+        let near = did_you_mean(text, known.iter().copied());
+        format!(
+            "result cannot be {text:?}; it is one of {}{near}",
+            known.join(", ")
+        )
+    })
 }
 
 /// A text with the double quotes that a word cannot hold.

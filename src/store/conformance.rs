@@ -17,6 +17,7 @@ use crate::core::{
     backoff::Schedule,
     job::UnixMs,
     lifecycle::{OnExisting, Policy},
+    quality::QualityGate,
     rules::Rules,
 };
 
@@ -70,5 +71,7 @@ pub(super) fn policy() -> Policy {
         max_attempts: 2,
         settle_ms: 90_000,
         settle_after_error_ms: 30_000,
+        quality_gate: QualityGate::Report,
+        min_fill: 0.5,
     }
 }

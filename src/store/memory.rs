@@ -4,6 +4,7 @@
 mod changes;
 mod ledger;
 mod operator;
+mod parses;
 mod queue;
 mod tables;
 

@@ -50,6 +50,7 @@ pub(crate) enum Operation<'a> {
         urls: &'a str,
         priority: i64,
         run_at: Option<UnixMs>,
+        check_urls: Option<&'a str>,
     },
     Cancel(i64),
     Retry(i64),
@@ -79,6 +80,9 @@ impl Operation<'_> {
 
 pub(crate) trait Outside: std::fmt::Debug {
     fn rows(&self) -> (Vec<OutsideJob>, Vec<OutsideCreate>);
+
+    /// The parsers on record, a line each.
+    fn parsers(&self) -> Vec<String>;
 
     fn create_gate(&self) -> Option<StoredGate>;
 

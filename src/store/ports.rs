@@ -2,6 +2,7 @@
 //! daemons use, `memory` the model that it is held against.
 
 mod ledger;
+mod parses;
 mod people;
 mod values;
 
@@ -16,9 +17,11 @@ use crate::core::{
     job::{DurationMs, Job, JobId, JobState, ParkReason, UnixMs},
     lifecycle::Change,
     oddities::{self, Lag},
+    quality::Wanted,
 };
 
 pub use ledger::{Accounts, Ledger, Strangers};
+pub use parses::{Judging, ParseId, ParseIntent, Parses, Unjudged};
 pub use people::{Conflict, Pruning, Submissions, Submitted};
 pub use values::{
     Applied, CREATES_HOLD, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG, LIST_REPORT, Lane,
@@ -27,7 +30,18 @@ pub use values::{
 
 /// A store of jobs, for the one daemon that has it. Cloning it shares it.
 pub trait JobStore:
-    Queue + Changes + Times + Ledger + Accounts + Strangers + Gates + Facts + Clone + Debug + 'static
+    Queue
+    + Changes
+    + Parses
+    + Times
+    + Ledger
+    + Accounts
+    + Strangers
+    + Gates
+    + Facts
+    + Clone
+    + Debug
+    + 'static
 {
     /// Tells of commits by others than this daemon.
     type Commits: Commits;
@@ -222,6 +236,16 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// Whatever the store says.
     fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, StoreError>> + Send;
+
+    /// What a job asks its parser to find, and with what `scraper_params` (JSON); nothing in
+    /// particular, where the job is gone.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn wanted(
+        &self,
+        id: JobId,
+    ) -> impl Future<Output = Result<(Wanted, Option<String>), StoreError>> + Send;
 }
 
 /// Decisions, made durable.

@@ -15,6 +15,8 @@ mod ledger;
 mod mark;
 mod oddities;
 mod open;
+pub mod parsers;
+mod parses;
 mod place;
 mod prune;
 mod queue;

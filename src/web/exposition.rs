@@ -8,7 +8,7 @@ use crate::{
     core::gate::{Closure, GateReason, Scope},
     core::job::{ParkReason, UnixMs},
     core::oddities::{AccountFacts, OddityKind},
-    store::StoreError,
+    store::{StoreError, parsers::QualityCounts},
 };
 
 /// All of it in Prometheus' text format 0.0.4.
@@ -49,6 +49,7 @@ fn figures(snapshot: &Snapshot, now: UnixMs) -> String {
     );
     jobs(&mut page, snapshot, now);
     creates(&mut page, snapshot);
+    parsers(&mut page, snapshot.parsers);
     account(&mut page, &snapshot.account);
     gates(&mut page, &snapshot.gates);
     let bytes = |size: Option<u64>| size.map(|bytes| (String::new(), bytes as f64));
@@ -127,6 +128,21 @@ fn creates(page: &mut String, snapshot: &Snapshot) {
         "parserd_credits_spent_today",
         "Of these, those of the current UTC day.",
         snapshot.spent.today as f64,
+    );
+}
+
+fn parsers(page: &mut String, counts: QualityCounts) {
+    gauge(
+        page,
+        "parserd_parsers",
+        "Parsers on record, by what they were judged to be worth; none where that is not known.",
+        [
+            ("ok", counts.ok),
+            ("thin", counts.thin),
+            ("bad", counts.bad),
+            ("none", counts.not_judged),
+        ]
+        .map(|(quality, count)| (format!("{{quality=\"{quality}\"}}"), count as f64)),
     );
 }
 

@@ -5,6 +5,7 @@ mod jobs;
 mod layout;
 pub(super) mod login;
 mod overview;
+mod parsers;
 
 use std::convert::Infallible;
 
@@ -92,7 +93,7 @@ impl Notice {
         Self {
             status: StatusCode::NOT_FOUND,
             title: "There is no such page",
-            words: "The pages are / and /jobs.".to_owned(),
+            words: "The pages are /, /jobs and /parsers.".to_owned(),
         }
     }
 }
@@ -123,6 +124,7 @@ pub(super) fn routes(vitals: &Shared) -> Router<Shared> {
         .route("/", get(overview::page))
         .route("/jobs", get(jobs::page))
         .route("/jobs/{id}", get(job::page))
+        .route("/parsers", get(parsers::page))
         // The daemon goes first: pages wait for one another, not it for them.
         .layer(GlobalConcurrencyLimitLayer::new(MAX_PAGES))
         .route(

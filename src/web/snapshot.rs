@@ -14,6 +14,7 @@ use crate::{
     store::{
         Facts as _, JobStore, Store, StoreError,
         figures::{CreateCounts, FailureGroup, FileSizes},
+        parsers::QualityCounts,
         report::Counts,
     },
 };
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub counts: Counts,
     /// Create requests.
     pub creates: CreateCounts,
+    /// Parsers by what they are worth.
+    pub parsers: QualityCounts,
     /// What they cost.
     pub spent: Spent,
     /// The closed gates.
@@ -190,6 +193,7 @@ impl SnapshotCache {
             left_ms: None,
         };
         let creates = reading.create_counts().await?;
+        let parsers = reading.parsers().await?;
         let spent = reading.spent(now).await?;
         let oldest_ready_at = reading.oldest_ready(now).await?;
         let failures = reading.failures().await?;
@@ -208,6 +212,7 @@ impl SnapshotCache {
             at: now,
             counts,
             creates,
+            parsers,
             spent,
             gates,
             oldest_ready_at,

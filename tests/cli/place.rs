@@ -9,6 +9,7 @@ use parserd::core::lifecycle::{Event, Evidence, OnExisting, Policy, Presence, Tr
 use parserd::core::outcome::{
     CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
 };
+use parserd::core::quality::QualityGate;
 use parserd::core::rules::Rules;
 use parserd::store::{Applied, Changes as _, Intent, Queue as _, Role, Store};
 use serde_json::Value;
@@ -185,6 +186,8 @@ fn policy() -> Policy {
         max_attempts: 5,
         settle_ms: 900_000,
         settle_after_error_ms: 900_000,
+        quality_gate: QualityGate::Report,
+        min_fill: 0.5,
     }
 }
 
@@ -216,6 +219,7 @@ pub fn finished(name: &str) -> Vec<Event> {
     let result = r#"[{"url": "https://example.com/page",
         "result": {"title": "A\u001b[31m title"}}]"#;
     let finished = Finished {
+        judgement: None,
         version: Some(0),
         generated_at: None,
         example_result: serde_json::value::RawValue::from_string(result.to_owned()).ok(),

@@ -73,6 +73,7 @@ async fn a_parser_without_examples_says_why() {
             lack: Some(Lack {
                 why: "they are not JSON".to_owned(),
                 is_cut: false,
+                is_nothing: false,
             }),
             ..Finished::default()
         }))

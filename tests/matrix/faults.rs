@@ -20,7 +20,7 @@ kinds! {
     LostClosed, LostReset, Status, StatusBody, RetryAfterSeconds, RetryAfterDate, RetryAfterText,
     Redirect, Cut, Slow, Endless, GzipBomb, Delay, LandLate, ShowLate, Generation, Fail,
     NameLower, NameTrim, NameCut, NameSlug, NameEscape, NameCollapse, NameNfc, NameAscii,
-    NameSuffix, Drop, Rekey, Say, Limit, Item, Raw, Unreadable,
+    NameSuffix, Drop, Rekey, Say, Limit, Item, Raw, Unreadable, Result,
     NotDone, DoneAllTheSame,
 }
 
@@ -76,6 +76,14 @@ const OTHERS: &[&str] = &[
     "raw=id:NaN",
     "raw=status:NaN",
     "raw=example_result:[NaN]",
+    "result=empty-column",
+    "result=missing-field",
+    "result=wrong-type",
+    "result=rows-gone",
+    "result=page-empty",
+    "result=wall",
+    "result=keys-twice",
+    "result=deep",
     "land-late=50ms",
     "show-late=100ms",
     "generation=80ms",
@@ -188,6 +196,7 @@ pub fn kinds(effect: &Effect) -> Vec<Kind> {
         Edit::Item(_) => Kind::Item,
         Edit::Raw(..) => Kind::Raw,
         Edit::Unreadable => Kind::Unreadable,
+        Edit::Result(_) => Kind::Result,
     }));
     kinds
 }
@@ -197,8 +206,8 @@ fn every_kind_of_fault_that_the_simulator_knows_has_a_row() {
     let mut covered = Vec::new();
     for text in all(true) {
         // What is for one endpoint only is refused on the others.
-        let on =
-            ["create", "list"].map(|endpoint| format!("{endpoint} {text}").parse::<FaultRule>());
+        let on = ["create", "list", "get"]
+            .map(|endpoint| format!("{endpoint} {text}").parse::<FaultRule>());
         let rules: Vec<FaultRule> = on.into_iter().flatten().collect();
         assert!(!rules.is_empty(), "{text} is no fault");
         covered.extend(rules.iter().flat_map(|rule| kinds(&rule.effect)));

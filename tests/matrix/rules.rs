@@ -15,15 +15,18 @@ pub enum Place {
     ReconcileMade,
     /// The same, of a create that made nothing.
     ReconcileNone,
+    /// `GET /parse/{id}/{version}` of a held-out page.
+    Check,
 }
 
 impl Place {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Create,
         Self::Poll,
         Self::List,
         Self::ReconcileMade,
         Self::ReconcileNone,
+        Self::Check,
     ];
 
     /// The endpoint, in the words of the simulator.
@@ -31,6 +34,7 @@ impl Place {
         match self {
             Self::Create => "create",
             Self::Poll => "get",
+            Self::Check => "parse",
             Self::List | Self::ReconcileMade | Self::ReconcileNone => "list",
         }
     }
@@ -55,7 +59,7 @@ const REJECTIONS: &[u16] = &[400, 404, 405, 409, 410, 413, 415, 422];
 
 /// What must come of `rule` at `place`.
 ///
-/// A fault of a read costs nothing and fails nothing: it is asked again. A fault of a
+/// A fault of a read or of a held-out page costs nothing and fails nothing: it is asked again. A fault of a
 /// create is followed by another create if, and only if, the first made nothing.
 pub fn expected(place: Place, rule: &FaultRule, restarted: bool) -> Ending {
     let finished = |posts| Ending {
@@ -66,7 +70,7 @@ pub fn expected(place: Place, rule: &FaultRule, restarted: bool) -> Ending {
         retried: None,
     };
     match place {
-        Place::Poll | Place::List | Place::ReconcileMade => finished(1),
+        Place::Poll | Place::List | Place::ReconcileMade | Place::Check => finished(1),
         Place::ReconcileNone => finished(2),
         Place::Create => {
             // The one under way when the first process was killed made nothing.

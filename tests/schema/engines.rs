@@ -12,6 +12,7 @@ use parserd::{
     core::{
         backoff::Schedule,
         lifecycle::{OnExisting, Policy},
+        quality::QualityGate,
         rules::Rules,
     },
     engine::operate::take_in,
@@ -166,6 +167,8 @@ fn policy() -> Policy {
         max_attempts: 1,
         settle_ms: 1,
         settle_after_error_ms: 1,
+        quality_gate: QualityGate::Report,
+        min_fill: 0.5,
         rules: Rules::KEPT,
     }
 }

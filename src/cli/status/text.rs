@@ -24,6 +24,7 @@ impl StatusReport {
         lines.push(format!("daemon    {daemon}"));
         lines.push(String::new());
         lines.extend(self.known.states());
+        lines.extend(self.known.parser_lines());
         lines.extend(self.known.parked_lines());
         lines.extend(self.known.doubt_lines(self.now));
         lines.extend(self.known.gate_lines(self.now));
@@ -119,6 +120,31 @@ impl StatusFacts {
             columns.row([state.to_string(), format!("{:>9}", grouped(*jobs)), note]);
         }
         columns.lines()
+    }
+
+    fn parser_lines(&self) -> Vec<String> {
+        let counts = self.parsers;
+        if counts.all() == 0 {
+            return Vec::new();
+        }
+        let parts = [
+            (counts.ok, "ok"),
+            (counts.thin, "thin"),
+            (counts.bad, "bad"),
+            (counts.not_judged, "not judged"),
+        ];
+        let parts = parts.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<_> = parts
+            .map(|(count, quality)| format!("{} {quality}", grouped(*count)))
+            .collect();
+        let mut lines = vec![format!("  {}", parts.join(", "))];
+        let poor = [(counts.bad, "bad"), (counts.thin, "thin")];
+        if let Some((_, quality)) = poor.iter().find(|(count, _)| *count > 0) {
+            lines.push(format!(
+                "    what to do: `parserd parsers --quality {quality}` says why"
+            ));
+        }
+        titled("Parsers", lines)
     }
 
     fn parked_lines(&self) -> Vec<String> {

@@ -6,6 +6,7 @@ use crate::core::{
     gate::Signal,
     job::{ErrorKind, JobState, ParkReason, ParserId, Progress, UnixMs},
     outcome::{ErrorDetail, Finished},
+    quality::Judgement,
 };
 
 /// What becomes of the row in `creates` that stands for a create request.
@@ -34,9 +35,27 @@ pub struct Change {
     pub example_result: Option<Box<serde_json::value::RawValue>>,
     /// The service answered for the job's parser: it is there, whatever was said before.
     pub shows_parser: bool,
+    /// What its parser is worth, where that was judged.
+    pub judgement: Option<Judgement>,
 }
 
 impl Change {
+    /// What the history says of it, in order.
+    pub fn events(&self) -> impl Iterator<Item = JobEvent> {
+        let judged = self.judgement.as_ref().map(|judgement| JobEvent::Judged {
+            quality: judgement.quality,
+            reason: judgement.reason.clone(),
+        });
+        self.event.clone().into_iter().chain(judged)
+    }
+
+    /// Whether the job's parser is ready, whatever it is worth.
+    pub fn has_parser_ready(&self) -> bool {
+        self.next.state == JobState::Finished
+            || self.next.error_kind == Some(ErrorKind::PoorResult)
+                && self.next.state == JobState::Failed
+    }
+
     pub(super) fn done(self) -> Transition {
         Transition::Change(Box::new(self))
     }

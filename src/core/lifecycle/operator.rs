@@ -8,7 +8,7 @@ use crate::core::{
 
 /// `parserd retry` and `resume`, and the same on the page.
 pub(super) fn retried(at: &Moment) -> Transition {
-    let change = try_again(at, at.change());
+    let change = try_again(at, at.change(), false);
     change.event(JobEvent::Requeued(standing(at))).done()
 }
 
@@ -25,7 +25,7 @@ pub(super) fn cancelled(at: &Moment) -> Transition {
 pub(super) fn taken_in(at: &Moment, requested: Requested) -> Transition {
     let mut change = at.change();
     if requested.retry {
-        change = try_again(at, change);
+        change = try_again(at, change, requested.edit);
     }
     if requested.edit {
         // Another specification is another job: it has no parser and no name yet.
@@ -49,11 +49,11 @@ fn standing(at: &Moment) -> Standing {
 
 /// A create in doubt is settled before anything is sent; a parser that may still finish is polled
 /// again, not paid for again. Of one that is of no use the id is kept: it is asked for before
-/// another is paid for.
-fn try_again(at: &Moment, mut change: Change) -> Change {
+/// another is paid for. Where it `is_another` job by its specification, no parser is its own.
+fn try_again(at: &Moment, mut change: Change, is_another: bool) -> Change {
     let before = &at.job.progress;
     let kind = before.error_kind;
-    let may_finish = kind.is_some_and(ErrorKind::parser_may_finish);
+    let may_finish = kind.is_some_and(ErrorKind::parser_may_finish) && !is_another;
     let is_lost = matches!(
         kind,
         Some(ErrorKind::GenerationFailed | ErrorKind::NotFound)

@@ -8,6 +8,7 @@ use crate::core::{
     job::{DurationMs, ErrorKind, ParserId, UnixMs},
     outcome::{ErrorDetail, Finished, Lack, PollOutcome, Refusal, is_gateways},
     pace,
+    quality::{Quality, QualityGate},
 };
 
 /// What a job says whose parser is ready, and which is asked for once more.
@@ -80,8 +81,22 @@ fn finished_with(at: &Moment, finished: Finished) -> Transition {
     ready(at, at.change().shows_parser(), finished)
 }
 
-/// FINISHED, with what the history says of it.
-fn ready(at: &Moment, change: Change, finished: Finished) -> Transition {
+/// FINISHED, with what the history says of it; or FAILED, where a parser that is bad counts as
+/// none.
+fn ready(at: &Moment, mut change: Change, mut finished: Finished) -> Transition {
+    change.judgement = finished.judgement.take();
+    let bad = change.judgement.as_ref();
+    let bad = bad.filter(|judgement| judgement.quality == Quality::Bad);
+    if let Some(bad) = bad.filter(|_| at.policy.quality_gate == QualityGate::Fail) {
+        let words = ErrorDetail {
+            status: None,
+            message: bad.reason.clone().unwrap_or_default(),
+        };
+        return change
+            .finished(finished, at.now)
+            .failed(ErrorKind::PoorResult, &words, hint::POOR_RESULT, at.now)
+            .done();
+    }
     let event = JobEvent::Finished {
         version: finished.version,
         generated_at: finished.generated_at,
@@ -104,12 +119,25 @@ fn still_without_examples(at: &Moment, change: Change) -> Transition {
     let lack = Some(Lack {
         why: why.to_owned(),
         is_cut: false,
+        is_nothing: false,
     });
     let finished = Finished {
         lack,
         ..Finished::default()
     };
     ready(at, change, finished)
+}
+
+/// The parser is ready; it is tried on its held-out pages once more a little later.
+pub(super) fn checking(at: &Moment, words: ErrorDetail) -> Transition {
+    let mut change = at.change().shows_parser();
+    change.next.missing_lists = 0;
+    change.next.error_status = words.status;
+    change.next.error_message = Some(format!(
+        "the parser is ready; a held-out page (check_urls) is tried again: {}",
+        words.message
+    ));
+    asked_later(at, change)
 }
 
 /// It is asked once more, the later the more often that brought nothing.

@@ -43,6 +43,8 @@ fn policy() -> Policy {
         max_attempts: 5,
         settle_ms: 900_000,
         settle_after_error_ms: 30_000,
+        quality_gate: QualityGate::Report,
+        min_fill: 0.5,
     }
 }
 

@@ -17,7 +17,8 @@ const FULL_BYTES: usize = 256 * 1024;
 pub type Batches = Box<dyn Fn() -> Box<dyn Iterator<Item = io::Result<Batch>> + Send> + Send>;
 
 /// Specs, each with its place (a line, or an index in a list), as JSON without line
-/// breaks: `[[name, urls, scraper_params, fields, priority, run_at, place], ...]`.
+/// breaks: `[[name, urls, scraper_params, fields, priority, run_at, expect, check_urls, place],
+/// ...]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     json: String,
@@ -40,6 +41,8 @@ type BatchRow = (
     Option<Value>,
     i64,
     Option<UnixMs>,
+    Option<Value>,
+    Option<Vec<String>>,
     usize,
 );
 
@@ -53,13 +56,15 @@ impl Batch {
         }
         let _a_string_takes_all = write!(
             self.json,
-            "[{},{},{},{},{},{},{place}]]",
+            "[{},{},{},{},{},{},{},{},{place}]]",
             Value::from(spec.name.as_str()),
             spec.urls_json(),
             spec.scraper_params_json().unwrap_or_else(null),
             spec.fields_json().unwrap_or_else(null),
             spec.priority,
             spec.run_at.map_or_else(null, |at| at.to_string()),
+            spec.expect_json().unwrap_or_else(null),
+            spec.check_urls_json().unwrap_or_else(null),
         );
         self.jobs += 1;
     }
@@ -105,7 +110,8 @@ impl Batch {
     pub fn specs(&self) -> Result<Vec<(usize, JobSpec)>, serde_json::Error> {
         let rows: Vec<BatchRow> = serde_json::from_str(&self.json)?;
         let spec = |row: BatchRow| {
-            let (name, urls, scraper_params, fields, priority, run_at, place) = row;
+            let (name, urls, scraper_params, fields, priority, run_at, expect, check_urls, place) =
+                row;
             let spec = JobSpec {
                 name,
                 urls,
@@ -113,6 +119,8 @@ impl Batch {
                 fields,
                 priority,
                 run_at,
+                expect,
+                check_urls,
             };
             (place, spec)
         };

@@ -6,12 +6,14 @@ use serde_json::Value;
 use url::Url;
 
 use super::canonical;
-use crate::core::nearest::did_you_mean;
+use crate::core::{nearest::did_you_mean, quality};
 
 /// The longest name, in characters.
 pub const NAME_MAX_CHARS: usize = 200;
 /// The most example pages of one job; one is the least.
 pub const URLS_MAX: usize = 3;
+/// The most held-out pages of one job.
+pub const CHECK_URLS_MAX: usize = 5;
 /// The longest URL, in characters.
 pub const URL_MAX_CHARS: usize = 2048;
 /// The most entries of `fields`; an empty list is refused too.
@@ -47,29 +49,55 @@ pub const FIELD_TYPES: &[&str] = &["string", "number", "array"];
 const SHOWN_CHARS: usize = 80;
 
 pub(super) fn urls_problems(urls: &[String]) -> Vec<String> {
+    let cure = format!("write 1 to {URLS_MAX} example pages of one page type");
+    pages_problems("urls", urls, URLS_MAX, &cure)
+}
+
+/// Held-out pages; those that the parser is made from would prove nothing.
+pub(super) fn check_urls_problems(check_urls: &[String], urls: &[String]) -> Vec<String> {
+    let cure = format!(
+        "write 1 to {CHECK_URLS_MAX} pages of the same type as urls, or leave check_urls out"
+    );
+    let mut problems = pages_problems("check_urls", check_urls, CHECK_URLS_MAX, &cure);
+    let both = check_urls.iter().filter(|url| urls.contains(url));
+    problems.extend(both.map(|url| {
+        format!(
+            "check_urls contains {}, which urls contains too: write pages that the parser is not made from",
+            shown(url)
+        )
+    }));
+    problems
+}
+
+fn pages_problems(part: &str, urls: &[String], most: usize, cure: &str) -> Vec<String> {
     if urls.is_empty() {
-        return vec![format!(
-            "urls is empty: write 1 to {URLS_MAX} example pages of one page type"
-        )];
+        return vec![format!("{part} is empty: {cure}")];
     }
     let mut problems = Vec::new();
-    if urls.len() > URLS_MAX {
-        problems.push(format!(
-            "urls has {} entries: write 1 to {URLS_MAX} example pages of one page type",
-            urls.len()
-        ));
+    if urls.len() > most {
+        problems.push(format!("{part} has {} entries: {cure}", urls.len()));
     }
     let mut seen = HashSet::new();
     for url in urls {
         if !seen.insert(url) {
             problems.push(format!(
-                "urls contains {} twice: write each page once",
+                "{part} contains {} twice: write each page once",
                 shown(url)
             ));
         } else if let Some(problem) = url_problem(url) {
             problems.push(problem);
         }
     }
+    problems
+}
+
+pub(super) fn expect_problems(expect: &Value, fields: Option<&Value>) -> Vec<String> {
+    let names: Option<Vec<&str>> = fields.and_then(Value::as_array).map(|fields| {
+        let names = fields.iter().filter_map(|field| field.get("name"));
+        names.filter_map(Value::as_str).collect()
+    });
+    let mut problems = quality::expect_problems(expect, names.as_deref());
+    problems.extend(size_problem("expect", expect));
     problems
 }
 

@@ -59,6 +59,8 @@ fn the_tag_is_pinned_for_ever() {
         }])),
         priority: 9,
         run_at: Some(1),
+        expect: Some(json!({"products.price": {"min": 0}})),
+        check_urls: Some(vec![PAGE.replace('1', "3")]),
     };
     assert_eq!(full.tag(3), "kmfd4w4b");
 }

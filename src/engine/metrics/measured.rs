@@ -8,8 +8,8 @@ use crate::{
     core::{
         job::{DurationMs, ParkReason, ParserId, UnixMs},
         outcome::{
-            AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, PollOutcome,
-            Refusal,
+            AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, ParseOutcome,
+            ParseRequest, PollOutcome, Refusal,
         },
     },
 };
@@ -55,6 +55,18 @@ impl<S: Service> Service for Measured<S> {
         let description = self.service.describe(parser_id).await;
         request.answered("details", polled(&description.outcome));
         description
+    }
+
+    async fn parse(&self, asked: &ParseRequest) -> ParseOutcome {
+        let request = self.metrics.begun();
+        let outcome = self.service.parse(asked).await;
+        let word = match &outcome {
+            ParseOutcome::Found(_) => "answered",
+            ParseOutcome::Refused(refusal, _) => refused(refusal),
+            ParseOutcome::Inconclusive(_) => "trouble",
+        };
+        request.answered("parse", word);
+        outcome
     }
 
     async fn list(&self) -> ListOutcome {

@@ -36,6 +36,7 @@ const WORDS: &[(&str, bool)] = &[
     ("limit", true),
     ("item", true),
     ("raw", true),
+    ("result", true),
     ("land-late", true),
     ("show-late", true),
     ("generation", true),

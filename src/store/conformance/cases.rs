@@ -55,6 +55,7 @@ impl<D: JobStore> Subject<D> {
             urls: r#"["https://a.example/"]"#,
             priority,
             run_at: None,
+            check_urls: None,
         };
         assert_eq!(self.outside.operate(NOW, insert), Ok(1));
         let (jobs, _) = self.outside.rows();
@@ -225,6 +226,7 @@ async fn a_cancelled_jobs_name_is_free_and_no_other_is(mut at: Subject<impl JobS
         urls: r#"["https://a.example/"]"#,
         priority: 0,
         run_at: None,
+        check_urls: None,
     };
     assert!(at.outside.operate(NOW, again).is_err());
     assert_eq!(at.outside.operate(NOW, Operation::Cancel(id.0)), Ok(1));

@@ -33,6 +33,7 @@ pub(super) async fn all<D: JobStore>(store: &D, outside: &dyn Outside, now: Unix
     let mut lines: Vec<_> = jobs.iter().map(|row| format!("{row:?}")).collect();
     lines.extend(creates.iter().map(|row| format!("{row:?}")));
     lines.push(format!("gate {:?}", outside.create_gate()));
+    lines.push(format!("parsers {:?}", outside.parsers()));
     queue(store, now, &mut lines).await;
     ledger(store, &names, now, &mut lines).await;
     parsers(store, &names, &mut lines).await;
@@ -128,6 +129,12 @@ async fn parsers<D: JobStore>(store: &D, names: &[String], lines: &mut Vec<Strin
         for name in names {
             let is_anothers = store.is_anothers(id, JobId(1), name).await.unwrap();
             add("another's", format!("{id} {name} {is_anothers}"));
+        }
+    }
+    for job in (1..=MOST_JOBS).map(JobId) {
+        for id in &ids {
+            let tried = store.tried(job, id).await.unwrap();
+            add("tried", format!("{job} {id} {tried:?}"));
         }
     }
     let foreign = store.foreign_parsers().await.unwrap();

@@ -16,12 +16,13 @@ use crate::{
         outcome::{
             CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
         },
+        quality::{Wanted, checks::TriedOutcome, judge},
         spec::JobSpec,
     },
     store::{
         ParkedFirst,
         outside::{Operation, Outside},
-        ports::{ELSEWHERE, Found, Intent, JobStore},
+        ports::{ELSEWHERE, Found, Intent, JobStore, ParseIntent},
     },
 };
 
@@ -61,6 +62,8 @@ pub(super) enum Step {
     Gate(Scope, Option<Closure>),
     UpdateGate(Scope, Closure),
     Meta(String),
+    /// A held-out page is asked for, and answered where there is an outcome.
+    Parse(ParseIntent, Option<TriedOutcome>),
     Pass(i64),
 }
 
@@ -125,6 +128,9 @@ fn poll_outcome(rng: &mut Rng) -> PollOutcome {
             generated_at: None,
             example_result: serde_json::value::to_raw_value(&[1]).ok(),
             lack: None,
+            judgement: rng
+                .bool()
+                .then(|| judge(None, &[], &Wanted::default(), 0.5)),
         }),
         1 => PollOutcome::Failed(words(rng)),
         2 => PollOutcome::NotFound(words(rng)),
@@ -215,7 +221,23 @@ impl Step {
             22 => Self::Part(id),
             23 => Self::Gate(scope, rng.bool().then(|| closure(rng, now))),
             24 => Self::UpdateGate(scope, closure(rng, now)),
-            25 => Self::Meta(rng.u8(..).to_string()),
+            25 if rng.bool() => Self::Meta(rng.u8(..).to_string()),
+            25 => {
+                let intent = ParseIntent {
+                    job: JobId(job),
+                    parser_id: id,
+                    version: rng.bool().then_some(0),
+                    url: format!("https://a.example/{}", rng.u8(0..2)),
+                    sent_at: now,
+                    credits: rng.i64(0..3),
+                };
+                let outcomes = [
+                    None,
+                    Some(TriedOutcome::Found("[1]".to_owned())),
+                    Some(TriedOutcome::Inconclusive("busy".to_owned())),
+                ];
+                Self::Parse(intent, rng.choice(outcomes).flatten())
+            }
             26..=29 => Self::Pass(rng.i64(-9_000..60_000)),
             _ => {
                 let name = *rng.choice(&NAMES).unwrap();
@@ -250,6 +272,13 @@ impl Step {
                 let fresh = store.job(*job).await.unwrap();
                 let job = if *is_stale { stale } else { fresh.as_ref() };
                 handle_event(store, job, (**event).clone(), now).await
+            }
+            Self::Parse(intent, outcome) => {
+                let id = store.intend_parse(intent.clone()).await.unwrap();
+                match outcome {
+                    Some(outcome) => said(store.settle_parse(id, outcome.clone(), now).await),
+                    None => String::new(),
+                }
             }
             Self::Parked(reason, first, limit) => said(store.parked(*reason, *first, *limit).await),
             Self::Shift(token, by) => said(store.shift_times(token.clone(), *by, now).await),
@@ -287,6 +316,7 @@ impl Step {
                 urls: r#"["https://a.example/"]"#,
                 priority,
                 run_at,
+                check_urls: None,
             },
             Self::Cancel(id) => Operation::Cancel(id),
             Self::Retry(id) => Operation::Retry(id),

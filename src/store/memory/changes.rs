@@ -2,7 +2,7 @@
 
 use super::{
     CreateStatus, Memory,
-    tables::{StoredCreate, StoredJob, Tables},
+    tables::{StoredCreate, StoredJob, StoredParser, Tables},
 };
 use crate::{
     core::{
@@ -89,8 +89,18 @@ impl Tables {
         if let Some(result) = &change.example_result {
             row.example_result = Some(result.get().to_owned());
         }
-        if let Some(event) = &change.event {
-            self.note(job.id, now, event.clone());
+        let ready = (change.next.parser_id.clone()).filter(|_| change.has_parser_ready());
+        if let Some(parser_id) = ready {
+            let parser = StoredParser {
+                name: row.job.name.clone(),
+                version: change.next.parser_version,
+                quality: change.judgement.as_ref().map(|judgement| judgement.quality),
+                job_id: job.id,
+            };
+            self.parsers.insert(parser_id, parser);
+        }
+        for event in change.events() {
+            self.note(job.id, now, event);
         }
     }
 
@@ -180,6 +190,20 @@ impl Tables {
         let job = self.jobs.get(&row.job_id);
         if parser.is_some() && job.is_none_or(|row| row.job.progress.remote_name.is_none()) {
             row.epoch = epoch;
+        }
+        // It landed after its job had gone on without it, or had been cancelled.
+        let has_gone_on = job.is_none_or(|row| {
+            let progress = &row.job.progress;
+            progress.parser_id.as_ref() != parser || progress.state == JobState::Cancelled
+        });
+        if let Some(parser) = parser.filter(|_| has_gone_on) {
+            let landed = StoredParser {
+                name: job.map_or_else(|| row.remote_name.clone(), |row| row.job.name.clone()),
+                version: None,
+                quality: None,
+                job_id: row.job_id,
+            };
+            self.parsers.entry(parser.clone()).or_insert(landed);
         }
         Some((row.credits, row.spent_at()))
     }

@@ -141,15 +141,20 @@ impl Ledger for Memory {
     async fn spent(&self, now: UnixMs) -> Result<Spent, StoreError> {
         let tables = self.tables();
         let (today, tomorrow) = (utc_day(now) * DAY_MS, (utc_day(now) + 1) * DAY_MS);
-        let sum = |counts: &dyn Fn(&StoredCreate) -> bool| {
+        let sum = |counts: &dyn Fn(&StoredCreate) -> bool| -> i64 {
             let spent = tables.creates.iter();
             let spent = spent.filter(|row| row.outcome != CreateStatus::NotMade && counts(row));
             spent.map(|row| row.credits).sum()
         };
+        let parses = |from: UnixMs| -> i64 {
+            let sent = tables.parses.iter().map(|row| &row.intent);
+            let sent = sent.filter(|intent| intent.sent_at >= from);
+            sent.map(|intent| intent.credits).sum()
+        };
         Ok(Spent {
-            in_all: sum(&|_| true),
-            today: sum(&|row| row.spent_at() >= today),
-            later: sum(&|row| row.spent_at() >= tomorrow),
+            in_all: sum(&|_| true) + parses(UnixMs::MIN),
+            today: sum(&|row| row.spent_at() >= today) + parses(today),
+            later: sum(&|row| row.spent_at() >= tomorrow) + parses(tomorrow),
             redated: sum(&|row| row.spent_at() >= today && row.spent_at() < row.sent_at),
         })
     }

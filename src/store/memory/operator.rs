@@ -21,6 +21,7 @@ impl Tables {
         urls: &str,
         priority: i64,
         run_at: Option<UnixMs>,
+        check_urls: Option<&str>,
     ) -> Result<JobId, Refused> {
         let is_open = |row: &StoredJob| row.job.progress.state != JobState::Cancelled;
         if self
@@ -44,6 +45,7 @@ impl Tables {
             urls: urls.to_owned(),
             scraper_params: None,
             fields: None,
+            check_urls: check_urls.map(str::to_owned),
             priority,
             created_at: now,
             updated_at: now,
@@ -62,7 +64,7 @@ impl Tables {
         };
         let progress = &row.job.progress;
         let may_finish = progress.parser_id.is_some()
-            && (progress.error_kind).is_some_and(ErrorKind::parser_may_finish);
+            && (progress.error_kind).is_some_and(ErrorKind::fixes_spec);
         let is_waiting = match progress.state {
             JobState::Queued | JobState::Parked | JobState::Failed => true,
             JobState::Creating

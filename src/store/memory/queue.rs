@@ -10,6 +10,7 @@ use crate::{
     core::{
         gate::{Closure, Scope},
         job::{Job, JobId, JobState, ParkReason, UnixMs},
+        quality::Wanted,
         spec::JobSpec,
     },
     store::{
@@ -197,6 +198,16 @@ impl Queue for Memory {
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
         Ok(self.tables().jobs.get(&id).map(|row| row.job.clone()))
+    }
+
+    async fn wanted(&self, id: JobId) -> Result<(Wanted, Option<String>), StoreError> {
+        let tables = self.tables();
+        let Some(row) = tables.jobs.get(&id) else {
+            return Ok((Wanted::default(), None));
+        };
+        let wanted = Wanted::of_columns(row.fields.as_deref(), None);
+        let wanted = wanted.checking(row.check_urls.as_deref());
+        Ok((wanted, row.scraper_params.clone()))
     }
 }
 

@@ -7,7 +7,9 @@ use crate::core::event::JobEvent;
 use crate::core::{
     gate::{Closure, Scope},
     job::{DurationMs, Job, JobId, JobState, ParserId, UnixMs},
+    quality::{Quality, checks::TriedOutcome},
 };
+use crate::store::ports::ParseIntent;
 
 /// A row of `jobs`.
 #[derive(Debug, Clone)]
@@ -16,6 +18,7 @@ pub(crate) struct StoredJob {
     pub urls: String,
     pub scraper_params: Option<String>,
     pub fields: Option<String>,
+    pub check_urls: Option<String>,
     pub priority: i64,
     pub created_at: UnixMs,
     pub updated_at: UnixMs,
@@ -73,6 +76,22 @@ pub(crate) struct EventRecord {
     pub event: JobEvent,
 }
 
+/// A row of `parsers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredParser {
+    pub name: String,
+    pub version: Option<i64>,
+    pub quality: Option<Quality>,
+    pub job_id: JobId,
+}
+
+/// A row of `parses`.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredParse {
+    pub intent: ParseIntent,
+    pub outcome: TriedOutcome,
+}
+
 /// A row of `strangers`.
 #[derive(Debug, Clone)]
 pub(crate) struct StrangerRow {
@@ -96,6 +115,8 @@ pub(crate) struct Tables {
     pub jobs: BTreeMap<JobId, StoredJob>,
     pub creates: Vec<StoredCreate>,
     pub events: Vec<EventRecord>,
+    pub parsers: BTreeMap<ParserId, StoredParser>,
+    pub parses: Vec<StoredParse>,
     pub gates: BTreeMap<Scope, Closure>,
     pub gone: BTreeSet<ParserId>,
     pub strangers: BTreeMap<ParserId, StrangerRow>,

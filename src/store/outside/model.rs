@@ -52,6 +52,17 @@ impl Outside for Model {
         (jobs.collect(), creates.collect())
     }
 
+    fn parsers(&self) -> Vec<String> {
+        let text = |value: Option<String>| value.unwrap_or_default();
+        let tables = self.memory.tables();
+        let parsers = tables.parsers.iter().map(|(id, row)| {
+            let version = text(row.version.map(|version| version.to_string()));
+            let quality = text(row.quality.map(|quality| quality.to_string()));
+            format!("{id} {} {version} {quality} {}", row.name, row.job_id)
+        });
+        parsers.collect()
+    }
+
     fn create_gate(&self) -> Option<StoredGate> {
         let closure = *self.memory.tables().gates.get(&Scope::Create)?;
         Some(StoredGate {
@@ -70,8 +81,9 @@ impl Outside for Model {
                 urls,
                 priority,
                 run_at,
+                check_urls,
             } => tables
-                .insert(now, name, urls, priority, run_at)
+                .insert(now, name, urls, priority, run_at, check_urls)
                 .map(|_| true),
             Operation::Cancel(id) => tables.set_state(now, JobId(id), JobState::Cancelled),
             Operation::Retry(id) => match tables.jobs.get(&JobId(id)) {

@@ -39,6 +39,8 @@ impl Sqlite {
             "DELETE FROM jobs",
             "DELETE FROM job_events",
             "DELETE FROM creates",
+            "DELETE FROM parsers",
+            "DELETE FROM parses",
             "DELETE FROM gates",
             "DELETE FROM gone_parsers",
             "DELETE FROM strangers",
@@ -132,6 +134,15 @@ impl Outside for Sqlite {
         self.read().unwrap()
     }
 
+    fn parsers(&self) -> Vec<String> {
+        let sql = "SELECT format('%s %s %s %s %s', parser_id, name, version, quality, job_id) \
+                   FROM parsers ORDER BY parser_id";
+        let connection = self.connection.borrow();
+        let mut parsers = connection.prepare_cached(sql).unwrap();
+        let lines = parsers.query_map([], |row| row.get(0)).unwrap();
+        lines.collect::<Result<_, _>>().unwrap()
+    }
+
     fn create_gate(&self) -> Option<StoredGate> {
         let sql = "SELECT since, next_probe_at, interval_ms, \
                    reason IN ('throttled', 'unreachable') FROM gates WHERE scope = 'create'";
@@ -157,10 +168,12 @@ impl Outside for Sqlite {
                 urls,
                 priority,
                 run_at,
+                check_urls,
             } => self.execute(
-                "INSERT INTO jobs (name, urls, priority, run_at, created_at, updated_at, due_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5)",
-                (name, urls, priority, run_at, now),
+                "INSERT INTO jobs (name, urls, priority, run_at, check_urls, created_at, \
+                     updated_at, due_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?6, ?5, ?5, ?5)",
+                (name, urls, priority, run_at, now, check_urls),
             ),
             Operation::Cancel(id) => {
                 self.execute("UPDATE jobs SET state = 'CANCELLED' WHERE id = ?1", [id])

@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Store, StoreError, Trying as _, batch::BatchStatement, epochs::CURRENT, ledger, rows};
 use crate::{
-    core::event::JobEvent,
     core::job::{Job, JobId, ParserId, Progress, UnixMs},
     core::lifecycle::{Change, LedgerChange},
+    core::quality::{Judgement, judged_by},
     store::ports::{Applied, Changes, Intent},
 };
 
@@ -28,7 +28,9 @@ pub(super) struct Record {
     at: UnixMs,
     next: Progress,
     example_result: Option<Box<RawValue>>,
-    event: Option<(&'static str, Value)>,
+    events: Vec<(&'static str, Value)>,
+    /// Its parser is ready; what it is worth, where that was judged.
+    ready: Option<Option<Judgement>>,
     ledger: Option<LedgerChange>,
     shown: Option<ParserId>,
     remote_name: Option<String>,
@@ -43,7 +45,8 @@ impl Record {
             at,
             next: change.next.clone(),
             example_result: change.example_result.clone(),
-            event: change.event.as_ref().map(JobEvent::to_columns),
+            events: change.events().map(|event| event.to_columns()).collect(),
+            ready: change.has_parser_ready().then(|| change.judgement.clone()),
             ledger: change.ledger.clone(),
             shown: change
                 .shows_parser
@@ -117,6 +120,25 @@ static NOTE: LazyLock<BatchStatement> = LazyLock::new(|| {
     BatchStatement::new("note", &columns, insert)
 });
 
+static PARSERS: LazyLock<BatchStatement> = LazyLock::new(|| {
+    let columns = ["job_id", "at", "quality", "quality_detail", "judged_by"];
+    let insert = "INSERT INTO parsers (parser_id, name, version, latest_version, urls, \
+             scraper_params, fields, quality, quality_detail, job_id, created_at, updated_at, \
+             judged_by) \
+         SELECT jobs.parser_id, jobs.name, jobs.parser_version, jobs.parser_version, jobs.urls, \
+             jobs.scraper_params, jobs.fields, ready.quality, ready.quality_detail, jobs.id, \
+             coalesce(jobs.generating_since, ready.at), ready.at, ready.judged_by \
+         FROM ready JOIN jobs ON jobs.id = ready.job_id WHERE jobs.parser_id IS NOT NULL \
+         ON CONFLICT (parser_id) DO UPDATE SET name = excluded.name, \
+             version = excluded.version, latest_version = excluded.latest_version, \
+             urls = excluded.urls, scraper_params = excluded.scraper_params, \
+             fields = excluded.fields, quality = excluded.quality, \
+             quality_detail = excluded.quality_detail, job_id = excluded.job_id, \
+             updated_at = excluded.updated_at, deleted_at = NULL, \
+             judged_by = excluded.judged_by";
+    BatchStatement::new("ready", &columns, insert)
+});
+
 static INTENT: LazyLock<BatchStatement> = LazyLock::new(|| {
     let columns = ["job_id", "remote_name", "sent_at", "credits", "baseline"];
     let insert = format!(
@@ -183,6 +205,7 @@ pub(super) async fn records(
         .map(|(record, first)| first && updated.contains(&(record.id.0, record.revision + 1)))
         .collect();
     write_notes(connection, records, &applied).await?;
+    write_parsers(connection, records, &applied).await?;
     write_intents(connection, records, &applied).await?;
     let mut made = write_made(connection, records).await?;
     let mut results = Vec::with_capacity(records.len());
@@ -238,7 +261,7 @@ async fn write_notes(
 ) -> Result<(), StoreError> {
     let applied = records.iter().zip(applied).filter(|(_, applied)| **applied);
     let notes: Vec<_> = applied
-        .filter_map(|(record, _)| record.event.as_ref().map(|event| (record, event)))
+        .flat_map(|(record, _)| record.events.iter().map(move |event| (record, event)))
         .collect();
     for (mut insert, notes) in NOTE.statements(&notes) {
         for (record, (event, detail)) in notes {
@@ -249,6 +272,32 @@ async fn write_notes(
             .execute(&mut *connection)
             .await
             .trying("write a job's history")?;
+    }
+    Ok(())
+}
+
+/// Parsers that are ready, as they are: of a parser that is on record the last job counts.
+async fn write_parsers(
+    connection: &mut SqliteConnection,
+    records: &[Box<Record>],
+    applied: &[bool],
+) -> Result<(), StoreError> {
+    let applied = records.iter().zip(applied).filter(|(_, applied)| **applied);
+    let ready: Vec<_> = applied
+        .filter_map(|(record, _)| record.ready.as_ref().map(|judgement| (record, judgement)))
+        .collect();
+    for (mut insert, ready) in PARSERS.statements(&ready) {
+        for (record, judgement) in ready {
+            let judgement = judgement.as_ref();
+            insert = insert.bind(record.id.0).bind(record.at);
+            insert = insert.bind(judgement.map(|judgement| judgement.quality.as_str()));
+            insert = insert.bind(judgement.map(|judgement| json!(judgement).to_string()));
+            insert = insert.bind(judgement.map(|judgement| judged_by(judgement.min_fill)));
+        }
+        insert
+            .execute(&mut *connection)
+            .await
+            .trying("record a parser")?;
     }
     Ok(())
 }

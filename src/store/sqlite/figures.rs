@@ -7,6 +7,7 @@ use sqlx::{FromRow, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
     Store, StoreError, Trying as _, gates,
+    parsers::{self, QualityCounts},
     report::{self, Counts},
     rows, spent,
 };
@@ -118,6 +119,14 @@ impl Reading {
             made: of("made"),
             not_made: of("not_made"),
         })
+    }
+
+    /// How many parsers are worth what.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn parsers(&mut self) -> Result<QualityCounts, StoreError> {
+        parsers::count(&mut *self.0).await
     }
 
     /// Since when the QUEUED job that has waited longest could be taken.

@@ -11,12 +11,16 @@ use super::{
 use crate::{
     api::text,
     core::job::{Job, JobId, JobState, ParkReason, UnixMs},
+    core::quality::Wanted,
     core::spec::JobSpec,
     store::ports::{Lane, ParkedFirst, Queue, QueuedJob},
 };
 
 /// The longest column of a specification, as in `migrations/0002_rules.sql`.
 const COLUMN_MAX_BYTES: usize = 1_000_000;
+
+/// The columns of [`spec`] beside those of a job.
+const SPEC_COLUMNS: &str = "urls, scraper_params, fields, expect, check_urls";
 
 const fn next_due_sql(lane: Lane) -> &'static str {
     match lane {
@@ -54,7 +58,7 @@ impl Store {
     /// Whatever SQLite says.
     pub async fn to_be_created(&self) -> Result<Vec<QueuedJob>, StoreError> {
         let sql = format!(
-            "SELECT {JOB_COLUMNS}, urls, scraper_params, fields FROM jobs \
+            "SELECT {JOB_COLUMNS}, {SPEC_COLUMNS} FROM jobs \
              WHERE state IN ('QUEUED', 'PARKED') ORDER BY priority DESC, due_at, id"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
@@ -257,6 +261,25 @@ impl Queue for Store {
             .transpose()
             .trying("read a job")
     }
+
+    async fn wanted(&self, id: JobId) -> Result<(Wanted, Option<String>), StoreError> {
+        const TRYING: &str = "read what a job asks for";
+        let row = sqlx::query(
+            "SELECT fields, expect, check_urls, scraper_params FROM jobs WHERE id = ?1",
+        )
+        .bind(id.0)
+        .fetch_optional(&self.readers)
+        .await
+        .trying(TRYING)?;
+        let Some(row) = row else {
+            return Ok((Wanted::default(), None));
+        };
+        let text = |column| rows::text(&row, column).trying(TRYING);
+        let (fields, expect) = (text("fields")?, text("expect")?);
+        let wanted = Wanted::of_columns(fields.as_deref(), expect.as_deref());
+        let wanted = wanted.checking(text("check_urls")?.as_deref());
+        Ok((wanted, text("scraper_params")?))
+    }
 }
 
 pub(super) fn jobs(rows: &[SqliteRow]) -> Result<Vec<Job>, StoreError> {
@@ -279,7 +302,7 @@ pub(super) fn due_creates_sql() -> String {
                     ORDER BY jobs.priority DESC LIMIT 1)
             FROM level WHERE level.priority IS NOT NULL
          )
-         SELECT {JOB_COLUMNS}, urls, scraper_params, fields
+         SELECT {JOB_COLUMNS}, {SPEC_COLUMNS}
          FROM level CROSS JOIN jobs INDEXED BY jobs_queued
            ON jobs.state = 'QUEUED' AND jobs.priority = level.priority AND jobs.due_at <= ?1
            AND jobs.retry_requested_at IS NULL AND jobs.edit_requested_at IS NULL
@@ -301,11 +324,16 @@ fn queued(rows: &[SqliteRow]) -> Result<Vec<QueuedJob>, sqlx::Error> {
 
 /// What a row asks for, or why that cannot be read.
 fn spec(row: &SqliteRow) -> Result<Result<JobSpec, String>, sqlx::Error> {
-    let mut texts = [None; 4];
-    for (text, column) in texts
-        .iter_mut()
-        .zip(["name", "urls", "scraper_params", "fields"])
-    {
+    let columns = [
+        "name",
+        "urls",
+        "scraper_params",
+        "fields",
+        "expect",
+        "check_urls",
+    ];
+    let mut texts = [None; 6];
+    for (text, column) in texts.iter_mut().zip(columns) {
         let Some(bytes) = row.try_get::<Option<&[u8]>, _>(column)? else {
             continue;
         };
@@ -324,13 +352,17 @@ fn spec(row: &SqliteRow) -> Result<Result<JobSpec, String>, sqlx::Error> {
             }
         }
     }
-    let [name, urls, scraper_params, fields] = texts;
+    let [name, urls, scraper_params, fields, expect, check_urls] = texts;
     let spec = JobSpec::from_columns(
         name.unwrap_or_default(),
         urls.unwrap_or_default(),
         scraper_params,
         fields,
-    );
+    )
+    .and_then(|spec| match (expect, check_urls) {
+        (None, None) => Ok(spec),
+        _ => spec.with_checks(expect, check_urls),
+    });
     // Of a row with a thousand faults the first ones say enough.
     Ok(spec.map_err(|error| text::quote(&error.to_string())))
 }

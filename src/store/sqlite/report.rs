@@ -195,6 +195,14 @@ pub struct JobDetails {
     pub remote_name: Option<String>,
     /// Ids of parsers of which one may be its own: JSON.
     pub candidates: Option<Box<RawValue>>,
+    /// What the fields must hold: JSON.
+    pub expect: Option<Box<RawValue>>,
+    /// Held-out pages: JSON.
+    pub check_urls: Option<Box<RawValue>>,
+    /// What its parser is worth, where that was judged.
+    pub quality: Option<String>,
+    /// Why: JSON.
+    pub quality_detail: Option<Box<RawValue>>,
     /// The result that came with FINISHED: JSON.
     pub example_result: Option<Box<RawValue>>,
     /// Its history, oldest first.
@@ -281,7 +289,10 @@ impl Store {
     pub async fn details(&self, id: JobId) -> Result<Option<JobDetails>, StoreError> {
         let sql = format!(
             "SELECT {ROW_COLUMNS}, urls, scraper_params, fields, remote_name, candidates, \
-                 example_result \
+                 expect, check_urls, example_result, \
+                 (SELECT quality FROM parsers WHERE parser_id = jobs.parser_id) AS quality, \
+                 (SELECT quality_detail FROM parsers WHERE parser_id = jobs.parser_id) \
+                     AS quality_detail \
              FROM jobs WHERE id = ?1"
         );
         let Some(row) = sqlx::query(AssertSqlSafe(sql))
@@ -354,6 +365,10 @@ fn details(
         fields: json_column(row, "fields")?,
         remote_name: rows::text(row, "remote_name")?,
         candidates: json_column(row, "candidates")?,
+        expect: json_column(row, "expect")?,
+        check_urls: json_column(row, "check_urls")?,
+        quality: rows::text(row, "quality")?,
+        quality_detail: json_column(row, "quality_detail")?,
         example_result: json_column(row, "example_result")?,
         events,
         create_requests,
@@ -362,7 +377,10 @@ fn details(
 
 /// A column of JSON; a text that is none, in a row that got in past the rules, is
 /// shown as a JSON string.
-fn json_column(row: &SqliteRow, column: &str) -> Result<Option<Box<RawValue>>, sqlx::Error> {
+pub(super) fn json_column(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<Box<RawValue>>, sqlx::Error> {
     let Some(text) = rows::text(row, column)? else {
         return Ok(None);
     };

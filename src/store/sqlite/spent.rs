@@ -15,7 +15,8 @@ pub(super) async fn spent(
     let row = sqlx::query(AssertSqlSafe(format!(
         "SELECT {}, {}, {}, {} \
          FROM (SELECT credits, sent_at, coalesce(counted_at, sent_at) AS at \
-               FROM creates WHERE outcome <> 'not_made')",
+               FROM creates WHERE outcome <> 'not_made' \
+               UNION ALL SELECT credits, sent_at, sent_at FROM parses)",
         sum("true", "in_all"),
         sum("at >= ?1", "today"),
         sum("at >= ?2", "later"),

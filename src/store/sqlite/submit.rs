@@ -17,8 +17,10 @@ use crate::{
 /// How many names one statement looks for.
 const NAMES_STEP: usize = 1000;
 
-const INSERT: &str = "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 \
+const INSERT: &str = "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at, \
+        expect, check_urls) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
+        value ->> 6, value ->> 7 \
     FROM jsonb_each(?1) AS new";
 
 const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM jobs \
@@ -166,7 +168,7 @@ async fn compare(
     for batch in batches {
         let batch = batch?;
         let rows = sqlx::query(
-            "SELECT id, state, name, urls, scraper_params, fields FROM jobs \
+            "SELECT id, state, name, urls, scraper_params, fields, expect, check_urls FROM jobs \
              WHERE state <> 'CANCELLED' AND name IN (SELECT value ->> 0 FROM json_each(?1))",
         )
         .bind(batch.json())
@@ -203,10 +205,15 @@ fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, 
         rows::text(row, "scraper_params")?.as_deref(),
         rows::text(row, "fields")?.as_deref(),
     );
+    let expect = rows::text(row, "expect")?;
+    let check_urls = rows::text(row, "check_urls")?;
+    let there = there.and_then(|spec| spec.with_checks(expect.as_deref(), check_urls.as_deref()));
     Ok(there.is_ok_and(|there| {
         there.urls == spec.urls
             && there.scraper_params_json() == spec.scraper_params_json()
             && there.fields_json() == spec.fields_json()
+            && there.expect_json() == spec.expect_json()
+            && there.check_urls == spec.check_urls
     }))
 }
 

@@ -18,6 +18,7 @@ use crate::{
     present::{
         format::grouped,
         narrate,
+        quality::Detail,
         remedies::{self, is_created_anew},
     },
     store::{Queue as _, report::JobDetails},
@@ -74,6 +75,10 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Markup {
                 @if let Some(parser) = &row.parser_id {
                     dt { "parser" }
                     dd { code { (outside(parser)) } @if let Some(version) = row.parser_version { ", version " (version) } }
+                }
+                @if let Some(quality) = &details.quality {
+                    dt { "quality" }
+                    dd { (outside(quality)) @if let Some(why) = Detail::of(details.quality_detail.as_deref()).reason { ": " (outside(&why)) } }
                 }
                 @if let Some(name) = &details.remote_name { dt { "name at the service" } dd { code { (outside(name)) } } }
                 dt { "creates sent" } dd { (row.creates) }
@@ -176,7 +181,7 @@ fn asked(details: &JobDetails) -> Markup {
     html! {
         section {
             h2 { "What it asks for" }
-            @for (name, json) in [("urls", &details.urls), ("scraper_params", &details.scraper_params), ("fields", &details.fields)] {
+            @for (name, json) in [("urls", &details.urls), ("scraper_params", &details.scraper_params), ("fields", &details.fields), ("expect", &details.expect), ("check_urls", &details.check_urls)] {
                 @if let Some(json) = json { h3 { (name) } pre { (outside_lines(&pretty(json))) } }
             }
         }

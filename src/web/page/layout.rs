@@ -34,6 +34,7 @@ pub(super) fn page(visitor: &Visitor, title: &str, is_live: bool, content: &Mark
                     nav {
                         a href="/" { "Overview" }
                         a href="/jobs" { "Jobs" }
+                        a href="/parsers" { "Parsers" }
                     }
                     span.who { (who(visitor)) }
                 }

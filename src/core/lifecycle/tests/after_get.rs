@@ -261,6 +261,7 @@ fn for_want_of_examples_no_job_fails_whatever_is_answered_when_they_are_asked_fo
             lack: Some(crate::core::outcome::Lack {
                 why: "none".to_owned(),
                 is_cut: false,
+                is_nothing: true,
             }),
             ..Finished::default()
         })

@@ -25,9 +25,15 @@ pub(super) fn jobs() -> Vec<(Option<usize>, Job)> {
     jobs.extend(ErrorKind::ALL.iter().map(|kind| {
         let may_finish = matches!(
             kind,
-            ErrorKind::GenerationTimeout | ErrorKind::UnexpectedResponse
+            ErrorKind::GenerationTimeout | ErrorKind::UnexpectedResponse | ErrorKind::PoorResult
         );
         (Some(if may_finish { 8 } else { 7 }), failed(*kind))
+    }));
+    // Set to QUEUED by SQL, after it FAILED and was edited.
+    jobs.extend(ErrorKind::ALL.iter().map(|kind| {
+        let mut job = requested(failed(*kind));
+        job.progress.state = JobState::Queued;
+        (Some(9), job)
     }));
     jobs
 }
@@ -183,6 +189,7 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
         ("404, no list", gone(Evidence::NoList)),
         ("404, elsewhere", Event::Elsewhere(words(Some(404)))),
         ("alone", Event::PolledAlone(words(Some(503)))),
+        ("checking", Event::Checking(words(Some(503)))),
         ("lifted", Event::Lifted),
         ("account back", Event::AccountBack),
         ("broken", Event::Broken("no name".to_owned())),
@@ -200,6 +207,7 @@ fn examples() -> Finished {
         generated_at: Some(NOW - 1),
         example_result: serde_json::value::RawValue::from_string("[{}]".to_owned()).ok(),
         lack: None,
+        judgement: None,
     }
 }
 
@@ -261,6 +269,7 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("404, no list",           [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("404, elsewhere",         [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("alone",                  [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
+    ("checking",               [I, I, I, "GENERATING, -, accepted", I, I, I, I, I, I]),
     ("lifted",                 [I, I, I, I, I, I, "QUEUED, -, -", I, I, I]),
     ("account back",           [I, I, I, I, I, "CREATING in doubt, -, -", I, I, I, I]),
     ("broken",                 [I, "FAILED bad_request, -, -", "FAILED bad_request, -, -", "FAILED generation_timeout, -, -", "QUEUED, -, -", "CREATING in doubt, -, -", "QUEUED, -, -", I, I, I]),

@@ -248,6 +248,7 @@ fn bring(next: &Progress) -> Change {
         signal: None,
         example_result: None,
         shows_parser: false,
+        judgement: None,
     }
 }
 

@@ -268,6 +268,7 @@ async fn the_result_is_kept_word_for_word() {
         generated_at: Some(5),
         example_result: Some(RawValue::from_string(text.to_owned()).unwrap()),
         lack: None,
+        judgement: None,
     };
     let change = decided(&job, Event::Polled(PollOutcome::Finished(finished)));
     assert_eq!(f.apply(&job, &change).await.unwrap(), DURABLE);

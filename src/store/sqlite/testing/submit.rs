@@ -23,6 +23,8 @@ fn spec(name: &str) -> JobSpec {
         fields: Some(json!([{"name": "t", "description": "it's \"d\""}])),
         priority: 3,
         run_at: Some(3_000_000_000_000),
+        expect: Some(json!({"t": {"pattern": "^[a-z]"}})),
+        check_urls: Some(vec!["https://b.example/2".to_owned()]),
     }
 }
 
@@ -109,9 +111,10 @@ async fn after_many_at_once_the_database_checks_rows_as_before() {
 async fn what_means_the_same_is_unchanged_however_it_was_written() {
     let mut f = Fixture::new().await;
     f.sql(
-        r#"INSERT INTO jobs (name, urls, scraper_params, fields) VALUES ('a',
+        r#"INSERT INTO jobs (name, urls, scraper_params, fields, expect, check_urls) VALUES ('a',
             ' [ "https:\/\/b.example/" ] ', '{"render": true, "country_code": "us"}',
-            '[ {"name": "t", "description": "it''s \u0022d\u0022"} ]')"#,
+            '[ {"name": "t", "description": "it''s \u0022d\u0022"} ]',
+            '{ "t": {"pattern" : "^[a-z]"} }', '[ "https:\/\/b.example/2" ]')"#,
     )
     .await;
     let submitted = f.store.submit(vec![spec("a")], false).await.unwrap();

@@ -1,0 +1,276 @@
+//! `parserd parsers`: a line a parser.
+
+use std::collections::HashSet;
+
+use anyhow::anyhow;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
+
+use super::Exit;
+use crate::{
+    api::Service as _,
+    cli::output::{Columns, Out, print_message},
+    clock::Clock,
+    config::Settings,
+    core::{
+        job::{ParserId, UnixMs},
+        nearest::did_you_mean,
+        outcome::{ListOutcome, ListedParser},
+        quality::Quality,
+        text::escaped,
+    },
+    present::format::relative,
+    store::{Role, Store, parsers::ParserRow},
+    wiring,
+};
+
+/// How many lines of a table are laid out together; those after keep their widths.
+const BLOCK_ROWS: usize = 1000;
+
+/// How many ids are looked up at once.
+const LOOK_UP_STEP: usize = 1000;
+
+/// Lists the parsers that parserd made or adopted, oldest first.
+#[derive(Debug, clap::Args)]
+pub struct ParsersArgs {
+    /// Only parsers of this quality: ok, thin or bad
+    #[arg(long, value_name = "QUALITY", value_parser = quality)]
+    quality: Option<Quality>,
+
+    /// Instead those that the account holds and no job knows; asks the service for its list
+    #[arg(long, conflicts_with = "quality")]
+    unmanaged: bool,
+
+    /// Print a JSON array; times are Unix milliseconds
+    #[arg(long)]
+    json: bool,
+
+    /// Print CSV; times are Unix milliseconds
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+fn quality(text: &str) -> Result<Quality, String> {
+    text.to_lowercase().parse().map_err(|_| {
+        let known: Vec<_> = Quality::ALL
+            .iter()
+            .map(|quality| quality.as_str())
+            .collect();
+        let near = did_you_mean(text, known.iter().copied());
+        format!("it must be one of {}{near}", known.join(", "))
+    })
+}
+
+pub(super) async fn parsers(settings: &Settings, args: ParsersArgs) -> anyhow::Result<Exit> {
+    let store = Store::open(settings.database_path(), Role::Reader).await?;
+    let mut out = Out::default();
+    if args.unmanaged {
+        let unmanaged = unmanaged(settings, &store).await?;
+        print_unmanaged(&unmanaged, &args, &mut out)?;
+    } else if args.json {
+        json(&store, args.quality, &mut out).await?;
+    } else if args.csv {
+        csv(&store, args.quality, &mut out).await?;
+    } else {
+        table(&store, args.quality, &mut out).await?;
+    }
+    out.flush()?;
+    store.close().await;
+    Ok(Exit::Done)
+}
+
+async fn json(store: &Store, quality: Option<Quality>, out: &mut Out) -> anyhow::Result<()> {
+    let mut rows = store.parsers(quality);
+    let mut before = "[\n  ";
+    while let Some(row) = rows.try_next().await? {
+        out.text(before)?;
+        out.json_compact(&row)?;
+        before = ",\n  ";
+    }
+    out.line(if before.starts_with('[') { "[]" } else { "\n]" })
+}
+
+/// A parser as a line of CSV.
+#[derive(Serialize)]
+struct CsvRow {
+    name: String,
+    parser_id: String,
+    version: Option<i64>,
+    latest_version: Option<i64>,
+    quality: Option<String>,
+    reason: Option<String>,
+    protected: bool,
+    job_id: i64,
+    created_at: UnixMs,
+    updated_at: UnixMs,
+}
+
+async fn csv(store: &Store, quality: Option<Quality>, out: &mut Out) -> anyhow::Result<()> {
+    let mut rows = store.parsers(quality);
+    out.line(
+        "name,parser_id,version,latest_version,quality,reason,protected,job_id,created_at,updated_at",
+    )?;
+    while let Some(row) = rows.try_next().await? {
+        csv_line(
+            out,
+            CsvRow {
+                reason: row.reason().map(|reason| escaped(&reason)),
+                name: row.name,
+                parser_id: escaped(&row.parser_id),
+                version: row.version,
+                latest_version: row.latest_version,
+                quality: row.quality,
+                protected: row.protected,
+                job_id: row.job_id,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn csv_line(out: &mut Out, row: impl Serialize) -> anyhow::Result<()> {
+    // A record at a time, so that only `out` meets a closed pipe.
+    let mut writer = ::csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    writer.serialize(row)?;
+    let record = writer.into_inner().map_err(|error| error.into_error())?;
+    out.text(&String::from_utf8_lossy(&record))
+}
+
+const HEADINGS: &[&str] = &["NAME", "PARSER", "VERSION", "QUALITY", "AGE", "NOTE"];
+
+/// Shown as wide as their content, by index.
+const WHOLE: &[usize] = &[1, 2, 3, 4];
+
+async fn table(store: &Store, quality: Option<Quality>, out: &mut Out) -> anyhow::Result<()> {
+    let now = Clock::system().now();
+    let mut blocks = store.parsers(quality).try_ready_chunks(BLOCK_ROWS).boxed();
+    let mut widths = Vec::new();
+    while let Some(rows) = blocks.try_next().await.map_err(|error| error.1)? {
+        let headings = if widths.is_empty() { HEADINGS } else { &[] };
+        let mut columns = Columns::new(headings).one_line();
+        for row in &rows {
+            columns.row(cells(row, now));
+        }
+        if widths.is_empty() {
+            columns.keep_whole(WHOLE);
+            widths = columns.widths();
+        } else {
+            columns.at_least(&widths);
+        }
+        for line in columns.lines() {
+            out.line(&line)?;
+        }
+    }
+    if widths.is_empty() {
+        print_message("no parsers");
+    }
+    Ok(())
+}
+
+fn cells(row: &ParserRow, now: UnixMs) -> [String; 6] {
+    [
+        row.name.clone(),
+        row.parser_id.clone(),
+        row.version
+            .map_or_else(String::new, |version| version.to_string()),
+        row.quality
+            .clone()
+            .unwrap_or_else(|| "not judged".to_owned()),
+        relative(row.created_at, now),
+        row.reason().unwrap_or_default(),
+    ]
+}
+
+/// What the account holds and no job knows.
+async fn unmanaged(settings: &Settings, store: &Store) -> anyhow::Result<Vec<ListedParser>> {
+    let client = wiring::hasty_client(settings).map_err(|error| anyhow!(error))?;
+    let listed = match client.list().await {
+        ListOutcome::Listed(parsers, flaws) => {
+            if let Some(why) = flaws.hide(|_| false) {
+                print_message(&format!("the account's list is not whole: {why}"));
+            }
+            parsers
+        }
+        ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => {
+            return Err(anyhow!(
+                "the account's list could not be read: {words}; `parserd check` says more"
+            ));
+        }
+    };
+    let mut known: HashSet<ParserId> = HashSet::new();
+    for some in listed.chunks(LOOK_UP_STEP) {
+        let ids: Vec<&ParserId> = some.iter().map(|parser| &parser.id).collect();
+        known.extend(store.parsers_on_record(&ids).await?);
+    }
+    let unknown = listed
+        .into_iter()
+        .filter(|parser| !known.contains(&parser.id));
+    Ok(unknown.collect())
+}
+
+/// A parser that no job knows, as programs read it.
+#[derive(Serialize)]
+struct UnmanagedRow<'a> {
+    name: &'a str,
+    parser_id: &'a str,
+    version: Option<i64>,
+    status: &'static str,
+}
+
+fn print_unmanaged(
+    parsers: &[ListedParser],
+    args: &ParsersArgs,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let rows: Vec<UnmanagedRow<'_>> = parsers
+        .iter()
+        .map(|parser| UnmanagedRow {
+            name: &parser.name,
+            parser_id: &parser.id.0,
+            version: parser.version,
+            status: match (parser.failed, parser.settled) {
+                (true, _) => "FAILED",
+                (false, true) => "FINISHED",
+                (false, false) => "GENERATING",
+            },
+        })
+        .collect();
+    if args.json {
+        return out.json(&rows);
+    }
+    if args.csv {
+        out.line("name,parser_id,version,status")?;
+        for row in rows {
+            let (name, id) = (escaped(row.name), escaped(row.parser_id));
+            csv_line(
+                out,
+                UnmanagedRow {
+                    name: &name,
+                    parser_id: &id,
+                    ..row
+                },
+            )?;
+        }
+        return Ok(());
+    }
+    if rows.is_empty() {
+        print_message("no parsers that no job knows");
+        return Ok(());
+    }
+    let mut columns = Columns::new(&["NAME", "PARSER", "VERSION", "STATUS"]).one_line();
+    for row in &rows {
+        let version = row
+            .version
+            .map_or_else(String::new, |version| version.to_string());
+        columns.row([row.name, row.parser_id, &version, row.status]);
+    }
+    columns.keep_whole(&[1, 2, 3]);
+    for line in columns.lines() {
+        out.line(&line)?;
+    }
+    Ok(())
+}
