@@ -30,6 +30,7 @@ pub mod remote_name;
 pub mod restored;
 pub mod rules;
 pub(crate) mod schedule;
+pub(crate) mod shown;
 pub mod spec;
 pub mod text;
 pub mod timestamp;

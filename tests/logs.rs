@@ -37,7 +37,11 @@ async fn a_job_has_a_line_for_each_change_and_none_for_a_poll() {
     harness.enqueue(3).await;
     let lines = json_lines(&logged(&harness, false).await);
     for (job, name, expected) in [
-        (1, "job-0", &["creating", "created", "finished"][..]),
+        (
+            1,
+            "job-0",
+            &["creating", "created", "finished", "judged"][..],
+        ),
         (3, "job-2", &["creating", "failed"]),
     ] {
         let of_job: Vec<_> = lines.iter().filter(|line| line["job"] == job).collect();
@@ -147,5 +151,6 @@ async fn what_an_operator_says_by_sql_has_a_line_when_it_is_taken_in() {
     let lines = json_lines(&logged(&harness, false).await);
     let of_job = lines.iter().filter(|line| line["job"] == 1);
     let output: Vec<_> = of_job.map(|line| &line["message"]).collect();
-    assert_eq!(output, ["requeued", "creating", "created", "finished"]);
+    let expected = ["requeued", "creating", "created", "finished", "judged"];
+    assert_eq!(output, expected);
 }

@@ -1,5 +1,6 @@
 //! The service over HTTP: the only place that knows URLs, `reqwest` and the key.
 
+mod addresses;
 mod chunks;
 mod punctual;
 mod setup;
@@ -8,12 +9,13 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::body::Bytes;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LINK, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
+use self::addresses::{encode_segment, names_a_path_segment, names_another_page};
 use self::chunks::Chunks;
 use self::punctual::{Punctual, is_withheld};
 pub use self::setup::{ClientConfig, ClientError};
@@ -300,45 +302,6 @@ struct CreateBody<'a> {
     api_key: &'a str,
     #[serde(flatten)]
     request: &'a CreateRequest,
-}
-
-/// Whether a `Link` header (RFC 8288) names another page of what was asked for. There are
-/// others, such as a proxy's for what a browser is to load.
-fn names_another_page(headers: &HeaderMap) -> bool {
-    const PAGES: [&str; 4] = ["next", "prev", "first", "last"];
-    let links = headers.get_all(LINK).iter();
-    let links = links.map(|link| String::from_utf8_lossy(link.as_bytes()).to_ascii_lowercase());
-    let names_page = |parameter: &str| {
-        let Some(("rel", relations)) = parameter.trim().split_once('=') else {
-            return false;
-        };
-        let relations = relations.trim().trim_matches('"').split_ascii_whitespace();
-        relations
-            .into_iter()
-            .any(|relation| PAGES.contains(&relation))
-    };
-    links
-        .flat_map(|link| link.split([';', ',']).map(names_page).collect::<Vec<_>>())
-        .any(|names| names)
-}
-
-/// Whether `id` can stand in a path: an empty one would ask for the list, and
-/// dots, even encoded, for another path.
-fn names_a_path_segment(id: &str) -> bool {
-    !matches!(id, "" | "." | "..")
-}
-
-/// `text` as one path segment: all but unreserved characters percent-encoded.
-fn encode_segment(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 /// Sends one request, reads its answer, and logs that it was, without URL,

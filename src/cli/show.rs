@@ -87,6 +87,13 @@ fn found(details: &JobDetails) -> Vec<String> {
     for (field, words) in detail.lines() {
         columns.row([format!("  {}", escaped(field)), words]);
     }
+    for (url, why) in detail.checks() {
+        let said = why.map_or_else(
+            || "held-out page, looked at".to_owned(),
+            |why| format!("held-out page, inconclusive: {why}"),
+        );
+        columns.row([format!("  {}", escaped(url)), said]);
+    }
     match columns.lines() {
         lines if lines.is_empty() => lines,
         lines => [vec![String::new(), "what it found".to_owned()], lines].concat(),
@@ -106,7 +113,13 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
             .map_or_else(String::new, |status| format!("HTTP {status}: "));
         put("message", format!("{status}{message}"));
     }
-    put("what to do", what_to_do(row, job, now));
+    let is_bad = details.quality.as_deref() == Some("bad");
+    if is_bad && job.progress.state == JobState::Finished {
+        let what = "look at what the parser found, below: it is of no use as it is";
+        put("what to do", what.to_owned());
+    } else {
+        put("what to do", what_to_do(row, job, now));
+    }
     if let Some(id) = &row.parser_id {
         let version = row
             .parser_version

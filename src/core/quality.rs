@@ -11,6 +11,7 @@ pub mod checks;
 mod expect;
 mod kind;
 mod notation;
+mod reading;
 mod tally;
 mod value;
 mod verdict;

@@ -16,6 +16,7 @@ mod name;
 mod rules;
 mod strict;
 
+pub(crate) use super::shown::{kind, shown, unknown_key};
 pub use batch::{Batch, Batches};
 pub use name::INVISIBLE;
 pub(crate) use name::looks;
@@ -24,7 +25,6 @@ pub use rules::{
     FIELD_SELECTOR_MAX_CHARS, FIELD_TYPES, FIELDS_MAX, JSON_MAX_BYTES, NAME_MAX_CHARS,
     SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };
-pub(crate) use rules::{kind, shown, unknown_key};
 pub(crate) use strict::{Strict, key_twice};
 
 /// How many bytes of the digest make the tag: 40 bits, eight characters of base32.

@@ -2,7 +2,7 @@
 
 use crate::core::{
     event::JobEvent,
-    job::{Job, JobId, JobState, UnixMs},
+    job::{Job, JobId, JobState, Progress, UnixMs},
     lifecycle::Change,
     outcome::is_refusal,
     quality::{Judgement, Quality},
@@ -19,17 +19,24 @@ fn http_status(event: &JobEvent) -> Option<i64> {
 pub(crate) fn log_change(job: &Job, change: &Change, now: UnixMs) {
     log_transition(job, change, now);
     if let Some(judgement) = &change.judgement {
-        log_judgement(job.id, &job.name, judgement);
+        log_judgement(job.id, &job.name, Some(&change.next), judgement);
     }
 }
 
 /// What a parser was judged to be worth.
-pub(crate) fn log_judgement(job: JobId, name: &str, judgement: &Judgement) {
+pub(crate) fn log_judgement(
+    job: JobId,
+    name: &str,
+    next: Option<&Progress>,
+    judgement: &Judgement,
+) {
     let (quality, reason) = (judgement.quality.as_str(), judgement.reason.as_deref());
+    let state = next.map(|next| next.state.as_str());
+    let attempt = next.map(|next| next.attempts);
     match judgement.quality {
-        Quality::Ok => tracing::info!(job = job.0, name, quality, reason, "judged"),
+        Quality::Ok => tracing::info!(job = job.0, name, state, attempt, quality, reason, "judged"),
         Quality::Thin | Quality::Bad => {
-            tracing::warn!(job = job.0, name, quality, reason, "judged");
+            tracing::warn!(job = job.0, name, state, attempt, quality, reason, "judged")
         }
     }
 }

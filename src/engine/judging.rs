@@ -69,7 +69,7 @@ impl<D: Judging> Judge<D> {
                     .keep_judgement(&unjudged, &judgement, now)
                     .await?
                 {
-                    log_judgement(unjudged.job, &unjudged.parser_id.0, &judgement);
+                    log_judgement(unjudged.job, &unjudged.name, None, &judgement);
                     kept += 1;
                 }
             }

@@ -10,7 +10,16 @@ pub(crate) struct Detail {
     #[serde(default)]
     pub reason: Option<String>,
     #[serde(default)]
+    checks: Vec<Check>,
+    #[serde(default)]
     fields: std::collections::BTreeMap<String, Field>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Check {
+    url: String,
+    #[serde(default)]
+    why: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -29,6 +38,12 @@ impl Detail {
     pub(crate) fn of(detail: Option<&RawValue>) -> Self {
         let read = detail.and_then(|detail| serde_json::from_str(detail.get()).ok());
         read.unwrap_or_default()
+    }
+
+    /// The held-out pages, each with why it says nothing, if it does not.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let checks = self.checks.iter();
+        checks.map(|check| (check.url.as_str(), check.why.as_deref()))
     }
 
     /// A line for each field: its name, and what it is like.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::core::{
     nearest::did_you_mean,
-    spec::{kind, shown, unknown_key},
+    shown::{described, kind, shown, unknown_key},
 };
 
 /// The keys that an expectation may have.
@@ -101,12 +101,7 @@ fn read(place: &str, object: &Map<String, Value>) -> Result<Expectation, Vec<Str
             }
         };
         if let Err(advice) = result {
-            let value = match value {
-                Value::String(text) => shown(text),
-                Value::Array(_) | Value::Object(_) => kind(value).to_owned(),
-                other => other.to_string(),
-            };
-            problems.push(format!("{place}.{key} is {value}: {advice}"));
+            problems.push(format!("{place}.{key} is {}: {advice}", described(value)));
         }
     }
     let is_over =

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::NAME_MAX_CHARS;
-use super::rules::shown;
+use crate::core::shown::shown;
 
 /// Characters without any ink, blanks apart: those that Unicode lets a font ignore, the
 /// blank of Braille, and annotation marks.

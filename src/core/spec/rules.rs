@@ -6,7 +6,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::canonical;
-use crate::core::{nearest::did_you_mean, quality};
+use crate::core::quality;
+use crate::core::shown::{described, kind, shown, unknown_key};
 
 /// The longest name, in characters.
 pub const NAME_MAX_CHARS: usize = 200;
@@ -44,9 +45,6 @@ pub const DEVICE_TYPES: &[&str] = &["desktop", "mobile"];
 pub const FIELD_KEYS: &[&str] = &["name", "description", "type", "selector"];
 /// The values that the `type` of a field may have.
 pub const FIELD_TYPES: &[&str] = &["string", "number", "array"];
-
-/// How many characters of a bad value a message repeats.
-const SHOWN_CHARS: usize = 80;
 
 pub(super) fn urls_problems(urls: &[String]) -> Vec<String> {
     let cure = format!("write 1 to {URLS_MAX} example pages of one page type");
@@ -289,43 +287,4 @@ fn size_problem(place: &str, value: &Value) -> Option<String> {
     let bytes = canonical(value).len();
     (bytes > JSON_MAX_BYTES)
         .then(|| format!("{place} is {bytes} bytes of JSON: write at most {JSON_MAX_BYTES}"))
-}
-
-/// "unknown key", with the one that is near, if any is, and all that there are.
-pub(crate) fn unknown_key(place: &str, found: &str, known: &[&str]) -> String {
-    let near = did_you_mean(found, known.iter().copied());
-    let (found, all) = (shown(found), known.join(", "));
-    format!("{place} has the unknown key {found}{near}; known keys: {all}")
-}
-
-/// A value from outside as a message repeats it: quoted, escaped, cut.
-pub(crate) fn shown(text: &str) -> String {
-    let mut chars = text.chars();
-    let head: String = chars.by_ref().take(SHOWN_CHARS).collect();
-    if chars.next().is_some() {
-        format!("{head:?}...")
-    } else {
-        format!("{head:?}")
-    }
-}
-
-/// A JSON value as a message repeats it.
-fn described(value: &Value) -> String {
-    match value {
-        Value::String(text) => shown(text),
-        Value::Bool(_) | Value::Number(_) | Value::Null => value.to_string(),
-        Value::Array(_) | Value::Object(_) => kind(value).to_owned(),
-    }
-}
-
-/// What sort of JSON value it is.
-pub(crate) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }

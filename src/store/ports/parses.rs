@@ -72,6 +72,8 @@ pub trait Parses: Send + Sync {
 pub struct Unjudged {
     /// The parser.
     pub parser_id: ParserId,
+    /// Its name.
+    pub name: String,
     /// The last job that changed it.
     pub job: JobId,
     /// The revision of that job.

@@ -261,7 +261,7 @@ impl Judging for Store {
         const TRYING: &str = "look for parsers to be judged";
         // Where no examples were kept though there were some, nothing can be told.
         let rows = sqlx::query(
-            "SELECT parsers.parser_id, jobs.id, jobs.revision, jobs.fields, jobs.expect, \
+            "SELECT parsers.parser_id, parsers.name, jobs.id, jobs.revision, jobs.fields, jobs.expect, \
                     jobs.check_urls, jobs.example_result \
              FROM parsers JOIN jobs ON jobs.id = parsers.job_id \
                  AND jobs.parser_id = parsers.parser_id \
@@ -282,6 +282,7 @@ impl Judging for Store {
         let unjudged = |row: &SqliteRow| {
             Ok(Unjudged {
                 parser_id: ParserId(rows::some_text(row, "parser_id")?),
+                name: rows::some_text(row, "name")?,
                 job: JobId(row.try_get("id")?),
                 revision: row.try_get("revision")?,
                 fields: rows::text(row, "fields")?,
