@@ -1,6 +1,7 @@
 //! The database's rules are those of [`JobSpec`]: one table of rows, two verdicts.
 
 mod apart;
+mod checks;
 mod fields;
 
 use parserd::core::spec::{
@@ -11,12 +12,14 @@ use serde_json::{Value, json};
 use super::engines::{Database, quoted};
 
 /// A row as a program would write it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Row {
     name: String,
     urls: String,
     scraper_params: Option<String>,
     fields: Option<String>,
+    expect: Option<String>,
+    check_urls: Option<String>,
 }
 
 impl Row {
@@ -31,8 +34,7 @@ impl Row {
         Self {
             name: "books".to_owned(),
             urls: urls.to_owned(),
-            scraper_params: None,
-            fields: None,
+            ..Self::default()
         }
     }
 
@@ -62,6 +64,7 @@ impl Row {
             self.scraper_params.as_deref(),
             self.fields.as_deref(),
         )
+        .and_then(|spec| spec.with_checks(self.expect.as_deref(), self.check_urls.as_deref()))
         .map_err(|error| error.to_string())
     }
 
@@ -71,11 +74,14 @@ impl Row {
             None => "NULL".to_owned(),
         };
         format!(
-            "INSERT INTO jobs (name, urls, scraper_params, fields) VALUES ({}, {}, {}, {});",
+            "INSERT INTO jobs (name, urls, scraper_params, fields, expect, check_urls) \
+             VALUES ({}, {}, {}, {}, {}, {});",
             quoted(&self.name),
             quoted(&self.urls),
             or_null(&self.scraper_params),
             or_null(&self.fields),
+            or_null(&self.expect),
+            or_null(&self.check_urls),
         )
     }
 }
@@ -104,6 +110,8 @@ async fn assert_agreement(rows: impl IntoIterator<Item = Row>, valid: bool) {
                 urls: spec.urls_json(),
                 scraper_params: spec.scraper_params_json(),
                 fields: spec.fields_json(),
+                expect: spec.expect_json(),
+                check_urls: spec.check_urls_json(),
             };
             assert_eq!(canonical.spec(), Ok(spec), "{row:?}");
             for (engine, verdict) in verdicts(&mut database, &canonical).await {
