@@ -119,6 +119,18 @@ BEGIN
     VALUES (NEW.urls, NEW.fields, NEW.expect, NEW.check_urls);
 END;
 
+DROP TRIGGER jobs_columns_check;
+CREATE TRIGGER jobs_columns_check
+BEFORE UPDATE OF park_reason, parser_id, parser_version, example_result, error_kind,
+    error_status, error_message, error_hint, creates, created_at, updated_at, finished_at,
+    remote_name, recreation, generating_since, generated_at, attempts, holds, polls,
+    poll_errors, missing_lists, doubt_since, doubt_cause, absent_since, absent_lists,
+    untrusted_since
+ON jobs WHEN NEW.revision = OLD.revision
+BEGIN
+    SELECT RAISE(ABORT, 'this column is parserd''s to set: change only name, urls, scraper_params, fields, expect, check_urls, priority, run_at and state');
+END;
+
 -- One row a parser. Jobs are what was done, parsers what is there because of it: a row stays
 -- when its job goes.
 CREATE TABLE parsers (
@@ -130,7 +142,7 @@ CREATE TABLE parsers (
     scraper_params  TEXT,
     fields          TEXT,
     quality         TEXT    CHECK (quality IN ('ok', 'thin', 'bad')),
-    quality_detail  TEXT    CHECK (json_valid(quality_detail)),
+    quality_detail  TEXT    CHECK (quality_detail IS NULL OR json_valid(quality_detail)),
     protected       INTEGER NOT NULL DEFAULT 0 CHECK (protected IN (0, 1)),
     job_id          INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,

@@ -12,3 +12,4 @@ mod engines;
 mod operator;
 mod parserd_only;
 mod rows;
+mod upgrade;

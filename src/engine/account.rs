@@ -6,6 +6,8 @@ mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::RwLockReadGuard;
+
 pub use self::permit::Permit;
 use self::state::AccountState;
 use crate::{
@@ -37,6 +39,8 @@ pub struct Account {
     stored: tokio::sync::Mutex<Stored>,
     key: Arc<KeyProof>,
     rejections: Mutex<Rejections>,
+    /// Held while credits of a parse are set aside that are not on record yet.
+    recording: tokio::sync::RwLock<()>,
 }
 
 impl Account {
@@ -75,6 +79,7 @@ impl Account {
             stored: tokio::sync::Mutex::new(stored),
             key: Arc::default(),
             rejections: Mutex::new(Rejections::remembering(store.held_rejections().await?)),
+            recording: tokio::sync::RwLock::default(),
         })
     }
 
@@ -240,6 +245,12 @@ impl Account {
         }
     }
 
+    /// To be held from before a parse is reserved until it is on record: what was spent is not
+    /// counted anew meanwhile.
+    pub async fn recording(&self) -> RwLockReadGuard<'_, ()> {
+        self.recording.read().await
+    }
+
     /// Sets aside the credits of one request for a held-out page; whether the budget has room for
     /// it. Creates are not held for want of it.
     pub fn reserve_parse(&self, credits: i64, now: UnixMs) -> bool {
@@ -282,6 +293,7 @@ impl Account {
     /// # Errors
     /// Whatever SQLite says.
     pub async fn recount(&self, store: &impl JobStore, now: UnixMs) -> Result<(), StoreError> {
+        let _nothing_is_being_recorded = self.recording.write().await;
         let spent = store.spent(now).await?;
         let is_told = store.any_parked(ParkReason::Budget).await?;
         let mut state = self.lock();

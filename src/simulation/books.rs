@@ -36,8 +36,10 @@ pub(super) struct Books {
     pub posts: Vec<Post>,
     posted: BTreeSet<i64>,
     pub gate: GateWatch,
-    /// Requests for held-out pages: of which parser and page, and when they were sent.
-    parses: BTreeMap<(String, String), Vec<UnixMs>>,
+    /// How often a parser was tried on a held-out page.
+    parses: BTreeMap<(String, String), usize>,
+    /// What all of these cost, by the record.
+    parse_credits: i64,
     /// Jobs that an operator changed since they were last looked at, and ever.
     touched: BTreeSet<i64>,
     pub edited: BTreeSet<i64>,
@@ -63,6 +65,7 @@ impl Books {
             posts: Vec::new(),
             posted: BTreeSet::new(),
             parses: BTreeMap::new(),
+            parse_credits: 0,
             gate: GateWatch::default(),
             touched: BTreeSet::new(),
             edited: BTreeSet::new(),
@@ -149,30 +152,24 @@ impl Books {
     }
 
     /// A held-out page is asked for.
-    pub fn parses(&mut self, parser: &str, url: &str, plan: &Scenario, time: UnixMs) -> Verdict {
+    pub fn parses(&mut self, parser: &str, url: &str, plan: &Scenario) -> Verdict {
         let sent = self
             .parses
             .entry((parser.to_owned(), url.to_owned()))
             .or_default();
-        sent.push(time);
+        *sent += 1;
         // A copy of the database does not know of those that were sent after it was made.
         holds!(
-            sent.len() <= MAX_TRIES || self.was_restored,
-            "page {url} of {parser} is asked for {} times",
-            sent.len()
+            *sent <= MAX_TRIES || self.was_restored,
+            "page {url} of {parser} is asked for {sent} times"
         );
-        let spent = self.spent() + self.parses_since(0) * plan.credits_per_parse;
+        let spent = self.spent();
         let limit = plan.max_credits.unwrap_or(i64::MAX);
         holds!(
             spent <= limit || self.was_restored || !self.strangers.is_empty(),
             "{spent} credits are spent with a parse, of {limit}"
         );
         Ok(())
-    }
-
-    fn parses_since(&self, at: UnixMs) -> i64 {
-        let sent = self.parses.values().flatten().filter(|sent| **sent >= at);
-        i64::try_from(sent.count()).unwrap_or(i64::MAX)
     }
 
     fn within_budget(&self, plan: &Scenario, service: &World) -> Verdict {
@@ -187,7 +184,7 @@ impl Books {
             let made = made.count();
             let paid = plan.credits_per_create * i64::try_from(made).unwrap_or(i64::MAX);
             holds!(paid <= limit, "{paid} credits are paid of {limit}");
-            let spent = self.spent() + self.parses_since(0) * plan.credits_per_parse;
+            let spent = self.spent();
             // Another tool's parser may be taken for one's own, and counts then.
             holds!(
                 spent <= limit || !self.strangers.is_empty(),
@@ -234,6 +231,7 @@ impl Books {
 
     fn read(&mut self) {
         (self.jobs, self.creates) = self.outside.rows();
+        self.parse_credits = self.outside.parse_credits();
     }
 
     /// A create is about to be sent; returns its number.
@@ -396,11 +394,12 @@ impl Books {
     }
 
     fn spent(&self) -> i64 {
-        self.counted().map(|row| row.credits).sum()
+        let creates: i64 = self.counted().map(|row| row.credits).sum();
+        creates + self.parse_credits
     }
 
     fn is_budget_spent(&self, plan: &Scenario) -> bool {
-        let spent = self.spent() + self.parses_since(0) * plan.credits_per_parse;
+        let spent = self.spent();
         plan.max_credits
             .is_some_and(|limit| spent + plan.credits_per_create > limit)
     }

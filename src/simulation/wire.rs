@@ -123,7 +123,7 @@ impl Service for Wire {
         point(What::Send).await;
         let ParseRequest { parser_id, url, .. } = request;
         let is_allowed = with(|sim| {
-            let verdict = sim.books.parses(&parser_id.0, url, &sim.plan, sim.time);
+            let verdict = sim.books.parses(&parser_id.0, url, &sim.plan);
             let is_allowed = verdict.is_ok();
             if !is_allowed {
                 sim.judge(verdict);

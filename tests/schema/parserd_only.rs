@@ -39,7 +39,7 @@ async fn parserds_columns_are_refused() {
             .refuses(
                 QUEUED,
                 &statement,
-                "change only name, urls, scraper_params, fields, priority, run_at and state",
+                "change only name, urls, scraper_params, fields, expect, check_urls, priority, run_at and state",
             )
             .await;
     }
@@ -265,4 +265,36 @@ async fn the_ledger_is_append_only_and_a_create_is_settled_once() {
             &["made p", "pending -"],
         )
         .await;
+}
+
+#[tokio::test]
+async fn parsers_and_parses_stay_and_a_parse_is_settled_once() {
+    const ROWS: &str = "INSERT INTO parsers (parser_id, name, job_id, created_at, updated_at) \
+            VALUES ('p', 'n', 1, 1, 1); \
+        INSERT INTO parses (job_id, parser_id, url, sent_at, credits) VALUES (1, 'p', 'u', 1, 1);";
+    let mut database = Database::new().await;
+    for (statement, words) in [
+        ("DELETE FROM parsers;", "its rows stay"),
+        ("DELETE FROM parses;", "its rows stay"),
+        (
+            "INSERT OR REPLACE INTO parsers (parser_id, name, job_id, created_at, updated_at) \
+             VALUES ('p', 'other', 1, 1, 1);",
+            "REPLACE would delete the row",
+        ),
+        (
+            "INSERT OR REPLACE INTO parses (id, job_id, parser_id, url, sent_at, credits) \
+             VALUES (1, 1, 'p', 'u', 1, 0);",
+            "leave out id",
+        ),
+        ("UPDATE parses SET credits = 0;", "parses is append-only"),
+        ("UPDATE parses SET sent_at = 2;", "parses is append-only"),
+        (
+            "UPDATE parses SET outcome = 'inconclusive', settled_at = 2; \
+             UPDATE parses SET outcome = 'found', result = '1';",
+            "parses is append-only",
+        ),
+        ("UPDATE parsers SET quality = 'fine';", "CHECK"),
+    ] {
+        database.refuses(ROWS, statement, words).await;
+    }
 }

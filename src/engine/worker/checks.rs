@@ -1,6 +1,8 @@
 //! What a parser that is ready is worth. It is tried on its held-out pages first: each request
 //! is on record before it is sent, since it is paid for.
 
+use serde_json::value::RawValue;
+
 use super::Worker;
 use crate::{
     api::Service,
@@ -67,6 +69,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let tried = self.store.tried(job.id, &request.parser_id).await?;
         let mut last = None;
         for url in due(&wanted.check_urls, &tried) {
+            let recording = self.account.recording().await;
             let now = self.clock.now();
             let has_credits = self.account.out_of_credits().is_none();
             if !has_credits || !self.account.reserve_parse(self.credits_per_parse, now) {
@@ -87,6 +90,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 .intend_parse(intent)
                 .await
                 .inspect_err(|_| self.account.distrust_count())?;
+            drop(recording);
             let outcome = self.service.parse(&request).await;
             let is_refused = matches!(outcome, ParseOutcome::Refused(..));
             if let ParseOutcome::Refused(refusal, _) = &outcome
@@ -95,18 +99,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 let signal = Signal::Refused(refusal.clone());
                 self.account.report(permit, &signal, self.clock.now());
             }
-            let outcome = match outcome {
-                ParseOutcome::Found(result) if is_blocked(result.get(), wanted) => {
-                    let message = "the site kept the parser out: there is the text of a consent \
-                                   page or of a check for robots";
-                    Err(ErrorDetail {
-                        status: None,
-                        message: message.to_owned(),
-                    })
-                }
-                ParseOutcome::Found(result) => Ok(result),
-                ParseOutcome::Refused(_, words) | ParseOutcome::Inconclusive(words) => Err(words),
-            };
+            let outcome = said(outcome, wanted);
             let settled = match &outcome {
                 Ok(result) => TriedOutcome::Found(result.get().to_owned()),
                 Err(words) => TriedOutcome::Inconclusive(words.to_string()),
@@ -122,5 +115,19 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let tried = self.store.tried(job.id, &request.parser_id).await?;
         let is_over = due(&wanted.check_urls, &tried).is_empty();
         Ok(last.filter(|_| !is_over))
+    }
+}
+
+/// What the parser found on a page; else why that says nothing of it.
+fn said(outcome: ParseOutcome, wanted: &Wanted) -> Result<Box<RawValue>, ErrorDetail> {
+    match outcome {
+        ParseOutcome::Found(result) if is_blocked(result.get(), wanted) => Err(ErrorDetail {
+            status: None,
+            message: "the site kept the parser out: there is the text of a consent page or of a \
+                      check for robots"
+                .to_owned(),
+        }),
+        ParseOutcome::Found(result) => Ok(result),
+        ParseOutcome::Refused(_, words) | ParseOutcome::Inconclusive(words) => Err(words),
     }
 }

@@ -52,6 +52,11 @@ impl Outside for Model {
         (jobs.collect(), creates.collect())
     }
 
+    fn parse_credits(&self) -> i64 {
+        let tables = self.memory.tables();
+        tables.parses.iter().map(|row| row.intent.credits).sum()
+    }
+
     fn parsers(&self) -> Vec<String> {
         let text = |value: Option<String>| value.unwrap_or_default();
         let tables = self.memory.tables();

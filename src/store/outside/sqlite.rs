@@ -134,6 +134,13 @@ impl Outside for Sqlite {
         self.read().unwrap()
     }
 
+    fn parse_credits(&self) -> i64 {
+        let connection = self.connection.borrow();
+        let sql = "SELECT coalesce(sum(credits), 0) FROM parses";
+        let mut sum = connection.prepare_cached(sql).unwrap();
+        sum.query_row([], |row| row.get(0)).unwrap()
+    }
+
     fn parsers(&self) -> Vec<String> {
         let sql = "SELECT format('%s %s %s %s %s', parser_id, name, version, quality, job_id) \
                    FROM parsers ORDER BY parser_id";

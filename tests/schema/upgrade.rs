@@ -1,0 +1,113 @@
+//! A database of an earlier version is brought up to date, and what is in it stays.
+
+use std::path::Path;
+
+use parserd::{
+    clock::Clock,
+    engine::judging::Judge,
+    store::{Role, Store},
+};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+
+/// A database as the first `count` migrations leave it.
+async fn of_version(path: &Path, count: usize) -> SqliteConnection {
+    let directory = tempfile::tempdir().unwrap();
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut files: Vec<_> = std::fs::read_dir(all)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    for file in files.into_iter().take(count) {
+        std::fs::copy(&file, directory.path().join(file.file_name().unwrap())).unwrap();
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    let migrator = sqlx::migrate::Migrator::new(directory.path())
+        .await
+        .unwrap();
+    migrator.run(&mut connection).await.unwrap();
+    connection
+}
+
+/// A job that finished under an earlier version.
+const FINISHED: &str = r#"
+    INSERT INTO jobs (name, urls, fields) VALUES ('NAME', '["https://a.example/"]',
+        '[{"name": "title", "description": "d"}]');
+    UPDATE jobs SET revision = revision + 1, state = 'CREATING', remote_name = 'NAME_pd'
+        WHERE name = 'NAME';
+    UPDATE jobs SET revision = revision + 1, state = 'GENERATING', parser_id = 'p-NAME',
+        parser_version = 3, generating_since = 5 WHERE name = 'NAME';
+    UPDATE jobs SET revision = revision + 1, state = 'FINISHED', example_result = RESULT
+        WHERE name = 'NAME';"#;
+
+async fn column(connection: &mut SqliteConnection, sql: &'static str) -> Vec<String> {
+    sqlx::query_scalar(sql).fetch_all(connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn parsers_of_before_are_on_record_and_judged() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.db");
+    let mut connection = of_version(&path, 9).await;
+    for (name, result) in [
+        ("good", r#"'[{"url": "u", "result": {"title": "A"}}]'"#),
+        ("bad", r#"'[{"url": "u", "result": {"title": null}}]'"#),
+        ("none", "NULL"),
+    ] {
+        let sql = FINISHED.replace("NAME", name).replace("RESULT", result);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    let before = column(
+        &mut connection,
+        "SELECT group_concat(name || state || revision) FROM jobs",
+    )
+    .await;
+    connection.close().await.unwrap();
+
+    let store = Store::open(&path, Role::Tool).await.unwrap();
+    let judge = Judge {
+        store: store.clone(),
+        clock: Clock::system(),
+        min_fill: 0.5,
+    };
+    assert_eq!(judge.all().await.unwrap(), 2);
+    store.close().await;
+
+    let mut connection = SqliteConnectOptions::new()
+        .filename(&path)
+        .connect()
+        .await
+        .unwrap();
+    let parsers = "SELECT format('%s %s %s %s', parser_id, version, created_at, quality) FROM parsers ORDER BY name";
+    let expected = ["p-bad 3 5 bad", "p-good 3 5 ok", "p-none 3 5 "];
+    assert_eq!(column(&mut connection, parsers).await, expected);
+    let after = column(
+        &mut connection,
+        "SELECT group_concat(name || state || revision) FROM jobs",
+    )
+    .await;
+    assert_eq!(before, after);
+    assert_eq!(
+        column(&mut connection, "PRAGMA integrity_check").await,
+        ["ok"]
+    );
+    // What a job may FAIL with, it may FAIL with in a database of before, too.
+    let poor = "INSERT INTO jobs (name, urls) VALUES ('poor', '[\"https://a.example/\"]'); \
+        UPDATE jobs SET revision = revision + 1, state = 'FAILED', error_kind = 'poor_result' \
+        WHERE name = 'poor'";
+    sqlx::raw_sql(poor).execute(&mut connection).await.unwrap();
+    let other = poor
+        .replace("poor_result", "nonsense")
+        .replace("'poor'", "'other'");
+    let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(other))
+        .execute(&mut connection)
+        .await;
+    assert!(refused.unwrap_err().to_string().contains("CHECK"));
+    connection.close().await.unwrap();
+}
