@@ -7,7 +7,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs, named_enum},
     outcome::ErrorDetail,
-    quality::Quality,
+    quality::{Judgement, Quality},
 };
 
 named_enum! {
@@ -237,6 +237,14 @@ impl JobEvent {
             cause: Some(cause),
             answer: Answer::default(),
             retry_after_ms: None,
+        }
+    }
+
+    /// What a parser found was judged.
+    pub fn judged(judgement: &Judgement) -> Self {
+        Self::Judged {
+            quality: judgement.quality,
+            reason: judgement.reason.clone(),
         }
     }
 

@@ -244,6 +244,8 @@ async fn what_is_expected_may_change_and_old_parsers_are_judged_too() {
     assert_eq!(judging(0.5).all().await.unwrap(), 1);
     let qualities = "SELECT quality FROM parsers ORDER BY name";
     assert_eq!(harness.sql(qualities).await.unwrap(), ["ok", "bad"]);
+    let told = "SELECT detail ->> 'reason' FROM job_events WHERE event = 'judged' ORDER BY id DESC LIMIT 1";
+    assert!(one(&harness, told).await.contains("above the max of 0"));
     assert_eq!(judging(0.5).all().await.unwrap(), 0);
     // Another setting judges all of them anew, as another version would.
     assert_eq!(judging(0.9).all().await.unwrap(), 2);

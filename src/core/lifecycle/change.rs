@@ -42,10 +42,7 @@ pub struct Change {
 impl Change {
     /// What the history says of it, in order.
     pub fn events(&self) -> impl Iterator<Item = JobEvent> {
-        let judged = self.judgement.as_ref().map(|judgement| JobEvent::Judged {
-            quality: judgement.quality,
-            reason: judgement.reason.clone(),
-        });
+        let judged = self.judgement.as_ref().map(JobEvent::judged);
         self.event.clone().into_iter().chain(judged)
     }
 

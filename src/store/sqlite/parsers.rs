@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
 use super::{Store, StoreError, Trying as _, browse::PAGE_JOBS, report::json_column, rows};
 use crate::{
     core::{
+        event::JobEvent,
         job::{JobId, ParserId, UnixMs},
         quality::{Judgement, Quality, judged_by},
     },
@@ -306,25 +307,47 @@ impl Judging for Store {
         let quality = judgement.quality;
         let detail = json!(judgement).to_string();
         let by = judged_by(judgement.min_fill);
+        let (event, event_detail) = JobEvent::judged(judgement).to_columns();
         self.writer
             .run("keep what a parser is worth", move |connection| {
                 Box::pin(async move {
-                    let updated = sqlx::query(
+                    let before: Option<Option<String>> = sqlx::query_scalar(
+                        "SELECT quality FROM parsers WHERE parser_id = ?1 \
+                         AND EXISTS (SELECT 1 FROM jobs WHERE id = ?2 AND revision = ?3)",
+                    )
+                    .bind(&parser_id)
+                    .bind(job.0)
+                    .bind(revision)
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                    let Some(before) = before else {
+                        return Ok(false);
+                    };
+                    sqlx::query(
                         "UPDATE parsers SET quality = ?1, quality_detail = ?2, judged_by = ?3, \
                              updated_at = CASE WHEN quality IS ?1 THEN updated_at ELSE ?4 END \
-                         WHERE parser_id = ?5 AND EXISTS (SELECT 1 FROM jobs \
-                             WHERE id = ?6 AND revision = ?7)",
+                         WHERE parser_id = ?5",
                     )
                     .bind(quality.as_str())
                     .bind(detail)
                     .bind(by)
                     .bind(now)
-                    .bind(parser_id)
-                    .bind(job.0)
-                    .bind(revision)
-                    .execute(connection)
+                    .bind(&parser_id)
+                    .execute(&mut *connection)
                     .await?;
-                    Ok(updated.rows_affected() > 0)
+                    if before.as_deref() != Some(quality.as_str()) {
+                        sqlx::query(
+                            "INSERT INTO job_events (job_id, at, event, detail) \
+                             VALUES (?1, ?2, ?3, ?4)",
+                        )
+                        .bind(job.0)
+                        .bind(now)
+                        .bind(event)
+                        .bind(event_detail.to_string())
+                        .execute(connection)
+                        .await?;
+                    }
+                    Ok(true)
                 })
             })
             .await
