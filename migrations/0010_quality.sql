@@ -180,7 +180,7 @@ CREATE TABLE parses (
     sent_at     INTEGER NOT NULL,
     credits     INTEGER NOT NULL,
     outcome     TEXT    NOT NULL DEFAULT 'pending'
-        CHECK (outcome IN ('pending', 'found', 'inconclusive')),
+        CHECK (outcome IN ('pending', 'found', 'inconclusive', 'final')),
     result      TEXT,
     message     TEXT,
     settled_at  INTEGER,
@@ -215,6 +215,41 @@ INSERT OR IGNORE INTO parsers (parser_id, name, version, latest_version, urls, s
 SELECT parser_id, name, parser_version, parser_version, urls, scraper_params, fields, id,
     coalesce(generating_since, finished_at, updated_at), updated_at
 FROM jobs WHERE state = 'FINISHED' AND parser_id IS NOT NULL ORDER BY id DESC;
+
+-- Those that were made for jobs that have gone on without them, or that are gone.
+INSERT OR IGNORE INTO parsers (parser_id, name, urls, scraper_params, fields, job_id,
+    created_at, updated_at)
+SELECT creates.parser_id, coalesce(jobs.name, creates.remote_name), jobs.urls,
+    jobs.scraper_params, jobs.fields, creates.job_id, creates.settled_at, creates.settled_at
+FROM creates LEFT JOIN jobs ON jobs.id = creates.job_id
+WHERE creates.outcome = 'made'
+  AND (jobs.id IS NULL OR jobs.parser_id IS NOT creates.parser_id OR jobs.state = 'CANCELLED');
+
+-- A parser that is gone from the account, and one that is there again.
+UPDATE parsers SET deleted_at = (SELECT at FROM gone_parsers AS gone
+    WHERE gone.parser_id = parsers.parser_id);
+
+CREATE TRIGGER gone_parsers_noted AFTER INSERT ON gone_parsers
+BEGIN
+    UPDATE parsers SET deleted_at = NEW.at, updated_at = NEW.at WHERE parser_id = NEW.parser_id;
+END;
+
+CREATE TRIGGER gone_parsers_back AFTER DELETE ON gone_parsers
+BEGIN
+    UPDATE parsers SET deleted_at = NULL WHERE parser_id = OLD.parser_id;
+END;
+
+-- A parser that is still there when its job is deleted, and that is not on record yet.
+CREATE TRIGGER jobs_deleted_parser AFTER DELETE ON jobs
+WHEN OLD.parser_id IS NOT NULL
+    AND OLD.error_kind IN ('generation_timeout', 'unexpected_response')
+BEGIN
+    INSERT OR IGNORE INTO parsers (parser_id, name, version, latest_version, urls,
+        scraper_params, fields, job_id, created_at, updated_at)
+    VALUES (OLD.parser_id, OLD.name, OLD.parser_version, OLD.parser_version, OLD.urls,
+        OLD.scraper_params, OLD.fields, OLD.id, coalesce(OLD.generating_since, OLD.updated_at),
+        OLD.updated_at);
+END;
 
 -- A parser that a create made after its job had gone on without it, or had been cancelled.
 CREATE TRIGGER creates_landed AFTER UPDATE OF outcome ON creates

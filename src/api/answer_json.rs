@@ -136,7 +136,10 @@ impl<'a> Fields<'a> {
             .into_iter()
             .flatten()
             .filter(|raw| raw.0 != b"null");
-        let mut there = there.map(Raw::json);
+        let mut there: Vec<_> = there.collect();
+        // An empty one beside one that is not is as good as none.
+        there.sort_by_key(|raw| raw.0 == b"[]");
+        let mut there = there.into_iter().map(Raw::json);
         let first = there.next()?;
         Some(match (first, there.next()) {
             (Err(_), Some(Ok(second))) => Ok(second),

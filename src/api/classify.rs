@@ -254,16 +254,23 @@ pub fn parse(reply: RawReply, now: UnixMs, quoter: &Quoter) -> ParseOutcome {
         Ok(answer) => answer,
         Err(fault) => return ParseOutcome::Inconclusive(transport_detail(&fault, quoter)),
     };
+    let words = || service_detail(&answer, quoter);
     if let Some(refusal) = refusal_of_read(&answer, now) {
-        return ParseOutcome::Refused(refusal, service_detail(&answer, quoter));
+        let is_about_request = Limit::in_message(&words().message).is_some();
+        return match refusal {
+            Refusal::Credits if is_about_request => ParseOutcome::Rejected(words()),
+            refusal => ParseOutcome::Refused(refusal, words()),
+        };
     }
-    if !(200..=299).contains(&answer.status) {
-        return ParseOutcome::Inconclusive(service_detail(&answer, quoter));
+    match answer.status {
+        200..=299 => {}
+        400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => return ParseOutcome::Rejected(words()),
+        _ => return ParseOutcome::Inconclusive(words()),
     }
     let read = answer_json::parsed(&answer.body.bytes);
     match read.map(|found| examples::kept(Some(Ok(found)), quoter)) {
         Ok(Ok(result)) => ParseOutcome::Found(result),
-        Ok(Err(lack)) => ParseOutcome::Inconclusive(unusable_detail(&answer, &lack.why, quoter)),
+        Ok(Err(lack)) => ParseOutcome::Rejected(unusable_detail(&answer, &lack.why, quoter)),
         Err(error) => {
             let problem = unreadable(&answer, &error);
             ParseOutcome::Inconclusive(unusable_detail(&answer, &problem, quoter))

@@ -40,6 +40,9 @@ struct Summary {
     dry_run: bool,
     added: usize,
     unchanged: usize,
+    /// Of these, jobs that are judged otherwise now.
+    #[serde(skip)]
+    expecting: usize,
     files: Vec<FileSummary>,
 }
 
@@ -201,6 +204,7 @@ impl Summary {
         };
         self.added += submitted.added;
         self.unchanged += submitted.unchanged;
+        self.expecting += submitted.expecting;
         self.files.push(FileSummary {
             file,
             added: submitted.added,
@@ -221,6 +225,12 @@ impl Summary {
             ));
         }
         words.push_str(&format!(", {} already there", number(self.unchanged)));
+        if self.expecting > 0 {
+            words.push_str(&format!(
+                " ({} with another expect or check_urls)",
+                number(self.expecting)
+            ));
+        }
         if bad > 0 {
             words.push_str(&format!(", {} not loaded", count(bad, "bad file")));
         }

@@ -254,6 +254,9 @@ pub enum ParseOutcome {
     /// What the parser found on the page, any JSON that SQLite can read, as it came; null where
     /// the answer has none.
     Found(Box<RawValue>),
+    /// This request was refused, and would be again: 400, 404, 405, 409, 410, 413, 415 or 422, a
+    /// 402 or 403 whose text is about this request, or a result that cannot be kept.
+    Rejected(ErrorDetail),
     /// The account was refused, which says nothing of the parser.
     Refused(Refusal, ErrorDetail),
     /// Anything else, which says nothing of the parser either.

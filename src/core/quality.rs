@@ -56,6 +56,8 @@ named_enum! {
 pub struct Wanted {
     /// Pages that it was not made from, to try it on.
     pub check_urls: Vec<String>,
+    /// What is wrong with `expect`, which got in past the rules: it is not passed over in silence.
+    problems: Vec<String>,
     fields: Vec<WantedField>,
     /// The service was told the fields, so that what else it found is not judged.
     has_fields: bool,
@@ -114,7 +116,7 @@ pub struct FieldJudgement {
 #[derive(Deserialize)]
 struct Page<'a> {
     #[serde(borrow)]
-    result: Option<&'a RawValue>,
+    result: &'a RawValue,
 }
 
 impl Wanted {
@@ -122,7 +124,11 @@ impl Wanted {
     /// nothing: the rules refuse it.
     pub fn of_columns(fields: Option<&str>, expect: Option<&str>) -> Self {
         let value = |text: Option<&str>| serde_json::from_str::<Value>(text?).ok();
-        Self::new(value(fields).as_ref(), value(expect).as_ref())
+        let mut wanted = Self::new(value(fields).as_ref(), value(expect).as_ref());
+        if expect.is_some() && value(expect).is_none() {
+            wanted.problems.push("expect is not valid JSON".to_owned());
+        }
+        wanted
     }
 
     /// From the columns `fields` and `expect` of a job. What is not as the rules want it there
@@ -130,6 +136,14 @@ impl Wanted {
     pub fn new(fields: Option<&Value>, expect: Option<&Value>) -> Self {
         let mut expectations = expect::all(expect);
         let fields = fields.and_then(Value::as_array);
+        let names = fields.map(|fields| {
+            let names = fields
+                .iter()
+                .filter_map(|field| field.get("name")?.as_str());
+            names.collect::<Vec<_>>()
+        });
+        let problems = expect.map(|expect| expect::problems(expect, names.as_deref()));
+        let problems = problems.unwrap_or_default();
         let mut wanted: Vec<WantedField> = Vec::new();
         for field in fields.into_iter().flatten() {
             let Some(path) = field.get("name").and_then(Value::as_str) else {
@@ -161,6 +175,7 @@ impl Wanted {
         );
         Self {
             check_urls: Vec::new(),
+            problems,
             fields: wanted,
             has_fields: fields.is_some(),
         }
@@ -191,17 +206,8 @@ pub fn judged_by(min_fill: f64) -> String {
 pub fn judge(examples: Option<&str>, tried: &[Tried], wanted: &Wanted, min_fill: f64) -> Judgement {
     let mut tally = Tally::new(wanted, min_fill);
     let examples = examples.map_or("[]", str::trim);
-    if let Ok(pages) = serde_json::from_str::<Vec<Page<'_>>>(examples) {
-        for page in pages {
-            tally.add_page(page.result.map(RawValue::get));
-        }
-    } else if let Ok(Page {
-        result: Some(result),
-    }) = serde_json::from_str(examples)
-    {
-        tally.add_page(Some(result.get()));
-    } else {
-        tally.add_page(Some(examples));
+    for result in pages(examples) {
+        tally.add_page(result);
     }
     let filled_examples = tally.pages_filled;
     let held_out = wanted.check_urls.iter();
@@ -218,10 +224,30 @@ pub fn judge(examples: Option<&str>, tried: &[Tried], wanted: &Wanted, min_fill:
     judgement
 }
 
+/// The results of the pages of `example_result`, in whatever form they come.
+fn pages(examples: &str) -> Vec<Option<&str>> {
+    fn result(page: &RawValue) -> Option<&str> {
+        let page: Page<'_> = serde_json::from_str(page.get()).ok()?;
+        Some(page.result.get())
+    }
+    let items: Vec<&RawValue> = match serde_json::from_str(examples) {
+        Ok(items) => items,
+        Err(_) => serde_json::from_str(examples).into_iter().collect(),
+    };
+    let is_array = examples.starts_with('[');
+    let results: Vec<_> = items.into_iter().map(result).collect();
+    let has_results = results.iter().any(Option::is_some) || is_array && results.is_empty();
+    if has_results {
+        results
+    } else {
+        vec![Some(examples)]
+    }
+}
+
 /// Whether a result is that of a page which kept the parser out: the text of a consent page or
 /// of a check for robots, and nothing else.
 pub fn is_blocked(result: &str, wanted: &Wanted) -> bool {
     let mut tally = Tally::new(wanted, 0.0);
     tally.add_page(Some(result));
-    tally.pages_filled == 0 && tally.paths.iter().any(|path| path.walls > 0)
+    tally.pages_blocked > 0
 }

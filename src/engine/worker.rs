@@ -173,7 +173,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         };
         let mut event = self.poll_event(job, &parser_id, permit).await?;
         if let Event::Polled(PollOutcome::Finished(finished)) = &mut event {
-            match self.weigh(job, &parser_id, finished, permit).await? {
+            match self.weigh(job, &parser_id, finished).await? {
                 Weighed::Judged(judgement) => finished.judgement = judgement,
                 Weighed::Later(why) => event = Event::Checking(why),
             }

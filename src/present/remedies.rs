@@ -124,7 +124,7 @@ pub(crate) fn is_created_anew(row: &JobRow) -> bool {
 pub(crate) fn is_polled(row: &JobRow) -> bool {
     let kind = row.error_kind.as_deref();
     let kind: Option<ErrorKind> = kind.and_then(|kind| kind.parse().ok());
-    row.parser_id.is_some() && kind.is_some_and(ErrorKind::parser_may_finish)
+    !row.is_edited && row.parser_id.is_some() && kind.is_some_and(ErrorKind::parser_may_finish)
 }
 
 /// Whether a job is PARKED for one of these reasons.

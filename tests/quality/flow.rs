@@ -304,3 +304,88 @@ async fn what_is_expected_is_checked_before_anything_is_paid() {
     assert_eq!(one(&harness, ended).await, "FAILED bad_request");
     assert_eq!(harness.requests(Endpoint::Create), 0);
 }
+
+#[tokio::test]
+async fn a_file_may_expect_otherwise_and_pays_nothing_for_it() {
+    let harness = Harness::new(&[]).await;
+    add(&harness, vec![asking("shop")]).await;
+    harness.run_until_done().await;
+    let mut spec = asking("shop");
+    spec.expect = Some(json!({"price": {"max": 0}}));
+    let store = harness.store().await;
+    let submitted = store.submit(vec![spec], false).await.unwrap();
+    assert_eq!((submitted.unchanged, submitted.expecting), (1, 1));
+    // A file that says nothing of it leaves what was said.
+    let submitted = store.submit(vec![asking("shop")], false).await.unwrap();
+    assert_eq!((submitted.unchanged, submitted.expecting), (1, 0));
+    let judge = Judge {
+        store: store.clone(),
+        clock: Clock::system(),
+        min_fill: 0.5,
+    };
+    assert_eq!(judge.all().await.unwrap(), 1);
+    store.close().await;
+    assert_eq!(one(&harness, "SELECT quality FROM parsers").await, "bad");
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
+#[tokio::test]
+async fn what_is_refused_of_a_page_is_tried_once_and_holds_up_nobody() {
+    for fault in [
+        "status=404",
+        "status=422",
+        "status=429 retry-after=1h",
+        "status=401",
+    ] {
+        let harness = Harness::new(&[&format!("parse {fault}")]).await;
+        add(
+            &harness,
+            vec![
+                checked("shop", &["a"]),
+                JobSpec {
+                    name: "other".to_owned(),
+                    ..spec(1)
+                },
+            ],
+        )
+        .await;
+        harness.run_until_done().await;
+        let states = harness.sql("SELECT state FROM jobs").await.unwrap();
+        assert_eq!(states, ["FINISHED", "FINISHED"], "{fault}");
+        let tries =
+            if fault.starts_with("status=4") && fault != "status=401" && !fault.contains("429") {
+                1
+            } else {
+                3
+            };
+        assert_eq!(harness.requests(Endpoint::Parse), tries, "{fault}");
+        assert_eq!(
+            harness.sql("SELECT scope FROM gates").await.unwrap(),
+            [""; 0],
+            "{fault}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_expectation_that_got_in_past_the_rules_is_not_passed_over() {
+    let harness = Harness::new(&[]).await;
+    add(&harness, vec![asking("shop")]).await;
+    harness.run_until_done().await;
+    let pattern = r#"UPDATE jobs SET expect = '{"price": {"pattern": "("}}'"#;
+    harness.sql(pattern).await.unwrap();
+    let store = harness.store().await;
+    let judge = Judge {
+        store: store.clone(),
+        clock: Clock::system(),
+        min_fill: 0.5,
+    };
+    assert_eq!(judge.all().await.unwrap(), 1);
+    store.close().await;
+    let told = "SELECT quality || ' ' || (quality_detail ->> 'reason') FROM parsers";
+    let told = one(&harness, told).await;
+    assert!(
+        told.starts_with("thin not all can be judged: expect"),
+        "{told}"
+    );
+}

@@ -133,6 +133,7 @@ mod tests {
             updated_at: 0,
             finished_at: None,
             due_at: 0,
+            is_edited: false,
         }
     }
 
@@ -153,6 +154,14 @@ mod tests {
             (failed("generation_timeout", true), price(0, 0, 0, 1)),
             (failed("generation_timeout", false), price(1, 0, 0, 0)),
             (failed("unexpected_response", true), price(0, 0, 0, 1)),
+            (failed("poor_result", true), price(0, 0, 0, 1)),
+            (
+                JobRow {
+                    is_edited: true,
+                    ..failed("poor_result", true)
+                },
+                price(1, 1, 0, 0),
+            ),
             (parked("credits"), price(1, 0, 0, 0)),
             (parked("budget"), price(1, 0, 0, 0)),
             (parked("ambiguous"), price(0, 0, 1, 0)),

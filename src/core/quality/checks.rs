@@ -23,6 +23,8 @@ pub enum TriedOutcome {
     Found(String),
     /// The page or the service was in the way: it says nothing of the parser.
     Inconclusive(String),
+    /// The same, and another try would bring the same.
+    Final(String),
 }
 
 /// A held-out page, told of a verdict.
@@ -43,7 +45,13 @@ pub fn due<'u>(check_urls: &'u [String], tried: &[Tried]) -> Vec<&'u str> {
     let is_due = |url: &&String| {
         let mut of_page = tried.iter().filter(|tried| tried.url == **url);
         let tries = of_page.clone().count();
-        let is_known = of_page.any(|tried| matches!(tried.outcome, TriedOutcome::Found(_)));
+        let is_settled = |tried: &Tried| {
+            matches!(
+                tried.outcome,
+                TriedOutcome::Found(_) | TriedOutcome::Final(_)
+            )
+        };
+        let is_known = of_page.any(is_settled);
         !is_known && tries < MAX_TRIES
     };
     check_urls
@@ -58,8 +66,14 @@ pub(super) fn found<'t>(url: &str, tried: &'t [Tried]) -> Option<&'t str> {
     let mut of_page = tried.iter().filter(|tried| tried.url == url);
     of_page.find_map(|tried| match &tried.outcome {
         TriedOutcome::Found(result) => Some(result.as_str()),
-        TriedOutcome::Pending | TriedOutcome::Inconclusive(_) => None,
+        TriedOutcome::Pending | TriedOutcome::Inconclusive(_) | TriedOutcome::Final(_) => None,
     })
+}
+
+/// Whether anything was found on any page.
+pub fn has_result(tried: &[Tried]) -> bool {
+    let mut outcomes = tried.iter().map(|tried| &tried.outcome);
+    outcomes.any(|outcome| matches!(outcome, TriedOutcome::Found(_)))
 }
 
 /// What is told of a page.
@@ -68,7 +82,7 @@ pub(super) fn told(url: &str, tried: &[Tried]) -> CheckedPage {
     let is_conclusive = found(url, tried).is_some();
     let why = match last.map(|tried| &tried.outcome) {
         _ if is_conclusive => None,
-        Some(TriedOutcome::Inconclusive(why)) => Some(why.clone()),
+        Some(TriedOutcome::Inconclusive(why) | TriedOutcome::Final(why)) => Some(why.clone()),
         Some(TriedOutcome::Pending | TriedOutcome::Found(_)) => {
             Some("there was no answer".to_owned())
         }
@@ -94,13 +108,14 @@ mod tests {
 
     #[test]
     fn a_page_is_tried_until_it_says_something_and_three_times_at_most() {
-        use TriedOutcome::{Found, Inconclusive, Pending};
+        use TriedOutcome::{Final, Found, Inconclusive, Pending};
         let pages = ["a".to_owned(), "b".to_owned()];
         let no = || Inconclusive("503".to_owned());
         let yes = || Found("{}".to_owned());
         for (tries, expected) in [
             (vec![], vec!["a", "b"]),
             (vec![tried("a", yes())], vec!["b"]),
+            (vec![tried("a", Final("404".to_owned()))], vec!["b"]),
             (vec![tried("a", no())], vec!["a", "b"]),
             // A crash before the answer was one of the three.
             (vec![tried("a", Pending), tried("a", no())], vec!["a", "b"]),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
+use super::notation::Reading;
 use crate::core::{
     nearest::did_you_mean,
     shown::{described, kind, shown, unknown_key},
@@ -104,6 +105,8 @@ fn read(place: &str, object: &Map<String, Value>) -> Result<Expectation, Vec<Str
             problems.push(format!("{place}.{key} is {}: {advice}", described(value)));
         }
     }
+    // Nothing has to be there.
+    expectation.is_optional |= expectation.min_items == Some(0) || expectation.max_items == Some(0);
     let is_over =
         |min: Option<f64>, max: Option<f64>| min.zip(max).is_some_and(|(min, max)| min > max);
     let real = |n: Option<u64>| n.map(|n| n as f64);
@@ -175,8 +178,14 @@ impl Expectation {
         self.min.is_some() || self.max.is_some()
     }
 
-    /// How a value that is not empty misses it; `value` is the number that it is, if any.
-    pub fn missed_by(&self, text: &str, value: Option<f64>) -> Option<String> {
+    /// Whether it says of this text that it is a value, though it seems to be none.
+    pub fn names(&self, text: &str) -> bool {
+        let is_choice = |choices: &Vec<String>| choices.iter().any(|choice| choice == text.trim());
+        self.one_of.as_ref().is_some_and(is_choice)
+    }
+
+    /// How a value that is not empty misses it; `number` is what it is as one, if it is one.
+    pub fn missed_by(&self, text: &str, number: Option<Reading>) -> Option<String> {
         let text = text.trim();
         if let Some(pattern) = self.pattern.as_ref().filter(|p| !p.is_match(text)) {
             return Some(format!("{} does not match {pattern}", shown(text)));
@@ -193,14 +202,21 @@ impl Expectation {
         if !self.is_about_numbers() {
             return None;
         }
-        let Some(value) = value else {
+        let Some(number) = number else {
             return Some(format!("{} is not a number", shown(text)));
         };
-        if let Some(min) = self.min.filter(|min| value < *min) {
-            return Some(format!("{} is below the min of {min}", shown(text)));
+        let is_low = |value: f64| self.min.is_some_and(|min| value < min);
+        let is_high = |value: f64| self.max.is_some_and(|max| value > max);
+        let fits = |value: f64| !is_low(value) && !is_high(value);
+        if fits(number.value) || number.grouped.is_some_and(fits) {
+            return None;
         }
-        let max = self.max.filter(|max| value > *max)?;
-        Some(format!("{} is above the max of {max}", shown(text)))
+        let bound = |bound: Option<f64>| bound.unwrap_or_default();
+        Some(if is_low(number.value) {
+            format!("{} is below the min of {}", shown(text), bound(self.min))
+        } else {
+            format!("{} is above the max of {}", shown(text), bound(self.max))
+        })
     }
 
     /// How a number of items misses it; where nothing has to be there, nothing is missed.

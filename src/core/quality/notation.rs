@@ -1,7 +1,7 @@
 //! PURE: numbers as pages write them: "$1,299.00", "1.299,00 €", "4.5 out of 5", "1.2k".
 
 /// What may stand before a number: so many characters, in so many words.
-const BEFORE: (usize, usize) = (16, 2);
+const BEFORE: (usize, usize) = (24, 3);
 
 /// A longer word before a number is a heading, unless a colon ends it.
 const WORD_BEFORE: usize = 6;
@@ -18,15 +18,43 @@ const TOUCHING: &[&str] = &[
     "zar", "zl", "z\u{142}",
 ];
 
+/// A number as it may be meant: "1.299" is one and a bit, or a thousand and more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Reading {
+    pub value: f64,
+    /// With the point between groups.
+    pub grouped: Option<f64>,
+}
+
 /// The number that a text is, in any notation in use; None where it is not one number. Of a
 /// range it is the lower end, of "4.5 out of 5" the first.
-pub(super) fn number(text: &str) -> Option<f64> {
+pub(super) fn number(text: &str) -> Option<Reading> {
     let text = plain(text.trim());
+    let value = of_plain(without_remark(&text))?;
+    let points = text.replace('.', ",");
+    let is_ambiguous = text.matches('.').count() == 1 && !text.contains(',');
+    let grouped = of_plain(without_remark(&points)).filter(|_| is_ambiguous);
+    Some(Reading {
+        value,
+        grouped: grouped.filter(|grouped| *grouped > value.abs() * 2.0),
+    })
+}
+
+/// "4.5 (120)" without what stands in parentheses behind a number.
+fn without_remark(text: &str) -> &str {
+    let Some((number, remark)) = text.split_once('(') else {
+        return text;
+    };
+    let is_remark = remark.ends_with(')') && number.bytes().any(|b| b.is_ascii_digit());
+    if is_remark { number.trim_end() } else { text }
+}
+
+fn of_plain(text: &str) -> Option<f64> {
     if let Some(value) = text.parse().ok().filter(|value: &f64| value.is_finite()) {
         // "inf" and "nan" are words.
         return text.bytes().any(|b| b.is_ascii_digit()).then_some(value);
     }
-    let (before, token, rest) = split(&text)?;
+    let (before, token, rest) = split(text)?;
     let value = value(token)?;
     let value = if is_negative(before) { -value } else { value };
     if !is_prefix(before) {
@@ -147,6 +175,11 @@ fn is_negative(before: &str) -> bool {
     before.trim_start().starts_with('-') || bare.ends_with('-')
 }
 
+/// Signs that stand before a number, whatever is before them.
+const CURRENCIES: [char; 8] = [
+    '$', '\u{20ac}', '\u{a3}', '\u{a5}', '\u{ffe5}', '\u{20b9}', '\u{20a9}', '\u{20bd}',
+];
+
 fn is_prefix(before: &str) -> bool {
     let letters_at = before
         .char_indices()
@@ -156,18 +189,22 @@ fn is_prefix(before: &str) -> bool {
         .map(|(at, _)| at);
     let touches =
         letters_at.is_none_or(|at| TOUCHING.contains(&before[at..].to_lowercase().as_str()));
+    let ends_in_currency = before.trim_end().ends_with(CURRENCIES);
     let is_word = |word: &str| {
         let letters = word.chars().filter(|c| c.is_alphabetic()).count();
         letters <= WORD_BEFORE || word.ends_with(':')
     };
-    let words = before.split_whitespace().all(is_word);
-    touches && words && is_short(before, BEFORE) && !before.ends_with([':', '@'])
+    let are_words = ends_in_currency || before.split_whitespace().all(is_word);
+    let hyphen = before.strip_suffix('-').unwrap_or_default();
+    let is_name = hyphen.ends_with(char::is_alphanumeric) || before.contains(['<', '@']);
+    touches && are_words && is_short(before, BEFORE) && !before.ends_with(':') && !is_name
 }
 
 fn is_suffix(after: &str) -> bool {
     let touching = after.chars().take_while(|c| c.is_alphabetic()).count();
     // A colon or an @ makes it a time or an address.
-    touching <= 12 && is_short(after, AFTER) && !after.contains([':', '@', '?'])
+    let after = after.strip_prefix(":-").unwrap_or(after);
+    touching <= 12 && is_short(after, AFTER) && !after.contains([':', '@', '?', '<'])
 }
 
 /// What may stand between two numbers that are told as one: a range, or one out of another.
@@ -251,12 +288,31 @@ mod tests {
             ("  7\u{a0}", 7.0),
             ("R$ 49,90", 49.9),
             ("z\u{142}12", 12.0),
+            ("Regular price $12.00", 12.0),
+            ("120:-", 120.0),
+            ("4.5 (120)", 4.5),
+            ("$1,299.00 (20% off)", 1299.0),
         ] {
             let seen = number(text);
             assert!(
-                seen.is_some_and(|seen| (seen - expected).abs() < 1e-9),
+                seen.is_some_and(|seen| (seen.value - expected).abs() < 1e-9),
                 "{text}: {seen:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_point_before_three_digits_may_stand_between_groups() {
+        for (text, value, grouped) in [
+            ("1.234 \u{20ac}", 1.234, Some(1234.0)),
+            ("15.000 K\u{10d}", 15.0, Some(15_000.0)),
+            ("Rp 1.200", 1.2, Some(1200.0)),
+            ("1.299,00 \u{20ac}", 1299.0, None),
+            ("1.5", 1.5, None),
+            ("$1,299.00", 1299.0, None),
+        ] {
+            let expected = Reading { value, grouped };
+            assert_eq!(number(text), Some(expected), "{text}");
         }
     }
 
@@ -284,6 +340,8 @@ mod tests {
             "free",
             "5 items in 3 carts",
             "Population (2023)",
+            "SKU-123-45",
+            "<b>12</b>",
         ] {
             assert_eq!(number(text), None, "{text}");
         }

@@ -10,21 +10,34 @@ use super::{
     value::{Hollow, hollow},
 };
 
-/// Reads and counts a result; whether there is anything in it.
+/// What a result has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Something.
+    Content,
+    /// Nothing.
+    Nothing,
+    /// The text of a consent page or of a check for robots, and nothing else.
+    Wall,
+}
+
+/// Reads and counts a result; what it has.
 ///
 /// # Errors
 /// Where it is not JSON, or deeper than the parser goes.
-pub(super) fn read(tally: &mut Tally<'_>, json: &str) -> Result<bool, JsonSyntaxError> {
+pub(super) fn read(tally: &mut Tally<'_>, json: &str) -> Result<Found, JsonSyntaxError> {
     let mut parser = SliceJsonParser::new(json.as_bytes());
     let mut reading = Reading {
         tally,
         open: Vec::new(),
         serial: 0,
         is_filled: false,
+        walls: 0,
+        content: 0,
     };
     loop {
         match parser.parse_next()? {
-            JsonEvent::Eof => return Ok(reading.is_filled),
+            JsonEvent::Eof => return Ok(reading.result()),
             event => reading.take(event),
         }
     }
@@ -64,9 +77,20 @@ struct Reading<'t, 'w> {
     open: Vec<Open>,
     serial: u64,
     is_filled: bool,
+    /// Texts such as those of a consent page, and values that are none.
+    walls: u64,
+    content: u64,
 }
 
 impl Reading<'_, '_> {
+    const fn result(&self) -> Found {
+        match (self.is_filled, self.content, self.walls) {
+            (true, 0, 1..) => Found::Wall,
+            (true, ..) => Found::Content,
+            (false, ..) => Found::Nothing,
+        }
+    }
+
     fn take(&mut self, event: JsonEvent<'_>) {
         match event {
             JsonEvent::StartObject => {
@@ -143,26 +167,33 @@ impl Reading<'_, '_> {
 
     fn scalar(&mut self, kind: Kind, text: &str, hollow: Option<Hollow>) {
         let at = self.at();
-        let is_filled = hollow.is_none();
         let wanted = self.tally.wanted();
+        let is_wall = hollow == Some(Hollow::Wall);
+        // Whether it is one, the rest of the page tells.
+        let mut is_filled = hollow != Some(Hollow::Empty);
         let mut is_number = kind == Kind::Number;
         if let Some(path) = self.path(at) {
+            let field = path.wanted.and_then(|number| wanted.fields.get(number));
+            is_filled |=
+                kind == Kind::String && field.is_some_and(|field| field.expectation.names(text));
             path.page.scalars += 1;
             path.kinds.add(kind);
-            path.walls += u64::from(hollow == Some(Hollow::Wall));
-            if is_filled || hollow == Some(Hollow::Wall) {
+            path.values += u64::from(is_filled);
+            path.walls += u64::from(is_wall);
+            if is_filled {
                 path.sample(text);
             }
-            let field = path.wanted.and_then(|number| wanted.fields.get(number));
             if let Some(field) = field.filter(|_| is_filled) {
                 let asks_for_number = field.kind == Some(Kind::Number);
-                let value = (asks_for_number || field.expectation.is_about_numbers())
+                let number = (asks_for_number || field.expectation.is_about_numbers())
                     .then(|| notation::number(text))
                     .flatten();
-                is_number |= kind == Kind::String && value.is_some();
-                path.miss(|| field.expectation.missed_by(text, value));
+                is_number |= kind == Kind::String && number.is_some();
+                path.miss(|| field.expectation.missed_by(text, number));
             }
         }
+        self.walls += u64::from(is_wall);
+        self.content += u64::from(is_filled && !is_wall);
         self.ended(Ended {
             kind,
             is_filled,

@@ -6,13 +6,20 @@
 
 use std::collections::HashMap;
 
-use super::{Wanted, kind::Kinds, reading};
+use super::{
+    Wanted,
+    kind::Kinds,
+    reading::{self, Found},
+};
 
 /// So many paths are counted, beside those that are wanted.
 pub(super) const MAX_PATHS: usize = 2000;
 
 /// A longer key gets no path, in bytes.
 pub(super) const MAX_KEY_BYTES: usize = 200;
+
+/// So many parts of a path may stand in one key.
+const MAX_JOINED: usize = 4;
 
 /// So much of a value is kept as a sample, in characters.
 const SAMPLE_CHARS: usize = 80;
@@ -83,7 +90,9 @@ pub(super) struct Path {
     pub kinds: Kinds,
     /// Values that are not empty.
     pub samples: Vec<String>,
-    /// How many texts are those of another page: consent, a check for robots.
+    /// How many single values are not empty.
+    pub values: u64,
+    /// How many of these are such as those of a consent page or of a check for robots.
     pub walls: u64,
     /// How an expectation was missed, the first time.
     pub missed: Option<String>,
@@ -102,6 +111,8 @@ pub(super) struct Tally<'w> {
     pub pages: usize,
     /// How many of them have anything in their result.
     pub pages_filled: usize,
+    /// How many are the text of a consent page or of a check for robots, and nothing else.
+    pub pages_blocked: usize,
     /// Why the first of those that cannot be read is none.
     pub unreadable: Option<String>,
 }
@@ -114,6 +125,7 @@ impl<'w> Tally<'w> {
             paths: vec![Path::default()],
             pages: 0,
             pages_filled: 0,
+            pages_blocked: 0,
             unreadable: None,
         };
         for (number, field) in wanted.fields.iter().enumerate() {
@@ -137,7 +149,7 @@ impl<'w> Tally<'w> {
         let mut from = ROOT;
         for first in 0..parts.len() {
             let mut to = from;
-            for last in first..parts.len() {
+            for last in first..parts.len().min(first + MAX_JOINED) {
                 to = self.child(to, parts[last]);
                 let key = parts[first..=last].join(".");
                 self.paths[from].children.entry(key.into()).or_insert(to);
@@ -195,15 +207,23 @@ impl<'w> Tally<'w> {
     /// Counts a page. One whose result is missing or cannot be read counts as empty.
     pub fn add_page(&mut self, result: Option<&str>) {
         self.pages += 1;
-        let mut is_filled = false;
+        let mut found = Found::Nothing;
         match result.map(|json| reading::read(self, json)) {
             None => {}
-            Some(Ok(filled)) => is_filled = filled,
+            Some(Ok(read)) => found = read,
             Some(Err(error)) => {
                 self.unreadable.get_or_insert_with(|| error.to_string());
             }
         }
+        let is_filled = found == Found::Content;
         self.pages_filled += usize::from(is_filled);
+        if found == Found::Wall {
+            self.pages_blocked += 1;
+            for path in &mut self.paths {
+                path.page.filled = 0;
+                path.page.usable = 0;
+            }
+        }
         self.end_page(result.is_some(), is_filled);
     }
 

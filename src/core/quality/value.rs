@@ -87,6 +87,9 @@ const WHOLE_WALLS: &[&str] = &[
     "403 forbidden",
 ];
 
+/// A longer text has content of its own, whatever it begins with.
+const WALL_MAX_CHARS: usize = 300;
+
 /// How much of a text is looked at for a wall.
 const HEAD_CHARS: usize = 100;
 
@@ -106,6 +109,8 @@ pub(super) fn hollow(text: &str) -> Option<Hollow> {
     let head = head.to_lowercase();
     if head.is_empty() || PLACEHOLDERS.contains(&head.as_str()) {
         Some(Hollow::Empty)
+    } else if text.chars().nth(WALL_MAX_CHARS).is_some() {
+        None
     } else if WHOLE_WALLS.contains(&head.as_str()) || WALLS.iter().any(|wall| is_wall(&head, wall))
     {
         Some(Hollow::Wall)

@@ -15,6 +15,9 @@ const MAX_TOLD: usize = 100;
 /// So many fields at fault, or keys beside a missing one, are named in a sentence.
 const MAX_NAMED: usize = 3;
 
+/// So many values like those of a consent page, and no others, are no coincidence.
+const MIN_WALLS: u64 = 2;
+
 type Fault = (Quality, String);
 
 /// The verdict on what was counted.
@@ -85,12 +88,13 @@ fn of_whole(tally: &Tally<'_>, wanted: &Wanted, fits_examples_alone: bool) -> Op
         let why = format!("something was found on {filled} of {pages} pages only");
         return Some((Quality::Thin, why));
     }
-    None
+    let problem = wanted.problems.first()?;
+    Some((Quality::Thin, format!("not all can be judged: {problem}")))
 }
 
 fn of_field(tally: &Tally<'_>, path: &Path, field: &WantedField, min_fill: f64) -> Option<Fault> {
     let counts = path.total;
-    let is_optional = field.expectation.is_optional;
+    let is_optional = is_optional(tally.wanted(), field);
     if let Some(missed) = &path.missed {
         return Some((Quality::Bad, missed.clone()));
     }
@@ -98,10 +102,15 @@ fn of_field(tally: &Tally<'_>, path: &Path, field: &WantedField, min_fill: f64) 
         return None;
     }
     let walls = if path.walls > 0 {
-        "; there is the text of a consent page or a check for robots"
+        "; there is the text of a consent page or of a check for robots"
     } else {
         ""
     };
+    // Once, it may be a title; again and again it is the page that kept the parser out.
+    if path.walls >= MIN_WALLS && path.walls == path.values {
+        let why = "each value is the text of a consent page or of a check for robots".to_owned();
+        return Some((Quality::Bad, why));
+    }
     if counts.filled == 0 {
         let why = if counts.seen == 0 {
             format!("it is missing{}", beside(tally, path))
@@ -144,6 +153,21 @@ fn of_field(tally: &Tally<'_>, path: &Path, field: &WantedField, min_fill: f64) 
         return Some((Quality::Thin, why));
     }
     None
+}
+
+/// Whether the field may be missing: it, or what it is within.
+fn is_optional(wanted: &Wanted, field: &WantedField) -> bool {
+    let holds = |other: &WantedField| {
+        field
+            .path
+            .strip_prefix(&other.path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let mut optional = wanted
+        .fields
+        .iter()
+        .filter(|other| other.expectation.is_optional);
+    optional.any(holds)
 }
 
 fn is_parent(path: &Path, field: &WantedField) -> bool {

@@ -63,6 +63,7 @@ impl<S: Service> Service for Measured<S> {
         let word = match &outcome {
             ParseOutcome::Found(_) => "answered",
             ParseOutcome::Refused(refusal, _) => refused(refusal),
+            ParseOutcome::Rejected(_) => "rejected",
             ParseOutcome::Inconclusive(_) => "trouble",
         };
         request.answered("parse", word);

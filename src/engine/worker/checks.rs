@@ -7,16 +7,14 @@ use super::Worker;
 use crate::{
     api::Service,
     core::{
-        gate::Signal,
         job::{Job, ParserId},
-        outcome::{ErrorDetail, Finished, ParseOutcome, ParseRequest, Refusal},
+        outcome::{ErrorDetail, Finished, ParseOutcome, ParseRequest},
         quality::{
             Judgement, Wanted,
-            checks::{TriedOutcome, due},
+            checks::{TriedOutcome, due, has_result},
             is_blocked, judge,
         },
     },
-    engine::account::Permit,
     store::{JobStore, ParseIntent, StoreError},
 };
 
@@ -34,7 +32,6 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         job: &Job,
         parser_id: &ParserId,
         finished: &Finished,
-        permit: &mut Permit,
     ) -> Result<Weighed, StoreError> {
         let (wanted, scraper_params) = self.store.wanted(job.id).await?;
         if !wanted.check_urls.is_empty() {
@@ -44,15 +41,21 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 url: String::new(),
                 scraper_params,
             };
-            if let Some(why) = self.try_pages(job, &wanted, request, permit).await? {
+            if let Some(why) = self.try_pages(job, &wanted, request).await? {
                 return Ok(Weighed::Later(why));
             }
         }
         let examples = finished.example_result.as_ref().map(|json| json.get());
-        if examples.is_none() && finished.lack.as_ref().is_none_or(|lack| !lack.is_nothing) {
+        let tried = match wanted.check_urls.as_slice() {
+            [] => Vec::new(),
+            _ => self.store.tried(job.id, parser_id).await?,
+        };
+        let is_known = examples.is_some()
+            || finished.lack.as_ref().is_some_and(|lack| lack.is_nothing)
+            || has_result(&tried);
+        if !is_known {
             return Ok(Weighed::Judged(None));
         }
-        let tried = self.store.tried(job.id, parser_id).await?;
         let judgement = judge(examples, &tried, &wanted, self.policy.min_fill);
         Ok(Weighed::Judged(Some(judgement)))
     }
@@ -64,7 +67,6 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         job: &Job,
         wanted: &Wanted,
         mut request: ParseRequest,
-        permit: &mut Permit,
     ) -> Result<Option<ErrorDetail>, StoreError> {
         let tried = self.store.tried(job.id, &request.parser_id).await?;
         let mut last = None;
@@ -92,22 +94,21 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 .inspect_err(|_| self.account.distrust_count())?;
             drop(recording);
             let outcome = self.service.parse(&request).await;
+            // What is asked for parsers that are paid for is not held up for a page that is not.
             let is_refused = matches!(outcome, ParseOutcome::Refused(..));
-            if let ParseOutcome::Refused(refusal, _) = &outcome
-                && !matches!(refusal, Refusal::Credits | Refusal::AccountLimit)
-            {
-                let signal = Signal::Refused(refusal.clone());
-                self.account.report(permit, &signal, self.clock.now());
-            }
             let outcome = said(outcome, wanted);
             let settled = match &outcome {
                 Ok(result) => TriedOutcome::Found(result.get().to_owned()),
-                Err(words) => TriedOutcome::Inconclusive(words.to_string()),
+                Err(NoResult::Final(words)) => TriedOutcome::Final(words.to_string()),
+                Err(NoResult::Passing(words)) => TriedOutcome::Inconclusive(words.to_string()),
             };
             self.store
                 .settle_parse(id, settled, self.clock.now())
                 .await?;
-            last = outcome.err().or(last);
+            last = match outcome {
+                Err(NoResult::Passing(words)) => Some(words),
+                Ok(_) | Err(NoResult::Final(_)) => last,
+            };
             if is_refused {
                 break;
             }
@@ -118,16 +119,29 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     }
 }
 
+/// Why nothing is known of a page.
+enum NoResult {
+    /// Another try may bring more.
+    Passing(ErrorDetail),
+    /// Each would bring the same.
+    Final(ErrorDetail),
+}
+
 /// What the parser found on a page; else why that says nothing of it.
-fn said(outcome: ParseOutcome, wanted: &Wanted) -> Result<Box<RawValue>, ErrorDetail> {
+fn said(outcome: ParseOutcome, wanted: &Wanted) -> Result<Box<RawValue>, NoResult> {
     match outcome {
-        ParseOutcome::Found(result) if is_blocked(result.get(), wanted) => Err(ErrorDetail {
-            status: None,
-            message: "the site kept the parser out: there is the text of a consent page or of a \
-                      check for robots"
-                .to_owned(),
-        }),
+        ParseOutcome::Found(result) if is_blocked(result.get(), wanted) => {
+            Err(NoResult::Passing(ErrorDetail {
+                status: None,
+                message: "the site kept the parser out: there is the text of a consent page or \
+                          of a check for robots"
+                    .to_owned(),
+            }))
+        }
         ParseOutcome::Found(result) => Ok(result),
-        ParseOutcome::Refused(_, words) | ParseOutcome::Inconclusive(words) => Err(words),
+        ParseOutcome::Rejected(words) => Err(NoResult::Final(words)),
+        ParseOutcome::Refused(_, words) | ParseOutcome::Inconclusive(words) => {
+            Err(NoResult::Passing(words))
+        }
     }
 }

@@ -235,6 +235,7 @@ impl Step {
                     None,
                     Some(TriedOutcome::Found("[1]".to_owned())),
                     Some(TriedOutcome::Inconclusive("busy".to_owned())),
+                    Some(TriedOutcome::Final("no such page".to_owned())),
                 ];
                 Self::Parse(intent, rng.choice(outcomes).flatten())
             }

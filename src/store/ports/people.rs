@@ -18,6 +18,9 @@ pub struct Submitted {
     pub added: usize,
     /// How many were there already, just so.
     pub unchanged: usize,
+    /// Of these, how many have another `expect` or `check_urls` now: neither makes them other
+    /// jobs.
+    pub expecting: usize,
     /// Which names stand for something else already.
     pub conflicts: Vec<Conflict>,
 }

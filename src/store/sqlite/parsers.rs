@@ -158,15 +158,15 @@ impl Store {
         .boxed()
     }
 
-    /// Those of these ids that a job, a create or the record of parsers knows.
+    /// Those of these ids that a job which is not CANCELLED or the record of parsers knows.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub async fn parsers_on_record(&self, ids: &[&ParserId]) -> Result<Vec<ParserId>, StoreError> {
         let known: Vec<String> = sqlx::query_scalar(
             "SELECT value FROM json_each(?1) AS id \
-             WHERE EXISTS (SELECT 1 FROM jobs WHERE parser_id = id.value) \
-                OR EXISTS (SELECT 1 FROM creates WHERE parser_id = id.value) \
+             WHERE EXISTS (SELECT 1 FROM jobs \
+                           WHERE parser_id = id.value AND state <> 'CANCELLED') \
                 OR EXISTS (SELECT 1 FROM parsers WHERE parser_id = id.value)",
         )
         .bind(json!(ids).to_string())

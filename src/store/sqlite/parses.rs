@@ -29,6 +29,7 @@ impl Parses for Store {
                 url: text("url")?,
                 outcome: match row.try_get("outcome")? {
                     "found" => TriedOutcome::Found(text("result")?),
+                    "final" => TriedOutcome::Final(text("message")?),
                     "inconclusive" => TriedOutcome::Inconclusive(text("message")?),
                     _ => TriedOutcome::Pending,
                 },
@@ -69,6 +70,7 @@ impl Parses for Store {
             TriedOutcome::Pending => return Ok(()),
             TriedOutcome::Found(result) => ("found", Some(result), None),
             TriedOutcome::Inconclusive(why) => ("inconclusive", None, Some(why)),
+            TriedOutcome::Final(why) => ("final", None, Some(why)),
         };
         self.writer
             .run("record what became of a parse", move |connection| {

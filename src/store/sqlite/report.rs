@@ -63,6 +63,9 @@ pub struct JobRow {
     pub finished_at: Option<UnixMs>,
     /// When it is looked at next, Unix milliseconds.
     pub due_at: UnixMs,
+    /// Its specification is another one since it was last worked on, and no parser is its own.
+    #[serde(skip)]
+    pub is_edited: bool,
 }
 
 impl FromRow<'_, SqliteRow> for JobRow {
@@ -84,6 +87,7 @@ impl FromRow<'_, SqliteRow> for JobRow {
             updated_at: row.try_get("updated_at")?,
             finished_at: row.try_get("finished_at")?,
             due_at: row.try_get("due_at")?,
+            is_edited: row.try_get("is_edited")?,
         })
     }
 }
@@ -93,7 +97,7 @@ const PAGE_ROWS: i64 = 1000;
 
 const ROW_COLUMNS: &str = "id, name, state, park_reason, parser_id, parser_version, creates, \
     error_kind, error_status, error_message, error_hint, priority, created_at, updated_at, \
-    finished_at, due_at";
+    finished_at, due_at, edit_requested_at IS NOT NULL AS is_edited";
 
 /// A job whose create is in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

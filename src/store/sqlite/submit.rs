@@ -82,6 +82,9 @@ impl Submissions for Store {
                     let submitted = compare(connection, batches()).await?;
                     if submitted.conflicts.is_empty() && !dry_run {
                         insert(connection, batches(), &submitted).await?;
+                        if submitted.expecting > 0 {
+                            expect(connection, batches()).await?;
+                        }
                     }
                     Ok(submitted)
                 })
@@ -185,7 +188,10 @@ async fn compare(
         for (place, spec) in batch.specs().map_err(io::Error::from)? {
             match there.get(&spec.name) {
                 None => {}
-                Some(row) if says_the_same(row, &spec)? => submitted.unchanged += 1,
+                Some(row) if says_the_same(row, &spec)? => {
+                    submitted.unchanged += 1;
+                    submitted.expecting += usize::from(expects_otherwise(row, &spec)?);
+                }
                 Some(row) => submitted.conflicts.push(Conflict {
                     place,
                     name: spec.name,
@@ -205,16 +211,50 @@ fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, 
         rows::text(row, "scraper_params")?.as_deref(),
         rows::text(row, "fields")?.as_deref(),
     );
-    let expect = rows::text(row, "expect")?;
-    let check_urls = rows::text(row, "check_urls")?;
-    let there = there.and_then(|spec| spec.with_checks(expect.as_deref(), check_urls.as_deref()));
     Ok(there.is_ok_and(|there| {
         there.urls == spec.urls
             && there.scraper_params_json() == spec.scraper_params_json()
             && there.fields_json() == spec.fields_json()
-            && there.expect_json() == spec.expect_json()
-            && there.check_urls == spec.check_urls
     }))
+}
+
+/// Whether the spec says what is expected, or names held-out pages, and the row other ones. Where
+/// it says nothing, what was said by SQL stays.
+fn expects_otherwise(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, sqlx::Error> {
+    let differs = |column, new: Option<String>| -> Result<bool, sqlx::Error> {
+        let there = rows::text(row, column)?;
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        Ok(new.is_some_and(|new| there.as_deref().and_then(value) != value(&new)))
+    };
+    Ok(differs("expect", spec.expect_json())? || differs("check_urls", spec.check_urls_json())?)
+}
+
+/// Gives jobs that are there what they are to be judged by.
+async fn expect(
+    connection: &mut SqliteConnection,
+    batches: impl Iterator<Item = io::Result<Batch>>,
+) -> Result<(), sqlx::Error> {
+    for batch in batches {
+        for (_, spec) in batch?.specs().map_err(io::Error::from)? {
+            let (expect, check_urls) = (spec.expect_json(), spec.check_urls_json());
+            if expect.is_none() && check_urls.is_none() {
+                continue;
+            }
+            sqlx::query(
+                "UPDATE jobs SET expect = coalesce(?2, expect), \
+                     check_urls = coalesce(?3, check_urls) \
+                 WHERE name = ?1 AND state <> 'CANCELLED' \
+                   AND (?2 IS NOT NULL AND json(expect) IS NOT json(?2) \
+                        OR ?3 IS NOT NULL AND json(check_urls) IS NOT json(?3))",
+            )
+            .bind(spec.name)
+            .bind(expect)
+            .bind(check_urls)
+            .execute(&mut *connection)
+            .await?;
+        }
+    }
+    Ok(())
 }
 
 /// Adds the jobs that are not there.
