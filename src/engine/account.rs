@@ -448,6 +448,28 @@ mod tests {
     };
 
     #[tokio::test]
+    async fn a_canary_comes_back_also_where_others_were_told_to_slow_down_meanwhile() {
+        use crate::core::outcome::Refusal;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
+        let store = Store::open(&path, Role::Daemon).await.unwrap();
+        let account = Account::load(&store, POLICY, BUDGET, 1, 0).await.unwrap();
+        let (mut first, mut straggler) = (
+            account.admit(Scope::Create, 0).unwrap(),
+            account.admit(Scope::Create, 0).unwrap(),
+        );
+        account.report(&mut first, &Signal::NotConnected, 0);
+        let canary = account.admit(Scope::Create, 10).unwrap();
+        assert!(canary.is_canary());
+        let retry_after_ms = Some(30_000);
+        let slow_down = Signal::Refused(Refusal::Throttled { retry_after_ms });
+        account.report(&mut straggler, &slow_down, 20);
+        drop(canary);
+        assert!(account.admit(Scope::Create, 29_000).is_none());
+        assert!(account.admit(Scope::Create, 31_000).unwrap().is_canary());
+    }
+
+    #[tokio::test]
     async fn an_operator_who_opens_a_gate_is_not_overruled_by_a_canary_that_was_out() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("p.db");

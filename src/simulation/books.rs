@@ -326,7 +326,8 @@ impl Books {
                             || self.was_elsewhere
                             || self.was_partial
                             || self.had_no_list
-                            || self.lost_young,
+                            || self.lost_young
+                            || self.has_unexplained(),
                         "job {} is PARKED ambiguous and nothing was",
                         job.name
                     );
@@ -386,6 +387,16 @@ impl Books {
             );
         }
         Ok(true)
+    }
+
+    /// Whether a parser is there that an old copy of the database has forgotten, and whose job
+    /// was called off since: nobody looks for it.
+    fn has_unexplained(&self) -> bool {
+        let mut forgotten = self.posts.iter().filter(|post| post.is_forgotten);
+        forgotten.any(|post| {
+            let job = self.jobs.iter().find(|job| job.id == post.job);
+            post.made.is_some() && job.is_none_or(|job| job.state == "CANCELLED")
+        })
     }
 
     /// The creates that count as spent.

@@ -63,6 +63,9 @@ pub(super) fn interrupted(at: &Moment) -> Transition {
         .done()
 }
 
+/// Whoever looks so much later than planned was frozen, or held up by a gate.
+const MUCH_LATER_MS: DurationMs = 600_000;
+
 pub(super) fn reconciled(
     at: &Moment,
     doubt: Doubt,
@@ -105,12 +108,18 @@ pub(super) fn reconciled(
 }
 
 /// How much later than planned this look came. Frozen or suspended, neither parserd nor
-/// what it sent went on: that time proves nothing.
+/// what it sent went on: that time proves nothing. Where it was frozen for long, so may it have
+/// been for all of the pause that was planned (seed 741301).
 fn unplanned_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
     if !at.policy.rules.keep(Rule::FrozenTime) {
         return 0;
     }
-    listed_at.saturating_sub(at.job.progress.due_at).max(0)
+    let late_ms = listed_at.saturating_sub(at.job.progress.due_at).max(0);
+    if late_ms > MUCH_LATER_MS {
+        late_ms.saturating_add(MAX_LOOK_INTERVAL_MS)
+    } else {
+        late_ms
+    }
 }
 
 /// How long the look itself took, which proves nothing either: it, too, may have been frozen.

@@ -32,12 +32,14 @@ impl Permit {
         self.canary.is_some()
     }
 
-    /// Whether the gate waits for this canary: it may have closed anew meanwhile, for a
-    /// graver reason.
+    /// Whether the gate waits for this canary: it may have closed anew meanwhile, for a graver
+    /// reason. That a straggler was told to slow down where nobody was reached makes no other gate
+    /// of it (seed 455037: no canary ever came back, and nothing was created again).
     pub(super) fn is_canary_of(&self, gate: Gate) -> bool {
         match (self.canary, gate) {
             (Some(own), Gate::HalfOpen(closure)) => {
-                (own.since, own.reason) == (closure.since, closure.reason)
+                let is_passing = own.reason.is_passing();
+                own.since == closure.since && is_passing == closure.reason.is_passing()
             }
             (None, _) | (_, Gate::Open | Gate::Closed(_)) => false,
         }
