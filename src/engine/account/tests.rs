@@ -1,0 +1,83 @@
+use super::*;
+use crate::{
+    core::{budget::utc_day, rules::Rules},
+    store::{Gates as _, Role, Store},
+};
+
+const DAY_MS: i64 = 86_400_000;
+
+const POLICY: GatePolicy = GatePolicy {
+    rules: Rules::KEPT,
+    probe_interval_ms: 1,
+    max_probe_interval_ms: 1,
+    hold_interval_ms: 1,
+    max_hold_interval_ms: 1,
+};
+
+const BUDGET: Budget = Budget {
+    credits_per_create: 30_000,
+    max_credits_per_day: Some(1),
+    max_credits: None,
+    spent: 0,
+    spent_today: 0,
+    spent_later: 0,
+    day: 0,
+};
+
+#[tokio::test]
+async fn a_canary_comes_back_also_where_others_were_told_to_slow_down_meanwhile() {
+    use crate::core::outcome::Refusal;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.db");
+    let store = Store::open(&path, Role::Daemon).await.unwrap();
+    let account = Account::load(&store, POLICY, BUDGET, 1, 0).await.unwrap();
+    let (mut first, mut straggler) = (
+        account.admit(Scope::Create, 0).unwrap(),
+        account.admit(Scope::Create, 0).unwrap(),
+    );
+    account.report(&mut first, &Signal::NotConnected, 0);
+    let canary = account.admit(Scope::Create, 10).unwrap();
+    assert!(canary.is_canary());
+    let retry_after_ms = Some(30_000);
+    let slow_down = Signal::Refused(Refusal::Throttled { retry_after_ms });
+    account.report(&mut straggler, &slow_down, 20);
+    drop(canary);
+    assert!(account.admit(Scope::Create, 29_000).is_none());
+    assert!(account.admit(Scope::Create, 31_000).unwrap().is_canary());
+}
+
+#[tokio::test]
+async fn an_operator_who_opens_a_gate_is_not_overruled_by_a_canary_that_was_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.db");
+    let store = Store::open(&path, Role::Daemon).await.unwrap();
+    let account = Account::load(&store, POLICY, BUDGET, 1, 0).await.unwrap();
+    let refused = Signal::Refused(crate::core::outcome::Refusal::Credits);
+    let mut first = account.admit(Scope::Create, 0).unwrap();
+    account.report(&mut first, &refused, 0);
+    account.save(&store).await.unwrap();
+    let mut canary = account.admit(Scope::Create, 10).unwrap();
+    assert!(canary.is_canary());
+    let operator = Store::open(&path, Role::Tool).await.unwrap();
+    operator.set_gate(Scope::Create, None).await.unwrap();
+    account.report(&mut canary, &refused, 20);
+    account.save(&store).await.unwrap();
+    assert_eq!(account.gate(Scope::Create), Gate::Open);
+    assert!(store.gates().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_hold_that_the_next_day_does_not_end_lasts_into_the_day_after() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.db");
+    let store = Store::open(&path, Role::Daemon).await.unwrap();
+    let account = Account::load(&store, POLICY, BUDGET, 1, 5).await.unwrap();
+    assert_eq!(account.budget_hold(5), None);
+    account.reserve(5).unwrap_err();
+    for now in [5, DAY_MS, 3 * DAY_MS + 7] {
+        // Were it in the past, the daemon would look for room without a pause.
+        let until = (utc_day(now) + 1) * DAY_MS;
+        assert_eq!(account.budget_hold(now), Some(until));
+        assert!(!account.end_budget_hold(now));
+    }
+}
