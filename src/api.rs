@@ -16,8 +16,8 @@ use std::future::Future;
 
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::outcome::{
-    AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, ParseOutcome,
-    ParseRequest, PollOutcome,
+    AccountOutcome, ChangeOutcome, CreateOutcome, CreateRequest, Description, ListOutcome,
+    ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
 };
 
 /// The service that makes parsers: the real one over HTTP, or a world in process.
@@ -25,18 +25,25 @@ pub trait Service: Send + Sync + 'static {
     /// Sends one `POST /parsers`. **Each call may cost money**; it is never repeated inside.
     fn create(&self, request: &CreateRequest) -> impl Future<Output = CreateOutcome> + Send;
 
+    /// Sends one `PATCH /parsers/{id}/{base_version}`. **Each call may cost money**; it is never
+    /// repeated inside.
+    fn change(&self, request: &PatchRequest) -> impl Future<Output = ChangeOutcome> + Send;
+
+    /// Sends one `DELETE /parsers/{id}`: all its versions go. It is never repeated inside.
+    fn delete(&self, parser_id: &ParserId) -> impl Future<Output = ChangeOutcome> + Send;
+
     /// Asks `GET /parsers/{id}` for one parser.
     fn details(&self, parser_id: &ParserId) -> impl Future<Output = PollOutcome> + Send;
 
-    /// The same, with what the answer says of the parser beside how far it is.
-    fn describe(&self, parser_id: &ParserId) -> impl Future<Output = Description> + Send {
-        async {
-            Description {
-                outcome: self.details(parser_id).await,
-                name: None,
-                created_at: None,
-            }
-        }
+    /// The same, with what the answer says of the parser beside how far it is; with a version,
+    /// `GET /parsers/{id}/{version}`. This default is for doubles that know the latest alone, and
+    /// no more of it than how far it is.
+    fn describe(
+        &self,
+        parser_id: &ParserId,
+        _version: Option<i64>,
+    ) -> impl Future<Output = Description> + Send {
+        async { self.details(parser_id).await.into() }
     }
 
     /// Sends one `GET /parse/{id}/{version}`: it costs a little, and may be repeated.

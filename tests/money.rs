@@ -28,7 +28,8 @@ use parserd::{
     core::{
         job::{JobState, ParserId},
         outcome::{
-            CreateOutcome, CreateRequest, ListOutcome, ParseOutcome, ParseRequest, PollOutcome,
+            ChangeOutcome, CreateOutcome, CreateRequest, ListOutcome, ParseOutcome, ParseRequest,
+            PatchRequest, PollOutcome,
         },
     },
     engine::daemon::Until,
@@ -71,6 +72,14 @@ impl Service for Witness {
         assert_eq!(intents, 1, "{} has no intent on record", request.name);
         self.seen.fetch_add(1, Ordering::SeqCst);
         self.client.create(request).await
+    }
+
+    fn change(&self, request: &PatchRequest) -> impl Future<Output = ChangeOutcome> + Send {
+        self.client.change(request)
+    }
+
+    fn delete(&self, parser_id: &ParserId) -> impl Future<Output = ChangeOutcome> + Send {
+        self.client.delete(parser_id)
     }
 
     fn details(&self, parser_id: &ParserId) -> impl Future<Output = PollOutcome> + Send {

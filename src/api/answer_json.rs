@@ -39,6 +39,7 @@ pub(super) struct Fields<'a> {
     error: Option<Raw<'a>>,
     created_at: Option<Raw<'a>>,
     generated_at: Option<Raw<'a>>,
+    fields: Option<Raw<'a>>,
     example_result: Option<Raw<'a>>,
     example_results: Option<Raw<'a>>,
 }
@@ -129,6 +130,11 @@ impl<'a> Fields<'a> {
         Some(quoter.name(&name))
     }
 
+    /// The parser's own `fields`; or why they are not JSON.
+    pub(super) fn fields(&self) -> Option<Result<Box<RawValue>, String>> {
+        Some(self.fields.filter(|raw| raw.0 != b"null")?.json())
+    }
+
     /// `example_result`, or `example_results` where that is missing or null; or why it is
     /// not JSON.
     pub(super) fn example_result(&self) -> Option<Result<Box<RawValue>, String>> {
@@ -156,6 +162,7 @@ impl<'a> Fields<'a> {
             "error" => Some(&mut self.error),
             "created_at" => Some(&mut self.created_at),
             "generated_at" => Some(&mut self.generated_at),
+            "fields" => Some(&mut self.fields),
             "example_result" => Some(&mut self.example_result),
             "example_results" => Some(&mut self.example_results),
             _ => None,

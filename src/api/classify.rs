@@ -1,19 +1,22 @@
 //! What an answer of the service means. Pure: no I/O, no clock.
 //!
-//! The tables are those of the design: after a `POST /parsers` only what is
-//! known to have made nothing may be sent again; the rest is in doubt.
+//! The tables are those of the design: of what may change something, only what is known to have
+//! changed nothing may be sent again; the rest is in doubt (`write`).
+
+mod write;
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
+pub use self::write::{change, create, delete};
 use super::answer_json::{self, Fields, ParserStatus};
 use super::examples;
 use super::text::Quoter;
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::limit::Limit;
 use crate::core::outcome::{
-    AccountOutcome, CreateOutcome, Description, DoubtCause, ErrorDetail, Finished, Flaws, Lack,
-    ListOutcome, ListedParser, MAX_RETRY_AFTER_MS, ParseOutcome, PollOutcome, Refusal,
+    AccountOutcome, Description, ErrorDetail, Finished, Flaws, Lack, ListOutcome, ListedParser,
+    MAX_RETRY_AFTER_MS, ParseOutcome, PollOutcome, Refusal,
 };
 
 /// What came of one request.
@@ -69,82 +72,6 @@ pub enum TransportFault {
     Broken(String),
 }
 
-/// What is known after a `POST /parsers`. `now` is what an HTTP date in
-/// `Retry-After` is counted from.
-pub fn create(reply: RawReply, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
-    let answer = match reply {
-        Ok(answer) => answer,
-        Err(TransportFault::NotConnected(text)) => {
-            return CreateOutcome::NotSent(detail_of_text(&text, quoter));
-        }
-        Err(TransportFault::TimedOut(text) | TransportFault::Broken(text)) => {
-            return CreateOutcome::InDoubt(DoubtCause::AnswerLost, detail_of_text(&text, quoter));
-        }
-    };
-    let outcome = answered(&answer, now, quoter);
-    match (outcome, asked_wait_ms(&answer, now)) {
-        (CreateOutcome::InDoubt(cause, words), Some(retry_after_ms)) => {
-            CreateOutcome::Unavailable {
-                cause,
-                retry_after_ms,
-                words,
-            }
-        }
-        (outcome, _) => outcome,
-    }
-}
-
-fn answered(answer: &RawAnswer, now: UnixMs, quoter: &Quoter) -> CreateOutcome {
-    if let Some(refusal) = refusal(answer, now) {
-        let words = service_detail(answer, quoter);
-        // What this request may not have says nothing of any other.
-        if refusal == Refusal::Credits && Limit::in_message(&words.message).is_some() {
-            return CreateOutcome::Rejected(words);
-        }
-        return CreateOutcome::Refused(refusal, words);
-    }
-    match answer.status {
-        200..=299 => created(answer, quoter),
-        400 | 404 | 405 | 409 | 410 | 413 | 415 | 422 => {
-            CreateOutcome::Rejected(service_detail(answer, quoter))
-        }
-        status if is_the_services_own(status) => {
-            CreateOutcome::InDoubt(DoubtCause::ServiceError, service_detail(answer, quoter))
-        }
-        _ => CreateOutcome::InDoubt(DoubtCause::AnswerLost, service_detail(answer, quoter)),
-    }
-}
-
-/// Whether the service itself failed. Any other 5xx, 408 and 499 may be a gateway's word,
-/// and the create still on its way.
-const fn is_the_services_own(status: u16) -> bool {
-    status == 500
-}
-
-fn created(answer: &RawAnswer, quoter: &Quoter) -> CreateOutcome {
-    // A JSON object closes itself: one that parses is whole, even where the
-    // connection broke after it.
-    let problem = match answer_json::object(&answer.body.bytes) {
-        Ok(fields) => match fields.id(quoter) {
-            Some(parser_id) => {
-                return CreateOutcome::Created {
-                    parser_id,
-                    version: fields.version(),
-                };
-            }
-            None if fields.id_text().is_some() => {
-                "the id in the answer cannot be used as one".to_owned()
-            }
-            None => "no id in the answer".to_owned(),
-        },
-        Err(error) => unreadable(answer, &error),
-    };
-    CreateOutcome::InDoubt(
-        DoubtCause::AnswerLost,
-        unusable_detail(answer, &problem, quoter),
-    )
-}
-
 /// What is known after a `GET /parsers/{asked}`. `now` is what an HTTP date in
 /// `Retry-After` is counted from.
 pub fn details(asked: &ParserId, reply: RawReply, now: UnixMs, quoter: &Quoter) -> PollOutcome {
@@ -162,19 +89,25 @@ pub fn details(asked: &ParserId, reply: RawReply, now: UnixMs, quoter: &Quoter) 
     }
 }
 
-/// The same, with the parser's name and when it was made, where the answer has them.
+/// The same, with what the answer says of the parser beside how far it is.
 pub fn description(asked: &ParserId, reply: RawReply, now: UnixMs, quoter: &Quoter) -> Description {
-    let (name, created_at) = match &reply {
+    let (name, created_at, version, told) = match &reply {
         Ok(answer) if (200..=299).contains(&answer.status) => {
-            let (fields, _) = answer_json::object_as_far_as_read(&answer.body.bytes);
-            (fields.name(quoter), fields.created_at())
+            let (read, _) = answer_json::object_as_far_as_read(&answer.body.bytes);
+            let told = examples::kept(read.fields(), quoter).ok();
+            (read.name(quoter), read.created_at(), read.version(), told)
         }
-        Ok(_) | Err(_) => (None, None),
+        Ok(_) | Err(_) => (None, None, None, None),
     };
+    let outcome = details(asked, reply, now, quoter);
+    // What is said of another parser says nothing of this one's fields.
+    let is_of_it = outcome.shows_parser();
     Description {
-        outcome: details(asked, reply, now, quoter),
+        outcome,
         name,
         created_at,
+        version: version.filter(|_| is_of_it),
+        fields: told.filter(|_| is_of_it),
     }
 }
 

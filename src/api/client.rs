@@ -2,34 +2,33 @@
 
 mod addresses;
 mod chunks;
+mod exchange;
+mod patch;
 mod punctual;
 mod setup;
 
 use std::fmt;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hyper::body::Bytes;
-use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use self::addresses::{encode_segment, names_a_path_segment, names_another_page};
-use self::chunks::Chunks;
-use self::punctual::{Punctual, is_withheld};
+use self::exchange::{MAX_ERROR_BODY_BYTES, chain, exchange, fault, logged, read, read_list};
+use self::punctual::Punctual;
 pub use self::setup::{ClientConfig, ClientError};
 use self::setup::{builder, check_account_url, check_base_url, check_key};
 use super::Service;
-use super::answer_json;
-use super::classify::{self, Body, BodyEnd, RawAnswer, RawReply, TransportFault};
+use super::classify::{self, RawReply};
 use super::service_clock::ServiceClock;
 use super::text::Quoter;
 use crate::clock::lasting_ms;
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::outcome::{
-    AccountOutcome, CreateOutcome, CreateRequest, Description, ErrorDetail, Flaws, ListOutcome,
-    ListedParser, ParseOutcome, ParseRequest, PollOutcome,
+    AccountOutcome, ChangeOutcome, CreateOutcome, CreateRequest, Description, ErrorDetail,
+    ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
 };
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
@@ -48,25 +47,16 @@ pub const LEAKY_TARGETS: &[&str] = &[
     "tower_http",
 ];
 
-/// More of an error's body than this is not read, in bytes.
-const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
-
 /// An account page that takes longer is not waited for.
 const MAX_ACCOUNT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A list may be longer than another answer by this factor.
 const LIST_CAP_FACTOR: usize = 64;
 
-/// So much of a list is kept to be quoted, in bytes.
-const LIST_HEAD_BYTES: usize = 4 * 1024;
-
-/// How many pieces of a list wait for being read.
-const LIST_CHUNKS: usize = 8;
-
 /// The service over HTTP.
 ///
-/// No redirect is followed, nothing is sent twice, no create goes over a
-/// connection that was used before. `Debug` prints no key.
+/// No redirect is followed, nothing is sent twice, no create, change or delete goes
+/// over a connection that was used before. `Debug` prints no key.
 #[derive(Clone)]
 pub struct Client {
     base_url: Url,
@@ -74,9 +64,9 @@ pub struct Client {
     quoter: Quoter,
     max_body_bytes: usize,
     reading: reqwest::Client,
-    /// Keeps no connection: one that the other side has just closed would make
-    /// a lost answer out of nothing.
-    creating: reqwest::Client,
+    /// For what may change something. Keeps no connection: one that the other side has just
+    /// closed would make a lost answer out of nothing.
+    writing: reqwest::Client,
     /// Where the credits left are looked up: another host, maybe otherwise encrypted.
     account: Option<(Url, reqwest::Client)>,
     account_timeout: Duration,
@@ -122,7 +112,7 @@ impl Client {
             quoter: Quoter::hiding(&config.key),
             max_body_bytes: config.max_body_bytes,
             reading: build(builder(&config, encrypted))?,
-            creating: build(builder(&config, encrypted).pool_max_idle_per_host(0))?,
+            writing: build(builder(&config, encrypted).pool_max_idle_per_host(0))?,
             base_url: config.base_url,
             key: config.key,
             clock: ServiceClock::default(),
@@ -160,11 +150,33 @@ impl Client {
         url
     }
 
+    fn parser_url(&self, id: &ParserId, version: Option<i64>) -> Url {
+        self.versioned_url("parsers", id, version)
+    }
+
+    fn versioned_url(&self, kind: &str, id: &ParserId, version: Option<i64>) -> Url {
+        let version = version.map(|version| version.to_string());
+        let path = [kind, &id.0].into_iter().chain(version.as_deref());
+        self.url(&path.collect::<Vec<_>>())
+    }
+
+    /// The words for what cannot be sent.
+    fn unsent(&self, why: &str) -> ErrorDetail {
+        ErrorDetail {
+            status: None,
+            message: self.quoter.quote(&format!("not sent{why}")),
+        }
+    }
+
+    fn not_in_a_url(&self, id: &ParserId) -> ErrorDetail {
+        self.unsent(&format!(": {:?} cannot be part of a URL", id.0))
+    }
+
     async fn get(&self, endpoint: &'static str, url: Url, cap_bytes: usize) -> RawReply {
         exchange(endpoint, self.reading.get(self.with_key(url)), cap_bytes).await
     }
 
-    /// GET takes the key in the query (AI_PARSER_API.md).
+    /// GET and DELETE take the key in the query (AI_PARSER_API.md).
     fn with_key(&self, mut url: Url) -> Url {
         url.query_pairs_mut()
             .append_pair("api_key", self.key.expose_secret());
@@ -181,63 +193,67 @@ impl Service for Client {
         let body = match serde_json::to_vec(&body) {
             Ok(body) => body,
             Err(error) => {
-                return CreateOutcome::Rejected(ErrorDetail {
-                    status: None,
-                    message: self
-                        .quoter
-                        .quote(&format!("not sent, not valid JSON: {error}")),
-                });
+                return CreateOutcome::Rejected(self.unsent(&format!(", not valid JSON: {error}")));
             }
         };
-        let request = self
-            .creating
-            .post(self.url(&["parsers"]))
-            .header(CONTENT_TYPE, "application/json")
-            .body(reqwest::Body::wrap(Punctual::new(body, request.not_after)));
-        let reply = exchange("create", request, self.max_body_bytes).await;
+        let post = self.writing.post(self.url(&["parsers"]));
+        let post = with_json(post, body, request.not_after);
+        let reply = exchange("create", post, self.max_body_bytes).await;
         classify::create(reply, now_ms(), &self.quoter)
+    }
+
+    async fn change(&self, request: &PatchRequest) -> ChangeOutcome {
+        let id = &request.parser_id;
+        if !names_a_path_segment(&id.0) {
+            return ChangeOutcome::NotFound(self.not_in_a_url(id));
+        }
+        let body = match patch::body(self.key.expose_secret(), &request.body) {
+            Ok(body) => body,
+            Err(error) => {
+                return ChangeOutcome::Rejected(self.unsent(&format!(", not a change: {error}")));
+            }
+        };
+        let patch = self
+            .writing
+            .patch(self.parser_url(id, Some(request.base_version)));
+        let patch = with_json(patch, body, request.not_after);
+        let reply = exchange("change", patch, self.max_body_bytes).await;
+        classify::change(id, reply, now_ms(), &self.quoter)
+    }
+
+    async fn delete(&self, parser_id: &ParserId) -> ChangeOutcome {
+        if !names_a_path_segment(&parser_id.0) {
+            return ChangeOutcome::NotFound(self.not_in_a_url(parser_id));
+        }
+        let url = self.with_key(self.parser_url(parser_id, None));
+        let reply = exchange("delete", self.writing.delete(url), self.max_body_bytes).await;
+        classify::delete(reply, now_ms(), &self.quoter)
     }
 
     async fn details(&self, parser_id: &ParserId) -> PollOutcome {
         if !names_a_path_segment(&parser_id.0) {
-            return PollOutcome::NotFound(ErrorDetail {
-                status: None,
-                message: self
-                    .quoter
-                    .quote(&format!("not sent: {parser_id:?} cannot be part of a URL")),
-            });
+            return PollOutcome::NotFound(self.not_in_a_url(parser_id));
         }
-        let url = self.url(&["parsers", &parser_id.0]);
+        let url = self.parser_url(parser_id, None);
         let reply = self.get("details", url, self.max_body_bytes).await;
         classify::details(parser_id, reply, now_ms(), &self.quoter)
     }
 
-    async fn describe(&self, parser_id: &ParserId) -> Description {
+    async fn describe(&self, parser_id: &ParserId, version: Option<i64>) -> Description {
         if !names_a_path_segment(&parser_id.0) {
-            return Description {
-                outcome: self.details(parser_id).await,
-                name: None,
-                created_at: None,
-            };
+            return PollOutcome::NotFound(self.not_in_a_url(parser_id)).into();
         }
-        let url = self.url(&["parsers", &parser_id.0]);
+        let url = self.parser_url(parser_id, version);
         let reply = self.get("details", url, self.max_body_bytes).await;
         classify::description(parser_id, reply, now_ms(), &self.quoter)
     }
 
     async fn parse(&self, request: &ParseRequest) -> ParseOutcome {
-        let id = &request.parser_id.0;
-        if !names_a_path_segment(id) {
-            return ParseOutcome::Inconclusive(ErrorDetail {
-                status: None,
-                message: self
-                    .quoter
-                    .quote(&format!("not sent: {id:?} cannot be part of a URL")),
-            });
+        let id = &request.parser_id;
+        if !names_a_path_segment(&id.0) {
+            return ParseOutcome::Inconclusive(self.not_in_a_url(id));
         }
-        let version = request.version.map(|version| version.to_string());
-        let path = ["parse", id].into_iter().chain(version.as_deref());
-        let mut url = self.url(&path.collect::<Vec<_>>());
+        let mut url = self.versioned_url("parse", id, request.version);
         let params = request.scraper_params.as_deref().unwrap_or("{}");
         let params: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(params).unwrap_or_default();
@@ -304,172 +320,15 @@ struct CreateBody<'a> {
     request: &'a CreateRequest,
 }
 
-/// Sends one request, reads its answer, and logs that it was, without URL,
-/// headers and key.
-async fn exchange(
-    endpoint: &'static str,
+/// A request with this body, which is handed out in time or not at all.
+fn with_json(
     request: reqwest::RequestBuilder,
-    cap_bytes: usize,
-) -> RawReply {
-    let (reply, ()) = logged(endpoint, async {
-        let reply = match request.send().await {
-            Ok(response) => Ok(read(response, cap_bytes).await),
-            Err(error) => Err(fault(error)),
-        };
-        (reply, ())
-    })
-    .await;
-    reply
-}
-
-async fn logged<T>(
-    endpoint: &'static str,
-    asking: impl Future<Output = (RawReply, T)>,
-) -> (RawReply, T) {
-    let started = Instant::now();
-    let (reply, rest) = asking.await;
-    let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    match &reply {
-        Ok(answer) => {
-            tracing::debug!(
-                endpoint,
-                http_status = answer.status,
-                elapsed_ms,
-                "answered"
-            );
-        }
-        Err(TransportFault::NotConnected(_)) => {
-            tracing::debug!(endpoint, elapsed_ms, "not connected");
-        }
-        Err(TransportFault::TimedOut(_)) => tracing::debug!(endpoint, elapsed_ms, "timed out"),
-        Err(TransportFault::Broken(_)) => tracing::debug!(endpoint, elapsed_ms, "broken off"),
-    }
-    (reply, rest)
-}
-
-fn head(response: &reqwest::Response) -> (u16, Option<String>) {
-    let retry_after = response.headers().get(RETRY_AFTER);
-    let retry_after = retry_after.and_then(|value| Some(value.to_str().ok()?.to_owned()));
-    (response.status().as_u16(), retry_after)
-}
-
-/// Reads a list as it comes, so that an account of any size takes no more memory than
-/// what is kept of it.
-async fn read_list(
-    mut response: reqwest::Response,
-    cap_bytes: usize,
-    quoter: Quoter,
-) -> (RawAnswer, Result<(Vec<ListedParser>, Flaws), String>) {
-    let (status, retry_after) = head(&response);
-    let (chunks, inbox) = mpsc::channel(LIST_CHUNKS);
-    let (done, parsing) = oneshot::channel();
-    // Not one of the runtime's threads for what blocks, another each time: the C library
-    // would keep a list's room for each of them.
-    let reader = std::thread::Builder::new()
-        .name("list".to_owned())
-        .spawn(move || {
-            // Nobody waits for it any more where the request was given up.
-            let _unwanted = done.send(answer_json::list(Chunks::new(inbox), &quoter));
-        });
-    let mut bytes = Vec::new();
-    let mut count = 0;
-    let end = loop {
-        match next_chunk(&mut response).await {
-            Ok(None) => break BodyEnd::Complete,
-            Ok(Some(chunk)) => {
-                count += chunk.len();
-                if count > cap_bytes {
-                    break BodyEnd::OverCap(cap_bytes);
-                }
-                let room = LIST_HEAD_BYTES - bytes.len();
-                bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                // Not a list, or an item that is not one: the rest of it does not matter.
-                if chunks.send(chunk).await.is_err() {
-                    break BodyEnd::Complete;
-                }
-            }
-            Err(end) => break end,
-        }
-    };
-    drop(chunks);
-    let parsers = match (parsing.await, reader) {
-        (Ok(parsers), _) => parsers,
-        (Err(_), Err(error)) => Err(format!("no thread to read it with: {error}")),
-        (Err(error), Ok(_)) => Err(format!("reading it ended: {error}")),
-    };
-    let body = Body { bytes, end };
-    let answer = RawAnswer {
-        status,
-        retry_after,
-        body,
-    };
-    (answer, parsers)
-}
-
-async fn next_chunk(response: &mut reqwest::Response) -> Result<Option<Bytes>, BodyEnd> {
-    response.chunk().await.map_err(|error| match fault(error) {
-        TransportFault::TimedOut(_) => BodyEnd::TimedOut,
-        TransportFault::NotConnected(text) | TransportFault::Broken(text) => BodyEnd::Cut(text),
-    })
-}
-
-async fn read(mut response: reqwest::Response, cap_bytes: usize) -> RawAnswer {
-    let (status, retry_after) = head(&response);
-    let cap_bytes = if response.status().is_success() {
-        cap_bytes
-    } else {
-        cap_bytes.min(MAX_ERROR_BODY_BYTES)
-    };
-    let mut bytes = Vec::new();
-    let end = loop {
-        match next_chunk(&mut response).await {
-            Ok(None) => break BodyEnd::Complete,
-            Ok(Some(chunk)) => {
-                let room = cap_bytes - bytes.len();
-                bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if chunk.len() > room {
-                    break BodyEnd::OverCap(cap_bytes);
-                }
-            }
-            Err(end) => break end,
-        }
-    };
-    RawAnswer {
-        status,
-        retry_after,
-        body: Body { bytes, end },
-    }
-}
-
-/// The one place where a `reqwest::Error` becomes text: without its URL, which
-/// holds the key.
-fn fault(error: reqwest::Error) -> TransportFault {
-    let error = error.without_url();
-    let text = chain(&error);
-    // A connect timeout is both, and nothing was sent; no more was of a body that was withheld.
-    if error.is_connect() || error.is_builder() || is_withheld(&error) {
-        TransportFault::NotConnected(text)
-    } else if error.is_timeout() {
-        TransportFault::TimedOut(text)
-    } else {
-        TransportFault::Broken(text)
-    }
-}
-
-/// An error and its causes, joined by colons.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        // Some errors repeat their cause.
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
-    }
-    text
+    body: Vec<u8>,
+    not_after: Option<DurationMs>,
+) -> reqwest::RequestBuilder {
+    request
+        .header(CONTENT_TYPE, "application/json")
+        .body(reqwest::Body::wrap(Punctual::new(body, not_after)))
 }
 
 fn now_ms() -> UnixMs {

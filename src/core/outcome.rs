@@ -32,6 +32,20 @@ pub struct CreateRequest {
     pub not_after: Option<DurationMs>,
 }
 
+/// A `PATCH /parsers/{id}/{base_version}`, without the key, which the client adds.
+#[derive(Debug, Clone)]
+pub struct PatchRequest {
+    /// The parser.
+    pub parser_id: ParserId,
+    /// The version that the change is based on.
+    pub base_version: i64,
+    /// An object with `add_fields`, `modify_fields`, `rename_fields` and `remove_fields`, sent as
+    /// it is.
+    pub body: Box<RawValue>,
+    /// As [`CreateRequest::not_after`].
+    pub not_after: Option<DurationMs>,
+}
+
 /// An answer that closes the account's gate, whatever was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -142,7 +156,53 @@ impl CreateOutcome {
     }
 }
 
-/// Why the outcome of a create is not known.
+/// What is known after a `PATCH` or a `DELETE` of a parser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// Any 2xx; of a PATCH one whose body can be read and names no other parser.
+    Done {
+        /// The version that a PATCH made, where the answer names it.
+        version: Option<i64>,
+    },
+    /// 404: no such parser, or no such version of it. Nothing was changed; a DELETE has nothing
+    /// left to do.
+    NotFound(ErrorDetail),
+    /// As [`CreateOutcome::Rejected`], without 404: nothing was changed. A conflict of versions
+    /// (409, 412) is one of these.
+    Rejected(ErrorDetail),
+    /// The gate closes; nothing was changed.
+    Refused(Refusal, ErrorDetail),
+    /// The connection was never made, or the request could not be: nothing was sent.
+    NotSent(ErrorDetail),
+    /// Whether anything was changed is not known.
+    InDoubt(DoubtCause, ErrorDetail),
+    /// The same, and the service asks to be left alone, as [`CreateOutcome::Unavailable`].
+    Unavailable {
+        /// Why its outcome is not known.
+        cause: DoubtCause,
+        /// How long to wait.
+        retry_after_ms: DurationMs,
+        /// The service's text.
+        words: ErrorDetail,
+    },
+}
+
+impl ChangeOutcome {
+    /// Its kind in a word, for the log.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::NotFound(_) => "not_found",
+            Self::Rejected(_) => "rejected",
+            Self::Refused(..) => "refused",
+            Self::NotSent(_) => "not_sent",
+            Self::InDoubt(..) => "in_doubt",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+}
+
+/// Why the outcome of a create or of a change is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DoubtCause {
     /// The service itself answered 500.
@@ -207,6 +267,23 @@ pub struct Description {
     pub name: Option<String>,
     /// When it was made, where the answer has it.
     pub created_at: Option<UnixMs>,
+    /// The version that the answer says it is about, in whatever state.
+    pub version: Option<i64>,
+    /// The fields of that version: the value of `fields`, JSON as it came.
+    pub fields: Option<Box<RawValue>>,
+}
+
+impl From<PollOutcome> for Description {
+    /// Nothing is known but how far it is.
+    fn from(outcome: PollOutcome) -> Self {
+        Self {
+            outcome,
+            name: None,
+            created_at: None,
+            version: None,
+            fields: None,
+        }
+    }
 }
 
 /// A parser that is ready.

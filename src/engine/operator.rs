@@ -132,7 +132,7 @@ async fn vouch<S: Service>(
         AskService::Service(service) => service,
     };
     let names = ParserNames::of(job, store.sent_names(job.id).await?);
-    let mut description = service.describe(parser).await;
+    let mut description = service.describe(parser, None).await;
     if description.name.is_none() && description.outcome.shows_parser() {
         description.name = listed_name(*service, parser).await;
     }
@@ -247,9 +247,8 @@ mod tests {
             ),
         ] {
             let description = Description {
-                outcome,
                 name: name.map(str::to_owned),
-                created_at: None,
+                ..Description::from(outcome)
             };
             let judged = judge(
                 &names,

@@ -214,7 +214,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             }
             outcome if outcome.shows_parser() && self.is_foreign(parser_id).await? => {
                 // Its name is asked for, which costs nothing: an id alone proves nothing.
-                let described = self.service.describe(parser_id).await;
+                let described = self.service.describe(parser_id, None).await;
                 let name = described.name.as_deref();
                 let mut is_its_own = self.is_of_this_account(parser_id, name).await?;
                 if !is_its_own && name.is_none() {

@@ -16,10 +16,10 @@ use crate::{
         text::Quoter,
     },
     core::{
-        job::{ParserId, UnixMs},
+        job::{DurationMs, ParserId, UnixMs},
         outcome::{
-            CreateOutcome, CreateRequest, DoubtCause, Flaws, ListOutcome, ParseOutcome,
-            ParseRequest, PollOutcome,
+            ChangeOutcome, CreateOutcome, CreateRequest, DoubtCause, Flaws, ListOutcome,
+            ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
         },
     },
     simulator::{self, Delivery, Endpoint, HttpRequest},
@@ -75,11 +75,9 @@ pub(super) struct Wire;
 impl Service for Wire {
     async fn create(&self, request: &CreateRequest) -> CreateOutcome {
         point(What::Send).await;
-        if let Some(late_ms) = with(|sim| Some(sim.time - request.not_after?)).filter(|ms| *ms > 0)
-        {
+        if let Some(late_ms) = late_ms(request.not_after) {
             with(|sim| sim.note(|| format!("POST {} withheld", request.name)));
-            let fault = TransportFault::NotConnected(format!("withheld: {late_ms} ms late"));
-            return classify::create(Err(fault), now(), &quoter());
+            return classify::create(Err(withheld(late_ms)), now(), &quoter());
         }
         let post = with(|sim| {
             let time = sim.time;
@@ -104,6 +102,42 @@ impl Service for Wire {
             let (job, time) = (sim.books.posts[post].job, sim.time);
             sim.note(|| format!("POST answered: {outcome:?}"));
             sim.books.gate.answered(&sim.plan, job, &outcome, time);
+            outcome
+        })
+    }
+
+    async fn change(&self, request: &PatchRequest) -> ChangeOutcome {
+        point(What::Send).await;
+        if let Some(late_ms) = late_ms(request.not_after) {
+            let fault = withheld(late_ms);
+            return classify::change(&request.parser_id, Err(fault), now(), &quoter());
+        }
+        let PatchRequest {
+            parser_id,
+            base_version,
+            ..
+        } = request;
+        let mut body: serde_json::Value =
+            serde_json::from_str(request.body.get()).unwrap_or_default();
+        body["api_key"] = "key".into();
+        let target = format!("/parsers/{parser_id}/{base_version}");
+        with(|sim| sim.note(|| format!("PATCH {parser_id}/{base_version}")));
+        let reply = exchange(HttpRequest::new("PATCH", &target, body.to_string()), None).await;
+        with(|sim| {
+            let outcome = classify::change(parser_id, reply, sim.now(), &quoter());
+            sim.note(|| format!("PATCH {parser_id} answered: {outcome:?}"));
+            outcome
+        })
+    }
+
+    async fn delete(&self, parser_id: &ParserId) -> ChangeOutcome {
+        point(What::Send).await;
+        let target = format!("/parsers/{parser_id}?api_key=key");
+        with(|sim| sim.note(|| format!("DELETE {parser_id}")));
+        let reply = exchange(HttpRequest::new("DELETE", &target, ""), None).await;
+        with(|sim| {
+            let outcome = classify::delete(reply, sim.now(), &quoter());
+            sim.note(|| format!("DELETE {parser_id} answered: {outcome:?}"));
             outcome
         })
     }
@@ -170,6 +204,15 @@ fn heard(outcome: CreateOutcome, broken: Option<BrokenRule>) -> CreateOutcome {
         }
         outcome => outcome,
     }
+}
+
+/// How long after its time a request is, if it is.
+fn late_ms(not_after: Option<DurationMs>) -> Option<DurationMs> {
+    with(|sim| Some(sim.time - not_after?)).filter(|ms| *ms > 0)
+}
+
+fn withheld(late_ms: DurationMs) -> TransportFault {
+    TransportFault::NotConnected(format!("withheld: {late_ms} ms late"))
 }
 
 fn quoter() -> Quoter {

@@ -5,6 +5,7 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::api::text::{CAP_BYTES, CUT_MARK};
+use crate::core::outcome::{CreateOutcome, DoubtCause};
 
 const NOW: UnixMs = 1_700_000_000_000; // Tue, 14 Nov 2023 22:13:20 GMT
 

@@ -155,7 +155,7 @@ async fn ask(service: Option<&Client>, id: &ParserId) -> Described {
     let Some(service) = service else {
         return Described::default();
     };
-    let description = service.describe(id).await;
+    let description = service.describe(id, None).await;
     let status = match description.outcome {
         PollOutcome::Finished(_) => Some("FINISHED"),
         PollOutcome::Failed(_) => Some("FAILED"),

@@ -8,8 +8,8 @@ use crate::{
     core::{
         job::{DurationMs, ParkReason, ParserId, UnixMs},
         outcome::{
-            AccountOutcome, CreateOutcome, CreateRequest, Description, ListOutcome, ParseOutcome,
-            ParseRequest, PollOutcome, Refusal,
+            AccountOutcome, ChangeOutcome, CreateOutcome, CreateRequest, Description, ListOutcome,
+            ParseOutcome, ParseRequest, PatchRequest, PollOutcome, Refusal,
         },
     },
 };
@@ -43,6 +43,20 @@ impl<S: Service> Service for Measured<S> {
         outcome
     }
 
+    async fn change(&self, asked: &PatchRequest) -> ChangeOutcome {
+        let request = self.metrics.begun();
+        let outcome = self.service.change(asked).await;
+        request.answered("change", changed(&outcome));
+        outcome
+    }
+
+    async fn delete(&self, parser_id: &ParserId) -> ChangeOutcome {
+        let request = self.metrics.begun();
+        let outcome = self.service.delete(parser_id).await;
+        request.answered("delete", changed(&outcome));
+        outcome
+    }
+
     async fn details(&self, parser_id: &ParserId) -> PollOutcome {
         let request = self.metrics.begun();
         let outcome = self.service.details(parser_id).await;
@@ -50,9 +64,9 @@ impl<S: Service> Service for Measured<S> {
         outcome
     }
 
-    async fn describe(&self, parser_id: &ParserId) -> Description {
+    async fn describe(&self, parser_id: &ParserId, version: Option<i64>) -> Description {
         let request = self.metrics.begun();
-        let description = self.service.describe(parser_id).await;
+        let description = self.service.describe(parser_id, version).await;
         request.answered("details", polled(&description.outcome));
         description
     }
@@ -96,6 +110,17 @@ impl<S: Service> Service for Measured<S> {
 
     fn time(&self, lasting_ms: DurationMs) -> Option<UnixMs> {
         self.service.time(lasting_ms)
+    }
+}
+
+const fn changed(outcome: &ChangeOutcome) -> &'static str {
+    match outcome {
+        ChangeOutcome::Done { .. } => "done",
+        ChangeOutcome::NotFound(_) => "not_found",
+        ChangeOutcome::Rejected(_) => "rejected",
+        ChangeOutcome::Refused(refusal, _) => refused(refusal),
+        ChangeOutcome::NotSent(_) => "not_sent",
+        ChangeOutcome::InDoubt(..) | ChangeOutcome::Unavailable { .. } => "in_doubt",
     }
 }
 

@@ -60,7 +60,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         if is_known || tag_of(name).is_none() {
             return Ok(None);
         }
-        let description = self.service.describe(parser_id).await;
+        let description = self.service.describe(parser_id, None).await;
         if let PollOutcome::NotFound(_) = description.outcome {
             return Ok(None);
         }

@@ -98,7 +98,7 @@ fn trusting_nobody(url: &Url, proxy: Option<&Url>) -> Client {
     } else {
         client.base_url.set_scheme("https").unwrap();
     }
-    client.creating = builder.build().unwrap();
+    client.writing = builder.build().unwrap();
     client
 }
 
@@ -157,7 +157,7 @@ async fn an_unknown_host_is_known_to_have_sent_nothing() {
     let base_url = "http://localhost:1".parse().unwrap();
     let mut client = client(&base_url);
     let builder = builder(&config(&base_url), false).dns_resolver(NoSuchHost);
-    client.creating = builder.build().unwrap();
+    client.writing = builder.build().unwrap();
     let message = not_sent(client.create(&request()).await);
     assert!(message.contains("no such host"), "{message}");
 }
@@ -180,7 +180,7 @@ async fn a_create_whose_time_is_over_sends_nothing_of_its_body_however_late_that
         let mut client = client(&server.url);
         let slow = Slow(Duration::from_millis(connecting_ms));
         let builder = builder(&config(&server.url), false).dns_resolver(slow);
-        client.creating = builder.build().unwrap();
+        client.writing = builder.build().unwrap();
         client.base_url.set_host(Some("localhost")).unwrap();
         let late = CreateRequest {
             not_after: Some(lasting_ms() - 1 + i64::try_from(connecting_ms).unwrap() / 3),

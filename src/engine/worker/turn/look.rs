@@ -80,7 +80,7 @@ impl<S: Service, D: JobStore> Lookup for Recorded<'_, S, D> {
             clock,
             ..
         } = self.worker;
-        let described = service.describe(id).await;
+        let described = service.describe(id, None).await;
         let asked = Standing::from(&described.outcome);
         match described.outcome {
             PollOutcome::Refused(refusal, words) => {
