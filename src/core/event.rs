@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs, named_enum},
+    job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, Part, UnixMs, named_enum},
     outcome::ErrorDetail,
     quality::{Judgement, Quality},
 };
@@ -122,7 +122,36 @@ pub enum JobEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instead_of: Option<ParserId>,
     },
-    /// Nobody knows whether a create made a parser.
+    /// A request that changes or deletes the parser is about to be sent.
+    Changing {
+        /// Which one.
+        part: Part,
+        /// Based on this version, where it is known.
+        #[serde(default)]
+        version: Option<i64>,
+        /// Counted from 1, of those that reach the service.
+        attempt: i64,
+    },
+    /// Such a request took effect, or what it was to bring about is there already.
+    ChangeMade {
+        /// Which one.
+        part: Part,
+        /// The version that it made, where it is known.
+        #[serde(default)]
+        version: Option<i64>,
+    },
+    /// The parser is deleted.
+    Deleted {},
+    /// The new version is worth less than the one before, which stays in use.
+    Worse {
+        /// The new version.
+        #[serde(default)]
+        version: Option<i64>,
+        /// Why, in a sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Nobody knows whether a request made or changed a parser.
     InDoubt {
         /// Why.
         #[serde(default)]
@@ -265,6 +294,10 @@ impl JobEvent {
             Self::Creating { .. } => "creating",
             Self::Created { .. } => "created",
             Self::Adopted { .. } => "adopted",
+            Self::Changing { .. } => "changing",
+            Self::ChangeMade { .. } => "change_made",
+            Self::Deleted {} => "deleted",
+            Self::Worse { .. } => "worse",
             Self::InDoubt { .. } => "in_doubt",
             Self::NotMade { .. } => "not_made",
             Self::NotSent(_) => "not_sent",
@@ -309,6 +342,10 @@ impl JobEvent {
             | Self::Creating { .. }
             | Self::Created { .. }
             | Self::Adopted { .. }
+            | Self::Changing { .. }
+            | Self::ChangeMade { .. }
+            | Self::Deleted {}
+            | Self::Worse { .. }
             | Self::NotMade { .. }
             | Self::Unparked { .. }
             | Self::Requeued(_)

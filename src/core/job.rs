@@ -123,6 +123,30 @@ impl JobState {
 }
 
 named_enum! {
+    /// What a job does.
+    Action {
+        /// It makes a parser, or adopts one.
+        Create = "create",
+        /// It changes the fields of a parser that is there.
+        Update = "update",
+        /// It deletes a parser.
+        Delete = "delete",
+    }
+}
+
+named_enum! {
+    /// A request of an update or a delete. An update of both kinds sends the free one first.
+    Part {
+        /// Renames and removals of fields, which cost nothing and take effect at once.
+        Free = "free",
+        /// Additions and changes of fields, which cost what a create does and are generated.
+        Paid = "paid",
+        /// The parser is deleted, which costs nothing.
+        Delete = "delete",
+    }
+}
+
+named_enum! {
     /// Why a job is PARKED.
     ParkReason {
         /// The service answered 402 or 403: credits are exhausted.
@@ -200,7 +224,8 @@ named_enum! {
     }
 }
 
-/// A create whose outcome is not known, and what lists have shown of it since.
+/// A request whose outcome is not known, and what has been seen of it since: of a create in lists,
+/// of an update in the parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubt {
     /// From when on a list says something about it.
@@ -265,7 +290,7 @@ pub struct Progress {
     pub recreation: i64,
     /// The service's id of the parser; of a QUEUED job, of the one that it had before.
     pub parser_id: Option<ParserId>,
-    /// Its version; 0 is a real one.
+    /// Its version; 0 is a real one. Of an update the one that is changed, and then the new one.
     pub parser_version: Option<i64>,
     /// When parserd learnt that the service has the parser; its age counts from here.
     pub generating_since: Option<UnixMs>,
@@ -284,7 +309,10 @@ pub struct Progress {
     pub poll_errors: i64,
     /// Trusted lists in a row without the parser, after a poll was answered 404.
     pub missing_lists: i64,
-    /// The create in doubt, if there is one.
+    /// Of an update or a delete: the request that is the next one or under way; none before the
+    /// first look.
+    pub part: Option<Part>,
+    /// The request in doubt, if there is one.
     pub doubt: Option<Doubt>,
     /// Of a job that is PARKED as ambiguous: the parsers that may be its own.
     pub candidates: Vec<ParserId>,
@@ -321,6 +349,7 @@ impl Progress {
             polls: 0,
             poll_errors: 0,
             missing_lists: 0,
+            part: None,
             doubt: None,
             candidates: Vec::new(),
             dismissed: Vec::new(),
@@ -355,8 +384,10 @@ impl Requested {
 pub struct Job {
     /// Its row id.
     pub id: JobId,
-    /// The user's own name for it.
+    /// The user's own name for it; of an update or a delete the name of the parser.
     pub name: String,
+    /// What it does.
+    pub action: Action,
     /// Counts every change; a change is stored only on the revision it was decided for.
     pub revision: i64,
     /// Not before this time, where a person wrote one.

@@ -10,13 +10,15 @@ mod doubt;
 mod held;
 mod operator;
 mod poll;
+mod update;
 
-pub use self::change::{Change, LedgerChange};
+pub use self::change::{Change, LedgerChange, ParserChange};
+pub use self::update::{Look, Sight};
 use crate::core::{
     backoff::Schedule,
     budget::OverBudget,
-    job::{DurationMs, Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
-    outcome::{CreateOutcome, ErrorDetail, ListedParser, PollOutcome, Refusal},
+    job::{Action, DurationMs, Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
+    outcome::{ChangeOutcome, CreateOutcome, ErrorDetail, ListedParser, PollOutcome, Refusal},
     quality::QualityGate,
     rules::Rules,
 };
@@ -143,6 +145,24 @@ pub enum Event {
         /// When the list was asked for.
         listed_at: UnixMs,
     },
+    /// Its turn has come, and the parser that it changes or deletes was looked at.
+    Looked(Look),
+    /// The request that changes or deletes a parser was answered, or was not.
+    ChangeAnswered {
+        /// What came of it.
+        outcome: ChangeOutcome,
+        /// Nothing is left to send after it.
+        is_last: bool,
+    },
+    /// The parser was looked at while a request that changes or deletes it is in doubt.
+    Sighted {
+        /// What was seen.
+        sight: Sight,
+        /// When it was asked for.
+        seen_at: UnixMs,
+        /// Nothing is left to send after it.
+        is_last: bool,
+    },
     /// A poll was answered, or was not.
     Polled(PollOutcome),
     /// A poll was answered 404 and a list was searched for the parser's id.
@@ -177,6 +197,33 @@ impl Event {
     const fn goes_first(&self) -> bool {
         matches!(self, Self::TakenIn | Self::Cancelled)
     }
+
+    /// Whether it may happen to a job that does this.
+    const fn concerns(&self, action: Action) -> bool {
+        let creates = matches!(action, Action::Create);
+        match self {
+            Self::Listed { .. } | Self::CreateAnswered(_) | Self::Reconciled { .. } => creates,
+            Self::Looked(_) | Self::ChangeAnswered { .. } | Self::Sighted { .. } => !creates,
+            Self::Polled(_)
+            | Self::Missing(..)
+            | Self::Elsewhere(_)
+            | Self::PolledAlone(_)
+            | Self::Checking(_) => !matches!(action, Action::Delete),
+            Self::ListRefused(..)
+            | Self::OverBudget(_)
+            | Self::OutOfCredits(_)
+            | Self::Unusable(_)
+            | Self::Interrupted
+            | Self::Lifted
+            | Self::AccountBack
+            | Self::Broken(_)
+            | Self::Retried
+            | Self::Cancelled
+            | Self::TakenIn
+            | Self::Adopt(_)
+            | Self::NotCreated => true,
+        }
+    }
 }
 
 /// What [`decide`] came to.
@@ -207,6 +254,9 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
     let in_doubt = job.progress.doubt.is_some();
     if job.requested.any() && !event.goes_first() {
         return Transition::Ignored("what an operator said of it is taken in first");
+    }
+    if !event.concerns(job.action) {
+        return Transition::Ignored("that is not what this job does");
     }
     match event {
         Event::Listed {
@@ -254,6 +304,29 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
             listed_at,
         } => match (job.progress.state, job.progress.doubt) {
             (Creating, Some(doubt)) => doubt::reconciled(&at, doubt, evidence, listed_at),
+            (Creating | Queued | Generating | Parked | Finished | Failed | Cancelled, _) => {
+                NOT_IN_DOUBT
+            }
+        },
+        Event::Looked(look) => match job.progress.state {
+            Queued => update::looked(&at, look),
+            Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
+        },
+        Event::ChangeAnswered { outcome, is_last } => match job.progress.state {
+            // That it took effect is never passed over, however late it comes.
+            Creating if !in_doubt || matches!(outcome, ChangeOutcome::Done { .. }) => {
+                update::answered(&at, outcome, is_last)
+            }
+            Creating | Queued | Generating | Parked | Finished | Failed | Cancelled => {
+                Transition::Ignored("no request of this job is under way")
+            }
+        },
+        Event::Sighted {
+            sight,
+            seen_at,
+            is_last,
+        } => match (job.progress.state, job.progress.doubt) {
+            (Creating, Some(doubt)) => update::sighted(&at, doubt, sight, seen_at, is_last),
             (Creating | Queued | Generating | Parked | Finished | Failed | Cancelled, _) => {
                 NOT_IN_DOUBT
             }
@@ -323,6 +396,13 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
                 Transition::Ignored("nothing was said of the job")
             }
         },
+        Event::Adopt(_) if job.action != Action::Create => match job.progress.state {
+            Creating if in_doubt => update::made_by_operator(&at),
+            Parked if job.progress.park_reason == Some(ParkReason::Ambiguous) => {
+                update::made_by_operator(&at)
+            }
+            Creating | Parked | Queued | Generating | Finished | Failed | Cancelled => NOT_IN_DOUBT,
+        },
         Event::Adopt(parser_id) => match job.progress.state {
             Creating if in_doubt => doubt::adopted_by_operator(&at, parser_id),
             Parked if job.progress.park_reason == Some(ParkReason::Ambiguous) => {
@@ -352,7 +432,7 @@ const fn is_operators(job: &Job) -> bool {
 }
 
 const NOT_ITS_TURN: Transition = Transition::Ignored("the job is not QUEUED");
-const NOT_IN_DOUBT: Transition = Transition::Ignored("no create of this job is in doubt");
+const NOT_IN_DOUBT: Transition = Transition::Ignored("no request of this job is in doubt");
 const NOT_GENERATING: Transition = Transition::Ignored("the job is not GENERATING");
 
 /// What every decision looks at.
@@ -370,10 +450,20 @@ impl Moment<'_> {
             next: self.job.progress.clone(),
             event: None,
             ledger: None,
+            parser: None,
+            warning: None,
             signal: None,
             example_result: None,
             shows_parser: false,
             judgement: None,
+        }
+    }
+
+    /// What the record says of a request that is known to have made nothing.
+    const fn made_nothing(&self) -> LedgerChange {
+        match self.job.action {
+            Action::Create => LedgerChange::NotMade,
+            Action::Update | Action::Delete => LedgerChange::NotChanged,
         }
     }
 

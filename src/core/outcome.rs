@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::core::{
     job::{DurationMs, ParserId, UnixMs},
-    quality::Judgement,
+    quality::{Judgement, Quality},
 };
 
 /// No `Retry-After` counts for more than this: a day.
@@ -299,6 +299,8 @@ pub struct Finished {
     pub lack: Option<Lack>,
     /// What the example results are worth, where that can be told.
     pub judgement: Option<Judgement>,
+    /// Of an update: what the version is worth that is in use, where that is known.
+    pub in_use: Option<Quality>,
 }
 
 /// Why a parser that is ready comes without example results.

@@ -18,6 +18,48 @@ pub enum LedgerChange {
     Made(ParserId),
     /// It made nothing.
     NotMade,
+    /// A request that changes or deletes a parser is about to be sent.
+    ChangeIntent,
+    /// It took effect, and made this version where one is known.
+    Changed(Option<i64>),
+    /// It changed nothing.
+    NotChanged,
+}
+
+impl LedgerChange {
+    /// Whether it is recorded before something is sent.
+    pub const fn is_intent(&self) -> bool {
+        matches!(self, Self::Intent | Self::ChangeIntent)
+    }
+}
+
+/// What becomes of the record of a parser that a job changes or deletes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParserChange {
+    /// The request that was sent took effect at once: its fields are those of this version.
+    Applied {
+        /// The version.
+        version: Option<i64>,
+    },
+    /// A version is ready.
+    Ready {
+        /// Which.
+        version: Option<i64>,
+        /// It is the one to use from now on.
+        is_used: bool,
+    },
+    /// A version was made that is not ready and will not be.
+    Unusable {
+        /// Which.
+        version: Option<i64>,
+    },
+    /// Somebody else made this version: the fields of it are what the service shows.
+    Seen {
+        /// Which.
+        version: Option<i64>,
+    },
+    /// It is deleted, and its name is free.
+    Deleted,
 }
 
 /// A decision: the job as it shall be, and what goes with it.
@@ -27,8 +69,12 @@ pub struct Change {
     pub next: Progress,
     /// What the history says of it, where it is worth a line.
     pub event: Option<JobEvent>,
-    /// What becomes of the create request.
+    /// What becomes of the request.
     pub ledger: Option<LedgerChange>,
+    /// What becomes of the parser that a job changes or deletes.
+    pub parser: Option<ParserChange>,
+    /// A second line of the history.
+    pub warning: Option<JobEvent>,
     /// What the answer says of the account.
     pub signal: Option<Signal>,
     /// The result that came with FINISHED.
@@ -43,13 +89,15 @@ impl Change {
     /// What the history says of it, in order.
     pub fn events(&self) -> impl Iterator<Item = JobEvent> {
         let judged = self.judgement.as_ref().map(JobEvent::judged);
-        self.event.clone().into_iter().chain(judged)
+        let events = self.event.clone().into_iter().chain(judged);
+        events.chain(self.warning.clone())
     }
 
-    /// Whether the job's parser is ready, whatever it is worth.
+    /// Whether the parser that the job makes is ready, whatever it is worth.
     pub fn has_parser_ready(&self) -> bool {
-        self.next.state == JobState::Finished
-            || self.next.error_kind == Some(ErrorKind::PoorResult)
+        self.parser.is_none() && self.next.state == JobState::Finished
+            || self.parser.is_none()
+                && self.next.error_kind == Some(ErrorKind::PoorResult)
                 && self.next.state == JobState::Failed
     }
 

@@ -14,7 +14,7 @@ pub(super) const RESOLVE_HINT: &str = "`parserd resolve ID` lists the parsers th
     job's; then say `parserd resolve ID --adopt PARSER_ID`, or `--not-created` if none of them is";
 
 /// How many settling times the lists may stay untrusted before a person is asked.
-const UNTRUSTED_SETTLING_TIMES: i64 = 4;
+pub(super) const UNTRUSTED_SETTLING_TIMES: i64 = 4;
 
 /// How many ids a message names.
 const MOST_TOLD: usize = 5;
@@ -110,7 +110,7 @@ pub(super) fn reconciled(
 /// How much later than planned this look came. Frozen or suspended, neither parserd nor
 /// what it sent went on: that time proves nothing. Where it was frozen for long, so may it have
 /// been for all of the pause that was planned (seed 741301).
-fn unplanned_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
+pub(super) fn unplanned_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
     if !at.policy.rules.keep(Rule::FrozenTime) {
         return 0;
     }
@@ -123,14 +123,14 @@ fn unplanned_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
 }
 
 /// How long the look itself took, which proves nothing either: it, too, may have been frozen.
-fn looked_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
+pub(super) fn looked_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
     if !at.policy.rules.keep(Rule::FrozenTime) {
         return 0;
     }
     at.now.saturating_sub(listed_at).max(0)
 }
 
-fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {
+pub(super) fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {
     // A clock that stepped back starts the settling time anew.
     let absent_since = doubt.absent_since.unwrap_or(listed_at).min(listed_at);
     let doubt = Doubt {
@@ -159,7 +159,7 @@ fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {
 }
 
 /// Nothing is proved: after `patience_ms` of that, a person is asked.
-fn inconclusive(
+pub(super) fn inconclusive(
     at: &Moment,
     doubt: Doubt,
     listed_at: UnixMs,
@@ -183,7 +183,7 @@ fn inconclusive(
 
 /// This list said nothing. The pause grows with the age of the doubt, so that neither
 /// an outage nor a partial list is met with a list a second for hours.
-fn rescan(at: &Moment, doubt: Doubt) -> Transition {
+pub(super) fn rescan(at: &Moment, doubt: Doubt) -> Transition {
     let age_ms = at.now.saturating_sub(doubt.since).max(0);
     let look_ms = look_interval_ms(at, doubt.cause, doubt.absent_lists + 1);
     let mut change = at.change();
@@ -193,7 +193,7 @@ fn rescan(at: &Moment, doubt: Doubt) -> Transition {
 }
 
 /// It is known that the create made nothing: now, and only now, may another be sent.
-fn refuted(at: &Moment, doubt: Doubt) -> Transition {
+pub(super) fn refuted(at: &Moment, doubt: Doubt) -> Transition {
     // Told to come back later, it was held up rather than tried.
     let is_held_up = at.job.progress.holds > 0;
     let counts = match doubt.cause {
@@ -202,7 +202,7 @@ fn refuted(at: &Moment, doubt: Doubt) -> Transition {
         // Nobody saw it reach the service, or it was another job's.
         DoubtCause::Interrupted => 0,
     };
-    let mut change = at.change().ledger(LedgerChange::NotMade);
+    let mut change = at.change().ledger(at.made_nothing());
     change.next.attempts += counts;
     let attempts = change.next.attempts;
     if attempts >= at.policy.max_attempts {
@@ -212,7 +212,7 @@ fn refuted(at: &Moment, doubt: Doubt) -> Transition {
                 .next
                 .error_message
                 .clone()
-                .unwrap_or_else(|| "the answers to the creates were lost".to_owned()),
+                .unwrap_or_else(|| "the answers to the requests were lost".to_owned()),
         };
         return change
             .failed(
@@ -296,7 +296,7 @@ pub(super) fn adopted_by_operator(at: &Moment, parser_id: ParserId) -> Transitio
 }
 
 pub(super) fn refuted_by_operator(at: &Moment) -> Transition {
-    let mut change = at.change().ledger(LedgerChange::NotMade);
+    let mut change = at.change().ledger(at.made_nothing());
     let candidates = std::mem::take(&mut change.next.candidates);
     change.next.dismissed.extend(candidates);
     // Without a create in doubt it was parsers of the same name that were unclear:

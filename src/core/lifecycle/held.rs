@@ -3,7 +3,7 @@
 use super::{Change, Moment, Transition};
 use crate::core::{
     event::JobEvent,
-    job::{Doubt, ErrorKind, JobState},
+    job::{Action, Doubt, ErrorKind, JobState},
     outcome::ErrorDetail,
 };
 
@@ -36,8 +36,8 @@ fn unparked(at: &Moment) -> Change {
 /// nothing.
 pub(super) fn broken(at: &Moment, how: &str) -> Transition {
     let kind = match at.job.progress.parser_id {
-        None => ErrorKind::BadRequest,
-        Some(_) => ErrorKind::GenerationTimeout,
+        Some(_) if at.job.action != Action::Delete => ErrorKind::GenerationTimeout,
+        Some(_) | None => ErrorKind::BadRequest,
     };
     let words = ErrorDetail {
         status: None,

@@ -22,10 +22,15 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
         PollOutcome::Finished(finished) => finished_with(at, finished),
         PollOutcome::Failed(words) => {
             let hint = hint::for_failed_generation(&words.message);
-            at.change()
+            let mut change = at
+                .change()
                 .failed(ErrorKind::GenerationFailed, &words, hint, at.now)
-                .shows_parser()
-                .done()
+                .shows_parser();
+            if at.job.action == Action::Update {
+                let version = at.job.progress.parser_version;
+                change.parser = Some(ParserChange::Unusable { version });
+            }
+            change.done()
         }
         PollOutcome::Generating { unknown_status } => still_generating(at, unknown_status),
         PollOutcome::NotFound(words) => no_news(at, at.change(), words),
@@ -87,6 +92,9 @@ fn ready(at: &Moment, mut change: Change, mut finished: Finished) -> Transition 
     change.judgement = finished.judgement.take();
     let bad = change.judgement.as_ref();
     let bad = bad.filter(|judgement| judgement.quality == Quality::Bad);
+    if at.job.action == Action::Update {
+        return updated(at, change, finished);
+    }
     if let Some(bad) = bad.filter(|_| at.policy.quality_gate == QualityGate::Fail) {
         let words = ErrorDetail {
             status: None,
@@ -99,6 +107,44 @@ fn ready(at: &Moment, mut change: Change, mut finished: Finished) -> Transition 
     }
     let event = JobEvent::Finished {
         version: finished.version,
+        generated_at: finished.generated_at,
+        no_examples: finished.lack.as_ref().map(|lack| lack.why.clone()),
+    };
+    change.finished(finished, at.now).event(event).done()
+}
+
+/// A new version is ready. It is the one to use from now on if it is worth no less than the one
+/// before.
+fn updated(at: &Moment, mut change: Change, finished: Finished) -> Transition {
+    let version = finished.version.or(at.job.progress.parser_version);
+    let judgement = change.judgement.as_ref();
+    let quality = judgement.map(|judgement| judgement.quality);
+    let reason = judgement.and_then(|judgement| judgement.reason.clone());
+    let is_worse = is_worse(quality, finished.in_use);
+    let fails = at.policy.quality_gate == QualityGate::Fail
+        && (is_worse || quality == Some(Quality::Bad));
+    change.parser = Some(ParserChange::Ready {
+        version,
+        is_used: !is_worse,
+    });
+    if is_worse {
+        change.warning = Some(JobEvent::Worse {
+            version,
+            reason: reason.clone(),
+        });
+    }
+    if fails {
+        let words = ErrorDetail {
+            status: None,
+            message: reason.unwrap_or_default(),
+        };
+        return change
+            .finished(finished, at.now)
+            .failed(ErrorKind::PoorResult, &words, hint::POOR_UPDATE, at.now)
+            .done();
+    }
+    let event = JobEvent::Finished {
+        version,
         generated_at: finished.generated_at,
         no_examples: finished.lack.as_ref().map(|lack| lack.why.clone()),
     };

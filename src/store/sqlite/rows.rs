@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::batch::Bound;
-use crate::core::job::{Doubt, DoubtCause, Job, JobId, JobState, ParserId, Progress, Requested};
+use crate::core::job::{Action, Doubt, DoubtCause, Job, JobId, JobState, ParserId, Progress, Requested};
 
 /// The columns that parserd moves, in the order of [`bind`].
 pub(super) const PROGRESS_COLUMNS: &[&str] = &[
@@ -25,6 +25,7 @@ pub(super) const PROGRESS_COLUMNS: &[&str] = &[
     "polls",
     "poll_errors",
     "missing_lists",
+    "part",
     "doubt_since",
     "doubt_cause",
     "absent_since",
@@ -40,9 +41,9 @@ pub(super) const PROGRESS_COLUMNS: &[&str] = &[
 ];
 
 /// The columns of [`job`], for a SELECT.
-pub(super) const JOB_COLUMNS: &str = "id, name, revision, run_at, retry_requested_at, edit_requested_at, state, park_reason, due_at, remote_name, \
+pub(super) const JOB_COLUMNS: &str = "id, name, action, revision, run_at, retry_requested_at, edit_requested_at, state, park_reason, due_at, remote_name, \
     recreation, parser_id, parser_version, generating_since, generated_at, creates, attempts, \
-    holds, polls, poll_errors, missing_lists, doubt_since, doubt_cause, absent_since, absent_lists, \
+    holds, polls, poll_errors, missing_lists, part, doubt_since, doubt_cause, absent_since, absent_lists, \
     untrusted_since, candidates, dismissed, error_kind, error_status, error_message, error_hint, finished_at";
 
 /// Binds the values of [`PROGRESS_COLUMNS`].
@@ -64,6 +65,7 @@ pub(super) fn bind<'q>(query: Bound<'q>, progress: &Progress) -> Bound<'q> {
         .bind(progress.polls)
         .bind(progress.poll_errors)
         .bind(progress.missing_lists)
+        .bind(progress.part.map(|part| part.as_str()))
         .bind(doubt.map(|doubt| doubt.since))
         .bind(doubt.map(|doubt| doubt.cause.as_str()))
         .bind(doubt.and_then(|doubt| doubt.absent_since))
@@ -125,6 +127,7 @@ pub(super) fn job_in(row: &SqliteRow, state: JobState) -> Result<Job, sqlx::Erro
     Ok(Job {
         id: JobId(row.try_get("id")?),
         name: name(row)?,
+        action: named(row, "action")?.unwrap_or(Action::Create),
         revision: row.try_get("revision")?,
         run_at: row.try_get("run_at")?,
         requested: Requested {
@@ -151,6 +154,7 @@ pub(super) fn job_in(row: &SqliteRow, state: JobState) -> Result<Job, sqlx::Erro
             polls: count(row, "polls")?,
             poll_errors: count(row, "poll_errors")?,
             missing_lists: count(row, "missing_lists")?,
+            part: named(row, "part")?,
             doubt,
             candidates: ids(row, "candidates")?,
             dismissed: ids(row, "dismissed")?,
@@ -209,6 +213,7 @@ mod tests {
         let own = [
             "id",
             "name",
+            "action",
             "revision",
             "run_at",
             "retry_requested_at",

@@ -1,0 +1,329 @@
+-- A parser's whole life: jobs that update or delete one, beside those that create one.
+
+-- To write: what the job does, and of an update what changes (`add_fields`, `modify_fields`,
+-- `rename_fields`, `remove_fields`, as the service has them). `protect` keeps the parser from
+-- being deleted.
+ALTER TABLE jobs ADD COLUMN action  TEXT    NOT NULL DEFAULT 'create'
+    CHECK (action IN ('create', 'update', 'delete'));
+ALTER TABLE jobs ADD COLUMN change  TEXT;
+ALTER TABLE jobs ADD COLUMN protect INTEGER NOT NULL DEFAULT 0 CHECK (protect IN (0, 1));
+-- parserd's own: which request of an update or delete is the next one or under way, and since
+-- when the name of a create is free again, because its parser was deleted.
+ALTER TABLE jobs ADD COLUMN part        TEXT CHECK (part IN ('free', 'paid', 'delete'));
+ALTER TABLE jobs ADD COLUMN released_at INTEGER;
+
+-- What SQLite's documentation gives as the way to add a default and to weaken a constraint
+-- without a copy of the table: nothing that is stored changes.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(replace(sql,
+    'urls              TEXT    NOT NULL,',
+    'urls              TEXT    NOT NULL DEFAULT ''[]'','),
+    'CHECK (state <> ''CREATING''   OR remote_name IS NOT NULL)',
+    'CHECK (state <> ''CREATING''   OR remote_name IS NOT NULL OR part IS NOT NULL)')
+WHERE type = 'table' AND name = 'jobs';
+PRAGMA writable_schema = RESET;
+
+DROP INDEX jobs_name;
+CREATE UNIQUE INDEX jobs_name ON jobs (name)
+    WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL;
+CREATE INDEX jobs_changes ON jobs (name) WHERE action <> 'create';
+CREATE UNIQUE INDEX jobs_open_change ON jobs (name)
+    WHERE action <> 'create' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED');
+
+-- The version that `fields` describes, and the parser that took this one's place.
+ALTER TABLE parsers ADD COLUMN applied_version INTEGER;
+ALTER TABLE parsers ADD COLUMN replaced_by     TEXT;
+UPDATE parsers SET applied_version = latest_version;
+
+-- The parser that a name stands for: of several the one that a job holds, else the newest.
+CREATE VIEW named_parsers AS
+SELECT parsers.* FROM parsers
+WHERE deleted_at IS NULL AND parser_id = (
+    SELECT other.parser_id FROM parsers AS other
+    WHERE other.name = parsers.name AND other.deleted_at IS NULL
+    ORDER BY other.replaced_by IS NULL DESC,
+        EXISTS (SELECT 1 FROM jobs WHERE jobs.parser_id = other.parser_id
+            AND jobs.action = 'create' AND jobs.state <> 'CANCELLED') DESC,
+        other.created_at DESC, other.parser_id
+    LIMIT 1);
+
+-- Requests that change or delete a parser, each written before its first byte is sent: the
+-- record of what they cost, and on which version they were based. It outlives its job.
+CREATE TABLE updates (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id          INTEGER NOT NULL,
+    parser_id       TEXT    NOT NULL,
+    part            TEXT    NOT NULL CHECK (part IN ('free', 'paid', 'delete')),
+    -- The version in the path of the request, and the latest one that was there.
+    base_version    INTEGER,
+    latest_version  INTEGER,
+    -- What was sent, and the fields as they stand if it takes effect.
+    change          TEXT,
+    fields          TEXT,
+    sent_at         INTEGER NOT NULL,
+    credits         INTEGER NOT NULL,
+    outcome         TEXT    NOT NULL DEFAULT 'pending'
+        CHECK (outcome IN ('pending', 'made', 'not_made')),
+    -- The version that it made.
+    version         INTEGER,
+    settled_at      INTEGER,
+    epoch           INTEGER NOT NULL DEFAULT 0,
+    CHECK ((outcome = 'pending') = (settled_at IS NULL))
+) STRICT;
+
+-- No second request while the first one of its parser is unresolved.
+CREATE UNIQUE INDEX updates_pending ON updates (parser_id) WHERE outcome = 'pending';
+CREATE INDEX        updates_job     ON updates (job_id);
+
+CREATE TRIGGER updates_are_kept BEFORE DELETE ON updates
+BEGIN
+    SELECT RAISE(ABORT, 'updates is the record of what was sent and paid for: its rows stay');
+END;
+
+CREATE TRIGGER updates_stay BEFORE UPDATE ON updates
+WHEN NEW.id IS NOT OLD.id OR NEW.job_id IS NOT OLD.job_id OR NEW.parser_id IS NOT OLD.parser_id
+  OR NEW.part IS NOT OLD.part OR NEW.base_version IS NOT OLD.base_version
+  OR NEW.latest_version IS NOT OLD.latest_version OR NEW.change IS NOT OLD.change
+  OR NEW.fields IS NOT OLD.fields OR NEW.sent_at IS NOT OLD.sent_at
+  OR NEW.credits IS NOT OLD.credits
+  OR NOT (OLD.outcome = 'pending' OR (OLD.outcome = 'not_made' AND NEW.outcome IS 'made'))
+BEGIN
+    SELECT RAISE(ABORT, 'updates is append-only, the record of what was sent and paid for: only a pending one is settled, and parserd does that');
+END;
+
+CREATE TRIGGER updates_are_not_replaced BEFORE INSERT ON updates
+BEGIN
+    SELECT RAISE(ABORT, 'updates is append-only: leave out id to insert a new row')
+    WHERE NEW.id IS NOT -1 AND EXISTS (SELECT 1 FROM updates WHERE id = NEW.id);
+    INSERT OR IGNORE INTO replace_guard (id, replaced)
+    SELECT 1, 1 FROM updates
+    WHERE NEW.outcome = 'pending' AND parser_id = NEW.parser_id AND outcome = 'pending';
+    SELECT RAISE(ABORT, 'REPLACE would delete a request in doubt: updates is append-only')
+    WHERE (SELECT replaced FROM replace_guard);
+END;
+
+-- A change of fields is checked by inserting it here, with the fields as they stand where they
+-- are known; nothing is stored. The rules are those of src/core/field_changes.rs.
+CREATE VIEW change_check AS SELECT NULL AS change, NULL AS fields WHERE 0;
+
+CREATE TRIGGER change_check_rules INSTEAD OF INSERT ON change_check
+BEGIN
+    SELECT RAISE(ABORT, 'change is too long: write at most 1 MB of JSON')
+    WHERE length(CAST(NEW.change AS BLOB)) > 1000000;
+    SELECT RAISE(ABORT, 'change is not a JSON object: write it as {"rename_fields": [{"name": "title", "new_name": "book.title"}]}')
+    WHERE NEW.change IS NULL OR instr(NEW.change, char(0)) OR NOT json_valid(NEW.change)
+       OR json_type(NEW.change) <> 'object';
+    SELECT RAISE(ABORT, 'change has an unknown key: write only add_fields, modify_fields, rename_fields and remove_fields')
+    FROM json_each(NEW.change)
+    WHERE key NOT IN ('add_fields', 'modify_fields', 'rename_fields', 'remove_fields');
+    SELECT RAISE(ABORT, 'change has a key twice: write each once')
+    WHERE (SELECT count(*) > count(DISTINCT key) FROM json_each(NEW.change));
+    SELECT RAISE(ABORT, 'change: add_fields, modify_fields, rename_fields and remove_fields are arrays')
+    FROM json_each(NEW.change) WHERE type <> 'array';
+    SELECT RAISE(ABORT, 'change is empty: name at least one field to add, modify, rename or remove')
+    WHERE (SELECT coalesce(sum(json_array_length(value)), 0) FROM json_each(NEW.change)) = 0;
+    -- Whole fields, by the rules of fields.
+    INSERT INTO spec_check (name, urls, fields)
+    SELECT 'x', '["https://example.com/"]', value FROM json_each(NEW.change)
+    WHERE key IN ('add_fields', 'modify_fields') AND json_array_length(value) > 0;
+    SELECT RAISE(ABORT, 'change: an entry of rename_fields is an object with name and new_name, as in {"name": "title", "new_name": "book.title"}')
+    FROM json_each(NEW.change, '$.rename_fields') AS entry
+    WHERE entry.type <> 'object'
+       OR (SELECT count(*) FROM json_each(entry.value)) <> 2
+       OR coalesce(json_type(entry.value, '$.name'), '') <> 'text'
+       OR coalesce(json_type(entry.value, '$.new_name'), '') <> 'text';
+    SELECT RAISE(ABORT, 'change: an entry of remove_fields is the name of a field, a text')
+    FROM json_each(NEW.change, '$.remove_fields') WHERE type <> 'text';
+    SELECT RAISE(ABORT, 'change: the name of a field is blank or longer than 200 characters')
+    FROM (SELECT json_extract(value, '$.new_name') AS name
+          FROM json_each(NEW.change, '$.rename_fields'))
+    WHERE trim(name, (SELECT blanks FROM spec_characters)) = '' OR length(name) > 200;
+    SELECT RAISE(ABORT, 'change names a field twice: write each name once')
+    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.rename_fields')
+          UNION ALL SELECT value FROM json_each(NEW.change, '$.remove_fields'))
+    GROUP BY name HAVING count(*) > 1;
+    SELECT RAISE(ABORT, 'change gives two fields one name: write each name once')
+    FROM (SELECT json_extract(value, '$.new_name') AS name
+          FROM json_each(NEW.change, '$.rename_fields')
+          UNION ALL SELECT json_extract(value, '$.name') FROM json_each(NEW.change, '$.add_fields'))
+    GROUP BY name HAVING count(*) > 1;
+
+    -- Against the fields that are there, where these are known.
+    SELECT RAISE(ABORT, 'change names a field in rename_fields or remove_fields that the parser does not have: write the name of one of its fields')
+    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.rename_fields')
+          UNION ALL SELECT value FROM json_each(NEW.change, '$.remove_fields'))
+    WHERE NEW.fields IS NOT NULL
+      AND name NOT IN (SELECT json_extract(value, '$.name') FROM json_each(NEW.fields));
+    SELECT RAISE(ABORT, 'change renames a field to a name that is there already, or in a circle: choose another name, or write two updates')
+    FROM json_each(NEW.change, '$.rename_fields')
+    WHERE json_extract(value, '$.new_name') = json_extract(value, '$.name')
+       OR (NEW.fields IS NOT NULL AND json_extract(value, '$.new_name') IN
+           (SELECT json_extract(value, '$.name') FROM json_each(NEW.fields)));
+    SELECT RAISE(ABORT, 'change removes or renames a field whose children stay, as products.price does where products goes: name the children too')
+    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.rename_fields')
+          UNION ALL SELECT value FROM json_each(NEW.change, '$.remove_fields')) AS gone,
+         (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.fields)) AS child
+    WHERE substr(child.name, 1, length(gone.name) + 1) = gone.name || '.'
+      AND child.name NOT IN
+          (SELECT json_extract(value, '$.name') FROM json_each(NEW.change, '$.rename_fields'))
+      AND child.name NOT IN (SELECT value FROM json_each(NEW.change, '$.remove_fields'));
+    SELECT RAISE(ABORT, 'change modifies a field that the parser does not have: write it under add_fields, or the name of one of its fields as it is after the renames')
+    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.modify_fields'))
+    WHERE NEW.fields IS NOT NULL
+      AND name NOT IN
+          (SELECT json_extract(value, '$.new_name') FROM json_each(NEW.change, '$.rename_fields'))
+      AND (name NOT IN (SELECT json_extract(value, '$.name') FROM json_each(NEW.fields))
+           OR name IN
+              (SELECT json_extract(value, '$.name') FROM json_each(NEW.change, '$.rename_fields'))
+           OR name IN (SELECT value FROM json_each(NEW.change, '$.remove_fields')));
+    SELECT RAISE(ABORT, 'change adds a field that the parser has already: write it under modify_fields')
+    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.add_fields'))
+    WHERE NEW.fields IS NOT NULL
+      AND name IN (SELECT json_extract(value, '$.name') FROM json_each(NEW.fields))
+      AND name NOT IN
+          (SELECT json_extract(value, '$.name') FROM json_each(NEW.change, '$.rename_fields'))
+      AND name NOT IN (SELECT value FROM json_each(NEW.change, '$.remove_fields'));
+    SELECT RAISE(ABORT, 'change removes every field: a parser has at least one; to be rid of it insert a job with action ''delete''')
+    WHERE NEW.fields IS NOT NULL
+      AND json_array_length(NEW.fields)
+          = coalesce(json_array_length(NEW.change, '$.remove_fields'), 0)
+      AND coalesce(json_array_length(NEW.change, '$.add_fields'), 0) = 0;
+END;
+
+DROP TRIGGER jobs_insert_check;
+CREATE TRIGGER jobs_insert_check BEFORE INSERT ON jobs
+BEGIN
+    SELECT RAISE(ABORT, 'a new job is QUEUED: leave out state and the columns that parserd sets, write name, urls and, if wanted, scraper_params, fields, priority, run_at')
+    WHERE NEW.state IS NOT 'QUEUED' OR NEW.park_reason IS NOT NULL
+       OR NEW.parser_version IS NOT NULL OR NEW.example_result IS NOT NULL
+       OR NEW.error_kind IS NOT NULL OR NEW.error_status IS NOT NULL
+       OR NEW.error_message IS NOT NULL OR NEW.error_hint IS NOT NULL OR NEW.creates IS NOT 0
+       OR NEW.finished_at IS NOT NULL OR NEW.revision IS NOT 0 OR NEW.remote_name IS NOT NULL
+       OR NEW.recreation IS NOT 0 OR NEW.generating_since IS NOT NULL
+       OR NEW.generated_at IS NOT NULL OR NEW.attempts IS NOT 0 OR NEW.holds IS NOT 0
+       OR NEW.polls IS NOT 0 OR NEW.poll_errors IS NOT 0 OR NEW.missing_lists IS NOT 0
+       OR NEW.doubt_since IS NOT NULL OR NEW.doubt_cause IS NOT NULL
+       OR NEW.absent_since IS NOT NULL OR NEW.absent_lists IS NOT 0
+       OR NEW.untrusted_since IS NOT NULL OR NEW.due_at IS NOT NEW.created_at
+       OR NEW.updated_at IS NOT NEW.created_at OR NEW.part IS NOT NULL
+       OR NEW.released_at IS NOT NULL;
+    SELECT RAISE(ABORT, 'priority is empty: write a whole number, higher goes first, or leave it out')
+    WHERE NEW.priority IS NULL;
+    SELECT RAISE(ABORT, 'run_at is Unix milliseconds: multiply Unix seconds by 1000')
+    WHERE NEW.run_at IS NOT NULL AND NEW.run_at NOT BETWEEN 100000000000 AND 32503680000000;
+    SELECT RAISE(ABORT, 'action is not one of create, update and delete: write one of them, or leave it out to create')
+    WHERE NEW.action IS NULL OR NEW.action NOT IN ('create', 'update', 'delete');
+    SELECT RAISE(ABORT, 'parser_id cannot be the id of a parser: write 1 to 200 visible characters without spaces, or leave it out')
+    WHERE NEW.parser_id IS NOT NULL
+      AND (length(NEW.parser_id) NOT BETWEEN 1 AND 200 OR instr(NEW.parser_id, char(0))
+           OR NEW.parser_id GLOB (SELECT not_for_url FROM spec_characters));
+    INSERT INTO spec_check (name, urls, scraper_params, fields)
+    SELECT NEW.name, NEW.urls, NEW.scraper_params, NEW.fields WHERE NEW.action = 'create';
+    INSERT OR IGNORE INTO replace_guard (id, replaced)
+    SELECT 1, 1 FROM jobs WHERE id = NEW.id
+        OR (NEW.action = 'create' AND name = NEW.name AND state <> 'CANCELLED'
+            AND action = 'create' AND released_at IS NULL);
+    SELECT RAISE(ABORT, 'REPLACE would delete the job of this name with its parser: use INSERT OR IGNORE, or set its state to CANCELLED first')
+    WHERE (SELECT replaced FROM replace_guard);
+END;
+
+CREATE TRIGGER jobs_insert_change_check BEFORE INSERT ON jobs
+WHEN NEW.action IS NOT 'create' OR NEW.change IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'change is for action ''update'': write action too, or leave change out')
+    WHERE NEW.action IS NOT 'update' AND NEW.change IS NOT NULL;
+    SELECT RAISE(ABORT, 'an update or delete names a parser that is there and takes no urls, scraper_params, fields, expect, check_urls, parser_id and protect: write name and, of an update, change')
+    WHERE NEW.urls IS NOT '[]' OR NEW.scraper_params IS NOT NULL OR NEW.fields IS NOT NULL
+       OR NEW.expect IS NOT NULL OR NEW.check_urls IS NOT NULL OR NEW.parser_id IS NOT NULL
+       OR NEW.protect IS NOT 0;
+    SELECT RAISE(ABORT, 'no parser has this name: `SELECT name FROM parsers` shows those that are there')
+    WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = NEW.name);
+    SELECT RAISE(ABORT, 'the parser of this name was deleted: insert a job that creates one')
+    WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = NEW.name AND deleted_at IS NULL);
+    SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or set its state to CANCELLED')
+    WHERE EXISTS (SELECT 1 FROM jobs WHERE name = NEW.name AND action <> 'create'
+        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED'));
+    SELECT RAISE(ABORT, 'this parser is protected: set protect of the job that created it to 0 first')
+    WHERE NEW.action = 'delete'
+      AND (SELECT protected FROM named_parsers WHERE name = NEW.name);
+    INSERT INTO change_check (change, fields)
+    SELECT NEW.change, (SELECT fields FROM named_parsers WHERE name = NEW.name)
+    WHERE NEW.action = 'update';
+END;
+
+-- An update or delete that waits may be called off, and tried again; what it does is edited by
+-- a new one.
+CREATE TRIGGER jobs_change_stays BEFORE UPDATE ON jobs
+WHEN NEW.action IS NOT OLD.action OR NEW.change IS NOT OLD.change
+  OR (OLD.action <> 'create'
+      AND (NEW.name IS NOT OLD.name OR NEW.urls IS NOT OLD.urls
+           OR NEW.scraper_params IS NOT OLD.scraper_params OR NEW.fields IS NOT OLD.fields
+           OR NEW.expect IS NOT OLD.expect OR NEW.check_urls IS NOT OLD.check_urls
+           OR NEW.protect IS NOT OLD.protect))
+BEGIN
+    SELECT RAISE(ABORT, 'action and change stay as they are, and an update or delete takes nothing else: set its state to CANCELLED and insert a new one');
+END;
+
+CREATE TRIGGER jobs_open_change_check BEFORE UPDATE OF state ON jobs
+WHEN OLD.action <> 'create' AND OLD.state = 'FAILED' AND NEW.state IS NOT OLD.state
+  AND NEW.state IS NOT 'CANCELLED'
+BEGIN
+    SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or set its state to CANCELLED')
+    WHERE EXISTS (SELECT 1 FROM jobs WHERE name = OLD.name AND action <> 'create'
+        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED'));
+    SELECT RAISE(ABORT, 'the parser of this name was deleted: there is nothing to change any more')
+    WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = OLD.name AND deleted_at IS NULL);
+END;
+
+CREATE TRIGGER jobs_life_columns_check BEFORE UPDATE OF part, released_at ON jobs
+WHEN NEW.revision = OLD.revision
+BEGIN
+    SELECT RAISE(ABORT, 'part and released_at are parserd''s to set: leave them out');
+END;
+
+CREATE TRIGGER jobs_protect_check BEFORE UPDATE OF protect ON jobs
+WHEN NEW.protect IS NULL OR NEW.protect NOT IN (0, 1)
+BEGIN
+    SELECT RAISE(ABORT, 'protect is 1 or 0');
+END;
+
+CREATE TRIGGER jobs_protect_changed AFTER UPDATE OF protect ON jobs
+WHEN NEW.protect IS NOT OLD.protect
+BEGIN
+    UPDATE parsers SET protected = NEW.protect WHERE parser_id = NEW.parser_id;
+    INSERT INTO job_events (job_id, event, detail) VALUES (NEW.id, 'changed', json_object(
+        'by', 'operator', 'old', json_object('protect', OLD.protect)));
+END;
+
+DROP TRIGGER jobs_state_check;
+CREATE TRIGGER jobs_state_check BEFORE UPDATE OF state ON jobs
+WHEN NEW.state IS NOT OLD.state
+BEGIN
+    SELECT RAISE(ABORT, 'a job that is FINISHED or CANCELLED stays so: insert a new job instead')
+    WHERE OLD.state IN ('FINISHED', 'CANCELLED');
+    SELECT RAISE(ABORT, 'this change of state is parserd''s: by SQL set QUEUED, PARKED or FAILED jobs to CANCELLED, and PARKED or FAILED ones to QUEUED')
+    WHERE NEW.revision = OLD.revision
+      AND NOT (NEW.state IS 'CANCELLED' AND OLD.state IN ('QUEUED', 'PARKED', 'FAILED'))
+      AND NOT (NEW.state IS 'QUEUED' AND OLD.state IN ('PARKED', 'FAILED'));
+    SELECT RAISE(ABORT, 'no such change of state: see the state diagram in the README')
+    WHERE NEW.revision <> OLD.revision
+      AND NOT (OLD.action <> 'create' AND OLD.state IN ('QUEUED', 'CREATING')
+               AND NEW.state IS 'FINISHED')
+      AND NOT CASE OLD.state
+          WHEN 'QUEUED'     THEN NEW.state IN ('CREATING', 'GENERATING', 'PARKED', 'FAILED', 'CANCELLED')
+          WHEN 'CREATING'   THEN NEW.state IN ('QUEUED', 'GENERATING', 'PARKED', 'FAILED')
+          WHEN 'GENERATING' THEN NEW.state IN ('FINISHED', 'FAILED')
+          WHEN 'PARKED'     THEN NEW.state IN ('QUEUED', 'CREATING', 'GENERATING', 'CANCELLED')
+          WHEN 'FAILED'     THEN NEW.state IN ('QUEUED', 'GENERATING', 'CANCELLED')
+          -- A row that got in past the rules.
+          ELSE NEW.state = 'FAILED' END;
+END;
+
+-- A parser that is deleted by a job frees its name.
+CREATE TRIGGER updates_deleted AFTER UPDATE OF outcome ON updates
+WHEN NEW.part = 'delete' AND NEW.outcome = 'made' AND OLD.outcome IS NOT 'made'
+BEGIN
+    INSERT OR IGNORE INTO gone_parsers (parser_id, at) VALUES (NEW.parser_id, NEW.settled_at);
+    UPDATE jobs SET revision = revision + 1, released_at = NEW.settled_at
+    WHERE parser_id = NEW.parser_id AND action = 'create' AND released_at IS NULL;
+END;

@@ -1,0 +1,321 @@
+//! Jobs that change or delete a parser, from the first look at it to the last answer.
+
+use super::{Change, LedgerChange, Moment, ParserChange, Transition, create, doubt};
+use crate::core::{
+    event::{Answer, JobEvent},
+    gate::Signal,
+    job::{Action, Doubt, ErrorKind, JobState, Part, ParserId, UnixMs},
+    outcome::{ChangeOutcome, CreateOutcome, DoubtCause as Unknown, ErrorDetail},
+    quality::Quality,
+    sighting::Sighting,
+};
+
+/// What a look at the parser before a request came to.
+#[derive(Debug, Clone)]
+pub enum Look {
+    /// The next request may be sent.
+    Ready {
+        /// Which one.
+        part: Part,
+        /// The parser.
+        parser_id: ParserId,
+        /// The version that is changed, where it is known.
+        version: Option<i64>,
+    },
+    /// Nothing is left to send.
+    Done {
+        /// The parser.
+        parser_id: ParserId,
+        /// Its version, where it is known.
+        version: Option<i64>,
+    },
+    /// Somebody else changed it meanwhile: it is like this now, and parserd goes by that.
+    Conflict {
+        /// How that is known.
+        why: String,
+        /// Its version, where it is known.
+        version: Option<i64>,
+    },
+    /// The service does not have it.
+    Gone(ErrorDetail),
+    /// It cannot be told now.
+    Unclear(ErrorDetail),
+}
+
+/// What was seen of a parser while a request that changes it is in doubt.
+#[derive(Debug, Clone)]
+pub enum Sight {
+    /// It was seen.
+    Seen(Sighting),
+    /// The service does not have it.
+    Gone(ErrorDetail),
+    /// There was no answer.
+    Nothing,
+}
+
+/// What a person can do about a parser that another tool changed.
+const CONFLICT: &str = "somebody else changed this parser: `parserd plan` shows what it is like \
+    now; `parserd retry` bases the change on that version, `parserd cancel` calls it off";
+
+pub(super) fn looked(at: &Moment, look: Look) -> Transition {
+    match look {
+        Look::Ready {
+            part,
+            parser_id,
+            version,
+        } => intent(at, part, parser_id, version),
+        Look::Done { parser_id, version } => {
+            let mut change = at.change();
+            change.next.parser_id = Some(parser_id);
+            concluded(at, change, version).done()
+        }
+        Look::Conflict { why, version } => {
+            let words = ErrorDetail {
+                status: None,
+                message: format!("conflict: {why}; nothing was sent"),
+            };
+            let mut change = at
+                .change()
+                .failed(ErrorKind::BadRequest, &words, CONFLICT, at.now);
+            change.parser = Some(ParserChange::Seen { version });
+            change.done()
+        }
+        Look::Gone(words) => gone(at, at.change(), &words),
+        Look::Unclear(words) => {
+            let mut change = at.change();
+            if change.next.error_message.as_ref() != Some(&words.message) {
+                change = change
+                    .error(&words)
+                    .event(JobEvent::Waiting((&words).into()));
+            }
+            change.next.due_at = at.retry_at(change.next.holds);
+            change.next.holds += 1;
+            change.done()
+        }
+    }
+}
+
+/// The intent: committed and synced before the first byte of the request.
+fn intent(at: &Moment, part: Part, parser_id: ParserId, version: Option<i64>) -> Transition {
+    let mut change = at.change().ledger(LedgerChange::ChangeIntent);
+    change.next.state = JobState::Creating;
+    change.next.part = Some(part);
+    change.next.parser_id = Some(parser_id);
+    change.next.parser_version = version;
+    let event = JobEvent::Changing {
+        part,
+        version,
+        attempt: change.next.attempts + 1,
+    };
+    change.event(event).done()
+}
+
+pub(super) fn answered(at: &Moment, outcome: ChangeOutcome, is_last: bool) -> Transition {
+    let part = at.job.progress.part.unwrap_or(Part::Paid);
+    match outcome {
+        // Which version it made is to be known: the next change is based on it.
+        ChangeOutcome::Done { version: None } if part != Part::Delete => {
+            let words = ErrorDetail {
+                status: None,
+                message: "the answer names no version".to_owned(),
+            };
+            create::answered(at, CreateOutcome::InDoubt(Unknown::AnswerLost, words))
+        }
+        ChangeOutcome::Done { version } => made(at, version, is_last),
+        ChangeOutcome::NotFound(words) if part == Part::Delete => {
+            let change = at
+                .change()
+                .ledger(LedgerChange::Changed(None))
+                .signal(Signal::Answered);
+            gone(at, change, &words)
+        }
+        ChangeOutcome::NotFound(words) => {
+            let change = at
+                .change()
+                .ledger(LedgerChange::NotChanged)
+                .signal(Signal::Answered);
+            gone(at, change, &words)
+        }
+        ChangeOutcome::Rejected(words) => {
+            let hint = match words.status {
+                Some(409 | 412) => CONFLICT,
+                _ => {
+                    "the service refused the change: correct it, which takes a new job, and \
+                     cancel this one"
+                }
+            };
+            at.change()
+                .ledger(LedgerChange::NotChanged)
+                .signal(Signal::Answered)
+                .failed(ErrorKind::BadRequest, &words, hint, at.now)
+                .done()
+        }
+        ChangeOutcome::Refused(refusal, words) => {
+            create::refused(at, refusal, words, Some(LedgerChange::NotChanged))
+        }
+        ChangeOutcome::NotSent(words) => {
+            let n = at.job.progress.holds;
+            let mut change = at
+                .change()
+                .ledger(LedgerChange::NotChanged)
+                .signal(Signal::NotConnected)
+                .error(&words)
+                .queued(at.retry_at(n))
+                .event(JobEvent::NotSent(Answer::said(&words.message)));
+            change.next.holds = n + 1;
+            change.done()
+        }
+        ChangeOutcome::InDoubt(cause, words) => {
+            create::answered(at, CreateOutcome::InDoubt(cause, words))
+        }
+        ChangeOutcome::Unavailable {
+            cause,
+            retry_after_ms,
+            words,
+        } => create::answered(
+            at,
+            CreateOutcome::Unavailable {
+                cause,
+                retry_after_ms,
+                words,
+            },
+        ),
+    }
+}
+
+/// The request took effect: the next one, or the end.
+fn made(at: &Moment, version: Option<i64>, is_last: bool) -> Transition {
+    let part = at.job.progress.part.unwrap_or(Part::Paid);
+    let signal = match part {
+        // That it may be paid for is said by what costs alone.
+        Part::Free | Part::Delete => Signal::Answered,
+        Part::Paid => Signal::Accepted,
+    };
+    let mut change = at
+        .change()
+        .ledger(LedgerChange::Changed(version))
+        .signal(signal);
+    change.next.attempts = 0;
+    change.next.holds = 0;
+    change.next.missing_lists = 0;
+    if part == Part::Free {
+        // It took effect at once, whatever becomes of the rest.
+        change.parser = Some(ParserChange::Applied { version });
+    }
+    if is_last {
+        return concluded(at, change, version).done();
+    }
+    change.next.parser_version = version;
+    change.next.part = Some(Part::Paid);
+    change
+        .queued(at.now)
+        .event(JobEvent::ChangeMade { part, version })
+        .done()
+}
+
+/// Nothing is left to send: a parser that was deleted is gone, and one that was changed is asked
+/// for until it is ready.
+fn concluded(at: &Moment, mut change: Change, version: Option<i64>) -> Change {
+    if at.job.action == Action::Delete {
+        return deleted(at, change);
+    }
+    let Some(parser_id) = change.next.parser_id.clone() else {
+        return change;
+    };
+    let part = change.next.part.unwrap_or(Part::Free);
+    change = change.generating(parser_id, version, at.now);
+    if part == Part::Paid {
+        change.next.due_at = super::poll::next_look_at(at, 0, 0);
+    }
+    change.event(JobEvent::ChangeMade { part, version })
+}
+
+fn deleted(at: &Moment, mut change: Change) -> Change {
+    change.next.state = JobState::Finished;
+    change.next.park_reason = None;
+    change.next.doubt = None;
+    change.next.error_status = None;
+    change.next.error_message = None;
+    change.next.error_hint = None;
+    change.next.finished_at = Some(at.now);
+    change.parser = Some(ParserChange::Deleted);
+    change.event(JobEvent::Deleted {})
+}
+
+/// The service does not have the parser: a delete has nothing left to do, and nothing can be
+/// changed any more.
+fn gone(at: &Moment, change: Change, words: &ErrorDetail) -> Transition {
+    match at.job.action {
+        Action::Delete => deleted(at, change).done(),
+        Action::Create | Action::Update => change
+            .failed(
+                ErrorKind::NotFound,
+                words,
+                "the parser is gone from the account: someone deleted it, and there is nothing \
+                 to change",
+                at.now,
+            )
+            .done(),
+    }
+}
+
+/// How many answers in a row without the parser mean that it is gone.
+const GONE_ANSWERS: i64 = 3;
+
+pub(super) fn sighted(at: &Moment, doubt: Doubt, sight: Sight, seen_at: UnixMs, is_last: bool) -> Transition {
+    let doubt = doubt.skipping(doubt::unplanned_ms(at, seen_at));
+    match sight {
+        Sight::Gone(_) if at.job.action == Action::Delete => made(at, None, true),
+        Sight::Gone(words) => {
+            let mut again = match doubt::rescan(at, doubt) {
+                Transition::Change(change) => *change,
+                ignored @ Transition::Ignored(_) => return ignored,
+            };
+            again.next.missing_lists += 1;
+            if again.next.missing_lists >= GONE_ANSWERS {
+                // Whether it was changed before nobody will know: it counts as spent.
+                return gone(at, again.ledger(LedgerChange::Changed(None)), &words);
+            }
+            again.done()
+        }
+        Sight::Seen(Sighting::AsWanted(version)) => made(at, version, is_last),
+        // Asked for before the doubt began: it says nothing about it.
+        Sight::Seen(_) if seen_at < doubt.since => {
+            doubt::rescan(at, doubt.skipping(doubt::looked_ms(at, seen_at)))
+        }
+        // To delete it once more is safe.
+        Sight::Seen(Sighting::Unchanged(_)) if at.job.action == Action::Delete => {
+            doubt::refuted(at, doubt)
+        }
+        Sight::Seen(Sighting::Unchanged(_)) => doubt::absent(at, doubt, seen_at),
+        Sight::Seen(Sighting::Otherwise(why)) => {
+            let patience_ms = at.policy.settle_ms;
+            doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at))
+        }
+        Sight::Seen(Sighting::Unclear(why)) => {
+            let patience_ms = at.policy.settle_ms.saturating_mul(doubt::UNTRUSTED_SETTLING_TIMES);
+            doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at))
+        }
+        Sight::Nothing => doubt::rescan(at, doubt.skipping(doubt::looked_ms(at, seen_at))),
+    }
+}
+
+fn candidates(at: &Moment) -> Vec<ParserId> {
+    at.job.progress.parser_id.iter().cloned().collect()
+}
+
+/// An operator says that the request took effect: what the parser is like now is what was wanted.
+pub(super) fn made_by_operator(at: &Moment) -> Transition {
+    made(at, None, true)
+}
+
+/// Whether a version is worth less than the one that is in use: of one that nobody judged nothing
+/// is known, and one that is bad is worth less than that.
+pub(super) const fn is_worse(new: Option<Quality>, before: Option<Quality>) -> bool {
+    match (new, before) {
+        (None | Some(Quality::Ok), _) | (Some(_), Some(Quality::Bad)) => false,
+        (Some(Quality::Thin), Some(Quality::Ok)) => true,
+        (Some(Quality::Thin), Some(Quality::Thin) | None) => false,
+        (Some(Quality::Bad), Some(Quality::Ok | Quality::Thin) | None) => true,
+    }
+}

@@ -1,0 +1,209 @@
+//! PURE: what a look at a parser says of a change to it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// A parser as parserd knows it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KnownVersion {
+    /// Its latest version.
+    pub latest: Option<i64>,
+    /// Its fields.
+    pub fields: Option<Value>,
+}
+
+/// A parser as the service shows it. Either may be missing (AI_PARSER_API.md).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ShownVersion {
+    /// Its latest version.
+    pub version: Option<i64>,
+    /// The fields of that version.
+    pub fields: Option<Value>,
+}
+
+/// What the service shows, held against what is known and what is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sighting {
+    /// The version that is known: nothing was changed.
+    Unchanged(Option<i64>),
+    /// A newer one with the fields as they are wanted.
+    AsWanted(Option<i64>),
+    /// A newer one with other fields, and how that is known.
+    Otherwise(String),
+    /// It does not tell, and why.
+    Unclear(String),
+}
+
+/// Holds what is shown against what is known, and against the fields that are wanted.
+///
+/// A version counts for more than fields: these may come back altered.
+pub fn compare(known: &KnownVersion, wanted: Option<&Value>, shown: &ShownVersion) -> Sighting {
+    let is_like = |fields: Option<&Value>| {
+        let fields = fields?;
+        Some(echoes(shown.fields.as_ref()?, fields))
+    };
+    let (is_known, is_wanted) = (is_like(known.fields.as_ref()), is_like(wanted));
+    match (known.latest, shown.version) {
+        (Some(known), Some(shown)) if shown == known => Sighting::Unchanged(Some(known)),
+        // An older one is what a service shows that is late.
+        (Some(known), Some(shown)) if shown < known => Sighting::Unclear(format!(
+            "the service shows version {shown}, and version {known} was there before"
+        )),
+        (Some(known), Some(shown)) => match is_wanted {
+            Some(true) => Sighting::AsWanted(Some(shown)),
+            Some(false) => Sighting::Otherwise(format!(
+                "the parser has version {shown} with other fields than are wanted, and it was \
+                 version {known}"
+            )),
+            None => Sighting::Otherwise(format!(
+                "the parser has version {shown}, whose fields cannot be told, and it was version \
+                 {known}"
+            )),
+        },
+        // Which one it is nobody can tell by a number.
+        (known, shown) => match (is_known, is_wanted) {
+            (Some(true), Some(true)) => Sighting::Unclear(
+                "the service names no version, and its fields may be those of before or after"
+                    .to_owned(),
+            ),
+            (Some(true), _) => Sighting::Unchanged(shown.or(known)),
+            (_, Some(true)) => Sighting::AsWanted(shown),
+            (Some(false), _) | (None, Some(false)) => Sighting::Otherwise(
+                "the parser has other fields than are known, and no version tells why".to_owned(),
+            ),
+            (None, None) => match (known, shown) {
+                // Nothing was known of it before.
+                (None, Some(shown)) => Sighting::Unchanged(Some(shown)),
+                _ => Sighting::Unclear("the service shows neither version nor fields".to_owned()),
+            },
+        },
+    }
+}
+
+/// Whether fields that the service shows are these: by name, in whatever order, and where both
+/// have a type or a selector.
+pub fn echoes(shown: &Value, fields: &Value) -> bool {
+    let (Some(shown), Some(fields)) = (by_name(shown), by_name(fields)) else {
+        return false;
+    };
+    shown.len() == fields.len()
+        && fields.iter().all(|(name, field)| {
+            shown
+                .get(name)
+                .is_some_and(|shown| is_echo_of(shown, field))
+        })
+}
+
+fn is_echo_of(shown: &Value, field: &Value) -> bool {
+    let text = |field: &Value, key: &str| {
+        let text = field.get(key)?.as_str()?;
+        let words: Vec<_> = text.split_whitespace().collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    };
+    ["description", "type", "selector"].iter().all(|key| {
+        match (text(shown, key), text(field, key)) {
+            (Some(shown), Some(asked)) => shown == asked,
+            (None, _) | (_, None) => true,
+        }
+    })
+}
+
+fn by_name(fields: &Value) -> Option<BTreeMap<&str, &Value>> {
+    let fields = fields.as_array()?;
+    let named = fields.iter().map(|field| {
+        let name = field.get("name")?.as_str()?.trim();
+        Some((name, field))
+    });
+    let map: BTreeMap<_, _> = named.collect::<Option<_>>()?;
+    (map.len() == fields.len()).then_some(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(names: &[&str]) -> Value {
+        let field = |name: &&str| json!({"name": name, "description": format!("the {name}")});
+        names.iter().map(field).collect()
+    }
+
+    #[test]
+    fn a_version_tells_first_and_fields_where_there_is_none() {
+        enum Is {
+            Unchanged,
+            AsWanted,
+            Otherwise,
+            Unclear,
+        }
+        use Is::{AsWanted, Otherwise, Unchanged, Unclear};
+        let (old, new, other) = (Some("a"), Some("b"), Some("c"));
+        let table = [
+            // known version, known fields, shown version, shown fields
+            (Some(1), old, Some(1), old, Unchanged),
+            (Some(1), old, Some(1), None, Unchanged),
+            // Altered on its way: the version tells.
+            (Some(1), old, Some(1), other, Unchanged),
+            (Some(1), old, Some(2), new, AsWanted),
+            (Some(1), None, Some(2), new, AsWanted),
+            (Some(1), old, Some(3), new, AsWanted),
+            (Some(1), old, Some(2), other, Otherwise),
+            (Some(1), old, Some(2), old, Otherwise),
+            (Some(1), old, Some(2), None, Otherwise),
+            (Some(1), old, Some(0), old, Unclear),
+            (Some(1), old, None, old, Unchanged),
+            (Some(1), old, None, new, AsWanted),
+            (Some(1), old, None, other, Otherwise),
+            (Some(1), old, None, None, Unclear),
+            (Some(1), None, None, other, Otherwise),
+            (None, old, Some(4), old, Unchanged),
+            (None, old, Some(4), new, AsWanted),
+            (None, old, Some(4), other, Otherwise),
+            (None, None, Some(4), None, Unchanged),
+            (None, None, None, None, Unclear),
+        ];
+        for (latest, known, version, shown, is) in table {
+            let known = KnownVersion {
+                latest,
+                fields: known.map(|name| fields(&[name])),
+            };
+            let shown = ShownVersion {
+                version,
+                fields: shown.map(|name| fields(&[name])),
+            };
+            let found = compare(&known, Some(&fields(&["b"])), &shown);
+            let as_expected = match is {
+                Unchanged => matches!(found, Sighting::Unchanged(_)),
+                AsWanted => matches!(found, Sighting::AsWanted(_)),
+                Otherwise => matches!(found, Sighting::Otherwise(_)),
+                Unclear => matches!(found, Sighting::Unclear(_)),
+            };
+            assert!(as_expected, "{known:?} {shown:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_back_completed_or_in_another_order_is_an_echo() {
+        let sent = json!([
+            {"name": "title", "description": "the  title"},
+            {"name": "price", "description": "in dollars", "type": "number"},
+        ]);
+        let shown = json!([
+            {"name": "price", "description": "in dollars", "type": "number", "selector": null},
+            {"name": "title", "description": "the title", "type": "string"},
+        ]);
+        assert!(echoes(&shown, &sent));
+        for other in [
+            json!([{"name": "title", "description": "the title"}]),
+            json!([{"name": "title", "description": "the title"},
+                   {"name": "price", "description": "in euros"}]),
+            json!([{"name": "title", "description": "the title"},
+                   {"name": "price", "description": "in dollars", "type": "string"}]),
+            json!({"title": 1}),
+        ] {
+            assert!(!echoes(&other, &sent), "{other}");
+        }
+    }
+}
