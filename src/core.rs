@@ -9,6 +9,7 @@ pub(crate) mod countdown;
 pub(crate) mod cure;
 pub(crate) mod duration;
 pub mod event;
+pub mod field_changes;
 pub mod gate;
 pub mod hint;
 pub mod job;

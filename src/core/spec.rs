@@ -25,6 +25,7 @@ pub use rules::{
     FIELD_SELECTOR_MAX_CHARS, FIELD_TYPES, FIELDS_MAX, JSON_MAX_BYTES, NAME_MAX_CHARS,
     SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
 };
+pub(crate) use rules::{entries_problems, fields_problems, size_problem, text_problem};
 pub(crate) use strict::{Strict, key_twice};
 
 /// How many bytes of the digest make the tag: 40 bits, eight characters of base32.
@@ -285,7 +286,7 @@ fn asks_for_something(params: &Value) -> bool {
 /// JSON with sorted keys and no whitespace.
 ///
 /// serde_json sorts by itself only as long as no crate turns on `preserve_order`.
-fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(object) => {
             let sorted: BTreeMap<_, _> = object.iter().collect();

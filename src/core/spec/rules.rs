@@ -192,7 +192,7 @@ fn param_problem(key: &str, value: &Value) -> Option<String> {
     })
 }
 
-pub(super) fn fields_problems(fields: &Value) -> Vec<String> {
+pub(crate) fn fields_problems(fields: &Value) -> Vec<String> {
     let Value::Array(items) = fields else {
         return vec![format!(
             "fields is {}: write an array of objects, such as [{{\"name\": \"title\", \"description\": \"the book's title\"}}]",
@@ -211,19 +211,25 @@ pub(super) fn fields_problems(fields: &Value) -> Vec<String> {
             items.len()
         )];
     }
+    let mut problems = entries_problems("fields", items);
+    problems.extend(size_problem("fields", fields));
+    problems
+}
+
+/// The same of the entries alone, however many; `part` is what messages call their list.
+pub(crate) fn entries_problems(part: &str, items: &[Value]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut seen = HashSet::new();
     for (index, item) in items.iter().enumerate() {
-        problems.extend(field_problems(&format!("fields[{index}]"), item));
+        problems.extend(field_problems(&format!("{part}[{index}]"), item));
         let name = item.get("name").and_then(Value::as_str);
         if let Some(name) = name.filter(|name| !seen.insert(*name)) {
             problems.push(format!(
-                "fields[{index}] has the name {} that another field has: write each name once",
+                "{part}[{index}] has the name {} that another field has: write each name once",
                 shown(name)
             ));
         }
     }
-    problems.extend(size_problem("fields", fields));
     problems
 }
 
@@ -259,7 +265,8 @@ fn field_problems(place: &str, field: &Value) -> Vec<String> {
     missing.chain(wrong).collect()
 }
 
-fn text_problem(place: &str, value: &Value, max_chars: usize) -> Option<String> {
+/// What is wrong with a text that must be there.
+pub(crate) fn text_problem(place: &str, value: &Value, max_chars: usize) -> Option<String> {
     let Value::String(text) = value else {
         let or = if place.ends_with("selector") {
             ", or leave it out"
@@ -283,7 +290,7 @@ fn text_problem(place: &str, value: &Value, max_chars: usize) -> Option<String> 
     }
 }
 
-fn size_problem(place: &str, value: &Value) -> Option<String> {
+pub(crate) fn size_problem(place: &str, value: &Value) -> Option<String> {
     let bytes = canonical(value).len();
     (bytes > JSON_MAX_BYTES)
         .then(|| format!("{place} is {bytes} bytes of JSON: write at most {JSON_MAX_BYTES}"))
