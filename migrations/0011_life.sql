@@ -7,10 +7,12 @@ ALTER TABLE jobs ADD COLUMN action  TEXT    NOT NULL DEFAULT 'create'
     CHECK (action IN ('create', 'update', 'delete'));
 ALTER TABLE jobs ADD COLUMN change  TEXT;
 ALTER TABLE jobs ADD COLUMN protect INTEGER NOT NULL DEFAULT 0 CHECK (protect IN (0, 1));
--- parserd's own: which request of an update or delete is the next one or under way, and since
--- when the name of a create is free again, because its parser was deleted.
-ALTER TABLE jobs ADD COLUMN part        TEXT CHECK (part IN ('free', 'paid', 'delete'));
-ALTER TABLE jobs ADD COLUMN released_at INTEGER;
+-- parserd's own: which request of an update or delete is the next one or under way, the fields
+-- that an update is to bring about, and since when the name of a create is free again, because
+-- its parser was deleted.
+ALTER TABLE jobs ADD COLUMN part          TEXT CHECK (part IN ('free', 'paid', 'delete'));
+ALTER TABLE jobs ADD COLUMN target_fields TEXT;
+ALTER TABLE jobs ADD COLUMN released_at   INTEGER;
 
 -- What SQLite's documentation gives as the way to add a default and to weaken a constraint
 -- without a copy of the table: nothing that is stored changes.
@@ -186,8 +188,7 @@ BEGIN
     SELECT RAISE(ABORT, 'change removes every field: a parser has at least one; to be rid of it insert a job with action ''delete''')
     WHERE NEW.fields IS NOT NULL
       AND json_array_length(NEW.fields)
-          = coalesce(json_array_length(NEW.change, '$.remove_fields'), 0)
-      AND coalesce(json_array_length(NEW.change, '$.add_fields'), 0) = 0;
+          = coalesce(json_array_length(NEW.change, '$.remove_fields'), 0);
 END;
 
 DROP TRIGGER jobs_insert_check;
@@ -206,7 +207,7 @@ BEGIN
        OR NEW.absent_since IS NOT NULL OR NEW.absent_lists IS NOT 0
        OR NEW.untrusted_since IS NOT NULL OR NEW.due_at IS NOT NEW.created_at
        OR NEW.updated_at IS NOT NEW.created_at OR NEW.part IS NOT NULL
-       OR NEW.released_at IS NOT NULL;
+       OR NEW.target_fields IS NOT NULL OR NEW.released_at IS NOT NULL;
     SELECT RAISE(ABORT, 'priority is empty: write a whole number, higher goes first, or leave it out')
     WHERE NEW.priority IS NULL;
     SELECT RAISE(ABORT, 'run_at is Unix milliseconds: multiply Unix seconds by 1000')
@@ -275,10 +276,10 @@ BEGIN
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = OLD.name AND deleted_at IS NULL);
 END;
 
-CREATE TRIGGER jobs_life_columns_check BEFORE UPDATE OF part, released_at ON jobs
+CREATE TRIGGER jobs_life_columns_check BEFORE UPDATE OF part, target_fields, released_at ON jobs
 WHEN NEW.revision = OLD.revision
 BEGIN
-    SELECT RAISE(ABORT, 'part and released_at are parserd''s to set: leave them out');
+    SELECT RAISE(ABORT, 'part, target_fields and released_at are parserd''s to set: leave them out');
 END;
 
 CREATE TRIGGER jobs_protect_check BEFORE UPDATE OF protect ON jobs
@@ -317,13 +318,4 @@ BEGIN
           WHEN 'FAILED'     THEN NEW.state IN ('QUEUED', 'GENERATING', 'CANCELLED')
           -- A row that got in past the rules.
           ELSE NEW.state = 'FAILED' END;
-END;
-
--- A parser that is deleted by a job frees its name.
-CREATE TRIGGER updates_deleted AFTER UPDATE OF outcome ON updates
-WHEN NEW.part = 'delete' AND NEW.outcome = 'made' AND OLD.outcome IS NOT 'made'
-BEGIN
-    INSERT OR IGNORE INTO gone_parsers (parser_id, at) VALUES (NEW.parser_id, NEW.settled_at);
-    UPDATE jobs SET revision = revision + 1, released_at = NEW.settled_at
-    WHERE parser_id = NEW.parser_id AND action = 'create' AND released_at IS NULL;
 END;

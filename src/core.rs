@@ -32,6 +32,7 @@ pub mod restored;
 pub mod rules;
 pub(crate) mod schedule;
 pub(crate) mod shown;
+pub mod sighting;
 pub mod spec;
 pub mod text;
 pub mod timestamp;

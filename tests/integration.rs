@@ -17,6 +17,7 @@ mod daemon;
 mod http;
 mod independent;
 mod layout;
+mod life;
 mod logs;
 mod loss;
 mod matrix;

@@ -177,6 +177,7 @@ fn finished(
         example_result,
         lack,
         judgement: None,
+        in_use: None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
 use crate::core::gate::{Closure, GateReason, Scope};
-use crate::core::job::{Job, JobId, ParserId, Progress, Requested, UnixMs};
+use crate::core::job::{Action, Job, JobId, ParserId, Progress, Requested, UnixMs};
 use crate::core::listing::Listing;
 use crate::core::oddities::{ListReport, Oddity};
 use crate::core::outcome::{AccountOutcome, ListOutcome, Refusal};
@@ -319,6 +319,7 @@ impl Planning<'_> {
                         // No row has it.
                         id: JobId(0),
                         name: value.name.clone(),
+                        action: Action::Create,
                         revision: 0,
                         run_at: None,
                         requested: Requested::default(),
@@ -372,7 +373,8 @@ impl PlanLine {
 
 /// How many of these jobs are sure to create.
 fn creates(jobs: &[PlanLine]) -> usize {
-    let created = jobs.iter().filter(|job| job.verdict == Verdict::Create);
+    let costs = |verdict| matches!(verdict, Verdict::Create | Verdict::UpdatePaid);
+    let created = jobs.iter().filter(|job| costs(job.verdict));
     created.count()
 }
 

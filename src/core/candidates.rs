@@ -143,12 +143,13 @@ pub fn among(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::job::{JobId, Progress, Requested};
+    use crate::core::job::{Action, JobId, Progress, Requested};
 
     fn job(remote_name: Option<&str>, candidates: &[&str]) -> Job {
         Job {
             id: JobId(1),
             name: "Books of 2026".to_owned(),
+            action: Action::Create,
             revision: 1,
             run_at: None,
             requested: Requested::default(),

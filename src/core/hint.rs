@@ -7,6 +7,10 @@ pub const POOR_RESULT: &str = "the parser stays on the account; `parserd show` h
      change fields or urls and retry, which pays for another parser, or change expect and retry, \
      which looks at this one again";
 
+/// The advice for a new version of a parser that is of no use, or of less than the one before.
+pub const POOR_UPDATE: &str = "the version before stays in use, and the new one is there too: \
+     `parserd parsers pin` uses it all the same; another update is based on the latest one";
+
 /// One cause of FAILED that the service documents, how its text gives it away, and the cure.
 struct Cause {
     marks: &'static [&'static str],

@@ -258,6 +258,11 @@ impl Listing {
         self.find(id).map(|item| item.name.as_str())
     }
 
+    /// The latest version of this parser, where the list shows it.
+    pub fn version_of(&self, id: &ParserId) -> Option<i64> {
+        self.find(id).and_then(|item| item.version)
+    }
+
     /// Whether the list shows this parser.
     pub fn holds(&self, id: &ParserId) -> bool {
         self.find(id).is_some()

@@ -192,7 +192,7 @@ fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::job::{Progress, Requested};
+    use crate::core::job::{Action, Progress, Requested};
     use crate::core::outcome::ErrorDetail;
 
     fn words(status: Option<u16>) -> ErrorDetail {
@@ -207,6 +207,7 @@ mod tests {
         let job = Job {
             id: JobId(1),
             name: "books".to_owned(),
+            action: Action::Create,
             revision: 1,
             run_at: None,
             requested: Requested::default(),

@@ -15,7 +15,7 @@ use crate::{
         spec::JobSpec,
     },
     engine::naming::{self, Lookup, Naming, Plan, Standing},
-    store::{JobStore, QueuedJob, StoreError},
+    store::{JobStore, Order, QueuedJob, StoreError},
 };
 
 named_enum! {
@@ -25,6 +25,12 @@ named_enum! {
         Create = "create",
         /// The account holds its parser: it is used, and nothing paid.
         Adopt = "adopt",
+        /// The fields of its parser would change, for nothing.
+        UpdateFree = "update_free",
+        /// They would change, for what a create costs.
+        UpdatePaid = "update_paid",
+        /// Its parser would be deleted.
+        Delete = "delete",
         /// The file's job is in the database already.
         AlreadyThere = "already_there",
         /// The account holds its parser, and `create.on_existing` is `fail`.
@@ -98,8 +104,17 @@ impl<S: Service, D: JobStore> Planner<'_, S, D> {
             let note = job.progress.error_hint;
             return Ok(Forecast::plain(Verdict::Ambiguous, note));
         }
-        match queued.spec {
-            Ok(spec) => {
+        match queued.order {
+            Ok(Order::Update(changes)) => {
+                let verdict = if changes.is_paid() {
+                    Verdict::UpdatePaid
+                } else {
+                    Verdict::UpdateFree
+                };
+                Ok(Forecast::plain(verdict, None))
+            }
+            Ok(Order::Delete) => Ok(Forecast::plain(Verdict::Delete, None)),
+            Ok(Order::Create(spec)) => {
                 // As it is when its reason is gone.
                 job.progress.state = JobState::Queued;
                 job.progress.park_reason = None;

@@ -8,6 +8,7 @@ mod reconcile;
 mod restored;
 pub mod survey;
 pub mod turn;
+mod update;
 
 use std::{
     collections::HashMap,
@@ -24,7 +25,7 @@ use crate::{
     clock::Clock,
     core::{
         gate::Signal,
-        job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
+        job::{Action, DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
         lifecycle::{Event, Policy},
         outcome::{ErrorDetail, PollOutcome},
         pace::Pace,
@@ -173,6 +174,10 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         };
         let mut event = self.poll_event(job, &parser_id, permit).await?;
         if let Event::Polled(PollOutcome::Finished(finished)) = &mut event {
+            if job.action == Action::Update {
+                let target = self.store.target_by_id(&parser_id).await?;
+                finished.in_use = target.and_then(|target| target.quality);
+            }
             match self.weigh(job, &parser_id, finished).await? {
                 Weighed::Judged(judgement) => finished.judgement = judgement,
                 Weighed::Later(why) => event = Event::Checking(why),
@@ -195,7 +200,15 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         permit: &mut Permit,
     ) -> Result<Event, StoreError> {
         let asked_at = self.clock.now();
-        Ok(match self.service.details(parser_id).await {
+        let answer = match job.action {
+            Action::Create | Action::Delete => self.service.details(parser_id).await,
+            // The latest one may be shown late.
+            Action::Update => {
+                let version = job.progress.parser_version;
+                self.service.describe(parser_id, version).await.outcome
+            }
+        };
+        Ok(match answer {
             PollOutcome::NotFound(words) if self.is_foreign(parser_id).await? => {
                 self.account
                     .report(permit, &Signal::Answered, self.clock.now());

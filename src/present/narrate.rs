@@ -2,6 +2,7 @@
 
 use crate::core::{
     event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, NotMadeFrom, Standing},
+    job::Part,
     outcome::is_refusal,
 };
 use crate::present::format::span;
@@ -48,8 +49,45 @@ fn sentence(event: &JobEvent) -> String {
             };
             format!("took parser {parser_id}: {how}")
         }
+        JobEvent::Changing {
+            part,
+            version,
+            attempt,
+        } => {
+            let what = match part {
+                Part::Free => "to rename or remove fields, which is free",
+                Part::Paid => "to add or change fields",
+                Part::Delete => "to delete the parser",
+            };
+            let version = version.map_or_else(String::new, |version| {
+                format!(", based on version {version}")
+            });
+            format!("asked the service {what}{version} (attempt {attempt})")
+        }
+        JobEvent::ChangeMade { part, version } => {
+            let what = match part {
+                Part::Free => "fields were renamed or removed",
+                Part::Paid => "fields were added or changed, and the service generates the parser",
+                Part::Delete => "the parser was deleted",
+            };
+            let version = version.map_or_else(String::new, |version| {
+                format!(": version {version}")
+            });
+            format!("{what}{version}")
+        }
+        JobEvent::Deleted {} => "finished, the parser is deleted and its name is free".to_owned(),
+        JobEvent::Worse { version, reason } => {
+            let version = version.map_or_else(
+                || "the new version".to_owned(),
+                |version| format!("version {version}"),
+            );
+            let why = reason
+                .as_ref()
+                .map_or_else(String::new, |why| format!(": {why}"));
+            format!("{version} is worth less than the one before, which stays in use{why}")
+        }
         JobEvent::InDoubt { cause, answer, .. } => format!(
-            "not known whether a parser was made: {}{}",
+            "not known whether the request took effect: {}{}",
             cause.map_or("", why_in_doubt),
             words(answer)
         ),

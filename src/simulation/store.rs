@@ -27,7 +27,8 @@ use crate::{
         ParkedFirst, StoreError,
         ports::{
             Accounts, Applied, Changes, Facts, Gates, Holder, Intent, JobStore, Lane, Ledger,
-            ParseId, ParseIntent, Parses, Queue, QueuedJob, Strangers, Times,
+            ParseId, ParseIntent, Parses, PendingUpdate, Queue, QueuedJob, Strangers, Target,
+            Times, Updates,
         },
     },
 };
@@ -50,6 +51,24 @@ impl<D: JobStore> JobStore for Simulated<D> {
 
     fn place(&self) -> String {
         self.0.place()
+    }
+}
+
+impl<D: JobStore> Updates for Simulated<D> {
+    async fn target(&self, name: &str) -> Result<Option<Target>> {
+        read(self.0.target(name)).await
+    }
+
+    async fn target_by_id(&self, id: &ParserId) -> Result<Option<Target>> {
+        read(self.0.target_by_id(id)).await
+    }
+
+    async fn pending_update(&self, job: JobId) -> Result<Option<PendingUpdate>> {
+        read(self.0.pending_update(job)).await
+    }
+
+    async fn change_of(&self, job: JobId) -> Result<Option<String>> {
+        read(self.0.change_of(job)).await
     }
 }
 

@@ -7,6 +7,7 @@ mod operator;
 mod parses;
 mod queue;
 mod tables;
+mod updates;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -4,6 +4,7 @@
 mod ledger;
 mod parses;
 mod people;
+mod updates;
 mod values;
 
 use std::{fmt::Debug, future::Future};
@@ -23,9 +24,10 @@ use crate::core::{
 pub use ledger::{Accounts, Ledger, Strangers};
 pub use parses::{Judging, ParseId, ParseIntent, Parses, Unjudged};
 pub use people::{Conflict, Pruning, Submissions, Submitted};
+pub use updates::{PendingUpdate, Target, Updates};
 pub use values::{
-    Applied, CREATES_HOLD, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG, LIST_REPORT, Lane,
-    NO_LIST, ParkedFirst, QueuedJob, RESTORED,
+    Applied, CREATES_HOLD, ChangeRecord, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG, LIST_REPORT, Lane,
+    NO_LIST, Order, ParkedFirst, QueuedJob, RESTORED,
 };
 
 /// A store of jobs, for the one daemon that has it. Cloning it shares it.
@@ -33,6 +35,7 @@ pub trait JobStore:
     Queue
     + Changes
     + Parses
+    + Updates
     + Times
     + Ledger
     + Accounts

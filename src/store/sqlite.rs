@@ -29,6 +29,7 @@ mod spent;
 mod strangers;
 mod submit;
 mod times;
+mod updates;
 pub mod wake;
 mod write_throttle;
 mod writer;

@@ -1,11 +1,14 @@
 //! From GENERATING to the end.
 
-use super::{Change, Evidence, Moment, TRUSTED_LISTS, Transition, age_of_generation_ms, doubt};
+use super::{
+    Change, Evidence, Moment, ParserChange, TRUSTED_LISTS, Transition, age_of_generation_ms, doubt,
+    update::is_worse,
+};
 use crate::core::{
     event::{AdoptedFrom, Answer, JobEvent},
     gate::Signal,
     hint,
-    job::{DurationMs, ErrorKind, ParserId, UnixMs},
+    job::{Action, DurationMs, ErrorKind, ParserId, UnixMs},
     outcome::{ErrorDetail, Finished, Lack, PollOutcome, Refusal, is_gateways},
     pace,
     quality::{Quality, QualityGate},

@@ -63,6 +63,7 @@ fn job(progress: Progress) -> Job {
     Job {
         id: JobId(1),
         name: "books".to_owned(),
+        action: Action::Create,
         revision: 3,
         run_at: None,
         requested: Requested::default(),
@@ -214,6 +215,9 @@ fn told(transition: &Transition) -> String {
         Some(LedgerChange::Intent) => "intent".to_owned(),
         Some(LedgerChange::Made(parser_id)) => format!("made {parser_id}"),
         Some(LedgerChange::NotMade) => "not made".to_owned(),
+        Some(LedgerChange::ChangeIntent) => "change intent".to_owned(),
+        Some(LedgerChange::Changed(version)) => format!("changed {version:?}"),
+        Some(LedgerChange::NotChanged) => "not changed".to_owned(),
     };
     let signal = match &change.signal {
         None => "-",

@@ -33,6 +33,8 @@ pub enum Look {
     Conflict {
         /// How that is known.
         why: String,
+        /// The parser.
+        parser_id: ParserId,
         /// Its version, where it is known.
         version: Option<i64>,
     },
@@ -69,7 +71,11 @@ pub(super) fn looked(at: &Moment, look: Look) -> Transition {
             change.next.parser_id = Some(parser_id);
             concluded(at, change, version).done()
         }
-        Look::Conflict { why, version } => {
+        Look::Conflict {
+            why,
+            parser_id,
+            version,
+        } => {
             let words = ErrorDetail {
                 status: None,
                 message: format!("conflict: {why}; nothing was sent"),
@@ -77,6 +83,7 @@ pub(super) fn looked(at: &Moment, look: Look) -> Transition {
             let mut change = at
                 .change()
                 .failed(ErrorKind::BadRequest, &words, CONFLICT, at.now);
+            change.next.parser_id = Some(parser_id);
             change.parser = Some(ParserChange::Seen { version });
             change.done()
         }

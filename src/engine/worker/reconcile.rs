@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::{
     api::Service,
     core::{
-        job::{Job, JobState, ParserId, UnixMs},
+        job::{Action, Job, JobState, ParserId, UnixMs},
         lifecycle::{Event, Evidence},
         listing::{Apart, Listing},
         outcome::{NoList, is_gateways},
@@ -43,6 +43,16 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         jobs: Vec<Job>,
         permit: &mut Permit,
     ) -> Result<Vec<Done>, StoreError> {
+        let (jobs, changes): (Vec<_>, Vec<_>) = jobs
+            .into_iter()
+            .partition(|job| job.action == Action::Create);
+        let mut done = Vec::with_capacity(changes.len());
+        for job in changes {
+            done.push(self.look_for_change(job, permit).await?);
+        }
+        if jobs.is_empty() {
+            return Ok(done);
+        }
         let asked_at = self.clock.now();
         let listing = self.listing(asked_at, permit).await?;
         // Without tags two jobs may take one parser for theirs: one after the other.
@@ -52,7 +62,10 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             .buffer_unordered(at_once);
         let settled: Vec<_> = settling.collect().await;
         // A row that cannot be stored must not stand in the way of the others.
-        settled.into_iter().collect()
+        for settled in settled {
+            done.push(settled?);
+        }
+        Ok(done)
     }
 
     async fn reconcile_one(

@@ -18,7 +18,8 @@ use std::sync::{Arc, atomic::Ordering};
 
 use serde_json::value::RawValue;
 
-use self::{crash_point::CrashPoint, ended::Ended, sent::Sent};
+pub(super) use self::ended::Ended;
+use self::{crash_point::CrashPoint, sent::Sent};
 use super::{Done, Stop, Worker};
 use crate::{
     api::Service,
@@ -30,7 +31,7 @@ use crate::{
         spec::JobSpec,
     },
     engine::{account::Permit, naming::Plan},
-    store::{Applied, Intent, JobStore, QueuedJob, StoreError},
+    store::{Applied, Intent, JobStore, Order, QueuedJob, StoreError},
 };
 
 /// How old the list before a create may be. Parsers made by this process are known
@@ -39,12 +40,12 @@ const LIST_MAX_AGE_MS: DurationMs = 60_000;
 
 /// What all steps of a turn go by.
 #[derive(Debug)]
-struct Turn<'a, S, D> {
-    worker: &'a Worker<S, D>,
+pub(super) struct Turn<'a, S, D> {
+    pub(super) worker: &'a Worker<S, D>,
     /// To create.
-    permit: &'a mut Permit,
+    pub(super) permit: &'a mut Permit,
     /// To read.
-    read_permit: &'a mut Permit,
+    pub(super) read_permit: &'a mut Permit,
 }
 
 /// A step, and the gap after it.
@@ -136,8 +137,15 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             permit: &mut permit,
             read_permit: &mut read_permit,
         };
-        let result = match turn.take(queued).await {
-            Ok(Answered { job }) => Ok(Done::of(&job)),
+        let taken = match queued.order {
+            Ok(order @ (Order::Update(_) | Order::Delete)) => turn.change(queued.job, order).await,
+            order => turn
+                .take(QueuedJob { order, ..queued })
+                .await
+                .map(|Answered { job }| Done::of(&job)),
+        };
+        let result = match taken {
+            Ok(done) => Ok(done),
             Err(Ended::At(done)) => Ok(done),
             Err(Ended::Failed(error)) => Err(error),
         };
@@ -171,8 +179,10 @@ impl Claimed {
         turn: &Turn<'_, S, D>,
     ) -> Result<Self, Ended> {
         let mut job = queued.job;
-        match queued.spec {
-            Ok(spec) => Ok(Self { job, spec }),
+        match queued.order {
+            Ok(Order::Create(spec)) => Ok(Self { job, spec }),
+            // Those have turns of their own.
+            Ok(Order::Update(_) | Order::Delete) => Err(Ended::of(&job)),
             Err(reason) => {
                 let event = Event::Unusable(reason);
                 Err(Ended::At(turn.worker.handle_event(&mut job, event).await?))
@@ -282,7 +292,7 @@ impl Cleared {
             credits: worker.credits_per_create,
             sent_at,
             baseline: plan.baseline,
-            found: None,
+            ..Intent::default()
         };
         Ok(Reserved {
             job,
@@ -359,7 +369,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
 impl<S: Service, D: JobStore> Worker<S, D> {
     /// Before a canary tries whether credits are back: what the account page says, where
     /// that clearly spares the create. It asks nothing for anyone else.
-    async fn cannot_pay(&self, permit: &Permit) -> Option<ErrorDetail> {
+    pub(super) async fn cannot_pay(&self, permit: &Permit) -> Option<ErrorDetail> {
         // What the budget has no room for is not sent anyway.
         let is_held = self.account.budget_hold(self.clock.now()).is_some();
         if is_held || !self.account.looks_first(permit) {
@@ -390,7 +400,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
 
     /// Does what only reads, unless the word to stop comes first: then nothing more is
     /// to be paid for, and nothing waited for.
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
         let mut stop = self.stop.clone();
         tokio::select! {
             biased;

@@ -131,6 +131,7 @@ fn poll_outcome(rng: &mut Rng) -> PollOutcome {
             judgement: rng
                 .bool()
                 .then(|| judge(None, &[], &Wanted::default(), 0.5)),
+            in_use: None,
         }),
         1 => PollOutcome::Failed(words(rng)),
         2 => PollOutcome::NotFound(words(rng)),
@@ -360,6 +361,7 @@ fn intent_of(change: &Change, now: UnixMs) -> Intent {
             credits: 7,
             made_at: now - 1,
         }),
+        change: None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     core::{
-        job::{DurationMs, Job, JobId, JobState, ParserId, Progress, Requested, UnixMs},
+        job::{Action, DurationMs, Job, JobId, JobState, ParserId, Progress, Requested, UnixMs},
         lifecycle::{self, Change},
     },
     store::{
@@ -38,8 +38,18 @@ impl Changes for Memory {
                 });
             }
         }
+        let is_change = job.action != Action::Create;
+        if is_fresh
+            && change.ledger == Some(lifecycle::LedgerChange::ChangeIntent)
+            && tables.has_pending_update(change.next.parser_id.as_ref())
+        {
+            return Err(StoreError::Failed {
+                what: "record a change before it is sent",
+                why: "UNIQUE constraint failed: updates.parser_id".to_owned(),
+            });
+        }
         if is_fresh {
-            tables.update(job, change, now);
+            tables.update(job, change, &intent, now);
         }
         if let Some(parser) = job
             .progress
@@ -50,6 +60,7 @@ impl Changes for Memory {
             tables.gone.remove(parser);
         }
         let refund = match &change.ledger {
+            _ if is_change => tables.note_update(job, change, &intent, now, is_fresh),
             Some(lifecycle::LedgerChange::Made(parser)) => tables.settle_made(&name, parser, now),
             Some(lifecycle::LedgerChange::NotMade) if is_fresh => tables.settle(
                 &name,
@@ -63,7 +74,7 @@ impl Changes for Memory {
                 None
             }
             None if is_fresh => tables.find(job.id, name, &change.next, &intent, now),
-            Some(lifecycle::LedgerChange::Intent | lifecycle::LedgerChange::NotMade) | None => None,
+            Some(_) | None => None,
         };
         Ok(if is_fresh {
             Applied::Durable { refund }
@@ -74,7 +85,7 @@ impl Changes for Memory {
 }
 
 impl Tables {
-    fn update(&mut self, job: &Job, change: &Change, now: UnixMs) {
+    fn update(&mut self, job: &Job, change: &Change, intent: &Intent, now: UnixMs) {
         let epoch = self.epoch();
         let Some(row) = self.jobs.get_mut(&job.id) else {
             return;
@@ -89,13 +100,27 @@ impl Tables {
         if let Some(result) = &change.example_result {
             row.example_result = Some(result.get().to_owned());
         }
-        let ready = (change.next.parser_id.clone()).filter(|_| change.has_parser_ready());
+        let target = intent.change.as_ref();
+        if let Some(fields) = target.and_then(|record| record.target_fields.clone()) {
+            row.target_fields = Some(fields);
+        }
+        let is_ready = change.has_parser_ready() && job.action == Action::Create;
+        let ready = (change.next.parser_id.clone()).filter(|_| is_ready);
         if let Some(parser_id) = ready {
+            let before = self.parsers.get(&parser_id);
+            let version = change.next.parser_version;
             let parser = StoredParser {
                 name: row.job.name.clone(),
-                version: change.next.parser_version,
+                version,
+                latest_version: version,
+                applied_version: version,
+                fields: row.fields.clone(),
                 quality: change.judgement.as_ref().map(|judgement| judgement.quality),
                 job_id: job.id,
+                created_at: before.map_or_else(
+                    || change.next.generating_since.unwrap_or(now),
+                    |row| row.created_at,
+                ),
             };
             self.parsers.insert(parser_id, parser);
         }
@@ -200,8 +225,12 @@ impl Tables {
             let landed = StoredParser {
                 name: job.map_or_else(|| row.remote_name.clone(), |row| row.job.name.clone()),
                 version: None,
+                latest_version: None,
+                applied_version: None,
+                fields: job.and_then(|row| row.fields.clone()),
                 quality: None,
                 job_id: row.job_id,
+                created_at: now,
             };
             self.parsers.entry(parser.clone()).or_insert(landed);
         }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     core::{
         budget::{DAY_MS, Redated, Spent, utc_day},
-        job::{Job, JobId, JobState, ParkReason, ParserId, UnixMs},
+        job::{Action, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
         ledger::{Elsewhere, KnownParser, LedgerFacts, Stranger},
         listing::Listing,
         oddities::{MOST_NAMED, Unexplained},
@@ -82,7 +82,9 @@ impl Ledger for Memory {
 
     async fn known_parsers(&self) -> Result<Vec<KnownParser>, StoreError> {
         let tables = self.tables();
-        let of_jobs = tables.jobs.values().filter_map(|row| {
+        let jobs = tables.jobs.values();
+        let jobs = jobs.filter(|row| row.job.action == Action::Create);
+        let of_jobs = jobs.filter_map(|row| {
             let id = row.job.progress.parser_id.clone()?;
             let settled = tables
                 .making(&id)
@@ -151,10 +153,17 @@ impl Ledger for Memory {
             let sent = sent.filter(|intent| intent.sent_at >= from);
             sent.map(|intent| intent.credits).sum()
         };
+        let updates = |from: UnixMs| -> i64 {
+            let sent = tables.updates.iter();
+            let spent = sent.filter(|row| row.outcome != CreateStatus::NotMade);
+            let spent = spent.filter(|row| row.sent_at >= from);
+            spent.map(|row| row.credits).sum()
+        };
+        let others = |from: UnixMs| parses(from) + updates(from);
         Ok(Spent {
-            in_all: sum(&|_| true) + parses(UnixMs::MIN),
-            today: sum(&|row| row.spent_at() >= today) + parses(today),
-            later: sum(&|row| row.spent_at() >= tomorrow) + parses(tomorrow),
+            in_all: sum(&|_| true) + others(UnixMs::MIN),
+            today: sum(&|row| row.spent_at() >= today) + others(today),
+            later: sum(&|row| row.spent_at() >= tomorrow) + others(tomorrow),
             redated: sum(&|row| row.spent_at() >= today && row.spent_at() < row.sent_at),
         })
     }
@@ -182,7 +191,8 @@ impl Ledger for Memory {
         let mut events = tables.events.iter();
         let event = events.rfind(|row| !peoples.contains(&row.event.name()));
         let sent = tables.creates.last().map_or(0, |row| row.sent_at);
-        Ok(event.map_or(0, |row| row.at).max(sent))
+        let changed = tables.updates.last().map_or(0, |row| row.sent_at);
+        Ok(event.map_or(0, |row| row.at).max(sent).max(changed))
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::tables::{StoredJob, Tables};
 use crate::core::{
     event::{JobEvent, Standing},
-    job::{ErrorKind, Job, JobId, JobState, Progress, Requested, UnixMs},
+    job::{Action, ErrorKind, Job, JobId, JobState, Progress, Requested, UnixMs},
 };
 
 /// Why nothing was changed, as the database says it.
@@ -23,7 +23,11 @@ impl Tables {
         run_at: Option<UnixMs>,
         check_urls: Option<&str>,
     ) -> Result<JobId, Refused> {
-        let is_open = |row: &StoredJob| row.job.progress.state != JobState::Cancelled;
+        let is_open = |row: &StoredJob| {
+            row.job.progress.state != JobState::Cancelled
+                && row.job.action == Action::Create
+                && row.released_at.is_none()
+        };
         if self
             .jobs
             .values()
@@ -37,6 +41,7 @@ impl Tables {
             job: Job {
                 id,
                 name: name.to_owned(),
+                action: Action::Create,
                 revision: 0,
                 run_at,
                 requested: Requested::default(),
@@ -46,6 +51,9 @@ impl Tables {
             scraper_params: None,
             fields: None,
             check_urls: check_urls.map(str::to_owned),
+            change: None,
+            target_fields: None,
+            released_at: None,
             priority,
             created_at: now,
             updated_at: now,

@@ -9,13 +9,14 @@ use super::{
 use crate::{
     core::{
         gate::{Closure, Scope},
-        job::{Job, JobId, JobState, ParkReason, UnixMs},
+        field_changes::FieldChanges,
+        job::{Action, Job, JobId, JobState, ParkReason, UnixMs},
         quality::Wanted,
         spec::JobSpec,
     },
     store::{
         ParkedFirst, StoreError,
-        ports::{Commits, Facts, Gates, JobStore, Lane, Queue, QueuedJob},
+        ports::{Commits, Facts, Gates, JobStore, Lane, Order, Queue, QueuedJob},
     },
 };
 
@@ -73,6 +74,23 @@ fn jobs<'t>(rows: impl IntoIterator<Item = &'t StoredJob>, limit: usize) -> Vec<
     rows.map(|row| row.job.clone()).collect()
 }
 
+fn order(row: &StoredJob) -> Result<Order, String> {
+    let order = match row.job.action {
+        Action::Create => JobSpec::from_columns(
+            &row.job.name,
+            &row.urls,
+            row.scraper_params.as_deref(),
+            row.fields.as_deref(),
+        )
+        .map(Order::Create),
+        Action::Update => {
+            FieldChanges::from_json(row.change.as_deref().unwrap_or_default()).map(Order::Update)
+        }
+        Action::Delete => Ok(Order::Delete),
+    };
+    order.map_err(|error| error.to_string())
+}
+
 impl Queue for Memory {
     async fn due_creates(&self, now: UnixMs, limit: usize) -> Result<Vec<QueuedJob>, StoreError> {
         let tables = self.tables();
@@ -80,13 +98,7 @@ impl Queue for Memory {
         rows.sort_by_key(|row| -row.priority);
         let queued = rows.into_iter().take(limit).map(|row| QueuedJob {
             job: row.job.clone(),
-            spec: JobSpec::from_columns(
-                &row.job.name,
-                &row.urls,
-                row.scraper_params.as_deref(),
-                row.fields.as_deref(),
-            )
-            .map_err(|error| error.to_string()),
+            order: order(row),
         });
         Ok(queued.collect())
     }

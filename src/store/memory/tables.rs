@@ -6,7 +6,7 @@ use crate::core::event::JobEvent;
 
 use crate::core::{
     gate::{Closure, Scope},
-    job::{DurationMs, Job, JobId, JobState, ParserId, UnixMs},
+    job::{Action, DurationMs, Job, JobId, JobState, ParserId, Part, UnixMs},
     quality::{Quality, checks::TriedOutcome},
 };
 use crate::store::ports::ParseIntent;
@@ -19,6 +19,10 @@ pub(crate) struct StoredJob {
     pub scraper_params: Option<String>,
     pub fields: Option<String>,
     pub check_urls: Option<String>,
+    pub change: Option<String>,
+    pub target_fields: Option<String>,
+    /// Since when the name is free again.
+    pub released_at: Option<UnixMs>,
     pub priority: i64,
     pub created_at: UnixMs,
     pub updated_at: UnixMs,
@@ -81,8 +85,33 @@ pub(crate) struct EventRecord {
 pub(crate) struct StoredParser {
     pub name: String,
     pub version: Option<i64>,
+    pub latest_version: Option<i64>,
+    /// The version that `fields` describes.
+    pub applied_version: Option<i64>,
+    pub fields: Option<String>,
     pub quality: Option<Quality>,
     pub job_id: JobId,
+    pub created_at: UnixMs,
+}
+
+/// A row of `updates`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredUpdate {
+    pub job_id: JobId,
+    pub parser_id: ParserId,
+    pub part: Part,
+    pub latest_version: Option<i64>,
+    pub fields: Option<String>,
+    pub sent_at: UnixMs,
+    pub credits: i64,
+    pub outcome: CreateStatus,
+    pub version: Option<i64>,
+}
+
+impl StoredUpdate {
+    pub(super) fn is_pending(&self, job: JobId) -> bool {
+        self.job_id == job && self.outcome == CreateStatus::Pending
+    }
 }
 
 /// A row of `parses`.
@@ -117,6 +146,7 @@ pub(crate) struct Tables {
     pub events: Vec<EventRecord>,
     pub parsers: BTreeMap<ParserId, StoredParser>,
     pub parses: Vec<StoredParse>,
+    pub updates: Vec<StoredUpdate>,
     pub gates: BTreeMap<Scope, Closure>,
     pub gone: BTreeSet<ParserId>,
     pub strangers: BTreeMap<ParserId, StrangerRow>,
@@ -140,7 +170,9 @@ impl Tables {
     pub(super) fn holding<'t>(&'t self, id: &'t ParserId) -> impl Iterator<Item = &'t StoredJob> {
         self.jobs.values().filter(move |row| {
             let progress = &row.job.progress;
-            progress.parser_id.as_ref() == Some(id) && progress.state != JobState::Cancelled
+            progress.parser_id.as_ref() == Some(id)
+                && progress.state != JobState::Cancelled
+                && row.job.action == Action::Create
         })
     }
 

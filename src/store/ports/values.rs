@@ -4,6 +4,7 @@ use std::{fmt::Debug, marker::PhantomData};
 
 use crate::core::{
     blind::NoListSince,
+    field_changes::FieldChanges,
     job::{Job, JobId, ParserId, UnixMs},
     list_lag::LagSamples,
     oddities::{CreatesHold, ListReport},
@@ -16,8 +17,19 @@ use crate::core::{
 pub struct QueuedJob {
     /// The job.
     pub job: Job,
-    /// Its specification, or the rules that its row breaks.
-    pub spec: Result<JobSpec, String>,
+    /// What it asks for, or the rules that its row breaks.
+    pub order: Result<Order, String>,
+}
+
+/// What a job asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Order {
+    /// A parser of this specification.
+    Create(JobSpec),
+    /// The parser of its name with these changes.
+    Update(FieldChanges),
+    /// That the parser of its name is deleted.
+    Delete,
 }
 
 /// The states that wait for a time.
@@ -42,6 +54,24 @@ pub struct Intent {
     pub baseline: Vec<ParserId>,
     /// Of a change that is not an intent: that the parser which it adopts was paid for.
     pub found: Option<Found>,
+    /// Of an update or a delete: what is sent, or was seen.
+    pub change: Option<ChangeRecord>,
+}
+
+/// What is recorded of a look at a parser that a job changes or deletes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangeRecord {
+    /// The version in the path of the request.
+    pub base_version: Option<i64>,
+    /// The latest version that was there.
+    pub latest_version: Option<i64>,
+    /// What is sent (JSON).
+    pub change: Option<String>,
+    /// The fields once that took effect (JSON); of a parser that somebody else changed, those
+    /// that it has.
+    pub fields: Option<String>,
+    /// The fields once all that the job asks for took effect (JSON).
+    pub target_fields: Option<String>,
 }
 
 /// A parser that was paid for, and of which the ledger has no create.

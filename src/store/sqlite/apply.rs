@@ -10,10 +10,16 @@ use std::{
 use serde_json::{Value, json, value::RawValue};
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, batch::BatchStatement, epochs::CURRENT, ledger, rows};
+use super::{
+    Store, StoreError, Trying as _,
+    batch::BatchStatement,
+    epochs::CURRENT,
+    ledger, rows,
+    updates::{self, UpdateNote},
+};
 use crate::{
-    core::job::{Job, JobId, ParserId, Progress, UnixMs},
-    core::lifecycle::{Change, LedgerChange},
+    core::job::{Action, Job, JobId, ParserId, Progress, UnixMs},
+    core::lifecycle::{Change, LedgerChange, ParserChange},
     core::quality::{Judgement, judged_by},
     store::ports::{Applied, Changes, Intent},
 };
@@ -32,6 +38,9 @@ pub(super) struct Record {
     /// Its parser is ready; what it is worth, where that was judged.
     ready: Option<Option<Judgement>>,
     ledger: Option<LedgerChange>,
+    parser: Option<ParserChange>,
+    judgement: Option<Judgement>,
+    is_change: bool,
     shown: Option<ParserId>,
     remote_name: Option<String>,
     intent: Intent,
@@ -46,8 +55,11 @@ impl Record {
             next: change.next.clone(),
             example_result: change.example_result.clone(),
             events: change.events().map(|event| event.to_columns()).collect(),
-            ready: change.has_parser_ready().then(|| change.judgement.clone()),
+            ready: (change.has_parser_ready() && job.action == Action::Create).then(|| change.judgement.clone()),
             ledger: change.ledger.clone(),
+            parser: change.parser.clone(),
+            judgement: (change.parser.is_some()).then(|| change.judgement.clone()).flatten(),
+            is_change: job.action != Action::Create,
             shown: change
                 .shows_parser
                 .then(|| job.progress.parser_id.clone())
@@ -58,6 +70,22 @@ impl Record {
                 .clone()
                 .or_else(|| job.progress.remote_name.clone()),
             intent,
+        }
+    }
+
+    fn update_note(&self, is_applied: bool) -> UpdateNote<'_> {
+        UpdateNote {
+            job: self.id,
+            at: self.at,
+            parser_id: self.next.parser_id.as_ref(),
+            part: self.next.part,
+            ledger: self.ledger.as_ref(),
+            parser: self.parser.as_ref(),
+            judgement: self.judgement.as_ref(),
+            sent_at: self.intent.sent_at,
+            credits: self.intent.credits,
+            record: self.intent.change.as_ref(),
+            is_applied,
         }
     }
 
@@ -78,8 +106,8 @@ impl Changes for Store {
         now: UnixMs,
     ) -> Result<Applied, StoreError> {
         let record = Record::new(job, change, intent, now);
-        let is_create =
-            record.ledger == Some(LedgerChange::Intent) || record.intent.found.is_some();
+        let is_create = record.ledger.as_ref().is_some_and(LedgerChange::is_intent)
+            || record.intent.found.is_some();
         let applied = self.writer.apply(record).await?;
         if is_create
             && matches!(applied, Applied::Durable { .. })
@@ -92,11 +120,12 @@ impl Changes for Store {
 }
 
 static UPDATE: LazyLock<BatchStatement> = LazyLock::new(|| {
-    let mut columns = vec!["id", "revision", "at", "example_result"];
+    let mut columns = vec!["id", "revision", "at", "example_result", "target_fields"];
     columns.extend(rows::PROGRESS_COLUMNS);
     let mut update = "UPDATE jobs SET revision = jobs.revision + 1, updated_at = change.at, \
                       retry_requested_at = NULL, edit_requested_at = NULL, \
-                      example_result = coalesce(change.example_result, jobs.example_result)"
+                      example_result = coalesce(change.example_result, jobs.example_result), \
+                      target_fields = coalesce(change.target_fields, jobs.target_fields)"
         .to_owned();
     for column in rows::PROGRESS_COLUMNS {
         let _infallible = write!(update, ", {column} = change.{column}");
@@ -122,15 +151,16 @@ static NOTE: LazyLock<BatchStatement> = LazyLock::new(|| {
 
 static PARSERS: LazyLock<BatchStatement> = LazyLock::new(|| {
     let columns = ["job_id", "at", "quality", "quality_detail", "judged_by"];
-    let insert = "INSERT INTO parsers (parser_id, name, version, latest_version, urls, \
-             scraper_params, fields, quality, quality_detail, job_id, created_at, updated_at, \
+    let insert = "INSERT INTO parsers (parser_id, name, version, latest_version, \
+             applied_version, protected, urls, scraper_params, fields, quality, quality_detail, job_id, created_at, updated_at, \
              judged_by) \
-         SELECT jobs.parser_id, jobs.name, jobs.parser_version, jobs.parser_version, jobs.urls, \
-             jobs.scraper_params, jobs.fields, ready.quality, ready.quality_detail, jobs.id, \
+         SELECT jobs.parser_id, jobs.name, jobs.parser_version, jobs.parser_version, \
+             jobs.parser_version, jobs.protect, jobs.urls, jobs.scraper_params, jobs.fields, ready.quality, ready.quality_detail, jobs.id, \
              coalesce(jobs.generating_since, ready.at), ready.at, ready.judged_by \
          FROM ready JOIN jobs ON jobs.id = ready.job_id WHERE jobs.parser_id IS NOT NULL \
          ON CONFLICT (parser_id) DO UPDATE SET name = excluded.name, \
              version = excluded.version, latest_version = excluded.latest_version, \
+             applied_version = excluded.applied_version, protected = excluded.protected, \
              urls = excluded.urls, scraper_params = excluded.scraper_params, \
              fields = excluded.fields, quality = excluded.quality, \
              quality_detail = excluded.quality_detail, job_id = excluded.job_id, \
@@ -219,8 +249,18 @@ pub(super) async fn records(
             Some(LedgerChange::NotMade) if applied => {
                 settle(connection, record, "pending", "not_made", None).await?
             }
+            _ if record.is_change => {
+                updates::note(connection, &record.update_note(applied)).await?
+            }
             None if applied => write_found(connection, record).await?,
-            Some(LedgerChange::Intent | LedgerChange::NotMade) | None => None,
+            Some(
+                LedgerChange::Intent
+                | LedgerChange::NotMade
+                | LedgerChange::ChangeIntent
+                | LedgerChange::Changed(_)
+                | LedgerChange::NotChanged,
+            )
+            | None => None,
         };
         results.push(if applied {
             Applied::Durable { refund }
@@ -242,7 +282,10 @@ async fn update_jobs(
         for change in changes {
             let row = update.bind(change.id.0).bind(change.revision);
             let result = change.example_result.as_ref().map(|result| result.get());
-            update = rows::bind(row.bind(change.at).bind(result), &change.next);
+            let target = change.intent.change.as_ref();
+            let target = target.and_then(|record| record.target_fields.as_deref());
+            let row = row.bind(change.at).bind(result).bind(target);
+            update = rows::bind(row, &change.next);
         }
         let rows = update
             .try_map(|row: SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?)))

@@ -108,7 +108,10 @@ fn browsing(filter: &Filter) -> QueryBuilder<Sqlite> {
     let (index, condition) = match (text, filter.state) {
         ("", None) => ("", "1"),
         (_, Some(JobState::Cancelled)) | ("", Some(_)) => (" INDEXED BY jobs_state", "1"),
-        _ => (" INDEXED BY jobs_name", "state <> 'CANCELLED'"),
+        _ => (
+            " INDEXED BY jobs_name",
+            "state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL",
+        ),
     };
     let mut sql = QueryBuilder::new(format!(
         "SELECT id, name, state, park_reason, error_kind, updated_at FROM jobs \

@@ -55,7 +55,7 @@ impl Ledger for Store {
     async fn claimed(&self, ids: &[ParserId], but: JobId) -> Result<HashSet<ParserId>, StoreError> {
         let claimed: Vec<String> = sqlx::query_scalar(
             "SELECT parser_id FROM jobs WHERE parser_id IN (SELECT value FROM json_each(?1)) \
-             AND id <> ?2 AND state <> 'CANCELLED'",
+             AND id <> ?2 AND state <> 'CANCELLED' AND action = 'create'",
         )
         .bind(json!(ids).to_string())
         .bind(but.0)
@@ -73,7 +73,8 @@ impl Ledger for Store {
     ) -> Result<bool, StoreError> {
         sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM jobs \
-                 WHERE parser_id = ?1 AND id <> ?2 AND state <> 'CANCELLED') \
+                 WHERE parser_id = ?1 AND id <> ?2 AND state <> 'CANCELLED' \
+                     AND action = 'create') \
              OR EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1 AND remote_name <> ?3) \
              OR EXISTS (SELECT 1 FROM strangers WHERE parser_id = ?1 AND seen_with < \
                  (SELECT max(id) FROM creates WHERE remote_name = ?3 AND outcome = 'pending'))",
@@ -114,7 +115,7 @@ impl Ledger for Store {
         let sql = format!(
             "SELECT parser_id, remote_name, coalesce((SELECT max(settled_at) FROM creates
                  WHERE creates.parser_id = jobs.parser_id), generating_since, created_at) AS since FROM jobs
-             WHERE epoch NOT IN {FOREIGN} AND (id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
+             WHERE epoch NOT IN {FOREIGN} AND action = 'create' AND (id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id DESC LIMIT ?1)
                 OR id IN (SELECT id FROM jobs WHERE parser_id IS NOT NULL ORDER BY id LIMIT ?2))
              UNION ALL
              SELECT parser_id, NULL, settled_at FROM creates
@@ -219,7 +220,8 @@ impl Ledger for Store {
             "SELECT max(coalesce((SELECT at FROM job_events \
                     WHERE event NOT IN ('queued', 'requeued', 'cancelled', 'changed') \
                     ORDER BY id DESC LIMIT 1), 0), \
-                 coalesce((SELECT sent_at FROM creates ORDER BY id DESC LIMIT 1), 0))",
+                 coalesce((SELECT sent_at FROM creates ORDER BY id DESC LIMIT 1), 0), \
+                 coalesce((SELECT sent_at FROM updates ORDER BY id DESC LIMIT 1), 0))",
         )
         .fetch_one(&self.readers)
         .await

@@ -10,17 +10,18 @@ use super::{
 };
 use crate::{
     api::text,
-    core::job::{Job, JobId, JobState, ParkReason, UnixMs},
+    core::field_changes::FieldChanges,
+    core::job::{Action, Job, JobId, JobState, ParkReason, UnixMs},
     core::quality::Wanted,
     core::spec::JobSpec,
-    store::ports::{Lane, ParkedFirst, Queue, QueuedJob},
+    store::ports::{Lane, Order, ParkedFirst, Queue, QueuedJob},
 };
 
 /// The longest column of a specification, as in `migrations/0002_rules.sql`.
 const COLUMN_MAX_BYTES: usize = 1_000_000;
 
 /// The columns of [`spec`] beside those of a job.
-const SPEC_COLUMNS: &str = "urls, scraper_params, fields, expect, check_urls";
+const SPEC_COLUMNS: &str = "urls, scraper_params, fields, expect, check_urls, change";
 
 const fn next_due_sql(lane: Lane) -> &'static str {
     match lane {
@@ -314,15 +315,30 @@ pub(super) fn due_creates_sql() -> String {
 /// Rows of [`JOB_COLUMNS`] and a specification.
 fn queued(rows: &[SqliteRow]) -> Result<Vec<QueuedJob>, sqlx::Error> {
     let queued = rows.iter().map(|row| {
+        let job = rows::job(row)?;
         Ok(QueuedJob {
-            job: rows::job(row)?,
-            spec: spec(row)?,
+            order: order(row, job.action)?,
+            job,
         })
     });
     queued.collect()
 }
 
 /// What a row asks for, or why that cannot be read.
+fn order(row: &SqliteRow, action: Action) -> Result<Result<Order, String>, sqlx::Error> {
+    Ok(match action {
+        Action::Create => spec(row)?.map(Order::Create),
+        Action::Update => {
+            let change = rows::some_text(row, "change")?;
+            FieldChanges::from_json(&change)
+                .map(Order::Update)
+                .map_err(|error| text::quote(&error.to_string()))
+        }
+        Action::Delete => Ok(Order::Delete),
+    })
+}
+
+/// The specification of a row, or why that cannot be read.
 fn spec(row: &SqliteRow) -> Result<Result<JobSpec, String>, sqlx::Error> {
     let columns = [
         "name",

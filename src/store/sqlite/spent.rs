@@ -16,6 +16,8 @@ pub(super) async fn spent(
         "SELECT {}, {}, {}, {} \
          FROM (SELECT credits, sent_at, coalesce(counted_at, sent_at) AS at \
                FROM creates WHERE outcome <> 'not_made' \
+               UNION ALL SELECT credits, sent_at, sent_at FROM updates \
+                   WHERE outcome <> 'not_made' \
                UNION ALL SELECT credits, sent_at, sent_at FROM parses)",
         sum("true", "in_all"),
         sum("at >= ?1", "today"),

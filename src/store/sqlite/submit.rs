@@ -24,7 +24,8 @@ const INSERT: &str = "INSERT INTO jobs (name, urls, scraper_params, fields, prio
     FROM jsonb_each(?1) AS new";
 
 const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM jobs \
-    WHERE state <> 'CANCELLED' AND name = new.value ->> 0)";
+    WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL \
+        AND name = new.value ->> 0)";
 
 /// So many new jobs are worth lifting the database's own check of them.
 pub(super) const BULK: usize = 10_000;
@@ -101,7 +102,7 @@ impl Submissions for Store {
         const TRYING: &str = "look through the names";
         let mut rows = sqlx::query_as::<_, (i64, Vec<u8>)>(
             "SELECT id, CAST(name AS BLOB) FROM jobs WHERE state <> 'CANCELLED' \
-             AND (name GLOB '*[^!-~]*' OR lower(name) IN (SELECT value FROM json_each(?1)))",
+             AND action = 'create' AND released_at IS NULL AND (name GLOB '*[^!-~]*' OR lower(name) IN (SELECT value FROM json_each(?1)))",
         )
         .bind(serde_json::json!(looks).to_string())
         .fetch(&self.readers);
@@ -147,7 +148,8 @@ impl Store {
         for chunk in names.chunks(NAMES_STEP) {
             let rows: Vec<(String, i64, String)> = sqlx::query_as(
                 "SELECT name, id, state FROM jobs \
-                 WHERE state <> 'CANCELLED' AND name IN (SELECT value FROM json_each(?1))",
+                 WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL \
+                     AND name IN (SELECT value FROM json_each(?1))",
             )
             .bind(json!(chunk).to_string())
             .fetch_all(&self.readers)
@@ -172,7 +174,8 @@ async fn compare(
         let batch = batch?;
         let rows = sqlx::query(
             "SELECT id, state, name, urls, scraper_params, fields, expect, check_urls FROM jobs \
-             WHERE state <> 'CANCELLED' AND name IN (SELECT value ->> 0 FROM json_each(?1))",
+             WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL \
+                 AND name IN (SELECT value ->> 0 FROM json_each(?1))",
         )
         .bind(batch.json())
         .fetch_all(&mut *connection)
@@ -243,7 +246,8 @@ async fn expect(
             sqlx::query(
                 "UPDATE jobs SET expect = coalesce(?2, expect), \
                      check_urls = coalesce(?3, check_urls) \
-                 WHERE name = ?1 AND state <> 'CANCELLED' \
+                 WHERE name = ?1 AND state <> 'CANCELLED' AND action = 'create' \
+                     AND released_at IS NULL \
                    AND (?2 IS NOT NULL AND json(expect) IS NOT json(?2) \
                         OR ?3 IS NOT NULL AND json(check_urls) IS NOT json(?3))",
             )

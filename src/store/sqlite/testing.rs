@@ -117,7 +117,7 @@ impl Fixture {
             credits: 30_000,
             sent_at: NOW,
             baseline: vec![ParserId("old".to_owned())],
-            found: None,
+            ..Intent::default()
         };
         self.store.apply(job, change, intent, NOW).await
     }

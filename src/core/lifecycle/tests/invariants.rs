@@ -245,6 +245,8 @@ fn bring(next: &Progress) -> Change {
         next: next.clone(),
         event: None,
         ledger: None,
+        parser: None,
+        warning: None,
         signal: None,
         example_result: None,
         shows_parser: false,

@@ -15,7 +15,7 @@ use crate::{
 
 /// Why a turn ended before a create was answered.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(in crate::engine::worker) enum Ended {
     /// With the job here: nothing was decided, and it is due as it was; or something other than
     /// a create was decided; or one was decided on and is not sent yet, or no longer to be sent.
     At(Done),
@@ -24,7 +24,7 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    pub(super) fn of(job: &Job) -> Self {
+    pub(in crate::engine::worker) fn of(job: &Job) -> Self {
         Self::At(Done::of(job))
     }
 }
@@ -38,7 +38,7 @@ impl From<StoreError> for Ended {
 impl<S: Service, D: JobStore> Turn<'_, S, D> {
     /// It would cost, and may not: for want of credits it is PARKED. What else closes the gate
     /// passes by itself, or reads wait for it, too.
-    pub(super) async fn without_leave(&self, job: &mut Job) -> Result<Done, StoreError> {
+    pub(in crate::engine::worker) async fn without_leave(&self, job: &mut Job) -> Result<Done, StoreError> {
         let Some(closure) = self.worker.account.out_of_credits() else {
             return Ok(Done::of(job));
         };
@@ -75,7 +75,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
     }
 
     /// The gate takes it as a refused canary: the next probe is further away.
-    pub(super) async fn spare_canary(
+    pub(in crate::engine::worker) async fn spare_canary(
         &mut self,
         job: &mut Job,
         words: ErrorDetail,

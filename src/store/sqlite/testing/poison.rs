@@ -79,10 +79,10 @@ async fn a_row_without_a_valid_specification_ends_failed_beside_good_ones() {
     assert_eq!(due.len(), POISON.len() + 2);
     for queued in [&due[0], &due[due.len() - 1]] {
         assert!(queued.job.name.starts_with("good"), "{queued:?}");
-        assert!(queued.spec.is_ok(), "{queued:?}");
+        assert!(queued.order.is_ok(), "{queued:?}");
     }
     for (queued, (values, words)) in due[1..].iter().zip(POISON) {
-        let reason = queued.spec.clone().unwrap_err();
+        let reason = queued.order.clone().unwrap_err();
         assert!(reason.contains(words), "{values}: {reason}");
         assert!(reason.len() < 5000, "{}", reason.len());
         let change = decided(&queued.job, Event::Unusable(reason));
@@ -120,7 +120,7 @@ async fn such_rows_can_be_shown_corrected_and_called_off() {
     let restore = f.column("SELECT sql FROM kept").await.remove(0);
     f.sql(&restore).await;
     for queued in f.store.due_creates(NOW, 100).await.unwrap() {
-        let reason = queued.spec.unwrap_err();
+        let reason = queued.order.unwrap_err();
         let change = decided(&queued.job, Event::Unusable(reason));
         f.apply(&queued.job, &change).await.unwrap();
         let id = queued.job.id;
@@ -132,7 +132,7 @@ async fn such_rows_can_be_shown_corrected_and_called_off() {
         f.store.details(id).await.unwrap().unwrap();
     }
     for queued in f.store.due_creates(NOW, 100).await.unwrap() {
-        assert!(queued.spec.is_ok(), "{queued:?}");
+        assert!(queued.order.is_ok(), "{queued:?}");
     }
     assert_eq!(
         f.store.counts().await.unwrap().of(JobState::Queued),
@@ -154,7 +154,7 @@ async fn a_queued_row_with_junk_in_parserds_columns_ends_as_any_other() {
     )
     .await;
     for queued in f.store.due_creates(NOW, 9).await.unwrap() {
-        let change = decided(&queued.job, Event::Unusable(queued.spec.unwrap_err()));
+        let change = decided(&queued.job, Event::Unusable(queued.order.unwrap_err()));
         assert_eq!(f.apply(&queued.job, &change).await.unwrap(), DURABLE);
     }
     assert_eq!(

@@ -10,7 +10,7 @@ use crate::{
     core::spec::{Batch, Batches, JobSpec},
     store::{
         Queue as _,
-        ports::{Conflict, Submissions as _, Submitted},
+        ports::{Conflict, Order, Submissions as _, Submitted},
         sqlite::submit::BULK,
     },
 };
@@ -89,7 +89,7 @@ async fn what_is_added_is_there_as_it_was_given_and_once() {
         run_at: None,
         ..spec("a")
     };
-    assert_eq!(job.spec, Ok(read));
+    assert_eq!(job.order, Ok(Order::Create(read)));
 }
 
 #[tokio::test]

@@ -1,0 +1,542 @@
+//! A QUEUED job's turn that changes or deletes a parser, and its request in doubt.
+//!
+//! As for a create: looked at -> decided -> intended -> sent -> answered, and what a crash leaves
+//! behind in each gap is a QUEUED job, or a CREATING one whose parser is asked for. A request that
+//! costs nothing passes a gate that is closed for want of credits, and takes nothing out of the
+//! budget.
+
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    Done, Worker,
+    turn::{Ended, Turn, crash_point::CrashPoint},
+};
+use crate::{
+    api::Service,
+    core::{
+        field_changes::FieldChanges,
+        gate::Signal,
+        job::{DurationMs, Job, JobState, ParkReason, Part, ParserId},
+        lifecycle::{Change, Event, LedgerChange, Look, Sight},
+        outcome::{ChangeOutcome, Description, ErrorDetail, NoList, PatchRequest, PollOutcome, Refusal},
+        sighting::{KnownVersion, ShownVersion, Sighting, compare},
+    },
+    engine::account::Permit,
+    store::{Applied, ChangeRecord, Intent, JobStore, Order, StoreError, Target},
+};
+
+/// What a job's turn would send, with all that is recorded of it.
+#[derive(Debug)]
+struct Step {
+    look: Look,
+    record: ChangeRecord,
+    /// What is sent: of a delete nothing.
+    change: Option<FieldChanges>,
+    is_last: bool,
+}
+
+impl Step {
+    fn of(look: Look) -> Self {
+        Self {
+            look,
+            record: ChangeRecord::default(),
+            change: None,
+            is_last: true,
+        }
+    }
+
+    fn unclear(message: impl Into<String>) -> Self {
+        Self::of(Look::Unclear(said(message)))
+    }
+}
+
+fn said(message: impl Into<String>) -> ErrorDetail {
+    ErrorDetail {
+        status: None,
+        message: message.into(),
+    }
+}
+
+impl<S: Service, D: JobStore> Turn<'_, S, D> {
+    /// Takes a QUEUED job that changes or deletes a parser as far as the answer to its request.
+    pub(super) async fn change(&mut self, job: Job, order: Order) -> Result<Done, Ended> {
+        let worker = self.worker;
+        let id = job.id;
+        worker.probe.reached(CrashPoint::Claimed, id);
+        let looking = worker.step(&job, &order, self.read_permit);
+        let Some(step) = worker.unless_stopped(looking).await.transpose()? else {
+            return Err(Ended::of(&job));
+        };
+        worker.probe.reached(CrashPoint::Planned, id);
+        match step {
+            Ok(step) => self.take_step(job, step).await,
+            Err(event) => {
+                let mut job = job;
+                worker.after_report().await;
+                Ok(worker.handle_event(&mut job, event).await?)
+            }
+        }
+    }
+
+    async fn take_step(&mut self, mut job: Job, step: Step) -> Result<Done, Ended> {
+        let worker = self.worker;
+        let Step {
+            look,
+            record,
+            change: sent,
+            is_last,
+        } = step;
+        let Some(change) = worker.transition(&job, Event::Looked(look)) else {
+            return Err(Ended::of(&job));
+        };
+        let intent = Intent {
+            sent_at: worker.clock.now(),
+            change: Some(record.clone()),
+            ..Intent::default()
+        };
+        if change.ledger != Some(LedgerChange::ChangeIntent) {
+            worker.apply(&mut job, change, intent).await?;
+            return Ok(Done::of(&job));
+        }
+        let part = change.next.part.unwrap_or(Part::Paid);
+        if part == Part::Paid
+            && let Some(done) = self.may_not_pay(&mut job).await?
+        {
+            return Ok(done);
+        }
+        worker.probe.reached(CrashPoint::Cleared, job.id);
+        let intent = match self.reserve_for(&mut job, part, intent).await? {
+            Ok(intent) => intent,
+            Err(done) => return Ok(done),
+        };
+        worker.probe.reached(CrashPoint::Reserved, job.id);
+        let not_after = worker
+            .clock
+            .lasting_ms()
+            .saturating_add(worker.request_timeout_ms);
+        if !self.intended(&mut job, change, intent).await? {
+            return Ok(Done::of(&job));
+        }
+        worker.probe.reached(CrashPoint::Intended, job.id);
+        // An intent that is in a file which nobody will read is none.
+        worker.store.still_has_its_file()?;
+        let outcome = worker.send(&job, part, sent, &record, not_after).await;
+        worker.probe.reached(CrashPoint::Sent, job.id);
+        let event = Event::ChangeAnswered { outcome, is_last };
+        if let Some(change) = worker.transition(&job, event) {
+            worker.report(&change, self.permit);
+            worker.keep_wish(&change).await;
+            worker.persist_with_retry(&mut job, change).await?;
+        }
+        worker.probe.reached(CrashPoint::Answered, job.id);
+        Ok(Done::of(&job))
+    }
+
+    /// What speaks against a request that costs: a closed gate, a copy of the database, an account
+    /// that is known to be empty.
+    async fn may_not_pay(&mut self, job: &mut Job) -> Result<Option<Done>, Ended> {
+        let worker = self.worker;
+        if !worker.account.is_valid(self.permit) {
+            return Ok(Some(self.without_leave(job).await?));
+        }
+        if let Some(why) = worker.holds_back(true) {
+            return Ok(Some(Done {
+                held_back: Some(why),
+                ..Done::of(job)
+            }));
+        }
+        let looking = worker.cannot_pay(self.permit);
+        match worker.unless_stopped(looking).await {
+            None => Err(Ended::of(job)),
+            Some(Some(words)) => Ok(Some(self.spare_canary(job, words).await?)),
+            Some(None) => Ok(None),
+        }
+    }
+
+    /// Takes what a request costs out of the budget.
+    async fn reserve_for(
+        &self,
+        job: &mut Job,
+        part: Part,
+        intent: Intent,
+    ) -> Result<Result<Intent, Done>, Ended> {
+        let worker = self.worker;
+        worker.store.still_has_its_file()?;
+        if part != Part::Paid {
+            return Ok(Ok(intent));
+        }
+        // No await between the reserving and the intent's own handling of failure.
+        let sent_at = worker.clock.now();
+        if let Err(over) = worker.account.reserve(sent_at) {
+            let done = worker.handle_event(job, Event::OverBudget(over)).await?;
+            if done.parked != Some(ParkReason::Budget) {
+                worker.account.distrust_count();
+            }
+            return Ok(Err(done));
+        }
+        Ok(Ok(Intent {
+            credits: worker.credits_per_create,
+            sent_at,
+            ..intent
+        }))
+    }
+
+    /// Stores the intent; whether the request may be sent.
+    async fn intended(
+        &self,
+        job: &mut Job,
+        change: Change,
+        intent: Intent,
+    ) -> Result<bool, Ended> {
+        let worker = self.worker;
+        let (credits, sent_at) = (intent.credits, intent.sent_at);
+        match worker.apply(job, change, intent).await? {
+            Applied::Durable { .. } => Ok(true),
+            // A commit that was reported lost took effect anyway: nothing was sent.
+            Applied::Stale
+                if job.progress.state == JobState::Creating && job.progress.doubt.is_none() =>
+            {
+                worker.handle_event(job, Event::Interrupted).await?;
+                Ok(false)
+            }
+            Applied::Stale => {
+                if credits > 0 {
+                    worker.account.refund(credits, sent_at);
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl<S: Service, D: JobStore> Worker<S, D> {
+    /// What a job's turn comes to: what was seen, and what would be sent. An event where the
+    /// account was refused, or the row cannot be used.
+    async fn step(
+        &self,
+        job: &Job,
+        order: &Order,
+        permit: &mut Permit,
+    ) -> Result<Result<Step, Event>, StoreError> {
+        let target = match &job.progress.parser_id {
+            Some(id) => self.store.target_by_id(id).await?,
+            None => self.store.target(&job.name).await?,
+        };
+        let Some(target) = target else {
+            let words = said("no parser of this name is on record any more");
+            return Ok(Ok(Step::of(Look::Gone(words))));
+        };
+        let changes = match order {
+            Order::Update(changes) => Some(changes),
+            Order::Delete | Order::Create(_) => None,
+        };
+        if changes.is_none() && target.protected {
+            let why = "the parser is protected: set protect of the job that created it to 0 first";
+            return Ok(Err(Event::Unusable(why.to_owned())));
+        }
+        let shown = match self.shown(&target.parser_id, permit).await? {
+            Ok(shown) => shown,
+            Err(Hidden::Refused(refusal, words)) => {
+                return Ok(Err(Event::ListRefused(refusal, words)));
+            }
+            Err(Hidden::Gone(words)) => {
+                return Ok(Ok(Step::of(Look::Gone(words))));
+            }
+            Err(Hidden::Unknown(words)) => return Ok(Ok(Step::of(Look::Unclear(words)))),
+        };
+        Ok(match changes {
+            None => Ok(delete_step(target, &shown)),
+            Some(changes) => update_step(job, changes, target, shown),
+        })
+    }
+
+    /// What the service shows of a parser.
+    async fn shown(
+        &self,
+        id: &ParserId,
+        permit: &mut Permit,
+    ) -> Result<Result<ShownVersion, Hidden>, StoreError> {
+        let asked_at = self.clock.now();
+        let described = self.service.describe(id, None).await;
+        let signal = match &described.outcome {
+            PollOutcome::Refused(refusal, _) => Signal::Refused(refusal.clone()),
+            PollOutcome::Trouble(words) if words.status.is_none() => Signal::NotConnected,
+            _ => Signal::Answered,
+        };
+        self.account.report(permit, &signal, self.clock.now());
+        match described.outcome {
+            PollOutcome::Refused(refusal, words) => return Ok(Err(Hidden::Refused(refusal, words))),
+            PollOutcome::Trouble(words) => return Ok(Err(Hidden::Unknown(words))),
+            PollOutcome::NotFound(words) if self.is_foreign(id).await? => {
+                return Ok(Err(Hidden::Unknown(ErrorDetail {
+                    message: format!(
+                        "the parser is known from another address or API key, and the service \
+                         that is asked now does not have it: {}",
+                        words.message
+                    ),
+                    ..words
+                })));
+            }
+            PollOutcome::NotFound(words) => {
+                self.store.mark_gone(id.clone(), self.clock.now()).await?;
+                return Ok(Err(Hidden::Gone(words)));
+            }
+            PollOutcome::Finished(_) | PollOutcome::Failed(_) | PollOutcome::Generating { .. } => {}
+        }
+        let name = described.name.as_deref();
+        if !self.is_of_this_account(id, name).await? {
+            let words = said("the service has another parser of this id");
+            return Ok(Err(Hidden::Unknown(words)));
+        }
+        let mut shown = shown_of(&described);
+        if shown.version.is_none() {
+            // The list names the latest version of each.
+            match self.listing(asked_at, permit).await? {
+                Ok(listing) => shown.version = listing.version_of(id),
+                Err(NoList::Refused(refusal, words)) => {
+                    return Ok(Err(Hidden::Refused(refusal, words)));
+                }
+                Err(NoList::Trouble(words)) if shown.fields.is_none() => {
+                    return Ok(Err(Hidden::Unknown(words)));
+                }
+                Err(NoList::Trouble(_)) => {}
+            }
+        }
+        Ok(Ok(shown))
+    }
+
+    /// Sends the request whose intent is durable, once.
+    async fn send(
+        &self,
+        job: &Job,
+        part: Part,
+        changes: Option<FieldChanges>,
+        record: &ChangeRecord,
+        not_after: DurationMs,
+    ) -> ChangeOutcome {
+        let sent_at = self.clock.now();
+        let Some(parser_id) = job.progress.parser_id.clone() else {
+            return ChangeOutcome::NotSent(said("not sent: no parser is known"));
+        };
+        let outcome = match (part, changes, record.base_version) {
+            (Part::Delete, ..) => self.service.delete(&parser_id).await,
+            (Part::Free | Part::Paid, Some(changes), Some(base_version)) => {
+                match RawValue::from_string(changes.to_json()) {
+                    Ok(body) => {
+                        let request = PatchRequest {
+                            parser_id,
+                            base_version,
+                            body,
+                            not_after: Some(not_after),
+                        };
+                        self.service.change(&request).await
+                    }
+                    Err(error) => {
+                        ChangeOutcome::NotSent(said(format!("not sent, not valid JSON: {error}")))
+                    }
+                }
+            }
+            (Part::Free | Part::Paid, ..) => {
+                ChangeOutcome::NotSent(said("not sent: the version to change is not known"))
+            }
+        };
+        tracing::debug!(
+            job = job.id.0,
+            name = job.name,
+            part = %part,
+            outcome = outcome.as_str(),
+            elapsed_ms = self.clock.now() - sent_at,
+            "change answered"
+        );
+        outcome
+    }
+
+    /// Looks at the parser of a request in doubt.
+    pub(super) async fn look_for_change(
+        &self,
+        mut job: Job,
+        permit: &mut Permit,
+    ) -> Result<Done, StoreError> {
+        let seen_at = self.clock.now();
+        let pending = self.store.pending_update(job.id).await?;
+        let (Some(pending), Some(id)) = (pending, job.progress.parser_id.clone()) else {
+            let words = "no request of this job is on record: it was changed past the database's \
+                         rules";
+            self.handle_event(&mut job, Event::Broken(words.to_owned()))
+                .await?;
+            return Ok(Done::of(&job));
+        };
+        let is_last = self.is_last(&job, pending.part).await?;
+        let sight = match self.shown(&id, permit).await? {
+            Ok(shown) => {
+                let known = KnownVersion {
+                    latest: pending.latest_version,
+                    fields: self.known_fields(&id).await?,
+                };
+                let wanted = pending.fields.as_deref().and_then(json);
+                Sight::Seen(match pending.part {
+                    Part::Delete => Sighting::Unchanged(shown.version),
+                    Part::Free | Part::Paid => compare(&known, wanted.as_ref(), &shown),
+                })
+            }
+            Err(Hidden::Gone(words)) => Sight::Gone(words),
+            Err(Hidden::Refused(..) | Hidden::Unknown(_)) => Sight::Nothing,
+        };
+        let event = Event::Sighted {
+            sight,
+            seen_at,
+            is_last,
+        };
+        if let Some(change) = self.transition(&job, event) {
+            self.apply(&mut job, change, Intent::default()).await?;
+        }
+        Ok(Done::of(&job))
+    }
+
+    async fn known_fields(&self, id: &ParserId) -> Result<Option<Value>, StoreError> {
+        let target = self.store.target_by_id(id).await?;
+        Ok(target.and_then(|target| target.fields.as_deref().and_then(json)))
+    }
+
+    /// Whether nothing is left to send after this request.
+    async fn is_last(&self, job: &Job, part: Part) -> Result<bool, StoreError> {
+        if part != Part::Free {
+            return Ok(true);
+        }
+        let change = self.store.change_of(job.id).await?;
+        let change = change.and_then(|text| FieldChanges::from_json(&text).ok());
+        Ok(change.is_none_or(|change| !change.is_paid()))
+    }
+}
+
+/// Why a parser is not shown.
+#[derive(Debug)]
+enum Hidden {
+    Refused(Refusal, ErrorDetail),
+    Gone(ErrorDetail),
+    Unknown(ErrorDetail),
+}
+
+fn shown_of(described: &Description) -> ShownVersion {
+    let fields = described.fields.as_ref();
+    let version = match &described.outcome {
+        PollOutcome::Finished(finished) => described.version.or(finished.version),
+        _ => described.version,
+    };
+    ShownVersion {
+        version,
+        fields: fields
+            .and_then(|fields| json(fields.get()))
+            .filter(Value::is_array),
+    }
+}
+
+fn json(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}
+
+fn delete_step(target: Target, shown: &ShownVersion) -> Step {
+    let record = ChangeRecord {
+        base_version: shown.version.or(target.latest_version),
+        latest_version: shown.version.or(target.latest_version),
+        ..ChangeRecord::default()
+    };
+    Step {
+        look: Look::Ready {
+            part: Part::Delete,
+            parser_id: target.parser_id,
+            version: record.base_version,
+        },
+        record,
+        change: None,
+        is_last: true,
+    }
+}
+
+/// What is left to send of an update, by what is known and what is shown.
+fn update_step(
+    job: &Job,
+    changes: &FieldChanges,
+    target: Target,
+    shown: ShownVersion,
+) -> Result<Step, Event> {
+    let known = KnownVersion {
+        latest: target.latest_version,
+        fields: target.fields.as_deref().and_then(json),
+    };
+    let free_is_done = job.progress.part == Some(Part::Paid);
+    let (part, now) = match (changes.free_part(), changes.paid_part()) {
+        (Some(free), _) if !free_is_done => (Part::Free, free),
+        (_, Some(paid)) => (Part::Paid, paid),
+        (Some(free), None) => (Part::Free, free),
+        (None, None) => return Err(Event::Unusable("change is empty".to_owned())),
+    };
+    let left = if free_is_done { now.clone() } else { changes.clone() };
+    // What is known counts; where it is not, what is shown.
+    let before = known.fields.clone().or_else(|| shown.fields.clone());
+    let after = |changes: &FieldChanges| {
+        let Some(before) = &before else {
+            return Ok(None);
+        };
+        changes.apply(before).map(Some)
+    };
+    let target_fields = after(&left);
+    let wanted = target_fields.as_ref().ok().cloned().flatten();
+    let is_last = part == Part::Paid || !changes.is_paid();
+    let text = |fields: Option<&Value>| fields.map(Value::to_string);
+    match compare(&known, wanted.as_ref(), &shown) {
+        Sighting::Unchanged(version) => {
+            let problem = |error| Event::Unusable(format!("the change does not fit: {error}"));
+            let fields = after(&now).map_err(problem)?;
+            let latest_version = version.or(known.latest);
+            let base_version = target.applied_version.or(latest_version);
+            let record = ChangeRecord {
+                base_version,
+                latest_version,
+                change: Some(now.to_json()),
+                fields: text(fields.as_ref()),
+                target_fields: text(wanted.as_ref()),
+            };
+            if base_version.is_none() {
+                return Ok(Step::unclear(
+                    "neither the parser nor the account's list names its version, on which a \
+                     change is based",
+                ));
+            }
+            Ok(Step {
+                look: Look::Ready {
+                    part,
+                    parser_id: target.parser_id,
+                    version: base_version,
+                },
+                record,
+                change: Some(now),
+                is_last,
+            })
+        }
+        Sighting::AsWanted(version) => Ok(Step {
+            look: Look::Done {
+                parser_id: target.parser_id,
+                version: version.or(known.latest),
+            },
+            record: ChangeRecord {
+                target_fields: text(wanted.as_ref()),
+                ..ChangeRecord::default()
+            },
+            change: None,
+            is_last: true,
+        }),
+        Sighting::Otherwise(why) => Ok(Step {
+            record: ChangeRecord {
+                fields: text(shown.fields.as_ref()),
+                ..ChangeRecord::default()
+            },
+            ..Step::of(Look::Conflict {
+                why,
+                parser_id: target.parser_id,
+                version: shown.version,
+            })
+        }),
+        Sighting::Unclear(why) => Ok(Step::unclear(why)),
+    }
+}

@@ -1,0 +1,277 @@
+//! Parsers that jobs change or delete, and the requests that do.
+
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
+
+use super::{Store, StoreError, Trying as _, epochs::CURRENT, rows};
+use crate::{
+    core::{
+        job::{JobId, Part, ParserId, UnixMs},
+        lifecycle::{LedgerChange, ParserChange},
+        quality::{Judgement, judged_by},
+    },
+    store::ports::{ChangeRecord, PendingUpdate, Target, Updates},
+};
+
+/// The columns of [`target`].
+const TARGET_COLUMNS: &str =
+    "parser_id, latest_version, applied_version, fields, protected, quality";
+
+impl Store {
+    async fn one_target(&self, from: &str, key: &str) -> Result<Option<Target>, StoreError> {
+        let sql = format!("SELECT {TARGET_COLUMNS} FROM {from} = ?1");
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await
+            .trying("look up a parser")?;
+        row.as_ref()
+            .map(target)
+            .transpose()
+            .trying("read a parser")
+    }
+}
+
+fn target(row: &SqliteRow) -> Result<Target, sqlx::Error> {
+    Ok(Target {
+        parser_id: ParserId(rows::some_text(row, "parser_id")?),
+        latest_version: row.try_get("latest_version")?,
+        applied_version: row.try_get("applied_version")?,
+        fields: rows::text(row, "fields")?,
+        protected: row.try_get("protected")?,
+        quality: rows::text(row, "quality")?.and_then(|text| text.parse().ok()),
+    })
+}
+
+impl Updates for Store {
+    async fn target(&self, name: &str) -> Result<Option<Target>, StoreError> {
+        self.one_target("named_parsers WHERE name", name).await
+    }
+
+    async fn target_by_id(&self, id: &ParserId) -> Result<Option<Target>, StoreError> {
+        self.one_target("parsers WHERE parser_id", &id.0).await
+    }
+
+    async fn pending_update(&self, job: JobId) -> Result<Option<PendingUpdate>, StoreError> {
+        const TRYING: &str = "look up a request that is not settled";
+        let row = sqlx::query(
+            "SELECT parser_id, part, latest_version, fields FROM updates \
+             WHERE job_id = ?1 AND outcome = 'pending'",
+        )
+        .bind(job.0)
+        .fetch_optional(&self.readers)
+        .await
+        .trying(TRYING)?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let part = rows::text(&row, "part").trying(TRYING)?;
+        Ok(Some(PendingUpdate {
+            parser_id: ParserId(rows::some_text(&row, "parser_id").trying(TRYING)?),
+            part: part
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(Part::Paid),
+            latest_version: row.try_get("latest_version").trying(TRYING)?,
+            fields: rows::text(&row, "fields").trying(TRYING)?,
+        }))
+    }
+
+    async fn change_of(&self, job: JobId) -> Result<Option<String>, StoreError> {
+        const TRYING: &str = "read what a job changes";
+        let row = sqlx::query("SELECT change FROM jobs WHERE id = ?1")
+            .bind(job.0)
+            .fetch_optional(&self.readers)
+            .await
+            .trying(TRYING)?;
+        let text = row.as_ref().map(|row| rows::text(row, "change"));
+        Ok(text.transpose().trying(TRYING)?.flatten())
+    }
+}
+
+/// What one decision about a job that changes or deletes a parser records.
+pub(super) struct UpdateNote<'a> {
+    pub job: JobId,
+    pub at: UnixMs,
+    pub parser_id: Option<&'a ParserId>,
+    pub part: Option<Part>,
+    pub ledger: Option<&'a LedgerChange>,
+    pub parser: Option<&'a ParserChange>,
+    pub judgement: Option<&'a Judgement>,
+    pub sent_at: UnixMs,
+    pub credits: i64,
+    pub record: Option<&'a ChangeRecord>,
+    /// The decision was stored: the job was still as it was taken to be.
+    pub is_applied: bool,
+}
+
+/// Records it. Returns the credits of a request that changed nothing, and when they count.
+pub(super) async fn note(
+    connection: &mut SqliteConnection,
+    note: &UpdateNote<'_>,
+) -> Result<Option<(i64, UnixMs)>, StoreError> {
+    let refund = match note.ledger {
+        Some(LedgerChange::ChangeIntent) if note.is_applied => {
+            intend(connection, note).await?;
+            None
+        }
+        // Even where the job moved on: what was paid for is never forgotten.
+        Some(LedgerChange::Changed(version)) => {
+            settle(connection, note, "made", *version).await?;
+            None
+        }
+        Some(LedgerChange::NotChanged) if note.is_applied => {
+            settle(connection, note, "not_made", None).await?
+        }
+        _ => None,
+    };
+    if note.is_applied
+        && let (Some(change), Some(id)) = (note.parser, note.parser_id)
+    {
+        change_parser(connection, note, change, id).await?;
+    }
+    Ok(refund)
+}
+
+async fn intend(
+    connection: &mut SqliteConnection,
+    note: &UpdateNote<'_>,
+) -> Result<(), StoreError> {
+    let record = note.record.cloned().unwrap_or_default();
+    let sql = format!(
+        "INSERT INTO updates (job_id, parser_id, part, base_version, latest_version, change, \
+             fields, sent_at, credits, epoch) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, {CURRENT})"
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(note.job.0)
+        .bind(note.parser_id.map(|id| id.0.as_str()))
+        .bind(note.part.map(|part| part.as_str()))
+        .bind(record.base_version)
+        .bind(record.latest_version)
+        .bind(record.change)
+        .bind(record.fields)
+        .bind(note.sent_at)
+        .bind(note.credits)
+        .execute(&mut *connection)
+        .await
+        .trying("record a change before it is sent")?;
+    Ok(())
+}
+
+async fn settle(
+    connection: &mut SqliteConnection,
+    note: &UpdateNote<'_>,
+    outcome: &'static str,
+    version: Option<i64>,
+) -> Result<Option<(i64, UnixMs)>, StoreError> {
+    let row = sqlx::query(
+        "UPDATE updates SET outcome = ?1, version = ?2, settled_at = ?3 \
+         WHERE id = (SELECT id FROM updates WHERE job_id = ?4 AND outcome = 'pending') \
+         RETURNING credits, sent_at",
+    )
+    .bind(outcome)
+    .bind(version)
+    .bind(note.at)
+    .bind(note.job.0)
+    .fetch_optional(connection)
+    .await
+    .trying("settle a change")?;
+    row.map(|row| Ok((row.try_get("credits")?, row.try_get("sent_at")?)))
+        .transpose()
+        .trying("read a settled change")
+}
+
+async fn change_parser(
+    connection: &mut SqliteConnection,
+    note: &UpdateNote<'_>,
+    change: &ParserChange,
+    id: &ParserId,
+) -> Result<(), StoreError> {
+    const TRYING: &str = "record what became of a parser";
+    let sql = match change {
+        ParserChange::Applied { .. } => {
+            "UPDATE parsers SET latest_version = coalesce(?1, latest_version), \
+                 applied_version = ?1, updated_at = ?2, \
+                 fields = coalesce((SELECT fields FROM updates WHERE job_id = ?3 \
+                     ORDER BY id DESC LIMIT 1), fields) \
+             WHERE parser_id = ?4"
+        }
+        ParserChange::Ready { .. } => {
+            "UPDATE parsers SET latest_version = coalesce(?1, latest_version), \
+                 applied_version = ?1, updated_at = ?2, \
+                 fields = coalesce((SELECT target_fields FROM jobs WHERE id = ?3), fields) \
+             WHERE parser_id = ?4"
+        }
+        ParserChange::Unusable { .. } => {
+            "UPDATE parsers SET latest_version = coalesce(?1, latest_version), updated_at = ?2 \
+             WHERE parser_id = ?4 AND ?3 = ?3"
+        }
+        ParserChange::Seen { .. } => {
+            "UPDATE parsers SET latest_version = coalesce(?1, latest_version), \
+                 applied_version = ?1, updated_at = ?2, fields = coalesce(?5, fields) \
+             WHERE parser_id = ?4 AND ?3 = ?3"
+        }
+        ParserChange::Deleted => {
+            "INSERT OR IGNORE INTO gone_parsers (parser_id, at) SELECT ?4, ?2 WHERE ?1 IS ?1 AND ?3 = ?3"
+        }
+    };
+    let version = match change {
+        ParserChange::Applied { version }
+        | ParserChange::Ready { version, .. }
+        | ParserChange::Unusable { version }
+        | ParserChange::Seen { version } => *version,
+        ParserChange::Deleted => None,
+    };
+    let mut query = sqlx::query(sql)
+        .bind(version)
+        .bind(note.at)
+        .bind(note.job.0)
+        .bind(&id.0);
+    if matches!(change, ParserChange::Seen { .. }) {
+        query = query.bind(note.record.and_then(|record| record.fields.as_deref()));
+    }
+    query.execute(&mut *connection).await.trying(TRYING)?;
+    match change {
+        ParserChange::Ready {
+            is_used: true,
+            version,
+        } => use_version(connection, note, *version, id).await,
+        // The name is free for another one.
+        ParserChange::Deleted => {
+            sqlx::query(
+                "UPDATE jobs SET revision = revision + 1, released_at = ?1 \
+                 WHERE parser_id = ?2 AND action = 'create' AND released_at IS NULL",
+            )
+            .bind(note.at)
+            .bind(&id.0)
+            .execute(connection)
+            .await
+            .trying(TRYING)?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A version is the one to use from now on, with its verdict.
+async fn use_version(
+    connection: &mut SqliteConnection,
+    note: &UpdateNote<'_>,
+    version: Option<i64>,
+    id: &ParserId,
+) -> Result<(), StoreError> {
+    let judgement = note.judgement;
+    sqlx::query(
+        "UPDATE parsers SET version = coalesce(?1, version), job_id = ?2, quality = ?3, \
+             quality_detail = ?4, judged_by = ?5 WHERE parser_id = ?6",
+    )
+    .bind(version)
+    .bind(note.job.0)
+    .bind(judgement.map(|judgement| judgement.quality.as_str()))
+    .bind(judgement.map(|judgement| serde_json::json!(judgement).to_string()))
+    .bind(judgement.map(|judgement| judged_by(judgement.min_fill)))
+    .bind(&id.0)
+    .execute(connection)
+    .await
+    .trying("record which version of a parser is used")?;
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! A parser's whole life: changed and deleted by jobs, in spite of lost answers, closed gates and
+//! other tools.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod flow;
+
+use parserd::core::spec::JobSpec;
+use serde_json::json;
+
+use crate::common::{Harness, spec};
+
+/// A parser of two fields.
+pub fn asking(name: &str) -> JobSpec {
+    let fields = json!([
+        {"name": "title", "description": "the title"},
+        {"name": "price", "description": "the price", "type": "number"},
+    ]);
+    JobSpec {
+        name: name.to_owned(),
+        fields: Some(fields),
+        ..spec(0)
+    }
+}
+
+pub async fn add(harness: &Harness, specs: Vec<JobSpec>) {
+    let store = harness.store().await;
+    store.submit(specs, false).await.unwrap();
+    store.close().await;
+}
+
+pub async fn one(harness: &Harness, sql: &str) -> String {
+    let rows = harness.sql(sql).await.unwrap();
+    assert_eq!(rows.len(), 1, "{sql}: {rows:?}");
+    rows.into_iter().next().unwrap()
+}
+
+/// An update of the parser `shop`.
+pub async fn update(harness: &Harness, change: &str) {
+    let insert =
+        format!("INSERT INTO jobs (action, name, change) VALUES ('update', 'shop', '{change}')");
+    harness.sql(&insert).await.unwrap();
+}
+
+pub const RENAME: &str = r#"{"rename_fields":[{"name":"title","new_name":"book.title"}]}"#;
+pub const MODIFY: &str =
+    r#"{"modify_fields":[{"name":"price","description":"the price in dollars","type":"number"}]}"#;
+pub const BOTH: &str = r#"{"rename_fields":[{"name":"title","new_name":"book.title"}],"add_fields":[{"name":"author","description":"who wrote it"}]}"#;
