@@ -319,3 +319,57 @@ BEGIN
           -- A row that got in past the rules.
           ELSE NEW.state = 'FAILED' END;
 END;
+
+-- As before, save that an update that took effect says anew what its parser is asked for: the row
+-- of the job that made it is the truth of what there is.
+DROP TRIGGER jobs_spec_check;
+CREATE TRIGGER jobs_spec_check BEFORE UPDATE OF name, urls, scraper_params, fields ON jobs
+WHEN NEW.revision = OLD.revision
+BEGIN
+    SELECT RAISE(ABORT, 'this job is under way or done: only a QUEUED, PARKED or FAILED job that has no parser can be changed; cancel it and insert a new one')
+    WHERE OLD.state NOT IN ('QUEUED', 'PARKED', 'FAILED') OR OLD.doubt_since IS NOT NULL
+       OR (OLD.parser_id IS NOT NULL AND OLD.error_kind IN ('generation_timeout', 'unexpected_response'));
+    INSERT INTO spec_check (name, urls, scraper_params, fields)
+    VALUES (NEW.name, NEW.urls, NEW.scraper_params, NEW.fields);
+    INSERT OR IGNORE INTO replace_guard (id, replaced)
+    SELECT 1, 1 FROM jobs WHERE id <> OLD.id AND name = NEW.name AND state <> 'CANCELLED'
+        AND action = 'create' AND released_at IS NULL;
+    SELECT RAISE(ABORT, 'REPLACE would delete the job of this name with its parser: choose another name, or set its state to CANCELLED first')
+    WHERE (SELECT replaced FROM replace_guard);
+END;
+
+DROP TRIGGER jobs_spec_changed;
+CREATE TRIGGER jobs_spec_changed AFTER UPDATE OF name, urls, scraper_params, fields ON jobs
+WHEN NEW.revision = OLD.revision
+BEGIN
+    INSERT INTO job_events (job_id, event, detail) VALUES (NEW.id, 'changed', json_object(
+        'by', 'operator', 'old', json_object('name', OLD.name, 'urls', OLD.urls,
+            'scraper_params', OLD.scraper_params, 'fields', OLD.fields,
+            'parser_id', OLD.parser_id)));
+    UPDATE jobs SET
+        revision = revision + 1,
+        edit_requested_at = CASE WHEN state <> 'CANCELLED'
+            THEN CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) END,
+        updated_at = CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)
+    WHERE id = NEW.id;
+END;
+
+DROP TRIGGER jobs_expect_changed;
+CREATE TRIGGER jobs_expect_changed AFTER UPDATE OF expect ON jobs
+WHEN NEW.expect IS NOT OLD.expect AND NEW.revision = OLD.revision
+BEGIN
+    -- What a worker has in hand was judged by the one before.
+    UPDATE jobs SET revision = revision + 1 WHERE id = NEW.id;
+    UPDATE parsers SET judged_by = NULL WHERE parser_id = NEW.parser_id;
+    INSERT INTO job_events (job_id, event, detail) VALUES (NEW.id, 'changed', json_object(
+        'by', 'operator', 'old', json_object('expect', OLD.expect)));
+END;
+
+-- A request in doubt whose job is called off counts as spent: nobody looks for it any more.
+CREATE TRIGGER jobs_change_cancelled AFTER UPDATE OF state ON jobs
+WHEN NEW.state = 'CANCELLED' AND OLD.state <> 'CANCELLED' AND NEW.action <> 'create'
+BEGIN
+    UPDATE updates SET outcome = 'made',
+        settled_at = CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)
+    WHERE job_id = NEW.id AND outcome = 'pending';
+END;

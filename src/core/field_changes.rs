@@ -12,6 +12,7 @@ use crate::core::spec::{FIELD_KEYS, SpecError, canonical, kind};
 
 mod apply;
 mod between;
+mod carry;
 mod check;
 mod read;
 

@@ -32,6 +32,18 @@ pub(crate) struct OutsideCreate {
     pub settled_at: Option<UnixMs>,
 }
 
+/// A request that changes or deletes a parser, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutsideUpdate {
+    pub job_id: i64,
+    pub parser_id: String,
+    pub part: String,
+    pub outcome: String,
+    pub version: Option<i64>,
+    pub credits: i64,
+    pub fields: Option<String>,
+}
+
 /// The gate for creates, as stored.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredGate {
@@ -51,6 +63,11 @@ pub(crate) enum Operation<'a> {
         priority: i64,
         run_at: Option<UnixMs>,
         check_urls: Option<&'a str>,
+    },
+    /// The parser of a name is updated, or deleted where no change is given.
+    Change {
+        name: &'a str,
+        change: Option<&'a str>,
     },
     Cancel(i64),
     Retry(i64),
@@ -73,7 +90,7 @@ impl Operation<'_> {
             Self::Cancel(id) | Self::Retry(id) | Self::Edit { id, .. } | Self::Adopt { id, .. } => {
                 Some(*id)
             }
-            Self::Insert { .. } | Self::OpenGates => None,
+            Self::Insert { .. } | Self::Change { .. } | Self::OpenGates => None,
         }
     }
 }
@@ -86,6 +103,9 @@ pub(crate) trait Outside: std::fmt::Debug {
 
     /// The parsers on record, a line each.
     fn parsers(&self) -> Vec<String>;
+
+    /// The requests that change or delete parsers, oldest first.
+    fn updates(&self) -> Vec<OutsideUpdate>;
 
     fn create_gate(&self) -> Option<StoredGate>;
 

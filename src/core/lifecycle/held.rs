@@ -1,6 +1,6 @@
 //! What becomes of a job that waited for something which is over, or that could never go on.
 
-use super::{Change, Moment, Transition};
+use super::{Change, LedgerChange, Moment, Transition};
 use crate::core::{
     event::JobEvent,
     job::{Action, Doubt, ErrorKind, JobState},
@@ -35,7 +35,10 @@ fn unparked(at: &Moment) -> Change {
 /// Of a parser that is known nobody can say that it will not finish: a retry polls it, and pays
 /// nothing.
 pub(super) fn broken(at: &Moment, how: &str) -> Transition {
+    // Of a request whose outcome is lost nothing can be told any more: it counts as spent.
+    let is_lost = at.job.action != Action::Create && at.job.progress.state == JobState::Creating;
     let kind = match at.job.progress.parser_id {
+        Some(_) if is_lost => ErrorKind::BadRequest,
         Some(_) if at.job.action != Action::Delete => ErrorKind::GenerationTimeout,
         Some(_) | None => ErrorKind::BadRequest,
     };
@@ -44,5 +47,9 @@ pub(super) fn broken(at: &Moment, how: &str) -> Transition {
         message: format!("the row was changed past the database's rules: {how}"),
     };
     let hint = "`parserd retry` queues the job again, `parserd cancel` calls it off";
-    at.change().failed(kind, &words, hint, at.now).done()
+    let mut change = at.change().failed(kind, &words, hint, at.now);
+    if is_lost {
+        change = change.ledger(LedgerChange::Changed(None));
+    }
+    change.done()
 }

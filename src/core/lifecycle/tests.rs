@@ -3,6 +3,7 @@
 mod after_get;
 mod after_post;
 mod before_post;
+mod changes;
 mod every_pair;
 mod invariants;
 mod reconciling;
@@ -14,7 +15,7 @@ use crate::{
     core::{
         event::JobEvent,
         gate::Signal,
-        job::{Doubt, DoubtCause, ErrorKind, JobId, Progress, Requested},
+        job::{Doubt, DoubtCause, ErrorKind, JobId, Part, Progress, Requested},
         outcome::{DoubtCause as Unknown, Finished},
     },
 };

@@ -34,6 +34,11 @@ pub(super) async fn all<D: JobStore>(store: &D, outside: &dyn Outside, now: Unix
     lines.extend(creates.iter().map(|row| format!("{row:?}")));
     lines.push(format!("gate {:?}", outside.create_gate()));
     lines.push(format!("parsers {:?}", outside.parsers()));
+    lines.push(format!("updates {:?}", outside.updates()));
+    for name in ["a", "b", "c"] {
+        let target = store.target(name).await.unwrap();
+        lines.push(format!("target {name} {target:?}"));
+    }
     queue(store, now, &mut lines).await;
     ledger(store, &names, now, &mut lines).await;
     parsers(store, &names, &mut lines).await;
@@ -73,6 +78,10 @@ async fn queue<D: JobStore>(store: &D, now: UnixMs, lines: &mut Vec<String>) {
     for id in &ids {
         let job = store.job(*id).await.unwrap();
         add("job", format!("{job:?}"));
+        let pending = store.pending_update(*id).await.unwrap();
+        add("pending update", format!("{pending:?}"));
+        let change = store.change_of(*id).await.unwrap();
+        add("change", format!("{change:?}"));
         let names = store.sent_names(*id).await.unwrap();
         add("sent names", format!("{names:?}"));
     }

@@ -10,23 +10,35 @@ use crate::{
     core::{
         budget::OverBudget,
         gate::{Closure, GateReason, Scope},
-        job::{Job, JobId, ParkReason, ParserId, UnixMs},
-        lifecycle::{Change, Event, Evidence, Presence, Transition, decide},
+        job::{Job, JobId, ParkReason, ParserId, Part, UnixMs},
+        lifecycle::{Change, Event, Evidence, Look, Presence, Sight, Transition, decide},
         listing::Listing,
         outcome::{
-            CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
+            ChangeOutcome, CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
         },
         quality::{Wanted, checks::TriedOutcome, judge},
+        sighting::Sighting,
         spec::JobSpec,
     },
     store::{
         ParkedFirst,
         outside::{Operation, Outside},
-        ports::{ELSEWHERE, Found, Intent, JobStore, ParseIntent},
+        ports::{ChangeRecord, ELSEWHERE, Found, Intent, JobStore, ParseIntent},
     },
 };
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
+
+const CHANGES: [Option<&str>; 3] = [
+    None,
+    Some(r#"{"rename_fields":[{"name":"x","new_name":"y"}]}"#),
+    Some(r#"{"add_fields":[{"name":"z","description":"the z"}]}"#),
+];
+
+const FIELDS: [&str; 2] = [
+    r#"[{"description":"the x","name":"x"}]"#,
+    r#"[{"description":"the y","name":"y"},{"description":"the z","name":"z"}]"#,
+];
 
 /// One step of a history.
 #[derive(Debug, Clone)]
@@ -36,6 +48,8 @@ pub(super) enum Step {
         priority: i64,
         run_at: Option<UnixMs>,
     },
+    /// The parser of a name is updated or deleted.
+    Change(&'static str, Option<&'static str>),
     Cancel(i64),
     Retry(i64),
     Edit(i64, i64),
@@ -144,7 +158,8 @@ fn poll_outcome(rng: &mut Rng) -> PollOutcome {
 
 fn event(rng: &mut Rng, now: UnixMs, name: &str) -> Event {
     let recreation = rng.i64(0..2);
-    match rng.u8(0..16) {
+    match rng.u8(0..20) {
+        16..=19 => change_event(rng, now),
         0..=3 => Event::Listed {
             presence: Presence::Absent,
             remote_name: remote_name(name, recreation),
@@ -176,6 +191,56 @@ fn event(rng: &mut Rng, now: UnixMs, name: &str) -> Event {
     }
 }
 
+/// What happens to a job that changes or deletes a parser.
+fn change_event(rng: &mut Rng, now: UnixMs) -> Event {
+    let version = rng.bool().then(|| rng.i64(0..4));
+    let parser_id = parser(rng.i64(1..=MOST_PARSERS));
+    let is_last = rng.bool();
+    match rng.u8(0..12) {
+        0..=3 => Event::Looked(Look::Ready {
+            part: *rng.choice(Part::ALL).unwrap(),
+            parser_id,
+            version,
+        }),
+        4 => Event::Looked(Look::Done { parser_id, version }),
+        5 => Event::Looked(Look::Conflict {
+            why: "another version".to_owned(),
+            parser_id,
+            version,
+        }),
+        6 => Event::Looked(Look::Gone(words(rng))),
+        7 | 8 => Event::ChangeAnswered {
+            outcome: ChangeOutcome::Done { version },
+            is_last,
+        },
+        9 => {
+            let outcomes = [
+                ChangeOutcome::Rejected(words(rng)),
+                ChangeOutcome::NotSent(words(rng)),
+                ChangeOutcome::NotFound(words(rng)),
+                ChangeOutcome::InDoubt(DoubtCause::AnswerLost, words(rng)),
+            ];
+            Event::ChangeAnswered {
+                outcome: rng.choice(outcomes).unwrap(),
+                is_last,
+            }
+        }
+        _ => {
+            let sightings = [
+                Sight::Seen(Sighting::Unchanged(version)),
+                Sight::Seen(Sighting::AsWanted(version)),
+                Sight::Gone(words(rng)),
+                Sight::Nothing,
+            ];
+            Event::Sighted {
+                sight: rng.choice(sightings).unwrap(),
+                seen_at: now,
+                is_last,
+            }
+        }
+    }
+}
+
 fn closure(rng: &mut Rng, now: UnixMs) -> Closure {
     Closure {
         reason: *rng.choice(GateReason::ALL).unwrap(),
@@ -190,13 +255,14 @@ impl Step {
         let job = rng.i64(1..=MOST_JOBS);
         let id = parser(rng.i64(1..=MOST_PARSERS));
         let scope = *rng.choice(Scope::ALL).unwrap();
-        match rng.u8(0..60) {
+        match rng.u8(0..63) {
             0..=4 => Self::Insert {
                 name: rng.choice(&NAMES).unwrap(),
                 priority: rng.i64(0..2),
                 run_at: rng.bool().then(|| now + rng.i64(-9_000..9_000)),
             },
-            5 => Self::Cancel(job),
+            5 if rng.bool() => Self::Cancel(job),
+            5 | 60..=62 => Self::Change(rng.choice(&NAMES).unwrap(), rng.choice(CHANGES).unwrap()),
             6..=8 => Self::Retry(job),
             9 => Self::Edit(job, rng.i64(0..9)),
             10 => Self::OpenGates,
@@ -266,6 +332,12 @@ impl Step {
             | Self::Retry(_)
             | Self::Edit(..)
             | Self::OpenGates => self.operate(outside, now),
+            // In which words it is refused is the matter of other tests.
+            Self::Change(name, change) => {
+                let (name, change) = (*name, *change);
+                let operation = Operation::Change { name, change };
+                format!("{:?}", outside.operate(now, operation).map_err(drop))
+            }
             Self::Event {
                 job,
                 event,
@@ -361,7 +433,12 @@ fn intent_of(change: &Change, now: UnixMs) -> Intent {
             credits: 7,
             made_at: now - 1,
         }),
-        change: None,
+        change: Some(ChangeRecord {
+            latest_version: Some(now % 3),
+            fields: (now % 5 < 2).then(|| FIELDS[usize::from(now % 2 == 0)].to_owned()),
+            target_fields: (now % 7 < 3).then(|| FIELDS[1].to_owned()),
+            ..ChangeRecord::default()
+        }),
     }
 }
 

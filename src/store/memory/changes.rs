@@ -48,6 +48,15 @@ impl Changes for Memory {
                 why: "UNIQUE constraint failed: updates.parser_id".to_owned(),
             });
         }
+        let reopens = job.progress.state == JobState::Failed
+            && !change.next.state.is_terminal()
+            && tables.refuses_change(&job.name, None).is_some();
+        if is_fresh && is_change && reopens {
+            return Err(StoreError::Failed {
+                what: "store a change of a job",
+                why: "another update or delete of this parser is not done yet".to_owned(),
+            });
+        }
         if is_fresh {
             tables.update(job, change, &intent, now);
         }
@@ -123,6 +132,9 @@ impl Tables {
                 ),
             };
             self.parsers.insert(parser_id, parser);
+        }
+        if change.next.state == JobState::Cancelled {
+            self.call_off(job.id);
         }
         for event in change.events() {
             self.note(job.id, now, event);

@@ -8,6 +8,10 @@ use crate::core::{
     job::{Action, ErrorKind, Job, JobId, JobState, Progress, Requested, UnixMs},
 };
 
+/// What an operator may not edit.
+const CHANGE_STAYS: &str = "action and change stay as they are, and an update or delete takes \
+    nothing else: set its state to CANCELLED and insert a new one";
+
 /// Why nothing was changed, as the database says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused(pub &'static str);
@@ -65,11 +69,59 @@ impl Tables {
         Ok(id)
     }
 
+    /// `INSERT INTO jobs (action, name, change)`: a delete where no change is given.
+    pub(crate) fn insert_change(
+        &mut self,
+        now: UnixMs,
+        name: &str,
+        change: Option<&str>,
+    ) -> Result<JobId, Refused> {
+        if let Some(why) = self.refuses_change(name, change) {
+            return Err(Refused(why));
+        }
+        self.newest_job += 1;
+        let id = JobId(self.newest_job);
+        let action = if change.is_some() {
+            Action::Update
+        } else {
+            Action::Delete
+        };
+        let row = StoredJob {
+            job: Job {
+                id,
+                name: name.to_owned(),
+                action,
+                revision: 0,
+                run_at: None,
+                requested: Requested::default(),
+                progress: Progress::queued(now),
+            },
+            urls: "[]".to_owned(),
+            scraper_params: None,
+            fields: None,
+            check_urls: None,
+            change: change.map(str::to_owned),
+            target_fields: None,
+            released_at: None,
+            priority: 0,
+            created_at: now,
+            updated_at: now,
+            epoch: 0,
+            example_result: None,
+        };
+        self.jobs.insert(id, row);
+        self.note(id, now, JobEvent::Queued {});
+        Ok(id)
+    }
+
     /// `UPDATE jobs SET urls = ...`.
     pub(crate) fn edit(&mut self, now: UnixMs, id: JobId, urls: &str) -> Result<bool, Refused> {
         let Some(row) = self.jobs.get_mut(&id) else {
             return Ok(false);
         };
+        if row.job.action != Action::Create {
+            return Err(Refused(CHANGE_STAYS));
+        }
         let progress = &row.job.progress;
         let may_finish = progress.parser_id.is_some()
             && (progress.error_kind).is_some_and(ErrorKind::fixes_spec);
@@ -112,6 +164,7 @@ impl Tables {
             return Ok(false);
         };
         let old = row.job.progress.clone();
+        let (name, action) = (row.job.name.clone(), row.job.action);
         if old.state == to {
             return Ok(true);
         }
@@ -133,6 +186,16 @@ impl Tables {
                  CANCELLED, and PARKED or FAILED ones to QUEUED",
             ));
         }
+        if to == JobState::Queued
+            && old.state == JobState::Failed
+            && action != Action::Create
+            && let Some(why) = self.refuses_change(&name, None)
+        {
+            return Err(Refused(why));
+        }
+        let Some(row) = self.jobs.get_mut(&id) else {
+            return Ok(false);
+        };
         row.job.revision += 1;
         row.updated_at = now;
         let progress = &mut row.job.progress;
@@ -152,6 +215,9 @@ impl Tables {
             error_kind: old.error_kind,
             parser_id: old.parser_id,
         };
+        if to == JobState::Cancelled {
+            self.call_off(id);
+        }
         let event = match to {
             JobState::Cancelled => JobEvent::Cancelled(standing),
             _ => JobEvent::Requeued(standing),

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     core::{
+        field_changes::FieldChanges,
         job::{Action, Job, JobId, JobState, ParserId, UnixMs},
         lifecycle::{Change, LedgerChange, ParserChange},
     },
@@ -134,6 +135,11 @@ impl Tables {
         Some((row.credits, row.sent_at))
     }
 
+    /// A request in doubt whose job is called off counts as spent.
+    pub(super) fn call_off(&mut self, job_id: JobId) {
+        self.settle_update(job_id, CreateStatus::Made, None);
+    }
+
     fn change_parser(
         &mut self,
         job_id: JobId,
@@ -182,11 +188,24 @@ impl Tables {
         };
         row.latest_version = version.or(row.latest_version);
         row.applied_version = *version;
-        row.fields = fields.or(row.fields.take());
+        row.fields = fields.clone().or(row.fields.take());
+        // The job that made it says what it is like now.
+        let is_seen = matches!(what, ParserChange::Seen { .. });
+        if let Some(fields) = fields.filter(|_| !is_seen) {
+            let makers = |row: &super::tables::StoredJob| {
+                let progress = &row.job.progress;
+                row.job.action == Action::Create
+                    && progress.parser_id.as_ref() == Some(id)
+                    && progress.state != JobState::Cancelled
+            };
+            self.change(makers, |row| {
+                row.fields = row.fields.take().map(|_| fields.clone());
+            });
+        }
     }
 
     /// Why a new job that changes or deletes a parser is refused, if it is.
-    pub(crate) fn refuses_change(&self, name: &str) -> Option<&'static str> {
+    pub(super) fn refuses_change(&self, name: &str, change: Option<&str>) -> Option<&'static str> {
         let is_open = |row: &super::tables::StoredJob| {
             row.job.name == name
                 && row.job.action != Action::Create
@@ -195,12 +214,19 @@ impl Tables {
                     JobState::Queued | JobState::Creating | JobState::Generating | JobState::Parked
                 )
         };
-        if self.named_parser(name).is_none() {
-            Some("no parser has this name")
-        } else if self.jobs.values().any(is_open) {
-            Some("another update or delete of this parser is not done yet")
-        } else {
-            None
+        if !self.parsers.values().any(|row| row.name == name) {
+            return Some("no parser has this name");
         }
+        let Some(id) = self.named_parser(name) else {
+            return Some("the parser of this name was deleted");
+        };
+        if self.jobs.values().any(is_open) {
+            return Some("another update or delete of this parser is not done yet");
+        }
+        let change = FieldChanges::from_json(change?);
+        let fields = self.parsers.get(&id).and_then(|row| row.fields.as_deref());
+        let fields = serde_json::from_str(fields?).unwrap_or_default();
+        let fits = change.is_ok_and(|change| change.apply(&fields).is_ok());
+        (!fits).then_some("the change does not fit the fields of the parser")
     }
 }

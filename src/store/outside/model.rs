@@ -1,6 +1,6 @@
 //! The model in memory.
 
-use super::{Operation, Outside, OutsideCreate, OutsideJob, StoredGate};
+use super::{Operation, Outside, OutsideCreate, OutsideJob, OutsideUpdate, StoredGate};
 use crate::{
     core::{
         gate::Scope,
@@ -63,9 +63,29 @@ impl Outside for Model {
         let parsers = tables.parsers.iter().map(|(id, row)| {
             let version = text(row.version.map(|version| version.to_string()));
             let quality = text(row.quality.map(|quality| quality.to_string()));
-            format!("{id} {} {version} {quality} {}", row.name, row.job_id)
+            let latest = text(row.latest_version.map(|version| version.to_string()));
+            let applied = text(row.applied_version.map(|version| version.to_string()));
+            let fields = row.fields.as_deref().unwrap_or_default();
+            format!(
+                "{id} {} {version} {latest} {applied} {quality} {} {fields}",
+                row.name, row.job_id
+            )
         });
         parsers.collect()
+    }
+
+    fn updates(&self) -> Vec<OutsideUpdate> {
+        let tables = self.memory.tables();
+        let updates = tables.updates.iter().map(|row| OutsideUpdate {
+            job_id: row.job_id.0,
+            parser_id: row.parser_id.0.clone(),
+            part: row.part.to_string(),
+            outcome: row.outcome.as_str().to_owned(),
+            version: row.version,
+            credits: row.credits,
+            fields: row.fields.clone(),
+        });
+        updates.collect()
     }
 
     fn create_gate(&self) -> Option<StoredGate> {
@@ -90,6 +110,9 @@ impl Outside for Model {
             } => tables
                 .insert(now, name, urls, priority, run_at, check_urls)
                 .map(|_| true),
+            Operation::Change { name, change } => {
+                tables.insert_change(now, name, change).map(|_| true)
+            }
             Operation::Cancel(id) => tables.set_state(now, JobId(id), JobState::Cancelled),
             Operation::Retry(id) => match tables.jobs.get(&JobId(id)) {
                 Some(row) if row.job.progress.state != JobState::Queued => {

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 
-use super::{Operation, Outside, OutsideCreate, OutsideJob, StoredGate};
+use super::{Operation, Outside, OutsideCreate, OutsideJob, OutsideUpdate, StoredGate};
 use crate::{
     core::job::UnixMs,
     store::sqlite::{Role, Store},
@@ -41,6 +41,7 @@ impl Sqlite {
             "DELETE FROM creates",
             "DELETE FROM parsers",
             "DELETE FROM parses",
+            "DELETE FROM updates",
             "DELETE FROM gates",
             "DELETE FROM gone_parsers",
             "DELETE FROM strangers",
@@ -142,12 +143,31 @@ impl Outside for Sqlite {
     }
 
     fn parsers(&self) -> Vec<String> {
-        let sql = "SELECT format('%s %s %s %s %s', parser_id, name, version, quality, job_id) \
-                   FROM parsers ORDER BY parser_id";
+        let sql = "SELECT format('%s %s %s %s %s %s %s %s', parser_id, name, version, \
+                       latest_version, applied_version, quality, job_id, fields) FROM parsers ORDER BY parser_id";
         let connection = self.connection.borrow();
         let mut parsers = connection.prepare_cached(sql).unwrap();
         let lines = parsers.query_map([], |row| row.get(0)).unwrap();
         lines.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn updates(&self) -> Vec<OutsideUpdate> {
+        let sql = "SELECT job_id, parser_id, part, outcome, version, credits, fields \
+                   FROM updates ORDER BY id";
+        let connection = self.connection.borrow();
+        let mut updates = connection.prepare_cached(sql).unwrap();
+        let rows = updates.query_map([], |row| {
+            Ok(OutsideUpdate {
+                job_id: row.get(0)?,
+                parser_id: row.get(1)?,
+                part: row.get(2)?,
+                outcome: row.get(3)?,
+                version: row.get(4)?,
+                credits: row.get(5)?,
+                fields: row.get(6)?,
+            })
+        });
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
     }
 
     fn create_gate(&self) -> Option<StoredGate> {
@@ -181,6 +201,11 @@ impl Outside for Sqlite {
                      updated_at, due_at) \
                  VALUES (?1, ?2, ?3, ?4, ?6, ?5, ?5, ?5)",
                 (name, urls, priority, run_at, now, check_urls),
+            ),
+            Operation::Change { name, change } => self.execute(
+                "INSERT INTO jobs (action, name, change, created_at, updated_at, due_at) \
+                 VALUES (iif(?2 IS NULL, 'delete', 'update'), ?1, ?2, ?3, ?3, ?3)",
+                (name, change, now),
             ),
             Operation::Cancel(id) => {
                 self.execute("UPDATE jobs SET state = 'CANCELLED' WHERE id = ?1", [id])

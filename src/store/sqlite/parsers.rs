@@ -262,13 +262,17 @@ impl Judging for Store {
         const TRYING: &str = "look for parsers to be judged";
         // Where no examples were kept though there were some, nothing can be told.
         let rows = sqlx::query(
-            "SELECT parsers.parser_id, parsers.name, jobs.id, jobs.revision, jobs.fields, jobs.expect, \
-                    jobs.check_urls, jobs.example_result \
+            "SELECT parsers.parser_id, parsers.name, jobs.id, jobs.revision, \
+                    coalesce(jobs.target_fields, made.fields) AS fields, made.expect, \
+                    made.check_urls, jobs.example_result \
              FROM parsers JOIN jobs ON jobs.id = parsers.job_id \
                  AND jobs.parser_id = parsers.parser_id \
-                 AND (jobs.state = 'FINISHED' \
+             LEFT JOIN jobs AS made ON made.id = CASE jobs.action WHEN 'create' THEN jobs.id \
+                 ELSE (SELECT max(id) FROM jobs AS other WHERE other.parser_id = jobs.parser_id \
+                     AND other.action = 'create' AND other.state <> 'CANCELLED') END \
+             WHERE (jobs.state = 'FINISHED' \
                       OR jobs.state = 'FAILED' AND jobs.error_kind = 'poor_result') \
-             WHERE (parsers.judged_by IS NULL OR parsers.judged_by < ?1 OR parsers.judged_by > ?1) \
+               AND (parsers.judged_by IS NULL OR parsers.judged_by < ?1 OR parsers.judged_by > ?1) \
                AND (jobs.example_result IS NOT NULL \
                     OR 'the service gave none' = (SELECT json_extract(detail, '$.no_examples') \
                         FROM job_events WHERE job_id = jobs.id AND event = 'finished' \

@@ -265,8 +265,15 @@ impl Queue for Store {
 
     async fn wanted(&self, id: JobId) -> Result<(Wanted, Option<String>), StoreError> {
         const TRYING: &str = "read what a job asks for";
+        // What an update does not say is said by the job that made the parser.
         let row = sqlx::query(
-            "SELECT fields, expect, check_urls, scraper_params FROM jobs WHERE id = ?1",
+            "SELECT coalesce(jobs.target_fields, made.fields) AS fields, made.expect, \
+                 made.check_urls, made.scraper_params, jobs.change \
+             FROM jobs LEFT JOIN jobs AS made ON made.id = CASE jobs.action \
+                 WHEN 'create' THEN jobs.id \
+                 ELSE (SELECT max(id) FROM jobs AS other WHERE other.parser_id = jobs.parser_id \
+                     AND other.action = 'create' AND other.state <> 'CANCELLED') END \
+             WHERE jobs.id = ?1",
         )
         .bind(id.0)
         .fetch_optional(&self.readers)
@@ -276,7 +283,11 @@ impl Queue for Store {
             return Ok((Wanted::default(), None));
         };
         let text = |column| rows::text(&row, column).trying(TRYING);
-        let (fields, expect) = (text("fields")?, text("expect")?);
+        let (fields, mut expect) = (text("fields")?, text("expect")?);
+        let change = text("change")?.and_then(|change| FieldChanges::from_json(&change).ok());
+        if let Some(change) = change {
+            expect = expect.and_then(|expect| change.carry_expect(&expect));
+        }
         let wanted = Wanted::of_columns(fields.as_deref(), expect.as_deref());
         let wanted = wanted.checking(text("check_urls")?.as_deref());
         Ok((wanted, text("scraper_params")?))

@@ -20,7 +20,7 @@ pub(super) async fn broken_rows(
 ) -> Result<Vec<(Job, String)>, sqlx::Error> {
     let sql = format!(
         "SELECT {JOB_COLUMNS}, CASE state \
-             WHEN 'CREATING' THEN iif(remote_name IS NULL, \
+             WHEN 'CREATING' THEN iif(remote_name IS NULL AND part IS NULL, \
                  'it is CREATING without the name that was sent', {HALF_A_DOUBT}) \
              WHEN 'GENERATING' THEN 'it is GENERATING without a parser or without its time' \
              WHEN 'PARKED' THEN {HALF_A_DOUBT} \
@@ -28,7 +28,7 @@ pub(super) async fn broken_rows(
          FROM jobs WHERE id IN ( \
              {} UNION ALL \
              SELECT id FROM jobs INDEXED BY jobs_creating WHERE state = 'CREATING' \
-             AND (remote_name IS NULL OR (doubt_since IS NULL) <> (doubt_cause IS NULL)) UNION ALL \
+             AND (remote_name IS NULL AND part IS NULL OR (doubt_since IS NULL) <> (doubt_cause IS NULL)) UNION ALL \
              SELECT id FROM jobs INDEXED BY jobs_parked WHERE state = 'PARKED' \
              AND park_reason IN ({}) \
              AND (doubt_since IS NULL) <> (doubt_cause IS NULL) UNION ALL \

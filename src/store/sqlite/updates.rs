@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
 use super::{Store, StoreError, Trying as _, epochs::CURRENT, rows};
 use crate::{
     core::{
+        field_changes::FieldChanges,
         job::{JobId, Part, ParserId, UnixMs},
         lifecycle::{LedgerChange, ParserChange},
         quality::{Judgement, judged_by},
@@ -231,10 +232,13 @@ async fn change_parser(
     }
     query.execute(&mut *connection).await.trying(TRYING)?;
     match change {
-        ParserChange::Ready {
-            is_used: true,
-            version,
-        } => use_version(connection, note, *version, id).await,
+        ParserChange::Applied { .. } => say_anew(connection, note, SENT, id).await,
+        ParserChange::Ready { is_used, version } => {
+            if *is_used {
+                use_version(connection, note, *version, id).await?;
+            }
+            say_anew(connection, note, ASKED_FOR, id).await
+        }
         // The name is free for another one.
         ParserChange::Deleted => {
             sqlx::query(
@@ -250,6 +254,58 @@ async fn change_parser(
         }
         _ => Ok(()),
     }
+}
+
+/// What the last request of a job changed, and the fields once it took effect.
+const SENT: &str = "SELECT change, fields FROM updates WHERE job_id = ?1 ORDER BY id DESC LIMIT 1";
+
+/// What a job changes in all, and the fields once that took effect.
+const ASKED_FOR: &str = "SELECT change, target_fields AS fields FROM jobs WHERE id = ?1";
+
+/// The job that made the parser says what it is like now.
+async fn say_anew(
+    connection: &mut SqliteConnection,
+    note: &UpdateNote<'_>,
+    what: &'static str,
+    id: &ParserId,
+) -> Result<(), StoreError> {
+    const TRYING: &str = "record what a parser is asked for";
+    let row = sqlx::query(what)
+        .bind(note.job.0)
+        .fetch_optional(&mut *connection)
+        .await
+        .trying(TRYING)?;
+    let Some(row) = row else {
+        return Ok(());
+    };
+    let text = |column| rows::text(&row, column).trying(TRYING);
+    let change = text("change")?.and_then(|change| FieldChanges::from_json(&change).ok());
+    let (Some(change), Some(fields)) = (change, text("fields")?) else {
+        return Ok(());
+    };
+    let makers = sqlx::query(
+        "SELECT id, expect FROM jobs WHERE parser_id = ?1 AND action = 'create' \
+         AND state <> 'CANCELLED'",
+    )
+    .bind(&id.0)
+    .fetch_all(&mut *connection)
+    .await
+    .trying(TRYING)?;
+    for maker in &makers {
+        let expect = rows::text(maker, "expect").trying(TRYING)?;
+        let expect = expect.and_then(|expect| change.carry_expect(&expect));
+        sqlx::query(
+            "UPDATE jobs SET revision = revision + 1, expect = ?1, \
+                 fields = CASE WHEN fields IS NULL THEN NULL ELSE ?2 END WHERE id = ?3",
+        )
+        .bind(expect)
+        .bind(&fields)
+        .bind(maker.try_get::<i64, _>("id").trying(TRYING)?)
+        .execute(&mut *connection)
+        .await
+        .trying(TRYING)?;
+    }
+    Ok(())
 }
 
 /// A version is the one to use from now on, with its verdict.

@@ -1,0 +1,278 @@
+//! Jobs that update or delete a parser: every event in every state, and what is in doubt.
+
+use super::{every_pair::events, *};
+use crate::core::{
+    outcome::ChangeOutcome,
+    quality::{Quality, Wanted, judge},
+    sighting::Sighting,
+};
+
+fn with_part(action: Action, part: Option<Part>, progress: Progress) -> Job {
+    Job {
+        action,
+        progress: Progress {
+            remote_name: None,
+            part,
+            creates: 0,
+            ..progress
+        },
+        ..job(Progress::queued(NOW))
+    }
+}
+
+fn sent(action: Action, part: Part) -> Job {
+    let progress = Progress {
+        parser_id: Some(id("p1")),
+        parser_version: Some(3),
+        ..creating().progress
+    };
+    with_part(action, Some(part), progress)
+}
+
+fn doubtful(mut job: Job) -> Job {
+    job.progress.doubt = Some(Doubt::new(DoubtCause::AnswerLost, NOW));
+    job
+}
+
+fn jobs() -> Vec<(&'static str, Job)> {
+    let (update, delete) = (Action::Update, Action::Delete);
+    let ambiguous = |mut job: Job| {
+        job.progress.state = JobState::Parked;
+        job.progress.park_reason = Some(ParkReason::Ambiguous);
+        doubtful(job)
+    };
+    let failed = |kind| {
+        let mut job = sent(update, Part::Paid);
+        job.progress.state = JobState::Failed;
+        job.progress.error_kind = Some(kind);
+        job
+    };
+    let generating = Progress {
+        parser_version: Some(4),
+        ..generating().progress
+    };
+    vec![
+        ("QUEUED update", with_part(update, None, queued().progress)),
+        ("QUEUED delete", with_part(delete, None, queued().progress)),
+        ("CREATING free", sent(update, Part::Free)),
+        ("CREATING paid", sent(update, Part::Paid)),
+        ("CREATING delete", sent(delete, Part::Delete)),
+        ("free in doubt", doubtful(sent(update, Part::Free))),
+        ("paid in doubt", doubtful(sent(update, Part::Paid))),
+        ("delete in doubt", doubtful(sent(delete, Part::Delete))),
+        ("GENERATING", with_part(update, Some(Part::Paid), generating)),
+        ("paid, ambiguous", ambiguous(sent(update, Part::Paid))),
+        ("delete, ambiguous", ambiguous(sent(delete, Part::Delete))),
+        ("FAILED bad_request", failed(ErrorKind::BadRequest)),
+        ("FAILED generation", failed(ErrorKind::GenerationFailed)),
+        ("FAILED timeout", failed(ErrorKind::GenerationTimeout)),
+        ("FAILED poor_result", failed(ErrorKind::PoorResult)),
+    ]
+}
+
+fn change_events() -> Vec<(&'static str, Event)> {
+    let answered = |outcome, is_last| Event::ChangeAnswered { outcome, is_last };
+    let sighted = |sight| Event::Sighted {
+        sight,
+        seen_at: NOW,
+        is_last: true,
+    };
+    let seen = |sighting| sighted(Sight::Seen(sighting));
+    let ready = |part| {
+        Event::Looked(Look::Ready {
+            part,
+            parser_id: id("p1"),
+            version: Some(3),
+        })
+    };
+    let throttled = Refusal::Throttled {
+        retry_after_ms: None,
+    };
+    vec![
+        ("ready for the free part", ready(Part::Free)),
+        ("ready for the paid part", ready(Part::Paid)),
+        ("ready to delete", ready(Part::Delete)),
+        (
+            "nothing left to send",
+            Event::Looked(Look::Done {
+                parser_id: id("p1"),
+                version: Some(4),
+            }),
+        ),
+        (
+            "conflict",
+            Event::Looked(Look::Conflict {
+                why: "version 9".to_owned(),
+                parser_id: id("p1"),
+                version: Some(9),
+            }),
+        ),
+        ("gone", Event::Looked(Look::Gone(words(Some(404))))),
+        ("unclear", Event::Looked(Look::Unclear(words(Some(503))))),
+        (
+            "done, more to send",
+            answered(ChangeOutcome::Done { version: Some(4) }, false),
+        ),
+        (
+            "done",
+            answered(ChangeOutcome::Done { version: Some(4) }, true),
+        ),
+        (
+            "done, no version",
+            answered(ChangeOutcome::Done { version: None }, true),
+        ),
+        (
+            "answered 404",
+            answered(ChangeOutcome::NotFound(words(Some(404))), true),
+        ),
+        (
+            "rejected",
+            answered(ChangeOutcome::Rejected(words(Some(409))), true),
+        ),
+        (
+            "answered 402",
+            answered(
+                ChangeOutcome::Refused(Refusal::Credits, words(Some(402))),
+                true,
+            ),
+        ),
+        (
+            "answered 429",
+            answered(ChangeOutcome::Refused(throttled, words(Some(429))), true),
+        ),
+        (
+            "not sent",
+            answered(ChangeOutcome::NotSent(words(None)), true),
+        ),
+        (
+            "answer lost",
+            answered(
+                ChangeOutcome::InDoubt(Unknown::AnswerLost, words(None)),
+                true,
+            ),
+        ),
+        (
+            "answered 503, later",
+            answered(
+                ChangeOutcome::Unavailable {
+                    cause: Unknown::AnswerLost,
+                    retry_after_ms: 5_000,
+                    words: words(Some(503)),
+                },
+                true,
+            ),
+        ),
+        ("seen unchanged", seen(Sighting::Unchanged(Some(3)))),
+        ("seen as wanted", seen(Sighting::AsWanted(Some(4)))),
+        (
+            "seen otherwise",
+            seen(Sighting::Otherwise("version 9".to_owned())),
+        ),
+        (
+            "seen unclearly",
+            seen(Sighting::Unclear("no version".to_owned())),
+        ),
+        ("seen gone", sighted(Sight::Gone(words(Some(404))))),
+        ("not seen", sighted(Sight::Nothing)),
+    ]
+}
+
+#[test]
+fn every_state_of_a_change_answers_every_event() {
+    let mut lines = Vec::new();
+    let others = events();
+    for (label, event) in others.into_iter().chain(change_events()) {
+        lines.push(format!("{label}:"));
+        for (state, job) in jobs() {
+            let told = told(&decided(&job, event.clone(), NOW));
+            if told != "ignored" {
+                lines.push(format!("    {state} -> {told}"));
+            }
+        }
+    }
+    insta::assert_snapshot!("changes", lines.join("\n"));
+}
+
+/// A paid request in doubt, and its parser as it was when it is looked at, again and again.
+#[test]
+fn a_paid_change_is_sent_again_only_after_a_whole_settling_time_unchanged() {
+    let mut job = doubtful(sent(Action::Update, Part::Paid));
+    job.progress.due_at = NOW;
+    let mut looks = 0;
+    let ended = loop {
+        let at = job.progress.due_at;
+        let event = Event::Sighted {
+            sight: Sight::Seen(Sighting::Unchanged(Some(3))),
+            seen_at: at,
+            is_last: true,
+        };
+        let change = change(&job, event, at);
+        looks += 1;
+        job.progress = change.next.clone();
+        if change.ledger == Some(LedgerChange::NotChanged) {
+            break at;
+        }
+        assert_eq!(change.ledger, None);
+    };
+    assert!(looks >= TRUSTED_LISTS, "{looks}");
+    assert!(ended - NOW >= policy().settle_ms, "{}", ended - NOW);
+    assert_eq!(job.progress.state, JobState::Queued);
+    assert_eq!(job.progress.attempts, 1);
+}
+
+#[test]
+fn a_new_version_is_used_unless_it_is_worth_less() {
+    use Quality::{Bad, Ok, Thin};
+    let table = [
+        (Some(Ok), Some(Ok), true),
+        (Some(Ok), Some(Bad), true),
+        (Some(Ok), None, true),
+        (Some(Thin), Some(Ok), false),
+        (Some(Thin), Some(Thin), true),
+        (Some(Thin), None, true),
+        (Some(Bad), Some(Ok), false),
+        (Some(Bad), Some(Thin), false),
+        (Some(Bad), Some(Bad), true),
+        (Some(Bad), None, false),
+        (None, Some(Ok), true),
+        (None, None, true),
+    ];
+    for (new, in_use, is_used) in table {
+        for gate in [QualityGate::Report, QualityGate::Fail] {
+            let mut judgement = judge(None, &[], &Wanted::default(), 0.5);
+            judgement.quality = new.unwrap_or(Ok);
+            let finished = Finished {
+                version: Some(4),
+                judgement: new.map(|_| judgement),
+                in_use,
+                ..Finished::default()
+            };
+            let generating = Progress {
+                parser_version: Some(4),
+                ..generating().progress
+            };
+            let job = with_part(Action::Update, Some(Part::Paid), generating);
+            let policy = Policy {
+                quality_gate: gate,
+                ..policy()
+            };
+            let event = Event::Polled(PollOutcome::Finished(finished));
+            let Transition::Change(change) = decide(&job, event, &policy, NOW, 0.0) else {
+                panic!("ignored");
+            };
+            let expected = ParserChange::Ready {
+                version: Some(4),
+                is_used,
+            };
+            assert_eq!(change.parser, Some(expected), "{new:?} {in_use:?}");
+            let fails = gate == QualityGate::Fail && (!is_used || new == Some(Bad));
+            let state = if fails {
+                JobState::Failed
+            } else {
+                JobState::Finished
+            };
+            assert_eq!(change.next.state, state, "{new:?} {in_use:?} {gate}");
+            assert_eq!(change.warning.is_some(), !is_used);
+        }
+    }
+}
