@@ -7,6 +7,7 @@ pub mod candidates;
 pub mod concurrency;
 pub(crate) mod countdown;
 pub(crate) mod cure;
+pub mod diff;
 pub(crate) mod duration;
 pub mod event;
 pub mod field_changes;

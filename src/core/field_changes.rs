@@ -151,7 +151,7 @@ pub fn same_fields(a: &Value, b: &Value) -> bool {
 
 /// A field with nothing that makes no difference. The service may write null, or an empty text,
 /// for what a job leaves out, and keys of its own.
-fn plain(field: &Value) -> Value {
+pub(crate) fn plain(field: &Value) -> Value {
     let Value::Object(object) = field else {
         return field.clone();
     };
@@ -168,7 +168,7 @@ fn plain(field: &Value) -> Value {
 }
 
 /// The name of a field, and nothing where it has none.
-fn name_of(field: &Value) -> &str {
+pub(crate) fn name_of(field: &Value) -> &str {
     let name = field.get("name").and_then(Value::as_str);
     name.map_or("", str::trim)
 }

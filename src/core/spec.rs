@@ -11,12 +11,15 @@ use sha2::{Digest, Sha256};
 
 use crate::core::job::UnixMs;
 
+mod adopted;
 mod batch;
 mod name;
 mod rules;
 mod strict;
 
 pub(crate) use super::shown::{kind, shown, unknown_key};
+pub use adopted::PARSER_ID_MAX_CHARS;
+pub(crate) use adopted::take_was;
 pub use batch::{Batch, Batches};
 pub use name::INVISIBLE;
 pub(crate) use name::looks;
@@ -54,6 +57,13 @@ pub struct JobSpec {
     pub priority: i64,
     /// Not before this moment. No part of the tag.
     pub run_at: Option<UnixMs>,
+    /// Whether the parser is kept from being deleted. No part of the tag.
+    pub protect: bool,
+    /// A parser that the account has, to be adopted instead of making one. No part of the tag.
+    pub parser_id: Option<String>,
+    /// What fields were called before, by their names now: says that a field is renamed. Never
+    /// sent, not within `fields`, no part of the tag.
+    pub was: BTreeMap<String, String>,
 }
 
 /// Every rule that a spec breaks, each with what to write instead.
@@ -198,6 +208,13 @@ impl JobSpec {
         urls.map(|urls| Value::from(urls.clone()).to_string())
     }
 
+    /// `was` as JSON; None where no field had another name.
+    pub fn was_json(&self) -> Option<String> {
+        let names = self.was.iter();
+        let names = names.map(|(new, old)| (new.clone(), Value::from(old.as_str())));
+        (!self.was.is_empty()).then(|| Value::Object(names.collect()).to_string())
+    }
+
     /// Hosts of held-out pages on which no example page is: whether these are of the same type is
     /// the user's word.
     pub fn other_hosts(&self) -> Vec<String> {
@@ -274,12 +291,16 @@ impl JobSpec {
         if let Some(urls) = &self.check_urls {
             problems.extend(rules::check_urls_problems(urls, &self.urls));
         }
+        if let Some(id) = &self.parser_id {
+            problems.extend(adopted::parser_id_problem(id));
+        }
+        problems.extend(adopted::was_problems(&self.was, self.fields.as_ref()));
         problems
     }
 }
 
 /// Whether `scraper_params` or `expect` differ from none at all.
-fn asks_for_something(params: &Value) -> bool {
+pub(crate) fn asks_for_something(params: &Value) -> bool {
     !params.is_null() && !params.as_object().is_some_and(Map::is_empty)
 }
 

@@ -23,6 +23,8 @@ const COLUMNS: &[&str] = &[
     "check_urls",
     "priority",
     "run_at",
+    "protect",
+    "parser_id",
 ];
 
 /// The columns that hold JSON.
@@ -65,7 +67,7 @@ fn header_problem(header: &[String]) -> Option<String> {
         return Some("the header has one column: separate columns by commas".to_owned());
     }
     let unknown = header.iter().find(|name| !COLUMNS.contains(&name.as_str()));
-    let twice = ["name", "priority", "run_at"]
+    let twice = ["name", "priority", "run_at", "protect", "parser_id"]
         .iter()
         .chain(JSON_COLUMNS)
         .find(|column| header.iter().filter(|name| name == *column).count() > 1);
@@ -144,11 +146,7 @@ fn row_job(header: &[String], row: &CsvRow) -> Entry {
                 }
                 Err(problem) => problems.push(problem),
             },
-            text => {
-                let number = cell.parse::<i64>().ok().filter(|_| text == "priority");
-                let value = number.map_or_else(|| Value::from(cell.as_str()), Value::from);
-                object.insert(column.clone(), value);
-            }
+            _ => _ = object.insert(column.clone(), value_of(column, cell)),
         }
     }
     if urls_reported {
@@ -156,6 +154,21 @@ fn row_job(header: &[String], row: &CsvRow) -> Entry {
     }
     object.insert("urls".to_owned(), Value::from(urls));
     job::spec(line, object, problems)
+}
+
+/// A cell that holds neither URLs nor JSON; one that does not fit its column stays a text.
+fn value_of(column: &str, cell: &str) -> Value {
+    let value = match column {
+        "priority" => cell.parse::<i64>().ok().map(Value::from),
+        // Spreadsheets write TRUE.
+        "protect" => cell
+            .to_ascii_lowercase()
+            .parse::<bool>()
+            .ok()
+            .map(Value::from),
+        _ => None,
+    };
+    value.unwrap_or_else(|| Value::from(cell))
 }
 
 /// JSON in a cell, and what is wrong with it though it can be read.

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{BadJob, Located};
 use crate::core::job::UnixMs;
-use crate::core::spec::{CHECK_URLS_MAX, JobSpec, URLS_MAX, kind, shown, unknown_key};
+use crate::core::shown::described;
+use crate::core::spec::{CHECK_URLS_MAX, JobSpec, URLS_MAX, kind, shown, take_was, unknown_key};
 
 /// The keys of a job.
 pub(super) const JOB_KEYS: &[&str] = &[
@@ -17,6 +18,8 @@ pub(super) const JOB_KEYS: &[&str] = &[
     "check_urls",
     "priority",
     "run_at",
+    "protect",
+    "parser_id",
 ];
 const RUN_AT_CURE: &str =
     "write Unix milliseconds or a time such as 2026-08-01T06:00:00Z, or leave it out";
@@ -50,25 +53,17 @@ pub(super) fn spec(
     });
     let mut take = |key: &str| object.remove(key).filter(|value| !value.is_null());
     let scraper_params = take("scraper_params");
-    let fields = take("fields");
+    let mut fields = take("fields");
     let expect = take("expect");
+    let mut read = Reading(&mut problems);
+    let was = read.or_default(fields.as_mut().map(take_was).transpose());
     let check_urls = take("check_urls");
     let check_urls = check_urls.map(|urls| texts("check_urls", Some(urls), CHECK_URLS_MAX));
-    let check_urls = check_urls.transpose().unwrap_or_else(|problem| {
-        problems.push(problem);
-        None
-    });
-    let priority = take("priority")
-        .map_or(Ok(0), priority)
-        .unwrap_or_else(|problem| {
-            problems.push(problem);
-            0
-        });
-    let run_at = take("run_at").map(run_at).transpose();
-    let run_at = run_at.unwrap_or_else(|problem| {
-        problems.push(problem);
-        None
-    });
+    let check_urls = read.or_default(check_urls.transpose());
+    let priority = read.or_default(take("priority").map(priority).transpose());
+    let run_at = read.or_default(take("run_at").map(run_at).transpose());
+    let protect = read.or_default(take("protect").map(protect).transpose());
+    let parser_id = read.or_default(take("parser_id").map(parser_id).transpose());
     problems.extend(
         object
             .keys()
@@ -81,8 +76,11 @@ pub(super) fn spec(
         fields,
         expect,
         check_urls,
-        priority,
+        priority: priority.unwrap_or_default(),
         run_at,
+        protect: protect.unwrap_or_default(),
+        parser_id,
+        was: was.unwrap_or_default(),
     }
     .normalised();
     problems.extend(value.problems());
@@ -93,6 +91,19 @@ pub(super) fn spec(
             line: Some(line),
             name: given_name,
             reason: problems.join("; "),
+        })
+    }
+}
+
+/// What is wrong with the parts that were read so far.
+struct Reading<'p>(&'p mut Vec<String>);
+
+impl Reading<'_> {
+    /// The part, or what stands where there is none.
+    fn or_default<T: Default>(&mut self, part: Result<T, String>) -> T {
+        part.unwrap_or_else(|problem| {
+            self.0.push(problem);
+            T::default()
         })
     }
 }
@@ -125,6 +136,22 @@ fn priority(value: Value) -> Result<i64, String> {
     value
         .as_i64()
         .ok_or_else(|| format!("priority is {value}: write a whole number, higher goes first"))
+}
+
+fn protect(value: Value) -> Result<bool, String> {
+    value
+        .as_bool()
+        .ok_or_else(|| format!("protect is {}: write true or false", described(&value)))
+}
+
+fn parser_id(value: Value) -> Result<String, String> {
+    match value {
+        Value::String(id) => Ok(id),
+        other => Err(format!(
+            "parser_id is {}: write the id of a parser as a string, or leave it out",
+            described(&other)
+        )),
+    }
 }
 
 fn run_at(value: Value) -> Result<UnixMs, String> {

@@ -60,6 +60,15 @@ fn digest(spec: &JobSpec) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(spec.canonical_form(0));
     hash.update(format!("{} {:?}", spec.priority, spec.run_at));
+    hash.update(format!(
+        "{:?} {:?}",
+        spec.expect_json(),
+        spec.check_urls_json()
+    ));
+    hash.update(format!(
+        "{} {:?} {:?}",
+        spec.protect, spec.parser_id, spec.was
+    ));
     let mut digest = [0; 16];
     digest.copy_from_slice(&hash.finalize()[..16]);
     digest

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 
+mod adopted;
 mod file;
 mod formats;
 

@@ -240,7 +240,7 @@ fn random_fields(random: &mut fastrand::Rng) -> Value {
 fn the_change_between_any_two_lists_of_fields_makes_the_one_of_the_other() {
     let mut random = fastrand::Rng::with_seed(16);
     let (mut applied, mut refused) = (0, 0);
-    for _ in 0..20_000 {
+    for _ in 0..2_000 {
         let (before, after) = (random_fields(&mut random), random_fields(&mut random));
         let has = |fields: &Value, name: &str| {
             let mut fields = fields.as_array().unwrap().iter();
@@ -270,5 +270,5 @@ fn the_change_between_any_two_lists_of_fields_makes_the_one_of_the_other() {
             applied += 1;
         }
     }
-    assert!(applied > 5000 && refused > 1000, "{applied} {refused}");
+    assert!(applied > 500 && refused > 100, "{applied} {refused}");
 }

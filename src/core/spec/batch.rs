@@ -1,6 +1,6 @@
 //! Specs on their way into the database, many at once, as its statement takes them.
 
-use std::{fmt::Write as _, io};
+use std::{collections::BTreeMap, fmt::Write as _, io};
 
 use serde_json::Value;
 
@@ -17,8 +17,8 @@ const FULL_BYTES: usize = 256 * 1024;
 pub type Batches = Box<dyn Fn() -> Box<dyn Iterator<Item = io::Result<Batch>> + Send> + Send>;
 
 /// Specs, each with its place (a line, or an index in a list), as JSON without line
-/// breaks: `[[name, urls, scraper_params, fields, priority, run_at, expect, check_urls, place],
-/// ...]`.
+/// breaks: `[[name, urls, scraper_params, fields, priority, run_at, expect, check_urls, protect,
+/// parser_id, was, place], ...]`, `protect` as 0 or 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     json: String,
@@ -43,6 +43,9 @@ type BatchRow = (
     Option<UnixMs>,
     Option<Value>,
     Option<Vec<String>>,
+    u8,
+    Option<String>,
+    Option<BTreeMap<String, String>>,
     usize,
 );
 
@@ -56,7 +59,7 @@ impl Batch {
         }
         let _a_string_takes_all = write!(
             self.json,
-            "[{},{},{},{},{},{},{},{},{place}]]",
+            "[{},{},{},{},{},{},{},{},{},{},{},{place}]]",
             Value::from(spec.name.as_str()),
             spec.urls_json(),
             spec.scraper_params_json().unwrap_or_else(null),
@@ -65,6 +68,9 @@ impl Batch {
             spec.run_at.map_or_else(null, |at| at.to_string()),
             spec.expect_json().unwrap_or_else(null),
             spec.check_urls_json().unwrap_or_else(null),
+            u8::from(spec.protect),
+            Value::from(spec.parser_id.as_deref()),
+            spec.was_json().unwrap_or_else(null),
         );
         self.jobs += 1;
     }
@@ -110,8 +116,20 @@ impl Batch {
     pub fn specs(&self) -> Result<Vec<(usize, JobSpec)>, serde_json::Error> {
         let rows: Vec<BatchRow> = serde_json::from_str(&self.json)?;
         let spec = |row: BatchRow| {
-            let (name, urls, scraper_params, fields, priority, run_at, expect, check_urls, place) =
-                row;
+            let (
+                name,
+                urls,
+                scraper_params,
+                fields,
+                priority,
+                run_at,
+                expect,
+                check_urls,
+                protect,
+                parser_id,
+                was,
+                place,
+            ) = row;
             let spec = JobSpec {
                 name,
                 urls,
@@ -121,6 +139,9 @@ impl Batch {
                 run_at,
                 expect,
                 check_urls,
+                protect: protect != 0,
+                parser_id,
+                was: was.unwrap_or_default(),
             };
             (place, spec)
         };
@@ -153,6 +174,14 @@ mod tests {
                 run_at: Some(3_000_000_000_000),
                 ..spec("b")
             },
+            JobSpec {
+                fields: Some(json!([{"name": "t", "description": "d"}])),
+                check_urls: Some(vec!["https://a.com/2".to_owned()]),
+                protect: true,
+                parser_id: Some("p-\"1\"".to_owned()),
+                was: BTreeMap::from([("t".to_owned(), "two\nlines".to_owned())]),
+                ..spec("c")
+            },
         ];
         for count in 0..=specs.len() {
             let mut batch = Batch::default();
@@ -166,6 +195,24 @@ mod tests {
             assert_eq!(line.lines().count(), 1, "{line}");
             assert_eq!(Batch::of_line(&line), Some(batch));
         }
+    }
+
+    /// Statements read them by their places.
+    #[test]
+    fn every_part_has_its_place() {
+        let mut batch = Batch::default();
+        batch.push(7, &spec("a"));
+        let full = JobSpec {
+            protect: true,
+            parser_id: Some("p".to_owned()),
+            was: BTreeMap::from([("b".to_owned(), "a".to_owned())]),
+            ..spec("b")
+        };
+        batch.push(8, &full);
+        let rows: Value = serde_json::from_str(batch.json()).unwrap();
+        let last = |row: usize| &rows[row].as_array().unwrap()[8..];
+        assert_eq!(last(0), [json!(0), Value::Null, Value::Null, json!(7)]);
+        assert_eq!(last(1), [json!(1), json!("p"), json!({"b": "a"}), json!(8)]);
     }
 
     #[test]

@@ -61,6 +61,9 @@ fn the_tag_is_pinned_for_ever() {
         run_at: Some(1),
         expect: Some(json!({"products.price": {"min": 0}})),
         check_urls: Some(vec![PAGE.replace('1', "3")]),
+        protect: true,
+        parser_id: Some("p-1".to_owned()),
+        was: BTreeMap::from([("products.price".to_owned(), "price".to_owned())]),
     };
     assert_eq!(full.tag(3), "kmfd4w4b");
 }
@@ -364,6 +367,53 @@ fn bad_fields_are_refused() {
     );
     let long = many(40, &"d".repeat(FIELD_DESCRIPTION_MAX_CHARS));
     assert_problem(&with_fields(long), &["bytes of JSON", "at most 65536"]);
+}
+
+#[test]
+fn what_a_job_says_of_a_parser_that_is_there_keeps_rules() {
+    let adopting = |id: &str| JobSpec {
+        parser_id: Some(id.to_owned()),
+        ..books()
+    };
+    assert_eq!(adopting(&"\u{e9}".repeat(200)).problems(), [""; 0]);
+    for (id, words) in [
+        ("", "parser_id is empty: write the id"),
+        (" ", "contains whitespace"),
+        ("a b", "contains whitespace"),
+        ("a\u{200b}", "cannot be seen: write it without"),
+        (&"x".repeat(201), "201 characters: write at most 200"),
+    ] {
+        assert_problem(&adopting(id), &[words]);
+    }
+    let renaming = |pairs: &[(&str, &str)]| {
+        let names = ["a", "b"].map(|name| json!({"name": name, "description": "d"}));
+        let pair = |(new, old): &(&str, &str)| ((*new).to_owned(), (*old).to_owned());
+        JobSpec {
+            was: pairs.iter().map(pair).collect(),
+            ..with_fields(json!(names))
+        }
+    };
+    assert_eq!(renaming(&[("a", "x"), ("b", "y")]).problems(), [""; 0]);
+    for (pairs, words) in [
+        (
+            &[("a", "x"), ("b", "x")][..],
+            "fields \"a\" and \"b\" were each \"x\": write was in one of them",
+        ),
+        (
+            &[("a", "a")],
+            "field \"a\" was what it is called: leave was out",
+        ),
+        (
+            &[("a", "b")],
+            "\"b\" is a field still: write it without was",
+        ),
+        (
+            &[("c", "x")],
+            "was names \"c\", which is not a field: write",
+        ),
+    ] {
+        assert_problem(&renaming(pairs), &[words]);
+    }
 }
 
 #[test]
