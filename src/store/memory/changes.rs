@@ -66,7 +66,7 @@ impl Changes for Memory {
             .as_ref()
             .filter(|_| change.shows_parser)
         {
-            tables.gone.remove(parser);
+            tables.mark_found(parser);
         }
         let refund = match &change.ledger {
             _ if is_change => tables.note_update(job, change, &intent, now, is_fresh),
@@ -130,6 +130,7 @@ impl Tables {
                     || change.next.generating_since.unwrap_or(now),
                     |row| row.created_at,
                 ),
+                is_deleted: false,
             };
             self.parsers.insert(parser_id, parser);
         }
@@ -243,6 +244,7 @@ impl Tables {
                 quality: None,
                 job_id: row.job_id,
                 created_at: now,
+                is_deleted: false,
             };
             self.parsers.entry(parser.clone()).or_insert(landed);
         }

@@ -120,12 +120,12 @@ impl Ledger for Memory {
     }
 
     async fn mark_found(&self, id: ParserId) -> Result<(), StoreError> {
-        self.tables().gone.remove(&id);
+        self.tables().mark_found(&id);
         Ok(())
     }
 
     async fn mark_gone(&self, id: ParserId, _now: UnixMs) -> Result<(), StoreError> {
-        self.tables().gone.insert(id);
+        self.tables().mark_gone(&id);
         Ok(())
     }
 

@@ -92,6 +92,7 @@ pub(crate) struct StoredParser {
     pub quality: Option<Quality>,
     pub job_id: JobId,
     pub created_at: UnixMs,
+    pub is_deleted: bool,
 }
 
 /// A row of `updates`.
@@ -186,6 +187,24 @@ impl Tables {
     pub(super) fn named<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t StoredCreate> {
         let creates = self.creates.iter();
         creates.filter(move |row| row.remote_name == name)
+    }
+
+    /// The service says that a parser is gone.
+    pub(super) fn mark_gone(&mut self, id: &ParserId) {
+        if self.gone.insert(id.clone())
+            && let Some(row) = self.parsers.get_mut(id)
+        {
+            row.is_deleted = true;
+        }
+    }
+
+    /// It is there again.
+    pub(super) fn mark_found(&mut self, id: &ParserId) {
+        if self.gone.remove(id)
+            && let Some(row) = self.parsers.get_mut(id)
+        {
+            row.is_deleted = false;
+        }
     }
 
     pub(super) fn is_explained(&self, id: &ParserId) -> bool {

@@ -47,7 +47,7 @@ impl Tables {
     /// The parser that a name stands for: of several the one that a job holds, else the newest.
     pub(crate) fn named_parser(&self, name: &str) -> Option<ParserId> {
         let named = self.parsers.iter();
-        let named = named.filter(|(id, row)| row.name == name && !self.gone.contains(*id));
+        let named = named.filter(|(_, row)| row.name == name && !row.is_deleted);
         let best = named.max_by_key(|(id, row)| {
             let is_held = self
                 .holding(id)
@@ -154,7 +154,10 @@ impl Tables {
         let target = self.jobs.get(&job_id);
         let target = target.and_then(|row| row.target_fields.clone());
         if *what == ParserChange::Deleted {
-            self.gone.insert(id.clone());
+            self.mark_gone(id);
+            if let Some(row) = self.parsers.get_mut(id) {
+                row.is_deleted = true;
+            }
             let creates = |row: &super::tables::StoredJob| {
                 row.job.action == Action::Create
                     && row.job.progress.parser_id.as_ref() == Some(id)

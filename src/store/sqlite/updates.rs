@@ -242,6 +242,15 @@ async fn change_parser(
         // The name is free for another one.
         ParserChange::Deleted => {
             sqlx::query(
+                "UPDATE parsers SET deleted_at = coalesce(deleted_at, ?1), updated_at = ?1 \
+                 WHERE parser_id = ?2",
+            )
+            .bind(note.at)
+            .bind(&id.0)
+            .execute(&mut *connection)
+            .await
+            .trying(TRYING)?;
+            sqlx::query(
                 "UPDATE jobs SET revision = revision + 1, released_at = ?1 \
                  WHERE parser_id = ?2 AND action = 'create' AND released_at IS NULL",
             )

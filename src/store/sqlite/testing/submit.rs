@@ -25,6 +25,7 @@ fn spec(name: &str) -> JobSpec {
         run_at: Some(3_000_000_000_000),
         expect: Some(json!({"t": {"pattern": "^[a-z]"}})),
         check_urls: Some(vec!["https://b.example/2".to_owned()]),
+        ..JobSpec::default()
     }
 }
 
