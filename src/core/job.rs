@@ -378,6 +378,17 @@ impl Requested {
     }
 }
 
+impl Job {
+    /// Whether it is there to adopt the parser that it names, and to pay for none.
+    pub const fn is_adoption(&self) -> bool {
+        let progress = &self.progress;
+        matches!(self.action, Action::Create)
+            && progress.parser_id.is_some()
+            && progress.remote_name.is_none()
+            && progress.creates == 0
+    }
+}
+
 /// A job as the workers handle it. What is wanted of the service is its
 /// specification, which is read only where it is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -85,6 +85,10 @@ pub enum Presence {
     One(ListedParser),
     /// The parser that this job had before is there and can be used after all.
     Own(ParserId),
+    /// The parser that this job is to adopt, and another job has it.
+    Taken(ParserId),
+    /// The parser that this job is to adopt, and the account does not have it.
+    Lost(ParserId),
     /// Several that no other job claims, or one that may be another's.
     Several(Vec<ParserId>),
     /// None of that name, and some whose names may be what a cut left of it.

@@ -1,13 +1,16 @@
 //! PURE: what one list of the account shows, and how far its absences can be trusted.
 
-use std::{collections::HashSet, sync::OnceLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::OnceLock,
+};
 
 use crate::core::{
     job::{DurationMs, ParserId, UnixMs},
     ledger::KnownParser,
     lifecycle::Evidence,
     outcome::ListedParser,
-    remote_name::{Echo, Folded, Tag, is_tagged, tag_of, tags_in},
+    remote_name::{Echo, Folded, Tag, folded, folded_base, is_tagged, tag_of, tags_in},
     rules::{Rule, Rules},
 };
 
@@ -43,6 +46,8 @@ pub struct Listing {
     /// Those without a tag in the order of a hash of their spelling, for names that are
     /// sent without one.
     by_spelling: OnceLock<Vec<(u64, u32)>>,
+    /// Those with a tag, by what stands before it, as far as letters and digits tell.
+    by_base: OnceLock<HashMap<String, Vec<u32>>>,
 }
 
 /// What a list says of the parsers that are known to be there.
@@ -125,6 +130,7 @@ impl Listing {
             by_tag,
             long,
             by_spelling: OnceLock::new(),
+            by_base: OnceLock::new(),
         }
     }
 
@@ -210,6 +216,22 @@ impl Listing {
         let own = self.by_tag[first..].iter();
         own.take_while(move |(other, _)| *other == tag)
             .map(|(_, place)| self.item(*place))
+    }
+
+    /// Every parser whose name is that of this job with any tag, however it is spelt here: another
+    /// database made it, or this job when it asked for something else.
+    pub fn of_job(&self, name: &str) -> Vec<&ListedParser> {
+        let by_base = self.by_base.get_or_init(|| {
+            let mut by_base: HashMap<String, Vec<u32>> = HashMap::new();
+            for (place, item) in (0u32..).zip(&self.items) {
+                if let Some(base) = folded_base(&item.name) {
+                    by_base.entry(base).or_default().push(place);
+                }
+            }
+            by_base
+        });
+        let places = by_base.get(&folded(name)).map_or(&[][..], Vec::as_slice);
+        places.iter().map(|place| self.item(*place)).collect()
     }
 
     fn spelt_like(&self, sent: &str) -> Vec<&ListedParser> {

@@ -41,6 +41,27 @@ pub fn is_tagged(listed: &str) -> bool {
     tag_of(listed).is_some()
 }
 
+/// What stands before the tag of a name, if it is one that parserd sends.
+pub fn base_of(sent: &str) -> Option<&str> {
+    tag_of(sent)?;
+    sent.get(..sent.len() - TAG_CHARS - TAG_MARK.len())
+}
+
+/// A name as it is compared where nothing but letters and digits counts, without the tag that it
+/// bears at its end; none where it bears none.
+pub fn folded_base(listed: &str) -> Option<String> {
+    let folded = folded(listed);
+    let at = folded.len().checked_sub(TAG_CHARS)?;
+    as_tag(folded.as_bytes().get(at..)?)?;
+    folded.get(..at)?.strip_suffix("pd").map(str::to_owned)
+}
+
+/// A name as it is compared where nothing but letters and digits counts.
+pub fn folded(name: &str) -> String {
+    let name: Cow<'_, str> = html_escape::decode_html_entities(name);
+    kept(name.nfkc().flat_map(char::to_lowercase), |_| true)
+}
+
 /// Every tag that a listed name may bear: the last characters of each run of letters and
 /// digits, and those after each `pd`, in lower case.
 pub fn tags_in(listed: &str) -> Vec<Tag> {

@@ -9,8 +9,9 @@ use crate::{
         ledger::LedgerFacts,
         lifecycle::{Event, OnExisting, Policy, Presence},
         listing::Listing,
-        outcome::{ListedParser, NoList, PollOutcome},
+        outcome::{ErrorDetail, ListedParser, NoList, PollOutcome},
         presence::{Finding, NameFacts, PaidFor},
+        remote_name::base_of,
         rules::{Rule, Rules},
         spec::JobSpec,
     },
@@ -116,6 +117,15 @@ pub trait Lookup: Send {
         job: &Job,
     ) -> impl Future<Output = Result<HashSet<ParserId>, StoreError>> + Send;
 
+    /// Whether a parser is known to be another's than this job's: another job's, or made by a
+    /// create of another name.
+    fn is_anothers(
+        &mut self,
+        id: &ParserId,
+        job: &Job,
+        remote_name: &str,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// Asks for one parser by its id, which costs nothing.
     fn ask(
         &mut self,
@@ -133,6 +143,9 @@ pub async fn plan<L: Lookup>(
     spec: &JobSpec,
     naming: Naming,
 ) -> Result<Result<Plan, NoList>, StoreError> {
+    if job.is_adoption() {
+        return adoption(look, job).await;
+    }
     let former = former(look, job, naming).await?;
     if let Some(presence) = former.transpose() {
         let recreation = job.progress.recreation;
@@ -183,14 +196,86 @@ pub async fn plan<L: Lookup>(
             recreation += 1;
             continue;
         };
+        let is_listed_whole = look.listing().distrust.is_none();
+        let kin = match presence {
+            Presence::Absent if naming.name_tag && !naming.wants_new => {
+                kin(look, job, &remote_name).await?
+            }
+            _ => None,
+        };
+        let (presence, remote_name) = kin.unwrap_or((presence, remote_name));
         return Ok(Ok(Plan {
             presence,
             remote_name,
             recreation,
             baseline,
-            is_listed_whole: look.listing().distrust.is_none(),
+            is_listed_whole,
         }));
     }
+}
+
+/// The parser that a job is to adopt and nothing else: nothing is ever created for it.
+async fn adoption<L: Lookup>(
+    look: &mut L,
+    job: &Job,
+) -> Result<Result<Plan, NoList>, StoreError> {
+    let Some(id) = job.progress.parser_id.clone() else {
+        return Ok(Err(NoList::Trouble(ErrorDetail::default())));
+    };
+    let standing = match look.ask(&id).await? {
+        Ok(standing) => standing,
+        Err(none) => return Ok(Err(none)),
+    };
+    let excluded = look.excluded(std::slice::from_ref(&id), job).await?;
+    let presence = match standing {
+        _ if excluded.contains(&id) => Presence::Taken(id),
+        // What became of a FAILED one is told by its poll.
+        Standing::Usable | Standing::Failed => Presence::Own(id),
+        Standing::Gone => Presence::Lost(id),
+        Standing::Unknown => Presence::Inconclusive,
+    };
+    Ok(Ok(Plan {
+        presence,
+        remote_name: job.name.clone(),
+        recreation: job.progress.recreation,
+        baseline: Vec::new(),
+        is_listed_whole: look.listing().distrust.is_none(),
+    }))
+}
+
+/// A parser of this job's name under another tag, of which this database knows nothing: one that
+/// was lost made it, and the job asked for something else then. With the name that it bears.
+async fn kin<L: Lookup>(
+    look: &mut L,
+    job: &Job,
+    remote_name: &str,
+) -> Result<Option<(Presence, String)>, StoreError> {
+    let listed = cloned(look.listing().of_job(&job.name));
+    let ids: Vec<_> = listed.iter().map(|parser| parser.id.clone()).collect();
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let excluded = look.excluded(&ids, job).await?;
+    let mut kin = Vec::new();
+    for parser in listed {
+        let is_other = parser.failed
+            || excluded.contains(&parser.id)
+            || look.is_anothers(&parser.id, job, remote_name).await?;
+        if !is_other {
+            kin.push(parser);
+        }
+    }
+    Ok(match kin.as_slice() {
+        [] => None,
+        [parser] if base_of(&parser.name) == Some(job.name.as_str()) => {
+            let name = parser.name.clone();
+            Some((Presence::One(parser.clone()), name))
+        }
+        several => {
+            let ids = several.iter().map(|parser| parser.id.clone()).collect();
+            Some((Presence::Several(ids), remote_name.to_owned()))
+        }
+    })
 }
 
 /// What became of the parser that the job had before; none where it had none, or where that

@@ -191,6 +191,21 @@ impl<S: Service, D: JobStore> Lookup for Planner<'_, S, D> {
         Ok(excluded)
     }
 
+    async fn is_anothers(
+        &mut self,
+        id: &ParserId,
+        job: &Job,
+        remote_name: &str,
+    ) -> Result<bool, StoreError> {
+        if self.taken.contains(id) {
+            return Ok(true);
+        }
+        match self.store {
+            None => Ok(false),
+            Some(store) => store.is_anothers(id, job.id, remote_name).await,
+        }
+    }
+
     async fn ask(&mut self, id: &ParserId) -> Result<Result<Standing, NoList>, StoreError> {
         let (Some(service), 1..) = (self.service, self.asks_left) else {
             return Ok(Ok(Standing::Unknown));

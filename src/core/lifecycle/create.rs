@@ -37,7 +37,21 @@ pub(super) fn listed(
     match presence {
         Presence::Unresolved => take_over(at, remote_name, recreation),
         Presence::Inconclusive => inconclusive(at),
+        Presence::Own(parser_id) if at.job.is_adoption() => adopt_alone(at, parser_id),
         Presence::Own(parser_id) => adopt(at, parser_id, None, remote_name, recreation),
+        Presence::Taken(parser_id) => not_adopted(
+            at,
+            ErrorKind::ExistingParser,
+            &format!("parser {parser_id} is another job's already"),
+            "cancel one of the two jobs",
+        ),
+        Presence::Lost(parser_id) => not_adopted(
+            at,
+            ErrorKind::NotFound,
+            &format!("the account has no parser {parser_id}"),
+            "correct the parser_id: cancel this job and insert one with the right id, or without \
+             one, which creates a parser",
+        ),
         Presence::Absent => intent(at, remote_name, recreation),
         Presence::One(_) | Presence::Several(_) | Presence::Suspects(_)
             if on_existing == OnExisting::Create =>
@@ -131,6 +145,27 @@ fn adopt(
     change.next.remote_name = Some(remote_name);
     change.next.recreation = recreation;
     change.event(event).done()
+}
+
+/// The parser that the job names: the name that it bears may be any.
+fn adopt_alone(at: &Moment, parser_id: ParserId) -> Transition {
+    let event = JobEvent::Adopted {
+        parser_id: parser_id.clone(),
+        from: AdoptedFrom::Operator,
+        version: None,
+        remote_name: None,
+        instead_of: None,
+    };
+    let change = at.change().generating(parser_id, None, at.now);
+    change.event(event).done()
+}
+
+fn not_adopted(at: &Moment, kind: ErrorKind, why: &str, hint: &str) -> Transition {
+    let words = ErrorDetail {
+        status: None,
+        message: format!("{why}: nothing was adopted or created"),
+    };
+    at.change().failed(kind, &words, hint, at.now).done()
 }
 
 /// Somebody else's create of the same name is in doubt: settle that one, send nothing.

@@ -27,7 +27,8 @@ pub(super) fn taken_in(at: &Moment, requested: Requested) -> Transition {
     if requested.retry {
         change = try_again(at, change, requested.edit);
     }
-    if requested.edit {
+    // One that is to adopt a parser stays so.
+    if requested.edit && !at.job.is_adoption() {
         // Another specification is another job: it has no parser and no name yet.
         change.next.parser_id = None;
         change.next.parser_version = None;

@@ -72,6 +72,15 @@ impl<S: Service, D: JobStore> Lookup for Recorded<'_, S, D> {
         self.worker.store.excluded(ids, job).await
     }
 
+    async fn is_anothers(
+        &mut self,
+        id: &ParserId,
+        job: &Job,
+        remote_name: &str,
+    ) -> Result<bool, StoreError> {
+        self.worker.store.is_anothers(id, job.id, remote_name).await
+    }
+
     async fn ask(&mut self, id: &ParserId) -> Result<Result<Standing, NoList>, StoreError> {
         let Worker {
             store,
