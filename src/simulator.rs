@@ -9,6 +9,7 @@
 //! 201 or 202, `GET /parsers/{id}` names neither id nor version, the account
 //! endpoint lags, and a FAILED generation is charged.
 
+mod changes;
 pub mod defects;
 mod delivery;
 mod endpoints;
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub use faults::{FaultRule, Faults};
 pub use generation::MEDIAN_GENERATION_MS;
 pub use http::{Delivery, Endpoint, HttpAnswer, HttpRequest, Reply};
-pub use world::{Inserted, ParserView, Status, World, WorldConfig};
+pub use world::{Inserted, ParserView, StaleBase, Status, World, WorldConfig};
 
 use crate::core::job::UnixMs;
 use faults::AnswerFault;

@@ -73,8 +73,10 @@ The answer: delay=TIME cut slow=TIME endless gzip-bomb unreadable missing=KEY
   rekey=OLD:NEW say=OLD:NEW limit=N
 What a parser found (get, parse): result=empty-column|missing-field|wrong-type|
   rows-gone|page-empty|wall|huge|keys-twice|deep
-Of a create: land-late=TIME show-late=TIME generation=TIME fail=TEXT
-  alter-name=lower|trim|slug|cut:N";
+Of a create, patch or delete: land-late=TIME show-late=TIME
+Of a create or a paid patch: generation=TIME fail=TEXT
+Of a create: alter-name=lower|trim|slug|cut:N
+Of a patch that is not based on the latest version: base=fork|conflict";
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     match text.parse::<SocketAddr>() {

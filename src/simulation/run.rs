@@ -71,7 +71,7 @@ fn directory() -> tempfile::TempDir {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .on_thread_park(world::idle)

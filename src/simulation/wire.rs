@@ -18,8 +18,8 @@ use crate::{
     core::{
         job::{DurationMs, ParserId, UnixMs},
         outcome::{
-            ChangeOutcome, CreateOutcome, CreateRequest, DoubtCause, Flaws, ListOutcome,
-            ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
+            ChangeOutcome, CreateOutcome, CreateRequest, Description, DoubtCause, Flaws,
+            ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
         },
     },
     simulator::{self, Delivery, Endpoint, HttpRequest},
@@ -108,32 +108,28 @@ impl Service for Wire {
 
     async fn change(&self, request: &PatchRequest) -> ChangeOutcome {
         point(What::Send).await;
+        let (id, base) = (&request.parser_id, request.base_version);
         if let Some(late_ms) = late_ms(request.not_after) {
-            let fault = withheld(late_ms);
-            return classify::change(&request.parser_id, Err(fault), now(), &quoter());
+            with(|sim| sim.note(|| format!("PATCH {id}/{base} withheld")));
+            return classify::change(id, Err(withheld(late_ms)), now(), &quoter());
         }
-        let PatchRequest {
-            parser_id,
-            base_version,
-            ..
-        } = request;
+        with(|sim| sim.note(|| format!("PATCH {id}/{base}")));
         let mut body: serde_json::Value =
             serde_json::from_str(request.body.get()).unwrap_or_default();
         body["api_key"] = "key".into();
-        let target = format!("/parsers/{parser_id}/{base_version}");
-        with(|sim| sim.note(|| format!("PATCH {parser_id}/{base_version}")));
+        let target = format!("/parsers/{id}/{base}");
         let reply = exchange(HttpRequest::new("PATCH", &target, body.to_string()), None).await;
         with(|sim| {
-            let outcome = classify::change(parser_id, reply, sim.now(), &quoter());
-            sim.note(|| format!("PATCH {parser_id} answered: {outcome:?}"));
+            let outcome = classify::change(id, reply, sim.now(), &quoter());
+            sim.note(|| format!("PATCH {id}/{base} answered: {outcome:?}"));
             outcome
         })
     }
 
     async fn delete(&self, parser_id: &ParserId) -> ChangeOutcome {
         point(What::Send).await;
-        let target = format!("/parsers/{parser_id}?api_key=key");
         with(|sim| sim.note(|| format!("DELETE {parser_id}")));
+        let target = format!("/parsers/{parser_id}?api_key=key");
         let reply = exchange(HttpRequest::new("DELETE", &target, ""), None).await;
         with(|sim| {
             let outcome = classify::delete(reply, sim.now(), &quoter());
@@ -150,6 +146,24 @@ impl Service for Wire {
             let outcome = classify::details(parser_id, reply, sim.now(), &quoter());
             sim.note(|| format!("GET {parser_id} answered: {outcome:?}"));
             outcome
+        })
+    }
+
+    async fn describe(&self, parser_id: &ParserId, version: Option<i64>) -> Description {
+        point(What::Send).await;
+        let version = version.map_or_else(String::new, |version| format!("/{version}"));
+        let target = format!("/parsers/{parser_id}{version}?api_key=key");
+        let reply = exchange(HttpRequest::new("GET", &target, ""), None).await;
+        with(|sim| {
+            let told = classify::description(parser_id, reply, sim.now(), &quoter());
+            let outcome = &told.outcome;
+            sim.note(|| format!("GET {parser_id}{version} answered: {outcome:?}"));
+            // Names are to be had from lists alone, which is harder on who asks.
+            Description {
+                name: None,
+                created_at: None,
+                ..told
+            }
         })
     }
 
@@ -390,3 +404,5 @@ impl Sim {
         *bytes = serde_json::Value::from(left).to_string().into_bytes();
     }
 }
+
+mod tests;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::generation;
 use super::http::{Endpoint, HttpAnswer, HttpRequest, Route, rfc3339};
-use super::input::{CreateInput, PatchInput, object};
+use super::input::{CreateInput, object};
 use super::world::{Overrides, Parser, Status, Version, World};
 use crate::core::job::UnixMs;
 
@@ -20,7 +20,8 @@ impl World {
         self.handle_with(now_ms, request, &Overrides::default())
     }
 
-    /// As [`World::handle`]; if the request is a create, with this overrides.
+    /// As [`World::handle`]; with this overrides, if the request is a create,
+    /// a PATCH or a DELETE.
     pub fn handle_with(
         &mut self,
         now_ms: UnixMs,
@@ -30,14 +31,14 @@ impl World {
         let route = request.route();
         let result = match route.endpoint {
             Endpoint::Create => self.post(now_ms, request, overrides),
-            Endpoint::Patch => self.patch(now_ms, request, &route),
+            Endpoint::Patch => self.patch(now_ms, request, &route, overrides),
             Endpoint::List => self.authorized(request).map(|()| self.list(now_ms)),
             Endpoint::Get => self
                 .authorized(request)
                 .and_then(|()| self.details(now_ms, &route)),
             Endpoint::Delete => self
                 .authorized(request)
-                .and_then(|()| self.delete(now_ms, &route)),
+                .and_then(|()| self.delete(now_ms, &route, overrides)),
             Endpoint::Parse => self
                 .authorized(request)
                 .and_then(|()| self.parse(now_ms, request, &route)),
@@ -71,7 +72,10 @@ impl World {
     }
 
     /// Reads a POST's or PATCH's body and checks the key, which is in it.
-    fn authorized_body(&self, request: &HttpRequest) -> Result<Map<String, Value>, HttpAnswer> {
+    pub(super) fn authorized_body(
+        &self,
+        request: &HttpRequest,
+    ) -> Result<Map<String, Value>, HttpAnswer> {
         let body = object(&request.body).map_err(|text| HttpAnswer::error(400, &text))?;
         match body.get("api_key").and_then(Value::as_str) {
             None => Err(HttpAnswer::error(400, "api_key is required")),
@@ -90,50 +94,12 @@ impl World {
         let input = CreateInput::read(&body).map_err(|text| HttpAnswer::error(400, &text))?;
         let credits = self.price_of_create();
         if !self.can_pay(credits) {
-            return Err(HttpAnswer::error(402, NO_CREDITS));
+            return Err(HttpAnswer::no_credits());
         }
         let id = self.create(now_ms, input, credits, overrides);
         // The documents show both; no client may rely on either.
         let status = if id.len() == 36 { 201 } else { 202 };
         let body = json!({"id": id, "version": 0});
-        Ok(HttpAnswer::json(status, body.to_string()))
-    }
-
-    fn patch(
-        &mut self,
-        now_ms: UnixMs,
-        request: &HttpRequest,
-        route: &Route,
-    ) -> Result<HttpAnswer, HttpAnswer> {
-        let bad_request = |text: String| HttpAnswer::error(400, &text);
-        let body = self.authorized_body(request)?;
-        let patch = PatchInput::read(&body).map_err(bad_request)?;
-        let (parser, _, base) = self.version_of(now_ms, route)?;
-        if base.status(now_ms) != Status::Finished {
-            return Err(bad_request("the parser is not FINISHED".to_owned()));
-        }
-        let fields = patch.apply(&base.fields).map_err(bad_request)?;
-        let failure = generation::failure(&parser.urls, &parser.scraper_params);
-        let number = parser.versions.len();
-        let draw_name = format!("{}/{number}", parser.id);
-        let (status, credits, generation_ms) = if patch.is_paid() {
-            let mut rng = generation::chance(self.config.seed, "patch", &draw_name, 0);
-            let drawn_ms = generation::draw_generation_ms(&mut rng, self.config.generation_scale);
-            (202, self.config.credits_per_create, drawn_ms)
-        } else {
-            (200, 0, 0)
-        };
-        if !self.can_pay(credits) {
-            return Err(HttpAnswer::error(402, NO_CREDITS));
-        }
-        self.spend(now_ms, credits);
-        let version = Version {
-            fields,
-            ready_at_ms: now_ms + generation_ms,
-            failure: failure.filter(|_| patch.is_paid()),
-        };
-        self.push_version(&route.id, version);
-        let body = json!({"id": route.id, "version": number});
         Ok(HttpAnswer::json(status, body.to_string()))
     }
 
@@ -155,7 +121,7 @@ impl World {
             "generated_at": is_ready.then(|| rfc3339(version.ready_at_ms)),
             "status": status.as_str(),
             "error": version.failure.as_ref().filter(|_| is_ready),
-            "fields": version.fields,
+            "fields": *version.fields,
             "example_result": example_result,
         });
         Ok(HttpAnswer::json(200, body.to_string()))
@@ -165,10 +131,10 @@ impl World {
         let listed = self
             .parsers
             .iter()
-            .filter(|parser| parser.exists(now_ms) && parser.listed_from_ms <= now_ms);
+            .filter(|parser| parser.is_listed(now_ms));
         let mut body = String::from("[");
         for parser in listed {
-            let Some((number, version)) = parser.version(None) else {
+            let Some((number, version)) = parser.versions.shown(now_ms, None) else {
                 continue;
             };
             if body.len() > 1 {
@@ -178,12 +144,6 @@ impl World {
         }
         body.push(']');
         HttpAnswer::json(200, body)
-    }
-
-    fn delete(&mut self, now_ms: UnixMs, route: &Route) -> Result<HttpAnswer, HttpAnswer> {
-        self.version_of(now_ms, route)?;
-        self.delete_parser(&route.id);
-        Ok(HttpAnswer::empty(204))
     }
 
     fn parse(
@@ -200,7 +160,7 @@ impl World {
             return Err(HttpAnswer::error(400, "the parser is not FINISHED"));
         }
         if !self.can_pay(CREDITS_PER_PARSE) {
-            return Err(HttpAnswer::error(402, NO_CREDITS));
+            return Err(HttpAnswer::no_credits());
         }
         let params = request.query.iter();
         let params: Value = params.map(|(k, v)| (k.clone(), json!(v))).collect();
@@ -228,17 +188,32 @@ impl World {
         HttpAnswer::json(200, body.to_string())
     }
 
+    /// The version that a request reads.
     fn version_of(
         &self,
         now_ms: UnixMs,
         route: &Route,
     ) -> Result<(&Parser, usize, &Version), HttpAnswer> {
+        let parser = self.existing(now_ms, route)?;
+        let shown = parser.versions.shown(now_ms, route.version);
+        let (number, version) = shown.ok_or_else(HttpAnswer::no_parser)?;
+        Ok((parser, number, version))
+    }
+
+    /// The parser that a request is about.
+    pub(super) fn existing(&self, now_ms: UnixMs, route: &Route) -> Result<&Parser, HttpAnswer> {
         self.find(now_ms, &route.id)
-            .and_then(|parser| {
-                let (number, version) = parser.version(route.version)?;
-                Some((parser, number, version))
-            })
-            .ok_or_else(|| HttpAnswer::error(404, "Parser not found"))
+            .ok_or_else(HttpAnswer::no_parser)
+    }
+}
+
+impl HttpAnswer {
+    pub(super) fn no_parser() -> Self {
+        Self::error(404, "Parser not found")
+    }
+
+    pub(super) fn no_credits() -> Self {
+        Self::error(402, NO_CREDITS)
     }
 }
 

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::defects::Defect;
 use super::generation;
 use super::http::{Delivery, Endpoint, HttpAnswer};
-use super::world::Overrides;
+use super::world::{Overrides, StaleBase};
 use crate::core::job::{DurationMs, UnixMs};
 
 /// A fault: which requests it applies to, and what it does to them.
@@ -64,16 +64,19 @@ pub struct Effect {
     pub delivery: Option<Delivery>,
     /// How long the answer, or its loss, takes.
     pub delay_ms: Option<DurationMs>,
-    /// Of a create: how much later the parser comes to be.
+    /// Of a create, PATCH or DELETE: how much later it has its effect.
     pub land_after_ms: Option<DurationMs>,
-    /// Of a create: how long the parser is missing from the list.
+    /// Of a create: how long the parser is missing from the list. Of a PATCH: how long what it
+    /// made cannot be seen. Of a DELETE: how long the parser stays in the list.
     pub list_after_ms: Option<DurationMs>,
-    /// Of a create: how long the generation takes, not scaled.
+    /// Of a create or PATCH: how long the generation takes, not scaled.
     pub generation_ms: Option<DurationMs>,
-    /// Of a create: the text with which the generation fails.
+    /// Of a create or PATCH: the text with which the generation fails.
     pub fail_with: Option<String>,
     /// Of a create: what becomes of the name.
     pub alter_name: Option<NameChange>,
+    /// Of a PATCH: what becomes of one that is not based on the latest version.
+    pub stale_base: Option<StaleBase>,
     /// Changes of the service's answer, in order.
     pub edits: Vec<Edit>,
 }
@@ -256,6 +259,7 @@ impl Effect {
         fill(&mut self.generation_ms, &other.generation_ms);
         fill(&mut self.fail_with, &other.fail_with);
         fill(&mut self.alter_name, &other.alter_name);
+        fill(&mut self.stale_base, &other.stale_base);
         self.edits.extend_from_slice(&other.edits);
     }
 
@@ -266,6 +270,7 @@ impl Effect {
             list_after_ms: self.list_after_ms.unwrap_or(0),
             generation_ms: self.generation_ms,
             fail_with: self.fail_with.clone(),
+            stale_base: self.stale_base.unwrap_or_default(),
         }
     }
 

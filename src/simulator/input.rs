@@ -91,6 +91,9 @@ impl PatchInput {
         let mut fields = fields.to_vec();
         for (name, new_name) in &self.rename {
             let at = position(&fields, name)?;
+            if position(&fields, new_name).is_ok() {
+                return Err(format!("field {new_name:?} exists already"));
+            }
             fields[at]["name"] = Value::String(new_name.clone());
         }
         for name in &self.remove {
@@ -106,6 +109,9 @@ impl PatchInput {
                 return Err(format!("field {name:?} exists already"));
             }
             fields.push(field.clone());
+        }
+        if fields.is_empty() {
+            return Err("no field would be left".to_owned());
         }
         Ok(fields)
     }

@@ -40,13 +40,20 @@
 //!
 //! | `result=DEFECT` | of what the parser found: `empty-column`, `missing-field`, `wrong-type`, `rows-gone`, `page-empty`, `wall` (the text of a consent page), `huge` (50 MB), `keys-twice`, `deep` (10,000 arrays); for `get` and `parse` |
 //!
-//! | of a create | |
+//! | of a `create`, a `patch`, a `delete` | |
 //! |---|---|
-//! | `land-late=TIME` | the parser comes to be only later; implies `after` |
-//! | `show-late=TIME` | the parser is missing from the list at first |
+//! | `land-late=TIME` | the parser or the version comes to be, or the parser goes, only later; implies `after` |
+//! | `show-late=TIME` | of a create: the parser is missing from the list at first; of a patch: the version that it made cannot be seen at first, and what GET and the list show is the one before; of a delete: the parser is still in the list |
+//!
+//! | of a `create`, of a `patch` that is paid for | |
+//! |---|---|
 //! | `generation=TIME` | how long the generation takes |
-//! | `fail=TEXT` | the generation fails with this text |
-//! | `alter-name=lower`, `=trim`, `=slug`, `=escape`, `=collapse`, `=nfc`, `=ascii`, `=suffix:TEXT`, `=cut:N` | the name is kept in lower case, without white space at its ends, with `-` for all but letters and digits, as HTML writes it, with single blanks, in normal form C, with `?` for what is not ASCII, with something more at its end, or cut |
+//! | `fail=TEXT` | the generation fails with this text; of a patch, the versions before stay as they are |
+//!
+//! | of one of them | |
+//! |---|---|
+//! | `alter-name=lower`, `=trim`, `=slug`, `=escape`, `=collapse`, `=nfc`, `=ascii`, `=suffix:TEXT`, `=cut:N` | of a create: the name is kept in lower case, without white space at its ends, with `-` for all but letters and digits, as HTML writes it, with single blanks, in normal form C, with `?` for what is not ASCII, with something more at its end, or cut |
+//! | `base=fork`, `=conflict` | of a patch whose base is not the latest version: it is based on that one and becomes the latest, as without this word, or it gets 409 |
 //!
 //! TIME is written `250ms`, `5s`, `15m`. All rules that match apply; where two say
 //! different things, the first prevails.
@@ -69,8 +76,24 @@ use std::str::FromStr;
 use super::defects::Defect;
 use super::faults::{AnswerFault, Edit, Effect, FaultRule, NameChange, RetryAfter};
 use super::http::{Delivery, Endpoint};
+use super::world::StaleBase;
 use crate::core::nearest::did_you_mean;
 use words::{RuleWords, words};
+
+/// Words that only these endpoints take.
+const PLACES: &[(&[&str], &[Endpoint])] = &[
+    (
+        &["land-late", "show-late"],
+        &[Endpoint::Create, Endpoint::Patch, Endpoint::Delete],
+    ),
+    (
+        &["generation", "fail"],
+        &[Endpoint::Create, Endpoint::Patch],
+    ),
+    (&["alter-name"], &[Endpoint::Create]),
+    (&["base"], &[Endpoint::Patch]),
+    (&["limit", "item"], &[Endpoint::List]),
+];
 
 /// Why a fault cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -225,13 +248,12 @@ impl RuleWords {
             "retry-after-text",
         ];
         self.only_with(&of_status, &["status"])?;
-        let of_create = ["land-late", "show-late", "generation", "fail", "alter-name"];
-        let misplaced = |words: &[&'static str], of: Endpoint| {
+        let misplaced = PLACES.iter().find_map(|(words, of)| {
             let word = words.iter().find(|word| self.has(word))?;
-            (endpoint != Some(of)).then(|| format!("{word} is for {of} only"))
-        };
-        let misplaced = misplaced(&of_create, Endpoint::Create)
-            .or_else(|| misplaced(&["limit", "item"], Endpoint::List));
+            let is_placed = endpoint.is_some_and(|endpoint| of.contains(&endpoint));
+            let of: Vec<&str> = of.iter().map(|endpoint| endpoint.as_str()).collect();
+            (!is_placed).then(|| format!("{word} is for {} only", of.join(", ")))
+        });
         let has_result = matches!(endpoint, Some(Endpoint::Get | Endpoint::Parse));
         let misplaced = misplaced.or_else(|| {
             let is_misplaced = self.has("result") && !has_result;
@@ -253,6 +275,7 @@ impl RuleWords {
             generation_ms: self.duration_ms("generation")?,
             fail_with: self.text_owned("fail"),
             alter_name: self.text("alter-name").map(name_change).transpose()?,
+            stale_base: self.text("base").map(stale_base).transpose()?,
             edits: self.edits()?,
         })
     }
@@ -310,6 +333,14 @@ impl RuleWords {
                 .map(Edit::Result),
         ];
         Ok(edits.into_iter().flatten().collect())
+    }
+}
+
+fn stale_base(text: &str) -> Result<StaleBase, String> {
+    match text {
+        "fork" => Ok(StaleBase::Fork),
+        "conflict" => Ok(StaleBase::Conflict),
+        _ => Err("base must be fork or conflict".to_owned()),
     }
 }
 

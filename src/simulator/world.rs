@@ -1,12 +1,16 @@
 //! The account and its parsers, on a clock that is handed in. Pure.
 
+mod versions;
+
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::generation;
 use super::input::CreateInput;
 use crate::core::job::{DurationMs, UnixMs};
+pub(super) use versions::{Deletion, Version, Versions};
 
 /// What a simulated account is like.
 #[derive(Debug, Clone)]
@@ -41,17 +45,30 @@ impl Default for WorldConfig {
     }
 }
 
-/// How a single create departs from the ordinary. The default departs in nothing.
+/// What becomes of a PATCH whose base is not the latest version: no document says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StaleBase {
+    /// It is based on that version all the same, and what it makes becomes the latest.
+    #[default]
+    Fork,
+    /// 409. Versions that FAILED do not count.
+    Conflict,
+}
+
+/// How a single create, PATCH or DELETE departs from the ordinary. The default departs in nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {
-    /// The parser comes to be only so much later; till then it is nowhere.
+    /// The parser or the version comes to be, or the parser goes, only so much later.
     pub land_after_ms: DurationMs,
-    /// The parser is missing from the list for so long after it came to be.
+    /// The parser is missing from the list for so long after it came to be; the version cannot be
+    /// seen for so long, as if it were not there; the parser that is gone is still in the list.
     pub list_after_ms: DurationMs,
     /// How long the generation takes, in place of the drawn time; not scaled.
     pub generation_ms: Option<DurationMs>,
     /// The generation fails with this text.
     pub fail_with: Option<String>,
+    /// Of a PATCH: what becomes of one that is not based on the latest version.
+    pub stale_base: StaleBase,
 }
 
 /// The status of a parser's version, as the service would say it.
@@ -89,8 +106,14 @@ pub struct ParserView {
     pub created_at_ms: UnixMs,
     /// The latest version's status.
     pub status: Status,
-    /// The latest version.
+    /// The latest version, whether a GET shows it yet or not.
     pub version: usize,
+    /// The latest version's fields.
+    pub fields: Arc<Vec<Value>>,
+    /// How many versions there are.
+    pub versions: usize,
+    /// How many of them were paid for, by a PATCH.
+    pub paid_versions: usize,
     /// What its create cost: 0 for the free first one and for an inserted one.
     pub credits: i64,
 }
@@ -119,41 +142,23 @@ pub(super) struct Parser {
     pub scraper_params: Value,
     pub created_at_ms: UnixMs,
     pub listed_from_ms: UnixMs,
-    pub is_deleted: bool,
+    pub deletion: Option<Deletion>,
     pub credits: i64,
     /// The part of its list item that never changes, as JSON, for speed.
     pub list_head: String,
-    /// Never empty; the index is the version's number.
-    pub versions: Vec<Version>,
-}
-
-/// One version of a parser.
-#[derive(Debug, Clone)]
-pub(super) struct Version {
-    pub fields: Vec<Value>,
-    pub ready_at_ms: UnixMs,
-    pub failure: Option<String>,
-}
-
-impl Version {
-    pub fn status(&self, now_ms: UnixMs) -> Status {
-        match &self.failure {
-            _ if now_ms < self.ready_at_ms => Status::Generating,
-            None => Status::Finished,
-            Some(_) => Status::Failed,
-        }
-    }
+    pub versions: Versions,
 }
 
 impl Parser {
     pub fn exists(&self, now_ms: UnixMs) -> bool {
-        !self.is_deleted && self.created_at_ms <= now_ms
+        let is_gone = |deletion: Deletion| deletion.at_ms <= now_ms;
+        self.created_at_ms <= now_ms && !self.deletion.is_some_and(is_gone)
     }
 
-    /// The version asked for, or the latest, with its number.
-    pub fn version(&self, number: Option<usize>) -> Option<(usize, &Version)> {
-        let number = number.unwrap_or(self.versions.len().saturating_sub(1));
-        Some((number, self.versions.get(number)?))
+    pub fn is_listed(&self, now_ms: UnixMs) -> bool {
+        let is_gone = |deletion: Deletion| deletion.unlisted_from_ms <= now_ms;
+        let listed_from_ms = self.listed_from_ms.max(self.created_at_ms);
+        listed_from_ms <= now_ms && !self.deletion.is_some_and(is_gone)
     }
 }
 
@@ -165,6 +170,7 @@ pub struct World {
     pub(super) parsers: Vec<Parser>,
     index_by_id: HashMap<String, usize>,
     creates_by_name: HashMap<String, u64>,
+    patches_by_id: HashMap<String, u64>,
     /// When how many credits had been spent in total.
     spending: Vec<(UnixMs, i64)>,
     pub(super) concurrent_requests: u64,
@@ -179,6 +185,7 @@ impl World {
             parsers: Vec::new(),
             index_by_id: HashMap::new(),
             creates_by_name: HashMap::new(),
+            patches_by_id: HashMap::new(),
             spending: Vec::new(),
             concurrent_requests: 0,
             failed_requests: 0,
@@ -207,6 +214,11 @@ impl World {
         &self.creates_by_name
     }
 
+    /// How many PATCHes of this parser were ever paid for, by requests; also of one that is gone.
+    pub fn patches_of(&self, id: &str) -> u64 {
+        self.patches_by_id.get(id).copied().unwrap_or(0)
+    }
+
     /// The credits spent so far.
     pub fn credits_spent(&self) -> i64 {
         self.spending.last().map_or(0, |&(_, total)| total)
@@ -231,13 +243,20 @@ impl World {
 
     /// Deletes a parser as another person would. Whether it was there.
     pub fn delete_parser(&mut self, id: &str) -> bool {
-        match self.index_by_id.remove(id) {
-            Some(index) => {
-                self.parsers[index].is_deleted = true;
-                true
-            }
-            None => false,
+        self.mark_deleted(id, Deletion::after(UnixMs::MIN, 0, 0))
+    }
+
+    /// Whether it was there without a deletion before.
+    pub(super) fn mark_deleted(&mut self, id: &str, deletion: Deletion) -> bool {
+        let Some(&index) = self.index_by_id.get(id) else {
+            return false;
+        };
+        let earlier = &mut self.parsers[index].deletion;
+        let was_there = earlier.is_none();
+        if earlier.is_none_or(|earlier| deletion.at_ms < earlier.at_ms) {
+            *earlier = Some(deletion);
         }
+        was_there
     }
 
     /// Puts a parser there as another tool's create would have. It costs nothing
@@ -257,13 +276,13 @@ impl World {
             scraper_params: Value::Null,
             created_at_ms: now_ms,
             listed_from_ms: now_ms,
-            is_deleted: false,
+            deletion: None,
             credits: 0,
-            versions: vec![Version {
-                fields: generation::inferred_fields(),
-                ready_at_ms: now_ms + inserted.generation_ms,
-                failure: inserted.fail_with,
-            }],
+            versions: Versions::new(Version::first(
+                generation::inferred_fields(),
+                now_ms + inserted.generation_ms,
+                inserted.fail_with,
+            )),
         });
         id
     }
@@ -318,13 +337,13 @@ impl World {
             scraper_params: input.scraper_params,
             created_at_ms,
             listed_from_ms: created_at_ms + overrides.list_after_ms,
-            is_deleted: false,
+            deletion: None,
             credits,
-            versions: vec![Version {
-                fields: input.fields.unwrap_or_else(generation::inferred_fields),
-                ready_at_ms: created_at_ms + overrides.generation_ms.unwrap_or(drawn_ms),
-                failure: overrides.fail_with.clone().or(failure),
-            }],
+            versions: Versions::new(Version::first(
+                input.fields.unwrap_or_else(generation::inferred_fields),
+                created_at_ms + overrides.generation_ms.unwrap_or(drawn_ms),
+                overrides.fail_with.clone().or(failure),
+            )),
         });
         id
     }
@@ -334,10 +353,23 @@ impl World {
         parser.exists(now_ms).then_some(parser)
     }
 
-    pub(super) fn push_version(&mut self, id: &str, version: Version) {
-        if let Some(&index) = self.index_by_id.get(id) {
-            self.parsers[index].versions.push(version);
-        }
+    /// Adds a version, which is paid for now, and returns its number. What another keeps from
+    /// landing is not paid for.
+    pub(super) fn add_version(&mut self, now_ms: UnixMs, id: &str, version: Version) -> usize {
+        let Some(&index) = self.index_by_id.get(id) else {
+            return 0;
+        };
+        let credits = version.credits;
+        let (number, dropped) = self.parsers[index].versions.add(now_ms, version);
+        let paid = dropped.iter().filter(|version| version.credits > 0);
+        let (unpaid, refund) = (
+            paid.clone().count(),
+            paid.map(|version| version.credits).sum::<i64>(),
+        );
+        let count = self.patches_by_id.entry(id.to_owned()).or_default();
+        *count = (*count + u64::from(credits > 0)).saturating_sub(unpaid as u64);
+        self.spend(now_ms, credits - refund);
+        number
     }
 
     fn push(&mut self, parser: Parser) {
@@ -348,7 +380,8 @@ impl World {
 }
 
 fn view(parser: &Parser, now_ms: UnixMs) -> Option<ParserView> {
-    let (number, version) = parser.version(None)?;
+    let (number, version) = parser.versions.real(now_ms, None)?;
+    let landed = parser.versions.landed(now_ms);
     Some(ParserView {
         id: parser.id.clone(),
         name: parser.name.clone(),
@@ -356,6 +389,9 @@ fn view(parser: &Parser, now_ms: UnixMs) -> Option<ParserView> {
         created_at_ms: parser.created_at_ms,
         status: version.status(now_ms),
         version: number,
+        fields: Arc::clone(&version.fields),
+        versions: landed.len(),
+        paid_versions: landed.iter().filter(|version| version.credits > 0).count(),
         credits: parser.credits,
     })
 }

@@ -20,7 +20,7 @@ kinds! {
     LostClosed, LostReset, Status, StatusBody, RetryAfterSeconds, RetryAfterDate, RetryAfterText,
     Redirect, Cut, Slow, Endless, GzipBomb, Delay, LandLate, ShowLate, Generation, Fail,
     NameLower, NameTrim, NameCut, NameSlug, NameEscape, NameCollapse, NameNfc, NameAscii,
-    NameSuffix, Drop, Rekey, Say, Limit, Item, Raw, Unreadable, Result,
+    NameSuffix, StaleBase, Drop, Rekey, Say, Limit, Item, Raw, Unreadable, Result,
     NotDone, DoneAllTheSame,
 }
 
@@ -97,6 +97,7 @@ const OTHERS: &[&str] = &[
     "alter-name=nfc",
     "alter-name=ascii",
     "alter-name=suffix:-1",
+    "base=conflict",
     "lose after alter-name=lower",
     "lose after alter-name=slug",
     "lose after alter-name=suffix:-1",
@@ -136,6 +137,7 @@ pub fn kinds(effect: &Effect) -> Vec<Kind> {
         generation_ms,
         fail_with,
         alter_name,
+        stale_base,
         edits,
     } = effect;
     let mut kinds = Vec::new();
@@ -188,6 +190,7 @@ pub fn kinds(effect: &Effect) -> Vec<Kind> {
         NameChange::Ascii => Kind::NameAscii,
         NameChange::Suffix(_) => Kind::NameSuffix,
     }));
+    kinds.extend(stale_base.as_ref().map(|_| Kind::StaleBase));
     kinds.extend(edits.iter().map(|edit| match edit {
         Edit::Drop(_) => Kind::Drop,
         Edit::Rekey(..) => Kind::Rekey,
@@ -206,7 +209,7 @@ fn every_kind_of_fault_that_the_simulator_knows_has_a_row() {
     let mut covered = Vec::new();
     for text in all(true) {
         // What is for one endpoint only is refused on the others.
-        let on = ["create", "list", "get"]
+        let on = ["create", "list", "get", "patch"]
             .map(|endpoint| format!("{endpoint} {text}").parse::<FaultRule>());
         let rules: Vec<FaultRule> = on.into_iter().flatten().collect();
         assert!(!rules.is_empty(), "{text} is no fault");

@@ -1,4 +1,5 @@
 mod account;
+mod change;
 mod reading;
 
 use secrecy::SecretString;

@@ -1,4 +1,5 @@
 mod answers;
+mod change;
 mod connections;
 mod secrecy;
 mod server;

@@ -42,6 +42,7 @@ const WORDS: &[(&str, bool)] = &[
     ("generation", true),
     ("fail", true),
     ("alter-name", true),
+    ("base", true),
 ];
 
 pub(super) type RuleWord = (String, Option<String>);

@@ -361,6 +361,7 @@ fn a_twisted_create_lands_late_shows_late_and_ends_as_told() {
         list_after_ms: 50,
         generation_ms: Some(1_000),
         fail_with: Some("no luck".to_owned()),
+        ..Overrides::default()
     };
     let request = HttpRequest::new("POST", "/parsers", body.to_string());
     let id = world.handle_with(0, &request, &overrides).value()["id"].clone();
@@ -409,7 +410,8 @@ fn the_same_seed_gives_a_name_the_same_fate_in_any_order() {
     for (name, id) in names.iter().zip(&ids).rev() {
         assert_eq!(create(&mut back, 0, name), *id);
     }
-    let ready = |world: &World, id: &str| world.find(0, id).unwrap().versions[0].ready_at_ms;
+    let ready =
+        |world: &World, id: &str| world.find(0, id).unwrap().versions.landed(0)[0].ready_at_ms;
     assert!(ids.iter().all(|id| ready(&forth, id) == ready(&back, id)));
     let mut other = World::new(WorldConfig {
         seed: 2,

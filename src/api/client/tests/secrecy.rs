@@ -18,8 +18,8 @@ async fn a_redirect_is_not_followed_and_no_referer_is_ever_sent() {
         "307 Temporary",
         "308 Permanent",
     ] {
-        let redirect = || Act::RawAnswer(http(status, &location, ""));
-        let server = TestServer::playing([redirect(), redirect(), redirect()]).await;
+        let redirects = [0; 4].map(|_| Act::RawAnswer(http(status, &location, "")));
+        let server = TestServer::playing(redirects).await;
         let client = client(&server.url);
         let words = lost(client.create(&request()).await);
         assert_eq!(words.status, status[..3].parse().ok());
@@ -28,8 +28,11 @@ async fn a_redirect_is_not_followed_and_no_referer_is_ever_sent() {
         let list = client.list().await;
         assert!(matches!(list, ListOutcome::Trouble(_)), "{list:?}");
 
+        let deleted = client.delete(&id("p1")).await;
+        assert_eq!(deleted.as_str(), "in_doubt", "{deleted:?}");
+
         let seen = server.seen();
-        assert_eq!(seen.len(), 3);
+        assert_eq!(seen.len(), 4);
         for seen in seen {
             assert!(!seen.head.to_lowercase().contains("referer"));
         }
@@ -125,6 +128,7 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
     let echo = format!("bad {KEY} in ?api_key={KEY_IN_QUERY}");
     let error = || Act::RawAnswer(http("500 Error", "", &echo));
     let failed = format!(r#"{{"status":"FAILED","error":"{echo}"}}"#);
+    let other = format!(r#"{{"id":"other","error":"{echo}"}}"#);
     let server = TestServer::playing([
         error(),
         error(),
@@ -133,6 +137,13 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
         Act::Reset,
         Act::Reset,
         Act::RawAnswer(http("307 Temporary", "location: /x\r\n", "")),
+        Act::Reset,
+        error(),
+        error(),
+        Act::RawAnswer(http("409 Conflict", "", &echo)),
+        Act::RawAnswer(http("200 OK", "", &other)),
+        Act::Reset,
+        Act::Reset,
     ])
     .await;
     let client = client(&server.url);
@@ -144,7 +155,23 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
     output += &format!("{:?}", client.details(&id("p1")).await);
     output += &format!("{:?}", client.create(&request()).await);
     output += &format!("{:?}", client.details(&id(KEY)).await);
+    let patch = |body: &str| PatchRequest {
+        parser_id: id("p1"),
+        base_version: 0,
+        body: RawValue::from_string(body.to_owned()).unwrap(),
+        not_after: None,
+    };
+    output += &format!("{:?}", client.change(&patch("{}")).await);
+    output += &format!("{:?}", client.delete(&id("p1")).await);
+    output += &format!("{:?}", client.change(&patch("{}")).await);
+    output += &format!("{:?}", client.change(&patch("{}")).await);
+    output += &format!("{:?}", client.change(&patch("{}")).await);
+    output += &format!("{:?}", client.delete(&id("p1")).await);
+    let named_so = format!(r#"{{"{KEY}":1}}"#);
+    output += &format!("{:?}", client.change(&patch(&named_so)).await);
+    output += &format!("{:?}", client.delete(&id(KEY)).await);
     let refused = self::client(&refused_url().await);
+    output += &format!("{:?}", refused.delete(&id("p1")).await);
     output += &format!("{:?}", refused.list().await);
     drop(guard);
 
@@ -169,5 +196,5 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
             assert!(!text.contains(part), "{part}: {text}");
         }
     }
-    assert_eq!(output.matches("bad [key] in ?api_key=[key]").count(), 4);
+    assert_eq!(output.matches("bad [key] in ?api_key=[key]").count(), 8);
 }
