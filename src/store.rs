@@ -10,7 +10,7 @@ pub mod ports;
 pub mod sqlite;
 
 pub use ports::{
-    Accounts, Applied, CREATES_HOLD, ChangeRecord, Changes, Commits, Conflict, ELSEWHERE, Fact, Facts, Found,
+    Accounts, Applied, Asked, CREATES_HOLD, ChangeRecord, Changes, Commits, Conflict, ELSEWHERE, Fact, Facts, Found,
     Gates, Holder, Intent, JobStore, Judging, LIST_LAG, LIST_REPORT, Lane, Ledger, NO_LIST,
     Order, ParkedFirst, ParseId, ParseIntent, PendingUpdate, Parses, Pruning, Queue, QueuedJob, RESTORED, Strangers,
     Submissions, Submitted, Target, Times, Unjudged, Updates,

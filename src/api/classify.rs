@@ -151,6 +151,12 @@ fn progress(asked: &ParserId, answer: &RawAnswer, quoter: &Quoter) -> PollOutcom
     }
 }
 
+/// The value of `fields`, where it is JSON that SQLite can read.
+fn shown_fields(read: &Fields<'_>, quoter: &Quoter) -> Option<String> {
+    let kept = examples::kept(read.fields(), quoter).ok()?;
+    Some(kept.get().to_owned())
+}
+
 fn finished(
     answer: &RawAnswer,
     fields: &Fields<'_>,
@@ -177,6 +183,7 @@ fn finished(
         example_result,
         lack,
         judgement: None,
+        fields: shown_fields(fields, quoter),
         in_use: None,
     }
 }

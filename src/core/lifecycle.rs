@@ -455,6 +455,7 @@ impl Moment<'_> {
             event: None,
             ledger: None,
             parser: None,
+            fields: None,
             warning: None,
             signal: None,
             example_result: None,

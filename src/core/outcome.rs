@@ -299,6 +299,9 @@ pub struct Finished {
     pub lack: Option<Lack>,
     /// What the example results are worth, where that can be told.
     pub judgement: Option<Judgement>,
+    /// The parser's fields (JSON), where the answer has them and they are not those that the job
+    /// asks for.
+    pub fields: Option<String>,
     /// Of an update: what the version is worth that is in use, where that is known.
     pub in_use: Option<Quality>,
 }

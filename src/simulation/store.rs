@@ -18,15 +18,12 @@ use crate::{
         listing::Listing,
         oddities::Unexplained,
         outcome::ListedParser,
-        quality::{
-            Wanted,
-            checks::{Tried, TriedOutcome},
-        },
+        quality::checks::{Tried, TriedOutcome},
     },
     store::{
         ParkedFirst, StoreError,
         ports::{
-            Accounts, Applied, Changes, Facts, Gates, Holder, Intent, JobStore, Lane, Ledger,
+            Accounts, Applied, Asked, Changes, Facts, Gates, Holder, Intent, JobStore, Lane, Ledger,
             ParseId, ParseIntent, Parses, PendingUpdate, Queue, QueuedJob, Strangers, Target,
             Times, Updates,
         },
@@ -142,7 +139,7 @@ impl<D: JobStore> Queue for Simulated<D> {
         read(self.0.job(id)).await
     }
 
-    async fn wanted(&self, id: JobId) -> Result<(Wanted, Option<String>)> {
+    async fn wanted(&self, id: JobId) -> Result<Asked> {
         read(self.0.wanted(id)).await
     }
 }

@@ -18,7 +18,6 @@ use crate::core::{
     job::{DurationMs, Job, JobId, JobState, ParkReason, UnixMs},
     lifecycle::Change,
     oddities::{self, Lag},
-    quality::Wanted,
 };
 
 pub use ledger::{Accounts, Ledger, Strangers};
@@ -26,7 +25,7 @@ pub use parses::{Judging, ParseId, ParseIntent, Parses, Unjudged};
 pub use people::{Conflict, Pruning, Submissions, Submitted};
 pub use updates::{PendingUpdate, Target, Updates};
 pub use values::{
-    Applied, CREATES_HOLD, ChangeRecord, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG, LIST_REPORT, Lane,
+    Applied, Asked, CREATES_HOLD, ChangeRecord, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG, LIST_REPORT, Lane,
     NO_LIST, Order, ParkedFirst, QueuedJob, RESTORED,
 };
 
@@ -240,15 +239,14 @@ pub trait Queue: Send + Sync {
     /// Whatever the store says.
     fn job(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, StoreError>> + Send;
 
-    /// What a job asks its parser to find, and with what `scraper_params` (JSON); nothing in
-    /// particular, where the job is gone.
+    /// What a job asks its parser to find; nothing in particular, where the job is gone.
     ///
     /// # Errors
     /// Whatever the store says.
     fn wanted(
         &self,
         id: JobId,
-    ) -> impl Future<Output = Result<(Wanted, Option<String>), StoreError>> + Send;
+    ) -> impl Future<Output = Result<Asked, StoreError>> + Send;
 }
 
 /// Decisions, made durable.

@@ -224,6 +224,7 @@ pub fn finished(name: &str) -> Vec<Event> {
         generated_at: None,
         example_result: serde_json::value::RawValue::from_string(result.to_owned()).ok(),
         lack: None,
+        fields: None,
         in_use: None,
     };
     let mut events = generating(name);

@@ -73,6 +73,8 @@ pub struct Change {
     pub ledger: Option<LedgerChange>,
     /// What becomes of the parser that a job changes or deletes.
     pub parser: Option<ParserChange>,
+    /// The fields that the parser has (JSON), where they are not those that the job asks for.
+    pub fields: Option<String>,
     /// A second line of the history.
     pub warning: Option<JobEvent>,
     /// What the answer says of the account.
@@ -198,6 +200,7 @@ impl Change {
             ..self.next
         };
         self.example_result = finished.example_result;
+        self.fields = finished.fields;
         self
     }
 

@@ -1,21 +1,22 @@
 //! What a parser that is ready is worth. It is tried on its held-out pages first: each request
 //! is on record before it is sent, since it is paid for.
 
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::Worker;
 use crate::{
     api::Service,
     core::{
-        job::{Job, ParserId},
+        job::{Action, Job, ParserId},
         outcome::{ErrorDetail, Finished, ParseOutcome, ParseRequest},
         quality::{
             Judgement, Wanted,
             checks::{TriedOutcome, due, has_result},
             is_blocked, judge,
         },
+        sighting::echoes,
     },
-    store::{JobStore, ParseIntent, StoreError},
+    store::{Asked, JobStore, ParseIntent, StoreError},
 };
 
 /// What is known of a parser's worth.
@@ -31,9 +32,17 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         &self,
         job: &Job,
         parser_id: &ParserId,
-        finished: &Finished,
+        finished: &mut Finished,
     ) -> Result<Weighed, StoreError> {
-        let (wanted, scraper_params) = self.store.wanted(job.id).await?;
+        let asked = self.store.wanted(job.id).await?;
+        if job.action == Action::Create {
+            finished.fields = true_fields(job, &asked, finished.fields.take());
+        }
+        let Asked {
+            wanted,
+            scraper_params,
+            ..
+        } = asked;
         if !wanted.check_urls.is_empty() {
             let request = ParseRequest {
                 parser_id: parser_id.clone(),
@@ -117,6 +126,21 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let is_over = due(&wanted.check_urls, &tried).is_empty();
         Ok(last.filter(|_| !is_over))
     }
+}
+
+/// The fields that are to be recorded of a parser in the place of those that its job asks for:
+/// those that the service inferred, or that an adopted parser has. Of a parser that this job made
+/// the others count: what comes back may be altered.
+fn true_fields(job: &Job, asked: &Asked, shown: Option<String>) -> Option<String> {
+    let shown = shown?;
+    let read: Value = serde_json::from_str(&shown).ok()?;
+    let is_any = read.as_array().is_some_and(|fields| !fields.is_empty());
+    let Some(fields) = &asked.fields else {
+        return is_any.then_some(shown);
+    };
+    let is_as_asked = serde_json::from_str(fields).is_ok_and(|fields| echoes(&read, &fields));
+    let is_adopted = job.progress.creates == 0;
+    (is_any && is_adopted && !is_as_asked).then_some(shown)
 }
 
 /// Why nothing is known of a page.

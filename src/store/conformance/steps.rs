@@ -145,6 +145,7 @@ fn poll_outcome(rng: &mut Rng) -> PollOutcome {
             judgement: rng
                 .bool()
                 .then(|| judge(None, &[], &Wanted::default(), 0.5)),
+            fields: None,
             in_use: None,
         }),
         1 => PollOutcome::Failed(words(rng)),

@@ -123,7 +123,7 @@ impl Tables {
                 version,
                 latest_version: version,
                 applied_version: version,
-                fields: row.fields.clone(),
+                fields: change.fields.clone().or(row.fields.clone()),
                 quality: change.judgement.as_ref().map(|judgement| judgement.quality),
                 job_id: job.id,
                 created_at: before.map_or_else(

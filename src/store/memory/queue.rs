@@ -16,7 +16,7 @@ use crate::{
     },
     store::{
         ParkedFirst, StoreError,
-        ports::{Commits, Facts, Gates, JobStore, Lane, Order, Queue, QueuedJob},
+        ports::{Asked, Commits, Facts, Gates, JobStore, Lane, Order, Queue, QueuedJob},
     },
 };
 
@@ -212,14 +212,26 @@ impl Queue for Memory {
         Ok(self.tables().jobs.get(&id).map(|row| row.job.clone()))
     }
 
-    async fn wanted(&self, id: JobId) -> Result<(Wanted, Option<String>), StoreError> {
+    async fn wanted(&self, id: JobId) -> Result<Asked, StoreError> {
         let tables = self.tables();
         let Some(row) = tables.jobs.get(&id) else {
-            return Ok((Wanted::default(), None));
+            return Ok(Asked::default());
         };
-        let wanted = Wanted::of_columns(row.fields.as_deref(), None);
-        let wanted = wanted.checking(row.check_urls.as_deref());
-        Ok((wanted, row.scraper_params.clone()))
+        // What an update does not say is said by the job that made the parser.
+        let held = row.job.progress.parser_id.as_ref();
+        let maker = match row.job.action {
+            Action::Create => Some(row),
+            Action::Update | Action::Delete => held.and_then(|id| tables.holding(id).last()),
+        };
+        let fields = row.target_fields.clone();
+        let fields = fields.or_else(|| maker.and_then(|row| row.fields.clone()));
+        let wanted = Wanted::of_columns(fields.as_deref(), None);
+        let check_urls = maker.and_then(|row| row.check_urls.as_deref());
+        Ok(Asked {
+            wanted: wanted.checking(check_urls),
+            fields,
+            scraper_params: maker.and_then(|row| row.scraper_params.clone()),
+        })
     }
 }
 

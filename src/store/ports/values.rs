@@ -8,6 +8,7 @@ use crate::core::{
     job::{Job, JobId, ParserId, UnixMs},
     list_lag::LagSamples,
     oddities::{CreatesHold, ListReport},
+    quality::Wanted,
     restored::Restored,
     spec::JobSpec,
 };
@@ -30,6 +31,17 @@ pub enum Order {
     Update(FieldChanges),
     /// That the parser of its name is deleted.
     Delete,
+}
+
+/// What a job asks its parser to find.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// By which it is judged.
+    pub wanted: Wanted,
+    /// The fields (JSON); none where the service is to infer them.
+    pub fields: Option<String>,
+    /// With what pages are fetched (JSON).
+    pub scraper_params: Option<String>,
 }
 
 /// The states that wait for a time.

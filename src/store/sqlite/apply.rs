@@ -40,6 +40,7 @@ pub(super) struct Record {
     ledger: Option<LedgerChange>,
     parser: Option<ParserChange>,
     judgement: Option<Judgement>,
+    fields: Option<String>,
     is_change: bool,
     shown: Option<ParserId>,
     remote_name: Option<String>,
@@ -59,6 +60,7 @@ impl Record {
             ledger: change.ledger.clone(),
             parser: change.parser.clone(),
             judgement: (change.parser.is_some()).then(|| change.judgement.clone()).flatten(),
+            fields: change.fields.clone(),
             is_change: job.action != Action::Create,
             shown: change
                 .shows_parser
@@ -150,12 +152,13 @@ static NOTE: LazyLock<BatchStatement> = LazyLock::new(|| {
 });
 
 static PARSERS: LazyLock<BatchStatement> = LazyLock::new(|| {
-    let columns = ["job_id", "at", "quality", "quality_detail", "judged_by"];
+    let columns = ["job_id", "at", "quality", "quality_detail", "judged_by", "fields"];
     let insert = "INSERT INTO parsers (parser_id, name, version, latest_version, \
-             applied_version, protected, urls, scraper_params, fields, quality, quality_detail, job_id, created_at, updated_at, \
-             judged_by) \
+             applied_version, protected, urls, scraper_params, fields, quality, quality_detail, \
+             job_id, created_at, updated_at, judged_by) \
          SELECT jobs.parser_id, jobs.name, jobs.parser_version, jobs.parser_version, \
-             jobs.parser_version, jobs.protect, jobs.urls, jobs.scraper_params, jobs.fields, ready.quality, ready.quality_detail, jobs.id, \
+             jobs.parser_version, jobs.protect, jobs.urls, jobs.scraper_params, \
+             coalesce(ready.fields, jobs.fields), ready.quality, ready.quality_detail, jobs.id, \
              coalesce(jobs.generating_since, ready.at), ready.at, ready.judged_by \
          FROM ready JOIN jobs ON jobs.id = ready.job_id WHERE jobs.parser_id IS NOT NULL \
          ON CONFLICT (parser_id) DO UPDATE SET name = excluded.name, \
@@ -336,6 +339,7 @@ async fn write_parsers(
             insert = insert.bind(judgement.map(|judgement| judgement.quality.as_str()));
             insert = insert.bind(judgement.map(|judgement| json!(judgement).to_string()));
             insert = insert.bind(judgement.map(|judgement| judged_by(judgement.min_fill)));
+            insert = insert.bind(record.fields.as_deref());
         }
         insert
             .execute(&mut *connection)

@@ -14,7 +14,7 @@ use crate::{
     core::job::{Action, Job, JobId, JobState, ParkReason, UnixMs},
     core::quality::Wanted,
     core::spec::JobSpec,
-    store::ports::{Lane, Order, ParkedFirst, Queue, QueuedJob},
+    store::ports::{Asked, Lane, Order, ParkedFirst, Queue, QueuedJob},
 };
 
 /// The longest column of a specification, as in `migrations/0002_rules.sql`.
@@ -263,7 +263,7 @@ impl Queue for Store {
             .trying("read a job")
     }
 
-    async fn wanted(&self, id: JobId) -> Result<(Wanted, Option<String>), StoreError> {
+    async fn wanted(&self, id: JobId) -> Result<Asked, StoreError> {
         const TRYING: &str = "read what a job asks for";
         // What an update does not say is said by the job that made the parser.
         let row = sqlx::query(
@@ -280,7 +280,7 @@ impl Queue for Store {
         .await
         .trying(TRYING)?;
         let Some(row) = row else {
-            return Ok((Wanted::default(), None));
+            return Ok(Asked::default());
         };
         let text = |column| rows::text(&row, column).trying(TRYING);
         let (fields, mut expect) = (text("fields")?, text("expect")?);
@@ -290,7 +290,11 @@ impl Queue for Store {
         }
         let wanted = Wanted::of_columns(fields.as_deref(), expect.as_deref());
         let wanted = wanted.checking(text("check_urls")?.as_deref());
-        Ok((wanted, text("scraper_params")?))
+        Ok(Asked {
+            wanted,
+            fields,
+            scraper_params: text("scraper_params")?,
+        })
     }
 }
 

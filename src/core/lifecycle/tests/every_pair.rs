@@ -208,6 +208,7 @@ fn examples() -> Finished {
         example_result: serde_json::value::RawValue::from_string("[{}]".to_owned()).ok(),
         lack: None,
         judgement: None,
+        fields: None,
         in_use: None,
     }
 }

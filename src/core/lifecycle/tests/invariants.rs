@@ -246,6 +246,7 @@ fn bring(next: &Progress) -> Change {
         event: None,
         ledger: None,
         parser: None,
+        fields: None,
         warning: None,
         signal: None,
         example_result: None,

@@ -269,6 +269,7 @@ async fn the_result_is_kept_word_for_word() {
         example_result: Some(RawValue::from_string(text.to_owned()).unwrap()),
         lack: None,
         judgement: None,
+        fields: None,
         in_use: None,
     };
     let change = decided(&job, Event::Polled(PollOutcome::Finished(finished)));
