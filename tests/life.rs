@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adopted;
+mod doubt;
 mod flow;
 
-use parserd::core::spec::JobSpec;
+use parserd::{core::spec::JobSpec, simulator::WorldConfig};
 use serde_json::json;
 
-use crate::common::{Harness, spec};
+use crate::common::{Harness, SCALE, spec};
 
 /// A parser of two fields.
 pub fn asking(name: &str) -> JobSpec {
@@ -46,3 +48,30 @@ pub const RENAME: &str = r#"{"rename_fields":[{"name":"title","new_name":"book.t
 pub const MODIFY: &str =
     r#"{"modify_fields":[{"name":"price","description":"the price in dollars","type":"number"}]}"#;
 pub const BOTH: &str = r#"{"rename_fields":[{"name":"title","new_name":"book.title"}],"add_fields":[{"name":"author","description":"who wrote it"}]}"#;
+
+/// A service with the parser `shop` and a database that made it, and what goes wrong from here on.
+pub async fn shop(faults: &[&str]) -> Harness {
+    shop_in(WorldConfig::default(), faults).await
+}
+
+pub async fn shop_in(world: WorldConfig, faults: &[&str]) -> Harness {
+    let world = WorldConfig {
+        generation_scale: SCALE,
+        ..world
+    };
+    let harness = Harness::with(world, &[]).await;
+    add(&harness, vec![asking("shop")]).await;
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, "SELECT state FROM jobs").await, "FINISHED");
+    for fault in faults {
+        harness.server.with(|simulator| {
+            simulator.faults.add(fault.parse().unwrap());
+        });
+    }
+    harness
+}
+
+pub fn now_ms() -> i64 {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}

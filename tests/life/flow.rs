@@ -2,31 +2,17 @@
 
 use parserd::simulator::Endpoint;
 
-use super::{BOTH, MODIFY, RENAME, add, asking, one, update};
-use crate::common::Harness;
+use super::{BOTH, MODIFY, RENAME, add, asking, one, shop, update};
 
-const LAST: &str = "SELECT action || ' ' || state || ' ' || coalesce(parser_version, '-') || ' ' \
+pub const LAST: &str = "SELECT action || ' ' || state || ' ' || coalesce(parser_version, '-') || ' ' \
     || coalesce(error_kind || ': ' || error_message, '-') FROM jobs ORDER BY id DESC LIMIT 1";
 
 const PARSER: &str = "SELECT version || ' ' || latest_version || ' ' || quality || ' ' || \
     (SELECT group_concat(value ->> 'name') FROM json_each(fields)) FROM parsers";
 
-async fn with_shop(faults: &[&str]) -> Harness {
-    let harness = Harness::new(&[]).await;
-    add(&harness, vec![asking("shop")]).await;
-    harness.run_until_done().await;
-    assert_eq!(one(&harness, PARSER).await, "0 0 ok title,price");
-    for fault in faults {
-        harness.server.with(|simulator| {
-            simulator.faults.add(fault.parse().unwrap());
-        });
-    }
-    harness
-}
-
 #[tokio::test]
 async fn a_rename_costs_nothing_and_is_there_at_once() {
-    let harness = with_shop(&[]).await;
+    let harness = shop(&[]).await;
     let before = harness.server.with(|simulator| simulator.world.credits_spent());
     update(&harness, RENAME).await;
     harness.run_until_done().await;
@@ -44,7 +30,7 @@ async fn a_rename_costs_nothing_and_is_there_at_once() {
 
 #[tokio::test]
 async fn what_is_free_goes_first_and_what_costs_is_generated() {
-    let harness = with_shop(&[]).await;
+    let harness = shop(&[]).await;
     update(&harness, BOTH).await;
     harness.run_until_done().await;
     assert_eq!(one(&harness, LAST).await, "update FINISHED 2 -");
@@ -63,7 +49,7 @@ async fn what_is_free_goes_first_and_what_costs_is_generated() {
 
 #[tokio::test]
 async fn a_deleted_parser_frees_its_name() {
-    let harness = with_shop(&[]).await;
+    let harness = shop(&[]).await;
     harness
         .sql("INSERT INTO jobs (action, name) VALUES ('delete', 'shop')")
         .await

@@ -1,0 +1,131 @@
+//! Parsers that are there already: adopted by their ids, and by a job whose database was lost.
+
+use parserd::{core::spec::JobSpec, simulator::Endpoint};
+use serde_json::json;
+
+use super::{RENAME, add, asking, flow::LAST, now_ms, one, shop, update};
+use crate::common::Harness;
+
+/// The same service with an empty database.
+fn lose_database(harness: &Harness) {
+    for entry in std::fs::read_dir(harness.directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains(".db") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_parser_is_adopted_by_its_id_and_nothing_is_created() {
+    let harness = shop(&[]).await;
+    let id = one(&harness, "SELECT parser_id FROM parsers").await;
+    lose_database(&harness);
+    add(&harness, Vec::new()).await;
+    let insert = format!(
+        "INSERT INTO jobs (name, urls, parser_id) \
+         VALUES ('mine', '[\"https://site-0.example/page\"]', '{id}')"
+    );
+    harness.sql(&insert).await.unwrap();
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, LAST).await, "create FINISHED - -");
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+    // Its fields are those that the service shows.
+    let names = "SELECT name || ' ' || (SELECT group_concat(value ->> 'name') FROM json_each(fields)) FROM parsers";
+    assert_eq!(one(&harness, names).await, "mine title,price");
+    assert_eq!(one(&harness, "SELECT count(*) FROM creates").await, "0");
+}
+
+#[tokio::test]
+async fn an_id_that_the_account_does_not_have_creates_nothing() {
+    let harness = Harness::new(&[]).await;
+    add(&harness, Vec::new()).await;
+    let insert = "INSERT INTO jobs (name, urls, parser_id) \
+        VALUES ('mine', '[\"https://site-0.example/page\"]', 'no-such-parser')";
+    harness.sql(insert).await.unwrap();
+    harness.run_until_done().await;
+    let last = one(&harness, LAST).await;
+    assert!(last.starts_with("create FAILED - not_found: "), "{last}");
+    // Nor does another try, or an edit.
+    for sql in [
+        "UPDATE jobs SET state = 'QUEUED'",
+        "UPDATE jobs SET urls = '[\"https://site-0.example/other\"]', state = 'QUEUED'",
+    ] {
+        harness.sql(sql).await.unwrap();
+        harness.run_until_done().await;
+    }
+    let last = one(&harness, LAST).await;
+    assert!(last.starts_with("create FAILED - not_found: "), "{last}");
+    assert_eq!(harness.requests(Endpoint::Create), 0);
+}
+
+#[tokio::test]
+async fn a_lost_database_and_an_edited_job_pay_for_no_second_parser() {
+    let harness = shop(&[]).await;
+    lose_database(&harness);
+    let edited = JobSpec {
+        fields: Some(json!([{"name": "title", "description": "the title of the book"}])),
+        ..asking("shop")
+    };
+    add(&harness, vec![edited]).await;
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, LAST).await, "create FINISHED 0 -");
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+    // What it was made for is on record: the difference can be told.
+    let names = "SELECT group_concat(value ->> 'name') FROM parsers, json_each(parsers.fields)";
+    assert_eq!(one(&harness, names).await, "title,price");
+}
+
+#[tokio::test]
+async fn a_lost_database_finds_a_parser_that_was_changed_since() {
+    let harness = shop(&[]).await;
+    update(&harness, RENAME).await;
+    harness.run_until_done().await;
+    lose_database(&harness);
+    // The job as it reads now.
+    let changed = JobSpec {
+        fields: Some(json!([
+            {"name": "book.title", "description": "the title"},
+            {"name": "price", "description": "the price", "type": "number"},
+        ])),
+        ..asking("shop")
+    };
+    add(&harness, vec![changed]).await;
+    harness.run_until_done().await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+    // And the job as it was written first.
+    lose_database(&harness);
+    add(&harness, vec![asking("shop")]).await;
+    harness.run_until_done().await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+    let names = "SELECT group_concat(value ->> 'name') FROM parsers, json_each(parsers.fields)";
+    assert_eq!(one(&harness, names).await, "book.title,price");
+}
+
+#[tokio::test]
+async fn several_of_them_are_a_persons_matter() {
+    let harness = Harness::new(&[]).await;
+    add(&harness, vec![asking("shop")]).await;
+    harness.run_until_done().await;
+    lose_database(&harness);
+    let other = JobSpec {
+        urls: vec!["https://site-0.example/other".to_owned()],
+        ..asking("shop")
+    };
+    harness.server.with(|simulator| {
+        let name = "shop_pd_aaaaaaaa".to_owned();
+        let inserted = parserd::simulator::Inserted {
+            id: String::new(),
+            name,
+            urls: Vec::new(),
+            generation_ms: 0,
+            fail_with: None,
+        };
+        simulator.world.insert_parser(now_ms(), inserted);
+    });
+    add(&harness, vec![other]).await;
+    harness.run_until_done().await;
+    let parked = "SELECT state || ' ' || park_reason FROM jobs";
+    assert_eq!(one(&harness, parked).await, "PARKED ambiguous");
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}

@@ -1,0 +1,250 @@
+//! Updates and deletes whose answers are lost, late, or met by a closed gate.
+
+use parserd::{
+    engine::daemon::Until,
+    simulator::{Endpoint, WorldConfig},
+};
+
+use super::{
+    BOTH, MODIFY, RENAME, add, asking, flow::LAST, now_ms, one, shop, shop_in, update,
+};
+use crate::common::Harness;
+
+/// How many changes took effect: each made a version.
+fn patches(harness: &Harness) -> usize {
+    let parsers = harness.server.with(|simulator| simulator.world.parsers(i64::MAX));
+    parsers.iter().map(|parser| parser.versions - 1).sum()
+}
+
+fn spent(harness: &Harness) -> i64 {
+    harness.server.with(|simulator| simulator.world.credits_spent())
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_in_the_parser_and_nothing_is_sent_twice() {
+    for fault in [
+        "patch lose after nth=1",
+        "patch status=500 after nth=1",
+        "patch status=502 after nth=1",
+        "patch unreadable nth=1",
+        "patch cut nth=1",
+    ] {
+        for (change, parts) in [(RENAME, 1), (MODIFY, 1), (BOTH, 2)] {
+            let harness = shop(&[fault]).await;
+            update(&harness, change).await;
+            harness.run_until_done().await;
+            let last = one(&harness, LAST).await;
+            assert_eq!(last, format!("update FINISHED {parts} -"), "{fault} {change}");
+            assert_eq!(patches(&harness), parts, "{fault} {change}");
+            let sql = "SELECT DISTINCT outcome FROM updates";
+            assert_eq!(one(&harness, sql).await, "made", "{fault} {change}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_made_nothing_is_sent_again_after_it_was_looked_for() {
+    for fault in [
+        "patch lose before nth=1",
+        "patch status=500 before nth=1",
+        "patch status=503 before nth=1",
+    ] {
+        let harness = shop(&[fault]).await;
+        let before = spent(&harness);
+        update(&harness, MODIFY).await;
+        harness.run_until_done().await;
+        assert_eq!(one(&harness, LAST).await, "update FINISHED 1 -", "{fault}");
+        assert_eq!(patches(&harness), 1, "{fault}");
+        assert_eq!(spent(&harness) - before, 30_000, "{fault}");
+        let outcomes = "SELECT outcome || ' ' || credits FROM updates ORDER BY id";
+        let expected = ["not_made 30000", "made 30000"];
+        assert_eq!(harness.sql(outcomes).await.unwrap(), expected, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_lands_late_is_paid_once() {
+    // It lands within the settling time of 300 ms.
+    let harness = shop(&["patch lose after land-late=150ms nth=1"]).await;
+    update(&harness, MODIFY).await;
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, LAST).await, "update FINISHED 1 -");
+    assert_eq!(patches(&harness), 1);
+}
+
+#[tokio::test]
+async fn a_version_that_shows_late_is_waited_for() {
+    for fault in [
+        "patch show-late=200ms nth=1",
+        "patch lose after show-late=150ms nth=1",
+    ] {
+        let harness = shop(&[fault]).await;
+        update(&harness, MODIFY).await;
+        harness.run_until_done().await;
+        assert_eq!(one(&harness, LAST).await, "update FINISHED 1 -", "{fault}");
+        assert_eq!(patches(&harness), 1, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_fails_leaves_the_version_in_use() {
+    let harness = shop(&["patch fail=ExtractionError nth=1"]).await;
+    update(&harness, MODIFY).await;
+    harness.run_until_done().await;
+    let expected = "update FAILED 1 generation_failed: ExtractionError";
+    assert_eq!(one(&harness, LAST).await, expected);
+    let parser = "SELECT version || ' ' || latest_version || ' ' || applied_version FROM parsers";
+    assert_eq!(one(&harness, parser).await, "0 1 0");
+    // Another try is based on the version that can be used, and takes the one that FAILED for no
+    // conflict.
+    harness
+        .sql("UPDATE jobs SET state = 'QUEUED' WHERE action = 'update'")
+        .await
+        .unwrap();
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, LAST).await, "update FINISHED 2 -");
+    assert_eq!(one(&harness, parser).await, "2 2 2");
+}
+
+#[tokio::test]
+async fn a_delete_is_sent_again_and_what_is_gone_is_deleted() {
+    for fault in [
+        "delete lose before nth=1",
+        "delete lose after nth=1",
+        "delete status=500 before nth=1",
+        "delete status=502 after nth=1",
+    ] {
+        let harness = shop(&[fault]).await;
+        harness
+            .sql("INSERT INTO jobs (action, name) VALUES ('delete', 'shop')")
+            .await
+            .unwrap();
+        harness.run_until_done().await;
+        assert_eq!(one(&harness, LAST).await, "delete FINISHED 0 -", "{fault}");
+        assert_eq!(harness.parsers_by_name().len(), 0, "{fault}");
+        let gone = "SELECT deleted_at IS NOT NULL FROM parsers";
+        assert_eq!(one(&harness, gone).await, "1", "{fault}");
+        // The account's list has not lost its trust by it.
+        add(&harness, vec![asking("other")]).await;
+        harness.run_until_done().await;
+        assert_eq!(one(&harness, LAST).await, "create FINISHED 0 -", "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_rename_passes_a_gate_that_is_closed_for_credits_and_a_budget_without_room() {
+    let world = WorldConfig {
+        credits: Some(30_000),
+        first_free: false,
+        ..WorldConfig::default()
+    };
+    let mut harness = shop_in(world, &[]).await;
+    // Another create closes the gate.
+    add(&harness, vec![asking("other")]).await;
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, LAST).await, "create PARKED - -");
+    assert_eq!(harness.sql("SELECT scope FROM gates").await.unwrap(), ["create"]);
+    harness.set("budget.max_credits", "30000");
+    update(&harness, BOTH).await;
+    let running = harness.start(Until::Stopped).await;
+    let renamed = "SELECT count(*) FROM updates WHERE part = 'free' AND outcome = 'made'";
+    harness
+        .wait_until("the rename", async || {
+            harness.sql(renamed).await.unwrap() == ["1"]
+        })
+        .await;
+    harness
+        .wait_until("the rest is parked", async || {
+            one(&harness, LAST).await.starts_with("update PARKED 1")
+        })
+        .await;
+    running.stopped().await;
+    assert_eq!(patches(&harness), 1);
+    assert_eq!(spent(&harness), 30_000);
+    let fields = "SELECT group_concat(value ->> 'name') FROM parsers, json_each(parsers.fields)";
+    assert_eq!(one(&harness, fields).await, "book.title,price");
+}
+
+#[tokio::test]
+async fn what_another_tool_changed_is_told_and_not_overwritten() {
+    let harness = shop(&[]).await;
+    let others = serde_json::json!({"rename_fields": [{"name": "price", "new_name": "cost"}]});
+    harness.server.with(|simulator| {
+        let id = simulator.world.parsers(i64::MAX)[0].id.clone();
+        simulator.world.patch_as_other(now_ms(), &id, &others).unwrap();
+    });
+    update(&harness, MODIFY).await;
+    harness.run_until_done().await;
+    let last = one(&harness, LAST).await;
+    assert!(last.starts_with("update FAILED - bad_request: conflict: "), "{last}");
+    assert_eq!(harness.requests(Endpoint::Patch), 0);
+    // It is known from now on, and what does not fit it any more is refused unpaid.
+    let parser = "SELECT version || ' ' || latest_version || ' ' || fields FROM parsers";
+    let parser = one(&harness, parser).await;
+    assert!(parser.starts_with("0 1 ") && parser.contains("cost"), "{parser}");
+    harness
+        .sql("UPDATE jobs SET state = 'QUEUED' WHERE action = 'update'")
+        .await
+        .unwrap();
+    harness.run_until_done().await;
+    let last = one(&harness, LAST).await;
+    assert!(last.contains("bad_request: the change does not fit"), "{last}");
+    assert_eq!(harness.requests(Endpoint::Patch), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_while_another_tool_changes_the_parser_is_a_persons_matter() {
+    let harness = shop(&["patch lose before nth=1"]).await;
+    update(&harness, MODIFY).await;
+    let running = harness.start(Until::Stopped).await;
+    harness
+        .wait_until("the doubt", async || {
+            let sql = "SELECT doubt_since IS NOT NULL FROM jobs WHERE action = 'update'";
+            one(&harness, sql).await == "1"
+        })
+        .await;
+    let others = serde_json::json!({"remove_fields": ["title"]});
+    harness.server.with(|simulator| {
+        let id = simulator.world.parsers(i64::MAX)[0].id.clone();
+        simulator.world.patch_as_other(now_ms(), &id, &others).unwrap();
+    });
+    harness
+        .wait_until("a person is asked", async || {
+            one(&harness, LAST).await.starts_with("update PARKED")
+        })
+        .await;
+    running.stopped().await;
+    let parked = "SELECT park_reason || ' ' || error_message FROM jobs WHERE action = 'update'";
+    let parked = one(&harness, parked).await;
+    assert!(parked.starts_with("ambiguous the parser has "), "{parked}");
+    assert_eq!(harness.requests(Endpoint::Patch), 1);
+}
+
+#[tokio::test]
+async fn half_of_the_answers_to_paid_changes_are_lost_and_each_is_made_and_paid_once() {
+    const PARSERS: usize = 20;
+    let harness = Harness::new(&[]).await;
+    let names: Vec<_> = (0..PARSERS).map(|n| format!("shop-{n}")).collect();
+    add(&harness, names.iter().map(|name| asking(name)).collect()).await;
+    harness.run_until_done().await;
+    let before = spent(&harness);
+    harness.server.with(|simulator| {
+        simulator.faults.add("patch lose after p=0.5".parse().unwrap());
+    });
+    for name in &names {
+        let sql = format!(
+            "INSERT INTO jobs (action, name, change) VALUES ('update', '{name}', '{MODIFY}')"
+        );
+        harness.sql(&sql).await.unwrap();
+    }
+    harness.run_until_done().await;
+    let ended = "SELECT state || ' ' || count(*) FROM jobs WHERE action = 'update' GROUP BY 1";
+    let count = PARSERS.to_string();
+    let expected = "FINISHED ".to_owned() + &count;
+    let states = "SELECT state || ' ' || count(*) FROM jobs WHERE action = 'update' GROUP BY state";
+    assert_eq!(one(&harness, states).await, expected, "{ended}");
+    assert_eq!(patches(&harness), PARSERS);
+    assert_eq!(spent(&harness) - before, 30_000 * PARSERS as i64);
+    let lost = "SELECT count(*) > 3 FROM job_events WHERE event = 'in_doubt'";
+    assert_eq!(one(&harness, lost).await, "1");
+}
