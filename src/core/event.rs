@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, Part, UnixMs, named_enum},
+    job::{
+        DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, Part, UnixMs, named_enum,
+    },
     outcome::ErrorDetail,
     quality::{Judgement, Quality},
 };

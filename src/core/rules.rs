@@ -16,6 +16,11 @@ pub enum Rule {
     QuickList,
     /// A closed gate lets one canary through.
     Canary,
+    /// A change in doubt leaves its parser as it was for its settling time before it counts as
+    /// not made.
+    ChangeSettles,
+    /// A new version that is worth less is not used.
+    BetterVersion,
 }
 
 /// The rules that are kept: all of them, save in a test.

@@ -215,10 +215,7 @@ pub async fn plan<L: Lookup>(
 }
 
 /// The parser that a job is to adopt and nothing else: nothing is ever created for it.
-async fn adoption<L: Lookup>(
-    look: &mut L,
-    job: &Job,
-) -> Result<Result<Plan, NoList>, StoreError> {
+async fn adoption<L: Lookup>(look: &mut L, job: &Job) -> Result<Result<Plan, NoList>, StoreError> {
     let Some(id) = job.progress.parser_id.clone() else {
         return Ok(Err(NoList::Trouble(ErrorDetail::default())));
     };

@@ -70,9 +70,8 @@ fn sentence(event: &JobEvent) -> String {
                 Part::Paid => "fields were added or changed, and the service generates the parser",
                 Part::Delete => "the parser was deleted",
             };
-            let version = version.map_or_else(String::new, |version| {
-                format!(": version {version}")
-            });
+            let version =
+                version.map_or_else(String::new, |version| format!(": version {version}"));
             format!("{what}{version}")
         }
         JobEvent::Deleted {} => "finished, the parser is deleted and its name is free".to_owned(),

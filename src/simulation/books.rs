@@ -1,6 +1,8 @@
 //! What must hold, whatever happens: looked at after each commit and at each request,
 //! from outside, and by the account's own books.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
@@ -9,9 +11,13 @@ use super::{
     verdict::{Verdict, holds},
 };
 use crate::{
-    core::{job::UnixMs, outcome::CreateRequest, quality::checks::MAX_TRIES},
+    core::{
+        job::UnixMs,
+        outcome::CreateRequest,
+        quality::{Quality, checks::MAX_TRIES},
+    },
     simulator::{ParserView, Status, World},
-    store::outside::{Operation, Outside, OutsideCreate, OutsideJob},
+    store::outside::{Operation, Outside, OutsideCreate, OutsideJob, OutsideUpdate},
 };
 
 /// A create request that was sent.
@@ -28,15 +34,36 @@ pub(super) struct Post {
     is_forgotten: bool,
 }
 
+/// A request that changes a parser, as it was sent.
+#[derive(Debug)]
+pub(super) struct Patch {
+    pub job: i64,
+    pub parser: String,
+    pub body: String,
+    pub is_paid: bool,
+    /// The version that it made, or will have made when it lands.
+    pub made: Option<usize>,
+    /// Neither answered by the world nor lost on the way to it.
+    pub is_on_its_way: bool,
+    /// A backup that may not know of it was put in place since.
+    is_forgotten: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Books {
     outside: Box<dyn Outside>,
     pub jobs: Vec<OutsideJob>,
     creates: Vec<OutsideCreate>,
+    updates: Vec<OutsideUpdate>,
+    /// Which version of each parser is used, and what it is worth.
+    versions: BTreeMap<String, (Option<i64>, Option<Quality>)>,
     pub posts: Vec<Post>,
+    pub patches: Vec<Patch>,
+    /// Another tool changed a parser.
+    pub was_changed_elsewhere: bool,
     posted: BTreeSet<i64>,
     pub gate: GateWatch,
-    /// How often a parser was tried on a held-out page.
+    /// How often a version of a parser was tried on a held-out page.
     parses: BTreeMap<(String, String), usize>,
     /// What all of these cost, by the record.
     parse_credits: i64,
@@ -62,7 +89,11 @@ impl Books {
             outside,
             jobs: Vec::new(),
             creates: Vec::new(),
+            updates: Vec::new(),
+            versions: BTreeMap::new(),
             posts: Vec::new(),
+            patches: Vec::new(),
+            was_changed_elsewhere: false,
             posted: BTreeSet::new(),
             parses: BTreeMap::new(),
             parse_credits: 0,
@@ -110,7 +141,11 @@ impl Books {
         for post in &mut self.posts {
             post.is_forgotten = true;
         }
+        for patch in &mut self.patches {
+            patch.is_forgotten = true;
+        }
         self.was_restored = true;
+        self.versions.clear();
     }
 
     /// Reads the database and holds it against what was there before.
@@ -137,7 +172,8 @@ impl Books {
         }
         self.touched.clear();
         let mut holders = BTreeMap::new();
-        for job in self.jobs.iter().filter(|job| job.state != "CANCELLED") {
+        let creates = self.jobs.iter().filter(|job| job.action == "create");
+        for job in creates.filter(|job| job.state != "CANCELLED") {
             if let Some(id) = &job.parser_id
                 && let Some(other) = holders.insert(id, &job.name)
             {
@@ -147,15 +183,22 @@ impl Books {
                 ));
             }
         }
+        self.versions_are_no_worse()?;
         self.within_budget(plan, service)?;
         self.remembers(service, time)
     }
 
     /// A held-out page is asked for.
-    pub fn parses(&mut self, parser: &str, url: &str, plan: &Scenario) -> Verdict {
+    pub fn parses(
+        &mut self,
+        parser: &str,
+        version: Option<i64>,
+        url: &str,
+        plan: &Scenario,
+    ) -> Verdict {
         let sent = self
             .parses
-            .entry((parser.to_owned(), url.to_owned()))
+            .entry((format!("{parser}/{version:?}"), url.to_owned()))
             .or_default();
         *sent += 1;
         // A copy of the database does not know of those that were sent after it was made.
@@ -182,6 +225,12 @@ impl Books {
             let made = self.posts.iter().filter_map(|post| post.made.as_ref());
             let made = made.filter(|id| service.parser(UnixMs::MAX, id).is_some());
             let made = made.count();
+            let patches = self.patches.iter().filter(|patch| {
+                patch.is_paid
+                    && patch.made.is_some()
+                    && service.parser(UnixMs::MAX, &patch.parser).is_some()
+            });
+            let made = made + patches.count();
             let paid = plan.credits_per_create * i64::try_from(made).unwrap_or(i64::MAX);
             holds!(paid <= limit, "{paid} credits are paid of {limit}");
             let spent = self.spent();
@@ -193,8 +242,10 @@ impl Books {
         }
         if let Some(limit) = plan.max_credits_per_day {
             let mut days = BTreeMap::new();
-            for row in self.counted() {
-                *days.entry(row.sent_at.div_euclid(86_400_000)).or_insert(0) += row.credits;
+            let updates = self.counted_updates().map(|row| (row.sent_at, row.credits));
+            let creates = self.counted().map(|row| (row.sent_at, row.credits));
+            for (sent_at, credits) in creates.chain(updates) {
+                *days.entry(sent_at.div_euclid(86_400_000)).or_insert(0) += credits;
             }
             for (day, spent) in days {
                 holds!(
@@ -231,6 +282,7 @@ impl Books {
 
     fn read(&mut self) {
         (self.jobs, self.creates) = self.outside.rows();
+        self.updates = self.outside.updates();
         self.parse_credits = self.outside.parse_credits();
     }
 
@@ -326,6 +378,7 @@ impl Books {
                             || self.was_elsewhere
                             || self.was_partial
                             || self.had_no_list
+                            || self.was_changed_elsewhere
                             || self.lost_young
                             || self.has_unexplained(),
                         "job {} is PARKED ambiguous and nothing was",
@@ -360,6 +413,7 @@ impl Books {
                 job.parser_id
             );
         }
+        self.changes_at_rest(service)?;
         for job in &self.jobs {
             let id = job.parser_id.as_deref().unwrap_or_default();
             let is_gone = job.error_kind.as_deref() == Some("not_found");
@@ -404,9 +458,15 @@ impl Books {
         self.creates.iter().filter(|row| row.outcome != "not_made")
     }
 
+    /// The changes that count as spent.
+    fn counted_updates(&self) -> impl Iterator<Item = &OutsideUpdate> {
+        self.updates.iter().filter(|row| row.outcome != "not_made")
+    }
+
     fn spent(&self) -> i64 {
         let creates: i64 = self.counted().map(|row| row.credits).sum();
-        creates + self.parse_credits
+        let updates: i64 = self.counted_updates().map(|row| row.credits).sum();
+        creates + updates + self.parse_credits
     }
 
     fn is_budget_spent(&self, plan: &Scenario) -> bool {

@@ -15,6 +15,10 @@ use crate::{
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// What the jobs ask for whose parsers are changed later.
+const FIELDS: &str =
+    r#"[{"description":"the title","name":"title"},{"description":"the price","name":"price"}]"#;
+
 /// How many jobs people add while it runs.
 const MOST_NEW_JOBS: u32 = 2;
 
@@ -24,7 +28,7 @@ fn url(name: &str, edition: u32) -> String {
 
 impl Books {
     /// A program adds a job; how many rows.
-    pub fn insert(&mut self, now: UnixMs, name: &str, checks: u32) -> usize {
+    pub fn insert(&mut self, now: UnixMs, name: &str, checks: u32, has_fields: bool) -> usize {
         let urls = url(name, 0);
         let pages: Vec<_> = (0..checks)
             .map(|n| format!("https://{name}.example/held/{n}"))
@@ -38,6 +42,7 @@ impl Books {
                 priority: 0,
                 run_at: None,
                 check_urls: pages.as_deref(),
+                fields: has_fields.then_some(FIELDS),
             },
         )
     }
@@ -129,6 +134,7 @@ impl Sim {
             Focus::Restore if self.books.can_restore() && !self.is_elsewhere => self.restore(),
             Focus::Restore => self.back_up(),
             Focus::Retry => return self.retry_a_failed_job(),
+            Focus::Change => return self.change_a_parser(),
             Focus::Strangers if self.has_doubt_for_nothing() => self.insert_a_parser(),
             Focus::Freeze | Focus::Gateways | Focus::Partial | Focus::Strangers => return false,
         }
@@ -143,6 +149,55 @@ impl Sim {
         self.note(|| format!("somebody retries {}", failed.name));
         let now = self.now() + self.clock_step_ms;
         let changed = self.books.operate(now, Operation::Retry(failed.id));
+        if changed > 0 {
+            self.changed();
+        }
+        changed > 0
+    }
+
+    /// Somebody updates or deletes a parser by a job, or another tool changes it.
+    fn change_a_parser(&mut self) -> bool {
+        let ready = |job: &&OutsideJob| job.state == "FINISHED" && job.action == "create";
+        let mut jobs = self.books.jobs.iter().filter(ready);
+        let Some((id, name)) =
+            jobs.find_map(|job| Some((job.parser_id.clone()?, job.name.clone())))
+        else {
+            return false;
+        };
+        let Some(parser) = self.service.world.parser(self.time, &id) else {
+            return false;
+        };
+        let first = parser.fields.first();
+        let first = first
+            .and_then(|field| field["name"].as_str())
+            .unwrap_or("title");
+        let step = self.steps;
+        let rename = format!(r#""rename_fields":[{{"name":"{first}","new_name":"field{step}"}}]"#);
+        let add = format!(r#""add_fields":[{{"name":"added{step}","description":"more"}}]"#);
+        let change = match self.chance.below(6) {
+            0 => Some(format!("{{{rename}}}")),
+            1 | 2 => Some(format!("{{{add}}}")),
+            3 => Some(format!("{{{add},{rename}}}")),
+            4 => None,
+            _ => {
+                let body = serde_json::from_str(&format!("{{{rename}}}")).unwrap_or_default();
+                let made = self.service.world.patch_as_other(self.time, &id, &body);
+                self.books.was_changed_elsewhere |= made.is_ok();
+                self.note(|| format!("another tool changes {id}: {made:?}"));
+                return true;
+            }
+        };
+        // Not each time: what is deleted is changed no more.
+        if change.is_none() && !self.chance.once_in(3) {
+            return false;
+        }
+        self.note(|| format!("somebody changes {name}: {change:?}"));
+        let now = self.now() + self.clock_step_ms;
+        let operation = Operation::Change {
+            name: &name,
+            change: change.as_deref(),
+        };
+        let changed = self.books.operate(now, operation);
         if changed > 0 {
             self.changed();
         }
@@ -272,7 +327,8 @@ impl Sim {
                 self.new_jobs += 1;
                 let name = format!("new{}", self.new_jobs);
                 self.note(|| format!("somebody adds {name}"));
-                self.books.insert(now, &name, self.plan.checks)
+                let has_fields = self.plan.focus == Some(Focus::Change);
+                self.books.insert(now, &name, self.plan.checks, has_fields)
             }
             0 | 1 => {
                 self.note(|| format!("somebody cancels {}", job.name));

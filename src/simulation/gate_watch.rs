@@ -40,6 +40,11 @@ impl GateWatch {
         self.intent_of.insert(job, self.intents);
     }
 
+    /// Whether it is closed for what does not pass by itself: what costs nothing need not care.
+    pub fn is_closed_for_long(&self) -> bool {
+        self.closed.is_some_and(|closed| !closed.passes_by_itself)
+    }
+
     /// A create of this job is about to be sent.
     pub fn lets(&mut self, job: i64, name: &str, time: UnixMs) -> Verdict {
         let intent = self.intent_of.get(&job).copied().unwrap_or(0);

@@ -22,12 +22,14 @@ pub(super) enum BrokenRule {
     OtherAccount,
     /// A daemon that finds another at work waits until that one has ended.
     OneDaemon,
+    /// Nothing is deleted that nobody asked for.
+    DeleteAskedFor,
     /// One of those that decisions keep.
     Decided(rules::Rule),
 }
 
 impl BrokenRule {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::IntentBeforePost,
         Self::Decided(rules::Rule::SettlingTime),
         Self::TrustedList,
@@ -42,6 +44,9 @@ impl BrokenRule {
         Self::OtherAccount,
         Self::OneDaemon,
         Self::Decided(rules::Rule::FrozenTime),
+        Self::Decided(rules::Rule::ChangeSettles),
+        Self::Decided(rules::Rule::BetterVersion),
+        Self::DeleteAskedFor,
     ];
 }
 

@@ -18,7 +18,7 @@ use super::{
     books::Books,
     chance::{Chance, shortened},
     rules::{BrokenRule, breaks, kept},
-    scenario::REQUEST_TIMEOUT_MS,
+    scenario::{Focus, REQUEST_TIMEOUT_MS},
     seam::{CrashProbe, SimulatedTime, hold},
     store::Simulated,
     wire::Wire,
@@ -58,6 +58,7 @@ struct RunOutcome {
     crashes: u32,
     crashed_at: CrashesAt,
     posts: usize,
+    patches: usize,
 }
 
 /// A directory in memory where there is one: what a crash of the machine leaves is another
@@ -148,7 +149,8 @@ impl Stage {
         let now = sim.now();
         for job in 0..sim.plan.jobs {
             let name = ["a", "b", "c"][job as usize];
-            assert_eq!(sim.books.insert(now, name, sim.plan.checks), 1);
+            let has_fields = sim.plan.focus == Some(Focus::Change);
+            assert_eq!(sim.books.insert(now, name, sim.plan.checks, has_fields), 1);
         }
         sim.look();
         world::begin(sim);
@@ -162,6 +164,7 @@ impl Stage {
             crashes: sim.crashes,
             crashed_at: sim.crashed_at,
             posts: sim.books.posts.len(),
+            patches: sim.books.patches.len(),
         }
     }
 }
@@ -319,6 +322,7 @@ fn sweep(
                     totals.steps += u64::from(outcome.steps);
                     totals.crashes += u64::from(outcome.crashes);
                     totals.posts += outcome.posts as u64;
+                    totals.patches += outcome.patches as u64;
                     for (total, count) in totals.crashed_at.iter_mut().zip(outcome.crashed_at) {
                         *total += count;
                     }
@@ -361,6 +365,7 @@ struct Totals {
     crashes: u64,
     crashed_at: CrashesAt,
     posts: u64,
+    patches: u64,
 }
 
 /// A failing seed with a trace in which as little happens as still fails.
@@ -411,6 +416,10 @@ fn no_seed_fails(kind: StoreKind) {
         totals.seeds as f64 / seconds
     );
     assert!(totals.posts > totals.seeds / 2, "hardly anything was sent");
+    assert!(
+        totals.patches > totals.seeds / 20,
+        "hardly anything was changed"
+    );
     // A run of one seed, to look at a failure, comes to few of them.
     if totals.seeds >= SEEDS {
         for (point, crashes) in CrashPoint::ALL.iter().zip(totals.crashed_at) {

@@ -98,6 +98,30 @@ const CREATE: &[&str] = &[
     "create generation=0ms",
 ];
 
+/// Of requests that change or delete a parser.
+const PATCH: &[&str] = &[
+    "patch status=500 p=0.5",
+    "patch status=500 after p=0.5",
+    "patch lose after p=0.5",
+    "patch lose before p=0.5",
+    "patch lose land-late=4m p=0.5",
+    "patch status=504 land-late=4m p=0.5",
+    "patch lose after show-late=4m p=0.5",
+    "patch show-late=3m p=0.5",
+    "patch unreadable p=0.5",
+    "patch missing=version p=0.5",
+    "patch status=402 nth=1-3",
+    "patch status=429 retry-after=30s p=0.4",
+    "patch status=503 retry-after=30s after p=0.4",
+    "patch status=400 nth=1",
+    "patch base=conflict",
+    "patch fail=boom p=0.4",
+    "patch generation=40m nth=1",
+    "delete lose after p=0.5",
+    "delete status=500 p=0.5",
+    "delete lose land-late=4m p=0.5",
+];
+
 const READ: &[&str] = &[
     "get status=500 p=0.4",
     "get lose p=0.4",
@@ -139,6 +163,8 @@ pub(super) enum Focus {
     Gateways,
     /// People resolve, and another tool makes parsers of the same names.
     Strangers,
+    /// People change and delete parsers, and another tool changes them too.
+    Change,
 }
 
 #[derive(Debug)]
@@ -181,7 +207,7 @@ impl Scenario {
         let focus = chance.of(&[
             None,
             None,
-            None,
+            Some(Focus::Freeze),
             Some(Focus::Freeze),
             Some(Focus::Elsewhere),
             Some(Focus::Restore),
@@ -189,6 +215,8 @@ impl Scenario {
             Some(Focus::Strangers),
             Some(Focus::Gateways),
             Some(Focus::Partial),
+            Some(Focus::Change),
+            Some(Focus::Change),
         ]);
         if focus == Some(Focus::Retry) {
             rules.push(chance.of(&[
@@ -202,6 +230,13 @@ impl Scenario {
         } else if focus == Some(Focus::Strangers) {
             // Somebody says of a create that made nothing that it made another job's parser.
             rules.push(chance.of(&["create lose before nth=1", "create status=500 before nth=1"]));
+        } else if focus == Some(Focus::Change) {
+            for _ in 0..chance.of(&[1, 1, 2]) {
+                rules.push(chance.of(PATCH));
+            }
+            if chance.once_in(4) {
+                rules.push("get result=page-empty p=0.5");
+            }
         } else if focus == Some(Focus::Elsewhere) {
             rules.push(chance.of(&["create generation=40m", "create lose after p=0.5"]));
         } else if chance.once_in(3) {
@@ -222,11 +257,16 @@ impl Scenario {
             rules.push(chance.of(READ));
         }
         // Until what is about the run has shown.
-        let takes_long = matches!(focus, Some(Focus::Elsewhere | Focus::Partial));
+        let takes_long = matches!(
+            focus,
+            Some(Focus::Elsewhere | Focus::Partial | Focus::Change)
+        );
         Self {
             focus,
             jobs: if focus == Some(Focus::Strangers) {
                 3
+            } else if focus == Some(Focus::Change) {
+                1
             } else {
                 chance.of(&[1, 2, 2, 3])
             },
@@ -236,9 +276,21 @@ impl Scenario {
                 chance.of(&[1, 2, 3, 4])
             },
             single_polls: chance.of(&[1000, 1000, 0, 1]),
-            max_credits: chance.of(&[None, None, None, Some(30_000), Some(60_002)]),
-            max_credits_per_day: chance.of(&[None, None, None, Some(30_000)]),
-            credits: chance.of(&[None, None, Some(0), Some(30_000), Some(60_000)]),
+            max_credits: if focus == Some(Focus::Change) {
+                chance.of(&[None, None, None, Some(60_002), Some(120_000)])
+            } else {
+                chance.of(&[None, None, None, Some(30_000), Some(60_002)])
+            },
+            max_credits_per_day: if focus == Some(Focus::Change) {
+                chance.of(&[None, None, None, Some(60_000)])
+            } else {
+                chance.of(&[None, None, None, Some(30_000)])
+            },
+            credits: if focus == Some(Focus::Change) {
+                chance.of(&[None, None, None, Some(60_000), Some(90_000)])
+            } else {
+                chance.of(&[None, None, Some(0), Some(30_000), Some(60_000)])
+            },
             credits_per_create: 30_000,
             credits_per_parse: 1,
             // Who wants another parser in spite of those that are there pays for it, also
@@ -255,7 +307,9 @@ impl Scenario {
             rules,
             probe_interval_ms: 15 * MINUTE_MS,
             retry_interval_ms: 2_000,
-            chaos: if focus.is_some() {
+            chaos: if focus == Some(Focus::Change) {
+                chance.of(&[6, 10, 14])
+            } else if focus.is_some() {
                 chance.of(&[4, 6, 8])
             } else {
                 chance.of(&[0, 1, 2, 4, 6, 8])

@@ -23,9 +23,9 @@ use crate::{
     store::{
         ParkedFirst, StoreError,
         ports::{
-            Accounts, Applied, Asked, Changes, Facts, Gates, Holder, Intent, JobStore, Lane, Ledger,
-            ParseId, ParseIntent, Parses, PendingUpdate, Queue, QueuedJob, Strangers, Target,
-            Times, Updates,
+            Accounts, Applied, Asked, Changes, Facts, Gates, Holder, Intent, JobStore, Lane,
+            Ledger, Order, ParseId, ParseIntent, Parses, PendingUpdate, Queue, QueuedJob,
+            Strangers, Target, Times, Updates,
         },
     },
 };
@@ -71,7 +71,15 @@ impl<D: JobStore> Updates for Simulated<D> {
 
 impl<D: JobStore> Queue for Simulated<D> {
     async fn due_creates(&self, now: UnixMs, limit: usize) -> Result<Vec<QueuedJob>> {
-        read(self.0.due_creates(now, limit)).await
+        let mut due = read(self.0.due_creates(now, limit)).await?;
+        if breaks(BrokenRule::DeleteAskedFor) {
+            let updates = due.iter_mut();
+            let updates = updates.filter(|queued| matches!(queued.order, Ok(Order::Update(_))));
+            for queued in updates {
+                queued.order = Ok(Order::Delete);
+            }
+        }
+        Ok(due)
     }
 
     async fn due_doubts(&self, now: UnixMs, limit: usize) -> Result<Vec<Job>> {
@@ -172,11 +180,12 @@ impl<D: JobStore> Changes for Simulated<D> {
         {
             job.revision = fresh.revision;
         }
-        let is_intent = change.ledger == Some(lifecycle::LedgerChange::Intent);
-        if is_intent {
+        if (change.ledger.as_ref()).is_some_and(lifecycle::LedgerChange::is_intent) {
             with(|sim| sim.books.gate.begins_intent(job.id.0));
         }
-        if is_intent && breaks(BrokenRule::IntentBeforePost) {
+        let is_before_sending = change.ledger.as_ref();
+        let is_before_sending = is_before_sending.is_some_and(lifecycle::LedgerChange::is_intent);
+        if is_before_sending && breaks(BrokenRule::IntentBeforePost) {
             let (store, change) = (self.0.clone(), change.clone());
             drop(tokio::spawn(async move {
                 commit(store.apply(&job, &change, intent, now)).await

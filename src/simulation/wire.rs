@@ -18,8 +18,8 @@ use crate::{
     core::{
         job::{DurationMs, ParserId, UnixMs},
         outcome::{
-            ChangeOutcome, CreateOutcome, CreateRequest, Description, DoubtCause, Flaws,
-            ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
+            ChangeOutcome, CreateOutcome, CreateRequest, Description, DoubtCause, ErrorDetail,
+            Flaws, ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
         },
     },
     simulator::{self, Delivery, Endpoint, HttpRequest},
@@ -27,6 +27,13 @@ use crate::{
 
 /// Known for longer than this, a parser that a list lacks makes the list partial.
 const SURELY_KNOWN_MS: i64 = 30_000;
+
+/// What the books have of a request that may cost money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Post(usize),
+    Patch(usize),
+}
 
 /// One request on its way.
 #[derive(Debug)]
@@ -37,7 +44,7 @@ pub(super) struct Packet {
     /// The answer on its way back, and when it is there.
     pub reply: Option<(UnixMs, RawReply)>,
     answer: Option<oneshot::Sender<RawReply>>,
-    post: Option<usize>,
+    sent: Option<Sent>,
     /// It goes to the other address.
     is_elsewhere: bool,
 }
@@ -45,7 +52,7 @@ pub(super) struct Packet {
 impl Packet {
     /// Whether it is a create that was given up and is still to arrive.
     pub const fn is_late_create(&self, time: UnixMs) -> bool {
-        self.post.is_some() && self.reply.is_none() && self.deadline < time
+        self.sent.is_some() && self.reply.is_none() && self.deadline < time
     }
 
     /// What was not sent yet is sent only now.
@@ -96,7 +103,7 @@ impl Service for Wire {
         let mut body = serde_json::to_value(request).unwrap_or_default();
         body["api_key"] = "key".into();
         let request = HttpRequest::new("POST", "/parsers", body.to_string());
-        let reply = exchange(request, Some(post)).await;
+        let reply = exchange(request, Some(Sent::Post(post))).await;
         with(|sim| {
             let outcome = heard(classify::create(reply, sim.now(), &quoter()), sim.broken);
             let (job, time) = (sim.books.posts[post].job, sim.time);
@@ -113,27 +120,67 @@ impl Service for Wire {
             with(|sim| sim.note(|| format!("PATCH {id}/{base} withheld")));
             return classify::change(id, Err(withheld(late_ms)), now(), &quoter());
         }
-        with(|sim| sim.note(|| format!("PATCH {id}/{base}")));
+        let patch = with(|sim| {
+            let time = sim.time;
+            let text = request.body.get();
+            sim.note(|| format!("PATCH {id}/{base} {text}"));
+            match sim.books.patches(&id.0, text, &sim.service.world, time) {
+                Ok(patch) => Some(patch),
+                Err(why) => {
+                    sim.judge(Err(why));
+                    None
+                }
+            }
+        });
+        let Some(patch) = patch else {
+            return std::future::pending().await;
+        };
         let mut body: serde_json::Value =
             serde_json::from_str(request.body.get()).unwrap_or_default();
         body["api_key"] = "key".into();
         let target = format!("/parsers/{id}/{base}");
-        let reply = exchange(HttpRequest::new("PATCH", &target, body.to_string()), None).await;
+        let request = HttpRequest::new("PATCH", &target, body.to_string());
+        let reply = exchange(request, Some(Sent::Patch(patch))).await;
         with(|sim| {
             let outcome = classify::change(id, reply, sim.now(), &quoter());
             sim.note(|| format!("PATCH {id}/{base} answered: {outcome:?}"));
+            let (job, time) = (sim.books.patches[patch].job, sim.time);
+            if sim.books.patches[patch].is_paid || !sim.books.gate.is_closed_for_long() {
+                let is_paid = sim.books.patches[patch].is_paid;
+                let told = told(&outcome, is_paid);
+                sim.books.gate.answered(&sim.plan, job, &told, time);
+            }
             outcome
         })
     }
 
     async fn delete(&self, parser_id: &ParserId) -> ChangeOutcome {
         point(What::Send).await;
-        with(|sim| sim.note(|| format!("DELETE {parser_id}")));
+        let job = with(|sim| {
+            let time = sim.time;
+            sim.note(|| format!("DELETE {parser_id}"));
+            match sim.books.deletes(&parser_id.0, time) {
+                Ok(job) => Some(job),
+                Err(why) => {
+                    sim.judge(Err(why));
+                    None
+                }
+            }
+        });
+        let Some(job) = job else {
+            return std::future::pending().await;
+        };
         let target = format!("/parsers/{parser_id}?api_key=key");
         let reply = exchange(HttpRequest::new("DELETE", &target, ""), None).await;
         with(|sim| {
             let outcome = classify::delete(reply, sim.now(), &quoter());
             sim.note(|| format!("DELETE {parser_id} answered: {outcome:?}"));
+            if !sim.books.gate.is_closed_for_long() {
+                let time = sim.time;
+                sim.books
+                    .gate
+                    .answered(&sim.plan, job, &told(&outcome, false), time);
+            }
             outcome
         })
     }
@@ -169,9 +216,14 @@ impl Service for Wire {
 
     async fn parse(&self, request: &ParseRequest) -> ParseOutcome {
         point(What::Send).await;
-        let ParseRequest { parser_id, url, .. } = request;
+        let ParseRequest {
+            parser_id,
+            url,
+            version,
+            ..
+        } = request;
         let is_allowed = with(|sim| {
-            let verdict = sim.books.parses(&parser_id.0, url, &sim.plan);
+            let verdict = sim.books.parses(&parser_id.0, *version, url, &sim.plan);
             let is_allowed = verdict.is_ok();
             if !is_allowed {
                 sim.judge(verdict);
@@ -220,6 +272,32 @@ fn heard(outcome: CreateOutcome, broken: Option<BrokenRule>) -> CreateOutcome {
     }
 }
 
+/// What an answer to a change says of the account, as that to a create would.
+fn told(outcome: &ChangeOutcome, is_paid: bool) -> CreateOutcome {
+    match outcome.clone() {
+        ChangeOutcome::Done { version } if is_paid => CreateOutcome::Created {
+            parser_id: ParserId(String::new()),
+            version,
+        },
+        ChangeOutcome::Done { .. } => CreateOutcome::Rejected(ErrorDetail::default()),
+        ChangeOutcome::NotFound(words) | ChangeOutcome::Rejected(words) => {
+            CreateOutcome::Rejected(words)
+        }
+        ChangeOutcome::Refused(refusal, words) => CreateOutcome::Refused(refusal, words),
+        ChangeOutcome::NotSent(words) => CreateOutcome::NotSent(words),
+        ChangeOutcome::InDoubt(cause, words) => CreateOutcome::InDoubt(cause, words),
+        ChangeOutcome::Unavailable {
+            cause,
+            retry_after_ms,
+            words,
+        } => CreateOutcome::Unavailable {
+            cause,
+            retry_after_ms,
+            words,
+        },
+    }
+}
+
 /// How long after its time a request is, if it is.
 fn late_ms(not_after: Option<DurationMs>) -> Option<DurationMs> {
     with(|sim| Some(sim.time - not_after?)).filter(|ms| *ms > 0)
@@ -236,8 +314,8 @@ fn quoter() -> Quoter {
     QUOTER.with(Clone::clone)
 }
 
-async fn exchange(request: HttpRequest, post: Option<usize>) -> RawReply {
-    let answered = with(|sim| sim.send(request, post));
+async fn exchange(request: HttpRequest, sent: Option<Sent>) -> RawReply {
+    let answered = with(|sim| sim.send(request, sent));
     match answered.await {
         Ok(reply) => reply,
         // The simulation is over.
@@ -246,11 +324,13 @@ async fn exchange(request: HttpRequest, post: Option<usize>) -> RawReply {
 }
 
 impl Sim {
-    fn send(&mut self, request: HttpRequest, post: Option<usize>) -> oneshot::Receiver<RawReply> {
+    fn send(&mut self, request: HttpRequest, sent: Option<Sent>) -> oneshot::Receiver<RawReply> {
         let (answer, answered) = oneshot::channel();
         if self.is_down {
-            if let Some(post) = post {
-                self.books.posts[post].is_on_its_way = false;
+            match sent {
+                Some(Sent::Post(post)) => self.books.posts[post].is_on_its_way = false,
+                Some(Sent::Patch(patch)) => self.books.patches[patch].is_on_its_way = false,
+                None => {}
             }
             let refused = Err(TransportFault::NotConnected("refused".to_owned()));
             self.packets.push(Packet {
@@ -259,7 +339,7 @@ impl Sim {
                 deadline: UnixMs::MAX,
                 reply: Some((self.time, refused)),
                 answer: Some(answer),
-                post: None,
+                sent: None,
                 is_elsewhere: false,
             });
             return answered;
@@ -269,7 +349,7 @@ impl Sim {
         } else {
             let late = [20, 20, 20, 1, 500, 5_000, 60_000, LATEST_ARRIVAL_MS];
             let latest = [20, LATEST_ARRIVAL_MS];
-            if post.is_some() && self.plan.focus == Some(Focus::Freeze) {
+            if sent.is_some() && self.plan.focus == Some(Focus::Freeze) {
                 self.chance.of(&latest)
             } else {
                 self.chance.of(&late)
@@ -281,7 +361,7 @@ impl Sim {
             deadline: self.time + REQUEST_TIMEOUT_MS,
             reply: None,
             answer: Some(answer),
-            post,
+            sent,
             is_elsewhere: self.is_elsewhere,
         });
         answered
@@ -326,18 +406,43 @@ impl Sim {
         }
     }
 
+    /// How many versions there are of the parser that a PATCH changes.
+    fn versions_for(&self, patch: usize) -> usize {
+        let parser = &self.books.patches[patch].parser;
+        let parser = self.service.world.parser(UnixMs::MAX, parser);
+        parser.map_or(0, |parser| parser.versions)
+    }
+
+    fn patch_arrived(&mut self, patch: usize, versions: usize) {
+        let now = self.versions_for(patch);
+        let patch = &mut self.books.patches[patch];
+        patch.is_on_its_way = false;
+        if now > versions {
+            patch.made = Some(now - 1);
+        }
+        let made = patch.made;
+        self.note(|| format!("PATCH arrived, made {made:?}"));
+    }
+
     fn arrive(&mut self, index: usize) {
         let packet = &self.packets[index];
-        let (request, post, is_elsewhere) =
-            (packet.request.clone(), packet.post, packet.is_elsewhere);
+        let (request, sent, is_elsewhere) =
+            (packet.request.clone(), packet.sent, packet.is_elsewhere);
         let before = self.service.world.parsers(UnixMs::MAX).len();
+        let versions = match sent {
+            Some(Sent::Patch(patch)) => self.versions_for(patch),
+            _ => 0,
+        };
         let service = if is_elsewhere {
             &mut self.elsewhere
         } else {
             &mut self.service
         };
         let reply = service.respond(self.time, &request);
-        if let Some(post) = post {
+        if let Some(Sent::Patch(patch)) = sent {
+            self.patch_arrived(patch, versions);
+        }
+        if let Some(Sent::Post(post)) = sent {
             let made = self.service.world.parsers(UnixMs::MAX);
             let post = &mut self.books.posts[post];
             post.is_on_its_way = false;

@@ -330,6 +330,11 @@ impl Sim {
         let is_time = match self.plan.focus {
             Some(Focus::Freeze) => self.has_late_create(),
             Some(Focus::Retry) => self.books.jobs.iter().any(|job| job.state == "FAILED"),
+            // Till then there is nothing to change.
+            Some(Focus::Change) if !self.books.has_parser_to_change() => {
+                return self.plan.chaos_once_in.max(48);
+            }
+            Some(Focus::Change) => true,
             _ => false,
         };
         if is_time {

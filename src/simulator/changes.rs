@@ -61,6 +61,13 @@ impl World {
             .map(|changed| changed.number)
     }
 
+    /// Whether this version of a parser FAILED, or will have by then.
+    pub fn is_failed_version(&self, now_ms: UnixMs, id: &str, version: usize) -> bool {
+        let parser = self.find(now_ms, id);
+        let version = parser.and_then(|parser| parser.versions.real(now_ms, Some(version)));
+        version.is_some_and(|(_, version)| version.status(now_ms) == Status::Failed)
+    }
+
     fn change(
         &mut self,
         now_ms: UnixMs,

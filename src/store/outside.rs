@@ -7,12 +7,16 @@ mod sqlite;
 pub(crate) use model::Model;
 pub(crate) use sqlite::{Sqlite, simulate_clock, template};
 
-use crate::core::job::{DurationMs, UnixMs};
+use crate::core::{
+    job::{DurationMs, UnixMs},
+    quality::Quality,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OutsideJob {
     pub id: i64,
     pub name: String,
+    pub action: String,
     pub urls: String,
     pub state: String,
     pub park_reason: Option<String>,
@@ -41,6 +45,7 @@ pub(crate) struct OutsideUpdate {
     pub outcome: String,
     pub version: Option<i64>,
     pub credits: i64,
+    pub sent_at: UnixMs,
     pub fields: Option<String>,
 }
 
@@ -63,6 +68,7 @@ pub(crate) enum Operation<'a> {
         priority: i64,
         run_at: Option<UnixMs>,
         check_urls: Option<&'a str>,
+        fields: Option<&'a str>,
     },
     /// The parser of a name is updated, or deleted where no change is given.
     Change {
@@ -103,6 +109,9 @@ pub(crate) trait Outside: std::fmt::Debug {
 
     /// The parsers on record, a line each.
     fn parsers(&self) -> Vec<String>;
+
+    /// Of each parser on record its id, the version that is used, and what that is worth.
+    fn versions(&self) -> Vec<(String, Option<i64>, Option<Quality>)>;
 
     /// The requests that change or delete parsers, oldest first.
     fn updates(&self) -> Vec<OutsideUpdate>;

@@ -25,8 +25,8 @@ pub use parses::{Judging, ParseId, ParseIntent, Parses, Unjudged};
 pub use people::{Conflict, Pruning, Submissions, Submitted};
 pub use updates::{PendingUpdate, Target, Updates};
 pub use values::{
-    Applied, Asked, CREATES_HOLD, ChangeRecord, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG, LIST_REPORT, Lane,
-    NO_LIST, Order, ParkedFirst, QueuedJob, RESTORED,
+    Applied, Asked, CREATES_HOLD, ChangeRecord, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG,
+    LIST_REPORT, Lane, NO_LIST, Order, ParkedFirst, QueuedJob, RESTORED,
 };
 
 /// A store of jobs, for the one daemon that has it. Cloning it shares it.
@@ -243,10 +243,7 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     /// Whatever the store says.
-    fn wanted(
-        &self,
-        id: JobId,
-    ) -> impl Future<Output = Result<Asked, StoreError>> + Send;
+    fn wanted(&self, id: JobId) -> impl Future<Output = Result<Asked, StoreError>> + Send;
 }
 
 /// Decisions, made durable.

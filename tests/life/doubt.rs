@@ -5,19 +5,21 @@ use parserd::{
     simulator::{Endpoint, WorldConfig},
 };
 
-use super::{
-    BOTH, MODIFY, RENAME, add, asking, flow::LAST, now_ms, one, shop, shop_in, update,
-};
+use super::{BOTH, MODIFY, RENAME, add, asking, flow::LAST, now_ms, one, shop, shop_in, update};
 use crate::common::Harness;
 
 /// How many changes took effect: each made a version.
 fn patches(harness: &Harness) -> usize {
-    let parsers = harness.server.with(|simulator| simulator.world.parsers(i64::MAX));
+    let parsers = harness
+        .server
+        .with(|simulator| simulator.world.parsers(i64::MAX));
     parsers.iter().map(|parser| parser.versions - 1).sum()
 }
 
 fn spent(harness: &Harness) -> i64 {
-    harness.server.with(|simulator| simulator.world.credits_spent())
+    harness
+        .server
+        .with(|simulator| simulator.world.credits_spent())
 }
 
 #[tokio::test]
@@ -34,7 +36,11 @@ async fn a_lost_answer_is_found_in_the_parser_and_nothing_is_sent_twice() {
             update(&harness, change).await;
             harness.run_until_done().await;
             let last = one(&harness, LAST).await;
-            assert_eq!(last, format!("update FINISHED {parts} -"), "{fault} {change}");
+            assert_eq!(
+                last,
+                format!("update FINISHED {parts} -"),
+                "{fault} {change}"
+            );
             assert_eq!(patches(&harness), parts, "{fault} {change}");
             let sql = "SELECT DISTINCT outcome FROM updates";
             assert_eq!(one(&harness, sql).await, "made", "{fault} {change}");
@@ -143,7 +149,10 @@ async fn a_rename_passes_a_gate_that_is_closed_for_credits_and_a_budget_without_
     add(&harness, vec![asking("other")]).await;
     harness.run_until_done().await;
     assert_eq!(one(&harness, LAST).await, "create PARKED - -");
-    assert_eq!(harness.sql("SELECT scope FROM gates").await.unwrap(), ["create"]);
+    assert_eq!(
+        harness.sql("SELECT scope FROM gates").await.unwrap(),
+        ["create"]
+    );
     harness.set("budget.max_credits", "30000");
     update(&harness, BOTH).await;
     let running = harness.start(Until::Stopped).await;
@@ -171,24 +180,36 @@ async fn what_another_tool_changed_is_told_and_not_overwritten() {
     let others = serde_json::json!({"rename_fields": [{"name": "price", "new_name": "cost"}]});
     harness.server.with(|simulator| {
         let id = simulator.world.parsers(i64::MAX)[0].id.clone();
-        simulator.world.patch_as_other(now_ms(), &id, &others).unwrap();
+        simulator
+            .world
+            .patch_as_other(now_ms(), &id, &others)
+            .unwrap();
     });
     update(&harness, MODIFY).await;
     harness.run_until_done().await;
     let last = one(&harness, LAST).await;
-    assert!(last.starts_with("update FAILED - bad_request: conflict: "), "{last}");
+    assert!(
+        last.starts_with("update FAILED - bad_request: conflict: "),
+        "{last}"
+    );
     assert_eq!(harness.requests(Endpoint::Patch), 0);
     // It is known from now on, and what does not fit it any more is refused unpaid.
     let parser = "SELECT version || ' ' || latest_version || ' ' || fields FROM parsers";
     let parser = one(&harness, parser).await;
-    assert!(parser.starts_with("0 1 ") && parser.contains("cost"), "{parser}");
+    assert!(
+        parser.starts_with("0 1 ") && parser.contains("cost"),
+        "{parser}"
+    );
     harness
         .sql("UPDATE jobs SET state = 'QUEUED' WHERE action = 'update'")
         .await
         .unwrap();
     harness.run_until_done().await;
     let last = one(&harness, LAST).await;
-    assert!(last.contains("bad_request: the change does not fit"), "{last}");
+    assert!(
+        last.contains("bad_request: the change does not fit"),
+        "{last}"
+    );
     assert_eq!(harness.requests(Endpoint::Patch), 0);
 }
 
@@ -206,7 +227,10 @@ async fn an_answer_that_is_lost_while_another_tool_changes_the_parser_is_a_perso
     let others = serde_json::json!({"remove_fields": ["title"]});
     harness.server.with(|simulator| {
         let id = simulator.world.parsers(i64::MAX)[0].id.clone();
-        simulator.world.patch_as_other(now_ms(), &id, &others).unwrap();
+        simulator
+            .world
+            .patch_as_other(now_ms(), &id, &others)
+            .unwrap();
     });
     harness
         .wait_until("a person is asked", async || {
@@ -229,7 +253,9 @@ async fn half_of_the_answers_to_paid_changes_are_lost_and_each_is_made_and_paid_
     harness.run_until_done().await;
     let before = spent(&harness);
     harness.server.with(|simulator| {
-        simulator.faults.add("patch lose after p=0.5".parse().unwrap());
+        simulator
+            .faults
+            .add("patch lose after p=0.5".parse().unwrap());
     });
     for name in &names {
         let sql = format!(

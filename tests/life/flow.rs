@@ -13,12 +13,16 @@ const PARSER: &str = "SELECT version || ' ' || latest_version || ' ' || quality 
 #[tokio::test]
 async fn a_rename_costs_nothing_and_is_there_at_once() {
     let harness = shop(&[]).await;
-    let before = harness.server.with(|simulator| simulator.world.credits_spent());
+    let before = harness
+        .server
+        .with(|simulator| simulator.world.credits_spent());
     update(&harness, RENAME).await;
     harness.run_until_done().await;
     assert_eq!(one(&harness, LAST).await, "update FINISHED 1 -");
     assert_eq!(one(&harness, PARSER).await, "1 1 ok book.title,price");
-    let after = harness.server.with(|simulator| simulator.world.credits_spent());
+    let after = harness
+        .server
+        .with(|simulator| simulator.world.credits_spent());
     assert_eq!(before, after);
     let sent = "SELECT part || ' ' || base_version || ' ' || outcome || ' ' || version || ' ' \
         || credits FROM updates";
@@ -34,7 +38,10 @@ async fn what_is_free_goes_first_and_what_costs_is_generated() {
     update(&harness, BOTH).await;
     harness.run_until_done().await;
     assert_eq!(one(&harness, LAST).await, "update FINISHED 2 -");
-    assert_eq!(one(&harness, PARSER).await, "2 2 ok book.title,price,author");
+    assert_eq!(
+        one(&harness, PARSER).await,
+        "2 2 ok book.title,price,author"
+    );
     let sent = "SELECT part || ' ' || base_version || ' ' || version || ' ' || credits \
         FROM updates ORDER BY id";
     let expected = ["free 0 1 0", "paid 1 2 30000"];

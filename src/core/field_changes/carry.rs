@@ -41,7 +41,10 @@ mod tests {
             (r#"{"a":{"min":1}}"#, Some(r#"{"b":{"min":1}}"#)),
             (r#"{"b":{"min":1}}"#, Some(r#"{"b":{"min":1}}"#)),
             (r#"{"c":{"min":1}}"#, None),
-            (r#"{"c":{"min":1},"d":{"max":2}}"#, Some(r#"{"d":{"max":2}}"#)),
+            (
+                r#"{"c":{"min":1},"d":{"max":2}}"#,
+                Some(r#"{"d":{"max":2}}"#),
+            ),
             ("{}", None),
             ("nonsense", None),
         ];

@@ -60,8 +60,8 @@ fn try_again(at: &Moment, mut change: Change, is_another: bool) -> Change {
         Some(ErrorKind::GenerationFailed | ErrorKind::NotFound)
     );
     let next = &mut change.next;
-    let is_open = before.state != JobState::Failed
-        && (before.remote_name.is_some() || before.part.is_some());
+    let is_open =
+        before.state != JobState::Failed && (before.remote_name.is_some() || before.part.is_some());
     next.state = if before.doubt.is_some() && is_open {
         JobState::Creating
     } else if before.parser_id.is_some() && may_finish {

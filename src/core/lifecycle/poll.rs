@@ -12,6 +12,7 @@ use crate::core::{
     outcome::{ErrorDetail, Finished, Lack, PollOutcome, Refusal, is_gateways},
     pace,
     quality::{Quality, QualityGate},
+    rules::Rule,
 };
 
 /// What a job says whose parser is ready, and which is asked for once more.
@@ -123,9 +124,9 @@ fn updated(at: &Moment, mut change: Change, finished: Finished) -> Transition {
     let judgement = change.judgement.as_ref();
     let quality = judgement.map(|judgement| judgement.quality);
     let reason = judgement.and_then(|judgement| judgement.reason.clone());
-    let is_worse = is_worse(quality, finished.in_use);
-    let fails = at.policy.quality_gate == QualityGate::Fail
-        && (is_worse || quality == Some(Quality::Bad));
+    let is_worse = is_worse(quality, finished.in_use) && at.policy.rules.keep(Rule::BetterVersion);
+    let fails =
+        at.policy.quality_gate == QualityGate::Fail && (is_worse || quality == Some(Quality::Bad));
     change.parser = Some(ParserChange::Ready {
         version,
         is_used: !is_worse,

@@ -4,9 +4,10 @@ use super::{Change, LedgerChange, Moment, ParserChange, Transition, create, doub
 use crate::core::{
     event::{Answer, JobEvent},
     gate::Signal,
-    job::{Action, Doubt, ErrorKind, JobState, Part, ParserId, UnixMs},
+    job::{Action, Doubt, ErrorKind, JobState, ParserId, Part, UnixMs},
     outcome::{ChangeOutcome, CreateOutcome, DoubtCause as Unknown, ErrorDetail},
     quality::Quality,
+    rules::Rule,
     sighting::Sighting,
 };
 
@@ -269,7 +270,13 @@ fn gone(at: &Moment, change: Change, words: &ErrorDetail) -> Transition {
 /// How many answers in a row without the parser mean that it is gone.
 const GONE_ANSWERS: i64 = 3;
 
-pub(super) fn sighted(at: &Moment, doubt: Doubt, sight: Sight, seen_at: UnixMs, is_last: bool) -> Transition {
+pub(super) fn sighted(
+    at: &Moment,
+    doubt: Doubt,
+    sight: Sight,
+    seen_at: UnixMs,
+    is_last: bool,
+) -> Transition {
     let doubt = doubt.skipping(doubt::unplanned_ms(at, seen_at));
     match sight {
         Sight::Gone(_) if at.job.action == Action::Delete => made(at, None, true),
@@ -294,13 +301,19 @@ pub(super) fn sighted(at: &Moment, doubt: Doubt, sight: Sight, seen_at: UnixMs, 
         Sight::Seen(Sighting::Unchanged(_)) if at.job.action == Action::Delete => {
             doubt::refuted(at, doubt)
         }
+        Sight::Seen(Sighting::Unchanged(_)) if !at.policy.rules.keep(Rule::ChangeSettles) => {
+            doubt::refuted(at, doubt)
+        }
         Sight::Seen(Sighting::Unchanged(_)) => doubt::absent(at, doubt, seen_at),
         Sight::Seen(Sighting::Otherwise(why)) => {
             let patience_ms = at.policy.settle_ms;
             doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at))
         }
         Sight::Seen(Sighting::Unclear(why)) => {
-            let patience_ms = at.policy.settle_ms.saturating_mul(doubt::UNTRUSTED_SETTLING_TIMES);
+            let patience_ms = at
+                .policy
+                .settle_ms
+                .saturating_mul(doubt::UNTRUSTED_SETTLING_TIMES);
             doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at))
         }
         Sight::Nothing => doubt::rescan(at, doubt.skipping(doubt::looked_ms(at, seen_at))),

@@ -400,7 +400,10 @@ impl<S: Service, D: JobStore> Worker<S, D> {
 
     /// Does what only reads, unless the word to stop comes first: then nothing more is
     /// to be paid for, and nothing waited for.
-    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = T> + Send,
+    ) -> Option<T> {
         let mut stop = self.stop.clone();
         tokio::select! {
             biased;

@@ -16,9 +16,11 @@ use crate::{
     core::{
         field_changes::FieldChanges,
         gate::Signal,
-        job::{DurationMs, Job, JobState, ParkReason, Part, ParserId},
+        job::{DurationMs, Job, JobState, ParkReason, ParserId, Part},
         lifecycle::{Change, Event, LedgerChange, Look, Sight},
-        outcome::{ChangeOutcome, Description, ErrorDetail, NoList, PatchRequest, PollOutcome, Refusal},
+        outcome::{
+            ChangeOutcome, Description, ErrorDetail, NoList, PatchRequest, PollOutcome, Refusal,
+        },
         sighting::{KnownVersion, ShownVersion, Sighting, compare},
     },
     engine::account::Permit,
@@ -104,6 +106,12 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         {
             return Ok(done);
         }
+        // What costs nothing shows nothing of the credits: another job is the canary.
+        if part != Part::Paid
+            && let Some(free) = worker.account.admit_free()
+        {
+            *self.permit = free;
+        }
         worker.probe.reached(CrashPoint::Cleared, job.id);
         let intent = match self.reserve_for(&mut job, part, intent).await? {
             Ok(intent) => intent,
@@ -182,12 +190,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
     }
 
     /// Stores the intent; whether the request may be sent.
-    async fn intended(
-        &self,
-        job: &mut Job,
-        change: Change,
-        intent: Intent,
-    ) -> Result<bool, Ended> {
+    async fn intended(&self, job: &mut Job, change: Change, intent: Intent) -> Result<bool, Ended> {
         let worker = self.worker;
         let (credits, sent_at) = (intent.credits, intent.sent_at);
         match worker.apply(job, change, intent).await? {
@@ -265,7 +268,9 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         };
         self.account.report(permit, &signal, self.clock.now());
         match described.outcome {
-            PollOutcome::Refused(refusal, words) => return Ok(Err(Hidden::Refused(refusal, words))),
+            PollOutcome::Refused(refusal, words) => {
+                return Ok(Err(Hidden::Refused(refusal, words)));
+            }
             PollOutcome::Trouble(words) => return Ok(Err(Hidden::Unknown(words))),
             PollOutcome::NotFound(words) if self.is_foreign(id).await? => {
                 return Ok(Err(Hidden::Unknown(ErrorDetail {
@@ -471,7 +476,11 @@ fn update_step(
         (Some(free), None) => (Part::Free, free),
         (None, None) => return Err(Event::Unusable("change is empty".to_owned())),
     };
-    let left = if free_is_done { now.clone() } else { changes.clone() };
+    let left = if free_is_done {
+        now.clone()
+    } else {
+        changes.clone()
+    };
     // What is known counts; where it is not, what is shown.
     let before = known.fields.clone().or_else(|| shown.fields.clone());
     let after = |changes: &FieldChanges| {

@@ -56,6 +56,7 @@ impl<D: JobStore> Subject<D> {
             priority,
             run_at: None,
             check_urls: None,
+            fields: None,
         };
         assert_eq!(self.outside.operate(NOW, insert), Ok(1));
         let (jobs, _) = self.outside.rows();
@@ -227,6 +228,7 @@ async fn a_cancelled_jobs_name_is_free_and_no_other_is(mut at: Subject<impl JobS
         priority: 0,
         run_at: None,
         check_urls: None,
+        fields: None,
     };
     assert!(at.outside.operate(NOW, again).is_err());
     assert_eq!(at.outside.operate(NOW, Operation::Cancel(id.0)), Ok(1));

@@ -14,7 +14,8 @@ use crate::{
         lifecycle::{Change, Event, Evidence, Look, Presence, Sight, Transition, decide},
         listing::Listing,
         outcome::{
-            ChangeOutcome, CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser, PollOutcome, Refusal,
+            ChangeOutcome, CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser,
+            PollOutcome, Refusal,
         },
         quality::{Wanted, checks::TriedOutcome, judge},
         sighting::Sighting,
@@ -392,6 +393,7 @@ impl Step {
                 priority,
                 run_at,
                 check_urls: None,
+                fields: None,
             },
             Self::Cancel(id) => Operation::Cancel(id),
             Self::Retry(id) => Operation::Retry(id),

@@ -70,8 +70,13 @@ impl Ledger for Memory {
 
     async fn holders(&self, ids: &[&ParserId]) -> Result<Vec<Holder>, StoreError> {
         let tables = self.tables();
+        // Those that change a parser too: lists tell of each.
         let holders = ids.iter().flat_map(|id| {
-            tables.holding(id).map(|row| Holder {
+            let jobs = tables.jobs.values().filter(move |row| {
+                let progress = &row.job.progress;
+                progress.parser_id.as_ref() == Some(id) && progress.state != JobState::Cancelled
+            });
+            jobs.map(|row| Holder {
                 id: row.job.id,
                 parser_id: (*id).clone(),
                 is_generating: row.job.progress.state == JobState::Generating,

@@ -25,7 +25,7 @@ impl Tables {
         urls: &str,
         priority: i64,
         run_at: Option<UnixMs>,
-        check_urls: Option<&str>,
+        [check_urls, fields]: [Option<&str>; 2],
     ) -> Result<JobId, Refused> {
         let is_open = |row: &StoredJob| {
             row.job.progress.state != JobState::Cancelled
@@ -53,7 +53,7 @@ impl Tables {
             },
             urls: urls.to_owned(),
             scraper_params: None,
-            fields: None,
+            fields: fields.map(str::to_owned),
             check_urls: check_urls.map(str::to_owned),
             change: None,
             target_fields: None,

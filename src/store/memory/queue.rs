@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     core::{
-        gate::{Closure, Scope},
         field_changes::FieldChanges,
+        gate::{Closure, Scope},
         job::{Action, Job, JobId, JobState, ParkReason, UnixMs},
         quality::Wanted,
         spec::JobSpec,

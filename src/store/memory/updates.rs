@@ -49,9 +49,7 @@ impl Tables {
         let named = self.parsers.iter();
         let named = named.filter(|(_, row)| row.name == name && !row.is_deleted);
         let best = named.max_by_key(|(id, row)| {
-            let is_held = self
-                .holding(id)
-                .any(|job| job.job.action == Action::Create);
+            let is_held = self.holding(id).any(|job| job.job.action == Action::Create);
             (is_held, row.created_at, std::cmp::Reverse((*id).clone()))
         });
         best.map(|(id, _)| id.clone())
@@ -106,7 +104,8 @@ impl Tables {
 
     fn intend_update(&mut self, job_id: JobId, change: &Change, intent: &Intent) {
         let record = intent.change.clone().unwrap_or_default();
-        let (Some(parser_id), Some(part)) = (change.next.parser_id.clone(), change.next.part) else {
+        let (Some(parser_id), Some(part)) = (change.next.parser_id.clone(), change.next.part)
+        else {
             return;
         };
         self.updates.push(StoredUpdate {

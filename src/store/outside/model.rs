@@ -5,6 +5,7 @@ use crate::{
     core::{
         gate::Scope,
         job::{JobId, JobState, ParserId, UnixMs},
+        quality::Quality,
     },
     store::memory::{CreateStatus, Memory, Tables},
 };
@@ -32,6 +33,7 @@ impl Outside for Model {
             OutsideJob {
                 id: row.job.id.0,
                 name: row.job.name.clone(),
+                action: row.job.action.to_string(),
                 urls: row.urls.clone(),
                 state: progress.state.to_string(),
                 park_reason: progress.park_reason.map(|reason| reason.to_string()),
@@ -74,6 +76,13 @@ impl Outside for Model {
         parsers.collect()
     }
 
+    fn versions(&self) -> Vec<(String, Option<i64>, Option<Quality>)> {
+        let tables = self.memory.tables();
+        let parsers = tables.parsers.iter();
+        let versions = parsers.map(|(id, row)| (id.0.clone(), row.version, row.quality));
+        versions.collect()
+    }
+
     fn updates(&self) -> Vec<OutsideUpdate> {
         let tables = self.memory.tables();
         let updates = tables.updates.iter().map(|row| OutsideUpdate {
@@ -83,6 +92,7 @@ impl Outside for Model {
             outcome: row.outcome.as_str().to_owned(),
             version: row.version,
             credits: row.credits,
+            sent_at: row.sent_at,
             fields: row.fields.clone(),
         });
         updates.collect()
@@ -107,8 +117,9 @@ impl Outside for Model {
                 priority,
                 run_at,
                 check_urls,
+                fields,
             } => tables
-                .insert(now, name, urls, priority, run_at, check_urls)
+                .insert(now, name, urls, priority, run_at, [check_urls, fields])
                 .map(|_| true),
             Operation::Change { name, change } => {
                 tables.insert_change(now, name, change).map(|_| true)

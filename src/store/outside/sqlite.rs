@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, backup::Backup};
 
 use super::{Operation, Outside, OutsideCreate, OutsideJob, OutsideUpdate, StoredGate};
 use crate::{
-    core::job::UnixMs,
+    core::{job::UnixMs, quality::Quality},
     store::sqlite::{Role, Store},
 };
 
@@ -91,12 +91,14 @@ impl Sqlite {
     fn read(&self) -> rusqlite::Result<(Vec<OutsideJob>, Vec<OutsideCreate>)> {
         let connection = self.connection.borrow();
         let mut jobs = connection.prepare_cached(
-            "SELECT id, name, urls, state, park_reason, parser_id, error_kind, remote_name FROM jobs",
+            "SELECT id, name, urls, state, park_reason, parser_id, error_kind, remote_name, action \
+             FROM jobs",
         )?;
         let jobs = jobs.query_map([], |row| {
             Ok(OutsideJob {
                 id: row.get(0)?,
                 name: row.get(1)?,
+                action: row.get(8)?,
                 urls: row.get(2)?,
                 state: row.get(3)?,
                 park_reason: row.get(4)?,
@@ -151,8 +153,20 @@ impl Outside for Sqlite {
         lines.collect::<Result<_, _>>().unwrap()
     }
 
+    fn versions(&self) -> Vec<(String, Option<i64>, Option<Quality>)> {
+        let sql = "SELECT parser_id, version, quality FROM parsers ORDER BY parser_id";
+        let connection = self.connection.borrow();
+        let mut versions = connection.prepare_cached(sql).unwrap();
+        let rows = versions.query_map([], |row| {
+            let quality: Option<String> = row.get(2)?;
+            let quality = quality.and_then(|text| text.parse().ok());
+            Ok((row.get(0)?, row.get(1)?, quality))
+        });
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
     fn updates(&self) -> Vec<OutsideUpdate> {
-        let sql = "SELECT job_id, parser_id, part, outcome, version, credits, fields \
+        let sql = "SELECT job_id, parser_id, part, outcome, version, credits, fields, sent_at \
                    FROM updates ORDER BY id";
         let connection = self.connection.borrow();
         let mut updates = connection.prepare_cached(sql).unwrap();
@@ -165,6 +179,7 @@ impl Outside for Sqlite {
                 version: row.get(4)?,
                 credits: row.get(5)?,
                 fields: row.get(6)?,
+                sent_at: row.get(7)?,
             })
         });
         rows.unwrap().collect::<Result<_, _>>().unwrap()
@@ -196,11 +211,12 @@ impl Outside for Sqlite {
                 priority,
                 run_at,
                 check_urls,
+                fields,
             } => self.execute(
-                "INSERT INTO jobs (name, urls, priority, run_at, check_urls, created_at, \
+                "INSERT INTO jobs (name, urls, priority, run_at, check_urls, fields, created_at, \
                      updated_at, due_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?6, ?5, ?5, ?5)",
-                (name, urls, priority, run_at, now, check_urls),
+                 VALUES (?1, ?2, ?3, ?4, ?6, ?7, ?5, ?5, ?5)",
+                (name, urls, priority, run_at, now, check_urls, fields),
             ),
             Operation::Change { name, change } => self.execute(
                 "INSERT INTO jobs (action, name, change, created_at, updated_at, due_at) \

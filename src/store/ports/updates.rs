@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::{
     core::{
-        job::{JobId, Part, ParserId},
+        job::{JobId, ParserId, Part},
         quality::Quality,
     },
     store::StoreError,

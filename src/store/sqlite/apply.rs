@@ -56,10 +56,13 @@ impl Record {
             next: change.next.clone(),
             example_result: change.example_result.clone(),
             events: change.events().map(|event| event.to_columns()).collect(),
-            ready: (change.has_parser_ready() && job.action == Action::Create).then(|| change.judgement.clone()),
+            ready: (change.has_parser_ready() && job.action == Action::Create)
+                .then(|| change.judgement.clone()),
             ledger: change.ledger.clone(),
             parser: change.parser.clone(),
-            judgement: (change.parser.is_some()).then(|| change.judgement.clone()).flatten(),
+            judgement: (change.parser.is_some())
+                .then(|| change.judgement.clone())
+                .flatten(),
             fields: change.fields.clone(),
             is_change: job.action != Action::Create,
             shown: change
@@ -152,7 +155,14 @@ static NOTE: LazyLock<BatchStatement> = LazyLock::new(|| {
 });
 
 static PARSERS: LazyLock<BatchStatement> = LazyLock::new(|| {
-    let columns = ["job_id", "at", "quality", "quality_detail", "judged_by", "fields"];
+    let columns = [
+        "job_id",
+        "at",
+        "quality",
+        "quality_detail",
+        "judged_by",
+        "fields",
+    ];
     let insert = "INSERT INTO parsers (parser_id, name, version, latest_version, \
              applied_version, protected, urls, scraper_params, fields, quality, quality_detail, \
              job_id, created_at, updated_at, judged_by) \

@@ -6,7 +6,9 @@ use serde_json::json;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::batch::Bound;
-use crate::core::job::{Action, Doubt, DoubtCause, Job, JobId, JobState, ParserId, Progress, Requested};
+use crate::core::job::{
+    Action, Doubt, DoubtCause, Job, JobId, JobState, ParserId, Progress, Requested,
+};
 
 /// The columns that parserd moves, in the order of [`bind`].
 pub(super) const PROGRESS_COLUMNS: &[&str] = &[

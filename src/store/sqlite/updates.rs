@@ -6,7 +6,7 @@ use super::{Store, StoreError, Trying as _, epochs::CURRENT, rows};
 use crate::{
     core::{
         field_changes::FieldChanges,
-        job::{JobId, Part, ParserId, UnixMs},
+        job::{JobId, ParserId, Part, UnixMs},
         lifecycle::{LedgerChange, ParserChange},
         quality::{Judgement, judged_by},
     },
@@ -25,10 +25,7 @@ impl Store {
             .fetch_optional(&self.readers)
             .await
             .trying("look up a parser")?;
-        row.as_ref()
-            .map(target)
-            .transpose()
-            .trying("read a parser")
+        row.as_ref().map(target).transpose().trying("read a parser")
     }
 }
 

@@ -60,7 +60,10 @@ fn jobs() -> Vec<(&'static str, Job)> {
         ("free in doubt", doubtful(sent(update, Part::Free))),
         ("paid in doubt", doubtful(sent(update, Part::Paid))),
         ("delete in doubt", doubtful(sent(delete, Part::Delete))),
-        ("GENERATING", with_part(update, Some(Part::Paid), generating)),
+        (
+            "GENERATING",
+            with_part(update, Some(Part::Paid), generating),
+        ),
         ("paid, ambiguous", ambiguous(sent(update, Part::Paid))),
         ("delete, ambiguous", ambiguous(sent(delete, Part::Delete))),
         ("FAILED bad_request", failed(ErrorKind::BadRequest)),

@@ -38,7 +38,10 @@ impl From<StoreError> for Ended {
 impl<S: Service, D: JobStore> Turn<'_, S, D> {
     /// It would cost, and may not: for want of credits it is PARKED. What else closes the gate
     /// passes by itself, or reads wait for it, too.
-    pub(in crate::engine::worker) async fn without_leave(&self, job: &mut Job) -> Result<Done, StoreError> {
+    pub(in crate::engine::worker) async fn without_leave(
+        &self,
+        job: &mut Job,
+    ) -> Result<Done, StoreError> {
         let Some(closure) = self.worker.account.out_of_credits() else {
             return Ok(Done::of(job));
         };
