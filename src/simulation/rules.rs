@@ -1,6 +1,6 @@
 //! The safety rules, each of which can be broken to see that the simulation notices.
 
-use super::world::with;
+use super::{scenario::Focus, world::with};
 use crate::core::rules::{self, Rules};
 
 /// A rule that keeps money and jobs safe.
@@ -48,6 +48,16 @@ impl BrokenRule {
         Self::Decided(rules::Rule::BetterVersion),
         Self::DeleteAskedFor,
     ];
+
+    /// What runs that break it are about, where it has no say in most.
+    pub const fn focus(self) -> Option<Focus> {
+        match self {
+            Self::Decided(rules::Rule::FrozenTime) => Some(Focus::Freeze),
+            Self::Decided(rules::Rule::ChangeSettles | rules::Rule::BetterVersion)
+            | Self::DeleteAskedFor => Some(Focus::Change),
+            _ => None,
+        }
+    }
 }
 
 /// Whether this run breaks `rule`.

@@ -202,9 +202,10 @@ pub(super) struct Scenario {
 }
 
 impl Scenario {
-    pub fn draw(chance: &mut Chance) -> Self {
+    /// Draws one, about `only` where that is given.
+    pub fn draw(chance: &mut Chance, only: Option<Focus>) -> Self {
         let mut rules = Vec::new();
-        let focus = chance.of(&[
+        let focus = only.or(chance.of(&[
             None,
             None,
             Some(Focus::Freeze),
@@ -217,7 +218,7 @@ impl Scenario {
             Some(Focus::Partial),
             Some(Focus::Change),
             Some(Focus::Change),
-        ]);
+        ]));
         if focus == Some(Focus::Retry) {
             rules.push(chance.of(&[
                 "get say=FINISHED:FAILED nth=1",

@@ -146,7 +146,7 @@ impl Sim {
         broken: Option<BrokenRule>,
         is_traced: bool,
     ) -> Self {
-        let plan = Scenario::draw(&mut chance);
+        let plan = Scenario::draw(&mut chance, broken.and_then(BrokenRule::focus));
         let mut trace = is_traced.then(String::new);
         if let Some(trace) = &mut trace {
             let _infallible = writeln!(trace, "{plan:?}");
