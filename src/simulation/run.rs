@@ -9,7 +9,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
-    time::Instant,
 };
 
 use tokio::{sync::watch, task::JoinHandle};
@@ -18,11 +17,11 @@ use super::{
     books::Books,
     chance::{Chance, shortened},
     rules::{BrokenRule, breaks, kept},
-    scenario::{Focus, REQUEST_TIMEOUT_MS},
+    scenario::{self, REQUEST_TIMEOUT_MS},
     seam::{CrashProbe, SimulatedTime, hold},
     store::Simulated,
     wire::Wire,
-    world::{self, CrashesAt, Order, Sim, with},
+    world::{self, Aim, CrashesAt, Order, Sim, with},
 };
 use crate::{
     clock::Clock,
@@ -30,7 +29,7 @@ use crate::{
     engine::{
         account::Account,
         daemon::{Daemon, Until},
-        worker::{Stop, Worker, lists::Lists, turn::crash_point::CrashPoint},
+        worker::{Stop, Worker, lists::Lists},
     },
     store::{
         JobStore, LIST_LAG, RESTORED, Role, Store, StoreError,
@@ -40,13 +39,6 @@ use crate::{
     },
     wiring,
 };
-
-/// Seeds of a plain `cargo test`, on the model and on SQLite.
-const SEEDS: u64 = 1_000;
-const SQLITE_SEEDS: u64 = 300;
-
-/// Seeds of which every step is held against the other store's.
-const ALIKE_SEEDS: u64 = 40;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -97,12 +89,11 @@ struct SharedDatabase {
 struct Stage {
     runtime: tokio::runtime::Runtime,
     database: Option<SharedDatabase>,
-    broken: Option<BrokenRule>,
-    is_traced: bool,
+    aim: Aim,
 }
 
 impl Stage {
-    fn new(kind: StoreKind, directory: &Path, template: &Path, broken: Option<BrokenRule>) -> Self {
+    fn new(kind: StoreKind, directory: &Path, template: &Path, aim: Aim) -> Self {
         let runtime = runtime();
         let database = (kind == StoreKind::Sqlite).then(|| {
             let path = directory.join(format!("{:?}.db", std::thread::current().id()));
@@ -120,8 +111,7 @@ impl Stage {
         Self {
             runtime,
             database,
-            broken,
-            is_traced: false,
+            aim,
         }
     }
 
@@ -145,11 +135,11 @@ impl Stage {
     ) -> RunOutcome {
         fastrand::seed(seed);
         let chance = draws.map_or_else(|| Chance::seeded(seed), Chance::replaying);
-        let mut sim = Sim::new(seed, chance, Books::on(ground), self.broken, self.is_traced);
+        let mut sim = Sim::new(seed, chance, Books::on(ground), self.aim);
         let now = sim.now();
         for job in 0..sim.plan.jobs {
             let name = ["a", "b", "c"][job as usize];
-            let has_fields = sim.plan.focus == Some(Focus::Change);
+            let has_fields = sim.plan.focus == Some(scenario::Focus::Change);
             assert_eq!(sim.books.insert(now, name, sim.plan.checks, has_fields), 1);
         }
         sim.look();
@@ -294,7 +284,7 @@ fn sweep(
     kind: StoreKind,
     seeds: Seeds,
     threads: usize,
-    broken: Option<BrokenRule>,
+    aim: Aim,
 ) -> (BTreeMap<u64, String>, Totals) {
     let directory = directory();
     let template = template(directory.path());
@@ -310,7 +300,7 @@ fn sweep(
                 if kind == StoreKind::Sqlite {
                     stay_on(thread);
                 }
-                let mut stage = Stage::new(kind, directory, template, broken);
+                let mut stage = Stage::new(kind, directory, template, aim);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= end || failed.lock().unwrap().len() >= seeds.max_failed {
@@ -328,7 +318,7 @@ fn sweep(
                     }
                     drop(totals);
                     if let Some(why) = outcome.violation {
-                        let told = if broken.is_none() {
+                        let told = if aim.broken.is_none() {
                             report(seed, &why, &outcome.draws, &mut stage)
                         } else {
                             why
@@ -372,7 +362,7 @@ struct Totals {
 fn report(seed: u64, why: &str, draws: &[u32], stage: &mut Stage) -> String {
     let fails = |draws: &[u32]| stage.run(seed, Some(draws)).violation.is_some();
     let short = shortened(draws, 300, fails);
-    stage.is_traced = true;
+    stage.aim.is_traced = true;
     let outcome = stage.run(seed, Some(&short));
     format!(
         "seed {seed}: {why}\nshortened from {} draws to {}: {}\n{}",
@@ -383,121 +373,4 @@ fn report(seed: u64, why: &str, draws: &[u32], stage: &mut Stage) -> String {
     )
 }
 
-fn from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name}={text} is not a number")),
-    )
-}
-
-/// `PARSERD_TEST_SEEDS` says how many run on the model and `PARSERD_TEST_SQLITE_SEEDS` how many on
-/// SQLite, `PARSERD_TEST_FIRST_SEED` where to begin, and `PARSERD_TEST_MAX_FAILED` after how many
-/// that fail to stop.
-fn seeds(kind: StoreKind) -> Seeds {
-    let (name, default) = match kind {
-        StoreKind::Model => ("PARSERD_TEST_SEEDS", SEEDS),
-        StoreKind::Sqlite => ("PARSERD_TEST_SQLITE_SEEDS", SQLITE_SEEDS),
-    };
-    Seeds {
-        first: from_environment("PARSERD_TEST_FIRST_SEED").unwrap_or(0),
-        count: from_environment(name).unwrap_or(default),
-        max_failed: from_environment("PARSERD_TEST_MAX_FAILED").map_or(1, |most| most as usize),
-    }
-}
-
-fn no_seed_fails(kind: StoreKind) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let began = Instant::now();
-    let (failed, totals) = sweep(kind, seeds(kind), threads, None);
-    let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{kind:?}: {totals:?} in {seconds:.1} s, {:.0} seeds a second on {threads} threads",
-        totals.seeds as f64 / seconds
-    );
-    assert!(totals.posts > totals.seeds / 2, "hardly anything was sent");
-    assert!(
-        totals.patches > totals.seeds / 20,
-        "hardly anything was changed"
-    );
-    // A run of one seed, to look at a failure, comes to few of them.
-    if totals.seeds >= SEEDS {
-        for (point, crashes) in CrashPoint::ALL.iter().zip(totals.crashed_at) {
-            assert!(crashes > 0, "no crash at {point}");
-        }
-    }
-    let told: Vec<_> = failed.into_values().collect();
-    assert!(told.is_empty(), "{}", told.join("\n\n"));
-}
-
-#[test]
-fn no_seed_pays_twice_loses_a_job_or_gets_stuck_on_the_model() {
-    no_seed_fails(StoreKind::Model);
-}
-
-#[test]
-fn no_seed_pays_twice_loses_a_job_or_gets_stuck_on_sqlite() {
-    no_seed_fails(StoreKind::Sqlite);
-}
-
-#[test]
-fn one_seed_is_one_run() {
-    let directory = directory();
-    let template = template(directory.path());
-    for kind in [StoreKind::Model, StoreKind::Sqlite] {
-        let mut stage = Stage::new(kind, directory.path(), &template, None);
-        stage.is_traced = true;
-        for seed in [3, 14, 159] {
-            let traces = [0; 2].map(|_| stage.run(seed, None).trace);
-            assert_eq!(traces[0], traces[1], "seed {seed} on {kind:?}");
-        }
-    }
-}
-
-#[test]
-fn both_stores_run_alike() {
-    let directory = directory();
-    let template = template(directory.path());
-    let mut stages = [StoreKind::Model, StoreKind::Sqlite]
-        .map(|kind| Stage::new(kind, directory.path(), &template, None));
-    for seed in 0..ALIKE_SEEDS {
-        let traces = stages.each_mut().map(|stage| {
-            stage.is_traced = true;
-            stage.run(seed, None).trace.unwrap_or_default()
-        });
-        let [model, sqlite] = traces
-            .each_ref()
-            .map(|trace| trace.lines().collect::<Vec<_>>());
-        let parts = model
-            .iter()
-            .zip(&sqlite)
-            .position(|(model, sqlite)| model != sqlite);
-        let place = parts.unwrap_or(model.len().min(sqlite.len()));
-        assert!(
-            parts.is_none() && model.len() == sqlite.len(),
-            "seed {seed}: after {:#?}\nthe model goes on with {:#?}\nand SQLite with {:#?}",
-            &model[place.saturating_sub(12)..place],
-            &model[place..(place + 3).min(model.len())],
-            &sqlite[place..(place + 3).min(sqlite.len())],
-        );
-    }
-}
-
-#[test]
-fn each_broken_rule_is_noticed() {
-    let mut missed = Vec::new();
-    let seeds = Seeds {
-        max_failed: 1,
-        ..seeds(StoreKind::Model)
-    };
-    for rule in BrokenRule::ALL {
-        let (failed, totals) = sweep(StoreKind::Model, seeds, 2, Some(rule));
-        match failed.first_key_value() {
-            Some((seed, why)) => {
-                println!("{rule:?}: seed {seed} of {} run: {why}", totals.seeds);
-            }
-            None => missed.push(rule),
-        }
-    }
-    assert!(missed.is_empty(), "broken and not noticed: {missed:?}");
-}
+mod tests;

@@ -58,6 +58,17 @@ pub(super) enum Order {
     End,
 }
 
+/// What a run is for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Aim {
+    /// The rule that the code under test breaks.
+    pub broken: Option<BrokenRule>,
+    /// What it is about; none where its seed says that.
+    pub focus: Option<Focus>,
+    /// Whether it is written down step by step.
+    pub is_traced: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Sim {
     /// Time as it passes; clocks may say otherwise.
@@ -139,15 +150,9 @@ enum Occurrence {
 }
 
 impl Sim {
-    pub fn new(
-        seed: u64,
-        mut chance: Chance,
-        books: Books,
-        broken: Option<BrokenRule>,
-        is_traced: bool,
-    ) -> Self {
-        let plan = Scenario::draw(&mut chance, broken.and_then(BrokenRule::focus));
-        let mut trace = is_traced.then(String::new);
+    pub fn new(seed: u64, mut chance: Chance, books: Books, aim: Aim) -> Self {
+        let plan = Scenario::draw(&mut chance, aim.focus);
+        let mut trace = aim.is_traced.then(String::new);
         if let Some(trace) = &mut trace {
             let _infallible = writeln!(trace, "{plan:?}");
         }
@@ -163,7 +168,7 @@ impl Sim {
             chaos_left: plan.chaos,
             is_partial: plan.is_partial,
             chance,
-            broken,
+            broken: aim.broken,
             plan,
             books,
             service,

@@ -8,7 +8,7 @@ use crate::{
         books::Books,
         chance::Chance,
         run::runtime,
-        world::{begin, end},
+        world::{Aim, begin, end},
     },
     simulator::{Faults, Inserted, World},
     store::{memory::Memory, outside::Model},
@@ -19,7 +19,7 @@ use crate::{
 fn after<T>(seed: u64, rules: &[&str], work: impl Future<Output = T>) -> (T, World) {
     fastrand::seed(seed);
     let books = Books::on(Box::new(Model::new(Memory::default())));
-    let mut sim = Sim::new(seed, Chance::seeded(seed), books, None, false);
+    let mut sim = Sim::new(seed, Chance::seeded(seed), books, Aim::default());
     sim.chaos_left = 0;
     sim.plan.calm_after = u32::MAX;
     let rules = rules.iter().map(|rule| rule.parse().unwrap());
