@@ -5,6 +5,7 @@ use crate::{
     core::job::UnixMs,
     simulation::{scenario::Scenario, verdict::holds},
     simulator::World,
+    store::outside::OutsideJob,
 };
 
 impl Books {
@@ -75,7 +76,9 @@ impl Books {
                 job.name
             );
         }
-        for job in self.jobs.iter().filter(|job| job.state == "FINISHED") {
+        // A delete of what somebody else deleted first names no parser.
+        let finished = |job: &&OutsideJob| job.state == "FINISHED" && job.action != "delete";
+        for job in self.jobs.iter().filter(finished) {
             let id = job.parser_id.as_deref().unwrap_or_default();
             let found = service
                 .parsers(time)
