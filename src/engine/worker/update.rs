@@ -264,7 +264,10 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let signal = match &described.outcome {
             PollOutcome::Refused(refusal, _) => Signal::Refused(refusal.clone()),
             PollOutcome::Trouble(words) if words.status.is_none() => Signal::NotConnected,
-            _ => Signal::Answered,
+            PollOutcome::NotFound(_) | PollOutcome::Trouble(_) => Signal::Answered,
+            PollOutcome::Finished(_) | PollOutcome::Failed(_) | PollOutcome::Generating { .. } => {
+                Signal::Accepted
+            }
         };
         self.account.report(permit, &signal, self.clock.now());
         match described.outcome {
