@@ -292,6 +292,10 @@ pub(super) fn sighted(
             }
             again.done()
         }
+        // The next change is based on the version that it made: a list may still name it.
+        Sight::Seen(Sighting::AsWanted(None)) if seen_at - doubt.since < at.policy.settle_ms => {
+            doubt::rescan(at, doubt)
+        }
         Sight::Seen(Sighting::AsWanted(version)) => made(at, version, is_last),
         // Asked for before the doubt began: it says nothing about it.
         Sight::Seen(_) if seen_at < doubt.since => {

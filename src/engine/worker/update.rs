@@ -529,7 +529,7 @@ fn update_step(
         Sighting::AsWanted(version) => Ok(Step {
             look: Look::Done {
                 parser_id: target.parser_id,
-                version: version.or(known.latest),
+                version,
             },
             record: ChangeRecord {
                 target_fields: text(wanted.as_ref()),

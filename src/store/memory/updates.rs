@@ -172,7 +172,7 @@ impl Tables {
             ParserChange::Applied { version } => (version, sent),
             ParserChange::Ready { version, is_used } => {
                 if *is_used {
-                    row.version = version.or(row.version);
+                    row.version = *version;
                     row.job_id = job_id;
                     row.quality = change.judgement.as_ref().map(|it| it.quality);
                 }
@@ -188,7 +188,10 @@ impl Tables {
             }
             ParserChange::Deleted => return,
         };
-        row.latest_version = version.or(row.latest_version);
+        row.latest_version = match what {
+            ParserChange::Seen { .. } => version.or(row.latest_version),
+            _ => *version,
+        };
         row.applied_version = *version;
         row.fields = fields.clone().or(row.fields.take());
         // The job that made it says what it is like now.

@@ -185,17 +185,17 @@ async fn change_parser(
     id: &ParserId,
 ) -> Result<(), StoreError> {
     const TRYING: &str = "record what became of a parser";
+    // Of a version that nobody named it is not known which one is the latest: the one before would
+    // be the wrong one to base the next change on.
     let sql = match change {
         ParserChange::Applied { .. } => {
-            "UPDATE parsers SET latest_version = coalesce(?1, latest_version), \
-                 applied_version = ?1, updated_at = ?2, \
+            "UPDATE parsers SET latest_version = ?1, applied_version = ?1, updated_at = ?2, \
                  fields = coalesce((SELECT fields FROM updates WHERE job_id = ?3 \
                      ORDER BY id DESC LIMIT 1), fields) \
              WHERE parser_id = ?4"
         }
         ParserChange::Ready { .. } => {
-            "UPDATE parsers SET latest_version = coalesce(?1, latest_version), \
-                 applied_version = ?1, updated_at = ?2, \
+            "UPDATE parsers SET latest_version = ?1, applied_version = ?1, updated_at = ?2, \
                  fields = coalesce((SELECT target_fields FROM jobs WHERE id = ?3), fields) \
              WHERE parser_id = ?4"
         }
@@ -323,7 +323,7 @@ async fn use_version(
 ) -> Result<(), StoreError> {
     let judgement = note.judgement;
     sqlx::query(
-        "UPDATE parsers SET version = coalesce(?1, version), job_id = ?2, quality = ?3, \
+        "UPDATE parsers SET version = ?1, job_id = ?2, quality = ?3, \
              quality_detail = ?4, judged_by = ?5 WHERE parser_id = ?6",
     )
     .bind(version)
