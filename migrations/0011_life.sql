@@ -309,6 +309,14 @@ BEGIN
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = OLD.name AND deleted_at IS NULL);
 END;
 
+CREATE TRIGGER jobs_protected_stays BEFORE UPDATE OF state ON jobs
+WHEN OLD.action = 'delete' AND NEW.state IS 'QUEUED' AND OLD.state IN ('PARKED', 'FAILED')
+  AND NEW.revision = OLD.revision
+BEGIN
+    SELECT RAISE(ABORT, 'this parser is protected: set protect of the job that created it to 0 first')
+    WHERE (SELECT protected FROM named_parsers WHERE name = OLD.name);
+END;
+
 CREATE TRIGGER jobs_life_columns_check BEFORE UPDATE OF part, target_fields, released_at ON jobs
 WHEN NEW.revision = OLD.revision
 BEGIN
@@ -357,7 +365,7 @@ END;
 -- of the job that made it is the truth of what there is.
 DROP TRIGGER jobs_spec_check;
 CREATE TRIGGER jobs_spec_check BEFORE UPDATE OF name, urls, scraper_params, fields ON jobs
-WHEN NEW.revision = OLD.revision
+WHEN NEW.revision = OLD.revision AND OLD.action = 'create'
 BEGIN
     SELECT RAISE(ABORT, 'this job is under way or done: only a QUEUED, PARKED or FAILED job that has no parser can be changed; cancel it and insert a new one')
     WHERE OLD.state NOT IN ('QUEUED', 'PARKED', 'FAILED') OR OLD.doubt_since IS NOT NULL
