@@ -136,59 +136,92 @@ BEGIN
        OR coalesce(json_type(entry.value, '$.new_name'), '') <> 'text';
     SELECT RAISE(ABORT, 'change: an entry of remove_fields is the name of a field, a text')
     FROM json_each(NEW.change, '$.remove_fields') WHERE type <> 'text';
+    SELECT RAISE(ABORT, 'change is too long: write at most 65536 bytes')
+    WHERE length(CAST(json(NEW.change) AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'change removes every field: a parser has at least one; to be rid of it insert a job with action ''delete''')
+    WHERE json_array_length(NEW.fields)
+        = coalesce(json_array_length(NEW.change, '$.remove_fields'), 0);
+    -- Names without the blanks around them, and those that stay after renames and removals.
+    INSERT INTO change_names (renames, removed, added, modified, fields, kept)
+    SELECT renames, removed, added, modified, fields,
+        (SELECT json_group_array(coalesce(
+             (SELECT json_extract(rename.value, '$.new_name') FROM json_each(renames) AS rename
+              WHERE json_extract(rename.value, '$.name') = field.value), field.value))
+         FROM json_each(fields) AS field
+         WHERE field.value NOT IN (SELECT value FROM json_each(removed)))
+    FROM (SELECT
+        (SELECT json_group_array(json_object(
+             'name', trim(json_extract(value, '$.name'), blanks),
+             'new_name', trim(json_extract(value, '$.new_name'), blanks)))
+         FROM json_each(NEW.change, '$.rename_fields')) AS renames,
+        (SELECT json_group_array(trim(value, blanks))
+         FROM json_each(NEW.change, '$.remove_fields')) AS removed,
+        (SELECT json_group_array(trim(json_extract(value, '$.name'), blanks))
+         FROM json_each(NEW.change, '$.add_fields')) AS added,
+        (SELECT json_group_array(trim(json_extract(value, '$.name'), blanks))
+         FROM json_each(NEW.change, '$.modify_fields')) AS modified,
+        -- What the service shows may hold entries without a name.
+        CASE WHEN NEW.fields IS NOT NULL THEN
+            (SELECT json_group_array(name)
+             FROM (SELECT CASE WHEN type = 'object' THEN
+                       CASE WHEN json_type(value, '$.name') = 'text'
+                           THEN trim(json_extract(value, '$.name'), blanks) END
+                   END AS name FROM json_each(NEW.fields))
+             WHERE name <> '') END AS fields
+        FROM spec_characters);
+END;
+
+CREATE VIEW change_names AS
+SELECT NULL AS renames, NULL AS removed, NULL AS added, NULL AS modified, NULL AS fields,
+    NULL AS kept WHERE 0;
+
+CREATE TRIGGER change_names_rules INSTEAD OF INSERT ON change_names
+BEGIN
     SELECT RAISE(ABORT, 'change: the name of a field is blank or longer than 200 characters')
-    FROM (SELECT json_extract(value, '$.new_name') AS name
-          FROM json_each(NEW.change, '$.rename_fields'))
-    WHERE trim(name, (SELECT blanks FROM spec_characters)) = '' OR length(name) > 200;
+    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.renames)
+          UNION ALL SELECT json_extract(value, '$.new_name') FROM json_each(NEW.renames)
+          UNION ALL SELECT value FROM json_each(NEW.removed))
+    WHERE name = '' OR length(name) > 200;
     SELECT RAISE(ABORT, 'change names a field twice: write each name once')
-    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.rename_fields')
-          UNION ALL SELECT value FROM json_each(NEW.change, '$.remove_fields'))
+    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.renames)
+          UNION ALL SELECT value FROM json_each(NEW.removed))
     GROUP BY name HAVING count(*) > 1;
     SELECT RAISE(ABORT, 'change gives two fields one name: write each name once')
-    FROM (SELECT json_extract(value, '$.new_name') AS name
-          FROM json_each(NEW.change, '$.rename_fields')
-          UNION ALL SELECT json_extract(value, '$.name') FROM json_each(NEW.change, '$.add_fields'))
+    FROM (SELECT json_extract(value, '$.new_name') AS name FROM json_each(NEW.renames)
+          UNION ALL SELECT value FROM json_each(NEW.added))
     GROUP BY name HAVING count(*) > 1;
+    SELECT RAISE(ABORT, 'change has a field in two of add_fields, modify_fields and remove_fields: write it in one of them')
+    FROM (SELECT value AS name FROM json_each(NEW.removed)
+          UNION ALL SELECT value FROM json_each(NEW.added)
+          UNION ALL SELECT value FROM json_each(NEW.modified))
+    GROUP BY name HAVING count(*) > 1;
+    SELECT RAISE(ABORT, 'change modifies a field under a name that it renames: write its new name')
+    FROM json_each(NEW.modified)
+    WHERE value IN (SELECT json_extract(value, '$.name') FROM json_each(NEW.renames));
+    SELECT RAISE(ABORT, 'change renames a field to a name that is there already, or in a circle: choose another name, or write two updates')
+    FROM (SELECT json_extract(value, '$.new_name') AS name FROM json_each(NEW.renames))
+    WHERE name IN (SELECT json_extract(value, '$.name') FROM json_each(NEW.renames))
+       OR name IN (SELECT value FROM json_each(NEW.removed))
+       OR name IN (SELECT value FROM json_each(NEW.fields));
 
     -- Against the fields that are there, where these are known.
     SELECT RAISE(ABORT, 'change names a field in rename_fields or remove_fields that the parser does not have: write the name of one of its fields')
-    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.rename_fields')
-          UNION ALL SELECT value FROM json_each(NEW.change, '$.remove_fields'))
-    WHERE NEW.fields IS NOT NULL
-      AND name NOT IN (SELECT json_extract(value, '$.name') FROM json_each(NEW.fields));
-    SELECT RAISE(ABORT, 'change renames a field to a name that is there already, or in a circle: choose another name, or write two updates')
-    FROM json_each(NEW.change, '$.rename_fields')
-    WHERE json_extract(value, '$.new_name') = json_extract(value, '$.name')
-       OR (NEW.fields IS NOT NULL AND json_extract(value, '$.new_name') IN
-           (SELECT json_extract(value, '$.name') FROM json_each(NEW.fields)));
+    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.renames)
+          UNION ALL SELECT value FROM json_each(NEW.removed))
+    WHERE NEW.fields IS NOT NULL AND name NOT IN (SELECT value FROM json_each(NEW.fields));
     SELECT RAISE(ABORT, 'change removes or renames a field whose children stay, as products.price does where products goes: name the children too')
-    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.rename_fields')
-          UNION ALL SELECT value FROM json_each(NEW.change, '$.remove_fields')) AS gone,
-         (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.fields)) AS child
-    WHERE substr(child.name, 1, length(gone.name) + 1) = gone.name || '.'
-      AND child.name NOT IN
-          (SELECT json_extract(value, '$.name') FROM json_each(NEW.change, '$.rename_fields'))
-      AND child.name NOT IN (SELECT value FROM json_each(NEW.change, '$.remove_fields'));
+    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.renames)
+          UNION ALL SELECT value FROM json_each(NEW.removed)) AS gone,
+         json_each(NEW.kept) AS child
+    WHERE substr(child.value, 1, length(gone.name) + 1) = gone.name || '.';
     SELECT RAISE(ABORT, 'change modifies a field that the parser does not have: write it under add_fields, or the name of one of its fields as it is after the renames')
-    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.modify_fields'))
-    WHERE NEW.fields IS NOT NULL
-      AND name NOT IN
-          (SELECT json_extract(value, '$.new_name') FROM json_each(NEW.change, '$.rename_fields'))
-      AND (name NOT IN (SELECT json_extract(value, '$.name') FROM json_each(NEW.fields))
-           OR name IN
-              (SELECT json_extract(value, '$.name') FROM json_each(NEW.change, '$.rename_fields'))
-           OR name IN (SELECT value FROM json_each(NEW.change, '$.remove_fields')));
+    FROM json_each(NEW.modified)
+    WHERE NEW.fields IS NOT NULL AND value NOT IN (SELECT value FROM json_each(NEW.kept));
     SELECT RAISE(ABORT, 'change adds a field that the parser has already: write it under modify_fields')
-    FROM (SELECT json_extract(value, '$.name') AS name FROM json_each(NEW.change, '$.add_fields'))
-    WHERE NEW.fields IS NOT NULL
-      AND name IN (SELECT json_extract(value, '$.name') FROM json_each(NEW.fields))
-      AND name NOT IN
-          (SELECT json_extract(value, '$.name') FROM json_each(NEW.change, '$.rename_fields'))
-      AND name NOT IN (SELECT value FROM json_each(NEW.change, '$.remove_fields'));
-    SELECT RAISE(ABORT, 'change removes every field: a parser has at least one; to be rid of it insert a job with action ''delete''')
-    WHERE NEW.fields IS NOT NULL
-      AND json_array_length(NEW.fields)
-          = coalesce(json_array_length(NEW.change, '$.remove_fields'), 0);
+    FROM json_each(NEW.added) WHERE value IN (SELECT value FROM json_each(NEW.kept));
+    SELECT RAISE(ABORT, 'change makes more than 100 fields: keep at most 100')
+    WHERE json_array_length(NEW.fields) <= 100
+      AND json_array_length(NEW.kept) + json_array_length(NEW.added) > 100;
 END;
 
 DROP TRIGGER jobs_insert_check;
@@ -276,6 +309,14 @@ BEGIN
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = OLD.name AND deleted_at IS NULL);
 END;
 
+CREATE TRIGGER jobs_protected_stays BEFORE UPDATE OF state ON jobs
+WHEN OLD.action = 'delete' AND NEW.state IS 'QUEUED' AND OLD.state IN ('PARKED', 'FAILED')
+  AND NEW.revision = OLD.revision
+BEGIN
+    SELECT RAISE(ABORT, 'this parser is protected: set protect of the job that created it to 0 first')
+    WHERE (SELECT protected FROM named_parsers WHERE name = OLD.name);
+END;
+
 CREATE TRIGGER jobs_life_columns_check BEFORE UPDATE OF part, target_fields, released_at ON jobs
 WHEN NEW.revision = OLD.revision
 BEGIN
@@ -324,7 +365,7 @@ END;
 -- of the job that made it is the truth of what there is.
 DROP TRIGGER jobs_spec_check;
 CREATE TRIGGER jobs_spec_check BEFORE UPDATE OF name, urls, scraper_params, fields ON jobs
-WHEN NEW.revision = OLD.revision
+WHEN NEW.revision = OLD.revision AND OLD.action = 'create'
 BEGIN
     SELECT RAISE(ABORT, 'this job is under way or done: only a QUEUED, PARKED or FAILED job that has no parser can be changed; cancel it and insert a new one')
     WHERE OLD.state NOT IN ('QUEUED', 'PARKED', 'FAILED') OR OLD.doubt_since IS NOT NULL

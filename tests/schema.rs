@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agreement;
+mod changes;
 mod engines;
 mod operator;
 mod parserd_only;

@@ -291,7 +291,6 @@ const NOT_FOR_A_NEW_ROW: &[(&str, &str)] = &[
     ("state", "NULL"),
     ("state", "'queued'"),
     ("park_reason", "'credits'"),
-    ("parser_id", "'p'"),
     ("parser_version", "1"),
     ("example_result", "'{}'"),
     ("error_kind", "'bad_request'"),

@@ -7,7 +7,9 @@ use parserd::{
     engine::judging::Judge,
     store::{Role, Store},
 };
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions,
+};
 
 /// A database as the first `count` migrations leave it.
 async fn of_version(path: &Path, count: usize) -> SqliteConnection {
@@ -109,5 +111,91 @@ async fn parsers_of_before_are_on_record_and_judged() {
         .execute(&mut connection)
         .await;
     assert!(refused.unwrap_err().to_string().contains("CHECK"));
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_before_updates_keeps_its_jobs_and_its_parsers_can_be_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.db");
+    let mut connection = of_version(&path, 10).await;
+    for name in ["a", "b", "c"] {
+        let result = r#"'[{"url": "u", "result": {"title": "A"}}]'"#;
+        let parser = "INSERT INTO parsers (parser_id, name, version, latest_version, urls, fields, \
+            job_id, created_at, updated_at) SELECT parser_id, name, parser_version, \
+            parser_version, urls, fields, id, 5, 9 FROM jobs WHERE name = 'NAME';";
+        let sql = format!("{FINISHED}{parser}").replace("NAME", name);
+        let sql = sql.replace("RESULT", result);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    let waiting = "INSERT INTO jobs (name, urls) VALUES ('d', '[\"https://d.example/\"]')";
+    sqlx::raw_sql(waiting)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    const ROWS: &str = "SELECT json_array(id, name, state, revision, urls, fields, parser_id, \
+        parser_version, example_result, created_at, updated_at, due_at) FROM jobs ORDER BY id";
+    let before = column(&mut connection, ROWS).await;
+    assert_eq!(before.len(), 4);
+    connection.close().await.unwrap();
+
+    Store::open(&path, Role::Tool).await.unwrap().close().await;
+
+    let mut connection = SqliteConnectOptions::new()
+        .filename(&path)
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(column(&mut connection, ROWS).await, before);
+    let actions = "SELECT DISTINCT action || protect || coalesce(part, '-') FROM jobs";
+    assert_eq!(column(&mut connection, actions).await, ["create0-"]);
+    let named = "SELECT parser_id || ' ' || name || ' ' || applied_version FROM named_parsers \
+        ORDER BY name";
+    assert_eq!(
+        column(&mut connection, named).await,
+        ["p-a a 3", "p-b b 3", "p-c c 3"]
+    );
+    for (pragma, expected) in [
+        ("PRAGMA integrity_check", vec!["ok"]),
+        ("PRAGMA foreign_key_check", vec![]),
+        ("PRAGMA writable_schema", vec!["0"]),
+    ] {
+        let rows: Vec<String> = sqlx::raw_sql(pragma)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.try_get_unchecked(0).unwrap())
+            .collect();
+        assert_eq!(rows, expected, "{pragma}");
+    }
+    // The constraints and defaults are those of a new database.
+    const TABLES: &str = "SELECT name || ' ' || sql FROM sqlite_schema WHERE name NOT LIKE '\\_%' \
+        ESCAPE '\\' AND sql IS NOT NULL ORDER BY name";
+    let schema = column(&mut connection, TABLES).await;
+    let fresh = directory.path().join("new.db");
+    Store::open(&fresh, Role::Tool).await.unwrap().close().await;
+    let mut new = SqliteConnectOptions::new()
+        .filename(&fresh)
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(column(&mut new, TABLES).await, schema);
+    new.close().await.unwrap();
+    let changes = "INSERT INTO jobs (action, name, change) VALUES ('update', 'a', \
+            '{\"rename_fields\": [{\"name\": \"title\", \"new_name\": \"x\"}]}'); \
+        INSERT INTO jobs (action, name) VALUES ('delete', 'b'); \
+        UPDATE jobs SET revision = revision + 1, state = 'CREATING', part = 'free' WHERE id = 5";
+    sqlx::raw_sql(changes)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let refused = sqlx::raw_sql("INSERT INTO jobs (name) VALUES ('x')")
+        .execute(&mut connection)
+        .await;
+    assert!(refused.unwrap_err().to_string().contains("urls"));
     connection.close().await.unwrap();
 }

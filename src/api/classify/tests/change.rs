@@ -51,8 +51,12 @@ fn every_status_of_a_change_and_a_delete_has_the_outcome_of_the_table() {
                     ChangeOutcome::InDoubt(DoubtCause::AnswerLost, words) => ("lost", Some(words)),
                     other => panic!("{status}: {other:?}"),
                 };
-                let is_done = is_delete && (200..300).contains(&status);
-                assert_eq!(found, if is_done { "done" } else { expected }, "{status}");
+                let expected = match status {
+                    200..300 if is_delete => "done",
+                    410 if is_delete => "not found",
+                    _ => expected,
+                };
+                assert_eq!(found, expected, "{status}");
                 if let Some(words) = words {
                     assert_eq!(words.status, Some(status));
                     assert!(words.message.contains("no json"), "{words:?}");
