@@ -1,4 +1,8 @@
-//! `parserd parsers`: a line a parser.
+//! `parserd parsers`: a line a parser, and what a person says of one.
+
+mod delete;
+mod import;
+mod pin;
 
 use std::collections::HashSet;
 
@@ -8,7 +12,7 @@ use serde::Serialize;
 
 use super::Exit;
 use crate::{
-    api::Service as _,
+    api::{Service as _, client::Client},
     cli::output::{Columns, Out, print_message},
     clock::Clock,
     config::Settings,
@@ -32,7 +36,29 @@ const LOOK_UP_STEP: usize = 1000;
 
 /// Lists the parsers that parserd made or adopted, oldest first.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ParsersArgs {
+    #[command(subcommand)]
+    command: Option<ParsersCommand>,
+
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+/// What to do with parsers, other than to list them.
+#[derive(Debug, clap::Subcommand)]
+enum ParsersCommand {
+    /// Print a job file of parsers that the account holds
+    Import(import::ImportArgs),
+    /// Choose the version of a parser that is used
+    Pin(pin::PinArgs),
+    /// Delete parsers at the service, with all their versions
+    Delete(delete::DeleteArgs),
+}
+
+/// Which parsers, and how they are shown.
+#[derive(Debug, clap::Args)]
+struct ListArgs {
     /// Only parsers of this quality: ok, thin or bad
     #[arg(long, value_name = "QUALITY", value_parser = quality)]
     quality: Option<Quality>,
@@ -62,6 +88,15 @@ fn quality(text: &str) -> Result<Quality, String> {
 }
 
 pub(super) async fn parsers(settings: &Settings, args: ParsersArgs) -> anyhow::Result<Exit> {
+    match args.command {
+        None => list(settings, args.list).await,
+        Some(ParsersCommand::Import(args)) => import::import(settings, args).await,
+        Some(ParsersCommand::Pin(args)) => pin::pin(settings, args).await,
+        Some(ParsersCommand::Delete(args)) => delete::delete(settings, args).await,
+    }
+}
+
+async fn list(settings: &Settings, args: ListArgs) -> anyhow::Result<Exit> {
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let mut out = Out::default();
     if args.unmanaged {
@@ -185,22 +220,26 @@ fn cells(row: &ParserRow, now: UnixMs) -> [String; 6] {
     ]
 }
 
+/// The account's list, and whether it has more than can be read, which is told.
+async fn listed(client: &Client) -> anyhow::Result<(Vec<ListedParser>, bool)> {
+    match client.list().await {
+        ListOutcome::Listed(parsers, flaws) => {
+            let hidden = flaws.hide(|_| false);
+            if let Some(why) = &hidden {
+                print_message(&format!("the account's list is not whole: {why}"));
+            }
+            Ok((parsers, hidden.is_some()))
+        }
+        ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => Err(anyhow!(
+            "the account's list could not be read: {words}; `parserd check` says more"
+        )),
+    }
+}
+
 /// What the account holds and no job knows.
 async fn unmanaged(settings: &Settings, store: &Store) -> anyhow::Result<Vec<ListedParser>> {
     let client = wiring::hasty_client(settings).map_err(|error| anyhow!(error))?;
-    let listed = match client.list().await {
-        ListOutcome::Listed(parsers, flaws) => {
-            if let Some(why) = flaws.hide(|_| false) {
-                print_message(&format!("the account's list is not whole: {why}"));
-            }
-            parsers
-        }
-        ListOutcome::Refused(_, words) | ListOutcome::Trouble(words) => {
-            return Err(anyhow!(
-                "the account's list could not be read: {words}; `parserd check` says more"
-            ));
-        }
-    };
+    let (listed, _) = listed(&client).await?;
     let mut known: HashSet<ParserId> = HashSet::new();
     for some in listed.chunks(LOOK_UP_STEP) {
         let ids: Vec<&ParserId> = some.iter().map(|parser| &parser.id).collect();
@@ -221,11 +260,7 @@ struct UnmanagedRow<'a> {
     status: &'static str,
 }
 
-fn print_unmanaged(
-    parsers: &[ListedParser],
-    args: &ParsersArgs,
-    out: &mut Out,
-) -> anyhow::Result<()> {
+fn print_unmanaged(parsers: &[ListedParser], args: &ListArgs, out: &mut Out) -> anyhow::Result<()> {
     let rows: Vec<UnmanagedRow<'_>> = parsers
         .iter()
         .map(|parser| UnmanagedRow {

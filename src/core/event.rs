@@ -153,6 +153,14 @@ pub enum JobEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// An operator chose the version to use.
+    Pinned {
+        /// It.
+        version: i64,
+        /// The one that was used before, where one was known.
+        #[serde(default)]
+        from: Option<i64>,
+    },
     /// Nobody knows whether a request made or changed a parser.
     InDoubt {
         /// Why.
@@ -300,6 +308,7 @@ impl JobEvent {
             Self::ChangeMade { .. } => "change_made",
             Self::Deleted {} => "deleted",
             Self::Worse { .. } => "worse",
+            Self::Pinned { .. } => "pinned",
             Self::InDoubt { .. } => "in_doubt",
             Self::NotMade { .. } => "not_made",
             Self::NotSent(_) => "not_sent",
@@ -348,6 +357,7 @@ impl JobEvent {
             | Self::ChangeMade { .. }
             | Self::Deleted {}
             | Self::Worse { .. }
+            | Self::Pinned { .. }
             | Self::NotMade { .. }
             | Self::Unparked { .. }
             | Self::Requeued(_)

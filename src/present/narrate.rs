@@ -85,6 +85,10 @@ fn sentence(event: &JobEvent) -> String {
                 .map_or_else(String::new, |why| format!(": {why}"));
             format!("{version} is worth less than the one before, which stays in use{why}")
         }
+        JobEvent::Pinned { version, from } => {
+            let before = from.map_or_else(String::new, |from| format!(" in place of {from}"));
+            format!("an operator chose version {version} to be used{before}")
+        }
         JobEvent::InDoubt { cause, answer, .. } => format!(
             "not known whether the request took effect: {}{}",
             cause.map_or("", why_in_doubt),

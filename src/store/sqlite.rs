@@ -11,6 +11,7 @@ mod file;
 mod gates;
 mod given_up;
 mod hold;
+pub mod instructions;
 mod ledger;
 mod mark;
 mod oddities;

@@ -7,7 +7,7 @@ use super::{RENAME, add, asking, flow::LAST, now_ms, one, shop, update};
 use crate::common::Harness;
 
 /// The same service with an empty database.
-fn lose_database(harness: &Harness) {
+pub fn lose_database(harness: &Harness) {
     for entry in std::fs::read_dir(harness.directory.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.to_string_lossy().contains(".db") {

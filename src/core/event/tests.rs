@@ -47,6 +47,14 @@ pub(crate) fn stored() -> Vec<(JobEvent, &'static str, Value)> {
             json!({"parser_id": "p1", "from": "list", "remote_name": "n"}),
         ),
         (
+            JobEvent::Pinned {
+                version: 0,
+                from: Some(2),
+            },
+            "pinned",
+            json!({"version": 0, "from": 2}),
+        ),
+        (
             JobEvent::InDoubt {
                 cause: Some(InDoubtCause::AnswerLost),
                 answer: answer(),

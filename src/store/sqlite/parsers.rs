@@ -222,6 +222,22 @@ impl Store {
         count(&self.readers).await
     }
 
+    /// The parser that a name stands for; none where there is none, or where it was deleted.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn parser_named(&self, name: &str) -> Result<Option<ParserRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM parsers WHERE parser_id = \
+                 (SELECT parser_id FROM named_parsers WHERE name = ?1)"
+        );
+        sqlx::query_as(AssertSqlSafe(sql))
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await
+            .trying("look up a parser")
+    }
+
     /// The parser of a job.
     ///
     /// # Errors
@@ -260,7 +276,8 @@ pub(super) async fn count(reader: impl SqliteExecutor<'_>) -> Result<QualityCoun
 impl Judging for Store {
     async fn unjudged(&self, by: &str, limit: usize) -> Result<Vec<Unjudged>, StoreError> {
         const TRYING: &str = "look for parsers to be judged";
-        // Where no examples were kept though there were some, nothing can be told.
+        // Where no examples were kept though there were some, nothing can be told; nor where
+        // they are another version's, or the fields are.
         let rows = sqlx::query(
             "SELECT parsers.parser_id, parsers.name, jobs.id, jobs.revision, \
                     coalesce(jobs.target_fields, made.fields) AS fields, made.expect, \
@@ -272,6 +289,10 @@ impl Judging for Store {
                      AND other.action = 'create' AND other.state <> 'CANCELLED') END \
              WHERE (jobs.state = 'FINISHED' \
                       OR jobs.state = 'FAILED' AND jobs.error_kind = 'poor_result') \
+               AND (jobs.parser_version IS NULL OR parsers.version IS NULL \
+                    OR jobs.parser_version = parsers.version) \
+               AND (jobs.target_fields IS NOT NULL \
+                    OR parsers.version IS parsers.applied_version) \
                AND (parsers.judged_by IS NULL OR parsers.judged_by < ?1 OR parsers.judged_by > ?1) \
                AND (jobs.example_result IS NOT NULL \
                     OR 'the service gave none' = (SELECT json_extract(detail, '$.no_examples') \
@@ -316,7 +337,7 @@ impl Judging for Store {
             .run("keep what a parser is worth", move |connection| {
                 Box::pin(async move {
                     let before: Option<Option<String>> = sqlx::query_scalar(
-                        "SELECT quality FROM parsers WHERE parser_id = ?1 \
+                        "SELECT quality FROM parsers WHERE parser_id = ?1 AND job_id = ?2 \
                          AND EXISTS (SELECT 1 FROM jobs WHERE id = ?2 AND revision = ?3)",
                     )
                     .bind(&parser_id)
