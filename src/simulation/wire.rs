@@ -134,14 +134,8 @@ impl Service for Wire {
         let Some(patch) = patch else {
             return std::future::pending().await;
         };
-        let mut body: serde_json::Value =
-            serde_json::from_str(request.body.get()).unwrap_or_default();
-        body["api_key"] = "key".into();
-        let target = format!("/parsers/{id}/{base}");
-        let request = HttpRequest::new("PATCH", &target, body.to_string());
-        let reply = exchange(request, Some(Sent::Patch(patch))).await;
+        let outcome = carry_change(request, Some(Sent::Patch(patch))).await;
         with(|sim| {
-            let outcome = classify::change(id, reply, sim.now(), &quoter());
             sim.note(|| format!("PATCH {id}/{base} answered: {outcome:?}"));
             let (job, time) = (sim.books.patches[patch].job, sim.time);
             if sim.books.patches[patch].is_paid || !sim.books.gate.is_closed_for_long() {
@@ -169,10 +163,8 @@ impl Service for Wire {
         let Some(job) = job else {
             return std::future::pending().await;
         };
-        let target = format!("/parsers/{parser_id}?api_key=key");
-        let reply = exchange(HttpRequest::new("DELETE", &target, ""), None).await;
+        let outcome = carry_delete(parser_id).await;
         with(|sim| {
-            let outcome = classify::delete(reply, sim.now(), &quoter());
             sim.note(|| format!("DELETE {parser_id} answered: {outcome:?}"));
             if !sim.books.gate.is_closed_for_long() {
                 let time = sim.time;
@@ -311,6 +303,21 @@ fn quoter() -> Quoter {
         static QUOTER: Quoter = Quoter::hiding(&SecretString::from("simulated-key"));
     }
     QUOTER.with(Clone::clone)
+}
+
+async fn carry_change(request: &PatchRequest, sent: Option<Sent>) -> ChangeOutcome {
+    let (id, base) = (&request.parser_id, request.base_version);
+    let mut body: serde_json::Value = serde_json::from_str(request.body.get()).unwrap_or_default();
+    body["api_key"] = "key".into();
+    let target = format!("/parsers/{id}/{base}");
+    let reply = exchange(HttpRequest::new("PATCH", &target, body.to_string()), sent).await;
+    classify::change(id, reply, now(), &quoter())
+}
+
+async fn carry_delete(parser_id: &ParserId) -> ChangeOutcome {
+    let target = format!("/parsers/{parser_id}?api_key=key");
+    let reply = exchange(HttpRequest::new("DELETE", &target, ""), None).await;
+    classify::delete(reply, now(), &quoter())
 }
 
 async fn exchange(request: HttpRequest, sent: Option<Sent>) -> RawReply {

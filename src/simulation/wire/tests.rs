@@ -73,7 +73,7 @@ fn a_change_travels_and_may_be_lost_on_both_ways() {
     ] {
         let mut seen = [false; 2];
         for seed in 0..40 {
-            let (outcome, world) = after(seed, rules, Wire.change(&patch(None)));
+            let (outcome, world) = after(seed, rules, carry_change(&patch(None), None));
             let word = words.iter().position(|word| *word == outcome.as_str());
             let word = word.unwrap_or_else(|| panic!("{rules:?}: {outcome:?}"));
             assert_eq!(
@@ -115,8 +115,8 @@ fn a_delete_travels_and_a_second_one_finds_nothing() {
     ] {
         for seed in 0..40 {
             let (words, world) = after(seed, rules, async {
-                let first = Wire.delete(&id()).await;
-                [first, Wire.delete(&id()).await].map(|outcome| outcome.as_str())
+                let first = carry_delete(&id()).await;
+                [first, carry_delete(&id()).await].map(|outcome| outcome.as_str())
             });
             // One that was given up may arrive after the other.
             let fits = words[0] == "in_doubt" && rules.is_empty()
