@@ -39,8 +39,10 @@ pub enum Look {
         /// Its version, where it is known.
         version: Option<i64>,
     },
-    /// The service does not have it.
+    /// No parser of this name is known any more.
     Gone(ErrorDetail),
+    /// The service does not have it, or not at the moment.
+    NotFound(ErrorDetail),
     /// It cannot be told now.
     Unclear(ErrorDetail),
 }
@@ -89,24 +91,35 @@ pub(super) fn looked(at: &Moment, look: Look) -> Transition {
             change.done()
         }
         Look::Gone(words) => gone(at, at.change(), &words),
-        Look::Unclear(words) => {
-            let mut change = at.change();
-            if change.next.error_message.as_ref() != Some(&words.message) {
-                change = change
-                    .error(&words)
-                    .event(JobEvent::Waiting((&words).into()));
+        Look::NotFound(words) => {
+            let missing = at.job.progress.missing_lists + 1;
+            if missing >= GONE_LOOKS {
+                return gone(at, at.change(), &words);
             }
-            change.next.due_at = at.retry_at(change.next.holds);
-            change.next.holds += 1;
+            let mut change = waiting(at, &words);
+            change.next.missing_lists = missing;
             change.done()
         }
+        Look::Unclear(words) => waiting(at, &words).done(),
     }
+}
+
+/// It is looked at again later.
+fn waiting(at: &Moment, words: &ErrorDetail) -> Change {
+    let mut change = at.change();
+    if change.next.error_message.as_ref() != Some(&words.message) {
+        change = change.error(words).event(JobEvent::Waiting(words.into()));
+    }
+    change.next.due_at = at.retry_at(change.next.holds);
+    change.next.holds += 1;
+    change
 }
 
 /// The intent: committed and synced before the first byte of the request.
 fn intent(at: &Moment, part: Part, parser_id: ParserId, version: Option<i64>) -> Transition {
     let mut change = at.change().ledger(LedgerChange::ChangeIntent);
     change.next.state = JobState::Creating;
+    change.next.missing_lists = 0;
     change.next.part = Some(part);
     change.next.parser_id = Some(parser_id);
     change.next.parser_version = version;
@@ -267,8 +280,12 @@ fn gone(at: &Moment, change: Change, words: &ErrorDetail) -> Transition {
     }
 }
 
-/// How many answers in a row without the parser mean that it is gone.
+/// How many answers in a row without the parser mean that it is gone, where a request is in doubt
+/// and a settling time has passed too: a parser that was just changed may be missing for a while.
 const GONE_ANSWERS: i64 = 3;
+
+/// The same before anything was sent; by the usual pauses, of some two minutes.
+const GONE_LOOKS: i64 = 7;
 
 pub(super) fn sighted(
     at: &Moment,
@@ -281,46 +298,67 @@ pub(super) fn sighted(
     match sight {
         Sight::Gone(_) if at.job.action == Action::Delete => made(at, None, true),
         Sight::Gone(words) => {
-            let mut again = match doubt::rescan(at, doubt) {
-                Transition::Change(change) => *change,
-                ignored @ Transition::Ignored(_) => return ignored,
-            };
-            again.next.missing_lists += 1;
-            if again.next.missing_lists >= GONE_ANSWERS {
+            let since = doubt.untrusted_since.unwrap_or(seen_at).min(seen_at);
+            let missing = at.job.progress.missing_lists + 1;
+            if missing >= GONE_ANSWERS && seen_at - since >= at.policy.settle_ms {
                 // Whether it was changed before nobody will know: it counts as spent.
-                return gone(at, again.ledger(LedgerChange::Changed(None)), &words);
+                let change = at.change().ledger(LedgerChange::Changed(None));
+                return gone(at, change, &words);
             }
-            again.done()
+            let doubt = Doubt {
+                untrusted_since: Some(since),
+                ..doubt
+            };
+            let again = doubt::rescan(at, doubt.skipping(doubt::looked_ms(at, seen_at)));
+            missing_for(again, missing)
         }
+        Sight::Seen(sighting) => missing_for(seen(at, doubt, sighting, seen_at, is_last), 0),
+        Sight::Nothing => doubt::rescan(at, doubt.skipping(doubt::looked_ms(at, seen_at))),
+    }
+}
+
+/// How many answers in a row were without the parser.
+fn missing_for(mut transition: Transition, answers: i64) -> Transition {
+    if let Transition::Change(change) = &mut transition {
+        change.next.missing_lists = answers;
+    }
+    transition
+}
+
+fn seen(
+    at: &Moment,
+    doubt: Doubt,
+    sighting: Sighting,
+    seen_at: UnixMs,
+    is_last: bool,
+) -> Transition {
+    match sighting {
         // The next change is based on the version that it made: a list may still name it.
-        Sight::Seen(Sighting::AsWanted(None)) if seen_at - doubt.since < at.policy.settle_ms => {
+        Sighting::AsWanted(None) if seen_at - doubt.since < at.policy.settle_ms => {
             doubt::rescan(at, doubt)
         }
-        Sight::Seen(Sighting::AsWanted(version)) => made(at, version, is_last),
+        Sighting::AsWanted(version) => made(at, version, is_last),
         // Asked for before the doubt began: it says nothing about it.
-        Sight::Seen(_) if seen_at < doubt.since => {
+        _ if seen_at < doubt.since => {
             doubt::rescan(at, doubt.skipping(doubt::looked_ms(at, seen_at)))
         }
         // To delete it once more is safe.
-        Sight::Seen(Sighting::Unchanged(_)) if at.job.action == Action::Delete => {
+        Sighting::Unchanged(_) if at.job.action == Action::Delete => doubt::refuted(at, doubt),
+        Sighting::Unchanged(_) if !at.policy.rules.keep(Rule::ChangeSettles) => {
             doubt::refuted(at, doubt)
         }
-        Sight::Seen(Sighting::Unchanged(_)) if !at.policy.rules.keep(Rule::ChangeSettles) => {
-            doubt::refuted(at, doubt)
-        }
-        Sight::Seen(Sighting::Unchanged(_)) => doubt::absent(at, doubt, seen_at),
-        Sight::Seen(Sighting::Otherwise(why)) => {
+        Sighting::Unchanged(_) => doubt::absent(at, doubt, seen_at),
+        Sighting::Otherwise(why) => {
             let patience_ms = at.policy.settle_ms;
             doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at))
         }
-        Sight::Seen(Sighting::Unclear(why)) => {
+        Sighting::Unclear(why) => {
             let patience_ms = at
                 .policy
                 .settle_ms
                 .saturating_mul(doubt::UNTRUSTED_SETTLING_TIMES);
             doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at))
         }
-        Sight::Nothing => doubt::rescan(at, doubt.skipping(doubt::looked_ms(at, seen_at))),
     }
 }
 

@@ -35,6 +35,8 @@ struct Step {
     /// What is sent: of a delete nothing.
     change: Option<FieldChanges>,
     is_last: bool,
+    /// The parser that the service did not have.
+    missing: Option<ParserId>,
 }
 
 impl Step {
@@ -44,6 +46,14 @@ impl Step {
             record: ChangeRecord::default(),
             change: None,
             is_last: true,
+            missing: None,
+        }
+    }
+
+    fn about(self, missing: ParserId) -> Self {
+        Self {
+            missing: Some(missing),
+            ..self
         }
     }
 
@@ -87,6 +97,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             record,
             change: sent,
             is_last,
+            missing,
         } = step;
         let Some(change) = worker.transition(&job, Event::Looked(look)) else {
             return Err(Ended::of(&job));
@@ -97,6 +108,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             ..Intent::default()
         };
         if change.ledger != Some(LedgerChange::ChangeIntent) {
+            worker.note_gone(&change, missing.as_ref()).await?;
             worker.apply(&mut job, change, intent).await?;
             return Ok(Done::of(&job));
         }
@@ -242,8 +254,11 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             Err(Hidden::Refused(refusal, words)) => {
                 return Ok(Err(Event::ListRefused(refusal, words)));
             }
-            Err(Hidden::Gone(words)) => {
-                return Ok(Ok(Step::of(Look::Gone(words))));
+            // To delete it all the same is safe, and the answer is the service's last word.
+            Err(Hidden::NotFound(_)) if changes.is_none() => ShownVersion::default(),
+            Err(Hidden::NotFound(words)) => {
+                let step = Step::of(Look::NotFound(words));
+                return Ok(Ok(step.about(target.parser_id)));
             }
             Err(Hidden::Unknown(words)) => return Ok(Ok(Step::of(Look::Unclear(words)))),
         };
@@ -285,10 +300,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     ..words
                 })));
             }
-            PollOutcome::NotFound(words) => {
-                self.store.mark_gone(id.clone(), self.clock.now()).await?;
-                return Ok(Err(Hidden::Gone(words)));
-            }
+            PollOutcome::NotFound(words) => return Ok(Err(Hidden::NotFound(words))),
             PollOutcome::Finished(_) | PollOutcome::Failed(_) | PollOutcome::Generating { .. } => {}
         }
         let name = described.name.as_deref();
@@ -387,18 +399,30 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     Part::Free | Part::Paid => compare(&known, wanted.as_ref(), &shown),
                 })
             }
-            Err(Hidden::Gone(words)) => Sight::Gone(words),
+            Err(Hidden::NotFound(words)) => Sight::Gone(words),
             Err(Hidden::Refused(..) | Hidden::Unknown(_)) => Sight::Nothing,
         };
+        let is_missing = matches!(sight, Sight::Gone(_));
         let event = Event::Sighted {
             sight,
             seen_at,
             is_last,
         };
         if let Some(change) = self.transition(&job, event) {
+            self.note_gone(&change, is_missing.then_some(&id)).await?;
             self.apply(&mut job, change, Intent::default()).await?;
         }
         Ok(Done::of(&job))
+    }
+
+    /// A parser whose absence ended its job is gone.
+    async fn note_gone(&self, change: &Change, id: Option<&ParserId>) -> Result<(), StoreError> {
+        match id {
+            Some(id) if change.next.state == JobState::Failed => {
+                self.store.mark_gone(id.clone(), self.clock.now()).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     async fn known_fields(&self, id: &ParserId) -> Result<Option<Value>, StoreError> {
@@ -421,7 +445,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
 #[derive(Debug)]
 enum Hidden {
     Refused(Refusal, ErrorDetail),
-    Gone(ErrorDetail),
+    NotFound(ErrorDetail),
     Unknown(ErrorDetail),
 }
 
@@ -458,6 +482,7 @@ fn delete_step(target: Target, shown: &ShownVersion) -> Step {
         record,
         change: None,
         is_last: true,
+        missing: None,
     }
 }
 
@@ -524,6 +549,7 @@ fn update_step(
                 record,
                 change: Some(now),
                 is_last,
+                missing: None,
             })
         }
         Sighting::AsWanted(version) => Ok(Step {
@@ -537,6 +563,7 @@ fn update_step(
             },
             change: None,
             is_last: true,
+            missing: None,
         }),
         Sighting::Otherwise(why) => Ok(Step {
             record: ChangeRecord {

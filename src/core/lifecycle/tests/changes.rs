@@ -111,6 +111,7 @@ fn change_events() -> Vec<(&'static str, Event)> {
             }),
         ),
         ("gone", Event::Looked(Look::Gone(words(Some(404))))),
+        ("not found", Event::Looked(Look::NotFound(words(Some(404))))),
         ("unclear", Event::Looked(Look::Unclear(words(Some(503))))),
         (
             "done, more to send",
@@ -278,4 +279,46 @@ fn a_new_version_is_used_unless_it_is_worth_less() {
             assert_eq!(change.warning.is_some(), !is_used);
         }
     }
+}
+
+/// The parser is missing at each look: its update is given up after the last that is in order.
+#[test]
+fn a_parser_that_is_missing_for_a_minute_is_not_given_up() {
+    let queued = with_part(Action::Update, Some(Part::Paid), queued().progress);
+    let doubtful = doubtful(sent(Action::Update, Part::Paid));
+    let event = |is_in_doubt: bool, seen_at| match is_in_doubt {
+        true => Event::Sighted {
+            sight: Sight::Gone(words(Some(404))),
+            seen_at,
+            is_last: true,
+        },
+        false => Event::Looked(Look::NotFound(words(Some(404)))),
+    };
+    for mut job in [queued, doubtful] {
+        let is_in_doubt = job.progress.doubt.is_some();
+        job.progress.due_at = NOW;
+        let ended = loop {
+            let at = job.progress.due_at;
+            let change = change(&job, event(is_in_doubt, at), at);
+            job.progress = change.next.clone();
+            if job.progress.state == JobState::Failed {
+                let spent = is_in_doubt.then_some(LedgerChange::Changed(None));
+                assert_eq!(change.ledger, spent);
+                break at;
+            }
+            assert_eq!(change.ledger, None);
+        };
+        assert_eq!(job.progress.error_kind, Some(ErrorKind::NotFound));
+        assert!(ended - NOW >= 60_000, "{is_in_doubt} {}", ended - NOW);
+    }
+    // Once it is seen again, it is counted anew.
+    let mut job = sent(Action::Update, Part::Paid);
+    job.progress.doubt = Some(Doubt::new(DoubtCause::AnswerLost, NOW));
+    job.progress.missing_lists = 2;
+    let event = Event::Sighted {
+        sight: Sight::Seen(Sighting::Unchanged(Some(3))),
+        seen_at: NOW,
+        is_last: true,
+    };
+    assert_eq!(change(&job, event, NOW).next.missing_lists, 0);
 }
