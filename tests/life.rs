@@ -7,6 +7,7 @@ mod adopted;
 mod commands;
 mod doubt;
 mod flow;
+mod resolve;
 
 use parserd::{core::spec::JobSpec, simulator::WorldConfig};
 use serde_json::json;

@@ -109,7 +109,8 @@ impl Action {
                 JobEvent::Adopted {
                     from: AdoptedFrom::Operator,
                     ..
-                }
+                } | JobEvent::ChangeMade { from: Some(_), .. }
+                    | JobEvent::Deleted { from: Some(_) }
             ),
             Self::NotCreated => matches!(event, JobEvent::NotMade { from: Some(_), .. }),
         }
