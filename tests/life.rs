@@ -8,6 +8,7 @@ mod commands;
 mod doubt;
 mod flow;
 mod resolve;
+mod shown;
 
 use parserd::{core::spec::JobSpec, simulator::WorldConfig};
 use serde_json::json;
