@@ -249,7 +249,7 @@ mod tests {
         ]) {
             assert!(line.starts_with(start), "{line}");
         }
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines.len(), 6);
         assert_eq!(
             price.in_all(&BUDGET),
             "for up to 6 x 30,000 = 180,000 credits"
