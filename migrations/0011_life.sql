@@ -414,3 +414,29 @@ BEGIN
         settled_at = CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)
     WHERE job_id = NEW.id AND outcome = 'pending';
 END;
+
+-- As before, with what the job does.
+DROP VIEW job_overview;
+CREATE VIEW job_overview AS
+SELECT
+    id,
+    name,
+    action,
+    state,
+    park_reason,
+    parser_id,
+    parser_version,
+    creates,
+    error_kind,
+    error_status,
+    error_message,
+    error_hint,
+    change,
+    CASE WHEN json_valid(urls) THEN json_array_length(urls) END      AS url_count,
+    strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch')  AS created_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', updated_at / 1000.0, 'unixepoch')  AS updated_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', finished_at / 1000.0, 'unixepoch') AS finished_at,
+    CASE WHEN state IN ('QUEUED', 'CREATING', 'GENERATING') THEN
+        strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch')
+    END                                                              AS due_at
+FROM jobs;

@@ -7,6 +7,8 @@ mod adopted;
 mod commands;
 mod doubt;
 mod flow;
+mod resolve;
+mod shown;
 
 use parserd::{core::spec::JobSpec, simulator::WorldConfig};
 use serde_json::json;

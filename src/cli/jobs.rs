@@ -77,8 +77,8 @@ async fn json(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Resu
 async fn csv(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
     let mut rows = store.rows(states);
     out.line(
-        "id,name,state,park_reason,parser_id,parser_version,creates,error_kind,error_status,\
-         error_message,error_hint,priority,created_at,updated_at,finished_at,due_at",
+        "id,name,action,state,park_reason,parser_id,parser_version,creates,error_kind,error_status,\
+         error_message,error_hint,priority,created_at,updated_at,finished_at,due_at,change",
     )?;
     while let Some(row) = rows.try_next().await? {
         // A record at a time, so that only `out` meets a closed pipe.
@@ -98,6 +98,7 @@ fn harmless(mut row: JobRow) -> JobRow {
     if row.name.contains(char::is_control) {
         row.name = escaped(&row.name);
     }
+    row.change = row.change.map(|change| escaped(&change.to_string()).into());
     for text in [
         &mut row.parser_id,
         &mut row.error_message,
@@ -165,14 +166,19 @@ async fn table(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Res
 fn cells(row: &JobRow, now: UnixMs) -> [String; 8] {
     let note = row.error_message.clone().unwrap_or_default();
     let why = row.park_reason.as_ref().or(row.error_kind.as_ref());
+    let state = if row.is_change() {
+        format!("{} {}", row.action, row.state)
+    } else {
+        row.state.clone()
+    };
     [
         row.id.to_string(),
         row.name.clone(),
-        why.map_or_else(|| row.state.clone(), |why| format!("{} {why}", row.state)),
+        why.map_or_else(|| state.clone(), |why| format!("{state} {why}")),
         row.parser_id.clone().unwrap_or_default(),
         row.creates.to_string(),
         relative(row.updated_at, now),
         note,
-        row.state.clone(),
+        state,
     ]
 }

@@ -1,20 +1,22 @@
-//! `parserd resolve`: an operator's word on a create in doubt, and what there is to choose
+//! `parserd resolve`: an operator's word on a request in doubt, and what there is to choose
 //! from.
 
+mod change;
 mod choice;
 
 use super::{Exit, Usage, show::unknown};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::core::job::{Job, JobId, JobState};
+use crate::core::job::{Action, Job, JobId, JobState, Part};
 use crate::core::text::escaped;
 use crate::engine::operator::{self, AskService, Settled, Word};
-use crate::store::{Role, Store, StoreError};
+use crate::store::{Queue as _, Role, Store, StoreError};
 use crate::wiring;
 use crate::{cli::output::print_message, present::format::quoted};
 
-/// Settles a create of which it is not known whether it made a parser; alone, lists the
-/// parsers of the account that may be the job's.
+/// Settles a create of which it is not known whether it made a parser, or an update or delete of
+/// which it is not known whether it took effect; alone, lists the parsers of the account that may
+/// be the job's, or shows what the parser is like now and what was wanted.
 #[derive(Debug, clap::Args)]
 pub struct ResolveArgs {
     /// The job's id, or its name
@@ -33,12 +35,14 @@ pub struct ResolveArgs {
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct WordArgs {
-    /// This parser of the account is the job's: poll it, pay nothing. The service is asked
-    /// for it first, which is free
+    /// This parser of the account is the job's: poll it, pay nothing. Of an update or delete of
+    /// this parser: it took effect, take what is there. The service is asked for it first, which
+    /// is free
     #[arg(long, value_name = "PARSER_ID")]
     adopt: Option<String>,
 
-    /// The create made nothing: send another, which is paid for
+    /// The create, update or delete made nothing: send another, which is paid for where the first
+    /// one was
     #[arg(long)]
     not_created: bool,
 }
@@ -63,7 +67,12 @@ pub(super) async fn resolve(settings: &Settings, args: ResolveArgs) -> anyhow::R
     let found = store.find(&args.job).await?;
     let exit = match (found, word) {
         (Some(id), Some(word)) => settle(settings, &store, id, &word, args.force).await?,
-        (Some(id), None) => choice::list(settings, &store, id).await?,
+        (Some(id), None) => match store.job(id).await? {
+            Some(job) if job.action != Action::Create => {
+                change::show(settings, &store, &job).await?
+            }
+            _ => choice::list(settings, &store, id).await?,
+        },
         (None, _) => {
             print_message(&unknown(&args.job));
             Exit::Failed
@@ -113,7 +122,7 @@ fn refuse(job: &Job, why: &str) {
     let id = job.id;
     let more = match job.progress.state {
         JobState::Creating => {
-            "its create is under way, or was cut off; a running parserd finds out which".to_owned()
+            "its request is under way, or was cut off; a running parserd finds out which".to_owned()
         }
         _ => format!("there is nothing to settle, see `parserd show {id}`"),
     };
@@ -126,7 +135,18 @@ fn refuse(job: &Job, why: &str) {
 
 fn done(job: &Job, word: &Word) -> String {
     let id = job.id;
+    let is_paid = job.progress.part == Some(Part::Paid);
     match word {
+        Word::Adopt(parser) if job.action != Action::Create => format!(
+            "job {id}: its request took effect, and parserd goes on from what parser {} is like now",
+            escaped(&parser.0)
+        ),
+        Word::NotCreated if job.action != Action::Create && !is_paid => {
+            format!("job {id} is queued again: its next request is free")
+        }
+        Word::NotCreated if job.action != Action::Create => {
+            format!("job {id} is queued again: its next request is paid for")
+        }
         Word::Adopt(parser) => format!(
             "job {id} took parser {}: it is polled, and nothing more is paid",
             escaped(&parser.0)

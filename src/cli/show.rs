@@ -6,11 +6,11 @@ use serde_json::value::RawValue;
 use super::Exit;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::core::job::{Job, JobState, UnixMs};
+use crate::core::job::{Action, Job, JobState, UnixMs};
 use crate::core::outcome::is_refusal;
 use crate::core::text::escaped;
-use crate::present::{narrate, quality::Detail, remedies::what_to_do};
-use crate::store::report::{CreateRow, JobDetails, JobRow};
+use crate::present::{changes, narrate, quality::Detail, remedies::what_to_do};
+use crate::store::report::{JobDetails, JobRow};
 use crate::store::{Role, Store};
 use crate::{
     cli::output::{Columns, Out, print_message},
@@ -69,6 +69,7 @@ fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
         String::new(),
     ];
     lines.extend(facts(details, job, now));
+    lines.extend(requests(details));
     lines.extend([String::new(), "history".to_owned()]);
     let mut columns = Columns::new(&[]);
     for event in &details.events {
@@ -78,6 +79,27 @@ fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
     lines.extend(found(details));
     lines.extend(examples(details, job));
     lines
+}
+
+/// The requests that change or delete the parser.
+fn requests(details: &JobDetails) -> Vec<String> {
+    let mut columns = Columns::new(&[]);
+    for request in &details.update_requests {
+        let credits = count_of_credits(request.credits);
+        let said = format!("{}, {credits}", changes::request(request));
+        columns.row([format!("  {}", iso(request.sent_at)), said]);
+    }
+    match columns.lines() {
+        lines if lines.is_empty() => lines,
+        lines => [vec![String::new(), "requests".to_owned()], lines].concat(),
+    }
+}
+
+fn count_of_credits(credits: i64) -> String {
+    match credits {
+        0 => "free".to_owned(),
+        credits => format!("{} credits", grouped(credits)),
+    }
 }
 
 /// What the parser found, field by field.
@@ -105,6 +127,9 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
     let row = &details.row;
     let mut columns = Columns::new(&[]);
     let mut put = |what: &str, text: String| columns.row([what, &text]);
+    if row.is_change() {
+        put("action", row.action.clone());
+    }
     put("state", state(row));
     if let Some(message) = &row.error_message {
         let status = row
@@ -143,7 +168,10 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
         let why = why.map_or_else(String::new, |why| format!(": {why}"));
         put("quality", format!("{quality}{why}"));
     }
-    put("cost", costs(&details.create_requests));
+    put("cost", costs(details));
+    for change in changes::lines(row) {
+        put("change", change);
+    }
     for (what, text) in asked(details) {
         put(what, text);
     }
@@ -165,6 +193,9 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
 fn asked(details: &JobDetails) -> Vec<(&'static str, String)> {
     let json = |json: &Option<Box<RawValue>>| json.as_ref().map(|json| json.get().to_owned());
     let each = |what, texts: Vec<String>| texts.into_iter().map(move |text| (what, text));
+    if details.row.is_change() {
+        return Vec::new();
+    }
     each("example page", texts(details.urls.as_deref()))
         .chain(json(&details.scraper_params).map(|params| ("scraper_params", params)))
         .chain(each("field", fields(details.fields.as_deref())))
@@ -178,7 +209,7 @@ fn examples(details: &JobDetails, job: &Job) -> Vec<String> {
     let mut lines = vec![String::new(), "example result".to_owned()];
     if let Some(result) = &details.example_result {
         lines.extend(pretty(result));
-    } else if job.progress.state == JobState::Finished {
+    } else if job.progress.state == JobState::Finished && job.action != Action::Delete {
         let why = details.events.iter().rev().find_map(narrate::no_examples);
         let why = why.unwrap_or_else(|| "none is kept".to_owned());
         lines.push(format!("  none: {}", escaped(&why)));
@@ -193,23 +224,25 @@ fn state(row: &JobRow) -> String {
     why.map_or_else(|| row.state.clone(), |why| format!("{} ({why})", row.state))
 }
 
-fn costs(creates: &[CreateRow]) -> String {
-    let of = |outcome: &str| {
-        creates
-            .iter()
-            .filter(|create| create.outcome == outcome)
-            .count()
+fn costs(details: &JobDetails) -> String {
+    let creates = details.create_requests.iter();
+    let creates = creates.map(|create| (create.outcome.as_str(), create.credits));
+    let updates = details.update_requests.iter();
+    let updates = updates.map(|update| (update.outcome.as_str(), update.credits));
+    let sent: Vec<(&str, i64)> = creates.chain(updates).collect();
+    let of = |outcome: &str| sent.iter().filter(|(found, _)| *found == outcome).count();
+    let spent = sent.iter().filter(|(outcome, _)| *outcome != "not_made");
+    let spent: i64 = spent.map(|(_, credits)| credits).sum();
+    let (noun, made) = match details.row.action.as_str() {
+        "delete" => ("delete request", "took effect"),
+        "update" => ("update request", "took effect"),
+        _ => ("create request", "made a parser"),
     };
-    let spent: i64 = creates
-        .iter()
-        .filter(|create| create.outcome != "not_made")
-        .map(|create| create.credits)
-        .sum();
-    match creates.len() {
+    match sent.len() {
         0 => "nothing was sent, nothing was paid".to_owned(),
         n => {
             let parts = [
-                (of("made"), "made a parser"),
+                (of("made"), made),
                 (of("not_made"), "made nothing"),
                 (of("pending"), "in doubt"),
             ];
@@ -217,8 +250,11 @@ fn costs(creates: &[CreateRow]) -> String {
             let parts: String = parts
                 .map(|(number, what)| format!(", {number} {what}"))
                 .collect();
-            let requests = count(n, "create request");
-            format!("up to {} credits: {requests}{parts}", grouped(spent))
+            let requests = count(n, noun);
+            match spent {
+                0 if details.row.is_change() => format!("free: {requests}{parts}"),
+                _ => format!("up to {} credits: {requests}{parts}", grouped(spent)),
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, millis};
 use crate::core::blind::NoListSince;
 use crate::core::gate::{Closure, GateReason, Scope};
-use crate::core::job::{Job, JobState, ParkReason, UnixMs};
+use crate::core::job::{Action, Job, JobState, ParkReason, UnixMs};
 use crate::core::oddities::{Lag, Oddity, Unexplained};
 use crate::present::remedies::{Parked, parked, to_come};
 use crate::store::parsers::QualityCounts;
@@ -59,6 +59,8 @@ struct StatusFacts {
     states: std::collections::BTreeMap<JobState, i64>,
     parked: Vec<Parked>,
     parsers: QualityCounts,
+    /// Updates and deletes that are not done yet.
+    changes: std::collections::BTreeMap<Action, i64>,
     in_doubt: i64,
     doubts: Vec<DoubtRow>,
     gates: Vec<ClosedGate>,
@@ -87,6 +89,8 @@ struct Credits {
     /// Of that, dated later, found today, and counted today alone.
     redated: i64,
     spent: i64,
+    /// Of that, for updates.
+    spent_on_updates: i64,
     per_create: i64,
     max_per_day: Option<i64>,
     max: Option<i64>,
@@ -199,6 +203,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreE
                 dated_ahead: spent.later,
                 redated: spent.redated,
                 spent: budget.spent,
+                spent_on_updates: store.spent_on_updates().await?,
                 per_create: budget.credits_per_create,
                 max_per_day: budget.max_credits_per_day,
                 max: budget.max_credits,
@@ -206,6 +211,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreE
                 to_come: to_come(&counts, &budget),
             },
             states: counts.states,
+            changes: counts.changes,
             given_up: store.given_up().await?,
         },
     })

@@ -25,8 +25,8 @@ named_enum! {
 }
 
 named_enum! {
-    /// Who says that a create made nothing.
-    NotMadeFrom {
+    /// Who says what became of a request in doubt.
+    ToldBy {
         /// An operator.
         Operator = "operator",
     }
@@ -141,9 +141,16 @@ pub enum JobEvent {
         /// The version that it made, where it is known.
         #[serde(default)]
         version: Option<i64>,
+        /// Who says so; an answer or a look at the parser, where nobody does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<ToldBy>,
     },
     /// The parser is deleted.
-    Deleted {},
+    Deleted {
+        /// Who says so; an answer, where nobody does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<ToldBy>,
+    },
     /// The new version is worth less than the one before, which stays in use.
     Worse {
         /// The new version.
@@ -173,11 +180,11 @@ pub enum JobEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<DurationMs>,
     },
-    /// A create in doubt made nothing.
+    /// A request in doubt made nothing.
     NotMade {
         /// Who says so; lists, where nobody does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        from: Option<NotMadeFrom>,
+        from: Option<ToldBy>,
         /// How many creates reached the service and made nothing so far.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attempts: Option<i64>,
@@ -306,7 +313,7 @@ impl JobEvent {
             Self::Adopted { .. } => "adopted",
             Self::Changing { .. } => "changing",
             Self::ChangeMade { .. } => "change_made",
-            Self::Deleted {} => "deleted",
+            Self::Deleted { .. } => "deleted",
             Self::Worse { .. } => "worse",
             Self::Pinned { .. } => "pinned",
             Self::InDoubt { .. } => "in_doubt",
@@ -355,7 +362,7 @@ impl JobEvent {
             | Self::Adopted { .. }
             | Self::Changing { .. }
             | Self::ChangeMade { .. }
-            | Self::Deleted {}
+            | Self::Deleted { .. }
             | Self::Worse { .. }
             | Self::Pinned { .. }
             | Self::NotMade { .. }

@@ -8,6 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::core::job::Part;
 use crate::core::spec::{FIELD_KEYS, SpecError, canonical, kind};
 
 mod apply;
@@ -63,6 +64,12 @@ impl FieldChanges {
     /// Whether it costs what a create costs: it adds or modifies.
     pub fn is_paid(&self) -> bool {
         !self.add_fields.is_empty() || !self.modify_fields.is_empty()
+    }
+
+    /// Whether nothing is left to send of a job that asks for `change` (JSON) after this request.
+    pub fn ends_with(change: Option<&str>, part: Part) -> bool {
+        let change = change.and_then(|text| Self::from_json(text).ok());
+        part != Part::Free || change.is_none_or(|change| !change.is_paid())
     }
 
     /// Its renames and removals, which go first; None where it has none.

@@ -190,9 +190,16 @@ pub enum Event {
     Cancelled,
     /// What an operator said of it by SQL is taken in.
     TakenIn,
-    /// An operator says that this parser is the one.
+    /// An operator says that this parser is the one that the create made.
     Adopt(ParserId),
-    /// An operator says that the create made nothing.
+    /// An operator says that the request that changes or deletes a parser took effect.
+    TookEffect {
+        /// The version that the parser has now, where it is known.
+        version: Option<i64>,
+        /// Nothing is left to send after it.
+        is_last: bool,
+    },
+    /// An operator says that the request made nothing.
     NotCreated,
 }
 
@@ -206,8 +213,14 @@ impl Event {
     const fn concerns(&self, action: Action) -> bool {
         let creates = matches!(action, Action::Create);
         match self {
-            Self::Listed { .. } | Self::CreateAnswered(_) | Self::Reconciled { .. } => creates,
-            Self::Looked(_) | Self::ChangeAnswered { .. } | Self::Sighted { .. } => !creates,
+            Self::Listed { .. }
+            | Self::CreateAnswered(_)
+            | Self::Reconciled { .. }
+            | Self::Adopt(_) => creates,
+            Self::Looked(_)
+            | Self::ChangeAnswered { .. }
+            | Self::Sighted { .. }
+            | Self::TookEffect { .. } => !creates,
             Self::Polled(_)
             | Self::Missing(..)
             | Self::Elsewhere(_)
@@ -224,7 +237,6 @@ impl Event {
             | Self::Retried
             | Self::Cancelled
             | Self::TakenIn
-            | Self::Adopt(_)
             | Self::NotCreated => true,
         }
     }
@@ -400,10 +412,10 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
                 Transition::Ignored("nothing was said of the job")
             }
         },
-        Event::Adopt(_) if job.action != Action::Create => match job.progress.state {
-            Creating if in_doubt => update::made_by_operator(&at),
+        Event::TookEffect { version, is_last } => match job.progress.state {
+            Creating if in_doubt => update::made_by_operator(&at, version, is_last),
             Parked if job.progress.park_reason == Some(ParkReason::Ambiguous) => {
-                update::made_by_operator(&at)
+                update::made_by_operator(&at, version, is_last)
             }
             Creating | Parked | Queued | Generating | Finished | Failed | Cancelled => NOT_IN_DOUBT,
         },

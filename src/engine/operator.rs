@@ -1,10 +1,12 @@
-//! An operator's word on a create in doubt, from the command line or from the page.
+//! An operator's word on a request in doubt, from the command line or from the page.
+
+mod change;
 
 use crate::{
     api::Service,
     core::{
         candidates::ParserNames,
-        job::{Job, JobId, ParserId, UnixMs},
+        job::{Action, Job, JobId, ParserId, UnixMs},
         lifecycle::{Event, Policy, Transition, decide},
         outcome::{Description, ListOutcome, PollOutcome},
     },
@@ -12,13 +14,29 @@ use crate::{
     store::{Applied, Intent, JobStore, StoreError},
 };
 
+pub use change::{Seen, look};
+
 /// What the operator says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
-    /// It made this parser.
+    /// It made this parser; of a change or delete of this parser, that it took effect.
     Adopt(ParserId),
     /// It made nothing.
     NotCreated,
+}
+
+impl Word {
+    /// What it says of this job, before anything is known of the parser.
+    pub fn event(&self, job: &Job) -> Event {
+        match self {
+            Self::Adopt(parser) if job.action == Action::Create => Event::Adopt(parser.clone()),
+            Self::Adopt(_) => Event::TookEffect {
+                version: None,
+                is_last: true,
+            },
+            Self::NotCreated => Event::NotCreated,
+        }
+    }
 }
 
 /// Who is asked whether a parser that is to be adopted is there, and is the job's. It costs
@@ -55,7 +73,7 @@ pub fn parser_id(text: &str) -> Option<ParserId> {
     (!text.is_empty() && !text.chars().any(is_odd)).then(|| ParserId(text.to_owned()))
 }
 
-/// Settles a job's create in doubt as an operator says.
+/// Settles a job's request in doubt as an operator says.
 ///
 /// # Errors
 /// Whatever the database says; then nothing was changed.
@@ -67,15 +85,7 @@ pub async fn settle<S: Service>(
     asking: AskService<'_, S>,
     now: UnixMs,
 ) -> Result<Settled, StoreError> {
-    if let Word::Adopt(parser) = word
-        && !store
-            .claimed(std::slice::from_ref(parser), id)
-            .await?
-            .is_empty()
-    {
-        return Ok(Settled::HeldByAnother(parser.clone()));
-    }
-    let mut is_vouched_for = false;
+    let mut vouched_for = None;
     // More than once: parserd itself may have looked at the job meanwhile, or something was said
     // of it by SQL.
     for _ in 0..3 {
@@ -86,23 +96,40 @@ pub async fn settle<S: Service>(
             operate::take_in(store, policy, now).await?;
             continue;
         }
-        let event = match word {
-            Word::Adopt(parser) => Event::Adopt(parser.clone()),
-            Word::NotCreated => Event::NotCreated,
-        };
+        let makes_one = job.action == Action::Create;
+        if let Word::Adopt(parser) = word
+            && makes_one
+        {
+            let one = std::slice::from_ref(parser);
+            if !store.claimed(one, id).await?.is_empty() {
+                return Ok(Settled::HeldByAnother(parser.clone()));
+            }
+        }
+        let mut event = word.event(&job);
+        if let Transition::Ignored(why) = decide(&job, event.clone(), policy, now, 0.0) {
+            return Ok(Settled::Refused(job, why));
+        }
+        let mut intent = Intent::default();
+        if let Word::Adopt(parser) = word {
+            let vouched = match vouched_for.take() {
+                Some(vouched) => vouched,
+                None if makes_one => match vouch(store, &job, parser, &asking).await? {
+                    Ok(()) => (event, intent),
+                    Err(why) => return Ok(Settled::NotVouchedFor(why)),
+                },
+                None => match change::took_effect(store, &job, parser, &asking).await? {
+                    Ok(vouched) => vouched,
+                    Err(why) => return Ok(Settled::NotVouchedFor(why)),
+                },
+            };
+            vouched_for = Some(vouched.clone());
+            (event, intent) = vouched;
+        }
         let change = match decide(&job, event, policy, now, fastrand::f64()) {
             Transition::Change(change) => change,
             Transition::Ignored(why) => return Ok(Settled::Refused(job, why)),
         };
-        if let Word::Adopt(parser) = word
-            && !is_vouched_for
-        {
-            if let Err(why) = vouch(store, &job, parser, &asking).await? {
-                return Ok(Settled::NotVouchedFor(why));
-            }
-            is_vouched_for = true;
-        }
-        if let Applied::Durable { .. } = store.apply(&job, &change, Intent::default(), now).await? {
+        if let Applied::Durable { .. } = store.apply(&job, &change, intent, now).await? {
             log_change(&job, &change, now);
             return Ok(Settled::Done(job));
         }

@@ -1,7 +1,7 @@
 //! A line of a job's history as a sentence.
 
 use crate::core::{
-    event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, NotMadeFrom, Standing},
+    event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, Standing, ToldBy},
     job::Part,
     outcome::is_refusal,
 };
@@ -64,7 +64,11 @@ fn sentence(event: &JobEvent) -> String {
             });
             format!("asked the service {what}{version} (attempt {attempt})")
         }
-        JobEvent::ChangeMade { part, version } => {
+        JobEvent::ChangeMade {
+            part,
+            version,
+            from,
+        } => {
             let what = match part {
                 Part::Free => "fields were renamed or removed",
                 Part::Paid => "fields were added or changed, and the service generates the parser",
@@ -72,9 +76,12 @@ fn sentence(event: &JobEvent) -> String {
             };
             let version =
                 version.map_or_else(String::new, |version| format!(": version {version}"));
-            format!("{what}{version}")
+            format!("{}{what}{version}", by(*from))
         }
-        JobEvent::Deleted {} => "finished, the parser is deleted and its name is free".to_owned(),
+        JobEvent::Deleted { from } => {
+            let by = by(*from);
+            format!("{by}finished, the parser is deleted and its name is free")
+        }
         JobEvent::Worse { version, reason } => {
             let version = version.map_or_else(
                 || "the new version".to_owned(),
@@ -95,9 +102,9 @@ fn sentence(event: &JobEvent) -> String {
             words(answer)
         ),
         JobEvent::NotMade {
-            from: Some(NotMadeFrom::Operator),
+            from: Some(ToldBy::Operator),
             ..
-        } => "an operator says that the create made nothing; queued again".to_owned(),
+        } => "an operator says that the request made nothing; queued again".to_owned(),
         JobEvent::NotMade {
             from: None,
             attempts,
@@ -173,6 +180,13 @@ fn sentence(event: &JobEvent) -> String {
         JobEvent::Failed { error_kind, answer } => {
             format!("failed, {error_kind}{}", words(answer))
         }
+    }
+}
+
+const fn by(from: Option<ToldBy>) -> &'static str {
+    match from {
+        Some(ToldBy::Operator) => "an operator says so: ",
+        None => "",
     }
 }
 

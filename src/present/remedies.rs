@@ -7,7 +7,7 @@ use crate::{
     core::{
         budget::Budget,
         gate::{Closure, Scope},
-        job::{ErrorKind, Job, JobState, ParkReason, UnixMs},
+        job::{Action, ErrorKind, Job, JobState, ParkReason, UnixMs},
     },
     store::report::{Counts, JobRow},
 };
@@ -57,8 +57,10 @@ pub(crate) fn parked(
                 Err(over) => (over.message, "nothing goes on without it".to_owned()),
             },
             ParkReason::Ambiguous => (
-                "it is in doubt which parser is the job's, and only a person can tell".to_owned(),
-                "look at the account's parsers, then `parserd resolve ID --adopt PARSER_ID` or \
+                "it is in doubt which parser is the job's, or what became of an update, and only a \
+                 person can tell"
+                    .to_owned(),
+                "look at the account's parsers (`parserd resolve ID`), then `parserd resolve ID --adopt PARSER_ID` or \
                  `parserd resolve ID --not-created`"
                     .to_owned(),
             ),
@@ -76,9 +78,10 @@ pub(crate) fn parked(
     counts.parked.iter().map(row).collect()
 }
 
-/// What the creates of QUEUED and PARKED jobs cost at the most.
+/// What the creates and updates of QUEUED and PARKED jobs cost at the most.
 pub(crate) fn to_come(counts: &Counts, budget: &Budget) -> i64 {
     i64::saturating_add(counts.of(JobState::Queued), counts.of(JobState::Parked))
+        .saturating_sub(counts.free)
         .saturating_mul(budget.credits_per_create)
 }
 
@@ -89,6 +92,11 @@ pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
     match job.progress.state {
         JobState::Queued if row.due_at > now => format!("nothing: its turn comes {due}"),
         JobState::Queued => "nothing: it waits for its turn".to_owned(),
+        JobState::Creating if job.progress.doubt.is_some() && row.is_change() => format!(
+            "nothing: whether the request took effect is in doubt, and the parser is looked at \
+             {due}; to settle it sooner: `parserd resolve {id}` shows what it is like now"
+        ),
+        JobState::Creating if row.is_change() => "nothing: the request is under way".to_owned(),
         JobState::Creating if job.progress.doubt.is_some() => format!(
             "nothing: whether the create made a parser is in doubt, and the account's list is \
              looked at {due}; to settle it sooner: `parserd resolve {id}` lists the parsers that \
@@ -96,7 +104,13 @@ pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
         ),
         JobState::Creating => "nothing: the create is under way".to_owned(),
         JobState::Generating => format!("nothing: it is being generated, the next poll is {due}"),
+        JobState::Finished if job.action == Action::Delete => {
+            "nothing: the parser is deleted".to_owned()
+        }
         JobState::Finished => "nothing: the parser is ready".to_owned(),
+        JobState::Cancelled if job.progress.doubt.is_some() && row.is_change() => {
+            "nothing: it was cancelled with a request in doubt, which counts as spent".to_owned()
+        }
         JobState::Cancelled if job.progress.doubt.is_some() => format!(
             "it was cancelled with a create in doubt, which counts as spent: `parserd resolve \
              {id}` looks for what was made, and the same job enqueued again takes it for nothing"
@@ -104,7 +118,12 @@ pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
         JobState::Cancelled => "nothing: it was cancelled".to_owned(),
         JobState::Parked => hint.replace("resolve ID", &format!("resolve {id}")),
         JobState::Failed => {
-            let price = if is_created_anew(row) {
+            let price = if row.is_free() {
+                "tries again, which is free"
+            } else if is_created_anew(row) && row.is_change() {
+                "looks at the parser and sends what is left to change, which is paid for where it \
+                 adds or modifies fields"
+            } else if is_created_anew(row) {
                 "sends a new create, which is paid for"
             } else {
                 "polls the parser again and pays nothing"

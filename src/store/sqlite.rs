@@ -30,7 +30,7 @@ mod spent;
 mod strangers;
 mod submit;
 mod times;
-mod updates;
+pub mod updates;
 pub mod wake;
 mod write_throttle;
 mod writer;

@@ -72,8 +72,10 @@ impl Action {
     }
 
     /// On its button.
-    pub const fn label(self) -> &'static str {
+    pub const fn label(self, is_change: bool) -> &'static str {
         match self {
+            Self::Adopt if is_change => "It took effect: take what is there",
+            Self::NotCreated if is_change => "It made nothing: send it again",
             Self::Retry => "Retry",
             Self::Cancel => "Cancel the job",
             Self::Adopt => "It is this job's parser",
@@ -82,8 +84,12 @@ impl Action {
     }
 
     /// After it was done.
-    pub const fn done(self) -> &'static str {
+    pub const fn done(self, is_change: bool) -> &'static str {
         match self {
+            Self::Adopt if is_change => "The request counts as done: the parser is taken as it is.",
+            Self::NotCreated if is_change => {
+                "Queued again: its next request costs what this one did."
+            }
             Self::Retry => "Retried.",
             Self::Cancel => "Cancelled.",
             Self::Adopt => "The parser is this job's now: it is polled, and nothing more is paid.",
@@ -109,7 +115,8 @@ impl Action {
                 JobEvent::Adopted {
                     from: AdoptedFrom::Operator,
                     ..
-                }
+                } | JobEvent::ChangeMade { from: Some(_), .. }
+                    | JobEvent::Deleted { from: Some(_) }
             ),
             Self::NotCreated => matches!(event, JobEvent::NotMade { from: Some(_), .. }),
         }

@@ -20,6 +20,10 @@ pub(super) struct Price {
     looked_for: usize,
     /// Polled, which is free.
     polled: usize,
+    /// Updates that may send what costs as much as a create.
+    changed: usize,
+    /// Updates and deletes that are free.
+    free: usize,
 }
 
 impl Price {
@@ -28,6 +32,10 @@ impl Price {
         for row in rows {
             if is_polled(row) {
                 price.polled += 1;
+            } else if row.is_free() {
+                price.free += 1;
+            } else if row.is_change() {
+                price.changed += 1;
             } else if is_created_anew(row) {
                 price.anew += 1;
                 price.had_parser += usize::from(row.parser_id.is_some());
@@ -38,9 +46,11 @@ impl Price {
         price
     }
 
-    /// How many creates may be sent.
+    /// How many creates may be sent, and updates that cost as much.
     pub(super) const fn creates(self) -> usize {
-        self.anew.saturating_add(self.looked_for)
+        self.anew
+            .saturating_add(self.looked_for)
+            .saturating_add(self.changed)
     }
 
     /// What it leads to, a line for each kind of job.
@@ -86,6 +96,21 @@ impl Price {
                     jobs(self.polled)
                 ),
             ),
+            text(
+                self.changed,
+                format!(
+                    "{} may add or modify fields of a parser: {}",
+                    jobs(self.changed),
+                    cost(self.changed, budget)
+                ),
+            ),
+            text(
+                self.free,
+                format!(
+                    "{} may change fields of a parser, or delete one, free of charge",
+                    jobs(self.free)
+                ),
+            ),
         ]
         .into_iter()
         .flatten()
@@ -119,6 +144,8 @@ mod tests {
         JobRow {
             id: 1,
             name: "a".to_owned(),
+            action: "create".to_owned(),
+            change: None,
             state: state.to_owned(),
             park_reason: reason.map(str::to_owned),
             parser_id: parser.then(|| "p".to_owned()),
@@ -144,9 +171,15 @@ mod tests {
             had_parser,
             looked_for,
             polled,
+            ..Price::default()
         };
         let failed = |kind, parser| row("FAILED", None, Some(kind), parser);
         let parked = |reason| row("PARKED", Some(reason), None, false);
+        let change = |action: &str, change: serde_json::Value| JobRow {
+            action: action.to_owned(),
+            change: Some(change).filter(|change| !change.is_null()),
+            ..row("FAILED", None, Some("bad_request"), true)
+        };
         for (row, expected) in [
             (failed("bad_request", false), price(1, 0, 0, 0)),
             (failed("generation_failed", true), price(1, 1, 0, 0)),
@@ -165,6 +198,31 @@ mod tests {
             (parked("credits"), price(1, 0, 0, 0)),
             (parked("budget"), price(1, 0, 0, 0)),
             (parked("ambiguous"), price(0, 0, 1, 0)),
+            (
+                change("delete", serde_json::Value::Null),
+                Price {
+                    free: 1,
+                    ..Price::default()
+                },
+            ),
+            (
+                change("update", serde_json::json!({"remove_fields": ["a"]})),
+                Price {
+                    free: 1,
+                    ..Price::default()
+                },
+            ),
+            (
+                change(
+                    "update",
+                    serde_json::json!({"remove_fields": ["a"],
+                        "add_fields": [{"name": "b", "description": "b"}]}),
+                ),
+                Price {
+                    changed: 1,
+                    ..Price::default()
+                },
+            ),
         ] {
             assert_eq!(Price::of([&row]), expected, "{row:?}");
         }
@@ -177,6 +235,8 @@ mod tests {
             had_parser: 1,
             looked_for: 2,
             polled: 1,
+            changed: 1,
+            free: 2,
         };
         let lines = price.lines(&BUDGET);
         for (line, start) in lines.iter().zip([
@@ -184,13 +244,15 @@ mod tests {
             "1 of them had a parser: it is looked up first, free",
             "2 jobs may have a parser: that is looked for first, free",
             "1 job may have a parser that still finishes: it is polled",
+            "1 job may add or modify fields of a parser: up to 1 x 30,000 = 30,000 credits",
+            "2 jobs may change fields of a parser, or delete one, free of charge",
         ]) {
             assert!(line.starts_with(start), "{line}");
         }
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines.len(), 6);
         assert_eq!(
             price.in_all(&BUDGET),
-            "for up to 5 x 30,000 = 150,000 credits"
+            "for up to 6 x 30,000 = 180,000 credits"
         );
         assert_eq!(Price::default().lines(&BUDGET), [""; 0]);
         assert_eq!(Price::default().in_all(&BUDGET), "for nothing");

@@ -8,10 +8,11 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::candidates::{Candidate, ParserNames, among};
 use crate::core::job::{Job, JobId, JobState, ParserId, UnixMs};
-use crate::core::lifecycle::{Event, Transition, decide};
+use crate::core::lifecycle::{Transition, decide};
 use crate::core::listing::Listing;
 use crate::core::outcome::{ListOutcome, ListedParser, PollOutcome};
 use crate::core::text::escaped;
+use crate::engine::operator::Word;
 use crate::store::{Store, StoreError};
 use crate::wiring;
 use crate::{
@@ -30,7 +31,7 @@ pub(super) async fn list(settings: &Settings, store: &Store, id: JobId) -> anyho
     let now = Clock::system().now();
     // Whether there is anything to settle, as `--adopt` would find.
     let policy = wiring::policy(settings);
-    let adopting = Event::Adopt(ParserId(String::new()));
+    let adopting = Word::Adopt(ParserId(String::new())).event(&job);
     // One that was cancelled in doubt is only looked for: it stays CANCELLED.
     let is_called_off = job.progress.state == JobState::Cancelled && job.progress.doubt.is_some();
     if let Transition::Ignored(why) = decide(&job, adopting, &policy, now, 0.0)

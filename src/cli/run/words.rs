@@ -151,6 +151,7 @@ mod tests {
             states: states.iter().copied().collect(),
             parked: parked.iter().copied().collect(),
             in_doubt,
+            ..Counts::default()
         }
     }
 

@@ -3,13 +3,13 @@
 use super::{AccountReport, ClosedGate, Credits, Next, StatusFacts, StatusReport};
 use crate::cli::fold;
 use crate::core::gate::{GateReason, Scope};
-use crate::core::job::{JobState, ParkReason, UnixMs};
+use crate::core::job::{Action, JobState, ParkReason, UnixMs};
 use crate::core::text::escaped;
 use crate::present::remedies::Parked;
 use crate::{
     cli::output::Columns,
     core::timestamp::iso,
-    present::format::{grouped, lasting, quoted, relative, span},
+    present::format::{count, grouped, lasting, quoted, relative, span},
 };
 
 impl StatusReport {
@@ -24,6 +24,7 @@ impl StatusReport {
         lines.push(format!("daemon    {daemon}"));
         lines.push(String::new());
         lines.extend(self.known.states());
+        lines.extend(self.known.change_lines());
         lines.extend(self.known.parser_lines());
         lines.extend(self.known.parked_lines());
         lines.extend(self.known.doubt_lines(self.now));
@@ -77,7 +78,7 @@ impl StatusReport {
                 .map(|line| format!("{line}: one, to see whether credits are back")),
             line("create within the budget again", budget),
             line(
-                "look for creates in doubt",
+                "look for requests in doubt",
                 self.held(look_for_creates_in_doubt, false),
             ),
             line("poll", self.held(poll, false)),
@@ -120,6 +121,16 @@ impl StatusFacts {
             columns.row([state.to_string(), format!("{:>9}", grouped(*jobs)), note]);
         }
         columns.lines()
+    }
+
+    fn change_lines(&self) -> Vec<String> {
+        let counts = self.changes.iter().map(|(action, jobs)| {
+            let jobs = usize::try_from(*jobs).unwrap_or_default();
+            count(jobs, action.as_str())
+        });
+        let counts: Vec<_> = counts.collect();
+        let line = (!counts.is_empty()).then(|| format!("  {} not done yet", counts.join(", ")));
+        titled("Of these, changes of parsers", line.into_iter().collect())
     }
 
     fn parser_lines(&self) -> Vec<String> {
@@ -176,16 +187,27 @@ impl StatusFacts {
                     Some(_) => ", the answer was lost",
                     None => "",
                 };
+                let creates = doubt.action == Action::Create.as_str();
                 let next = if doubt.state == JobState::Parked.as_str() {
                     format!("settle it: `parserd resolve {}`", doubt.id)
                 } else {
+                    let what = if creates {
+                        "the account's list"
+                    } else {
+                        "the parser"
+                    };
                     format!(
-                        "the account's list is looked at {}",
+                        "{what} is looked at {}",
                         relative(doubt.due_at.max(now), now)
                     )
                 };
+                let action = if creates {
+                    String::new()
+                } else {
+                    format!("{} of ", doubt.action)
+                };
                 format!(
-                    "  job {} {}{since}{cause}; {next}",
+                    "  job {} {action}{}{since}{cause}; {next}",
                     doubt.id,
                     quoted(&doubt.name)
                 )
@@ -199,7 +221,7 @@ impl StatusFacts {
             ));
         }
         lines.extend(self.given_up_line());
-        titled("Creates in doubt", lines)
+        titled("Requests in doubt", lines)
     }
 
     fn given_up_line(&self) -> Option<String> {
@@ -215,7 +237,7 @@ impl StatusFacts {
         })
     }
 
-    /// How many creates are in doubt, those that only a person can settle among them.
+    /// How many requests are in doubt, those that only a person can settle among them.
     fn all_doubts(&self) -> i64 {
         let ambiguous = |parked: &&Parked| parked.reason == ParkReason::Ambiguous;
         let parked = self.parked.iter().find(ambiguous);
@@ -297,6 +319,12 @@ impl Credits {
             ),
             format!("  in total {} {}", grouped(self.spent), limit(self.max)),
         ];
+        if self.spent_on_updates > 0 {
+            lines.push(format!(
+                "  of that, {} for updates",
+                grouped(self.spent_on_updates)
+            ));
+        }
         if self.dated_ahead > 0 {
             lines.push(format!(
                 "  of today's, {} are dated later: the clock was ahead, or is behind now; they count \

@@ -47,6 +47,13 @@ pub(crate) fn stored() -> Vec<(JobEvent, &'static str, Value)> {
             json!({"parser_id": "p1", "from": "list", "remote_name": "n"}),
         ),
         (
+            JobEvent::Deleted {
+                from: Some(ToldBy::Operator),
+            },
+            "deleted",
+            json!({"from": "operator"}),
+        ),
+        (
             JobEvent::Pinned {
                 version: 0,
                 from: Some(2),
@@ -75,7 +82,7 @@ pub(crate) fn stored() -> Vec<(JobEvent, &'static str, Value)> {
         ),
         (
             JobEvent::NotMade {
-                from: Some(NotMadeFrom::Operator),
+                from: Some(ToldBy::Operator),
                 attempts: None,
                 trusted_lists: None,
             },

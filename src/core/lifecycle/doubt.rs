@@ -3,8 +3,8 @@
 use super::{Change, Evidence, LedgerChange, Moment, Policy, TRUSTED_LISTS, Transition};
 use crate::core::{
     backoff::Schedule,
-    event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, NotMadeFrom},
-    job::{Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, UnixMs},
+    event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, ToldBy},
+    job::{Action, Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, UnixMs},
     outcome::ErrorDetail,
     rules::Rule,
 };
@@ -12,6 +12,11 @@ use crate::core::{
 /// How to settle what only a person can.
 pub(super) const RESOLVE_HINT: &str = "`parserd resolve ID` lists the parsers that may be this \
     job's; then say `parserd resolve ID --adopt PARSER_ID`, or `--not-created` if none of them is";
+
+/// The same of a request that changes or deletes a parser.
+const RESOLVE_CHANGE_HINT: &str = "`parserd resolve ID` shows what the parser is like now and what \
+    was wanted; then say `parserd resolve ID --adopt PARSER_ID` if it took effect, or \
+    `--not-created` if it made nothing";
 
 /// How many settling times the lists may stay untrusted before a person is asked.
 pub(super) const UNTRUSTED_SETTLING_TIMES: i64 = 4;
@@ -169,7 +174,11 @@ pub(super) fn inconclusive(
 ) -> Transition {
     let untrusted_since = doubt.untrusted_since.unwrap_or(listed_at).min(listed_at);
     if listed_at - untrusted_since >= patience_ms {
-        return ambiguous(at.change(), why, candidates);
+        let hint = match at.job.action {
+            Action::Create => RESOLVE_HINT,
+            Action::Update | Action::Delete => RESOLVE_CHANGE_HINT,
+        };
+        return ambiguous_with(at.change(), why, candidates, hint);
     }
     rescan(
         at,
@@ -253,7 +262,16 @@ fn adopt(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Change {
 
 /// Only a person can tell: the reason takes the place of the lost answer's, which stays
 /// in the history.
-pub(super) fn ambiguous(mut change: Change, why: &str, candidates: Vec<ParserId>) -> Transition {
+pub(super) fn ambiguous(change: Change, why: &str, candidates: Vec<ParserId>) -> Transition {
+    ambiguous_with(change, why, candidates, RESOLVE_HINT)
+}
+
+fn ambiguous_with(
+    mut change: Change,
+    why: &str,
+    candidates: Vec<ParserId>,
+    hint: &str,
+) -> Transition {
     let event = JobEvent::Parked {
         park_reason: ParkReason::Ambiguous,
         answer: Answer::default(),
@@ -266,7 +284,7 @@ pub(super) fn ambiguous(mut change: Change, why: &str, candidates: Vec<ParserId>
     });
     change.next.candidates = candidates;
     change
-        .parked(ParkReason::Ambiguous, RESOLVE_HINT, i64::MAX)
+        .parked(ParkReason::Ambiguous, hint, i64::MAX)
         .event(event)
         .done()
 }
@@ -298,16 +316,18 @@ pub(super) fn adopted_by_operator(at: &Moment, parser_id: ParserId) -> Transitio
 pub(super) fn refuted_by_operator(at: &Moment) -> Transition {
     let mut change = at.change().ledger(at.made_nothing());
     let candidates = std::mem::take(&mut change.next.candidates);
-    change.next.dismissed.extend(candidates);
-    // Without a create in doubt it was parsers of the same name that were unclear:
-    // the next create takes another name.
-    if change.next.doubt.is_none() {
-        change.next.recreation += 1;
+    if at.job.action == Action::Create {
+        change.next.dismissed.extend(candidates);
+        // Without a create in doubt it was parsers of the same name that were unclear:
+        // the next create takes another name.
+        if change.next.doubt.is_none() {
+            change.next.recreation += 1;
+        }
     }
     change
         .queued(at.now)
         .event(JobEvent::NotMade {
-            from: Some(NotMadeFrom::Operator),
+            from: Some(ToldBy::Operator),
             attempts: None,
             trusted_lists: None,
         })

@@ -2,7 +2,7 @@
 
 use super::{Change, LedgerChange, Moment, ParserChange, Transition, create, doubt};
 use crate::core::{
-    event::{Answer, JobEvent},
+    event::{Answer, JobEvent, ToldBy},
     gate::Signal,
     job::{Action, Doubt, ErrorKind, JobState, ParserId, Part, UnixMs},
     outcome::{ChangeOutcome, CreateOutcome, DoubtCause as Unknown, ErrorDetail},
@@ -230,7 +230,7 @@ fn made(at: &Moment, version: Option<i64>, is_last: bool) -> Transition {
     change.next.part = Some(Part::Paid);
     change
         .queued(at.now)
-        .event(JobEvent::ChangeMade { part, version })
+        .event(change_made(part, version))
         .done()
 }
 
@@ -248,7 +248,15 @@ fn concluded(at: &Moment, mut change: Change, version: Option<i64>) -> Change {
     if part == Part::Paid {
         change.next.due_at = super::poll::next_look_at(at, 0, 0);
     }
-    change.event(JobEvent::ChangeMade { part, version })
+    change.event(change_made(part, version))
+}
+
+const fn change_made(part: Part, version: Option<i64>) -> JobEvent {
+    JobEvent::ChangeMade {
+        part,
+        version,
+        from: None,
+    }
 }
 
 fn deleted(at: &Moment, mut change: Change) -> Change {
@@ -260,7 +268,7 @@ fn deleted(at: &Moment, mut change: Change) -> Change {
     change.next.error_hint = None;
     change.next.finished_at = Some(at.now);
     change.parser = Some(ParserChange::Deleted);
-    change.event(JobEvent::Deleted {})
+    change.event(JobEvent::Deleted { from: None })
 }
 
 /// The service does not have the parser: a delete has nothing left to do, and nothing can be
@@ -366,9 +374,21 @@ fn candidates(at: &Moment) -> Vec<ParserId> {
     at.job.progress.parser_id.iter().cloned().collect()
 }
 
-/// An operator says that the request took effect: what the parser is like now is what was wanted.
-pub(super) fn made_by_operator(at: &Moment) -> Transition {
-    made(at, None, true)
+/// An operator says that the request took effect, whatever the parser is like now.
+pub(super) fn made_by_operator(at: &Moment, version: Option<i64>, is_last: bool) -> Transition {
+    let mut transition = made(at, version, is_last);
+    let Transition::Change(change) = &mut transition else {
+        return transition;
+    };
+    // Its fields are those that it has, and need not be those that were sent.
+    if let Some(ParserChange::Applied { version }) = change.parser {
+        change.parser = Some(ParserChange::Seen { version });
+    }
+    if let Some(JobEvent::ChangeMade { from, .. } | JobEvent::Deleted { from }) = &mut change.event
+    {
+        *from = Some(ToldBy::Operator);
+    }
+    transition
 }
 
 /// Whether a version is worth less than the one that is in use: of one that nobody judged nothing

@@ -432,12 +432,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
 
     /// Whether nothing is left to send after this request.
     async fn is_last(&self, job: &Job, part: Part) -> Result<bool, StoreError> {
-        if part != Part::Free {
-            return Ok(true);
-        }
         let change = self.store.change_of(job.id).await?;
-        let change = change.and_then(|text| FieldChanges::from_json(&text).ok());
-        Ok(change.is_none_or(|change| !change.is_paid()))
+        Ok(FieldChanges::ends_with(change.as_deref(), part))
     }
 }
 

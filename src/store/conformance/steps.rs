@@ -198,7 +198,8 @@ fn change_event(rng: &mut Rng, now: UnixMs) -> Event {
     let version = rng.bool().then(|| rng.i64(0..4));
     let parser_id = parser(rng.i64(1..=MOST_PARSERS));
     let is_last = rng.bool();
-    match rng.u8(0..12) {
+    match rng.u8(0..13) {
+        12 => Event::TookEffect { version, is_last },
         0..=3 => Event::Looked(Look::Ready {
             part: *rng.choice(Part::ALL).unwrap(),
             parser_id,

@@ -29,6 +29,8 @@ pub struct JobLine {
     pub id: i64,
     /// The user's name for it.
     pub name: String,
+    /// What it does with its parser.
+    pub action: String,
     /// Where it stands.
     pub state: String,
     /// Why it is PARKED.
@@ -44,6 +46,7 @@ impl FromRow<'_, SqliteRow> for JobLine {
         Ok(Self {
             id: row.try_get("id")?,
             name: rows::some_text(row, "name")?,
+            action: rows::some_text(row, "action")?,
             state: rows::some_text(row, "state")?,
             park_reason: rows::text(row, "park_reason")?,
             error_kind: rows::text(row, "error_kind")?,
@@ -105,32 +108,47 @@ fn browsing(filter: &Filter) -> QueryBuilder<Sqlite> {
     let text = filter.text.trim();
     // The index of names says which names match without a look at the table; the others
     // are in the order of the list.
-    let (index, condition) = match (text, filter.state) {
-        ("", None) => ("", "1"),
-        (_, Some(JobState::Cancelled)) | ("", Some(_)) => (" INDEXED BY jobs_state", "1"),
-        _ => (
-            " INDEXED BY jobs_name",
-            "state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL",
-        ),
+    let parts: &[(&str, &str)] = match (text, filter.state) {
+        ("", None) => &[("", "1")],
+        (_, Some(JobState::Cancelled)) | ("", Some(_)) => &[(" INDEXED BY jobs_state", "1")],
+        _ => &[
+            (
+                " INDEXED BY jobs_name",
+                "state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL",
+            ),
+            (
+                " INDEXED BY jobs_changes",
+                "state <> 'CANCELLED' AND action <> 'create'",
+            ),
+        ],
     };
-    let mut sql = QueryBuilder::new(format!(
-        "SELECT id, name, state, park_reason, error_kind, updated_at FROM jobs \
-         WHERE id IN (SELECT id FROM jobs{index} WHERE {condition}"
-    ));
-    if let Some(state) = filter.state {
-        sql.push(" AND state = ").push_bind(state.as_str());
-    }
-    if !text.is_empty() {
-        sql.push(" AND name LIKE ")
-            .push_bind(containing(text))
-            .push(" ESCAPE '\\'");
-    }
-    if let Some(before) = filter.before {
-        sql.push(" AND id < ").push_bind(before);
-    }
     let limit = i64::try_from(PAGE_JOBS + 1).unwrap_or(i64::MAX);
-    sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
-    sql.push(") ORDER BY id DESC");
+    let mut sql = QueryBuilder::new(
+        "SELECT id, name, action, state, park_reason, error_kind, updated_at FROM jobs \
+         WHERE id IN (",
+    );
+    for (place, (index, condition)) in parts.iter().enumerate() {
+        if place > 0 {
+            sql.push(" UNION ALL ");
+        }
+        sql.push(format!(
+            "SELECT id FROM (SELECT id FROM jobs{index} WHERE {condition}"
+        ));
+        if let Some(state) = filter.state {
+            sql.push(" AND state = ").push_bind(state.as_str());
+        }
+        if !text.is_empty() {
+            sql.push(" AND name LIKE ")
+                .push_bind(containing(text))
+                .push(" ESCAPE '\\'");
+        }
+        if let Some(before) = filter.before {
+            sql.push(" AND id < ").push_bind(before);
+        }
+        sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+        sql.push(")");
+    }
+    sql.push(") ORDER BY id DESC LIMIT ").push_bind(limit);
     sql
 }
 

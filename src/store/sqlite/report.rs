@@ -7,8 +7,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, rows};
-use crate::core::job::{JobId, JobState, ParkReason, UnixMs};
+use super::{Store, StoreError, Trying as _, rows, updates::UpdateRow};
+use crate::core::{
+    field_changes::FieldChanges,
+    job::{Action, JobId, JobState, ParkReason, UnixMs},
+};
 
 /// How many jobs are where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -17,8 +20,12 @@ pub struct Counts {
     pub states: BTreeMap<JobState, i64>,
     /// PARKED jobs by reason; only reasons that occur.
     pub parked: BTreeMap<ParkReason, i64>,
-    /// Creates whose outcome is not known.
+    /// Requests whose outcome is not known.
     pub in_doubt: i64,
+    /// Updates and deletes that are not done yet; only those that occur.
+    pub changes: BTreeMap<Action, i64>,
+    /// Of the QUEUED and PARKED jobs, those updates and deletes that cost nothing.
+    pub free: i64,
 }
 
 impl Counts {
@@ -35,6 +42,8 @@ pub struct JobRow {
     pub id: i64,
     /// The user's name for it.
     pub name: String,
+    /// What it does with its parser: `create`, `update` or `delete`.
+    pub action: String,
     /// Where it stands.
     pub state: String,
     /// Why it is PARKED.
@@ -63,6 +72,8 @@ pub struct JobRow {
     pub finished_at: Option<UnixMs>,
     /// When it is looked at next, Unix milliseconds.
     pub due_at: UnixMs,
+    /// What an update changes, JSON.
+    pub change: Option<serde_json::Value>,
     /// Its specification is another one since it was last worked on, and no parser is its own.
     #[serde(skip)]
     pub is_edited: bool,
@@ -73,6 +84,7 @@ impl FromRow<'_, SqliteRow> for JobRow {
         Ok(Self {
             id: row.try_get("id")?,
             name: rows::some_text(row, "name")?,
+            action: rows::some_text(row, "action")?,
             state: rows::some_text(row, "state")?,
             park_reason: rows::text(row, "park_reason")?,
             parser_id: rows::text(row, "parser_id")?,
@@ -87,25 +99,48 @@ impl FromRow<'_, SqliteRow> for JobRow {
             updated_at: row.try_get("updated_at")?,
             finished_at: row.try_get("finished_at")?,
             due_at: row.try_get("due_at")?,
+            // Text that is no JSON got in past the rules, and is shown as it is.
+            change: rows::text(row, "change")?
+                .map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
             is_edited: row.try_get("is_edited")?,
         })
+    }
+}
+
+impl JobRow {
+    /// Whether it changes or deletes a parser, rather than to make one.
+    pub fn is_change(&self) -> bool {
+        self.action != Action::Create.as_str()
+    }
+
+    /// What an update changes.
+    pub fn changes(&self) -> Option<FieldChanges> {
+        FieldChanges::from_json(&self.change.as_ref()?.to_string()).ok()
+    }
+
+    /// Whether nothing that it may send costs anything.
+    pub fn is_free(&self) -> bool {
+        let is_paid = |changes: FieldChanges| changes.is_paid();
+        self.is_change() && !self.changes().is_some_and(is_paid)
     }
 }
 
 /// How many rows one look at the database takes.
 const PAGE_ROWS: i64 = 1000;
 
-const ROW_COLUMNS: &str = "id, name, state, park_reason, parser_id, parser_version, creates, \
+const ROW_COLUMNS: &str = "id, name, action, change, state, park_reason, parser_id, parser_version, creates, \
     error_kind, error_status, error_message, error_hint, priority, created_at, updated_at, \
     finished_at, due_at, edit_requested_at IS NOT NULL AS is_edited";
 
-/// A job whose create is in doubt.
+/// A job whose request is in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DoubtRow {
     /// Row id.
     pub id: i64,
     /// The user's name for it.
     pub name: String,
+    /// What it does with its parser.
+    pub action: String,
     /// CREATING: parserd is settling it; PARKED: a person must.
     pub state: String,
     /// The name that the service was sent.
@@ -123,6 +158,7 @@ impl FromRow<'_, SqliteRow> for DoubtRow {
         Ok(Self {
             id: row.try_get("id")?,
             name: rows::some_text(row, "name")?,
+            action: rows::some_text(row, "action")?,
             state: rows::some_text(row, "state")?,
             remote_name: rows::text(row, "remote_name")?,
             doubt_since: row.try_get("doubt_since")?,
@@ -213,6 +249,8 @@ pub struct JobDetails {
     pub events: Vec<HistoryRow>,
     /// Its create requests, oldest first.
     pub create_requests: Vec<CreateRow>,
+    /// Its requests that change or delete a parser, oldest first.
+    pub update_requests: Vec<UpdateRow>,
 }
 
 impl Store {
@@ -259,20 +297,20 @@ impl Store {
         .boxed()
     }
 
-    /// Creates in doubt, and jobs that only a person can settle, the oldest jobs first.
+    /// Requests in doubt, and jobs that only a person can settle, the oldest jobs first.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub async fn doubts(&self, limit: i64) -> Result<Vec<DoubtRow>, StoreError> {
         sqlx::query_as(
-            "SELECT id, name, state, remote_name, doubt_since, doubt_cause, due_at FROM jobs \
+            "SELECT id, name, action, state, remote_name, doubt_since, doubt_cause, due_at FROM jobs \
              WHERE (state = 'CREATING' AND doubt_since IS NOT NULL) \
                 OR (state = 'PARKED' AND park_reason = 'ambiguous') ORDER BY id LIMIT ?1",
         )
         .bind(limit)
         .fetch_all(&self.readers)
         .await
-        .trying("list the creates in doubt")
+        .trying("list the requests in doubt")
     }
 
     /// The versions of the schema and of SQLite.
@@ -322,7 +360,8 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .trying("read a job's creates")?;
-        details(&row, events, create_requests)
+        let update_requests = self.update_requests(id).await?;
+        details(&row, events, create_requests, update_requests)
             .map(Some)
             .trying("read a job")
     }
@@ -341,16 +380,31 @@ pub(super) async fn counts(readers: impl SqliteExecutor<'_>) -> Result<Counts, S
          WHERE state = 'PARKED' GROUP BY park_reason \
          UNION ALL \
          SELECT 'in_doubt', '', count(*) FROM jobs INDEXED BY jobs_creating \
-         WHERE state = 'CREATING' AND doubt_since IS NOT NULL",
+         WHERE state = 'CREATING' AND doubt_since IS NOT NULL \
+         UNION ALL \
+         SELECT 'change', action, count(*) FROM jobs INDEXED BY jobs_open_change \
+         WHERE action <> 'create' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED') \
+         GROUP BY action \
+         UNION ALL \
+         SELECT 'free', '', count(*) FROM jobs INDEXED BY jobs_open_change \
+         WHERE action <> 'create' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED') \
+             AND state IN ('QUEUED', 'PARKED') \
+             AND NOT (coalesce(json_valid(change), 0) AND \
+                 (coalesce(json_array_length(change, '$.add_fields'), 0) > 0 \
+                  OR coalesce(json_array_length(change, '$.modify_fields'), 0) > 0))",
     )
     .fetch_all(readers)
     .await
     .trying("count the jobs")?;
     for (what, which, count) in rows {
+        if let ("change", Ok(action)) = (what.as_str(), which.parse()) {
+            counts.changes.insert(action, count);
+        }
         match (what.as_str(), which.parse(), which.parse()) {
             ("state", Ok(state), _) => drop(counts.states.insert(state, count)),
             ("parked", _, Ok(reason)) => drop(counts.parked.insert(reason, count)),
             ("in_doubt", ..) => counts.in_doubt = count,
+            ("free", ..) => counts.free = count,
             _ => {}
         }
     }
@@ -361,6 +415,7 @@ fn details(
     row: &SqliteRow,
     events: Vec<HistoryRow>,
     create_requests: Vec<CreateRow>,
+    update_requests: Vec<UpdateRow>,
 ) -> Result<JobDetails, sqlx::Error> {
     Ok(JobDetails {
         row: JobRow::from_row(row)?,
@@ -376,6 +431,7 @@ fn details(
         example_result: json_column(row, "example_result")?,
         events,
         create_requests,
+        update_requests,
     })
 }
 

@@ -1,8 +1,10 @@
 //! Parsers that jobs change or delete, and the requests that do.
 
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, epochs::CURRENT, rows};
+use super::{Store, StoreError, Trying as _, epochs::CURRENT, report::json_column, rows};
 use crate::{
     core::{
         field_changes::FieldChanges,
@@ -17,7 +19,75 @@ use crate::{
 const TARGET_COLUMNS: &str =
     "parser_id, latest_version, applied_version, fields, protected, quality";
 
+/// A request that changes or deletes a parser, as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpdateRow {
+    /// The parser.
+    pub parser_id: String,
+    /// `free`, `paid` or `delete`.
+    pub part: String,
+    /// The version that it is based on.
+    pub base_version: Option<i64>,
+    /// What was sent, JSON.
+    pub change: Option<Box<RawValue>>,
+    /// When, Unix milliseconds.
+    pub sent_at: UnixMs,
+    /// What it is taken to cost.
+    pub credits: i64,
+    /// `pending`, `made` or `not_made`.
+    pub outcome: String,
+    /// The version that it made.
+    pub version: Option<i64>,
+    /// When the outcome was known, Unix milliseconds.
+    pub settled_at: Option<UnixMs>,
+}
+
+impl FromRow<'_, SqliteRow> for UpdateRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            parser_id: rows::some_text(row, "parser_id")?,
+            part: rows::some_text(row, "part")?,
+            base_version: row.try_get("base_version")?,
+            change: json_column(row, "change")?,
+            sent_at: row.try_get("sent_at")?,
+            credits: row.try_get("credits")?,
+            outcome: rows::some_text(row, "outcome")?,
+            version: row.try_get("version")?,
+            settled_at: row.try_get("settled_at")?,
+        })
+    }
+}
+
 impl Store {
+    /// The requests of a job that change or delete a parser, oldest first.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn update_requests(&self, job: JobId) -> Result<Vec<UpdateRow>, StoreError> {
+        sqlx::query_as(
+            "SELECT parser_id, part, base_version, change, sent_at, credits, outcome, version, \
+                 settled_at FROM updates WHERE job_id = ?1 ORDER BY id",
+        )
+        .bind(job.0)
+        .fetch_all(&self.readers)
+        .await
+        .trying("read a job's requests")
+    }
+
+    /// What all updates count as having cost.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn spent_on_updates(&self) -> Result<i64, StoreError> {
+        // `total` cannot overflow.
+        sqlx::query_scalar(
+            "SELECT CAST(total(credits) AS INTEGER) FROM updates WHERE outcome <> 'not_made'",
+        )
+        .fetch_one(&self.readers)
+        .await
+        .trying("add up what updates cost")
+    }
+
     async fn one_target(&self, from: &str, key: &str) -> Result<Option<Target>, StoreError> {
         let sql = format!("SELECT {TARGET_COLUMNS} FROM {from} = ?1");
         let row = sqlx::query(AssertSqlSafe(sql))

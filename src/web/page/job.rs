@@ -16,6 +16,7 @@ use crate::{
         timestamp::iso,
     },
     present::{
+        changes,
         format::grouped,
         narrate,
         quality::Detail,
@@ -45,11 +46,13 @@ pub(super) async fn page(
     let done = parameter(&query.unwrap_or_default(), "done")
         .and_then(|done| Action::of(&done))
         .filter(|action| action.was_done(&details.events, now))
-        .map(Action::done);
+        .map(|action| action.done(details.row.is_change()));
     let content = html! {
         h1 { (outside(&details.row.name)) }
         @if let Some(done) = done { p.notice { (done) } }
-        p { (badge(&details.row.state)) " "
+        p {
+            @if details.row.is_change() { (outside(&details.row.action)) " " }
+            (badge(&details.row.state)) " "
             @if let Some(why) = details.row.park_reason.as_ref().or(details.row.error_kind.as_ref()) { code { (outside(why)) } }
             span.hint { " job " (id) ", added " (when(details.row.created_at, now)) }
         }
@@ -57,6 +60,7 @@ pub(super) async fn page(
         (actions(&vitals, &visitor, &details, &job))
         (history(&details))
         (creates(&details))
+        (updates(&details))
         (asked(&details))
         (result(&details))
     };
@@ -80,8 +84,10 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Markup {
                     dt { "quality" }
                     dd { (outside(quality)) @if let Some(why) = Detail::of(details.quality_detail.as_deref()).reason { ": " (outside(&why)) } }
                 }
-                @if let Some(name) = &details.remote_name { dt { "name at the service" } dd { code { (outside(name)) } } }
-                dt { "creates sent" } dd { (row.creates) }
+                @if !row.is_change() {
+                    @if let Some(name) = &details.remote_name { dt { "name at the service" } dd { code { (outside(name)) } } }
+                    dt { "creates sent" } dd { (row.creates) }
+                }
                 @if row.priority != 0 { dt { "priority" } dd { (row.priority) } }
                 @if let Some(at) = row.finished_at { dt { "ended" } dd { (when(at, now)) } }
             }
@@ -98,6 +104,7 @@ fn actions(vitals: &Vitals, visitor: &Visitor, details: &JobDetails, job: &Job) 
         .filter(|action| action.is_possible(job))
         .collect();
     let cost = grouped(vitals.budget.credits_per_create);
+    let is_change = details.row.is_change();
     html! {
         @if !possible.is_empty() {
             section {
@@ -106,12 +113,23 @@ fn actions(vitals: &Vitals, visitor: &Visitor, details: &JobDetails, job: &Job) 
                     form.action method="post" action={ "/jobs/" (job.id) "/" (action.word()) } {
                         input type="hidden" name="form_token" value=(session.form_token);
                         @match action {
+                            Action::Adopt if is_change => (own_parser(job)),
                             Action::Adopt => (parsers(job)),
                             Action::NotCreated => {
                                 label { input type="checkbox" name="sure" value="yes" required;
-                                    " I looked at the account: it has no parser for this job. \
-                                     Another create may cost " (cost) " credits." }
+                                    @if is_change {
+                                        " I looked at the parser: the request made nothing. Another \
+                                         one may cost as much."
+                                    } @else {
+                                        " I looked at the account: it has no parser for this job. \
+                                         Another create may cost " (cost) " credits."
+                                    }
+                                }
                             }
+                            Action::Cancel if is_change && job.progress.doubt.is_some() => {
+                                span.hint { "Its request is in doubt, and counts as spent." }
+                            }
+                            Action::Retry | Action::Cancel if is_change => {}
                             Action::Retry if is_created_anew(&details.row) => {
                                 span.hint { "A new create may cost " (cost) " credits." }
                             }
@@ -120,12 +138,23 @@ fn actions(vitals: &Vitals, visitor: &Visitor, details: &JobDetails, job: &Job) 
                             }
                             Action::Retry | Action::Cancel => {}
                         }
-                        button { (action.label()) }
+                        button { (action.label(is_change)) }
                     }
                 }
             }
         } @else if job.progress.state == JobState::Parked && job.progress.park_reason != Some(ParkReason::Ambiguous) {
             p.hint { "It goes on by itself." }
+        }
+    }
+}
+
+/// The parser that an update or delete is about.
+fn own_parser(job: &Job) -> Markup {
+    html! {
+        @if let Some(id) = &job.progress.parser_id {
+            input type="hidden" name="parser_id" value=(id.0);
+            span.hint { "The service is asked for parser " code { (outside(&id.0)) } " first, which is free. "
+                code { "parserd resolve " (job.id) } " shows what it is like now and what was wanted." }
         }
     }
 }
@@ -177,7 +206,35 @@ fn creates(details: &JobDetails) -> Markup {
     }
 }
 
+fn updates(details: &JobDetails) -> Markup {
+    html! {
+        @if !details.update_requests.is_empty() {
+            section {
+                h2 { "Requests that change the parser" }
+                table.creates {
+                    thead { tr { th { "Sent" } th { "Request" } th { "Credits" } } }
+                    @for update in &details.update_requests {
+                        tr { td { (iso(update.sent_at)) } td { (outside(&changes::request(update))) }
+                            td.number { (grouped(update.credits)) span.unit { " credits" } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn asked(details: &JobDetails) -> Markup {
+    if details.row.is_change() {
+        let lines = changes::lines(&details.row);
+        return html! {
+            @if !lines.is_empty() {
+                section {
+                    h2 { "What it changes" }
+                    ul.lines { @for line in &lines { li { (outside(line)) } } }
+                }
+            }
+        };
+    }
     html! {
         section {
             h2 { "What it asks for" }

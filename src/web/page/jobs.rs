@@ -10,7 +10,7 @@ use super::{
     unknown_state,
 };
 use crate::{
-    core::job::{JobState, UnixMs},
+    core::job::{Action, JobState, UnixMs},
     store::browse::{Filter, JobLine, JobPage},
     web::Shared,
 };
@@ -83,7 +83,10 @@ fn row(line: &JobLine, now: UnixMs) -> Markup {
         tr {
             td.number { (line.id) }
             td.name { a href={ "/jobs/" (line.id) } { (outside(&line.name)) } }
-            td { (badge(&line.state)) @if let Some(why) = why { " " span.hint { (outside(why)) } } }
+            td {
+                @if line.action != Action::Create.as_str() { span.hint { (outside(&line.action)) } " " }
+                (badge(&line.state)) @if let Some(why) = why { " " span.hint { (outside(why)) } }
+            }
             td { (when(line.updated_at, now)) }
         }
     }

@@ -64,6 +64,7 @@ fn jobs() -> Vec<(&'static str, Job)> {
             "GENERATING",
             with_part(update, Some(Part::Paid), generating),
         ),
+        ("free, ambiguous", ambiguous(sent(update, Part::Free))),
         ("paid, ambiguous", ambiguous(sent(update, Part::Paid))),
         ("delete, ambiguous", ambiguous(sent(delete, Part::Delete))),
         ("FAILED bad_request", failed(ErrorKind::BadRequest)),
@@ -178,6 +179,13 @@ fn change_events() -> Vec<(&'static str, Event)> {
         ),
         ("seen gone", sighted(Sight::Gone(words(Some(404))))),
         ("not seen", sighted(Sight::Nothing)),
+        (
+            "took effect, more to send",
+            Event::TookEffect {
+                version: Some(4),
+                is_last: false,
+            },
+        ),
     ]
 }
 

@@ -197,6 +197,13 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
         ("cancelled", Event::Cancelled),
         ("taken in", Event::TakenIn),
         ("adopt", Event::Adopt(id("p9"))),
+        (
+            "took effect",
+            Event::TookEffect {
+                version: Some(4),
+                is_last: true,
+            },
+        ),
         ("not created", Event::NotCreated),
     ]
 }
@@ -279,6 +286,7 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("cancelled",              ["CANCELLED, -, -", I, I, I, "CANCELLED, -, -", "CANCELLED in doubt, -, -", "CANCELLED, -, -", "CANCELLED, -, -", "CANCELLED, -, -", "CANCELLED, -, -"]),
     ("taken in",               [I, I, I, I, I, I, I, I, I, "QUEUED, -, -"]),
     ("adopt",                  [I, I, "GENERATING, made p9, -", I, "GENERATING, made p9, -", "GENERATING, made p9, -", I, I, I, I]),
+    ("took effect",            [I, I, I, I, I, I, I, I, I, I]),
     ("not created",            [I, I, "QUEUED, not made, -", I, "QUEUED, not made, -", "QUEUED, not made, -", I, I, I, I]),
 ];
 
