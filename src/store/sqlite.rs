@@ -12,6 +12,7 @@ mod gates;
 mod given_up;
 mod hold;
 mod ledger;
+mod manifest;
 mod mark;
 mod oddities;
 mod open;

@@ -25,7 +25,7 @@ use crate::{
     },
     engine::enqueue::{self, EnqueueError},
     engine::worker::Stop,
-    manifest::{Alike, JobFile, Kinds, ManifestError, Tally, source_name},
+    manifest::{Alike, BadJob, JobFile, Kinds, ManifestError, Tally, source_name},
     store::Store,
 };
 
@@ -170,11 +170,13 @@ impl Loading {
             summary.alike(&name, &file.alike);
         }
         let submitted = match *file {
-            Ok(file) => enqueue::submit(&self.store, &name, &file, false).await,
+            Ok(file) => enqueue::submit(&self.store, &file, false).await,
             Err(error) => Err(error),
         };
         match submitted {
             Ok(submitted) => {
+                let path = Path::new(&name);
+                summary.otherwise(&name, &enqueue::otherwise(path, submitted.conflicts));
                 summary.loaded(&name, submitted.added, submitted.unchanged);
                 if submitted.added > 0 {
                     self.holds.nudge();
@@ -245,6 +247,7 @@ struct LoadSummary {
     files: usize,
     added: usize,
     unchanged: usize,
+    otherwise: usize,
     bad: usize,
     named: usize,
     faults: usize,
@@ -270,6 +273,17 @@ impl LoadSummary {
         }
     }
 
+    /// What is left as it is; no fault of the file.
+    fn otherwise(&mut self, file: &str, jobs: &[BadJob]) {
+        self.otherwise += jobs.len();
+        for job in jobs {
+            if self.faults < LOGGED_FAULTS {
+                tracing::warn!("enqueue.files: {file}: {job}");
+            }
+            self.faults += 1;
+        }
+    }
+
     fn fault(&mut self, error: &ManifestError) {
         self.bad += 1;
         for line in error.to_string().lines() {
@@ -289,6 +303,7 @@ impl LoadSummary {
             files = self.files,
             added = self.added,
             unchanged = self.unchanged,
+            otherwise = self.otherwise,
             bad_files = self.bad,
             "job files loaded"
         );

@@ -125,6 +125,7 @@ impl Tables {
                 applied_version: version,
                 fields: change.fields.clone().or(row.fields.clone()),
                 quality: change.judgement.as_ref().map(|judgement| judgement.quality),
+                protected: row.protect,
                 job_id: job.id,
                 created_at: before.map_or_else(
                     || change.next.generating_since.unwrap_or(now),
@@ -242,6 +243,7 @@ impl Tables {
                 applied_version: None,
                 fields: job.and_then(|row| row.fields.clone()),
                 quality: None,
+                protected: false,
                 job_id: row.job_id,
                 created_at: now,
                 is_deleted: false,
