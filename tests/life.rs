@@ -6,6 +6,7 @@
 mod adopted;
 mod doubt;
 mod flow;
+mod manifest;
 
 use parserd::{core::spec::JobSpec, simulator::WorldConfig};
 use serde_json::json;

@@ -39,6 +39,18 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// What loading a file does with a job that is there already and reads otherwise.
+    OnChange {
+        /// It is told, and left as it is.
+        Report = "report",
+        /// What costs nothing is done.
+        Free = "free",
+        /// All of it is done.
+        Apply = "apply",
+    }
+}
+
 /// What is there under the name.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {

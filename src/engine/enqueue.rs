@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::core::cure;
+use crate::core::diff::{OnChange, Verb};
 use crate::core::spec::{Batches, JobSpec, looks};
 use crate::manifest::{
     BadJob, Format, JobFile, JobFileError, Kinds, Located, ManifestError, STDIN, Tally,
     alike_in_database, source_name,
 };
-use crate::store::{Conflict, StoreError, Submissions, Submitted};
+use crate::store::{Applying, Conflict, Extent, StoreError, Submissions, Submitted};
 
 /// How many jobs of a file are held against those that are there, by their looks.
 const ALIKE_JOBS: usize = 100_000;
@@ -73,6 +74,59 @@ pub async fn submit(
     dry_run: bool,
 ) -> Result<Submitted, EnqueueError> {
     Ok(store.submit_batches(file.batches(), dry_run).await?)
+}
+
+/// What became of a file's jobs.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// How many were new.
+    pub added: usize,
+    /// How many were there and are made as the file says.
+    pub changed: usize,
+    /// How many were there already, just so.
+    pub unchanged: usize,
+    /// Those that read otherwise and were left.
+    pub otherwise: Vec<BadJob>,
+}
+
+/// Adds the jobs of a file at `path` whose names are free, and does with those that read otherwise
+/// what `on_change` says.
+///
+/// # Errors
+/// Whatever the database says, or why the file's jobs cannot be read back; then nothing was done.
+pub async fn take(
+    store: &(impl Submissions + Applying),
+    path: &Path,
+    file: &JobFile,
+    on_change: OnChange,
+) -> Result<Taken, EnqueueError> {
+    let extent = match on_change {
+        OnChange::Report => {
+            let submitted = submit(store, file, false).await?;
+            return Ok(Taken {
+                added: submitted.added,
+                changed: 0,
+                unchanged: submitted.unchanged,
+                otherwise: otherwise(path, submitted.conflicts),
+            });
+        }
+        OnChange::Free => Extent::NewAndFree,
+        OnChange::Apply => Extent::All,
+    };
+    let made = store.make_so(file.batches(), None, extent).await?;
+    let added = made.done.get(&Verb::Create).copied().unwrap_or(0);
+    let done: usize = made.done.values().sum();
+    let left = made.left.into_iter().map(|left| {
+        let notes = left.notes.join("; ");
+        let reason = format!("reads otherwise and is left ({}): {notes}", left.verb);
+        located(left.place, left.name, reason)
+    });
+    Ok(Taken {
+        added,
+        changed: done - added,
+        unchanged: made.same,
+        otherwise: left.collect(),
+    })
 }
 
 /// The jobs of several files, one file after another.
