@@ -37,6 +37,7 @@ pub trait JobStore:
     + Changes
     + Parses
     + Updates
+    + Manifest
     + Times
     + Ledger
     + Accounts

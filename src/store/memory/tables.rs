@@ -89,6 +89,8 @@ pub(crate) struct StoredParser {
     pub latest_version: Option<i64>,
     /// The version that `fields` describes.
     pub applied_version: Option<i64>,
+    pub urls: Option<String>,
+    pub scraper_params: Option<String>,
     pub fields: Option<String>,
     pub quality: Option<Quality>,
     pub protected: bool,
