@@ -1,5 +1,6 @@
 //! The commands: one file each, the arguments here.
 
+mod apply;
 mod ask;
 mod backup;
 mod bar;
@@ -61,7 +62,8 @@ const AFTER_HELP: &str = "\
 --config and --set go before the command: parserd --config my.toml status
 
 Exit codes: 0 done; 1 failed; 2 usage; 3 run --until-done ended with jobs that FAILED \
-meanwhile; 4 it ended with PARKED jobs and none FAILED; 65 a job file is bad; 75 another \
+meanwhile; 4 it ended with PARKED jobs and none FAILED; 5 plan --exit-code has something to \
+do; 65 a job file is bad; 75 another \
 daemon has this database; 78 the configuration is bad.";
 
 /// What to do.
@@ -75,6 +77,8 @@ pub enum Command {
     Enqueue(enqueue::EnqueueArgs),
     /// What the queue, or job files, would create, adopt and cost; nothing is changed
     Plan(plan::PlanArgs),
+    /// Make what is there as job files say: shows the plan and asks first
+    Apply(apply::ApplyArgs),
     /// Counts by state, what is parked and why, what it costs, what happens next
     Status(status::StatusArgs),
     /// A line a job
@@ -164,6 +168,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::demo(args).await,
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
         Command::Plan(args) => plan::plan(&settings()?, args).await,
+        Command::Apply(args) => apply::apply(&settings()?, args).await,
         Command::Status(args) => status::status(&settings()?, args).await,
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
         Command::Parsers(args) => parsers::parsers(&settings()?, args).await,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::core::diff::OnChange;
 use crate::core::job::{DurationMs, named_enum};
 use crate::core::lifecycle::OnExisting;
 use crate::core::quality::QualityGate;
@@ -161,6 +162,8 @@ pub struct BudgetSettings {
 pub struct Enqueue {
     /// Globs of job files, each a valid pattern.
     pub files: Vec<String>,
+    /// What loading them does with a job that is there already and reads otherwise.
+    pub on_change: OnChange,
 }
 
 /// Section `quality`.
@@ -295,7 +298,7 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
         reconcile,
         park,
         budget,
-        enqueue,
+        enqueue: enqueue?,
         quality: quality?,
         retention: Retention { max_age },
         http,
@@ -380,12 +383,13 @@ fn budget(r: &mut Reader) -> BudgetSettings {
     }
 }
 
-fn enqueue(r: &mut Reader) -> Enqueue {
+fn enqueue(r: &mut Reader) -> Option<Enqueue> {
     let files = r.list("enqueue.files");
     if let Some(bad) = files.iter().find_map(|file| read::glob_problem(file)) {
         r.refuse("enqueue.files", bad);
     }
-    Enqueue { files }
+    let on_change = r.name("enqueue.on_change", OnChange::ALL, OnChange::as_str)?;
+    Some(Enqueue { files, on_change })
 }
 
 fn quality(r: &mut Reader) -> Option<QualitySettings> {

@@ -7,6 +7,7 @@ mod adopted;
 mod commands;
 mod doubt;
 mod flow;
+mod manifest;
 mod resolve;
 mod shown;
 

@@ -316,10 +316,19 @@ impl Checker {
             }
             for file in files {
                 match rehearse(&file, store, &mut rehearsal).await {
-                    Ok(jobs) => self.ok(
+                    Ok((jobs, 0)) => self.ok(
                         NAME,
                         format!("{}, {}", source_name(&file), count(jobs, "job")),
                     )?,
+                    Ok((jobs, otherwise)) => {
+                        let jobs = count(jobs, "job");
+                        let file = source_name(&file);
+                        self.warn(
+                            NAME,
+                            format!("{file}, {jobs}, of which {otherwise} read otherwise than those that are there"),
+                            &format!("`parserd plan {file}` shows the difference, `parserd apply {file}` makes it so"),
+                        )?;
+                    }
                     Err(EnqueueError::Bad(error)) => self.fail(NAME, bad_lines(&error), CURE)?,
                     Err(error) => return Err(error.into()),
                 }
@@ -368,18 +377,20 @@ fn writable(directory: &Path) -> std::io::Result<()> {
     std::fs::remove_file(&probe)
 }
 
+/// How many jobs a file has, and how many read otherwise than those that are there.
 async fn rehearse(
     file: &Path,
     store: Option<&Store>,
     rehearsal: &mut Rehearsal,
-) -> Result<usize, EnqueueError> {
-    let source = source_name(file);
+) -> Result<(usize, usize), EnqueueError> {
     let file = enqueue::check_file(file, None, Kinds::Regular, Tally::default()).await?;
     let jobs = file.len();
-    let (new, _) = rehearsal.admit(&source, file)?;
+    let new = rehearsal.admit(file)?;
+    let mut otherwise = new.otherwise.len();
     if let Some(store) = store {
-        enqueue::submit(store, &source, &new, true).await?;
+        let submitted = enqueue::submit(store, &new.file, true).await?;
+        otherwise += submitted.conflicts.len();
     }
-    rehearsal.remember(&new)?;
-    Ok(jobs)
+    rehearsal.remember(&new.file)?;
+    Ok((jobs, otherwise))
 }

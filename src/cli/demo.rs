@@ -99,7 +99,7 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
     let store = Store::open(settings.database_path(), Role::Daemon).await?;
     let manifest = manifest::parse("jobs.example.toml", Format::Toml, JOBS.as_bytes())?;
     let jobs = JobFile::of(manifest).context("cannot keep the sample jobs")?;
-    let submitted = enqueue::submit(&store, "jobs.example.toml", &jobs, false).await?;
+    let submitted = enqueue::submit(&store, &jobs, false).await?;
     print_message(&format!(
         "A simulated AI Parser API listens on {}; {} jobs of config/jobs.example.toml are queued.",
         server.base_url(),

@@ -14,6 +14,9 @@ use crate::{
     present::format::{cost, count, grouped},
 };
 
+/// How many jobs that read otherwise are named of a file.
+const OTHERWISE_NAMED: usize = 20;
+
 /// Adds the jobs of files: all of a file, or none where one of its jobs is bad.
 #[derive(Debug, clap::Args)]
 pub struct EnqueueArgs {
@@ -43,7 +46,15 @@ struct Summary {
     /// Of these, jobs that are judged otherwise now.
     #[serde(skip)]
     expecting: usize,
+    #[serde(skip)]
+    otherwise: usize,
     files: Vec<FileSummary>,
+}
+
+/// What became of a file.
+struct Loaded {
+    submitted: Submitted,
+    otherwise: Vec<BadJob>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,10 +62,12 @@ struct FileSummary {
     file: String,
     added: usize,
     unchanged: usize,
+    /// Jobs that are there already and read otherwise: these are left as they are.
+    otherwise: Vec<UnloadableJob>,
     bad: Vec<UnloadableJob>,
 }
 
-/// A job that cannot be loaded.
+/// A job that is not loaded.
 #[derive(Debug, Serialize)]
 pub(super) struct UnloadableJob {
     line: Option<usize>,
@@ -144,26 +157,27 @@ impl Loader<'_> {
         format: Option<Format>,
         is_last: bool,
         tally: Tally,
-    ) -> Result<Submitted, EnqueueError> {
+    ) -> Result<Loaded, EnqueueError> {
         let source = source_name(path);
         let file = enqueue::check_file(path, format, Kinds::Any, tally).await?;
         print_notes(&source, &file);
         if !self.dry_run {
             let Some(store) = self.open().await? else {
-                return Ok(Submitted::default());
+                return Ok(Loaded::of(path, Submitted::default()));
             };
-            let submitted = enqueue::submit(store, &source, &file, false).await?;
+            let submitted = enqueue::submit(store, &file, false).await?;
             if submitted.added > 0 {
                 print_alike(store, &source, &file).await?;
             }
-            return Ok(submitted);
+            return Ok(Loaded::of(path, submitted));
         }
-        let (file, again) = self.rehearsal.admit(&source, file)?;
+        let admitted = self.rehearsal.admit(file)?;
+        let file = admitted.file;
         // A dry run makes no database; without one, everything is new.
         let mut submitted = match self.open().await? {
             Some(store) => {
                 print_alike(store, &source, &file).await?;
-                enqueue::submit(store, &source, &file, true).await?
+                enqueue::submit(store, &file, true).await?
             }
             None => Submitted {
                 added: file.len(),
@@ -174,8 +188,10 @@ impl Loader<'_> {
         if !is_last {
             self.rehearsal.remember(&file)?;
         }
-        submitted.unchanged += again;
-        Ok(submitted)
+        submitted.unchanged += admitted.again;
+        let mut loaded = Loaded::of(path, submitted);
+        loaded.otherwise.extend(admitted.otherwise);
+        Ok(loaded)
     }
 
     async fn open(&mut self) -> Result<Option<&Store>, EnqueueError> {
@@ -191,10 +207,14 @@ impl Summary {
     fn add(
         &mut self,
         file: String,
-        loaded: Result<Submitted, EnqueueError>,
+        loaded: Result<Loaded, EnqueueError>,
     ) -> Result<(), EnqueueError> {
+        let mut otherwise = Vec::new();
         let (submitted, bad) = match loaded {
-            Ok(submitted) => (submitted, Vec::new()),
+            Ok(loaded) => {
+                otherwise = loaded.otherwise;
+                (loaded.submitted, Vec::new())
+            }
             Err(EnqueueError::Bad(error)) => {
                 print_errors(&error);
                 let bad = error.bad.into_iter().map(UnloadableJob::from);
@@ -205,10 +225,13 @@ impl Summary {
         self.added += submitted.added;
         self.unchanged += submitted.unchanged;
         self.expecting += submitted.expecting;
+        print_otherwise(&file, &otherwise);
+        self.otherwise += otherwise.len();
         self.files.push(FileSummary {
             file,
             added: submitted.added,
             unchanged: submitted.unchanged,
+            otherwise: otherwise.into_iter().map(UnloadableJob::from).collect(),
             bad,
         });
         Ok(())
@@ -231,6 +254,12 @@ impl Summary {
                 number(self.expecting)
             ));
         }
+        if self.otherwise > 0 {
+            words.push_str(&format!(
+                ", {} there and left, though the file reads otherwise",
+                number(self.otherwise)
+            ));
+        }
         if bad > 0 {
             words.push_str(&format!(", {} not loaded", count(bad, "bad file")));
         }
@@ -238,6 +267,29 @@ impl Summary {
             words.push_str("; dry run, nothing was changed");
         }
         words
+    }
+}
+
+impl Loaded {
+    fn of(path: &Path, mut submitted: Submitted) -> Self {
+        let conflicts = std::mem::take(&mut submitted.conflicts);
+        Self {
+            submitted,
+            otherwise: enqueue::otherwise(path, conflicts),
+        }
+    }
+}
+
+/// A note for each job that is left as it is though the file reads otherwise; of many, for the
+/// first ones.
+fn print_otherwise(file: &str, otherwise: &[BadJob]) {
+    let source = source_name(Path::new(file));
+    for job in otherwise.iter().take(OTHERWISE_NAMED) {
+        print_message(&format!("note: {source}: {job}"));
+    }
+    let more = otherwise.len().saturating_sub(OTHERWISE_NAMED);
+    if more > 0 {
+        print_message(&format!("note: {source}: and {} more", count(more, "job")));
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Exit {
     FailedJobs = 3,
     /// It ended with PARKED jobs and none that became FAILED.
     ParkedJobs = 4,
+    /// `plan --exit-code` has something to do.
+    SomethingToDo = 5,
     /// A job file is bad.
     BadFile = 65,
     /// Another daemon has this database.

@@ -1,13 +1,15 @@
 //! `parserd plan`: what jobs would create, adopt and cost, before anything is paid.
 
+mod files;
+mod line;
 mod text;
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::enqueue::{UnloadableJob, print_errors, print_notes};
+use super::enqueue::UnloadableJob;
 use super::{Exit, budget, oddities};
 use crate::api::Service as _;
 use crate::api::client::Client;
@@ -15,23 +17,26 @@ use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
+use crate::core::diff::PlanDigest;
 use crate::core::gate::{Closure, GateReason, Scope};
-use crate::core::job::{Action, Job, JobId, ParserId, Progress, Requested, UnixMs};
+use crate::core::job::{JobId, UnixMs};
 use crate::core::listing::Listing;
 use crate::core::oddities::{ListReport, Oddity};
 use crate::core::outcome::{AccountOutcome, ListOutcome, Refusal};
-use crate::core::spec::JobSpec;
-use crate::engine::enqueue::{self, EnqueueError, Rehearsal};
-use crate::engine::plan::{Fit, Forecast, Planner, Verdict, fit};
-use crate::manifest::{Format, Kinds, Located, Tally, source_name};
+use crate::engine::enqueue::Rehearsal;
+use crate::engine::plan::{Fit, Planner, Verdict, fit};
+use crate::manifest::{Format, JobFile};
 use crate::store::{Gates as _, Role, Store};
 use crate::wiring;
+pub(super) use line::PlanLine;
 
 /// How many single parsers are asked for, at most, beside the list.
 const MAX_ASKS: u32 = 1_000;
 
-/// Says what the QUEUED and PARKED jobs, or the jobs of files, would create, adopt and
-/// cost; changes nothing.
+/// Says what the QUEUED and PARKED jobs would do and cost, or what the jobs of files would
+/// make of what is there; changes nothing.
+///
+/// + creates or adopts, ~ changes, -/+ replaces, - deletes, = leaves as it is, ! needs a look.
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
     /// Job files; - is standard input; none for the jobs of the database
@@ -43,6 +48,10 @@ pub struct PlanArgs {
     #[arg(long, requires = "files")]
     format: Option<Format>,
 
+    /// End with code 5 where there is something to do
+    #[arg(long)]
+    exit_code: bool,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -50,12 +59,12 @@ pub struct PlanArgs {
 
 /// Everything that the command reports.
 #[derive(Debug, Serialize)]
-struct PlanReport {
-    jobs: Vec<PlanLine>,
-    bad: Vec<BadLine>,
+pub(super) struct PlanReport {
+    pub(super) jobs: Vec<PlanLine>,
+    pub(super) bad: Vec<BadLine>,
     /// How many jobs have each verdict; each is there, if with 0.
     totals: BTreeMap<Verdict, usize>,
-    credits: PlanCredits,
+    pub(super) credits: PlanCredits,
     creates: Fits,
     /// What holds every create for now.
     gates: Vec<BlockingGate>,
@@ -85,21 +94,7 @@ impl From<(Scope, Closure)> for BlockingGate {
 }
 
 #[derive(Debug, Serialize)]
-struct PlanLine {
-    name: String,
-    /// Null for a file's job that is not in the database.
-    id: Option<JobId>,
-    state: Option<String>,
-    file: Option<String>,
-    line: Option<usize>,
-    verdict: Verdict,
-    parser_id: Option<ParserId>,
-    remote_name: Option<String>,
-    note: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct BadLine {
+pub(super) struct BadLine {
     file: String,
     #[serde(flatten)]
     bad: UnloadableJob,
@@ -107,11 +102,11 @@ struct BadLine {
 
 /// All in credits of the service.
 #[derive(Debug, Default, Serialize)]
-struct PlanCredits {
+pub(super) struct PlanCredits {
     per_create: i64,
     cost: i64,
     /// With the jobs of which it is not known.
-    cost_at_most: i64,
+    pub(super) cost_at_most: i64,
     /// Null where no limit is set.
     budget_left_today: Option<i64>,
     budget_left: Option<i64>,
@@ -144,8 +139,32 @@ struct PlanFacts {
 }
 
 pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<Exit> {
+    let (report, _) = look(settings, &args.files, args.format).await?;
+    print(&report, args.json)?;
+    let is_something = report.jobs.iter().any(PlanLine::is_something);
+    Ok(if !report.bad.is_empty() {
+        Exit::BadFile
+    } else if args.exit_code && is_something {
+        Exit::SomethingToDo
+    } else {
+        Exit::Done
+    })
+}
+
+/// The jobs of files as they were looked at.
+pub(super) struct Seen {
+    pub files: Vec<JobFile>,
+    pub digest: [u8; 32],
+}
+
+/// Looks at the queue, or at files.
+pub(super) async fn look(
+    settings: &Settings,
+    files: &[PathBuf],
+    format: Option<Format>,
+) -> anyhow::Result<(PlanReport, Seen)> {
     let path = settings.database_path();
-    let store = if args.files.is_empty() || path.exists() {
+    let store = if files.is_empty() || path.exists() {
         Some(Store::open(path, Role::Reader).await?)
     } else {
         None
@@ -166,20 +185,26 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
         rehearsal: Rehearsal::default(),
         jobs: Vec::new(),
         bad: Vec::new(),
+        files: Vec::new(),
+        digest: PlanDigest::default(),
     };
     planning.queue().await?;
-    let mut ahead = 0;
-    if !args.files.is_empty() {
-        // Their jobs come after those that are queued, which are not what was asked about.
-        let queued = std::mem::take(&mut planning.jobs);
-        ahead = creates(&queued);
+    // Jobs of files come after those that are queued, which are not what is asked about.
+    let queued = match files {
+        [] => Vec::new(),
+        _ => std::mem::take(&mut planning.jobs),
+    };
+    for file in files {
+        planning.file(file, format).await?;
     }
-    for file in &args.files {
-        planning.file(file, args.format).await?;
-    }
+    let ahead = ahead(&queued, &planning.jobs);
     let list = answered.list.clone();
     let list = list.map(|report| (&planning.planner.listing, report));
     let facts = oddities::facts(settings, store.as_ref(), list, now).await?;
+    let seen = Seen {
+        files: planning.files,
+        digest: planning.digest.finish(),
+    };
     let (jobs, bad) = (planning.jobs, planning.bad);
     let (budget, gates) = match &store {
         Some(store) => (budget(settings, store, now).await?, store.gates().await?),
@@ -188,20 +213,24 @@ pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<
     if let Some(store) = store {
         store.close().await;
     }
-    let exit = if bad.is_empty() {
-        Exit::Done
-    } else {
-        Exit::BadFile
-    };
     let mut report = PlanReport::new(jobs, bad, answered, now);
     report.count(ahead, &budget, left);
     report.findings = facts.findings();
     report.gates = gates.into_iter().map(BlockingGate::from).collect();
-    print(&report, args.json)?;
-    Ok(exit)
+    Ok((report, seen))
 }
 
-fn print(report: &PlanReport, as_json: bool) -> anyhow::Result<()> {
+/// How many queued jobs are sure to cost what a create does, save those that the files edit.
+fn ahead(queued: &[PlanLine], of_files: &[PlanLine]) -> usize {
+    let edited = of_files.iter().filter(|job| job.verdict == Verdict::Edit);
+    let edited: HashSet<JobId> = edited.filter_map(|job| job.id).collect();
+    let stay = queued
+        .iter()
+        .filter(|job| job.id.is_none_or(|id| !edited.contains(&id)));
+    stay.map(|job| usize::from(job.creates)).sum()
+}
+
+pub(super) fn print(report: &PlanReport, as_json: bool) -> anyhow::Result<()> {
     let mut out = Out::of_verdict();
     if as_json {
         out.json(report)?;
@@ -268,6 +297,8 @@ struct Planning<'a> {
     rehearsal: Rehearsal,
     jobs: Vec<PlanLine>,
     bad: Vec<BadLine>,
+    files: Vec<JobFile>,
+    digest: PlanDigest,
 }
 
 impl Planning<'_> {
@@ -285,97 +316,11 @@ impl Planning<'_> {
         }
         Ok(())
     }
-
-    /// Looks at a file's jobs; a bad file is reported at once, as `enqueue` does.
-    async fn file(&mut self, path: &Path, format: Option<Format>) -> anyhow::Result<()> {
-        let source = source_name(path);
-        let jobs = match self.read(&source, path, format).await {
-            Ok(jobs) => jobs,
-            Err(EnqueueError::Bad(error)) => {
-                print_errors(&error);
-                self.bad.extend(error.bad.into_iter().map(|bad| BadLine {
-                    file: source.clone(),
-                    bad: bad.into(),
-                }));
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let names: Vec<_> = jobs.iter().map(|job| job.value.name.as_str()).collect();
-        let mut there = match self.planner.store {
-            Some(store) => store.named(&names).await?,
-            None => Default::default(),
-        };
-        for Located { line, value } in jobs {
-            let mut planned = match there.remove(&value.name) {
-                Some((id, state)) => {
-                    let prospect = Forecast::plain(Verdict::AlreadyThere, None);
-                    let mut planned = PlanLine::of(value.name, prospect);
-                    (planned.id, planned.state) = (Some(id), Some(state));
-                    planned
-                }
-                None => {
-                    let job = Job {
-                        // No row has it.
-                        id: JobId(0),
-                        name: value.name.clone(),
-                        action: Action::Create,
-                        revision: 0,
-                        run_at: None,
-                        requested: Requested::default(),
-                        progress: Progress::queued(self.planner.now),
-                    };
-                    let prospect = self.planner.of(&job, &value).await?;
-                    PlanLine::of(value.name, prospect)
-                }
-            };
-            (planned.file, planned.line) = (Some(source.clone()), Some(line));
-            self.jobs.push(planned);
-        }
-        Ok(())
-    }
-
-    /// The jobs of a file that earlier files do not hold.
-    async fn read(
-        &mut self,
-        source: &str,
-        path: &Path,
-        format: Option<Format>,
-    ) -> Result<Vec<Located<JobSpec>>, EnqueueError> {
-        let file = enqueue::check_file(path, format, Kinds::Any, Tally::default()).await?;
-        print_notes(source, &file);
-        let (file, _) = self.rehearsal.admit(source, file)?;
-        if let Some(store) = self.planner.store {
-            enqueue::submit(store, source, &file, true).await?;
-        }
-        self.rehearsal.remember(&file)?;
-        file.jobs()
-            .collect::<Result<_, _>>()
-            .map_err(EnqueueError::Spool)
-    }
 }
 
-impl PlanLine {
-    fn of(name: String, prospect: Forecast) -> Self {
-        Self {
-            name,
-            id: None,
-            state: None,
-            file: None,
-            line: None,
-            verdict: prospect.verdict,
-            parser_id: prospect.parser_id,
-            remote_name: prospect.remote_name,
-            note: prospect.note,
-        }
-    }
-}
-
-/// How many of these jobs are sure to create.
+/// How many of these jobs are sure to cost what a create does.
 fn creates(jobs: &[PlanLine]) -> usize {
-    let costs = |verdict| matches!(verdict, Verdict::Create | Verdict::UpdatePaid);
-    let created = jobs.iter().filter(|job| costs(job.verdict));
-    created.count()
+    jobs.iter().map(|job| usize::from(job.creates)).sum()
 }
 
 impl PlanReport {
@@ -402,6 +347,9 @@ impl PlanReport {
         let creates = creates(&self.jobs);
         let at_most = creates + self.totals[&Verdict::Unknown];
         let each = budget.credits_per_create;
+        for job in &mut self.jobs {
+            job.credits = each.saturating_mul(i64::from(job.creates));
+        }
         let cost = |creates| i64::try_from(creates).map_or(i64::MAX, |n| each.saturating_mul(n));
         let rest =
             |limit: Option<i64>, spent: i64| limit.map(|limit| limit.saturating_sub(spent).max(0));

@@ -111,6 +111,7 @@ fn the_defaults_are_those_of_the_contract() {
         (s.create.name_tag, s.create.on_existing),
         (true, OnExisting::Adopt)
     );
+    assert_eq!(s.enqueue.on_change, OnChange::Report);
     assert_eq!(seconds(s.poll.initial_interval), 10.0);
     assert_eq!(s.poll.multiplier, 1.5);
     assert_eq!(seconds(s.poll.max_interval), 30.0);
@@ -252,6 +253,7 @@ fn a_value_out_of_bounds_is_refused_with_what_to_write() {
         ("budget.max_credits_per_day", "many"),
         ("create.name_tag", "maybe"),
         ("create.on_existing", "adpt"),
+        ("enqueue.on_change", "replace"),
         ("log.format", "xml"),
         ("log.level", "inof"),
         ("log.level", "info,debg"),

@@ -5,35 +5,50 @@ use serde_json::Value;
 
 use super::{
     field_changes::{FieldChanges, likely_renames},
-    job::JobState,
+    job::{Action, JobState, named_enum},
     spec::{JobSpec, asks_for_something, canonical},
 };
 
 mod lines;
+mod record;
 
 pub use lines::{FieldLine, PartLine};
+pub use record::{PlanDigest, Record, RecordedChange, RecordedJob, RecordedParser};
 
-/// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// A parser is made, or adopted.
-    Create,
-    /// The job waits, and is made to ask for something else.
-    EditWaiting,
-    /// Fields are renamed or removed.
-    UpdateFree,
-    /// Fields are added or modified.
-    UpdatePaid,
-    /// First the one, then the other.
-    UpdateBoth,
-    /// Another parser is made, and the one that is there stays until it is ready.
-    Replace,
-    /// The job cannot be changed now: left for the next time.
-    InFlight,
-    /// Nothing.
-    Same,
-    /// It cannot be done as it is written; the notes say what to write instead.
-    Refused,
+named_enum! {
+    /// What is to be done.
+    Verb {
+        /// A parser is made, or adopted.
+        Create = "create",
+        /// The job waits, and is made to ask for something else.
+        EditWaiting = "edit",
+        /// Fields are renamed or removed.
+        UpdateFree = "update_free",
+        /// Fields are added or modified.
+        UpdatePaid = "update_paid",
+        /// First the one, then the other.
+        UpdateBoth = "update_both",
+        /// Another parser is made, and the one that is there stays until it is ready.
+        Replace = "replace",
+        /// The job cannot be changed now: left for the next time.
+        InFlight = "in_flight",
+        /// Nothing.
+        Same = "same",
+        /// It cannot be done as it is written; the notes say what to write instead.
+        Refused = "refused",
+    }
+}
+
+named_enum! {
+    /// What loading a file does with a job that is there already and reads otherwise.
+    OnChange {
+        /// It is told, and left as it is.
+        Report = "report",
+        /// What costs nothing is done.
+        Free = "free",
+        /// All of it is done.
+        Apply = "apply",
+    }
 }
 
 /// What is there under the name.
@@ -48,6 +63,17 @@ pub struct Known<'a> {
     pub asked: Option<&'a JobSpec>,
     /// The parser.
     pub parser: Option<AppliedParser<'a>>,
+    /// The update or delete of it that is not done.
+    pub open: Option<OpenChange<'a>>,
+}
+
+/// An update or delete that is not done.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenChange<'a> {
+    /// Which of them it is.
+    pub action: Action,
+    /// The fields once it is done, where that is known.
+    pub target: Option<&'a Value>,
 }
 
 /// A parser, as far as it is known.
@@ -76,6 +102,8 @@ pub struct Diff {
     pub creates: u8,
     /// Removals and additions that are most likely renames, which cost nothing: old and new name.
     pub likely_renames: Vec<(String, String)>,
+    /// What differs of what is never sent, and is set at once for nothing.
+    pub settings: Vec<&'static str>,
     /// What else is to be said.
     pub notes: Vec<String>,
 }
@@ -88,8 +116,19 @@ impl Diff {
             lines: Vec::new(),
             creates,
             likely_renames: Vec::new(),
+            settings: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// Whether it, or a part of it, costs nothing.
+    pub fn is_free(&self) -> bool {
+        self.creates == 0 || self.changes.free_part().is_some()
+    }
+
+    /// Whether there is anything to be done, now or the next time.
+    pub fn is_something(&self) -> bool {
+        self.verb != Verb::Same || !self.settings.is_empty()
     }
 
     fn noting(mut self, note: impl Into<String>) -> Self {
@@ -100,6 +139,14 @@ impl Diff {
 
 /// What the job means for what is there.
 pub fn diff(wanted: &JobSpec, known: &Known<'_>) -> Diff {
+    let mut diff = by_state(wanted, known);
+    let (settings, note) = settings(wanted, known, &diff);
+    diff.settings = settings;
+    diff.notes.extend(note);
+    diff
+}
+
+fn by_state(wanted: &JobSpec, known: &Known<'_>) -> Diff {
     let parser = known.parser.filter(|parser| !parser.is_deleted);
     match (known.state, parser) {
         (None | Some(JobState::Cancelled), None) | (Some(JobState::Cancelled), Some(_)) => {
@@ -133,15 +180,45 @@ fn waiting(wanted: &JobSpec, known: &Known<'_>) -> Diff {
         let why = "its create is in doubt, or its parser may still finish";
         in_flight(wanted, known, why)
     } else if asks_the_same(wanted, known) {
-        same(wanted, known)
+        Diff::of(Verb::Same, 0)
     } else {
-        Diff::of(Verb::EditWaiting, creates_of(wanted))
+        edited(wanted, known)
     }
+}
+
+/// Which parts the job that waits is to have otherwise. One that made requests already is never
+/// turned into one that adopts: it could pay.
+fn edited(wanted: &JobSpec, known: &Known<'_>) -> Diff {
+    let names = wanted.parser_id.as_ref();
+    if names.is_some() && names != known.asked.and_then(|asked| asked.parser_id.as_ref()) {
+        return Diff::of(Verb::Refused, 0).noting(
+            "the job that waits names no parser, or another: cancel it (`parserd cancel NAME`), \
+             then load the file",
+        );
+    }
+    let diff = Diff::of(Verb::EditWaiting, creates_of(wanted));
+    let Some(asked) = known.asked else {
+        return diff.noting("what the job that waits asks for cannot be read");
+    };
+    let parts = [
+        ("urls", wanted.urls != asked.urls),
+        (
+            "scraper_params",
+            wanted.scraper_params_json() != asked.scraper_params_json(),
+        ),
+        ("fields", wanted.fields_json() != asked.fields_json()),
+    ];
+    let parts = parts.iter().filter(|(_, differs)| *differs);
+    let parts: Vec<_> = parts.map(|(part, _)| *part).collect();
+    diff.noting(format!(
+        "the job that waits gets other {}",
+        parts.join(", ")
+    ))
 }
 
 fn in_flight(wanted: &JobSpec, known: &Known<'_>, why: &str) -> Diff {
     if asks_the_same(wanted, known) {
-        same(wanted, known)
+        Diff::of(Verb::Same, 0)
     } else {
         Diff::of(Verb::InFlight, 0).noting(format!("{why}: it stays as it is until that is over"))
     }
@@ -149,20 +226,21 @@ fn in_flight(wanted: &JobSpec, known: &Known<'_>, why: &str) -> Diff {
 
 /// Whether the job that is there asks for the very same parser.
 fn asks_the_same(wanted: &JobSpec, known: &Known<'_>) -> bool {
-    known.asked.is_some_and(|asked| {
-        let adopts_another = wanted.parser_id.is_some() && wanted.parser_id != asked.parser_id;
-        asked.canonical_form(0) == wanted.canonical_form(0) && !adopts_another
-    })
+    known
+        .asked
+        .is_some_and(|asked| wanted.asks_no_more_than(asked))
 }
 
 /// A parser is there, or was made by a job that is done.
 fn applied(wanted: &JobSpec, known: &Known<'_>) -> Diff {
-    let mut otherwise = Vec::new();
-    if urls_differ(wanted, known) {
-        otherwise.push("urls");
-    }
-    if params_differ(wanted, known) {
-        otherwise.push("scraper_params");
+    let differing = [
+        ("urls", urls_differ(wanted, known)),
+        ("scraper_params", params_differ(wanted, known)),
+    ];
+    let otherwise = differing.iter().filter(|(_, differs)| *differs);
+    let otherwise: Vec<_> = otherwise.map(|(part, _)| *part).collect();
+    if let Some(open) = known.open {
+        return under_way(wanted, &open, otherwise.is_empty());
     }
     if !otherwise.is_empty() {
         return Diff::of(Verb::Replace, 1).noting(format!(
@@ -177,8 +255,8 @@ fn applied(wanted: &JobSpec, known: &Known<'_>) -> Diff {
     let before = parser_fields.filter(is_list).or(asked_fields);
     match (&wanted.fields, before) {
         // The service inferred them, or they stay as they are.
-        (None, _) => same(wanted, known),
-        (Some(after), Some(before)) => updated(wanted, known, before, after),
+        (None, _) => Diff::of(Verb::Same, 0),
+        (Some(after), Some(before)) => updated(wanted, before, after),
         (Some(_), None) => Diff::of(Verb::Refused, 0).noting(
             "the service inferred the parser's fields, and which they are is not known: leave \
              fields out, or write another name for another parser",
@@ -186,7 +264,30 @@ fn applied(wanted: &JobSpec, known: &Known<'_>) -> Diff {
     }
 }
 
-fn updated(wanted: &JobSpec, known: &Known<'_>, before: &Value, after: &Value) -> Diff {
+/// An update or delete of the parser is not done yet.
+fn under_way(wanted: &JobSpec, open: &OpenChange<'_>, is_same_but_for_fields: bool) -> Diff {
+    let left = |why: &str| {
+        Diff::of(Verb::InFlight, 0).noting(format!(
+            "{why} is not done yet: it stays as it is until that is over"
+        ))
+    };
+    if open.action == Action::Delete {
+        return left("a delete of its parser");
+    }
+    let is_wanted = match (&wanted.fields, open.target) {
+        (None, _) => true,
+        (Some(fields), Some(target)) => FieldChanges::between(target, fields, &wanted.was)
+            .is_ok_and(|changes| changes.is_empty()),
+        (Some(_), None) => false,
+    };
+    if is_wanted && is_same_but_for_fields {
+        Diff::of(Verb::Same, 0).noting("an update of its parser is under way")
+    } else {
+        left("an update of its parser")
+    }
+}
+
+fn updated(wanted: &JobSpec, before: &Value, after: &Value) -> Diff {
     let changes = match FieldChanges::between(before, after, &wanted.was) {
         Ok(changes) => changes,
         Err(error) => {
@@ -196,7 +297,7 @@ fn updated(wanted: &JobSpec, known: &Known<'_>, before: &Value, after: &Value) -
         }
     };
     let verb = match (changes.free_part(), changes.paid_part()) {
-        (None, None) => return same(wanted, known),
+        (None, None) => return Diff::of(Verb::Same, 0),
         (Some(_), None) => Verb::UpdateFree,
         (None, Some(_)) => Verb::UpdatePaid,
         (Some(_), Some(_)) => Verb::UpdateBoth,
@@ -206,7 +307,8 @@ fn updated(wanted: &JobSpec, known: &Known<'_>, before: &Value, after: &Value) -
         lines: lines::of(&changes, before),
         creates: u8::from(changes.is_paid()),
         likely_renames: likely_renames(&changes, before),
-        notes: settings_note(wanted, known).into_iter().collect(),
+        settings: Vec::new(),
+        notes: Vec::new(),
         changes,
     }
 }
@@ -233,19 +335,28 @@ fn params_differ(wanted: &JobSpec, known: &Known<'_>) -> bool {
     made_with.map(canonical) != wanted.scraper_params_json()
 }
 
-fn same(wanted: &JobSpec, known: &Known<'_>) -> Diff {
-    let mut same = Diff::of(Verb::Same, 0);
-    same.notes.extend(settings_note(wanted, known));
-    same
-}
-
-/// What differs of what is never sent with a create. A file that says nothing of `expect` and
-/// `check_urls` leaves what is there.
-fn settings_note(wanted: &JobSpec, known: &Known<'_>) -> Option<String> {
-    let asked = known.asked?;
+/// What differs of what is never sent with a create, and a word on it. A file that says nothing of
+/// `expect` and `check_urls` leaves what is there. A field keeps its expectation when it is renamed;
+/// another expectation waits for the fields that it is about.
+fn settings(
+    wanted: &JobSpec,
+    known: &Known<'_>,
+    diff: &Diff,
+) -> (Vec<&'static str>, Option<String>) {
+    let is_updated = match diff.verb {
+        Verb::Same | Verb::EditWaiting => false,
+        Verb::UpdateFree | Verb::UpdatePaid | Verb::UpdateBoth => true,
+        Verb::Create | Verb::Replace | Verb::InFlight | Verb::Refused => return Default::default(),
+    };
+    let Some(asked) = known.asked else {
+        return Default::default();
+    };
     let differs = |new: Option<String>, old: Option<String>| new.is_some() && new != old;
+    let carried = asked.expect_json();
+    let carried = carried.and_then(|expect| diff.changes.carry_expect(&expect));
+    let expects_otherwise = differs(wanted.expect_json(), carried);
     let parts = [
-        ("expect", differs(wanted.expect_json(), asked.expect_json())),
+        ("expect", expects_otherwise && !is_updated),
         (
             "check_urls",
             differs(wanted.check_urls_json(), asked.check_urls_json()),
@@ -256,12 +367,17 @@ fn settings_note(wanted: &JobSpec, known: &Known<'_>) -> Option<String> {
     ];
     let parts = parts.iter().filter(|(_, differs)| *differs);
     let parts: Vec<_> = parts.map(|(part, _)| *part).collect();
-    (!parts.is_empty()).then(|| {
-        format!(
-            "{} read otherwise now, which costs nothing and needs no request",
-            parts.join(", ")
-        )
-    })
+    let note = if expects_otherwise && is_updated {
+        Some("expect reads otherwise now: apply again once the update is done".to_owned())
+    } else {
+        (!parts.is_empty()).then(|| {
+            format!(
+                "{} read otherwise now, which costs nothing and needs no request",
+                parts.join(", ")
+            )
+        })
+    };
+    (parts, note)
 }
 
 #[cfg(test)]

@@ -250,6 +250,13 @@ impl JobSpec {
         }
     }
 
+    /// Whether a job that is there asks for the very same parser. Where this one names no parser,
+    /// which one the other adopted does not matter.
+    pub(crate) fn asks_no_more_than(&self, there: &Self) -> bool {
+        let adopts_another = self.parser_id.is_some() && self.parser_id != there.parser_id;
+        self.canonical_form(0) == there.canonical_form(0) && !adopts_another
+    }
+
     pub(crate) fn canonical_form(&self, recreation: u32) -> String {
         let part = |json: Option<String>| json.unwrap_or_else(|| "null".to_owned());
         format!(

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::core::cure;
-use crate::core::job::JobId;
-use crate::core::spec::looks;
+use crate::core::diff::{OnChange, Verb};
+use crate::core::spec::{Batches, JobSpec, looks};
 use crate::manifest::{
-    BadJob, Format, JobFile, JobFileError, Kinds, Located, ManifestError, Tally, alike_in_database,
-    source_name,
+    BadJob, Format, JobFile, JobFileError, Kinds, Located, ManifestError, STDIN, Tally,
+    alike_in_database, source_name,
 };
-use crate::store::{StoreError, Submissions, Submitted};
+use crate::store::{Applying, Conflict, Extent, StoreError, Submissions, Submitted};
 
 /// How many jobs of a file are held against those that are there, by their looks.
 const ALIKE_JOBS: usize = 100_000;
@@ -21,7 +21,7 @@ const ALIKE_NOTES: usize = 20;
 /// Why a file was not loaded. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum EnqueueError {
-    /// The file is bad, or its jobs stand against those that are there.
+    /// The file is bad.
     #[error(transparent)]
     Bad(#[from] ManifestError),
     /// Its jobs cannot be kept until they are added.
@@ -62,27 +62,97 @@ pub async fn check_file(
     }
 }
 
-/// Adds the jobs of a file that is called `source_name`: all of them or none. A job that
-/// is there already, just so, is left as it is. With
-/// `dry_run` nothing is added and the answer is the same.
+/// Adds the jobs of a file: all whose names are free. A job that is there already is left as it
+/// is; those that read otherwise are the conflicts. With `dry_run` nothing is added and the answer
+/// is the same.
 ///
 /// # Errors
-/// [`EnqueueError::Bad`] names every job whose name stands for something else already.
+/// Whatever the database says, or why the file's jobs cannot be read back; then none was added.
 pub async fn submit(
     store: &impl Submissions,
-    source_name: &str,
     file: &JobFile,
     dry_run: bool,
 ) -> Result<Submitted, EnqueueError> {
-    let submitted = store.submit_batches(file.batches(), dry_run).await?;
-    if submitted.conflicts.is_empty() {
-        return Ok(submitted);
-    }
-    let bad = submitted.conflicts.into_iter().map(|conflict| {
-        let reason = reason(conflict.id, &conflict.state);
-        located(conflict.place, conflict.name, reason)
+    Ok(store.submit_batches(file.batches(), dry_run).await?)
+}
+
+/// What became of a file's jobs.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// How many were new.
+    pub added: usize,
+    /// How many were there and are made as the file says.
+    pub changed: usize,
+    /// How many were there already, just so.
+    pub unchanged: usize,
+    /// Those that read otherwise and were left.
+    pub otherwise: Vec<BadJob>,
+}
+
+/// Adds the jobs of a file at `path` whose names are free, and does with those that read otherwise
+/// what `on_change` says.
+///
+/// # Errors
+/// Whatever the database says, or why the file's jobs cannot be read back; then nothing was done.
+pub async fn take(
+    store: &(impl Submissions + Applying),
+    path: &Path,
+    file: &JobFile,
+    on_change: OnChange,
+) -> Result<Taken, EnqueueError> {
+    let extent = match on_change {
+        OnChange::Report => {
+            let submitted = submit(store, file, false).await?;
+            return Ok(Taken {
+                added: submitted.added,
+                changed: 0,
+                unchanged: submitted.unchanged,
+                otherwise: otherwise(path, submitted.conflicts),
+            });
+        }
+        OnChange::Free => Extent::NewAndFree,
+        OnChange::Apply => Extent::All,
+    };
+    let made = store.make_so(file.batches(), None, extent).await?;
+    let added = made.done.get(&Verb::Create).copied().unwrap_or(0);
+    let done: usize = made.done.values().sum();
+    let left = made.left.into_iter().map(|left| {
+        let notes = left.notes.join("; ");
+        let reason = format!("reads otherwise and is left ({}): {notes}", left.verb);
+        located(left.place, left.name, reason)
     });
-    Err(refused(source_name.to_owned(), bad.collect()).into())
+    Ok(Taken {
+        added,
+        changed: done - added,
+        unchanged: made.same,
+        otherwise: left.collect(),
+    })
+}
+
+/// The jobs of several files, one file after another.
+pub fn batches(files: &[JobFile]) -> Batches {
+    let files: Vec<_> = files.iter().map(JobFile::batches).collect();
+    Box::new(move || {
+        let files: Vec<_> = files.iter().map(|batches| batches()).collect();
+        Box::new(files.into_iter().flatten())
+    })
+}
+
+/// What to say of jobs of a file at `path` that are there already and read otherwise.
+pub fn otherwise(path: &Path, conflicts: Vec<Conflict>) -> Vec<BadJob> {
+    let path = match source_name(path) {
+        path if path == STDIN => "FILE".to_owned(),
+        path => path,
+    };
+    let note = |conflict: Conflict| {
+        let Conflict { id, state, .. } = &conflict;
+        let reason = format!(
+            "is there already (job {id}, {state}) and reads otherwise: `parserd plan {path}` shows \
+             the difference, `parserd apply {path}` makes it so"
+        );
+        located(conflict.place, conflict.name, reason)
+    };
+    conflicts.into_iter().map(note).collect()
 }
 
 /// Notes on the names of a file that look like those of jobs that are there: few, since
@@ -112,19 +182,6 @@ pub async fn alike(store: &impl Submissions, file: &JobFile) -> Result<Vec<Strin
     Ok(notes)
 }
 
-/// What to do about a name that stands for something else already.
-fn reason(id: JobId, state: &str) -> String {
-    let cure = match state {
-        "QUEUED" | "PARKED" | "FAILED" => {
-            format!(
-                "give this job another name, or call that one off first (`parserd cancel {id}`)"
-            )
-        }
-        _ => "give this job another name".to_owned(),
-    };
-    format!("job {id}, {state}, has this name and asks for something else: {cure}")
-}
-
 fn located(line: usize, name: String, reason: String) -> BadJob {
     BadJob {
         line: Some(line),
@@ -147,41 +204,63 @@ const fn refused(source_name: String, bad: Vec<BadJob>) -> ManifestError {
 
 /// What earlier files of a dry run would have added, so that a later one meets it.
 #[derive(Debug, Default)]
-pub struct Rehearsal(HashMap<String, (String, usize)>);
+pub struct Rehearsal(HashMap<String, Rehearsed>);
+
+#[derive(Debug)]
+struct Rehearsed {
+    form: String,
+    parser_id: Option<String>,
+    line: usize,
+}
+
+impl Rehearsed {
+    /// As a store compares a job of a file with one that is there.
+    fn answers(&self, spec: &JobSpec) -> bool {
+        let adopts_another = spec.parser_id.is_some() && spec.parser_id != self.parser_id;
+        self.form == spec.canonical_form(0) && !adopts_another
+    }
+}
+
+/// A file without the jobs of earlier ones.
+#[derive(Debug)]
+pub struct Admitted {
+    /// What is left of it.
+    pub file: JobFile,
+    /// How many jobs earlier files would have added already.
+    pub again: usize,
+    /// Jobs that read otherwise than those of earlier files.
+    pub otherwise: Vec<BadJob>,
+}
 
 impl Rehearsal {
-    /// One more file without the jobs that earlier ones would have added already, and
-    /// how many those are.
+    /// One more file without the jobs that earlier ones would have added already.
     ///
     /// # Errors
-    /// The jobs whose names would stand for something else by then.
-    pub fn admit(
-        &self,
-        source_name: &str,
-        file: JobFile,
-    ) -> Result<(JobFile, usize), EnqueueError> {
+    /// Where the file's jobs cannot be read back.
+    pub fn admit(&self, file: JobFile) -> Result<Admitted, EnqueueError> {
+        let (before, mut otherwise) = (file.len(), Vec::new());
         if self.0.is_empty() {
-            return Ok((file, 0));
+            return Ok(Admitted {
+                file,
+                again: 0,
+                otherwise,
+            });
         }
-        let (before, mut bad) = (file.len(), Vec::new());
         let file = file.retain(|job| match self.0.get(&job.value.name) {
             None => true,
-            Some((form, _)) if *form == job.value.canonical_form(0) => false,
-            Some((_, line)) => {
-                let reason = format!(
-                    "an earlier file holds a different job of this name on line {line}: \
-                     give one of them another name"
-                );
-                bad.push(located(job.line, job.value.name.clone(), reason));
+            Some(earlier) if earlier.answers(&job.value) => false,
+            Some(Rehearsed { line, .. }) => {
+                let reason = format!("reads otherwise on line {line} of an earlier file");
+                otherwise.push(located(job.line, job.value.name.clone(), reason));
                 false
             }
         });
-        if !bad.is_empty() {
-            return Err(refused(source_name.to_owned(), bad).into());
-        }
         let file = file.map_err(EnqueueError::Spool)?;
-        let again = before - file.len();
-        Ok((file, again))
+        Ok(Admitted {
+            again: before - file.len() - otherwise.len(),
+            file,
+            otherwise,
+        })
     }
 
     /// Remembers jobs that would have been added.
@@ -191,8 +270,12 @@ impl Rehearsal {
     pub fn remember(&mut self, file: &JobFile) -> Result<(), EnqueueError> {
         for job in file.jobs() {
             let job = job.map_err(EnqueueError::Spool)?;
-            let form = job.value.canonical_form(0);
-            self.0.insert(job.value.name, (form, job.line));
+            let rehearsed = Rehearsed {
+                form: job.value.canonical_form(0),
+                parser_id: job.value.parser_id,
+                line: job.line,
+            };
+            self.0.insert(job.value.name, rehearsed);
         }
         Ok(())
     }
@@ -223,7 +306,7 @@ mod tests {
     use crate::store::{Role, Store};
 
     #[tokio::test]
-    async fn a_file_is_loaded_once_and_a_bad_one_not_at_all() {
+    async fn a_file_is_loaded_once_and_what_reads_otherwise_is_told() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let store = Store::open(&path("p.db"), Role::Tool).await.unwrap();
@@ -236,18 +319,22 @@ mod tests {
             let (store, path) = (store.clone(), path(name));
             async move {
                 let file = check_file(&path, None, Kinds::Regular, Tally::default()).await?;
-                submit(&store, "f", &file, false).await
+                submit(&store, &file, false).await
             }
         };
         let first = load("a.jsonl").await.unwrap();
         let second = load("a.jsonl").await.unwrap();
         assert_eq!((first.added, first.unchanged), (1, 0));
         assert_eq!((second.added, second.unchanged), (0, 1));
-        let Err(EnqueueError::Bad(error)) = load("b.jsonl").await else {
-            panic!("the name stands for something else");
-        };
-        assert_eq!(error.bad[0].line, Some(1));
-        assert!(error.bad[0].reason.contains("job 1, QUEUED"), "{error}");
+        let other = load("b.jsonl").await.unwrap();
+        assert_eq!((other.added, other.unchanged), (0, 0));
+        let notes = otherwise(Path::new("b.jsonl"), other.conflicts);
+        let note = notes[0].to_string();
+        assert!(
+            note.starts_with("line 1: job \"a\": is there already (job 1, QUEUED)"),
+            "{note}"
+        );
+        assert!(note.contains("`parserd apply b.jsonl`"), "{note}");
 
         let pattern = path("*.jsonl").display().to_string();
         assert_eq!(files(&pattern).unwrap(), [path("a.jsonl"), path("b.jsonl")]);

@@ -29,6 +29,16 @@ named_enum! {
         UpdateFree = "update_free",
         /// They would change, for what a create costs.
         UpdatePaid = "update_paid",
+        /// It waits, and would ask for something else.
+        Edit = "edit",
+        /// Something that is never sent would be set.
+        Settings = "settings",
+        /// Another parser would be made in the place of the one that is there.
+        Replace = "replace",
+        /// It cannot be changed until something that is under way is over.
+        InFlight = "in_flight",
+        /// It cannot be done as it is written.
+        Refused = "refused",
         /// Its parser would be deleted.
         Delete = "delete",
         /// The file's job is in the database already.

@@ -43,6 +43,8 @@ impl Books {
                 run_at: None,
                 check_urls: pages.as_deref(),
                 fields: has_fields.then_some(FIELDS),
+                parser_id: None,
+                protect: false,
             },
         )
     }

@@ -1,7 +1,7 @@
 //! A store under the scheduler: each look and each commit waits for its turn, and may fail. It
 //! also breaks the rules that are a store's to keep.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     rules::{BrokenRule, breaks},
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     core::{
         budget::{Redated, Spent},
+        diff::Record,
         gate::{Closure, Scope},
         job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
         ledger::{Elsewhere, KnownParser, LedgerFacts},
@@ -24,7 +25,7 @@ use crate::{
         ParkedFirst, StoreError,
         ports::{
             Accounts, Applied, Asked, Changes, Facts, Gates, Holder, Intent, JobStore, Lane,
-            Ledger, Order, ParseId, ParseIntent, Parses, PendingUpdate, Queue, QueuedJob,
+            Ledger, Manifest, Order, ParseId, ParseIntent, Parses, PendingUpdate, Queue, QueuedJob,
             Strangers, Target, Times, Updates,
         },
     },
@@ -66,6 +67,12 @@ impl<D: JobStore> Updates for Simulated<D> {
 
     async fn change_of(&self, job: JobId) -> Result<Option<String>> {
         read(self.0.change_of(job)).await
+    }
+}
+
+impl<D: JobStore> Manifest for Simulated<D> {
+    async fn on_record(&self, names: &[&str]) -> Result<HashMap<String, Record>> {
+        read(self.0.on_record(names)).await
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod changes;
 mod ledger;
+mod manifest;
 mod operator;
 mod parses;
 mod queue;

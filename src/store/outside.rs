@@ -69,6 +69,8 @@ pub(crate) enum Operation<'a> {
         run_at: Option<UnixMs>,
         check_urls: Option<&'a str>,
         fields: Option<&'a str>,
+        parser_id: Option<&'a str>,
+        protect: bool,
     },
     /// The parser of a name is updated, or deleted where no change is given.
     Change {

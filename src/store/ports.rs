@@ -2,6 +2,7 @@
 //! daemons use, `memory` the model that it is held against.
 
 mod ledger;
+mod manifest;
 mod parses;
 mod people;
 mod updates;
@@ -21,6 +22,7 @@ use crate::core::{
 };
 
 pub use ledger::{Accounts, Ledger, Strangers};
+pub use manifest::{Applying, Extent, Left, Made, Manifest};
 pub use parses::{Judging, ParseId, ParseIntent, Parses, Unjudged};
 pub use people::{Conflict, Pruning, Submissions, Submitted};
 pub use updates::{PendingUpdate, Target, Updates};
@@ -35,6 +37,7 @@ pub trait JobStore:
     + Changes
     + Parses
     + Updates
+    + Manifest
     + Times
     + Ledger
     + Accounts

@@ -13,6 +13,7 @@ mod given_up;
 mod hold;
 pub mod instructions;
 mod ledger;
+mod manifest;
 mod mark;
 mod oddities;
 mod open;

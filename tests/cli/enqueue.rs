@@ -74,7 +74,7 @@ fn a_bad_file_alone_makes_no_database() {
 }
 
 #[tokio::test]
-async fn a_name_that_stands_for_something_else_is_told_with_its_job_and_the_cure() {
+async fn a_job_that_reads_otherwise_is_told_with_the_cure_and_keeps_no_other_out() {
     let place = Place::new();
     place
         .jobs(vec![
@@ -83,17 +83,36 @@ async fn a_name_that_stands_for_something_else_is_told_with_its_job_and_the_cure
             ("f", finished("f")),
         ])
         .await;
-    place.file("jobs.toml", TWO);
-    place.run(&["enqueue", "jobs.toml"]).is(65).says(&[
-        "jobs.toml: line 2: job \"a\": job 1, QUEUED, has this name",
-        "parserd cancel 1",
-        "jobs.toml: line 6: job \"b\": job 2, GENERATING, has this name",
-        "give this job another name",
-        "0 added",
-    ]);
-    place.run(&["cancel", "a"]).is(0);
-    place.file("a.toml", TWO.split("\n\n").next().unwrap());
-    place.run(&["enqueue", "a.toml"]).is(0).says(&["1 added"]);
+    place.file(
+        "jobs.toml",
+        &format!(
+            "{TWO}{}",
+            TWO.replace("\"a\"", "\"n\"").split("\n\n").next().unwrap()
+        ),
+    );
+    let told = [
+        "jobs.toml: line 2: job \"a\": is there already (job 1, QUEUED) and reads otherwise: \
+         `parserd plan jobs.toml` shows the difference, `parserd apply jobs.toml` makes it so",
+        "jobs.toml: line 6: job \"b\": is there already (job 2, GENERATING)",
+        "1 added",
+        "2 there and left, though the file reads otherwise",
+    ];
+    let ended = place
+        .run(&["enqueue", "--json", "jobs.toml"])
+        .is(0)
+        .says(&told);
+    let json = ended.json();
+    assert_eq!(json["files"][0]["otherwise"][1]["line"], 6);
+    let many: Vec<_> = (0..25).map(|n| format!("many {n}")).collect();
+    let names: Vec<_> = many.iter().map(|name| (name.as_str(), vec![])).collect();
+    place.jobs(names).await;
+    let other = many
+        .iter()
+        .map(|name| job_line(name).replace("page", "other") + "\n");
+    place.file("many.jsonl", &other.collect::<String>());
+    let told = ["line 20: job", "many.jsonl: and 5 jobs more"];
+    let ended = place.run(&["enqueue", "many.jsonl"]).is(0).says(&told);
+    assert!(!ended.err.contains("line 21: "), "{}", ended.err);
 }
 
 #[test]
@@ -112,14 +131,14 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
         "nothing was changed",
     ]);
     assert!(!place.path("parserd.db").exists());
-    let other = "an earlier file holds a different job of this name on line 2";
+    let other = "reads otherwise on line 2 of an earlier file";
     dry(&["jobs.toml", "again.jsonl"])
-        .is(65)
+        .is(0)
         .says(&["again.jsonl: line 1", other]);
     place.run(&["enqueue", "jobs.toml"]).is(0);
     dry(&["again.jsonl"])
-        .is(65)
-        .says(&["job 1, QUEUED, has this name"]);
+        .is(0)
+        .says(&["is there already (job 1, QUEUED) and reads otherwise"]);
     dry(&["jobs.toml"])
         .is(0)
         .says(&["0 would be added, 2 already there"]);
@@ -165,17 +184,14 @@ fn a_fault_behind_thousands_of_lines_leaves_nothing_behind() {
     place.run(&["enqueue", "taken.jsonl"]).is(0);
     let taken = job_line("taken").replace("page", "other");
     place.file("jobs.jsonl", &(many(MANY) + &taken));
-    for args in &files[..2] {
-        let ended = place.run(&[*args, &["jobs.jsonl"]].concat());
-        ended
-            .is(65)
-            .says(&[&last, "job 1, QUEUED, has this name", "0 "]);
-    }
-    let jobs = place.run(&["jobs", "--json"]).is(0).json();
-    assert_eq!(jobs.as_array().unwrap().len(), 1);
-    place.file("jobs.jsonl", &(many(MANY) + &job_line("taken")));
-    for said in ["12,000 added", "0 added"] {
-        place.run(&["enqueue", "jobs.jsonl"]).is(0).says(&[said]);
+    for (args, said) in [
+        (&["enqueue", "--dry-run"][..], "12,000 would be added"),
+        (&["enqueue"], "12,000 added"),
+        (&["enqueue"], "0 added"),
+    ] {
+        let ended = place.run(&[args, &["jobs.jsonl"]].concat());
+        let told = "is there already (job 1, QUEUED) and reads otherwise";
+        ended.is(0).says(&[&last, told, said]);
     }
 }
 

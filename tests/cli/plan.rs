@@ -226,5 +226,5 @@ async fn bad_files_are_named_and_the_good_ones_planned() {
     place
         .run(&["plan", "good.jsonl", "other.jsonl"])
         .is(65)
-        .says(&["an earlier file holds a different job"]);
+        .says(&["reads otherwise on line 1 of an earlier file"]);
 }

@@ -1,6 +1,11 @@
 //! Parsers that are there already: adopted by their ids, and by a job whose database was lost.
 
-use parserd::{core::spec::JobSpec, simulator::Endpoint};
+use parserd::{
+    core::spec::JobSpec,
+    engine::enqueue,
+    manifest::{Kinds, Tally},
+    simulator::Endpoint,
+};
 use serde_json::json;
 
 use super::{RENAME, add, asking, flow::LAST, now_ms, one, shop, update};
@@ -34,6 +39,32 @@ async fn a_parser_is_adopted_by_its_id_and_nothing_is_created() {
     let names = "SELECT name || ' ' || (SELECT group_concat(value ->> 'name') FROM json_each(fields)) FROM parsers";
     assert_eq!(one(&harness, names).await, "mine title,price");
     assert_eq!(one(&harness, "SELECT count(*) FROM creates").await, "0");
+}
+
+#[tokio::test]
+async fn a_job_file_that_names_a_parser_adopts_it_and_creates_nothing() {
+    let harness = shop(&[]).await;
+    let id = one(&harness, "SELECT parser_id FROM parsers").await;
+    lose_database(&harness);
+    let file = harness.directory.path().join("jobs.toml");
+    let text = format!(
+        "[[jobs]]\nname = 'mine'\nurls = ['https://site-0.example/other']\nparser_id = '{id}'\n\
+         protect = true\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let store = harness.store().await;
+    let (format, kinds, tally) = (None, Kinds::Regular, Tally::default());
+    let checked = enqueue::check_file(&file, format, kinds, tally)
+        .await
+        .unwrap();
+    let submitted = enqueue::submit(&store, &checked, false).await;
+    assert_eq!(submitted.unwrap().added, 1);
+    store.close().await;
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, LAST).await, "create FINISHED - -");
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+    let parser = "SELECT name || ' ' || parser_id || ' ' || protected FROM parsers";
+    assert_eq!(one(&harness, parser).await, format!("mine {id} 1"));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The plan for people.
 
+use super::line::ChangeLine;
 use super::{PlanLine, PlanReport};
 use crate::cli::fold;
 use crate::core::text::escaped;
@@ -36,12 +37,18 @@ impl PlanReport {
         if self.jobs.is_empty() {
             return Vec::new();
         }
-        let mut columns = Columns::new(&["VERDICT", "NAME", "NOTE"]).one_line();
+        let mut columns = Columns::new(&["", "VERDICT", "NAME", "NOTE"]).one_line();
         for job in &self.jobs {
-            columns.row([job.verdict.to_string(), job.name.clone(), job.note()]);
+            let verdict = job.verdict.to_string();
+            columns.row([job.symbol.to_owned(), verdict, job.name.clone(), job.note()]);
         }
-        columns.keep_whole(&[0]);
-        let mut lines = columns.lines();
+        columns.keep_whole(&[0, 1]);
+        let mut rows = columns.lines().into_iter();
+        let mut lines: Vec<_> = rows.next().into_iter().collect();
+        for (job, row) in self.jobs.iter().zip(rows) {
+            lines.push(row);
+            lines.extend(job.details());
+        }
         lines.push(String::new());
         lines
     }
@@ -134,6 +141,26 @@ impl PlanReport {
 }
 
 impl PlanLine {
+    /// What changes, a line a field, and what else is to be said.
+    fn details(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self.changes.iter().flat_map(ChangeLine::lines).collect();
+        lines.extend(self.likely_renames.iter().map(|rename| {
+            format!(
+                "{} looks renamed to {}, which is free: write {}",
+                escaped(&rename.was),
+                escaped(&rename.name),
+                escaped(&rename.write)
+            )
+        }));
+        // The first note of a forecast stands in the table.
+        let in_table = usize::from(self.note.is_some());
+        lines.extend(self.notes.iter().skip(in_table).map(|note| escaped(note)));
+        lines
+            .into_iter()
+            .map(|line| format!("      {line}"))
+            .collect()
+    }
+
     fn note(&self) -> String {
         let place = match (&self.file, self.line) {
             (Some(file), Some(line)) => format!("{file}:{line}"),
@@ -154,5 +181,30 @@ impl PlanLine {
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join("; ")
+    }
+}
+
+impl ChangeLine {
+    fn lines(&self) -> Vec<String> {
+        let name = escaped(&self.name);
+        let first = match (self.change, &self.new_name) {
+            (_, Some(new_name)) => format!("{name} -> {} (free)", escaped(new_name)),
+            ("remove", None) => format!("- {name} (free)"),
+            ("add", None) => format!("+ {name}"),
+            (_, None) => format!("~ {name}"),
+        };
+        let parts = self.parts.iter().map(|part| {
+            let text = |text: &Option<String>| match text {
+                Some(text) => format!("\"{}\"", escaped(text)),
+                None => "none".to_owned(),
+            };
+            format!(
+                "    {}: {} -> {}",
+                part.key,
+                text(&part.before),
+                text(&part.after)
+            )
+        });
+        std::iter::once(first).chain(parts).collect()
     }
 }

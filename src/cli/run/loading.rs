@@ -19,13 +19,14 @@ use tokio::{
 use crate::{
     api::Service,
     config::Settings,
+    core::diff::OnChange,
     engine::daemon::{
         Daemon,
         hold::{BusyHold, Holds},
     },
-    engine::enqueue::{self, EnqueueError},
+    engine::enqueue::{self, EnqueueError, Taken},
     engine::worker::Stop,
-    manifest::{Alike, JobFile, Kinds, ManifestError, Tally, source_name},
+    manifest::{Alike, BadJob, JobFile, Kinds, ManifestError, Tally, source_name},
     store::Store,
 };
 
@@ -69,6 +70,7 @@ impl ReloadRequest {
 pub(super) struct Loading {
     store: Store,
     patterns: Vec<String>,
+    on_change: OnChange,
     stop: watch::Receiver<Stop>,
     holds: Holds,
     asking: ReloadRequest,
@@ -86,6 +88,7 @@ impl Loading {
         Self {
             store: store.clone(),
             patterns: settings.enqueue.files.clone(),
+            on_change: settings.enqueue.on_change,
             stop: daemon.stop(),
             holds: daemon.holds(),
             asking: ReloadRequest::default(),
@@ -169,14 +172,15 @@ impl Loading {
         if let Ok(file) = &*file {
             summary.alike(&name, &file.alike);
         }
-        let submitted = match *file {
-            Ok(file) => enqueue::submit(&self.store, &name, &file, false).await,
+        let taken = match *file {
+            Ok(file) => enqueue::take(&self.store, Path::new(&name), &file, self.on_change).await,
             Err(error) => Err(error),
         };
-        match submitted {
-            Ok(submitted) => {
-                summary.loaded(&name, submitted.added, submitted.unchanged);
-                if submitted.added > 0 {
+        match taken {
+            Ok(taken) => {
+                summary.otherwise(&name, &taken.otherwise);
+                summary.loaded(&name, &taken);
+                if taken.added + taken.changed > 0 {
                     self.holds.nudge();
                 }
             }
@@ -244,20 +248,29 @@ fn read(patterns: &[String], tally: &Tally, found: &mpsc::Sender<Loaded>) {
 struct LoadSummary {
     files: usize,
     added: usize,
+    changed: usize,
     unchanged: usize,
+    otherwise: usize,
     bad: usize,
     named: usize,
     faults: usize,
 }
 
 impl LoadSummary {
-    fn loaded(&mut self, file: &str, added: usize, unchanged: usize) {
+    fn loaded(&mut self, file: &str, taken: &Taken) {
+        let Taken {
+            added,
+            changed,
+            unchanged,
+            ..
+        } = *taken;
         self.files += 1;
         self.added += added;
+        self.changed += changed;
         self.unchanged += unchanged;
-        if added > 0 && self.named < LOGGED_FILES {
+        if added + changed > 0 && self.named < LOGGED_FILES {
             self.named += 1;
-            tracing::info!(file, added, unchanged, "job file loaded");
+            tracing::info!(file, added, changed, unchanged, "job file loaded");
         }
     }
 
@@ -265,6 +278,17 @@ impl LoadSummary {
         for alike in alike {
             if self.faults < LOGGED_FAULTS {
                 tracing::warn!("enqueue.files: {file}: {alike}");
+            }
+            self.faults += 1;
+        }
+    }
+
+    /// What is left as it is; no fault of the file.
+    fn otherwise(&mut self, file: &str, jobs: &[BadJob]) {
+        self.otherwise += jobs.len();
+        for job in jobs {
+            if self.faults < LOGGED_FAULTS {
+                tracing::warn!("enqueue.files: {file}: {job}");
             }
             self.faults += 1;
         }
@@ -288,7 +312,9 @@ impl LoadSummary {
         tracing::info!(
             files = self.files,
             added = self.added,
+            changed = self.changed,
             unchanged = self.unchanged,
+            otherwise = self.otherwise,
             bad_files = self.bad,
             "job files loaded"
         );

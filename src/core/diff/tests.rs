@@ -1,3 +1,5 @@
+mod record;
+
 use serde_json::json;
 
 use super::*;
@@ -91,25 +93,25 @@ fn what_a_job_means_follows_from_the_state_of_the_one_that_is_there() {
             in_state(JobState::Queued),
             (Verb::Same, 0),
             (Verb::EditWaiting, 1),
-            (Verb::EditWaiting, 0),
+            (Verb::Refused, 0),
         ),
         (
             in_state(JobState::Parked),
             (Verb::Same, 0),
             (Verb::EditWaiting, 1),
-            (Verb::EditWaiting, 0),
+            (Verb::Refused, 0),
         ),
         (
             in_state(JobState::Failed),
             (Verb::Same, 0),
             (Verb::EditWaiting, 1),
-            (Verb::EditWaiting, 0),
+            (Verb::Refused, 0),
         ),
         (
             unread(JobState::Failed),
             (Verb::EditWaiting, 1),
             (Verb::EditWaiting, 1),
-            (Verb::EditWaiting, 0),
+            (Verb::Refused, 0),
         ),
         (
             fixed(JobState::Parked),

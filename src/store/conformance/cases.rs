@@ -57,6 +57,8 @@ impl<D: JobStore> Subject<D> {
             run_at: None,
             check_urls: None,
             fields: None,
+            parser_id: None,
+            protect: false,
         };
         assert_eq!(self.outside.operate(NOW, insert), Ok(1));
         let (jobs, _) = self.outside.rows();
@@ -229,6 +231,8 @@ async fn a_cancelled_jobs_name_is_free_and_no_other_is(mut at: Subject<impl JobS
         run_at: None,
         check_urls: None,
         fields: None,
+        parser_id: None,
+        protect: false,
     };
     assert!(at.outside.operate(NOW, again).is_err());
     assert_eq!(at.outside.operate(NOW, Operation::Cancel(id.0)), Ok(1));

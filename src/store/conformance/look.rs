@@ -39,6 +39,8 @@ pub(super) async fn all<D: JobStore>(store: &D, outside: &dyn Outside, now: Unix
         let target = store.target(name).await.unwrap();
         lines.push(format!("target {name} {target:?}"));
     }
+    let records = store.on_record(&["a", "b", "c"]).await.unwrap();
+    lines.push(format!("on record {}", sorted(records)));
     queue(store, now, &mut lines).await;
     ledger(store, &names, now, &mut lines).await;
     parsers(store, &names, &mut lines).await;

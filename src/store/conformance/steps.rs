@@ -48,6 +48,9 @@ pub(super) enum Step {
         name: &'static str,
         priority: i64,
         run_at: Option<UnixMs>,
+        /// The parser to adopt.
+        parser: Option<i64>,
+        protect: bool,
     },
     /// The parser of a name is updated or deleted.
     Change(&'static str, Option<&'static str>),
@@ -263,6 +266,8 @@ impl Step {
                 name: rng.choice(&NAMES).unwrap(),
                 priority: rng.i64(0..2),
                 run_at: rng.bool().then(|| now + rng.i64(-9_000..9_000)),
+                parser: (rng.u8(0..4) == 0).then(|| rng.i64(1..=MOST_PARSERS)),
+                protect: rng.u8(0..4) == 0,
             },
             5 if rng.bool() => Self::Cancel(job),
             5 | 60..=62 => Self::Change(rng.choice(&NAMES).unwrap(), rng.choice(CHANGES).unwrap()),
@@ -382,20 +387,27 @@ impl Step {
     }
 
     fn operate(&self, outside: &mut dyn Outside, now: UnixMs) -> String {
-        let urls;
+        let (urls, adopted);
         let operation = match *self {
             Self::Insert {
                 name,
                 priority,
                 run_at,
-            } => Operation::Insert {
-                name,
-                urls: r#"["https://a.example/"]"#,
-                priority,
-                run_at,
-                check_urls: None,
-                fields: None,
-            },
+                parser: number,
+                protect,
+            } => {
+                adopted = number.map(|number| parser(number).0);
+                Operation::Insert {
+                    name,
+                    urls: r#"["https://a.example/"]"#,
+                    priority,
+                    run_at,
+                    check_urls: None,
+                    fields: None,
+                    parser_id: adopted.as_deref(),
+                    protect,
+                }
+            }
             Self::Cancel(id) => Operation::Cancel(id),
             Self::Retry(id) => Operation::Retry(id),
             Self::Edit(id, page) => {

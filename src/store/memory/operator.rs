@@ -5,7 +5,7 @@ use serde_json::json;
 use super::tables::{StoredJob, Tables};
 use crate::core::{
     event::{JobEvent, Standing},
-    job::{Action, ErrorKind, Job, JobId, JobState, Progress, Requested, UnixMs},
+    job::{Action, ErrorKind, Job, JobId, JobState, ParserId, Progress, Requested, UnixMs},
 };
 
 /// What an operator may not edit.
@@ -58,6 +58,7 @@ impl Tables {
             change: None,
             target_fields: None,
             released_at: None,
+            protect: false,
             priority,
             created_at: now,
             updated_at: now,
@@ -69,6 +70,14 @@ impl Tables {
         Ok(id)
     }
 
+    /// The columns `parser_id` and `protect` of that INSERT.
+    pub(crate) fn adopting(&mut self, id: JobId, parser_id: Option<&str>, protect: bool) {
+        if let Some(row) = self.jobs.get_mut(&id) {
+            row.job.progress.parser_id = parser_id.map(|id| ParserId(id.to_owned()));
+            row.protect = protect;
+        }
+    }
+
     /// `INSERT INTO jobs (action, name, change)`: a delete where no change is given.
     pub(crate) fn insert_change(
         &mut self,
@@ -78,6 +87,10 @@ impl Tables {
     ) -> Result<JobId, Refused> {
         if let Some(why) = self.refuses_change(name, change) {
             return Err(Refused(why));
+        }
+        let parser = self.named_parser(name).and_then(|id| self.parsers.get(&id));
+        if change.is_none() && parser.is_some_and(|row| row.protected) {
+            return Err(Refused("this parser is protected"));
         }
         self.newest_job += 1;
         let id = JobId(self.newest_job);
@@ -103,6 +116,7 @@ impl Tables {
             change: change.map(str::to_owned),
             target_fields: None,
             released_at: None,
+            protect: false,
             priority: 0,
             created_at: now,
             updated_at: now,

@@ -23,6 +23,7 @@ pub(crate) struct StoredJob {
     pub target_fields: Option<String>,
     /// Since when the name is free again.
     pub released_at: Option<UnixMs>,
+    pub protect: bool,
     pub priority: i64,
     pub created_at: UnixMs,
     pub updated_at: UnixMs,
@@ -88,8 +89,11 @@ pub(crate) struct StoredParser {
     pub latest_version: Option<i64>,
     /// The version that `fields` describes.
     pub applied_version: Option<i64>,
+    pub urls: Option<String>,
+    pub scraper_params: Option<String>,
     pub fields: Option<String>,
     pub quality: Option<Quality>,
+    pub protected: bool,
     pub job_id: JobId,
     pub created_at: UnixMs,
     pub is_deleted: bool,

@@ -61,7 +61,7 @@ impl Tables {
             latest_version: row.latest_version,
             applied_version: row.applied_version,
             fields: row.fields.clone(),
-            protected: false,
+            protected: row.protected,
             quality: row.quality,
         })
     }

@@ -118,9 +118,14 @@ impl Outside for Model {
                 run_at,
                 check_urls,
                 fields,
+                parser_id,
+                protect,
             } => tables
                 .insert(now, name, urls, priority, run_at, [check_urls, fields])
-                .map(|_| true),
+                .map(|id| {
+                    tables.adopting(id, parser_id, protect);
+                    true
+                }),
             Operation::Change { name, change } => {
                 tables.insert_change(now, name, change).map(|_| true)
             }

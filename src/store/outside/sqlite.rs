@@ -212,11 +212,15 @@ impl Outside for Sqlite {
                 run_at,
                 check_urls,
                 fields,
+                parser_id,
+                protect,
             } => self.execute(
                 "INSERT INTO jobs (name, urls, priority, run_at, check_urls, fields, created_at, \
-                     updated_at, due_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?6, ?7, ?5, ?5, ?5)",
-                (name, urls, priority, run_at, now, check_urls, fields),
+                     updated_at, due_at, parser_id, protect) \
+                 VALUES (?1, ?2, ?3, ?4, ?6, ?7, ?5, ?5, ?5, ?8, ?9)",
+                rusqlite::params![
+                    name, urls, priority, run_at, now, check_urls, fields, parser_id, protect
+                ],
             ),
             Operation::Change { name, change } => self.execute(
                 "INSERT INTO jobs (action, name, change, created_at, updated_at, due_at) \

@@ -11,7 +11,7 @@ use crate::{
     store::StoreError,
 };
 
-/// What became of a list of jobs to add. All or nothing: with a conflict none is added.
+/// What became of a list of jobs to add.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Submitted {
     /// How many are new.
@@ -21,11 +21,11 @@ pub struct Submitted {
     /// Of these, how many have another `expect` or `check_urls` now: neither makes them other
     /// jobs.
     pub expecting: usize,
-    /// Which names stand for something else already.
+    /// Which are there already and read otherwise: these are left as they are.
     pub conflicts: Vec<Conflict>,
 }
 
-/// A name that stands for something else already.
+/// A job that is there already, and asks for something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// The new job's place: its line, or its index in a list.
@@ -41,9 +41,9 @@ pub struct Conflict {
 /// Jobs that people put in.
 pub trait Submissions: Send + Sync {
     /// Adds jobs, one batch at a time, so that their number does not matter for memory: all of
-    /// them, or none where a name stands for something else already. A job that is there already,
-    /// just so, is left as it is. With `dry_run` nothing is added and the answer is the same. The
-    /// batches are gone through twice; no name may come twice.
+    /// those whose names are free, or none where one cannot be added. A job that is there already
+    /// is left as it is, just so or not. With `dry_run` nothing is added and the answer is the same.
+    /// The batches are gone through twice; no name may come twice.
     ///
     /// # Errors
     /// Whatever the store says, or why a batch is not there; then none was added.

@@ -17,10 +17,10 @@ use crate::{
 /// How many names one statement looks for.
 const NAMES_STEP: usize = 1000;
 
-const INSERT: &str = "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at, \
-        expect, check_urls) \
+pub(super) const INSERT: &str = "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at, \
+        expect, check_urls, protect, parser_id) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
-        value ->> 6, value ->> 7 \
+        value ->> 6, value ->> 7, value ->> 8, value ->> 9 \
     FROM jsonb_each(?1) AS new";
 
 const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM jobs \
@@ -31,9 +31,9 @@ const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM jobs \
 pub(super) const BULK: usize = 10_000;
 
 impl Store {
-    /// Adds jobs: all of them, or none where a name stands for something else already.
-    /// A job that is there already, just so, is left as it is. With `dry_run` nothing
-    /// is added and the answer is the same.
+    /// Adds jobs: all whose names are free, or none where one cannot be added. A job that is there
+    /// already is left as it is, just so or not. With `dry_run` nothing is added and the answer is
+    /// the same.
     ///
     /// # Errors
     /// Whatever SQLite says; then none was added.
@@ -81,7 +81,7 @@ impl Submissions for Store {
             .run("add jobs", move |connection| {
                 Box::pin(async move {
                     let submitted = compare(connection, batches()).await?;
-                    if submitted.conflicts.is_empty() && !dry_run {
+                    if !dry_run {
                         insert(connection, batches(), &submitted).await?;
                         if submitted.expecting > 0 {
                             expect(connection, batches()).await?;
@@ -164,7 +164,7 @@ impl Store {
     }
 }
 
-/// How many of the jobs are new, and which stand against a job of the same name.
+/// How many of the jobs are new, and which read otherwise than the job of the same name.
 async fn compare(
     connection: &mut SqliteConnection,
     batches: impl Iterator<Item = io::Result<Batch>>,
@@ -173,7 +173,8 @@ async fn compare(
     for batch in batches {
         let batch = batch?;
         let rows = sqlx::query(
-            "SELECT id, state, name, urls, scraper_params, fields, expect, check_urls FROM jobs \
+            "SELECT id, state, name, urls, scraper_params, fields, expect, check_urls, parser_id \
+             FROM jobs \
              WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL \
                  AND name IN (SELECT value ->> 0 FROM json_each(?1))",
         )
@@ -214,11 +215,8 @@ fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, 
         rows::text(row, "scraper_params")?.as_deref(),
         rows::text(row, "fields")?.as_deref(),
     );
-    Ok(there.is_ok_and(|there| {
-        there.urls == spec.urls
-            && there.scraper_params_json() == spec.scraper_params_json()
-            && there.fields_json() == spec.fields_json()
-    }))
+    let parser_id = rows::text(row, "parser_id")?;
+    Ok(there.is_ok_and(|there| spec.asks_no_more_than(&JobSpec { parser_id, ..there })))
 }
 
 /// Whether the spec says what is expected, or names held-out pages, and the row other ones. Where
@@ -274,7 +272,7 @@ async fn insert(
         ..BULK => None,
         _ => Some(lift_spec_rules(connection).await?),
     };
-    let sql = match submitted.unchanged {
+    let sql = match submitted.unchanged + submitted.conflicts.len() {
         0 => INSERT.to_owned(),
         _ => format!("{INSERT} WHERE {IS_NEW}"),
     };

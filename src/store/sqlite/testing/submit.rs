@@ -123,18 +123,21 @@ async fn what_means_the_same_is_unchanged_however_it_was_written() {
 }
 
 #[tokio::test]
-async fn with_a_conflict_nothing_is_added() {
+async fn what_reads_otherwise_keeps_no_other_out() {
     let mut f = Fixture::new().await;
     let taken = f.add("taken").await;
     let specs = vec![spec("new"), spec("taken"), spec("newer")];
     for dry_run in [true, false] {
         let submitted = f.store.submit(specs.clone(), dry_run).await.unwrap();
         assert_eq!(submitted.conflicts, [conflict(1, "taken", taken)]);
-        assert_eq!(f.column("SELECT name FROM jobs").await, ["taken"]);
+        assert_eq!((submitted.added, submitted.unchanged), (2, 0));
     }
-    f.sql("UPDATE jobs SET state = 'CANCELLED'").await;
+    let names = "SELECT name FROM jobs ORDER BY id";
+    assert_eq!(f.column(names).await, ["taken", "new", "newer"]);
+    f.sql("UPDATE jobs SET state = 'CANCELLED' WHERE name = 'taken'")
+        .await;
     let submitted = f.store.submit(specs, false).await.unwrap();
-    assert_eq!((submitted.added, submitted.conflicts.len()), (3, 0));
+    assert_eq!((submitted.added, submitted.unchanged), (1, 2));
 }
 
 #[tokio::test]
@@ -142,11 +145,9 @@ async fn a_conflict_far_down_a_long_list_is_named_by_its_place() {
     let mut f = Fixture::new().await;
     let taken = f.add("job-2345").await;
     let specs = many(2500);
-    let submitted = f.store.submit(specs.clone(), false).await.unwrap();
-    assert_eq!(submitted.conflicts, [conflict(2345, "job-2345", taken)]);
-    f.sql("UPDATE jobs SET state = 'CANCELLED'").await;
     let submitted = f.store.submit(specs, false).await.unwrap();
-    assert_eq!(submitted.added, 2500);
+    assert_eq!(submitted.conflicts, [conflict(2345, "job-2345", taken)]);
+    assert_eq!(submitted.added, 2499);
     let last = f
         .column("SELECT name FROM jobs ORDER BY id DESC LIMIT 1")
         .await;
@@ -191,14 +192,16 @@ async fn what_goes_wrong_behind_many_jobs_leaves_nothing_and_harms_nothing() {
         let error = failed.unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
-    let conflicts = submit(|_| Ok(spec("taken"))).await.unwrap().conflicts;
-    assert_eq!(conflicts, [conflict(0, "taken", taken)]);
     assert_eq!(f.column("SELECT name FROM jobs").await, ["taken"]);
     assert_eq!(f.column(RULES).await, before);
-    for (added, unchanged) in [(BULK + 2001, 0), (0, BULK + 2001)] {
+    let part = submit(|_| Ok(spec("taken"))).await.unwrap();
+    assert_eq!(part.conflicts, [conflict(0, "taken", taken)]);
+    assert_eq!(part.added, BULK + 2000);
+    for (added, unchanged) in [(1, BULK + 2000), (0, BULK + 2001)] {
         let good = submit(|_| Ok(spec("last"))).await.unwrap();
         assert_eq!((good.added, good.unchanged), (added, unchanged));
     }
+    assert_eq!(f.column(RULES).await, before);
 }
 
 #[tokio::test]
@@ -221,4 +224,29 @@ async fn only_what_is_new_of_a_list_is_added_and_in_its_order() {
     let first = ["job-1", "job-1500"].map(str::to_owned);
     let expected = first.into_iter().chain(expected).chain(["gone".to_owned()]);
     assert_eq!(names, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_parser_to_adopt_and_its_protection_are_stored() {
+    let mut f = Fixture::new().await;
+    let adopting = JobSpec {
+        parser_id: Some("p-1".to_owned()),
+        protect: true,
+        ..spec("a")
+    };
+    f.store
+        .submit(vec![adopting.clone(), spec("b")], false)
+        .await
+        .unwrap();
+    let rows = "SELECT name || ' ' || coalesce(parser_id, '-') || ' ' || protect FROM jobs";
+    assert_eq!(f.column(rows).await, ["a p-1 1", "b - 0"]);
+    // The same, or no id: unchanged. Another id asks for something else.
+    for (parser_id, conflicts) in [(Some("p-1"), 0), (None, 0), (Some("p-2"), 1)] {
+        let again = JobSpec {
+            parser_id: parser_id.map(str::to_owned),
+            ..adopting.clone()
+        };
+        let submitted = f.store.submit(vec![again], true).await.unwrap();
+        assert_eq!(submitted.conflicts.len(), conflicts, "{parser_id:?}");
+    }
 }

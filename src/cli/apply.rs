@@ -1,0 +1,170 @@
+//! `parserd apply`: makes what is there as job files say.
+
+use std::path::PathBuf;
+
+use super::exit::Usage;
+use super::plan::{self, PlanReport};
+use super::{Exit, ask};
+use crate::cli::output::{print_error, print_message};
+use crate::config::Settings;
+use crate::core::diff::Verb;
+use crate::core::spec::shown;
+use crate::engine::enqueue;
+use crate::engine::plan::Verdict;
+use crate::manifest::{Format, STDIN};
+use crate::present::format::grouped;
+use crate::store::{Applying as _, Extent, Made, Role, Store};
+
+/// How many jobs a message names.
+const NAMED: usize = 5;
+
+/// Makes what is there as job files say: adds new jobs, edits those that wait, and changes the
+/// fields of parsers. Shows the plan and asks first.
+///
+/// A job that is gone from a file is left as it is.
+#[derive(Debug, clap::Args)]
+pub struct ApplyArgs {
+    /// Job files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// How the files are written, where neither extension nor content shows it:
+    /// toml, json, jsonl or csv
+    #[arg(long)]
+    format: Option<Format>,
+
+    /// Leave what costs credits for another time
+    #[arg(long)]
+    free_only: bool,
+
+    /// Do nothing where it would cost more credits than this
+    #[arg(long, value_name = "N")]
+    max_credits: Option<i64>,
+
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) async fn apply(settings: &Settings, args: ApplyArgs) -> anyhow::Result<Exit> {
+    if args.files.iter().any(|file| file.as_os_str() == STDIN) && !args.yes {
+        return Err(Usage("standard input cannot be asked about: add --yes".to_owned()).into());
+    }
+    if !args.yes && !ask::is_possible() {
+        return Err(Usage(
+            "nobody can be asked here: look at `parserd plan FILE`, then add --yes".to_owned(),
+        )
+        .into());
+    }
+    let (report, seen) = plan::look(settings, &args.files, args.format).await?;
+    plan::print(&report, false)?;
+    if let Some(exit) = refused(&report, &args) {
+        return Ok(exit);
+    }
+    let extent = if args.free_only {
+        Extent::Free
+    } else {
+        Extent::All
+    };
+    if !report
+        .jobs
+        .iter()
+        .any(|job| job.can_be_done(args.free_only))
+    {
+        print_message("nothing to do");
+        return Ok(Exit::Done);
+    }
+    if !args.yes && !ask::agreed(&question(&report, args.free_only)).await? {
+        print_message("nothing was changed");
+        return Ok(Exit::Failed);
+    }
+    let store = Store::open(settings.database_path(), Role::Tool).await?;
+    let batches = enqueue::batches(&seen.files);
+    let made = store.make_so(batches, Some(seen.digest), extent).await?;
+    store.close().await;
+    if made.is_stale {
+        print_error("error: something changed since the plan: nothing was done; run it again");
+        return Ok(Exit::Failed);
+    }
+    print_message(&words(&made));
+    Ok(Exit::Done)
+}
+
+/// Why nothing of it is done, as an exit code, once that is said.
+fn refused(report: &PlanReport, args: &ApplyArgs) -> Option<Exit> {
+    if !report.bad.is_empty() {
+        print_error("error: nothing was done: correct the files first");
+        return Some(Exit::BadFile);
+    }
+    let named = |verdict| {
+        let jobs = report.jobs.iter().filter(move |job| job.verdict == verdict);
+        let names: Vec<_> = jobs.take(NAMED).map(|job| shown(&job.name)).collect();
+        names.join(", ")
+    };
+    let refused = named(Verdict::Refused);
+    if !refused.is_empty() {
+        print_error(&format!(
+            "error: nothing was done: {refused} cannot be as written, and the plan says why"
+        ));
+        return Some(Exit::BadFile);
+    }
+    let replaced = named(Verdict::Replace);
+    if !replaced.is_empty() {
+        print_error(&format!(
+            "error: nothing was done: {replaced} would have to be replaced, for other urls or \
+             scraper_params, which this version does not do: give the job another name, or delete \
+             its parser first"
+        ));
+        return Some(Exit::BadFile);
+    }
+    let cost = cost(report, args.free_only);
+    match args.max_credits {
+        Some(most) if cost > most => {
+            print_error(&format!(
+                "error: nothing was done: it could cost {} credits, more than the {} of \
+                 --max-credits",
+                grouped(cost),
+                grouped(most)
+            ));
+            Some(Exit::Failed)
+        }
+        _ => None,
+    }
+}
+
+/// What it costs at most.
+const fn cost(report: &PlanReport, free_only: bool) -> i64 {
+    if free_only {
+        0
+    } else {
+        report.credits.cost_at_most
+    }
+}
+
+fn question(report: &PlanReport, free_only: bool) -> String {
+    format!(
+        "make it so, for up to {} credits?",
+        grouped(cost(report, free_only))
+    )
+}
+
+/// What was done.
+fn words(made: &Made) -> String {
+    let number = |jobs: usize| grouped(i64::try_from(jobs).unwrap_or(i64::MAX));
+    let of = |verb| made.done.get(&verb).copied().unwrap_or(0);
+    let updates = of(Verb::UpdateFree) + of(Verb::UpdatePaid) + of(Verb::UpdateBoth);
+    let mut parts = Vec::new();
+    for (jobs, what) in [
+        (of(Verb::Create), "added"),
+        (of(Verb::EditWaiting), "edited"),
+        (updates, "to be updated"),
+        (made.settings, "with other settings"),
+        (made.same, "as they are"),
+        (made.left.len(), "left for another time"),
+    ] {
+        if jobs > 0 {
+            parts.push(format!("{} {what}", number(jobs)));
+        }
+    }
+    parts.join(", ")
+}

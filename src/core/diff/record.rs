@@ -1,0 +1,152 @@
+//! PURE: what is on record under the name of a job, and the digest by which two plans are one.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{AppliedParser, Diff, Known, OpenChange, diff};
+use crate::core::{
+    field_changes::FieldChanges,
+    job::{Action, ErrorKind, JobId, JobState, ParserId},
+    spec::JobSpec,
+};
+
+/// Everything under a name that a plan depends on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Record {
+    /// The job that holds the name.
+    pub job: Option<RecordedJob>,
+    /// The parser that the name stands for; else the one that the job had, where it is gone.
+    pub parser: Option<RecordedParser>,
+    /// The update or delete of it that is not done.
+    pub open: Option<RecordedChange>,
+}
+
+/// A job that makes or adopts a parser.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedJob {
+    /// Its id.
+    pub id: JobId,
+    /// Its revision.
+    pub revision: i64,
+    /// Where it stands.
+    pub state: JobState,
+    /// Whether a create of it is in doubt.
+    pub is_in_doubt: bool,
+    /// The parser that it has, or names.
+    pub parser_id: Option<ParserId>,
+    /// Why it FAILED, if it did.
+    pub error_kind: Option<ErrorKind>,
+    /// What it asks for; none where the row cannot be read.
+    pub spec: Option<JobSpec>,
+}
+
+impl RecordedJob {
+    /// Whether it must stay as it is although it waits.
+    fn is_fixed(&self) -> bool {
+        let may_finish = self.error_kind.is_some_and(ErrorKind::fixes_spec);
+        self.is_in_doubt || self.parser_id.is_some() && may_finish
+    }
+}
+
+/// A parser.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedParser {
+    /// Its id.
+    pub parser_id: ParserId,
+    /// Its latest version, where one is known.
+    pub latest_version: Option<i64>,
+    /// The pages that it was made from.
+    pub urls: Option<Value>,
+    /// The options that it was made with.
+    pub scraper_params: Option<Value>,
+    /// Its fields, as the last update left them.
+    pub fields: Option<Value>,
+    /// Whether it is gone from the account.
+    pub is_deleted: bool,
+}
+
+/// A job that changes or deletes a parser, and is not done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedChange {
+    /// Its id.
+    pub id: JobId,
+    /// What it does.
+    pub action: Action,
+    /// What it changes (JSON).
+    pub change: Option<String>,
+    /// The fields that it is to bring about, once that is on record.
+    pub target_fields: Option<Value>,
+}
+
+impl Record {
+    /// What a job of a file means for it.
+    pub fn diff(&self, wanted: &JobSpec) -> Diff {
+        let job = self.job.as_ref();
+        let parser = self.parser.as_ref();
+        let target = self.open.as_ref().and_then(|open| self.target(open));
+        diff(
+            wanted,
+            &Known {
+                state: job.map(|job| job.state),
+                is_fixed: job.is_some_and(RecordedJob::is_fixed),
+                asked: job.and_then(|job| job.spec.as_ref()),
+                parser: parser.map(|parser| AppliedParser {
+                    urls: parser.urls.as_ref(),
+                    scraper_params: parser.scraper_params.as_ref(),
+                    fields: parser.fields.as_ref(),
+                    is_deleted: parser.is_deleted,
+                }),
+                open: self.open.as_ref().map(|open| OpenChange {
+                    action: open.action,
+                    target: target.as_ref(),
+                }),
+            },
+        )
+    }
+
+    /// The fields once an open update is done.
+    fn target(&self, open: &RecordedChange) -> Option<Value> {
+        if open.target_fields.is_some() {
+            return open.target_fields.clone();
+        }
+        let change = FieldChanges::from_json(open.change.as_deref()?).ok()?;
+        change.apply(self.parser.as_ref()?.fields.as_ref()?).ok()
+    }
+}
+
+/// A digest of everything that a plan says and depends on, job by job in the order of the files.
+#[derive(Debug, Clone, Default)]
+pub struct PlanDigest(Sha256);
+
+impl PlanDigest {
+    /// Takes in one more job.
+    pub fn add(&mut self, wanted: &JobSpec, record: &Record, diff: &Diff) {
+        let job = record.job.as_ref().map(|job| (job.id, job.revision));
+        let parser = record.parser.as_ref();
+        let parser = parser.map(|parser| (&parser.parser_id, parser.latest_version));
+        let open = record.open.as_ref().map(|open| open.id);
+        let line = format!(
+            "{} {} {} {:?} {job:?} {parser:?} {open:?}\n",
+            diff.verb,
+            wanted.canonical_form(0),
+            diff.changes.to_json(),
+            diff.settings,
+        );
+        self.0.update(line);
+        let settings = format!(
+            "{:?} {:?} {} {:?} {} {:?}\n",
+            wanted.expect_json(),
+            wanted.check_urls_json(),
+            wanted.priority,
+            wanted.run_at,
+            wanted.protect,
+            wanted.parser_id,
+        );
+        self.0.update(settings);
+    }
+
+    /// The digest.
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}

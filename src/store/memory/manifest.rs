@@ -1,0 +1,100 @@
+//! What job files mean for what is there.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::{
+    Memory,
+    tables::{StoredJob, Tables},
+};
+use crate::{
+    core::{
+        diff::{Record, RecordedChange, RecordedJob, RecordedParser},
+        job::{Action, JobState, ParserId},
+        spec::JobSpec,
+    },
+    store::{StoreError, ports::Manifest},
+};
+
+impl Manifest for Memory {
+    async fn on_record(&self, names: &[&str]) -> Result<HashMap<String, Record>, StoreError> {
+        let tables = self.tables();
+        let records = names.iter().map(|name| (*name, tables.record(name)));
+        let known = records.filter(|(_, record)| *record != Record::default());
+        Ok(known
+            .map(|(name, record)| (name.to_owned(), record))
+            .collect())
+    }
+}
+
+impl Tables {
+    fn record(&self, name: &str) -> Record {
+        let named = || self.jobs.values().filter(|row| row.job.name == name);
+        let job = named().find(|row| {
+            row.job.action == Action::Create
+                && row.job.progress.state != JobState::Cancelled
+                && row.released_at.is_none()
+        });
+        let open = named().find(|row| {
+            row.job.action != Action::Create
+                && matches!(
+                    row.job.progress.state,
+                    JobState::Queued | JobState::Creating | JobState::Generating | JobState::Parked
+                )
+        });
+        let parser = self.named_parser(name).or_else(|| {
+            let id = job?.job.progress.parser_id.clone()?;
+            let is_deleted = self.parsers.get(&id).is_some_and(|row| row.is_deleted);
+            is_deleted.then_some(id)
+        });
+        Record {
+            job: job.map(recorded),
+            parser: parser.and_then(|id| self.recorded_parser(id)),
+            open: open.map(|row| RecordedChange {
+                id: row.job.id,
+                action: row.job.action,
+                change: row.change.clone(),
+                target_fields: value(row.target_fields.as_deref()),
+            }),
+        }
+    }
+
+    fn recorded_parser(&self, parser_id: ParserId) -> Option<RecordedParser> {
+        let row = self.parsers.get(&parser_id)?;
+        Some(RecordedParser {
+            parser_id,
+            latest_version: row.latest_version,
+            urls: value(row.urls.as_deref()),
+            scraper_params: value(row.scraper_params.as_deref()),
+            fields: value(row.fields.as_deref()),
+            is_deleted: row.is_deleted,
+        })
+    }
+}
+
+fn value(text: Option<&str>) -> Option<Value> {
+    serde_json::from_str(text?).ok()
+}
+
+fn recorded(row: &StoredJob) -> RecordedJob {
+    let progress = &row.job.progress;
+    let (params, fields) = (row.scraper_params.as_deref(), row.fields.as_deref());
+    let spec = JobSpec::from_columns(&row.job.name, &row.urls, params, fields)
+        .and_then(|spec| spec.with_checks(None, row.check_urls.as_deref()));
+    RecordedJob {
+        id: row.job.id,
+        revision: row.job.revision,
+        state: progress.state,
+        is_in_doubt: progress.doubt.is_some(),
+        parser_id: progress.parser_id.clone(),
+        error_kind: progress.error_kind,
+        spec: spec.ok().map(|spec| JobSpec {
+            priority: row.priority,
+            run_at: row.job.run_at,
+            protect: row.protect,
+            parser_id: progress.parser_id.as_ref().map(|id| id.0.clone()),
+            ..spec
+        }),
+    }
+}

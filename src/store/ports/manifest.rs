@@ -1,0 +1,85 @@
+//! What job files mean for what is there.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+};
+
+use crate::{
+    core::{
+        diff::{Record, Verb},
+        spec::Batches,
+    },
+    store::StoreError,
+};
+
+/// What is on record under the names of jobs of files.
+pub trait Manifest: Send + Sync {
+    /// All of it, by name; a name of which nothing is known is left out.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn on_record(
+        &self,
+        names: &[&str],
+    ) -> impl Future<Output = Result<HashMap<String, Record>, StoreError>> + Send;
+}
+
+/// Makes what is there as files say.
+pub trait Applying: Manifest {
+    /// Does what the jobs mean, all in one transaction: what is new is added, what waits is edited,
+    /// changed fields become updates, settings are set. What is in flight, refused or to be
+    /// replaced is left. The batches are gone through twice; no name may come twice.
+    ///
+    /// With a `digest` of the plan that was shown nothing is done where it is another by now.
+    ///
+    /// # Errors
+    /// Whatever the store says, or why a batch is not there; then nothing was done.
+    fn make_so(
+        &self,
+        batches: Batches,
+        digest: Option<[u8; 32]>,
+        extent: Extent,
+    ) -> impl Future<Output = Result<Made, StoreError>> + Send;
+}
+
+/// How much of a plan is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// New jobs alone: of others nothing.
+    New,
+    /// New jobs, and of others what costs nothing.
+    NewAndFree,
+    /// What costs nothing.
+    Free,
+    /// All of it.
+    All,
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Made {
+    /// The plan that was shown is no longer the one: nothing was done.
+    pub is_stale: bool,
+    /// How many jobs were done of each verb.
+    pub done: BTreeMap<Verb, usize>,
+    /// How many jobs got other settings, besides.
+    pub settings: usize,
+    /// How many jobs were as they are to be.
+    pub same: usize,
+    /// What was left.
+    pub left: Vec<Left>,
+}
+
+/// A job of a file that was left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Its place: its line, or its index in a list.
+    pub place: usize,
+    /// Its name.
+    pub name: String,
+    /// What would be done.
+    pub verb: Verb,
+    /// What is to be said of it.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,290 @@
+//! Makes what is there as files say, in one transaction.
+
+use std::io;
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::{Store, StoreError, records_of};
+use crate::{
+    core::{
+        diff::{Diff, PlanDigest, Record, Verb},
+        field_changes::FieldChanges,
+        job::JobId,
+        spec::{Batch, Batches, JobSpec},
+    },
+    store::{
+        ports::{Applying, Extent, Left, Made},
+        sqlite::submit::INSERT,
+    },
+};
+
+impl Applying for Store {
+    async fn make_so(
+        &self,
+        batches: Batches,
+        digest: Option<[u8; 32]>,
+        extent: Extent,
+    ) -> Result<Made, StoreError> {
+        self.writer
+            .run("make it as the job files say", move |connection| {
+                Box::pin(async move {
+                    if let Some(shown) = digest
+                        && digest_of(connection, batches()).await? != shown
+                    {
+                        return Ok(Made {
+                            is_stale: true,
+                            ..Made::default()
+                        });
+                    }
+                    let mut made = Made::default();
+                    for batch in batches() {
+                        take(connection, &batch?, extent, &mut made).await?;
+                    }
+                    Ok(made)
+                })
+            })
+            .await
+    }
+}
+
+async fn digest_of(
+    connection: &mut SqliteConnection,
+    batches: impl Iterator<Item = io::Result<Batch>>,
+) -> Result<[u8; 32], sqlx::Error> {
+    let mut digest = PlanDigest::default();
+    for batch in batches {
+        for Step {
+            wanted,
+            record,
+            diff,
+            ..
+        } in steps(connection, &batch?).await?
+        {
+            digest.add(&wanted, &record, &diff);
+        }
+    }
+    Ok(digest.finish())
+}
+
+/// A job of a file, and what it means.
+struct Step {
+    place: usize,
+    wanted: JobSpec,
+    record: Record,
+    diff: Diff,
+}
+
+async fn steps(connection: &mut SqliteConnection, batch: &Batch) -> Result<Vec<Step>, sqlx::Error> {
+    let specs = batch.specs().map_err(io::Error::from)?;
+    let names: Vec<_> = specs.iter().map(|(_, spec)| spec.name.as_str()).collect();
+    let mut records = records_of(connection, &json!(names).to_string()).await?;
+    let step = |(place, wanted): (usize, JobSpec)| {
+        let record = records.remove(&wanted.name).unwrap_or_default();
+        let diff = record.diff(&wanted);
+        Step {
+            place,
+            wanted,
+            record,
+            diff,
+        }
+    };
+    Ok(specs.into_iter().map(step).collect())
+}
+
+async fn take(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    extent: Extent,
+    made: &mut Made,
+) -> Result<(), sqlx::Error> {
+    let mut new = Batch::default();
+    for step in steps(connection, batch).await? {
+        let verb = step.diff.verb;
+        let is_done = match within(extent, &step.diff) {
+            false => verb == Verb::Same && step.diff.settings.is_empty(),
+            true => {
+                if verb == Verb::Create {
+                    release(connection, &step.record).await?;
+                    new.push(step.place, &step.wanted);
+                }
+                change(connection, &step, extent).await?;
+                made.settings += usize::from(!step.diff.settings.is_empty());
+                true
+            }
+        };
+        match verb {
+            Verb::Same if is_done => made.same += 1,
+            _ if is_done => *made.done.entry(verb).or_default() += 1,
+            _ => made.left.push(Left {
+                place: step.place,
+                name: step.wanted.name,
+                verb,
+                notes: step.diff.notes,
+            }),
+        }
+    }
+    if !new.is_empty() {
+        sqlx::query(INSERT)
+            .bind(new.json())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Whether so much is to be done of it, and can be.
+fn within(extent: Extent, diff: &Diff) -> bool {
+    let is_new = diff.verb == Verb::Create;
+    let can_be = !matches!(diff.verb, Verb::Replace | Verb::InFlight | Verb::Refused);
+    let is_free = diff.is_free();
+    can_be
+        && match extent {
+            Extent::New => is_new,
+            Extent::NewAndFree => is_new || is_free,
+            Extent::Free => is_free,
+            Extent::All => true,
+        }
+}
+
+async fn change(
+    connection: &mut SqliteConnection,
+    step: &Step,
+    extent: Extent,
+) -> Result<(), sqlx::Error> {
+    let Step {
+        wanted,
+        record,
+        diff,
+        ..
+    } = step;
+    let id = record.job.as_ref().map(|job| job.id);
+    match diff.verb {
+        Verb::UpdateFree | Verb::UpdatePaid | Verb::UpdateBoth => {
+            let part = match extent {
+                Extent::All => Some(diff.changes.clone()),
+                Extent::Free | Extent::NewAndFree | Extent::New => diff.changes.free_part(),
+            };
+            if let Some(part) = part {
+                update(connection, wanted, &part).await?;
+            }
+            set(connection, id, settings(wanted, diff)).await
+        }
+        Verb::EditWaiting => set(connection, id, edit(wanted, record, diff)).await,
+        Verb::Same => set(connection, id, settings(wanted, diff)).await,
+        Verb::Create | Verb::Replace | Verb::InFlight | Verb::Refused => Ok(()),
+    }
+}
+
+/// The name of a job whose parser is gone from the account is free again.
+async fn release(connection: &mut SqliteConnection, record: &Record) -> Result<(), sqlx::Error> {
+    let Some(job) = &record.job else {
+        return Ok(());
+    };
+    sqlx::query(
+        "UPDATE jobs SET revision = revision + 1, \
+             released_at = CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) \
+         WHERE id = ?1 AND state = 'FINISHED' AND released_at IS NULL",
+    )
+    .bind(job.id.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn update(
+    connection: &mut SqliteConnection,
+    wanted: &JobSpec,
+    changes: &FieldChanges,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO jobs (action, name, change, priority) VALUES ('update', ?1, ?2, ?3)")
+        .bind(&wanted.name)
+        .bind(changes.to_json())
+        .bind(wanted.priority)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A column and what it is to hold.
+type Column = (&'static str, Value);
+
+/// The columns that differ of what is never sent.
+fn settings(wanted: &JobSpec, diff: &Diff) -> Vec<Column> {
+    let column = |name: &&'static str| {
+        let value = match *name {
+            "expect" => json!(wanted.expect_json()),
+            "check_urls" => json!(wanted.check_urls_json()),
+            "priority" => json!(wanted.priority),
+            "run_at" => json!(wanted.run_at),
+            _ => json!(u8::from(wanted.protect)),
+        };
+        (*name, value)
+    };
+    diff.settings.iter().map(column).collect()
+}
+
+/// The columns of a job that waits. What it is judged by goes where it no longer fits, unless the
+/// file says anew what that is.
+fn edit(wanted: &JobSpec, record: &Record, diff: &Diff) -> Vec<Column> {
+    let mut columns = vec![
+        ("urls", json!(wanted.urls_json())),
+        ("scraper_params", json!(wanted.scraper_params_json())),
+        ("fields", json!(wanted.fields_json())),
+    ];
+    columns.extend(settings(wanted, diff));
+    let asked = record.job.as_ref().and_then(|job| job.spec.as_ref());
+    if let Some(asked) = asked {
+        if wanted.expect.is_none() && asked.expect.is_some() {
+            let kept = JobSpec {
+                expect: asked.expect.clone(),
+                ..wanted.clone()
+            };
+            let fits = kept.problems().is_empty();
+            columns.push(("expect", json!(asked.expect_json().filter(|_| fits))));
+        }
+        if wanted.check_urls.is_none() && asked.check_urls.is_some() {
+            let kept = JobSpec {
+                check_urls: asked.check_urls.clone(),
+                ..wanted.clone()
+            };
+            let fits = kept.problems().is_empty();
+            columns.push((
+                "check_urls",
+                json!(asked.check_urls_json().filter(|_| fits)),
+            ));
+        }
+    }
+    columns
+}
+
+/// Sets columns of a job, as an operator does by SQL; one that FAILED is tried again where what it
+/// asks for is another.
+async fn set(
+    connection: &mut SqliteConnection,
+    id: Option<JobId>,
+    columns: Vec<Column>,
+) -> Result<(), sqlx::Error> {
+    let (Some(JobId(id)), false) = (id, columns.is_empty()) else {
+        return Ok(());
+    };
+    let is_edited = columns.iter().any(|(column, _)| *column == "urls");
+    let mut assignments: Vec<_> = columns
+        .iter()
+        .map(|(column, _)| format!("{column} = ?1 ->> '{column}'"))
+        .collect();
+    if is_edited {
+        assignments.push("state = iif(state = 'FAILED', 'QUEUED', state)".to_owned());
+    }
+    let sql = format!("UPDATE jobs SET {} WHERE id = ?2", assignments.join(", "));
+    let values: serde_json::Map<_, _> = columns
+        .into_iter()
+        .map(|(column, value)| (column.to_owned(), value))
+        .collect();
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(Value::Object(values).to_string())
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
