@@ -250,6 +250,19 @@ async fn a_failed_job_that_is_edited_is_tried_again() {
     assert_eq!(one(&harness, "SELECT state FROM jobs").await, "FINISHED");
 }
 
+#[tokio::test]
+async fn a_parser_that_is_gone_from_the_account_is_asked_for_anew() {
+    let harness = shop(&[]).await;
+    shop_file(&harness, |_| ());
+    let gone = "INSERT INTO gone_parsers (parser_id, at) SELECT parser_id, created_at FROM parsers";
+    harness.sql(gone).await.unwrap();
+    let line = &planned(&harness).await["jobs"][0];
+    assert_eq!(line["symbol"], "+", "{line}");
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    let jobs = "SELECT state || ' ' || (released_at IS NOT NULL) FROM jobs ORDER BY id";
+    assert_eq!(harness.sql(jobs).await.unwrap(), ["FINISHED 1", "QUEUED 0"]);
+}
+
 /// How the daemon loads a file that was edited.
 async fn loaded_with(on_change: &str) -> (Harness, String) {
     let mut harness = shop(&[]).await;

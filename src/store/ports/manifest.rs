@@ -46,8 +46,6 @@ pub trait Applying: Manifest {
 /// How much of a plan is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// New jobs alone: of others nothing.
-    New,
     /// New jobs, and of others what costs nothing.
     NewAndFree,
     /// What costs nothing.

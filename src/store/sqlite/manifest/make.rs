@@ -140,7 +140,6 @@ fn within(extent: Extent, diff: &Diff) -> bool {
     let is_free = diff.is_free();
     can_be
         && match extent {
-            Extent::New => is_new,
             Extent::NewAndFree => is_new || is_free,
             Extent::Free => is_free,
             Extent::All => true,
@@ -163,7 +162,7 @@ async fn change(
         Verb::UpdateFree | Verb::UpdatePaid | Verb::UpdateBoth => {
             let part = match extent {
                 Extent::All => Some(diff.changes.clone()),
-                Extent::Free | Extent::NewAndFree | Extent::New => diff.changes.free_part(),
+                Extent::Free | Extent::NewAndFree => diff.changes.free_part(),
             };
             if let Some(part) = part {
                 update(connection, wanted, &part).await?;
