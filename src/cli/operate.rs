@@ -16,7 +16,7 @@ use crate::core::lifecycle::Policy;
 use crate::engine::{self, operate::OperatorAction};
 use crate::present::remedies::is_parked_for;
 use crate::store::report::JobRow;
-use crate::store::{Role, Store, StoreError};
+use crate::store::{Role, Store, StoreError, Updates as _};
 use crate::wiring;
 use crate::{
     cli::output::print_message,
@@ -311,7 +311,7 @@ fn before_spending(
     lines
 }
 
-/// What a cancellation gives up: creates of which it is not known whether they made a parser.
+/// What a cancellation gives up: requests of which it is not known what they made.
 async fn given_up(
     store: &Store,
     action: OperatorAction,
@@ -331,6 +331,18 @@ async fn given_up(
                  for it, and enqueued again the same job looks for it before anything is paid",
                 quoted(&create.remote_name),
                 grouped(create.credits)
+            ));
+        }
+    }
+    let is_doubtful =
+        |row: &&JobRow| row.is_change() && is_parked_for(row, &[ParkReason::Ambiguous]);
+    for row in rows.iter().filter(is_doubtful) {
+        let id = row.id;
+        if store.pending_update(JobId(id)).await?.is_some() {
+            lines.push(format!(
+                "job {id}: its {} is in doubt: cancelled, it counts as spent and nobody looks for \
+                 what it made; `parserd resolve {id}` settles it",
+                row.action
             ));
         }
     }

@@ -169,9 +169,6 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
         put("quality", format!("{quality}{why}"));
     }
     put("cost", costs(details));
-    for change in changes::lines(row) {
-        put("change", change);
-    }
     for (what, text) in asked(details) {
         put(what, text);
     }
@@ -194,7 +191,8 @@ fn asked(details: &JobDetails) -> Vec<(&'static str, String)> {
     let json = |json: &Option<Box<RawValue>>| json.as_ref().map(|json| json.get().to_owned());
     let each = |what, texts: Vec<String>| texts.into_iter().map(move |text| (what, text));
     if details.row.is_change() {
-        return Vec::new();
+        let lines = changes::lines(&details.row).into_iter();
+        return lines.map(|line| ("change", line)).collect();
     }
     each("example page", texts(details.urls.as_deref()))
         .chain(json(&details.scraper_params).map(|params| ("scraper_params", params)))

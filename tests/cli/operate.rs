@@ -242,7 +242,7 @@ async fn to_cancel_a_create_in_doubt_says_what_is_given_up_and_status_counts_it(
     let given_up = serde_json::json!({"creates": 1, "credits": 30_000});
     assert_eq!(status()["given_up"], given_up);
     place.run(&["status"]).is(0).prints(&[
-        "Creates in doubt",
+        "Requests in doubt",
         "1 of CANCELLED jobs, up to 30,000 credits: counted as spent",
     ]);
     place
@@ -333,10 +333,10 @@ async fn resolve_settles_a_create_in_doubt_either_way() {
         .run(&["resolve", "e"])
         .is(1)
         .says(&["job 5 \"e\" is QUEUED", "there is nothing to settle"]);
-    place
-        .run(&["resolve", "e", "--not-created"])
-        .is(1)
-        .says(&["job 5 \"e\" is QUEUED", "no create of this job is in doubt"]);
+    place.run(&["resolve", "e", "--not-created"]).is(1).says(&[
+        "job 5 \"e\" is QUEUED",
+        "no request of this job is in doubt",
+    ]);
     place
         .run(&["resolve", "9", "--not-created"])
         .is(1)

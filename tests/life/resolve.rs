@@ -50,6 +50,8 @@ async fn an_update_in_doubt_is_shown_and_what_is_there_is_taken_on_a_persons_wor
     }
     let hint = one(&harness, "SELECT error_hint FROM jobs WHERE id = 2").await;
     assert!(hint.contains("if it took effect"), "{hint}");
+    let said = run(&harness, 0, &["cancel", "2", "--dry-run"]);
+    assert!(said.contains("its update is in doubt"), "{said}");
     let said = run(&harness, 1, &["resolve", "2", "--adopt", "another"]);
     assert!(said.contains("about no other"), "{said}");
     let said = run(&harness, 0, &["resolve", "2", "--adopt", &id]);

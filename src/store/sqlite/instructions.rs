@@ -117,6 +117,7 @@ async fn pin(
     if made_by.is_none() && row.try_get("is_failed")? {
         return Ok(Pinned::NotReady);
     }
+    let parser_id = rows::some_text(&row, "parser_id")?;
     let job_id = made_by.map_or_else(|| row.try_get("job_id"), Ok)?;
     sqlx::query(
         "UPDATE parsers SET version = ?1, job_id = ?2, updated_at = ?3, \
@@ -130,12 +131,22 @@ async fn pin(
     .bind(version)
     .bind(job_id)
     .bind(now)
-    .bind(rows::some_text(&row, "parser_id")?)
+    .bind(parser_id)
     .bind(made_by)
     .execute(&mut *connection)
     .await?;
-    let (event, detail) = JobEvent::Pinned { version, from }.to_columns();
-    // Where the job was pruned there is no history to write to.
+    tell(connection, job_id, &JobEvent::Pinned { version, from }, now).await?;
+    Ok(Pinned::Done { from, latest })
+}
+
+/// Writes a line of a job's history. Where the job was pruned there is none to write to.
+async fn tell(
+    connection: &mut SqliteConnection,
+    job_id: i64,
+    event: &JobEvent,
+    now: UnixMs,
+) -> Result<(), sqlx::Error> {
+    let (event, detail) = event.to_columns();
     sqlx::query(
         "INSERT INTO job_events (job_id, at, event, detail) \
          SELECT id, ?2, ?3, ?4 FROM jobs WHERE id = ?1",
@@ -146,7 +157,7 @@ async fn pin(
     .bind(detail.to_string())
     .execute(connection)
     .await?;
-    Ok(Pinned::Done { from, latest })
+    Ok(())
 }
 
 async fn add_deletes(
