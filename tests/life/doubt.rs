@@ -274,3 +274,24 @@ async fn half_of_the_answers_to_paid_changes_are_lost_and_each_is_made_and_paid_
     let lost = "SELECT count(*) > 3 FROM job_events WHERE event = 'in_doubt'";
     assert_eq!(one(&harness, lost).await, "1");
 }
+
+#[tokio::test]
+async fn a_look_that_the_account_is_refused_leaves_the_version_to_be_found() {
+    for status in [401, 402, 403] {
+        let fault = format!("get status={status} nth=2");
+        let harness = shop(&["patch lose after nth=1", &fault]).await;
+        update(&harness, MODIFY).await;
+        harness.start(Until::AllTerminal).await.ended().await;
+        let events = "SELECT event || ' ' || detail FROM job_events WHERE job_id = 2 ORDER BY id";
+        let events = harness.sql(events).await.unwrap();
+        let versions = "SELECT version || ' ' || latest_version || ' ' || applied_version \
+            FROM parsers";
+        assert_eq!(
+            one(&harness, versions).await,
+            "1 1 1",
+            "{status}: {events:#?}"
+        );
+        let sent = "SELECT outcome || ' ' || version FROM updates";
+        assert_eq!(one(&harness, sent).await, "made 1", "{status}");
+    }
+}

@@ -313,10 +313,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 Err(NoList::Refused(refusal, words)) => {
                     return Ok(Err(Hidden::Refused(refusal, words)));
                 }
-                Err(NoList::Trouble(words)) if shown.fields.is_none() => {
-                    return Ok(Err(Hidden::Unknown(words)));
-                }
-                Err(NoList::Trouble(_)) => {}
+                // Without it, the next change would be based on a guess.
+                Err(NoList::Trouble(words)) => return Ok(Err(Hidden::Unknown(words))),
             }
         }
         Ok(Ok(shown))
