@@ -279,7 +279,11 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let signal = match &described.outcome {
             PollOutcome::Refused(refusal, _) => Signal::Refused(refusal.clone()),
             PollOutcome::Trouble(words) if words.status.is_none() => Signal::NotConnected,
-            _ => Signal::Answered,
+            PollOutcome::Trouble(_) | PollOutcome::NotFound(_) => Signal::Answered,
+            // As a list does, it opens a gate for reading that was closed for the key.
+            PollOutcome::Finished(_) | PollOutcome::Failed(_) | PollOutcome::Generating { .. } => {
+                Signal::Accepted
+            }
         };
         self.account.report(permit, &signal, self.clock.now());
         match described.outcome {
