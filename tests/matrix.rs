@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cell;
+mod changes;
 mod faults;
 mod rules;
 
@@ -34,26 +35,39 @@ fn cells() -> Vec<Cell> {
     cells
 }
 
+/// Runs all cells, some at a time; what came of each, in their order.
+async fn at_once<C, O, F>(cells: Vec<C>, run: impl Fn(C) -> F) -> Vec<O>
+where
+    O: Send + 'static,
+    F: Future<Output = O> + Send + 'static,
+{
+    let room = Arc::new(Semaphore::new(CELLS_AT_ONCE));
+    let mut running = JoinSet::new();
+    for (at, cell) in cells.into_iter().enumerate() {
+        let (room, outcome) = (Arc::clone(&room), run(cell));
+        running.spawn(async move {
+            let _room = room.acquire_owned().await.unwrap();
+            (at, outcome.await)
+        });
+    }
+    let mut done = running.join_all().await;
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fault_at_each_request_doubles_loses_and_sticks_nothing() {
     let started = std::time::Instant::now();
     let cells = cells();
     let count = cells.len();
-    let room = Arc::new(Semaphore::new(CELLS_AT_ONCE));
-    let mut running = JoinSet::new();
-    for (at, cell) in cells.into_iter().enumerate() {
-        let room = Arc::clone(&room);
-        running.spawn(async move {
-            let _room = room.acquire_owned().await.unwrap();
-            let outcome = cell.run().await;
-            (at, cell, outcome)
-        });
-    }
-    let mut done = running.join_all().await;
-    done.sort_by_key(|(at, ..)| *at);
+    let done = at_once(cells, |cell: Cell| async move {
+        let outcome = cell.run().await;
+        (cell, outcome)
+    })
+    .await;
     let mut wrong = Vec::new();
     let mut lines = Vec::new();
-    for (_, cell, outcome) in done {
+    for (cell, outcome) in done {
         let when = if cell.restarted { "restarted" } else { "first" };
         let name = format!(
             "{:13} {when:9} {:45}",

@@ -3,9 +3,16 @@
 //! A relay before the service stops the turn at a request or at its answer; from there strace
 //! kills the program at the first write of the database, or as the create's connection is made.
 
-use std::{os::unix::process::ExitStatusExt as _, process::Stdio, sync::Arc};
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use parserd::engine::worker::turn::crash_point::CrashPoint;
+use parserd::{engine::worker::turn::crash_point::CrashPoint, simulator::Endpoint};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{
@@ -21,9 +28,14 @@ use super::{
     books,
     program::{can_trace, ended, finish, parserd, said},
 };
-use crate::common::{Harness, PATIENCE};
+use crate::{
+    common::{Harness, PATIENCE},
+    life::{MODIFY, RENAME, shop},
+};
 
 const LIST: &str = "GET /parsers?";
+const PATCH: &str = "PATCH /parsers/";
+const DELETE: &str = "DELETE /parsers/";
 const CREATE: &str = "POST /parsers";
 const POLL: &str = "GET /parsers/";
 
@@ -32,6 +44,8 @@ const POLL: &str = "GET /parsers/";
 enum Stop {
     Before(&'static str),
     After(&'static str),
+    /// Before the second one, once the first was answered.
+    AfterThen(&'static str, &'static str),
 }
 
 /// How a gap is come to.
@@ -93,6 +107,103 @@ async fn killed_at_each_crash_point_nothing_is_paid_twice_lost_or_stuck() {
         assert!(faults.is_empty(), "{point}: {faults:#?}");
         assert_eq!(sent.values().sum::<usize>(), 1, "{point}");
     }
+}
+
+/// What a job changes, by what it is called in messages.
+const CHANGES: [(&str, &str, &str); 3] = [
+    ("free", "update", RENAME),
+    ("paid", "update", MODIFY),
+    ("delete", "delete", ""),
+];
+
+/// The way to a gap of an update's or delete's turn, what its job and its request are then, and
+/// whether it took effect.
+const fn of_a_change(
+    point: CrashPoint,
+    request: &'static str,
+) -> (Way, &'static str, &'static str, bool) {
+    // The list names the version that the parser's own answer lacks.
+    let (stop, call, state, outcome, is_made) = match point {
+        CrashPoint::Claimed => (Stop::Before(POLL), None, "QUEUED", "", false),
+        CrashPoint::Planned | CrashPoint::Cleared | CrashPoint::Reserved => {
+            (Stop::After(LIST), Some("pwrite64"), "QUEUED", "", false)
+        }
+        CrashPoint::Intended => (Stop::Before(request), None, "CREATING", "pending", false),
+        CrashPoint::Sent => (
+            Stop::After(request),
+            Some("pwrite64"),
+            "CREATING",
+            "pending",
+            true,
+        ),
+        CrashPoint::Answered => (
+            Stop::AfterThen(request, POLL),
+            None,
+            "GENERATING",
+            "made",
+            true,
+        ),
+    };
+    (Way { stop, call }, state, outcome, is_made)
+}
+
+#[tokio::test]
+async fn killed_at_each_crash_point_a_change_is_made_once_and_paid_once() {
+    let can_trace = can_trace().await;
+    for (part, action, change) in CHANGES {
+        let is_delete = part == "delete";
+        let request = if is_delete { DELETE } else { PATCH };
+        for point in CrashPoint::ALL {
+            let (way, state, outcome, is_made) = of_a_change(*point, request);
+            // Nothing is asked of a parser that is deleted.
+            let is_told = !(is_delete && *point == CrashPoint::Answered);
+            if !is_told || way.call.is_some() && !can_trace {
+                continue;
+            }
+            let mut harness = shop(&[]).await;
+            let spent = |harness: &Harness| {
+                harness
+                    .server
+                    .with(|simulator| simulator.world.credits_spent())
+            };
+            let before = spent(&harness);
+            let change = if is_delete {
+                "NULL"
+            } else {
+                &format!("'{change}'")
+            };
+            let insert = format!(
+                "INSERT INTO jobs (action, name, change) VALUES ('{action}', 'shop', {change})"
+            );
+            harness.sql(&insert).await.unwrap();
+            let mut relay = Relay::start(&harness, way.stop).await;
+            harness.set("api.base_url", &relay.base_url);
+            kill(&harness, &mut relay, way).await;
+            let left = "SELECT state || ' ' || coalesce((SELECT outcome FROM updates), '') \
+                FROM jobs WHERE id = 2";
+            let left = harness.sql(left).await.unwrap();
+            assert_eq!(left, [format!("{state} {outcome}")], "{part} {point}");
+            assert_eq!(made(&harness), usize::from(is_made), "{part} {point}");
+            finish(&harness).await.unwrap();
+            let left = "SELECT state || ' ' || (SELECT group_concat(outcome) FROM updates \
+                WHERE outcome <> 'not_made') FROM jobs WHERE id = 2";
+            let left = harness.sql(left).await.unwrap();
+            assert_eq!(left, ["FINISHED made"], "{part} {point}");
+            assert_eq!(made(&harness), 1, "{part} {point}");
+            let cost = if part == "paid" { 30_000 } else { 0 };
+            assert_eq!(spent(&harness) - before, cost, "{part} {point}");
+            let creates = harness.requests(Endpoint::Create);
+            assert_eq!(creates, 1, "{part} {point}");
+        }
+    }
+}
+
+/// How many changes took effect: versions beside the first, and parsers that are gone.
+fn made(harness: &Harness) -> usize {
+    let parsers = harness
+        .server
+        .with(|simulator| simulator.world.parsers(i64::MAX));
+    parsers.first().map_or(1, |parser| parser.versions - 1)
 }
 
 /// Runs the program until it is killed.
@@ -167,6 +278,7 @@ struct Passage {
     stop: Stop,
     stopped: watch::Sender<bool>,
     go_on: watch::Receiver<bool>,
+    was_answered: AtomicBool,
 }
 
 impl Relay {
@@ -182,6 +294,7 @@ impl Relay {
             stop,
             stopped: stopping,
             go_on: going_on,
+            was_answered: AtomicBool::new(false),
         });
         let task = tokio::spawn(async move {
             loop {
@@ -241,10 +354,20 @@ async fn requests(
     // A client that is killed ends it.
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
         let text = String::from_utf8_lossy(&chunk[..length]).into_owned();
-        if matches!(passage.stop, Stop::Before(head) if text.starts_with(head)) {
+        let is_held = match passage.stop {
+            Stop::Before(head) => text.starts_with(head),
+            Stop::AfterThen(_, then) => {
+                passage.was_answered.load(Ordering::Acquire) && text.starts_with(then)
+            }
+            Stop::After(_) => false,
+        };
+        if is_held {
             passage.stop().await;
         }
-        if text.starts_with("GET ") || text.starts_with("POST ") {
+        if ["GET ", "POST ", "PATCH ", "DELETE "]
+            .iter()
+            .any(|verb| text.starts_with(verb))
+        {
             asking.send_replace(text);
         }
         if to.write_all(&chunk[..length]).await.is_err() {
@@ -262,6 +385,9 @@ async fn answers(
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
         let is_held = matches!(passage.stop, Stop::After(head) if asked.borrow().starts_with(head));
+        if matches!(passage.stop, Stop::AfterThen(head, _) if asked.borrow().starts_with(head)) {
+            passage.was_answered.store(true, Ordering::Release);
+        }
         if is_held {
             passage.stop().await;
         }

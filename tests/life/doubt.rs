@@ -274,3 +274,75 @@ async fn half_of_the_answers_to_paid_changes_are_lost_and_each_is_made_and_paid_
     let lost = "SELECT count(*) > 3 FROM job_events WHERE event = 'in_doubt'";
     assert_eq!(one(&harness, lost).await, "1");
 }
+
+#[tokio::test]
+async fn a_look_that_the_account_is_refused_leaves_the_version_to_be_found() {
+    for status in [401, 402, 403] {
+        let fault = format!("get status={status} nth=2");
+        let harness = shop(&["patch lose after nth=1", &fault]).await;
+        update(&harness, MODIFY).await;
+        harness.start(Until::AllTerminal).await.ended().await;
+        let events = "SELECT event || ' ' || detail FROM job_events WHERE job_id = 2 ORDER BY id";
+        let events = harness.sql(events).await.unwrap();
+        let versions = "SELECT version || ' ' || latest_version || ' ' || applied_version \
+            FROM parsers";
+        assert_eq!(
+            one(&harness, versions).await,
+            "1 1 1",
+            "{status}: {events:#?}"
+        );
+        let sent = "SELECT outcome || ' ' || version FROM updates";
+        assert_eq!(one(&harness, sent).await, "made 1", "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_rename_costs_nothing_in_a_hundred_of_a_hundred() {
+    const PARSERS: usize = 100;
+    let world = WorldConfig {
+        credits: Some(30_000 * PARSERS as i64),
+        first_free: false,
+        ..WorldConfig::default()
+    };
+    let harness = Harness::with(world, &[]).await;
+    let names: Vec<_> = (0..PARSERS).map(|n| format!("shop-{n}")).collect();
+    add(&harness, names.iter().map(|name| asking(name)).collect()).await;
+    harness.run_until_done().await;
+    // Another create closes the gate.
+    add(&harness, vec![asking("other")]).await;
+    harness.run_until_done().await;
+    let before = spent(&harness);
+    harness.server.with(|simulator| {
+        for fault in [
+            "patch lose after p=0.3",
+            "patch lose before p=0.2",
+            "patch status=500 after p=0.1",
+        ] {
+            simulator.faults.add(fault.parse().unwrap());
+        }
+    });
+    for name in &names {
+        let sql = format!(
+            "INSERT INTO jobs (action, name, change) VALUES ('update', '{name}', '{RENAME}')"
+        );
+        harness.sql(&sql).await.unwrap();
+    }
+    // Killed again and again with requests under way.
+    for kill in 1..=5 {
+        let running = harness.start(Until::Stopped).await;
+        let sent = harness.requests(Endpoint::Patch) + kill * 3;
+        harness
+            .wait_until("requests", async || {
+                harness.requests(Endpoint::Patch) >= sent || patches(&harness) == PARSERS
+            })
+            .await;
+        running.killed().await;
+    }
+    harness.run_until_done().await;
+    let states = "SELECT state || ' ' || count(*) FROM jobs WHERE action = 'update' GROUP BY state";
+    assert_eq!(one(&harness, states).await, format!("FINISHED {PARSERS}"));
+    assert_eq!(patches(&harness), PARSERS);
+    assert_eq!(spent(&harness), before);
+    let paid = "SELECT coalesce(sum(credits), 0) FROM updates";
+    assert_eq!(one(&harness, paid).await, "0");
+}

@@ -55,7 +55,7 @@ pub struct Ending {
 }
 
 /// The contract's word on a POST: these statuses say that the job is bad as it is.
-const REJECTIONS: &[u16] = &[400, 404, 405, 409, 410, 413, 415, 422];
+pub const REJECTIONS: &[u16] = &[400, 404, 405, 409, 410, 413, 415, 422];
 
 /// What must come of `rule` at `place`.
 ///

@@ -5,7 +5,11 @@
 //! costs nothing passes a gate that is closed for want of credits, and takes nothing out of the
 //! budget.
 
+mod step;
+
 use serde_json::{Value, value::RawValue};
+
+use step::{Step, delete_step, json, said, shown_of, update_step};
 
 use super::{
     Done, Worker,
@@ -18,56 +22,12 @@ use crate::{
         gate::Signal,
         job::{DurationMs, Job, JobState, ParkReason, ParserId, Part},
         lifecycle::{Change, Event, LedgerChange, Look, Sight},
-        outcome::{
-            ChangeOutcome, Description, ErrorDetail, NoList, PatchRequest, PollOutcome, Refusal,
-        },
+        outcome::{ChangeOutcome, ErrorDetail, NoList, PatchRequest, PollOutcome, Refusal},
         sighting::{KnownVersion, ShownVersion, Sighting, compare},
     },
     engine::account::Permit,
-    store::{Applied, ChangeRecord, Intent, JobStore, Order, StoreError, Target},
+    store::{Applied, ChangeRecord, Intent, JobStore, Order, StoreError},
 };
-
-/// What a job's turn would send, with all that is recorded of it.
-#[derive(Debug)]
-struct Step {
-    look: Look,
-    record: ChangeRecord,
-    /// What is sent: of a delete nothing.
-    change: Option<FieldChanges>,
-    is_last: bool,
-    /// The parser that the service did not have.
-    missing: Option<ParserId>,
-}
-
-impl Step {
-    fn of(look: Look) -> Self {
-        Self {
-            look,
-            record: ChangeRecord::default(),
-            change: None,
-            is_last: true,
-            missing: None,
-        }
-    }
-
-    fn about(self, missing: ParserId) -> Self {
-        Self {
-            missing: Some(missing),
-            ..self
-        }
-    }
-
-    fn unclear(message: impl Into<String>) -> Self {
-        Self::of(Look::Unclear(said(message)))
-    }
-}
-
-fn said(message: impl Into<String>) -> ErrorDetail {
-    ErrorDetail {
-        status: None,
-        message: message.into(),
-    }
-}
 
 impl<S: Service, D: JobStore> Turn<'_, S, D> {
     /// Takes a QUEUED job that changes or deletes a parser as far as the answer to its request.
@@ -279,7 +239,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let signal = match &described.outcome {
             PollOutcome::Refused(refusal, _) => Signal::Refused(refusal.clone()),
             PollOutcome::Trouble(words) if words.status.is_none() => Signal::NotConnected,
-            PollOutcome::NotFound(_) | PollOutcome::Trouble(_) => Signal::Answered,
+            PollOutcome::Trouble(_) | PollOutcome::NotFound(_) => Signal::Answered,
+            // As a list does, it opens a gate for reading that was closed for the key.
             PollOutcome::Finished(_) | PollOutcome::Failed(_) | PollOutcome::Generating { .. } => {
                 Signal::Accepted
             }
@@ -316,10 +277,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 Err(NoList::Refused(refusal, words)) => {
                     return Ok(Err(Hidden::Refused(refusal, words)));
                 }
-                Err(NoList::Trouble(words)) if shown.fields.is_none() => {
-                    return Ok(Err(Hidden::Unknown(words)));
-                }
-                Err(NoList::Trouble(_)) => {}
+                // Without it, the next change would be based on a guess.
+                Err(NoList::Trouble(words)) => return Ok(Err(Hidden::Unknown(words))),
             }
         }
         Ok(Ok(shown))
@@ -443,135 +402,4 @@ enum Hidden {
     Refused(Refusal, ErrorDetail),
     NotFound(ErrorDetail),
     Unknown(ErrorDetail),
-}
-
-fn shown_of(described: &Description) -> ShownVersion {
-    let fields = described.fields.as_ref();
-    let version = match &described.outcome {
-        PollOutcome::Finished(finished) => described.version.or(finished.version),
-        _ => described.version,
-    };
-    ShownVersion {
-        version,
-        fields: fields
-            .and_then(|fields| json(fields.get()))
-            .filter(Value::is_array),
-    }
-}
-
-fn json(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok()
-}
-
-fn delete_step(target: Target, shown: &ShownVersion) -> Step {
-    let record = ChangeRecord {
-        base_version: shown.version.or(target.latest_version),
-        latest_version: shown.version.or(target.latest_version),
-        ..ChangeRecord::default()
-    };
-    Step {
-        look: Look::Ready {
-            part: Part::Delete,
-            parser_id: target.parser_id,
-            version: record.base_version,
-        },
-        record,
-        change: None,
-        is_last: true,
-        missing: None,
-    }
-}
-
-/// What is left to send of an update, by what is known and what is shown.
-fn update_step(
-    job: &Job,
-    changes: &FieldChanges,
-    target: Target,
-    shown: ShownVersion,
-) -> Result<Step, Event> {
-    let known = KnownVersion {
-        latest: target.latest_version,
-        fields: target.fields.as_deref().and_then(json),
-    };
-    let free_is_done = job.progress.part == Some(Part::Paid);
-    let (part, now) = match (changes.free_part(), changes.paid_part()) {
-        (Some(free), _) if !free_is_done => (Part::Free, free),
-        (_, Some(paid)) => (Part::Paid, paid),
-        (Some(free), None) => (Part::Free, free),
-        (None, None) => return Err(Event::Unusable("change is empty".to_owned())),
-    };
-    let left = if free_is_done {
-        now.clone()
-    } else {
-        changes.clone()
-    };
-    // What is known counts; where it is not, what is shown.
-    let before = known.fields.clone().or_else(|| shown.fields.clone());
-    let after = |changes: &FieldChanges| {
-        let Some(before) = &before else {
-            return Ok(None);
-        };
-        changes.apply(before).map(Some)
-    };
-    let target_fields = after(&left);
-    let wanted = target_fields.as_ref().ok().cloned().flatten();
-    let is_last = part == Part::Paid || !changes.is_paid();
-    let text = |fields: Option<&Value>| fields.map(Value::to_string);
-    match compare(&known, wanted.as_ref(), &shown) {
-        Sighting::Unchanged(version) => {
-            let problem = |error| Event::Unusable(format!("the change does not fit: {error}"));
-            let fields = after(&now).map_err(problem)?;
-            let latest_version = version.or(known.latest);
-            let base_version = target.applied_version.or(latest_version);
-            let record = ChangeRecord {
-                base_version,
-                latest_version,
-                change: Some(now.to_json()),
-                fields: text(fields.as_ref()),
-                target_fields: text(wanted.as_ref()),
-            };
-            if base_version.is_none() {
-                return Ok(Step::unclear(
-                    "neither the parser nor the account's list names its version, on which a \
-                     change is based",
-                ));
-            }
-            Ok(Step {
-                look: Look::Ready {
-                    part,
-                    parser_id: target.parser_id,
-                    version: base_version,
-                },
-                record,
-                change: Some(now),
-                is_last,
-                missing: None,
-            })
-        }
-        Sighting::AsWanted(version) => Ok(Step {
-            look: Look::Done {
-                parser_id: target.parser_id,
-                version,
-            },
-            record: ChangeRecord {
-                target_fields: text(wanted.as_ref()),
-                ..ChangeRecord::default()
-            },
-            change: None,
-            is_last: true,
-            missing: None,
-        }),
-        Sighting::Otherwise(why) => Ok(Step {
-            record: ChangeRecord {
-                fields: text(shown.fields.as_ref()),
-                ..ChangeRecord::default()
-            },
-            ..Step::of(Look::Conflict {
-                why,
-                parser_id: target.parser_id,
-                version: shown.version,
-            })
-        }),
-        Sighting::Unclear(why) => Ok(Step::unclear(why)),
-    }
 }

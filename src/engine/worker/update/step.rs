@@ -1,0 +1,188 @@
+//! What a job's turn would send to change or delete a parser, by what is known of it and what is
+//! shown.
+
+use serde_json::Value;
+
+use crate::{
+    core::{
+        field_changes::FieldChanges,
+        job::{Job, ParserId, Part},
+        lifecycle::{Event, Look},
+        outcome::{Description, ErrorDetail, PollOutcome},
+        sighting::{KnownVersion, ShownVersion, Sighting, compare},
+    },
+    store::{ChangeRecord, Target},
+};
+
+/// What a job's turn would send, with all that is recorded of it.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) look: Look,
+    pub(super) record: ChangeRecord,
+    /// What is sent: of a delete nothing.
+    pub(super) change: Option<FieldChanges>,
+    pub(super) is_last: bool,
+    /// The parser that the service did not have.
+    pub(super) missing: Option<ParserId>,
+}
+
+impl Step {
+    pub(super) fn of(look: Look) -> Self {
+        Self {
+            look,
+            record: ChangeRecord::default(),
+            change: None,
+            is_last: true,
+            missing: None,
+        }
+    }
+
+    pub(super) fn about(self, missing: ParserId) -> Self {
+        Self {
+            missing: Some(missing),
+            ..self
+        }
+    }
+
+    pub(super) fn unclear(message: impl Into<String>) -> Self {
+        Self::of(Look::Unclear(said(message)))
+    }
+}
+
+pub(super) fn said(message: impl Into<String>) -> ErrorDetail {
+    ErrorDetail {
+        status: None,
+        message: message.into(),
+    }
+}
+
+pub(super) fn shown_of(described: &Description) -> ShownVersion {
+    let fields = described.fields.as_ref();
+    let version = match &described.outcome {
+        PollOutcome::Finished(finished) => described.version.or(finished.version),
+        _ => described.version,
+    };
+    ShownVersion {
+        version,
+        fields: fields
+            .and_then(|fields| json(fields.get()))
+            .filter(Value::is_array),
+    }
+}
+
+pub(super) fn json(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}
+
+pub(super) fn delete_step(target: Target, shown: &ShownVersion) -> Step {
+    let record = ChangeRecord {
+        base_version: shown.version.or(target.latest_version),
+        latest_version: shown.version.or(target.latest_version),
+        ..ChangeRecord::default()
+    };
+    Step {
+        look: Look::Ready {
+            part: Part::Delete,
+            parser_id: target.parser_id,
+            version: record.base_version,
+        },
+        record,
+        change: None,
+        is_last: true,
+        missing: None,
+    }
+}
+
+/// What is left to send of an update, by what is known and what is shown.
+pub(super) fn update_step(
+    job: &Job,
+    changes: &FieldChanges,
+    target: Target,
+    shown: ShownVersion,
+) -> Result<Step, Event> {
+    let known = KnownVersion {
+        latest: target.latest_version,
+        fields: target.fields.as_deref().and_then(json),
+    };
+    let free_is_done = job.progress.part == Some(Part::Paid);
+    let (part, now) = match (changes.free_part(), changes.paid_part()) {
+        (Some(free), _) if !free_is_done => (Part::Free, free),
+        (_, Some(paid)) => (Part::Paid, paid),
+        (Some(free), None) => (Part::Free, free),
+        (None, None) => return Err(Event::Unusable("change is empty".to_owned())),
+    };
+    let left = if free_is_done {
+        now.clone()
+    } else {
+        changes.clone()
+    };
+    // What is known counts; where it is not, what is shown.
+    let before = known.fields.clone().or_else(|| shown.fields.clone());
+    let after = |changes: &FieldChanges| {
+        let Some(before) = &before else {
+            return Ok(None);
+        };
+        changes.apply(before).map(Some)
+    };
+    let target_fields = after(&left);
+    let wanted = target_fields.as_ref().ok().cloned().flatten();
+    let is_last = part == Part::Paid || !changes.is_paid();
+    let text = |fields: Option<&Value>| fields.map(Value::to_string);
+    match compare(&known, wanted.as_ref(), &shown) {
+        Sighting::Unchanged(version) => {
+            let problem = |error| Event::Unusable(format!("the change does not fit: {error}"));
+            let fields = after(&now).map_err(problem)?;
+            let latest_version = version.or(known.latest);
+            let base_version = target.applied_version.or(latest_version);
+            let record = ChangeRecord {
+                base_version,
+                latest_version,
+                change: Some(now.to_json()),
+                fields: text(fields.as_ref()),
+                target_fields: text(wanted.as_ref()),
+            };
+            if base_version.is_none() {
+                return Ok(Step::unclear(
+                    "neither the parser nor the account's list names its version, on which a \
+                     change is based",
+                ));
+            }
+            Ok(Step {
+                look: Look::Ready {
+                    part,
+                    parser_id: target.parser_id,
+                    version: base_version,
+                },
+                record,
+                change: Some(now),
+                is_last,
+                missing: None,
+            })
+        }
+        Sighting::AsWanted(version) => Ok(Step {
+            look: Look::Done {
+                parser_id: target.parser_id,
+                version,
+            },
+            record: ChangeRecord {
+                target_fields: text(wanted.as_ref()),
+                ..ChangeRecord::default()
+            },
+            change: None,
+            is_last: true,
+            missing: None,
+        }),
+        Sighting::Otherwise(why) => Ok(Step {
+            record: ChangeRecord {
+                fields: text(shown.fields.as_ref()),
+                ..ChangeRecord::default()
+            },
+            ..Step::of(Look::Conflict {
+                why,
+                parser_id: target.parser_id,
+                version: shown.version,
+            })
+        }),
+        Sighting::Unclear(why) => Ok(Step::unclear(why)),
+    }
+}
