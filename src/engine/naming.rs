@@ -146,17 +146,8 @@ pub async fn plan<L: Lookup>(
     if job.is_adoption() {
         return adoption(look, job).await;
     }
-    let former = former(look, job, naming).await?;
-    if let Some(presence) = former.transpose() {
-        let recreation = job.progress.recreation;
-        let sent = job.progress.remote_name.clone();
-        return Ok(presence.map(|presence| Plan {
-            presence,
-            remote_name: sent.unwrap_or_else(|| name(spec, recreation, naming)),
-            recreation,
-            baseline: Vec::new(),
-            is_listed_whole: look.listing().distrust.is_none(),
-        }));
+    if let Some(plan) = formerly(look, job, spec, naming).await? {
+        return Ok(plan);
     }
     let mut recreation = first_recreation(job, naming);
     let last_recreation = job.progress.recreation.saturating_add(MAX_RECREATIONS);
@@ -197,12 +188,7 @@ pub async fn plan<L: Lookup>(
             continue;
         };
         let is_listed_whole = look.listing().distrust.is_none();
-        let kin = match presence {
-            Presence::Absent if naming.name_tag && !naming.wants_new => {
-                kin(look, job, &remote_name).await?
-            }
-            _ => None,
-        };
+        let kin = kin(look, job, &presence, &remote_name, naming).await?;
         let (presence, remote_name) = kin.unwrap_or((presence, remote_name));
         return Ok(Ok(Plan {
             presence,
@@ -245,8 +231,13 @@ async fn adoption<L: Lookup>(look: &mut L, job: &Job) -> Result<Result<Plan, NoL
 async fn kin<L: Lookup>(
     look: &mut L,
     job: &Job,
+    presence: &Presence,
     remote_name: &str,
+    naming: Naming,
 ) -> Result<Option<(Presence, String)>, StoreError> {
+    if *presence != Presence::Absent || !naming.name_tag || naming.wants_new {
+        return Ok(None);
+    }
     let listed = cloned(look.listing().of_job(&job.name));
     let ids: Vec<_> = listed.iter().map(|parser| parser.id.clone()).collect();
     if ids.is_empty() {
@@ -273,6 +264,27 @@ async fn kin<L: Lookup>(
             Some((Presence::Several(ids), remote_name.to_owned()))
         }
     })
+}
+
+/// What a turn comes to by the parser that the job had before, where that one counts.
+async fn formerly<L: Lookup>(
+    look: &mut L,
+    job: &Job,
+    spec: &JobSpec,
+    naming: Naming,
+) -> Result<Option<Result<Plan, NoList>>, StoreError> {
+    let former = former(look, job, naming).await?;
+    Ok(former.transpose().map(|presence| {
+        let recreation = job.progress.recreation;
+        let sent = job.progress.remote_name.clone();
+        presence.map(|presence| Plan {
+            presence,
+            remote_name: sent.unwrap_or_else(|| name(spec, recreation, naming)),
+            recreation,
+            baseline: Vec::new(),
+            is_listed_whole: look.listing().distrust.is_none(),
+        })
+    }))
 }
 
 /// What became of the parser that the job had before; none where it had none, or where that

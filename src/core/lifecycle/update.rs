@@ -157,35 +157,11 @@ pub(super) fn answered(at: &Moment, outcome: ChangeOutcome, is_last: bool) -> Tr
                 .signal(Signal::Answered);
             gone(at, change, &words)
         }
-        ChangeOutcome::Rejected(words) => {
-            let hint = match words.status {
-                Some(409 | 412) => CONFLICT,
-                _ => {
-                    "the service refused the change: correct it, which takes a new job, and \
-                     cancel this one"
-                }
-            };
-            at.change()
-                .ledger(LedgerChange::NotChanged)
-                .signal(Signal::Answered)
-                .failed(ErrorKind::BadRequest, &words, hint, at.now)
-                .done()
-        }
+        ChangeOutcome::Rejected(words) => rejected(at, &words),
         ChangeOutcome::Refused(refusal, words) => {
             create::refused(at, refusal, words, Some(LedgerChange::NotChanged))
         }
-        ChangeOutcome::NotSent(words) => {
-            let n = at.job.progress.holds;
-            let mut change = at
-                .change()
-                .ledger(LedgerChange::NotChanged)
-                .signal(Signal::NotConnected)
-                .error(&words)
-                .queued(at.retry_at(n))
-                .event(JobEvent::NotSent(Answer::said(&words.message)));
-            change.next.holds = n + 1;
-            change.done()
-        }
+        ChangeOutcome::NotSent(words) => not_sent(at, &words),
         ChangeOutcome::InDoubt(cause, words) => {
             create::answered(at, CreateOutcome::InDoubt(cause, words))
         }
@@ -202,6 +178,33 @@ pub(super) fn answered(at: &Moment, outcome: ChangeOutcome, is_last: bool) -> Tr
             },
         ),
     }
+}
+
+fn rejected(at: &Moment, words: &ErrorDetail) -> Transition {
+    let hint = match words.status {
+        Some(409 | 412) => CONFLICT,
+        _ => {
+            "the service refused the change: correct it, which takes a new job, and cancel this one"
+        }
+    };
+    at.change()
+        .ledger(LedgerChange::NotChanged)
+        .signal(Signal::Answered)
+        .failed(ErrorKind::BadRequest, words, hint, at.now)
+        .done()
+}
+
+fn not_sent(at: &Moment, words: &ErrorDetail) -> Transition {
+    let n = at.job.progress.holds;
+    let mut change = at
+        .change()
+        .ledger(LedgerChange::NotChanged)
+        .signal(Signal::NotConnected)
+        .error(words)
+        .queued(at.retry_at(n))
+        .event(JobEvent::NotSent(Answer::said(&words.message)));
+    change.next.holds = n + 1;
+    change.done()
 }
 
 /// The request took effect: the next one, or the end.

@@ -224,7 +224,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         };
         Ok(match changes {
             None => Ok(delete_step(target, &shown)),
-            Some(changes) => update_step(job, changes, target, shown),
+            Some(changes) => update_step(job, changes, target, shown).map_err(Event::Unusable),
         })
     }
 

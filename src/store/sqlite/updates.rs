@@ -254,50 +254,43 @@ async fn change_parser(
     change: &ParserChange,
     id: &ParserId,
 ) -> Result<(), StoreError> {
-    const TRYING: &str = "record what became of a parser";
     // Of a version that nobody named it is not known which one is the latest: the one before would
     // be the wrong one to base the next change on.
-    let sql = match change {
-        ParserChange::Applied { .. } => {
-            "UPDATE parsers SET latest_version = ?1, applied_version = ?1, updated_at = ?2, \
-                 fields = coalesce((SELECT fields FROM updates WHERE job_id = ?3 \
-                     ORDER BY id DESC LIMIT 1), fields) \
-             WHERE parser_id = ?4"
+    let (what, version) = match change {
+        ParserChange::Applied { version } => (
+            "latest_version = ?1, applied_version = ?1, \
+             fields = coalesce((SELECT fields FROM updates WHERE job_id = ?3 \
+                 ORDER BY id DESC LIMIT 1), fields)",
+            *version,
+        ),
+        ParserChange::Ready { version, .. } => (
+            "latest_version = ?1, applied_version = ?1, \
+             fields = coalesce((SELECT target_fields FROM jobs WHERE id = ?3), fields)",
+            *version,
+        ),
+        ParserChange::Unusable { version } => {
+            ("latest_version = coalesce(?1, latest_version)", *version)
         }
-        ParserChange::Ready { .. } => {
-            "UPDATE parsers SET latest_version = ?1, applied_version = ?1, updated_at = ?2, \
-                 fields = coalesce((SELECT target_fields FROM jobs WHERE id = ?3), fields) \
-             WHERE parser_id = ?4"
-        }
-        ParserChange::Unusable { .. } => {
-            "UPDATE parsers SET latest_version = coalesce(?1, latest_version), updated_at = ?2 \
-             WHERE parser_id = ?4 AND ?3 = ?3"
-        }
-        ParserChange::Seen { .. } => {
-            "UPDATE parsers SET latest_version = coalesce(?1, latest_version), \
-                 applied_version = ?1, updated_at = ?2, fields = coalesce(?5, fields) \
-             WHERE parser_id = ?4 AND ?3 = ?3"
-        }
-        ParserChange::Deleted => {
-            "INSERT OR IGNORE INTO gone_parsers (parser_id, at) SELECT ?4, ?2 WHERE ?1 IS ?1 AND ?3 = ?3"
-        }
+        ParserChange::Seen { version } => (
+            "latest_version = coalesce(?1, latest_version), applied_version = ?1, \
+             fields = coalesce(?5, fields)",
+            *version,
+        ),
+        ParserChange::Deleted => return delete_parser(connection, note.at, id).await,
     };
-    let version = match change {
-        ParserChange::Applied { version }
-        | ParserChange::Ready { version, .. }
-        | ParserChange::Unusable { version }
-        | ParserChange::Seen { version } => *version,
-        ParserChange::Deleted => None,
-    };
-    let mut query = sqlx::query(sql)
+    let sql = format!(
+        "UPDATE parsers SET {what}, updated_at = ?2 \
+         WHERE parser_id = ?4 AND ?3 IS ?3 AND ?5 IS ?5"
+    );
+    sqlx::query(AssertSqlSafe(sql))
         .bind(version)
         .bind(note.at)
         .bind(note.job.0)
-        .bind(&id.0);
-    if matches!(change, ParserChange::Seen { .. }) {
-        query = query.bind(note.record.and_then(|record| record.fields.as_deref()));
-    }
-    query.execute(&mut *connection).await.trying(TRYING)?;
+        .bind(&id.0)
+        .bind(note.record.and_then(|record| record.fields.as_deref()))
+        .execute(&mut *connection)
+        .await
+        .trying("record what became of a parser")?;
     match change {
         ParserChange::Applied { .. } => say_anew(connection, note, SENT, id).await,
         ParserChange::Ready { is_used, version } => {
@@ -306,30 +299,31 @@ async fn change_parser(
             }
             say_anew(connection, note, ASKED_FOR, id).await
         }
-        // The name is free for another one.
-        ParserChange::Deleted => {
-            sqlx::query(
-                "UPDATE parsers SET deleted_at = coalesce(deleted_at, ?1), updated_at = ?1 \
-                 WHERE parser_id = ?2",
-            )
-            .bind(note.at)
+        ParserChange::Unusable { .. } | ParserChange::Seen { .. } | ParserChange::Deleted => Ok(()),
+    }
+}
+
+/// A parser is deleted, and its name is free for another one.
+async fn delete_parser(
+    connection: &mut SqliteConnection,
+    at: UnixMs,
+    id: &ParserId,
+) -> Result<(), StoreError> {
+    for sql in [
+        "INSERT OR IGNORE INTO gone_parsers (parser_id, at) VALUES (?2, ?1)",
+        "UPDATE parsers SET deleted_at = coalesce(deleted_at, ?1), updated_at = ?1 \
+         WHERE parser_id = ?2",
+        "UPDATE jobs SET revision = revision + 1, released_at = ?1 \
+         WHERE parser_id = ?2 AND action = 'create' AND released_at IS NULL",
+    ] {
+        sqlx::query(sql)
+            .bind(at)
             .bind(&id.0)
             .execute(&mut *connection)
             .await
-            .trying(TRYING)?;
-            sqlx::query(
-                "UPDATE jobs SET revision = revision + 1, released_at = ?1 \
-                 WHERE parser_id = ?2 AND action = 'create' AND released_at IS NULL",
-            )
-            .bind(note.at)
-            .bind(&id.0)
-            .execute(connection)
-            .await
-            .trying(TRYING)?;
-            Ok(())
-        }
-        _ => Ok(()),
+            .trying("record that a parser is deleted")?;
     }
+    Ok(())
 }
 
 /// What the last request of a job changed, and the fields once it took effect.

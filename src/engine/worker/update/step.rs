@@ -7,7 +7,7 @@ use crate::{
     core::{
         field_changes::FieldChanges,
         job::{Job, ParserId, Part},
-        lifecycle::{Event, Look},
+        lifecycle::Look,
         outcome::{Description, ErrorDetail, PollOutcome},
         sighting::{KnownVersion, ShownVersion, Sighting, compare},
     },
@@ -93,53 +93,75 @@ pub(super) fn delete_step(target: Target, shown: &ShownVersion) -> Step {
     }
 }
 
+/// What is left of an update.
+struct Rest {
+    /// The next request.
+    part: Part,
+    now: FieldChanges,
+    is_last: bool,
+    /// The fields once that took effect, where those before are known, and once all did; or why
+    /// it does not fit.
+    after_now: Result<Option<Value>, String>,
+    after_all: Option<Value>,
+}
+
+impl Rest {
+    /// None where nothing is left.
+    fn of(job: &Job, changes: &FieldChanges, before: Option<&Value>) -> Option<Self> {
+        let free_is_done = job.progress.part == Some(Part::Paid);
+        let (part, now) = match (changes.free_part(), changes.paid_part()) {
+            (Some(free), _) if !free_is_done => (Part::Free, free),
+            (_, Some(paid)) => (Part::Paid, paid),
+            (Some(free), None) => (Part::Free, free),
+            (None, None) => return None,
+        };
+        let after = |changes: &FieldChanges| {
+            let after = before.map(|before| changes.apply(before));
+            after
+                .transpose()
+                .map_err(|error| format!("the change does not fit: {error}"))
+        };
+        let all = if free_is_done { &now } else { changes };
+        Some(Self {
+            part,
+            after_now: after(&now),
+            after_all: after(all).ok().flatten(),
+            is_last: part == Part::Paid || !changes.is_paid(),
+            now,
+        })
+    }
+}
+
 /// What is left to send of an update, by what is known and what is shown.
+///
+/// # Errors
+/// Why it cannot be sent.
 pub(super) fn update_step(
     job: &Job,
     changes: &FieldChanges,
     target: Target,
     shown: ShownVersion,
-) -> Result<Step, Event> {
+) -> Result<Step, String> {
     let known = KnownVersion {
         latest: target.latest_version,
         fields: target.fields.as_deref().and_then(json),
     };
-    let free_is_done = job.progress.part == Some(Part::Paid);
-    let (part, now) = match (changes.free_part(), changes.paid_part()) {
-        (Some(free), _) if !free_is_done => (Part::Free, free),
-        (_, Some(paid)) => (Part::Paid, paid),
-        (Some(free), None) => (Part::Free, free),
-        (None, None) => return Err(Event::Unusable("change is empty".to_owned())),
-    };
-    let left = if free_is_done {
-        now.clone()
-    } else {
-        changes.clone()
-    };
     // What is known counts; where it is not, what is shown.
-    let before = known.fields.clone().or_else(|| shown.fields.clone());
-    let after = |changes: &FieldChanges| {
-        let Some(before) = &before else {
-            return Ok(None);
-        };
-        changes.apply(before).map(Some)
-    };
-    let target_fields = after(&left);
-    let wanted = target_fields.as_ref().ok().cloned().flatten();
-    let is_last = part == Part::Paid || !changes.is_paid();
+    let before = known.fields.as_ref().or(shown.fields.as_ref());
+    let rest = Rest::of(job, changes, before).ok_or("change is empty")?;
+    let parser_id = target.parser_id;
     let text = |fields: Option<&Value>| fields.map(Value::to_string);
-    match compare(&known, wanted.as_ref(), &shown) {
+    let target_fields = text(rest.after_all.as_ref());
+    match compare(&known, rest.after_all.as_ref(), &shown) {
         Sighting::Unchanged(version) => {
-            let problem = |error| Event::Unusable(format!("the change does not fit: {error}"));
-            let fields = after(&now).map_err(problem)?;
             let latest_version = version.or(known.latest);
             let base_version = target.applied_version.or(latest_version);
             let record = ChangeRecord {
                 base_version,
                 latest_version,
-                change: Some(now.to_json()),
-                fields: text(fields.as_ref()),
-                target_fields: text(wanted.as_ref()),
+                change: Some(rest.now.to_json()),
+                fields: text(rest.after_now?.as_ref()),
+                target_fields,
             };
             if base_version.is_none() {
                 return Ok(Step::unclear(
@@ -147,30 +169,24 @@ pub(super) fn update_step(
                      change is based",
                 ));
             }
+            let look = Look::Ready {
+                part: rest.part,
+                parser_id,
+                version: base_version,
+            };
             Ok(Step {
-                look: Look::Ready {
-                    part,
-                    parser_id: target.parser_id,
-                    version: base_version,
-                },
                 record,
-                change: Some(now),
-                is_last,
-                missing: None,
+                change: Some(rest.now),
+                is_last: rest.is_last,
+                ..Step::of(look)
             })
         }
         Sighting::AsWanted(version) => Ok(Step {
-            look: Look::Done {
-                parser_id: target.parser_id,
-                version,
-            },
             record: ChangeRecord {
-                target_fields: text(wanted.as_ref()),
+                target_fields,
                 ..ChangeRecord::default()
             },
-            change: None,
-            is_last: true,
-            missing: None,
+            ..Step::of(Look::Done { parser_id, version })
         }),
         Sighting::Otherwise(why) => Ok(Step {
             record: ChangeRecord {
@@ -179,7 +195,7 @@ pub(super) fn update_step(
             },
             ..Step::of(Look::Conflict {
                 why,
-                parser_id: target.parser_id,
+                parser_id,
                 version: shown.version,
             })
         }),
