@@ -279,6 +279,16 @@ impl Gate {
                     Self::Open | Self::Closed(_) => Self::Closed(closure),
                 }
             }
+            // A request that costs nothing passes a gate that is closed for credits. Refused for
+            // them where a canary might try, it tells what the canary would have: without that it
+            // would be tried again at once (seed 81783).
+            Some((reason, _)) if reason == closure.reason && closure.is_due(now) => match self {
+                Self::Closed(closure) if !reason.is_passing() => Self::Closed(Closure {
+                    next_probe_at: now.saturating_add(closure.interval_ms),
+                    ..closure
+                }),
+                Self::Open | Self::Closed(_) | Self::HalfOpen(_) => self,
+            },
             Some(_) | None => self,
         }
     }

@@ -410,7 +410,8 @@ impl Books {
     /// will make nothing.
     pub fn is_in_doubt_for_nothing(&self, job: &OutsideJob) -> bool {
         let mut posts = self.posts.iter().filter(|post| post.job == job.id);
-        (job.state == "CREATING" || job.park_reason.as_deref() == Some("ambiguous"))
+        job.action == "create"
+            && (job.state == "CREATING" || job.park_reason.as_deref() == Some("ambiguous"))
             && posts.all(|post| post.made.is_none() && !post.is_on_its_way)
     }
 

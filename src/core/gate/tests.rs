@@ -163,6 +163,11 @@ fn a_straggler_changes_a_closed_gate_only_for_a_graver_reason() {
             closed_for_credits
         );
     }
+    // What costs nothing passes it, and is refused where a canary might try.
+    assert_eq!(
+        closed_for_credits.after(&refused(Refusal::Credits), false, &POLICY, 900),
+        closed(GateReason::Credits, 0, 1_800, 900)
+    );
     assert_eq!(
         held.after(&throttled(Some(5_000)), false, &POLICY, 10),
         closed(GateReason::Throttled, 0, 5_010, 20)
