@@ -6,7 +6,10 @@ update, parse, delete) through its MCP server object and checks the answers.
     python3 -m venv VENV
     VENV/bin/pip install scraperapi-mcp-server==1.1.1
     parserd simulate --listen 127.0.0.1:PORT --generation-scale 0
-    VENV/bin/python tests/vendor_client.py http://127.0.0.1:PORT [KEY]
+    VENV/bin/python tests/vendor_client.py http://127.0.0.1:PORT [KEY [PARSERD]]
+
+With the program's path in PARSERD it also changes a parser beside parserd, which has to
+say so and to overwrite nothing.
 
 Exit status 0 and a line `ok` a step if all is as it should be.
 """
@@ -15,16 +18,19 @@ import asyncio
 import json
 import logging
 import os
+import sqlite3
+import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 
-if len(sys.argv) not in (2, 3):
-    sys.exit(f"usage: {sys.argv[0]} BASE_URL [KEY]")
+if len(sys.argv) not in (2, 3, 4):
+    sys.exit(f"usage: {sys.argv[0]} BASE_URL [KEY [PARSERD]]")
 
 # The client reads its settings when it is imported. Its own limit of ten calls a
 # minute would be in the way of a check that makes more.
 os.environ["AIPARSER_URL"] = sys.argv[1]
-os.environ["API_KEY"] = sys.argv[2] if len(sys.argv) == 3 else "demo-key"
+os.environ["API_KEY"] = sys.argv[2] if len(sys.argv) > 2 else "demo-key"
 os.environ["RATE_LIMIT_MAX_CALLS"] = "1000"
 
 from mcp.server.fastmcp.exceptions import ToolError  # noqa: E402
@@ -67,6 +73,57 @@ async def finished(parser_id):
         await asyncio.sleep(0.1)
     assert details["status"] == "FINISHED", details
     return details
+
+
+async def beside(program, database):
+    """Changes a parser of parserd's between two of parserd's own changes."""
+    sections = {
+        "DATABASE__URL": f"sqlite://{database}",
+        "API__BASE_URL": sys.argv[1],
+        "API__KEY": sys.argv[2],
+        "POLL__INITIAL_INTERVAL": "100ms",
+    }
+    environment = {f"PARSERD__{key}": value for key, value in sections.items()}
+
+    def parserd(*arguments, status=0, **more):
+        # The client waits for nothing while parserd runs.
+        ran = subprocess.run(
+            [program, *arguments],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **more,
+        )
+        assert ran.returncode == status, (arguments, ran.returncode, ran.stderr)
+
+    def sql(statement):
+        connection = sqlite3.connect(database, timeout=10)
+        with connection:
+            rows = connection.execute(statement).fetchall()
+        connection.close()
+        return rows
+
+    job = {"name": "beside", "urls": [PAGE], "fields": FIELDS}
+    parserd("enqueue", "-", "--format", "jsonl", input=json.dumps(job))
+    parserd("run", "--until-done")
+    ((parser_id,),) = sql("SELECT parser_id FROM parsers WHERE name = 'beside'")
+    theirs = await call(
+        "ai_parser_update",
+        parser_id=parser_id,
+        rename_fields=[{"name": "title", "new_name": "theirs"}],
+    )
+    assert json.loads(theirs)["version"] == 1, theirs
+    change = json.dumps({"rename_fields": [{"name": "title", "new_name": "ours"}]})
+    sql(f"INSERT INTO jobs (action, name, change) VALUES ('update', 'beside', '{change}')")
+    parserd("run", "--until-done", status=3)
+    ((message,),) = sql("SELECT error_message FROM jobs WHERE action = 'update'")
+    assert message.startswith("conflict: "), message
+    details = json.loads(await call("ai_parser_get_details", parser_id=parser_id))
+    names = [field["name"] for field in details["fields"]]
+    assert names == ["theirs", "products.price"], names
+    await call("ai_parser_delete", parser_id=parser_id)
 
 
 async def check():
@@ -144,6 +201,11 @@ async def check():
     listed = json.loads(await call("ai_parser_list"))
     assert parser_id not in [item["id"] for item in listed], listed
     print("ok delete")
+
+    if len(sys.argv) == 4:
+        with tempfile.TemporaryDirectory() as directory:
+            await beside(sys.argv[3], os.path.join(directory, "parserd.db"))
+        print("ok beside parserd")
 
     await fails_with(400, "ai_parser_create", name="x", urls=["not a URL"])
     settings.API_KEY = "wrong"
