@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod bench;
+mod changes;
 mod data;
 mod doubt;
 pub mod fake;

@@ -82,7 +82,8 @@ pub fn compare(known: &KnownVersion, wanted: Option<&Value>, shown: &ShownVersio
 }
 
 /// Whether fields that the service shows are these: by name, in whatever order, and where both
-/// have a type or a selector.
+/// have a description, a type or a selector. A service may write these its own way: blanks, and of
+/// types and selectors upper and lower case, tell nothing.
 pub fn echoes(shown: &Value, fields: &Value) -> bool {
     let (Some(shown), Some(fields)) = (by_name(shown), by_name(fields)) else {
         return false;
@@ -95,14 +96,62 @@ pub fn echoes(shown: &Value, fields: &Value) -> bool {
         })
 }
 
+/// The fields that the service shows, each in the words of the asked one that it is an echo of, so
+/// that its way of writing is not taken for a difference. One that was renamed since is known by
+/// its description.
+pub fn in_words_of(shown: &Value, asked: &Value) -> Value {
+    let (Some(by_shown), Some(by_asked)) = (by_name(shown), by_name(asked)) else {
+        return shown.clone();
+    };
+    let renamed = |field: &Value| {
+        let mut alike = by_asked.iter().filter(|(name, asked)| {
+            !by_shown.contains_key(*name)
+                && words(field, "description")
+                    .is_some_and(|d| words(asked, "description") == Some(d))
+                && is_echo_of(field, asked)
+        });
+        let (found, other) = (alike.next(), alike.next());
+        found.filter(|_| other.is_none()).map(|(_, asked)| *asked)
+    };
+    let fields = shown.as_array().into_iter().flatten();
+    let fields = fields.map(|field| {
+        let name = field
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .trim();
+        let asked = match by_asked.get(name) {
+            Some(asked) => Some(*asked).filter(|asked| is_echo_of(field, asked)),
+            None => renamed(field),
+        };
+        let Some(asked) = asked else {
+            return field.clone();
+        };
+        let mut field = asked.clone();
+        if let Some(object) = field.as_object_mut() {
+            object.insert("name".to_owned(), name.into());
+        }
+        field
+    });
+    fields.collect()
+}
+
+fn words(field: &Value, key: &str) -> Option<String> {
+    let text = field.get(key)?.as_str()?;
+    let words: Vec<_> = text.split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
 fn is_echo_of(shown: &Value, field: &Value) -> bool {
-    let text = |field: &Value, key: &str| {
-        let text = field.get(key)?.as_str()?;
-        let words: Vec<_> = text.split_whitespace().collect();
-        (!words.is_empty()).then(|| words.join(" "))
+    let plain = |field: &Value, key: &str| {
+        let text = words(field, key)?;
+        Some(match key {
+            "description" => text,
+            _ => text.replace(' ', "").to_lowercase(),
+        })
     };
     ["description", "type", "selector"].iter().all(|key| {
-        match (text(shown, key), text(field, key)) {
+        match (plain(shown, key), plain(field, key)) {
             (Some(shown), Some(asked)) => shown == asked,
             (None, _) | (_, None) => true,
         }
@@ -204,6 +253,73 @@ mod tests {
             json!({"title": 1}),
         ] {
             assert!(!echoes(&other, &sent), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_way_of_writing_is_no_difference() {
+        let asked = json!([
+            {"name": "title", "description": "the  title\n", "selector": "H1 > .Title"},
+            {"name": "price", "description": "in dollars", "type": "number"},
+        ]);
+        let written = json!([
+            {"name": "price", "description": " in dollars", "type": "NUMBER", "id": "f-2"},
+            {"name": "title", "description": "the title", "type": "STRING", "selector": "h1>.title"},
+        ]);
+        assert!(echoes(&written, &asked));
+        assert_eq!(
+            in_words_of(&written, &asked),
+            json!([asked[1], asked[0]]),
+            "by name"
+        );
+    }
+
+    #[test]
+    fn fields_that_are_shown_are_told_in_the_words_that_were_asked_for() {
+        let number =
+            |name: &str| json!({"name": name, "description": "in dollars", "type": "number"});
+        let shown =
+            |name: &str| json!({"name": name, "description": "in  dollars", "type": "Number"});
+        let other = json!({"name": "tags", "description": "of  all", "type": "Array"});
+        let table = [
+            // Asked for under another name since.
+            (
+                json!([shown("cost")]),
+                json!([number("price")]),
+                json!([number("cost")]),
+            ),
+            // It may be either.
+            (
+                json!([shown("cost")]),
+                json!([number("price"), number("sum")]),
+                json!([shown("cost")]),
+            ),
+            // That one is there itself.
+            (
+                json!([shown("cost"), shown("price")]),
+                json!([number("price")]),
+                json!([shown("cost"), number("price")]),
+            ),
+            // Another one stays as it is shown.
+            (
+                json!([other, shown("price")]),
+                json!([number("price"), {"name": "tags", "description": "of some"}]),
+                json!([other, number("price")]),
+            ),
+            // Without a description nothing tells that it was renamed.
+            (
+                json!([{"name": "cost"}]),
+                json!([number("price")]),
+                json!([{"name": "cost"}]),
+            ),
+            (
+                json!({"cost": 1}),
+                json!([number("price")]),
+                json!({"cost": 1}),
+            ),
+        ];
+        for (shown, asked, expected) in table {
+            assert_eq!(in_words_of(&shown, &asked), expected, "{shown} {asked}");
         }
     }
 }

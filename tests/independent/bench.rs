@@ -342,7 +342,7 @@ impl Bench {
         }
         drop(db);
         let held = self.number(
-            "SELECT count(*) - count(DISTINCT parser_id) FROM jobs WHERE parser_id IS NOT NULL AND state <> 'CANCELLED'",
+            "SELECT count(*) - count(DISTINCT parser_id) FROM jobs WHERE parser_id IS NOT NULL AND state <> 'CANCELLED' AND action = 'create'",
         );
         if held != 0 {
             faults.push(format!(
@@ -412,7 +412,9 @@ pub fn together(scenarios: &[(&str, fn())]) {
                     let next = left.lock().unwrap().next();
                     let Some((name, scenario)) = next else { return };
                     let begun = Instant::now();
-                    if std::panic::catch_unwind(scenario).is_err() {
+                    // Of that name, so that a panic says whose it is.
+                    let named = std::thread::Builder::new().name((*name).to_owned());
+                    if named.spawn(*scenario).unwrap().join().is_err() {
                         failed.lock().unwrap().push(*name);
                     }
                     println!("{name}: {:.1} s", begun.elapsed().as_secs_f32());

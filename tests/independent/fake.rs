@@ -4,6 +4,8 @@
 //! program talks to it. What was asked of it and what it made is in its [`Books`].
 
 mod behaviour;
+mod changes;
+mod one;
 
 use std::fmt::Write as _;
 use std::io;
@@ -12,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use behaviour::{Alter, Behaviour, Call, Effect, Ids, ListShape, Reply, Rule, fixed};
+pub use changes::{Base, Changes, Patch, Show, Update, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -34,6 +37,9 @@ pub struct Parser {
     pub made: Instant,
     pub made_at: SystemTime,
     pub deleted: bool,
+    pub versions: Vec<Version>,
+    /// When it was last patched or deleted.
+    pub changed: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +50,7 @@ pub struct Post {
     pub url: String,
     /// The ids of what it made.
     pub made: Vec<String>,
+    pub body: Value,
 }
 
 #[derive(Default)]
@@ -52,6 +59,9 @@ pub struct Books {
     pub parsers: Vec<Parser>,
     pub lists: Vec<Instant>,
     pub gets: Vec<(Instant, String)>,
+    pub patches: Vec<Patch>,
+    /// The ids of DELETEs.
+    pub deletes: Vec<String>,
 }
 
 impl Books {
@@ -72,10 +82,17 @@ pub struct World {
 
 impl World {
     fn make(&mut self, post: usize) -> String {
-        let Post { key, name, url, .. } = self.books.posts[post].clone();
+        let Post {
+            key,
+            name,
+            url,
+            body,
+            ..
+        } = self.books.posts[post].clone();
         self.next_id += 1;
         let id = match self.does.ids {
             Ids::Number => format!("{}{}", self.salt, 7000 + self.next_id),
+            Ids::Odd => format!("a/b%2F{}?k=v&x#{}+y", self.salt, self.next_id),
             _ => format!("q{:03}zk{}w", self.next_id, self.salt),
         };
         let mut stored = name.clone();
@@ -96,6 +113,8 @@ impl World {
             made: Instant::now(),
             made_at: SystemTime::now(),
             deleted: false,
+            versions: vec![changes::first_version(&body, &self.does.changes)],
+            changed: None,
         });
         id
     }
@@ -117,14 +136,18 @@ impl World {
         }
     }
 
-    fn status(&self, parser: &Parser) -> &'static str {
-        if parser.made.elapsed() < self.does.generation {
+    fn status(&self, parser: &Parser, version: &Version) -> &'static str {
+        if parser.made.elapsed() < self.does.generation
+            || version.ready_at > Instant::now()
+            || parser.deleted
+        {
             "GENERATING"
-        } else if self
-            .does
-            .fails
-            .iter()
-            .any(|text| parser.sent.contains(text))
+        } else if version.failed
+            || self
+                .does
+                .fails
+                .iter()
+                .any(|text| parser.sent.contains(text))
         {
             "FAILED"
         } else {
@@ -135,16 +158,18 @@ impl World {
     fn list(&self, key: &str) -> (Vec<(&'static str, String)>, Vec<u8>) {
         let mut items = Vec::new();
         for parser in &self.books.parsers {
-            if parser.key != key || parser.deleted || parser.made.elapsed() < self.does.list_lag {
+            let lags = self.does.changes.list_lag;
+            let gone = parser.deleted && parser.changed.is_none_or(|at| at.elapsed() >= lags);
+            if parser.key != key || gone || parser.made.elapsed() < self.does.list_lag {
                 continue;
             }
             let status = if self.does.list_status_stuck {
                 "GENERATING"
             } else {
-                self.status(parser)
+                self.status(parser, parser.seen(lags))
             };
             let id = self.id_json(&parser.id, false);
-            let item = |version: u32| {
+            let item = |version: i64| {
                 format!(
                     r#"{{"id":{id},"name":{},"status":"{status}","error":null,"generated_at":null,"version":{version}}}"#,
                     json!(parser.stored)
@@ -159,10 +184,10 @@ impl World {
                 items.push(raw.replace("ID", &id));
                 continue;
             }
-            items.push(item(0));
+            items.push(item(parser.seen(lags).number));
             match self.does.list {
                 ListShape::Versions => items.push(item(1)),
-                ListShape::Doubled => items.push(item(0)),
+                ListShape::Doubled => items.push(item(parser.seen(lags).number)),
                 _ => {}
             }
         }
@@ -184,14 +209,18 @@ impl World {
         (headers, text.into_bytes())
     }
 
-    fn details(&mut self, index: usize) -> Vec<u8> {
+    fn details(&mut self, index: usize, version: Option<i64>) -> Option<Vec<u8>> {
         let parser = self.books.parsers[index].clone();
-        let status = self.status(&parser);
+        let version = match version {
+            Some(number) => parser.versions.iter().find(|v| v.number == number)?,
+            None => parser.seen(self.does.changes.get_lag),
+        };
+        let status = self.status(&parser, version);
         let mut body = format!(
             r#"{{"id":{},"name":{},"status":"{status}","created_at":"{}","error":{}"#,
             self.id_json(&parser.id, false),
             json!(parser.stored),
-            rfc3339(parser.made_at),
+            behaviour::rfc3339(parser.made_at),
             if status == "FAILED" {
                 "\"DownloadError: Failed to download\""
             } else {
@@ -199,6 +228,7 @@ impl World {
             },
         )
         .into_bytes();
+        body.extend(self.shown(version).into_bytes());
         if status == self.does.finished {
             let late = self
                 .does
@@ -223,34 +253,8 @@ impl World {
             }
         }
         body.push(b'}');
-        body
+        Some(body)
     }
-}
-
-/// RFC 3339 with milliseconds, by the civil-from-days algorithm.
-fn rfc3339(at: SystemTime) -> String {
-    let ms = at
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_millis() as i64;
-    let (days, rest) = (ms / 86_400_000, ms % 86_400_000);
-    let z = days + 719_468;
-    let (era, doe) = (z / 146_097, z % 146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let (day, month) = (
-        doy - (153 * mp + 2) / 5 + 1,
-        if mp < 10 { mp + 3 } else { mp - 9 },
-    );
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    let (h, m, s, milli) = (
-        rest / 3_600_000,
-        rest / 60_000 % 60,
-        rest / 1000 % 60,
-        rest % 1000,
-    );
-    format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{milli:03}Z")
 }
 
 pub struct Fake {
@@ -345,6 +349,7 @@ async fn answer(
                 name: name.clone(),
                 url: url.clone(),
                 made: Vec::new(),
+                body: sent,
             });
             let post = w.books.posts.len() - 1;
             if key != KEY && key != OTHER_KEY {
@@ -418,27 +423,8 @@ async fn answer(
                     (Duration::ZERO, say(200, &headers, body))
                 }
             }
-        } else if let (&Method::GET, Some(id)) = (&parts.method, path.strip_prefix("/parsers/")) {
-            let id = id.split('/').next().unwrap_or("").to_owned();
-            w.books.gets.push((Instant::now(), id.clone()));
-            let index = w.books.parsers.iter().position(|p| {
-                p.id.eq_ignore_ascii_case(&id)
-                    && p.key == query_key
-                    && !p.deleted
-                    && p.made.elapsed() >= w.does.get_lag
-            });
-            let name = index.map_or_else(|| id.clone(), |i| w.books.parsers[i].sent.clone());
-            let rule = w.rule(Call::Get, &name);
-            match (rule, index) {
-                (Some(Rule { hold, reply, .. }), _) if !matches!(reply, Reply::Usual) => {
-                    (hold, special(reply))
-                }
-                (_, Some(index)) => (Duration::ZERO, say(200, &[], w.details(index))),
-                (_, None) => (
-                    Duration::ZERO,
-                    say(404, &[], br#"{"error":"no such parser"}"#.to_vec()),
-                ),
-            }
+        } else if let Some(path) = path.strip_prefix("/parsers/") {
+            one::about_one(&world, w, &parts.method, path, &query_key, &body)
         } else {
             (Duration::ZERO, say(404, &[], b"no such page".to_vec()))
         }
@@ -446,6 +432,8 @@ async fn answer(
     tokio::time::sleep(hold).await;
     response.ok_or_else(|| io::Error::other("lost on purpose"))
 }
+
+type Answer = (Duration, Option<Response<Full<Bytes>>>);
 
 fn special(reply: Reply) -> Option<Response<Full<Bytes>>> {
     match reply {

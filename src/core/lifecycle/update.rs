@@ -71,6 +71,10 @@ pub(super) fn looked(at: &Moment, look: Look) -> Transition {
         } => intent(at, part, parser_id, version),
         Look::Done { parser_id, version } => {
             let mut change = at.change();
+            if at.job.progress.attempts > 0 {
+                // A request of this job that counted as lost was made after all, and is spent.
+                change = change.ledger(LedgerChange::Changed(version));
+            }
             change.next.parser_id = Some(parser_id);
             concluded(at, change, version).done()
         }
@@ -180,16 +184,30 @@ pub(super) fn answered(at: &Moment, outcome: ChangeOutcome, is_last: bool) -> Tr
     }
 }
 
+/// The service refused the request, and it made nothing. Where it speaks of a conflict, or where one
+/// before it was lost, the parser is looked at first: that one may have been made after all, another
+/// tool may have done the same, or the service was only busy.
 fn rejected(at: &Moment, words: &ErrorDetail) -> Transition {
-    let hint = match words.status {
-        Some(409 | 412) => CONFLICT,
-        _ => {
-            "the service refused the change: correct it, which takes a new job, and cancel this one"
-        }
-    };
-    at.change()
+    let mut change = at
+        .change()
         .ledger(LedgerChange::NotChanged)
-        .signal(Signal::Answered)
+        .signal(Signal::Answered);
+    let is_conflict = matches!(words.status, Some(409 | 412));
+    let attempts = at.job.progress.attempts + 1;
+    if (is_conflict || attempts > 1) && attempts < at.policy.max_attempts {
+        change = change
+            .error(words)
+            .queued(at.retry_at(attempts - 1))
+            .event(JobEvent::Waiting(words.into()));
+        change.next.attempts = attempts;
+        return change.done();
+    }
+    let hint = if is_conflict {
+        CONFLICT
+    } else {
+        "the service refused the change: correct it, which takes a new job, and cancel this one"
+    };
+    change
         .failed(ErrorKind::BadRequest, words, hint, at.now)
         .done()
 }

@@ -14,7 +14,7 @@ use crate::{
             checks::{TriedOutcome, due, has_result},
             is_blocked, judge,
         },
-        sighting::echoes,
+        sighting::{echoes, in_words_of},
     },
     store::{Asked, JobStore, ParseIntent, StoreError},
 };
@@ -138,9 +138,9 @@ fn true_fields(job: &Job, asked: &Asked, shown: Option<String>) -> Option<String
     let Some(fields) = &asked.fields else {
         return is_any.then_some(shown);
     };
-    let is_as_asked = serde_json::from_str(fields).is_ok_and(|fields| echoes(&read, &fields));
+    let asked: Value = serde_json::from_str(fields).unwrap_or_default();
     let is_adopted = job.progress.creates == 0;
-    (is_any && is_adopted && !is_as_asked).then_some(shown)
+    (is_any && is_adopted && !echoes(&read, &asked)).then(|| in_words_of(&read, &asked).to_string())
 }
 
 /// Why nothing is known of a page.

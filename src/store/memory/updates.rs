@@ -87,12 +87,9 @@ impl Tables {
                 self.intend_update(job.id, change, intent);
                 None
             }
-            Some(LedgerChange::Changed(version)) => {
-                self.settle_update(job.id, CreateStatus::Made, *version);
-                None
-            }
+            Some(LedgerChange::Changed(version)) => self.settle_update_made(job.id, *version),
             Some(LedgerChange::NotChanged) if is_fresh => {
-                self.settle_update(job.id, CreateStatus::NotMade, None)
+                self.settle_update(job.id, CreateStatus::Pending, CreateStatus::NotMade, None)
             }
             _ => None,
         };
@@ -121,14 +118,28 @@ impl Tables {
         });
     }
 
+    fn settle_update_made(&mut self, job_id: JobId, version: Option<i64>) -> Option<(i64, UnixMs)> {
+        let (pending, made) = (CreateStatus::Pending, CreateStatus::Made);
+        if (self.settle_update(job_id, pending, made, version)).is_some() {
+            return None;
+        }
+        let landed = self.settle_update(job_id, CreateStatus::NotMade, made, version);
+        landed.map(|(credits, sent_at)| (-credits, sent_at))
+    }
+
+    /// Settles the last request of the job, where it stands so.
     fn settle_update(
         &mut self,
         job_id: JobId,
+        from: CreateStatus,
         outcome: CreateStatus,
         version: Option<i64>,
     ) -> Option<(i64, UnixMs)> {
-        let mut rows = self.updates.iter_mut();
-        let row = rows.find(|row| row.is_pending(job_id))?;
+        let mut rows = self.updates.iter_mut().rev();
+        let row = rows.find(|row| row.job_id == job_id)?;
+        if row.outcome != from {
+            return None;
+        }
         row.outcome = outcome;
         row.version = version;
         Some((row.credits, row.sent_at))
@@ -136,7 +147,7 @@ impl Tables {
 
     /// A request in doubt whose job is called off counts as spent.
     pub(super) fn call_off(&mut self, job_id: JobId) {
-        self.settle_update(job_id, CreateStatus::Made, None);
+        self.settle_update(job_id, CreateStatus::Pending, CreateStatus::Made, None);
     }
 
     fn change_parser(

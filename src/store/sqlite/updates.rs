@@ -171,7 +171,8 @@ pub(super) struct UpdateNote<'a> {
     pub is_applied: bool,
 }
 
-/// Records it. Returns the credits of a request that changed nothing, and when they count.
+/// Records it. Returns the credits of a request that changed nothing, and when they count;
+/// below nothing where one counted so and was made after all.
 pub(super) async fn note(
     connection: &mut SqliteConnection,
     note: &UpdateNote<'_>,
@@ -182,12 +183,9 @@ pub(super) async fn note(
             None
         }
         // Even where the job moved on: what was paid for is never forgotten.
-        Some(LedgerChange::Changed(version)) => {
-            settle(connection, note, "made", *version).await?;
-            None
-        }
+        Some(LedgerChange::Changed(version)) => settle_made(connection, note, *version).await?,
         Some(LedgerChange::NotChanged) if note.is_applied => {
-            settle(connection, note, "not_made", None).await?
+            settle(connection, note, "pending", "not_made", None).await?
         }
         _ => None,
     };
@@ -225,21 +223,38 @@ async fn intend(
     Ok(())
 }
 
+async fn settle_made(
+    connection: &mut SqliteConnection,
+    note: &UpdateNote<'_>,
+    version: Option<i64>,
+) -> Result<Option<(i64, UnixMs)>, StoreError> {
+    let pending = settle(connection, note, "pending", "made", version).await?;
+    if pending.is_some() {
+        return Ok(None);
+    }
+    // One that lands later than anyone waits is spent after all.
+    let landed = settle(connection, note, "not_made", "made", version).await?;
+    Ok(landed.map(|(credits, sent_at)| (credits.saturating_neg(), sent_at)))
+}
+
+/// Settles the last request of the job, where it stands so.
 async fn settle(
     connection: &mut SqliteConnection,
     note: &UpdateNote<'_>,
+    from: &'static str,
     outcome: &'static str,
     version: Option<i64>,
 ) -> Result<Option<(i64, UnixMs)>, StoreError> {
     let row = sqlx::query(
         "UPDATE updates SET outcome = ?1, version = ?2, settled_at = ?3 \
-         WHERE id = (SELECT id FROM updates WHERE job_id = ?4 AND outcome = 'pending') \
+         WHERE id = (SELECT max(id) FROM updates WHERE job_id = ?4) AND outcome = ?5 \
          RETURNING credits, sent_at",
     )
     .bind(outcome)
     .bind(version)
     .bind(note.at)
     .bind(note.job.0)
+    .bind(from)
     .fetch_optional(connection)
     .await
     .trying("settle a change")?;

@@ -1,8 +1,9 @@
 //! What the fake does to whom.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use super::changes::Changes;
 use unicode_normalization::UnicodeNormalization;
 
 /// What the service does to a name before it stores it.
@@ -67,9 +68,11 @@ pub enum Call {
     Create,
     Get,
     List,
+    Patch,
+    Delete,
 }
 
-/// Whether a create that a rule is about makes a parser.
+/// Whether a create that a rule is about makes a parser, or a change takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     Nothing,
@@ -136,6 +139,14 @@ impl Rule {
         }
     }
 
+    /// A PATCH or DELETE.
+    pub fn change(call: Call, effect: Effect, reply: Reply) -> Self {
+        Self {
+            call,
+            ..Self::create("", effect, reply)
+        }
+    }
+
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
@@ -179,6 +190,8 @@ pub enum Ids {
     UpperLater,
     /// The create's answer says `parsers/ID`.
     Path,
+    /// With characters that mean something in a URL.
+    Odd,
 }
 
 #[derive(Clone, Debug)]
@@ -202,6 +215,7 @@ pub struct Behaviour {
     /// By text in the sent name: how many answers of FINISHED lack the examples.
     pub examples_late: BTreeMap<&'static str, usize>,
     pub finished: &'static str,
+    pub changes: Changes,
 }
 
 impl Default for Behaviour {
@@ -220,6 +234,33 @@ impl Default for Behaviour {
             examples: Vec::new(),
             examples_late: BTreeMap::new(),
             finished: "FINISHED",
+            changes: Changes::default(),
         }
     }
+}
+
+/// RFC 3339 with milliseconds, by the civil-from-days algorithm.
+pub(super) fn rfc3339(at: SystemTime) -> String {
+    let ms = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_millis() as i64;
+    let (days, rest) = (ms / 86_400_000, ms % 86_400_000);
+    let z = days + 719_468;
+    let (era, doe) = (z / 146_097, z % 146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (day, month) = (
+        doy - (153 * mp + 2) / 5 + 1,
+        if mp < 10 { mp + 3 } else { mp - 9 },
+    );
+    let year = yoe + era * 400 + i64::from(month <= 2);
+    let (h, m, s, milli) = (
+        rest / 3_600_000,
+        rest / 60_000 % 60,
+        rest / 1000 % 60,
+        rest % 1000,
+    );
+    format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{milli:03}Z")
 }

@@ -330,3 +330,46 @@ fn a_parser_that_is_missing_for_a_minute_is_not_given_up() {
     };
     assert_eq!(change(&job, event, NOW).next.missing_lists, 0);
 }
+
+#[test]
+fn a_conflict_is_looked_at_before_it_is_told_and_so_is_a_refusal_after_a_lost_answer() {
+    for (status, attempts, again) in [
+        (409, 0, true),
+        (412, 3, true),
+        (409, 4, false),
+        (422, 0, false),
+        (422, 1, true),
+        (404, 1, false),
+        (422, 4, false),
+    ] {
+        for (action, part) in [
+            (Action::Update, Part::Free),
+            (Action::Update, Part::Paid),
+            (Action::Delete, Part::Delete),
+        ] {
+            let mut job = sent(action, part);
+            job.progress.attempts = attempts;
+            let said = words(Some(status));
+            let outcome = match status {
+                404 => ChangeOutcome::NotFound(said),
+                _ => ChangeOutcome::Rejected(said),
+            };
+            let event = Event::ChangeAnswered {
+                outcome,
+                is_last: true,
+            };
+            let change = change(&job, event, NOW);
+            let state = match (again, status, action) {
+                (true, ..) => JobState::Queued,
+                (_, 404, Action::Delete) => JobState::Finished,
+                _ => JobState::Failed,
+            };
+            assert_eq!(change.next.state, state, "{status} {attempts} {part}");
+            if again {
+                assert_eq!(change.ledger, Some(LedgerChange::NotChanged));
+                assert_eq!(change.next.attempts, attempts + 1);
+                assert!(change.next.due_at > NOW, "at once again");
+            }
+        }
+    }
+}

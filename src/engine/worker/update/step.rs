@@ -9,7 +9,7 @@ use crate::{
         job::{Job, ParserId, Part},
         lifecycle::Look,
         outcome::{Description, ErrorDetail, PollOutcome},
-        sighting::{KnownVersion, ShownVersion, Sighting, compare},
+        sighting::{KnownVersion, ShownVersion, Sighting, compare, in_words_of},
     },
     store::{ChangeRecord, Target},
 };
@@ -190,7 +190,13 @@ pub(super) fn update_step(
         }),
         Sighting::Otherwise(why) => Ok(Step {
             record: ChangeRecord {
-                fields: text(shown.fields.as_ref()),
+                fields: text(
+                    match (&shown.fields, &known.fields) {
+                        (Some(shown), Some(known)) => Some(in_words_of(shown, known)),
+                        (shown, _) => shown.clone(),
+                    }
+                    .as_ref(),
+                ),
                 ..ChangeRecord::default()
             },
             ..Step::of(Look::Conflict {
