@@ -31,6 +31,10 @@ CREATE UNIQUE INDEX jobs_name ON jobs (name)
 CREATE INDEX jobs_changes ON jobs (name) WHERE action <> 'create';
 CREATE UNIQUE INDEX jobs_open_change ON jobs (name)
     WHERE action <> 'create' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED');
+-- Those that adopt the parser which they name, and never create one.
+CREATE INDEX jobs_adopting ON jobs (id)
+    WHERE action = 'create' AND parser_id IS NOT NULL AND remote_name IS NULL AND creates = 0
+        AND state IN ('QUEUED', 'PARKED');
 
 -- The version that `fields` describes, and the parser that took this one's place.
 ALTER TABLE parsers ADD COLUMN applied_version INTEGER;

@@ -129,6 +129,11 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
     let mut put = |what: &str, text: String| columns.row([what, &text]);
     if row.is_change() {
         put("action", row.action.clone());
+    } else if row.is_adoption {
+        put(
+            "action",
+            "adopts a parser that is there, and pays nothing".to_owned(),
+        );
     }
     put("state", state(row));
     if let Some(message) = &row.error_message {
