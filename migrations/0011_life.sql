@@ -31,6 +31,10 @@ CREATE UNIQUE INDEX jobs_name ON jobs (name)
 CREATE INDEX jobs_changes ON jobs (name) WHERE action <> 'create';
 CREATE UNIQUE INDEX jobs_open_change ON jobs (name)
     WHERE action <> 'create' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED');
+-- Those that adopt the parser which they name, and never create one.
+CREATE INDEX jobs_adopting ON jobs (id)
+    WHERE action = 'create' AND parser_id IS NOT NULL AND remote_name IS NULL AND creates = 0
+        AND state IN ('QUEUED', 'PARKED');
 
 -- The version that `fields` describes, and the parser that took this one's place.
 ALTER TABLE parsers ADD COLUMN applied_version INTEGER;
@@ -270,14 +274,14 @@ BEGIN
     WHERE NEW.urls IS NOT '[]' OR NEW.scraper_params IS NOT NULL OR NEW.fields IS NOT NULL
        OR NEW.expect IS NOT NULL OR NEW.check_urls IS NOT NULL OR NEW.parser_id IS NOT NULL
        OR NEW.protect IS NOT 0;
-    SELECT RAISE(ABORT, 'no parser has this name: `SELECT name FROM parsers` shows those that are there')
+    SELECT RAISE(ABORT, 'no parser has this name: `parserd parsers` and table parsers have those that are there')
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = NEW.name);
     SELECT RAISE(ABORT, 'the parser of this name was deleted: insert a job that creates one')
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = NEW.name AND deleted_at IS NULL);
-    SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or set its state to CANCELLED')
+    SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or call it off (`parserd cancel NAME`, or set its state to CANCELLED)')
     WHERE EXISTS (SELECT 1 FROM jobs WHERE name = NEW.name AND action <> 'create'
         AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED'));
-    SELECT RAISE(ABORT, 'this parser is protected: set protect of the job that created it to 0 first')
+    SELECT RAISE(ABORT, 'this parser is protected: apply its job file with protect = false, or set protect of the job that created it to 0, first')
     WHERE NEW.action = 'delete'
       AND (SELECT protected FROM named_parsers WHERE name = NEW.name);
     INSERT INTO change_check (change, fields)
@@ -302,7 +306,7 @@ CREATE TRIGGER jobs_open_change_check BEFORE UPDATE OF state ON jobs
 WHEN OLD.action <> 'create' AND OLD.state = 'FAILED' AND NEW.state IS NOT OLD.state
   AND NEW.state IS NOT 'CANCELLED'
 BEGIN
-    SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or set its state to CANCELLED')
+    SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or call it off (`parserd cancel NAME`, or set its state to CANCELLED)')
     WHERE EXISTS (SELECT 1 FROM jobs WHERE name = OLD.name AND action <> 'create'
         AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED'));
     SELECT RAISE(ABORT, 'the parser of this name was deleted: there is nothing to change any more')
@@ -313,7 +317,7 @@ CREATE TRIGGER jobs_protected_stays BEFORE UPDATE OF state ON jobs
 WHEN OLD.action = 'delete' AND NEW.state IS 'QUEUED' AND OLD.state IN ('PARKED', 'FAILED')
   AND NEW.revision = OLD.revision
 BEGIN
-    SELECT RAISE(ABORT, 'this parser is protected: set protect of the job that created it to 0 first')
+    SELECT RAISE(ABORT, 'this parser is protected: apply its job file with protect = false, or set protect of the job that created it to 0, first')
     WHERE (SELECT protected FROM named_parsers WHERE name = OLD.name);
 END;
 

@@ -11,6 +11,9 @@
 //!   installs the package for real)
 //! - `<!-- test: file NAME -->`: no command, but a file that every directory has, whatever page
 //!   its block is on
+//! - `<!-- test: goes on -->`: in the directory of the block before it on its page, with what that
+//!   one left there
+//! - `<!-- test: edit NAME -->`: the blocks that go on after it find this file so
 //! - `needs PROGRAM`, after another word: left out, and said so, where there is none
 
 #![cfg(unix)]
@@ -86,6 +89,11 @@ struct Block {
 impl Block {
     fn has(&self, mark: &str) -> bool {
         self.marks.iter().any(|found| found == mark)
+    }
+
+    /// The path of its page.
+    fn page(&self) -> &str {
+        self.place.split(' ').next().unwrap_or_default()
     }
 
     /// What stands behind the first word of a mark.
@@ -246,11 +254,14 @@ fn every_command_is_in_the_table_and_run_by_a_block() {
             .filter(|row| plain(&row[0]).split(' ').nth(1) == Some(name))
             .collect();
         assert!(!of_it.is_empty(), "{name} is missing in the table");
-        for flag in of_it.iter().flat_map(|row| flags(&row.join(" "))) {
-            let known = command
-                .get_arguments()
-                .any(|arg| arg.get_long() == Some(flag.as_str()));
-            assert!(known, "{name} has no --{flag}");
+        for row in of_it {
+            let second = plain(&row[0]).split(' ').nth(2).unwrap_or_default();
+            let command = command.find_subcommand(second).unwrap_or(command);
+            for flag in flags(&row.join(" ")) {
+                let mut known = command.get_arguments();
+                let is_known = known.any(|arg| arg.get_long() == Some(flag.as_str()));
+                assert!(is_known, "{} has no --{flag}", row[0]);
+            }
         }
     }
 }

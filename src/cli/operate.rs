@@ -11,7 +11,7 @@ use super::{Exit, Usage, ask, budget, jobs::state, show::unknown};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
-use crate::core::job::{JobId, JobState, ParkReason};
+use crate::core::job::{Action, JobId, JobState, ParkReason};
 use crate::core::lifecycle::Policy;
 use crate::engine::{self, operate::OperatorAction};
 use crate::present::remedies::is_parked_for;
@@ -280,11 +280,16 @@ fn instead(row: &JobRow) -> String {
     match row.state.parse() {
         Ok(JobState::Queued) => format!("it goes on by itself, or `parserd cancel {id}`"),
         Ok(JobState::Creating) => {
-            format!("its create must be settled first, see `parserd show {id}`")
+            let what = if row.is_change() { "request" } else { "create" };
+            format!("its {what} must be settled first, see `parserd show {id}`")
         }
         Ok(JobState::Generating) => "it is paid for and being polled, wait".to_owned(),
         Ok(JobState::Parked | JobState::Failed) => {
             format!("`parserd retry {id}` or `parserd cancel {id}` is possible")
+        }
+        Ok(JobState::Finished) if row.action == Action::Delete.as_str() => {
+            "its parser is deleted; it stays so, and its file applied again creates another"
+                .to_owned()
         }
         Ok(JobState::Finished) => "its parser is ready; it stays so".to_owned(),
         Ok(JobState::Cancelled) | Err(_) => "it stays so; enqueue it again".to_owned(),

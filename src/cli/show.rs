@@ -122,13 +122,21 @@ fn found(details: &JobDetails) -> Vec<String> {
     }
 }
 
+/// What it does, where it is not to make a parser.
+fn action(row: &JobRow) -> Option<&str> {
+    if row.is_adoption {
+        return Some("adopts a parser that is there, and pays nothing");
+    }
+    row.is_change().then_some(row.action.as_str())
+}
+
 /// What it is and where it stands, a line each.
 fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
     let row = &details.row;
     let mut columns = Columns::new(&[]);
     let mut put = |what: &str, text: String| columns.row([what, &text]);
-    if row.is_change() {
-        put("action", row.action.clone());
+    if let Some(action) = action(row) {
+        put("action", action.to_owned());
     }
     put("state", state(row));
     if let Some(message) = &row.error_message {

@@ -110,8 +110,7 @@ fn sentence(event: &JobEvent) -> String {
             attempts,
             ..
         } => format!(
-            "the account's lists show that the create made nothing (attempts so far: {}); queued \
-             again",
+            "the service shows that the request made nothing (attempts so far: {}); queued again",
             attempts.unwrap_or_default()
         ),
         JobEvent::NotSent(answer) => format!(

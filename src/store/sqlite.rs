@@ -310,10 +310,10 @@ impl Store {
             }
         }
         if let Some(hold) = &hold {
-            let (nonce, creates) = identity(&mut connection)
+            let (nonce, requests) = identity(&mut connection)
                 .await
                 .trying("read which database it is")?;
-            is_another = mark::is_another(nonce, creates, hold.last_mark());
+            is_another = mark::is_another(nonce, requests, hold.last_mark());
         }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -369,11 +369,11 @@ impl Store {
         };
         let drawn = fastrand::u64(..);
         let what = "make it known again";
-        let (nonce, creates) = self
+        let (nonce, requests) = self
             .writer
             .run(what, move |connection| {
                 Box::pin(async move {
-                    let (nonce, creates) = identity(connection).await?;
+                    let (nonce, requests) = identity(connection).await?;
                     if nonce.is_none() {
                         sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")
                             .bind(NONCE)
@@ -381,11 +381,11 @@ impl Store {
                             .execute(connection)
                             .await?;
                     }
-                    Ok((nonce.unwrap_or(drawn), creates))
+                    Ok((nonce.unwrap_or(drawn), requests))
                 })
             })
             .await?;
-        hold.write_mark(Mark { nonce, creates });
+        hold.write_mark(Mark { nonce, requests });
         Ok(())
     }
 }
@@ -439,13 +439,14 @@ const NONCE: &str = "database_nonce";
 
 /// The database's own number, if one was drawn, and how many creates it knows.
 async fn identity(connection: &mut SqliteConnection) -> Result<(Option<u64>, i64), sqlx::Error> {
-    let (nonce, creates): (Option<String>, i64) = sqlx::query_as(
-        "SELECT (SELECT value FROM meta WHERE key = ?1), (SELECT coalesce(max(id), 0) FROM creates)",
+    let (nonce, requests): (Option<String>, i64) = sqlx::query_as(
+        "SELECT (SELECT value FROM meta WHERE key = ?1), \
+             (SELECT coalesce(max(id), 0) FROM creates) + (SELECT coalesce(max(id), 0) FROM updates)",
     )
     .bind(NONCE)
     .fetch_one(connection)
     .await?;
-    Ok((nonce.and_then(|nonce| nonce.parse().ok()), creates))
+    Ok((nonce.and_then(|nonce| nonce.parse().ok()), requests))
 }
 
 #[cfg(test)]

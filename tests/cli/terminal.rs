@@ -72,6 +72,14 @@ fn on_terminal(place: &Place, args: &[&str]) -> String {
     shown(command)
 }
 
+/// How a command ended to whose question this was typed, and what was shown.
+fn answered(place: &Place, args: &[&str], answer: &str) -> (Option<i32>, String) {
+    let (mut child, mut terminal) = begun_with(120, place.command(args), true);
+    terminal.write_all(answer.as_bytes()).unwrap();
+    let output = read_all(terminal);
+    (child.wait().unwrap().code(), output)
+}
+
 async fn some_jobs() -> Place {
     let place = Place::new();
     let name = "a-name-that-is-longer-than-there-is-room-for-on-a-narrow-terminal";
@@ -146,12 +154,7 @@ async fn a_person_is_asked_before_two_jobs_are_paid_for_and_a_script_is_not() {
             ("b", generation_failed("b")),
         ])
         .await;
-    let answered = |args: &[&str], answer: &str| {
-        let (mut child, mut terminal) = begun_with(120, place.command(args), true);
-        terminal.write_all(answer.as_bytes()).unwrap();
-        let output = read_all(terminal);
-        (child.wait().unwrap().code(), output)
-    };
+    let answered = |args: &[&str], answer: &str| answered(&place, args, answer);
     let both = ["retry", "a", "b"];
     for answer in ["n\n", "\n", "\u{4}"] {
         let (code, output) = answered(&both, answer);
@@ -180,6 +183,68 @@ async fn a_person_is_asked_before_two_jobs_are_paid_for_and_a_script_is_not() {
     let (code, output) = answered(&held, "");
     assert!(code == Some(0) && !output.contains('?'), "{output}");
     assert_eq!(place.state("d"), "QUEUED");
+}
+
+#[tokio::test]
+async fn a_person_is_asked_before_parsers_are_deleted() {
+    let place = Place::new();
+    let ready = |name| (name, finished(name));
+    place.jobs(vec![ready("a"), ready("b")]).await;
+    let deletes = || {
+        let jobs = place.run(&["jobs", "--json"]).is(0).json();
+        let jobs = jobs.as_array().unwrap().iter();
+        jobs.filter(|job| job["action"] == "delete").count()
+    };
+    let question = "delete 2 parsers with all versions? This cannot be undone [y/N]";
+    for answer in ["n\n", "\n", "\u{4}"] {
+        let (code, output) = answered(&place, &["parsers", "delete", "a", "b"], answer);
+        assert_eq!(code, Some(1), "{output}");
+        assert!(output.contains(question), "{output}");
+        assert!(output.contains("nothing was changed"), "{output}");
+        assert_eq!(deletes(), 0);
+    }
+    let (code, output) = answered(&place, &["parsers", "delete", "a", "gone"], "y\n");
+    assert!(code == Some(1) && !output.contains('?'), "{output}");
+    assert_eq!(deletes(), 0);
+    let (code, output) = answered(&place, &["parsers", "delete", "a", "b"], "y\n");
+    assert!(code == Some(0) && output.contains(question), "{output}");
+    assert_eq!(deletes(), 2);
+}
+
+#[tokio::test]
+async fn a_person_is_asked_before_a_file_is_applied() {
+    let place = Place::new();
+    place.jobs(vec![("a", out_of_credits("a"))]).await;
+    place.file(
+        "more.jsonl",
+        &format!("{}\n{}", job_line("b"), job_line("c")),
+    );
+    let apply = ["apply", "more.jsonl"];
+    let question = "make it so, for up to 60,000 credits? [y/N]";
+    let jobs = || {
+        let jobs = place.run(&["jobs", "--json"]).is(0).json();
+        jobs.as_array().unwrap().len()
+    };
+    for answer in ["n\n", "\n", "\u{4}"] {
+        let (code, output) = answered(&place, &apply, answer);
+        assert_eq!(code, Some(1), "{output}");
+        assert!(output.contains(question), "{output}");
+        assert!(output.contains("nothing was changed"), "{output}");
+        assert_eq!(jobs(), 1);
+    }
+    // The plan is shown before the question.
+    let (code, output) = answered(&place, &apply, "y\n");
+    assert_eq!(code, Some(0), "{output}");
+    let (plan, _) = output.split_once(question).expect(&output);
+    assert!(plan.contains("+  create   b"), "{plan}");
+    assert_eq!(jobs(), 3);
+    // Nobody is asked about nothing, nor about what is too much.
+    let (code, output) = answered(&place, &apply, "");
+    assert!(code == Some(0) && !output.contains("[y/N]"), "{output}");
+    place.file("more.jsonl", &job_line("d"));
+    let (code, output) = answered(&place, &["apply", "--max-credits", "1", "more.jsonl"], "");
+    assert!(code == Some(1) && !output.contains("[y/N]"), "{output}");
+    assert_eq!(jobs(), 3);
 }
 
 #[tokio::test]

@@ -122,6 +122,8 @@ async fn parsers_are_deleted_all_or_none_and_only_with_yes_where_nobody_can_be_a
     assert_eq!(one(&harness, LAST).await, "delete FINISHED 0 -");
     let said = run(&harness, 1, &["parsers", "delete", "shop", "--yes"]);
     assert!(said.contains("was deleted"), "{said}");
+    let said = run(&harness, 1, &["retry", "shop"]);
+    assert!(said.contains("its parser is deleted"), "{said}");
 }
 
 /// The job file that `parsers import` prints, and what it says beside.

@@ -43,6 +43,7 @@ async fn an_update_in_doubt_is_shown_and_what_is_there_is_taken_on_a_persons_wor
     for part in [
         &id,
         "adds or modifies fields, paid for",
+        "modify price (number): the price in dollars",
         "version 0: title, price",
         "version 1: price",
     ] {

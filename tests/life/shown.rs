@@ -86,6 +86,29 @@ async fn an_update_and_a_delete_are_told_from_a_create_everywhere() {
     assert_eq!(one(&harness, overview).await, "update author");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_only_adopts_a_parser_is_told_as_free() {
+    let harness = Harness::new(&[]).await;
+    add(&harness, vec![asking("other")]).await;
+    let insert = "INSERT INTO jobs (name, urls, parser_id) \
+        VALUES ('mine', '[\"https://site-0.example/page\"]', 'no-such-parser')";
+    harness.sql(insert).await.unwrap();
+    let status = json(&harness, &["status", "--json"]);
+    assert_eq!(status["credits"]["to_come"], 30_000);
+    harness.run_until_done().await;
+    let last = "SELECT state FROM jobs WHERE name = 'mine'";
+    assert_eq!(one(&harness, last).await, "FAILED");
+    let output = parserd(&harness, &["retry", "mine"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_has(&said, &["adopt a parser, free of charge"]);
+    let status = json(&harness, &["status", "--json"]);
+    assert_eq!(status["credits"]["to_come"], 0);
+    assert_has(
+        &printed(&harness, &["show", "mine"]),
+        &["adopts a parser that is there", "no-such-parser"],
+    );
+}
+
 #[tokio::test]
 async fn the_page_finds_updates_by_name() {
     use parserd::store::browse::Filter;

@@ -164,6 +164,32 @@ async fn a_restored_database_holds_creates_until_a_person_trusts_it() {
     harness.assert_one_parser_each(10);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn updates_are_told_from_a_copy_as_creates_are() {
+    use crate::common::program::{Program, parserd, stderr};
+    use crate::life::{RENAME, shop, update};
+    const WORDS: &str = "is not the one that parserd wrote last";
+    let harness = shop(&[]).await;
+    let run = async || {
+        let command = parserd(&harness, &["run", "--until-done"]);
+        Program::start(command).ended().await
+    };
+    run().await;
+    let backup = back_up(&harness).await;
+    update(&harness, RENAME).await;
+    // The one that sends it, and the one after that.
+    for _ in 0..2 {
+        let output = run().await;
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(!stderr(&output).contains(WORDS), "{}", stderr(&output));
+    }
+    assert_eq!(harness.requests(Endpoint::Patch), 1);
+    restore(&harness, &backup);
+    let output = run().await;
+    assert!(stderr(&output).contains(WORDS), "{}", stderr(&output));
+}
+
 #[tokio::test]
 async fn after_a_restore_no_create_is_looked_into_before_the_settling_time_is_over() {
     let mut harness = Harness::new(&[]).await;

@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Stage {
     directory: tempfile::TempDir,
     harness: Harness,
+    /// Of the block that it was made for.
+    page: String,
 }
 
 impl Stage {
@@ -44,6 +46,7 @@ impl Stage {
         let stage = Self {
             directory: tempfile::tempdir().unwrap(),
             harness: Harness::with(world, &[]).await,
+            page: block.page().to_owned(),
         };
         for directory in ["config", "systemd"] {
             symlink(root().join(directory), stage.path(directory)).unwrap();
@@ -256,7 +259,13 @@ fn is_there(program: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sh_block_runs() {
     let mut run = 0;
+    let mut last: Option<Stage> = None;
     for block in blocks() {
+        if let Some(name) = block.mark("edit") {
+            let stage = last.as_ref().expect("an edit goes on from a block");
+            assert!(stage.path(name).exists(), "{}: no {name}", block.place);
+            fs::write(stage.path(name), &block.body).unwrap();
+        }
         if block.language != "sh" || block.has("ci") {
             continue;
         }
@@ -264,7 +273,18 @@ async fn every_sh_block_runs() {
             eprintln!("{}: left out, no {program}", block.place);
             continue;
         }
-        let stage = Stage::new(&block).await;
+        let stage = match last.take() {
+            Some(stage) if block.has("goes on") => {
+                assert_eq!(
+                    stage.page,
+                    block.page(),
+                    "{}: nothing before it",
+                    block.place
+                );
+                stage
+            }
+            _ => Stage::new(&block).await,
+        };
         let stdout = tokio::task::block_in_place(|| stage.run(&block));
         run += 1;
         if block.body.contains("/etc/parserd/api_key") && block.has("root") {
@@ -273,6 +293,7 @@ async fn every_sh_block_runs() {
         if block.body.contains("parserd show books") {
             assert!(stdout.contains("FINISHED"), "{stdout}");
         }
+        last = Some(stage);
     }
     assert!(run >= 6, "only {run} blocks were found");
 }

@@ -22,7 +22,7 @@ pub(super) struct Price {
     polled: usize,
     /// Updates that may send what costs as much as a create.
     changed: usize,
-    /// Updates and deletes that are free.
+    /// Updates, deletes and adoptions that are free.
     free: usize,
 }
 
@@ -107,7 +107,7 @@ impl Price {
             text(
                 self.free,
                 format!(
-                    "{} may change fields of a parser, or delete one, free of charge",
+                    "{} may change, delete or adopt a parser, free of charge",
                     jobs(self.free)
                 ),
             ),
@@ -161,6 +161,7 @@ mod tests {
             finished_at: None,
             due_at: 0,
             is_edited: false,
+            is_adoption: false,
         }
     }
 
@@ -198,6 +199,17 @@ mod tests {
             (parked("credits"), price(1, 0, 0, 0)),
             (parked("budget"), price(1, 0, 0, 0)),
             (parked("ambiguous"), price(0, 0, 1, 0)),
+            (
+                JobRow {
+                    is_adoption: true,
+                    creates: 0,
+                    ..failed("not_found", true)
+                },
+                Price {
+                    free: 1,
+                    ..Price::default()
+                },
+            ),
             (
                 change("delete", serde_json::Value::Null),
                 Price {
@@ -245,7 +257,7 @@ mod tests {
             "2 jobs may have a parser: that is looked for first, free",
             "1 job may have a parser that still finishes: it is polled",
             "1 job may add or modify fields of a parser: up to 1 x 30,000 = 30,000 credits",
-            "2 jobs may change fields of a parser, or delete one, free of charge",
+            "2 jobs may change, delete or adopt a parser, free of charge",
         ]) {
             assert!(line.starts_with(start), "{line}");
         }

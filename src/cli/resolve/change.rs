@@ -17,7 +17,7 @@ use crate::store::{PendingUpdate, Store, Updates as _};
 use crate::wiring;
 use crate::{
     cli::output::{Columns, Out, print_message},
-    present::format::quoted,
+    present::{changes, format::quoted},
 };
 
 pub(super) async fn show(settings: &Settings, store: &Store, job: &Job) -> anyhow::Result<Exit> {
@@ -43,7 +43,10 @@ pub(super) async fn show(settings: &Settings, store: &Store, job: &Job) -> anyho
         Ok(service) => look(&service, &parser).await,
         Err(why) => Seen::Unknown(why),
     };
-    print(job, &parser, pending.as_ref(), &known, &seen)
+    let details = store.details(job.id).await?;
+    let changed = details.map(|details| changes::lines(&details.row));
+    let changed = changed.unwrap_or_default();
+    print(job, &parser, pending.as_ref(), &changed, &known, &seen)
 }
 
 fn json(text: &str) -> Option<Value> {
@@ -54,6 +57,7 @@ fn print(
     job: &Job,
     parser: &ParserId,
     pending: Option<&PendingUpdate>,
+    changed: &[String],
     known: &KnownVersion,
     seen: &Seen,
 ) -> anyhow::Result<Exit> {
@@ -63,6 +67,9 @@ fn print(
     let mut put = |what: &str, text: String| columns.row([what, &text]);
     put("parser", parser.0.clone());
     put("request", request(part).to_owned());
+    for line in changed {
+        put("change", escaped(line));
+    }
     put("before", version(known.latest, known.fields.as_ref()));
     put(
         "wanted",

@@ -59,8 +59,9 @@ pub enum Sight {
 }
 
 /// What a person can do about a parser that another tool changed.
-const CONFLICT: &str = "somebody else changed this parser: `parserd plan` shows what it is like \
-    now; `parserd retry` bases the change on that version, `parserd cancel` calls it off";
+const CONFLICT: &str = "somebody else changed this parser: `parserd plan FILE` shows how it differs \
+    from its job file now; `parserd retry` bases the change on that version, `parserd cancel` calls \
+    it off";
 
 pub(super) fn looked(at: &Moment, look: Look) -> Transition {
     match look {

@@ -206,7 +206,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             Order::Delete | Order::Create(_) => None,
         };
         if changes.is_none() && target.protected {
-            let why = "the parser is protected: set protect of the job that created it to 0 first";
+            let why = "the parser is protected: apply its job file with protect = false, or set protect of \
+                the job that created it to 0, first";
             return Ok(Err(Event::Unusable(why.to_owned())));
         }
         let shown = match self.shown(&target.parser_id, permit).await? {

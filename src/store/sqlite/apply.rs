@@ -106,14 +106,14 @@ impl Changes for Store {
         now: UnixMs,
     ) -> Result<Applied, StoreError> {
         let record = Record::new(job, change, intent, now);
-        let is_create = record.ledger.as_ref().is_some_and(LedgerChange::is_intent)
+        let is_request = record.ledger.as_ref().is_some_and(LedgerChange::is_intent)
             || record.intent.found.is_some();
         let applied = self.writer.apply(record).await?;
-        if is_create
+        if is_request
             && matches!(applied, Applied::Durable { .. })
             && let Some(hold) = &self.hold
         {
-            hold.count_create();
+            hold.count_request();
         }
         Ok(applied)
     }

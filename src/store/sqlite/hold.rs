@@ -127,16 +127,16 @@ impl FileLock {
         Mark::read(&self.beside)
     }
 
-    /// Tells it, and from here on with each create.
+    /// Tells it, and from here on with each request.
     pub(super) fn write_mark(&self, mark: Mark) {
         *self.marked() = Some(mark);
         self.write(mark);
     }
 
-    /// One more create is on record.
-    pub(super) fn count_create(&self) {
+    /// One more create, update or delete is on record.
+    pub(super) fn count_request(&self) {
         let mark = self.marked().as_mut().map(|mark| {
-            mark.creates += 1;
+            mark.requests += 1;
             *mark
         });
         if let Some(mark) = mark {

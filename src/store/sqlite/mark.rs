@@ -11,21 +11,21 @@ use std::fs::File;
 pub(super) struct Mark {
     /// The database's own number, drawn when a daemon first opened it.
     pub(super) nonce: u64,
-    /// So many creates are in its ledger, at least.
-    pub(super) creates: i64,
+    /// So many creates, updates and deletes are in its ledger, at least.
+    pub(super) requests: i64,
 }
 
 impl Mark {
     /// Always of one length, so that it is overwritten where it stands.
     fn line(self) -> String {
-        format!("{:016x} {:019}\n", self.nonce, self.creates)
+        format!("{:016x} {:019}\n", self.nonce, self.requests)
     }
 
     fn of_line(line: &str) -> Option<Self> {
-        let (nonce, creates) = line.strip_suffix('\n')?.split_once(' ')?;
+        let (nonce, requests) = line.strip_suffix('\n')?.split_once(' ')?;
         Some(Self {
             nonce: u64::from_str_radix(nonce, 16).ok()?,
-            creates: creates.parse().ok()?,
+            requests: requests.parse().ok()?,
         })
     }
 
@@ -58,17 +58,17 @@ impl Mark {
 }
 
 /// PURE: whether a database is not the one that the daemon here wrote last: a copy from before,
-/// one from elsewhere, or a new one where one with creates was. `nonce` and `creates` are its
+/// one from elsewhere, or a new one where one with requests was. `nonce` and `requests` are its
 /// own; `beside` is what was told of the last one.
-pub(super) fn is_another(nonce: Option<u64>, creates: i64, beside: Option<Mark>) -> bool {
+pub(super) fn is_another(nonce: Option<u64>, requests: i64, beside: Option<Mark>) -> bool {
     match (nonce, beside) {
         // Nobody has told anything yet: a first start, also of a release that tells it.
         (None, None) => false,
         // It has come here without what stood beside it.
-        (Some(_), None) => creates > 0,
-        (None, Some(beside)) => beside.creates > 0,
-        (Some(nonce), Some(beside)) if nonce == beside.nonce => creates < beside.creates,
-        (Some(_), Some(beside)) => creates > 0 || beside.creates > 0,
+        (Some(_), None) => requests > 0,
+        (None, Some(beside)) => beside.requests > 0,
+        (Some(nonce), Some(beside)) if nonce == beside.nonce => requests < beside.requests,
+        (Some(_), Some(beside)) => requests > 0 || beside.requests > 0,
     }
 }
 
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn a_ledger_that_knows_less_than_was_told_is_anothers() {
-        let beside = |nonce, creates| Some(Mark { nonce, creates });
-        for (nonce, creates, told, expected) in [
+        let beside = |nonce, requests| Some(Mark { nonce, requests });
+        for (nonce, requests, told, expected) in [
             (None, 0, None, false),
             (None, 7, None, false),
             (Some(1), 0, None, false),
@@ -93,9 +93,9 @@ mod tests {
             (Some(2), 0, beside(1, 0), false),
         ] {
             assert_eq!(
-                is_another(nonce, creates, told),
+                is_another(nonce, requests, told),
                 expected,
-                "{nonce:?} {creates} {told:?}"
+                "{nonce:?} {requests} {told:?}"
             );
         }
     }
@@ -104,8 +104,8 @@ mod tests {
     fn a_mark_is_read_as_it_was_written_and_nothing_else_is_one() {
         let file = tempfile::tempfile().unwrap();
         assert_eq!(Mark::read(&file), None);
-        for (nonce, creates) in [(u64::MAX, i64::MAX), (7, 0)] {
-            let mark = Mark { nonce, creates };
+        for (nonce, requests) in [(u64::MAX, i64::MAX), (7, 0)] {
+            let mark = Mark { nonce, requests };
             mark.write(&file).unwrap();
             assert_eq!(Mark::read(&file), Some(mark));
         }

@@ -24,7 +24,7 @@ pub struct Counts {
     pub in_doubt: i64,
     /// Updates and deletes that are not done yet; only those that occur.
     pub changes: BTreeMap<Action, i64>,
-    /// Of the QUEUED and PARKED jobs, those updates and deletes that cost nothing.
+    /// Of the QUEUED and PARKED jobs, those that cost nothing: updates, deletes and adoptions.
     pub free: i64,
 }
 
@@ -77,6 +77,9 @@ pub struct JobRow {
     /// Its specification is another one since it was last worked on, and no parser is its own.
     #[serde(skip)]
     pub is_edited: bool,
+    /// It adopts the parser that it names, and creates none.
+    #[serde(skip)]
+    pub is_adoption: bool,
 }
 
 impl FromRow<'_, SqliteRow> for JobRow {
@@ -103,6 +106,7 @@ impl FromRow<'_, SqliteRow> for JobRow {
             change: rows::text(row, "change")?
                 .map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
             is_edited: row.try_get("is_edited")?,
+            is_adoption: row.try_get("is_adoption")?,
         })
     }
 }
@@ -121,7 +125,7 @@ impl JobRow {
     /// Whether nothing that it may send costs anything.
     pub fn is_free(&self) -> bool {
         let is_paid = |changes: FieldChanges| changes.is_paid();
-        self.is_change() && !self.changes().is_some_and(is_paid)
+        self.is_adoption || self.is_change() && !self.changes().is_some_and(is_paid)
     }
 }
 
@@ -130,7 +134,9 @@ const PAGE_ROWS: i64 = 1000;
 
 const ROW_COLUMNS: &str = "id, name, action, change, state, park_reason, parser_id, parser_version, creates, \
     error_kind, error_status, error_message, error_hint, priority, created_at, updated_at, \
-    finished_at, due_at, edit_requested_at IS NOT NULL AS is_edited";
+    finished_at, due_at, edit_requested_at IS NOT NULL AS is_edited, \
+    action = 'create' AND parser_id IS NOT NULL AND remote_name IS NULL AND creates = 0 \
+        AS is_adoption";
 
 /// A job whose request is in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -391,7 +397,11 @@ pub(super) async fn counts(readers: impl SqliteExecutor<'_>) -> Result<Counts, S
              AND state IN ('QUEUED', 'PARKED') \
              AND NOT (coalesce(json_valid(change), 0) AND \
                  (coalesce(json_array_length(change, '$.add_fields'), 0) > 0 \
-                  OR coalesce(json_array_length(change, '$.modify_fields'), 0) > 0))",
+                  OR coalesce(json_array_length(change, '$.modify_fields'), 0) > 0)) \
+         UNION ALL \
+         SELECT 'free', '', count(*) FROM jobs INDEXED BY jobs_adopting \
+         WHERE action = 'create' AND parser_id IS NOT NULL AND remote_name IS NULL \
+             AND creates = 0 AND state IN ('QUEUED', 'PARKED')",
     )
     .fetch_all(readers)
     .await
@@ -404,7 +414,7 @@ pub(super) async fn counts(readers: impl SqliteExecutor<'_>) -> Result<Counts, S
             ("state", Ok(state), _) => drop(counts.states.insert(state, count)),
             ("parked", _, Ok(reason)) => drop(counts.parked.insert(reason, count)),
             ("in_doubt", ..) => counts.in_doubt = count,
-            ("free", ..) => counts.free = count,
+            ("free", ..) => counts.free += count,
             _ => {}
         }
     }

@@ -130,6 +130,7 @@ fn actions(vitals: &Vitals, visitor: &Visitor, details: &JobDetails, job: &Job) 
                                 span.hint { "Its request is in doubt, and counts as spent." }
                             }
                             Action::Retry | Action::Cancel if is_change => {}
+                            Action::Retry if details.row.is_free() => {}
                             Action::Retry if is_created_anew(&details.row) => {
                                 span.hint { "A new create may cost " (cost) " credits." }
                             }
