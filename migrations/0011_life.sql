@@ -37,7 +37,22 @@ ALTER TABLE parsers ADD COLUMN applied_version INTEGER;
 ALTER TABLE parsers ADD COLUMN replaced_by     TEXT;
 UPDATE parsers SET applied_version = latest_version;
 
--- The parser that a name stands for: of several the one that a job holds, else the newest.
+-- A job that was to replace a parser is called off: the name is again that of the job which made
+-- the one that is there.
+CREATE TRIGGER jobs_cancelled_gives_back AFTER UPDATE OF state ON jobs
+WHEN NEW.state = 'CANCELLED' AND OLD.state <> 'CANCELLED' AND NEW.action = 'create'
+  AND NEW.released_at IS NULL
+BEGIN
+    UPDATE jobs SET revision = revision + 1, released_at = NULL
+    WHERE id = (SELECT max(other.id) FROM jobs AS other
+        JOIN named_parsers ON named_parsers.parser_id = other.parser_id
+        WHERE other.name = NEW.name AND named_parsers.name = NEW.name
+          AND other.action = 'create' AND other.released_at IS NOT NULL
+          AND other.state <> 'CANCELLED');
+END;
+
+-- The parser that a name stands for: of several one that was not replaced and that a job holds,
+-- else the newest.
 CREATE VIEW named_parsers AS
 SELECT parsers.* FROM parsers
 WHERE deleted_at IS NULL AND parser_id = (

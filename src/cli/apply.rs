@@ -108,15 +108,6 @@ fn refused(report: &PlanReport, args: &ApplyArgs) -> Option<Exit> {
         ));
         return Some(Exit::BadFile);
     }
-    let replaced = named(Verdict::Replace);
-    if !replaced.is_empty() {
-        print_error(&format!(
-            "error: nothing was done: {replaced} would have to be replaced, for other urls or \
-             scraper_params, which this version does not do: give the job another name, or delete \
-             its parser first"
-        ));
-        return Some(Exit::BadFile);
-    }
     let cost = cost(report, args.free_only);
     match args.max_credits {
         Some(most) if cost > most => {
@@ -158,6 +149,7 @@ fn words(made: &Made) -> String {
         (of(Verb::Create), "added"),
         (of(Verb::EditWaiting), "edited"),
         (updates, "to be updated"),
+        (of(Verb::Replace), "to be replaced"),
         (made.settings, "with other settings"),
         (made.same, "as they are"),
         (made.left.len(), "left for another time"),

@@ -210,6 +210,7 @@ impl Tables {
         let Some(row) = self.jobs.get_mut(&id) else {
             return Ok(false);
         };
+        let holds_name = row.released_at.is_none();
         row.job.revision += 1;
         row.updated_at = now;
         let progress = &mut row.job.progress;
@@ -231,6 +232,9 @@ impl Tables {
         };
         if to == JobState::Cancelled {
             self.call_off(id);
+            if action == Action::Create && holds_name {
+                self.give_back(&name);
+            }
         }
         let event = match to {
             JobState::Cancelled => JobEvent::Cancelled(standing),

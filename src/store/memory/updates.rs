@@ -50,7 +50,9 @@ impl Tables {
         let named = named.filter(|(_, row)| row.name == name && !row.is_deleted);
         let best = named.max_by_key(|(id, row)| {
             let is_held = self.holding(id).any(|job| job.job.action == Action::Create);
-            (is_held, row.created_at, std::cmp::Reverse((*id).clone()))
+            let is_in_place = row.replaced_by.is_none();
+            let first = std::cmp::Reverse((*id).clone());
+            (is_in_place, is_held, row.created_at, first)
         });
         best.map(|(id, _)| id.clone())
     }

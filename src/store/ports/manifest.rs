@@ -28,10 +28,12 @@ pub trait Manifest: Send + Sync {
 /// Makes what is there as files say.
 pub trait Applying: Manifest {
     /// Does what the jobs mean, all in one transaction: what is new is added, what waits is edited,
-    /// changed fields become updates, settings are set. What is in flight, refused or to be
-    /// replaced is left. The batches are gone through twice; no name may come twice.
+    /// changed fields become updates, settings are set, and of what is to be replaced the name goes
+    /// to a job that makes another parser. What is in flight or refused is left. The batches are
+    /// gone through twice; no name may come twice.
     ///
     /// With a `digest` of the plan that was shown nothing is done where it is another by now.
+    /// Without one, a parser whose replacement FAILED is left too: each try costs.
     ///
     /// # Errors
     /// Whatever the store says, or why a batch is not there; then nothing was done.
