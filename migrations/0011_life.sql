@@ -29,7 +29,7 @@ DROP INDEX jobs_name;
 CREATE UNIQUE INDEX jobs_name ON jobs (name)
     WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL;
 CREATE INDEX jobs_changes ON jobs (name) WHERE action <> 'create';
-CREATE UNIQUE INDEX jobs_open_change ON jobs (name)
+CREATE UNIQUE INDEX jobs_open_change ON jobs (name, ifnull(parser_id, ''))
     WHERE action <> 'create' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED');
 
 -- The version that `fields` describes, and the parser that took this one's place.
@@ -283,18 +283,24 @@ BEGIN
     WHERE NEW.action IS NOT 'update' AND NEW.change IS NOT NULL;
     SELECT RAISE(ABORT, 'an update or delete names a parser that is there and takes no urls, scraper_params, fields, expect, check_urls, parser_id and protect: write name and, of an update, change')
     WHERE NEW.urls IS NOT '[]' OR NEW.scraper_params IS NOT NULL OR NEW.fields IS NOT NULL
-       OR NEW.expect IS NOT NULL OR NEW.check_urls IS NOT NULL OR NEW.parser_id IS NOT NULL
-       OR NEW.protect IS NOT 0;
+       OR NEW.expect IS NOT NULL OR NEW.check_urls IS NOT NULL OR NEW.protect IS NOT 0
+       OR (NEW.parser_id IS NOT NULL AND NEW.action <> 'delete');
     SELECT RAISE(ABORT, 'no parser has this name: `SELECT name FROM parsers` shows those that are there')
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = NEW.name);
     SELECT RAISE(ABORT, 'the parser of this name was deleted: insert a job that creates one')
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = NEW.name AND deleted_at IS NULL);
+    SELECT RAISE(ABORT, 'the parser of this parser_id does not have this name, or was deleted: leave parser_id out to delete the one that the name stands for')
+    WHERE NEW.parser_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM parsers
+        WHERE parser_id = NEW.parser_id AND name = NEW.name AND deleted_at IS NULL);
     SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or set its state to CANCELLED')
     WHERE EXISTS (SELECT 1 FROM jobs WHERE name = NEW.name AND action <> 'create'
-        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED'));
+        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED')
+        AND ifnull(parser_id, (SELECT parser_id FROM named_parsers WHERE name = NEW.name))
+            = ifnull(NEW.parser_id, (SELECT parser_id FROM named_parsers WHERE name = NEW.name)));
     SELECT RAISE(ABORT, 'this parser is protected: set protect of the job that created it to 0 first')
     WHERE NEW.action = 'delete'
-      AND (SELECT protected FROM named_parsers WHERE name = NEW.name);
+      AND (SELECT protected FROM parsers WHERE parser_id = ifnull(NEW.parser_id,
+          (SELECT parser_id FROM named_parsers WHERE name = NEW.name)));
     INSERT INTO change_check (change, fields)
     SELECT NEW.change, (SELECT fields FROM named_parsers WHERE name = NEW.name)
     WHERE NEW.action = 'update';
@@ -319,7 +325,9 @@ WHEN OLD.action <> 'create' AND OLD.state = 'FAILED' AND NEW.state IS NOT OLD.st
 BEGIN
     SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or set its state to CANCELLED')
     WHERE EXISTS (SELECT 1 FROM jobs WHERE name = OLD.name AND action <> 'create'
-        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED'));
+        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED')
+        AND ifnull(parser_id, (SELECT parser_id FROM named_parsers WHERE name = OLD.name))
+            IS ifnull(OLD.parser_id, (SELECT parser_id FROM named_parsers WHERE name = OLD.name)));
     SELECT RAISE(ABORT, 'the parser of this name was deleted: there is nothing to change any more')
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = OLD.name AND deleted_at IS NULL);
 END;
@@ -329,7 +337,8 @@ WHEN OLD.action = 'delete' AND NEW.state IS 'QUEUED' AND OLD.state IN ('PARKED',
   AND NEW.revision = OLD.revision
 BEGIN
     SELECT RAISE(ABORT, 'this parser is protected: set protect of the job that created it to 0 first')
-    WHERE (SELECT protected FROM named_parsers WHERE name = OLD.name);
+    WHERE (SELECT protected FROM parsers WHERE parser_id = ifnull(OLD.parser_id,
+        (SELECT parser_id FROM named_parsers WHERE name = OLD.name)));
 END;
 
 CREATE TRIGGER jobs_life_columns_check BEFORE UPDATE OF part, target_fields, released_at ON jobs

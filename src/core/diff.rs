@@ -10,9 +10,11 @@ use super::{
 };
 
 mod lines;
+mod prune;
 mod record;
 
 pub use lines::{FieldLine, PartLine};
+pub use prune::{Beside, Names, ParserBeside, Prune};
 pub use record::{PlanDigest, Record, RecordedChange, RecordedJob, RecordedParser};
 
 named_enum! {

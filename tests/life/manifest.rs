@@ -228,7 +228,7 @@ async fn a_plan_that_is_no_longer_true_is_not_applied() {
     // Another tool made a version meanwhile.
     let elsewhere = "UPDATE parsers SET latest_version = 5";
     harness.sql(elsewhere).await.unwrap();
-    let make = |digest| store.make_so(enqueue::batches(&files), Some(digest), Extent::All);
+    let make = |digest| store.make_so(enqueue::batches(&files), Some(digest), Extent::All, false);
     assert!(make(shown).await.unwrap().is_stale);
     assert_eq!(one(&harness, "SELECT count(*) FROM jobs").await, "1");
     let made = make(digest().await).await.unwrap();

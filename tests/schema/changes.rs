@@ -373,7 +373,18 @@ async fn a_job_that_changes_or_deletes_is_refused_where_it_cannot_be_done() {
             OTHERS,
         ),
         (setup(&[]), with("scraper_params", "'{}'"), OTHERS),
-        (setup(&[]), with("parser_id", "'p1'"), OTHERS),
+        (
+            setup(&[]),
+            with("parser_id", "'p2'"),
+            "the parser of this parser_id does not have this name",
+        ),
+        (
+            setup(&[]),
+            RENAME
+                .replace("jobs (", "jobs (parser_id, ")
+                .replace("VALUES (", "VALUES ('p1', "),
+            OTHERS,
+        ),
         (setup(&[]), with("protect", "1"), OTHERS),
         (
             setup(&[]),
@@ -404,6 +415,12 @@ async fn a_job_that_changes_or_deletes_is_refused_where_it_cannot_be_done() {
         (setup(&[RENAME]), RENAME.to_owned(), OPEN),
         (setup(&[RENAME]), DELETE.to_owned(), OPEN),
         (setup(&[DELETE]), RENAME.to_owned(), OPEN),
+        (setup(&[RENAME]), with("parser_id", "'p1'"), OPEN),
+        (
+            setup(&[&with("parser_id", "'p1'")]),
+            RENAME.to_owned(),
+            OPEN,
+        ),
         (setup(&[RENAME, PARKED]), DELETE.to_owned(), OPEN),
         (
             setup(&[RENAME]),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{AppliedParser, Diff, Known, OpenChange, diff};
+use super::{AppliedParser, Diff, Known, OpenChange, Prune, diff};
 use crate::core::{
     field_changes::FieldChanges,
     job::{Action, ErrorKind, JobId, JobState, ParserId},
@@ -157,6 +157,14 @@ impl PlanDigest {
             wanted.parser_id,
         );
         self.0.update(settings);
+    }
+
+    /// Takes in what is deleted.
+    pub fn prune(&mut self, prune: &Prune) {
+        for row in &prune.deleted {
+            let (id, version) = (&row.parser_id, row.latest_version);
+            self.0.update(format!("delete {id:?} {version:?}\n"));
+        }
     }
 
     /// The digest.

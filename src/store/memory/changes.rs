@@ -50,7 +50,9 @@ impl Changes for Memory {
         }
         let reopens = job.progress.state == JobState::Failed
             && !change.next.state.is_terminal()
-            && tables.refuses_change(&job.name, None).is_some();
+            && tables
+                .refuses_change(&job.name, job.progress.parser_id.as_ref(), None)
+                .is_some();
         if is_fresh && is_change && reopens {
             return Err(StoreError::Failed {
                 what: "store a change of a job",

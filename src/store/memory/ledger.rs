@@ -51,7 +51,13 @@ impl Ledger for Memory {
         let tables = self.tables();
         let is_replaced = |id: &ParserId| {
             let row = tables.parsers.get(id);
-            row.is_some_and(|row| row.replaced_by.is_some() && !row.is_deleted)
+            let is_going = tables.jobs.values().any(|row| {
+                let progress = &row.job.progress;
+                row.job.action == Action::Delete
+                    && progress.parser_id.as_ref() == Some(id)
+                    && progress.state != JobState::Cancelled
+            });
+            row.is_some_and(|row| row.replaced_by.is_some() && !row.is_deleted) && !is_going
         };
         let is_claimed = |id: &&ParserId| {
             let mut others = tables.holding(id).filter(|row| row.job.id != but);

@@ -85,7 +85,7 @@ impl Tables {
         name: &str,
         change: Option<&str>,
     ) -> Result<JobId, Refused> {
-        if let Some(why) = self.refuses_change(name, change) {
+        if let Some(why) = self.refuses_change(name, None, change) {
             return Err(Refused(why));
         }
         let parser = self.named_parser(name).and_then(|id| self.parsers.get(&id));
@@ -203,7 +203,7 @@ impl Tables {
         if to == JobState::Queued
             && old.state == JobState::Failed
             && action != Action::Create
-            && let Some(why) = self.refuses_change(&name, None)
+            && let Some(why) = self.refuses_change(&name, old.parser_id.as_ref(), None)
         {
             return Err(Refused(why));
         }

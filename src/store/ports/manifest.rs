@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     core::{
-        diff::{Record, Verb},
+        diff::{Beside, Record, Verb},
         spec::Batches,
     },
     store::StoreError,
@@ -15,6 +15,12 @@ use crate::{
 
 /// What is on record under the names of jobs of files.
 pub trait Manifest: Send + Sync {
+    /// The parsers that are there and the jobs that wait, whether a file names them or not.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn beside(&self) -> impl Future<Output = Result<Beside, StoreError>> + Send;
+
     /// All of it, by name; a name of which nothing is known is left out.
     ///
     /// # Errors
@@ -32,6 +38,8 @@ pub trait Applying: Manifest {
     /// to a job that makes another parser. What is in flight or refused is left. The batches are
     /// gone through twice; no name may come twice.
     ///
+    /// With `prune` the parsers that no file names, and those that were replaced, are deleted too.
+    ///
     /// With a `digest` of the plan that was shown nothing is done where it is another by now.
     /// Without one, a parser whose replacement FAILED is left too: each try costs.
     ///
@@ -42,6 +50,7 @@ pub trait Applying: Manifest {
         batches: Batches,
         digest: Option<[u8; 32]>,
         extent: Extent,
+        prune: bool,
     ) -> impl Future<Output = Result<Made, StoreError>> + Send;
 }
 
@@ -63,6 +72,8 @@ pub struct Made {
     pub is_stale: bool,
     /// How many jobs were done of each verb.
     pub done: BTreeMap<Verb, usize>,
+    /// How many parsers are to be deleted.
+    pub deleted: usize,
     /// How many jobs got other settings, besides.
     pub settings: usize,
     /// How many jobs were as they are to be.

@@ -58,7 +58,9 @@ impl Ledger for Store {
              AND id <> ?2 AND state <> 'CANCELLED' AND action = 'create' \
              AND (released_at IS NULL OR NOT EXISTS (SELECT 1 FROM parsers \
                  WHERE parsers.parser_id = jobs.parser_id AND replaced_by IS NOT NULL \
-                     AND deleted_at IS NULL))",
+                     AND deleted_at IS NULL) \
+                 OR EXISTS (SELECT 1 FROM jobs AS gone WHERE gone.parser_id = jobs.parser_id \
+                     AND gone.action = 'delete' AND gone.state <> 'CANCELLED'))",
         )
         .bind(json!(ids).to_string())
         .bind(but.0)

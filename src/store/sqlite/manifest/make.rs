@@ -5,10 +5,10 @@ use std::{borrow::Cow, io};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::{Store, StoreError, records_of};
+use super::{Store, StoreError, beside, records_of};
 use crate::{
     core::{
-        diff::{Diff, PlanDigest, Record, Verb},
+        diff::{Diff, Names, ParserBeside, PlanDigest, Prune, Record, Verb},
         field_changes::FieldChanges,
         job::JobId,
         spec::{Batch, Batches, JobSpec},
@@ -25,12 +25,17 @@ impl Applying for Store {
         batches: Batches,
         digest: Option<[u8; 32]>,
         extent: Extent,
+        prune: bool,
     ) -> Result<Made, StoreError> {
         self.writer
             .run("make it as the job files say", move |connection| {
                 Box::pin(async move {
+                    let prune = match prune {
+                        true => Some(unnamed(connection, batches()).await?),
+                        false => None,
+                    };
                     if let Some(shown) = digest
-                        && digest_of(connection, batches()).await? != shown
+                        && digest_of(connection, batches(), prune.as_ref()).await? != shown
                     {
                         return Ok(Made {
                             is_stale: true,
@@ -38,6 +43,10 @@ impl Applying for Store {
                         });
                     }
                     let mut made = Made::default();
+                    if let Some(prune) = prune {
+                        made.deleted = prune.deleted.len();
+                        delete(connection, &prune.deleted).await?;
+                    }
                     let is_shown = digest.is_some();
                     for batch in batches() {
                         take(connection, &batch?, extent, is_shown, &mut made).await?;
@@ -52,6 +61,7 @@ impl Applying for Store {
 async fn digest_of(
     connection: &mut SqliteConnection,
     batches: impl Iterator<Item = io::Result<Batch>>,
+    prune: Option<&Prune>,
 ) -> Result<[u8; 32], sqlx::Error> {
     let mut digest = PlanDigest::default();
     for batch in batches {
@@ -65,7 +75,38 @@ async fn digest_of(
             digest.add(&wanted, &record, &diff);
         }
     }
+    if let Some(prune) = prune {
+        digest.prune(prune);
+    }
     Ok(digest.finish())
+}
+
+/// What no job of these names, or was replaced.
+async fn unnamed(
+    connection: &mut SqliteConnection,
+    batches: impl Iterator<Item = io::Result<Batch>>,
+) -> Result<Prune, sqlx::Error> {
+    let mut names = Names::default();
+    for batch in batches {
+        for step in steps(connection, &batch?).await? {
+            names.add(&step.wanted.name, &step.diff);
+        }
+    }
+    Ok(Prune::of(beside(connection).await?, &names))
+}
+
+async fn delete(
+    connection: &mut SqliteConnection,
+    parsers: &[ParserBeside],
+) -> Result<(), sqlx::Error> {
+    for parser in parsers {
+        sqlx::query("INSERT INTO jobs (action, name, parser_id) VALUES ('delete', ?1, ?2)")
+            .bind(&parser.name)
+            .bind(&parser.parser_id.0)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// A job of a file, and what it means.
