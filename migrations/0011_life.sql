@@ -29,7 +29,7 @@ DROP INDEX jobs_name;
 CREATE UNIQUE INDEX jobs_name ON jobs (name)
     WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL;
 CREATE INDEX jobs_changes ON jobs (name) WHERE action <> 'create';
-CREATE UNIQUE INDEX jobs_open_change ON jobs (name)
+CREATE UNIQUE INDEX jobs_open_change ON jobs (name, ifnull(parser_id, ''))
     WHERE action <> 'create' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED');
 -- Those that adopt the parser which they name, and never create one.
 CREATE INDEX jobs_adopting ON jobs (id)
@@ -41,7 +41,22 @@ ALTER TABLE parsers ADD COLUMN applied_version INTEGER;
 ALTER TABLE parsers ADD COLUMN replaced_by     TEXT;
 UPDATE parsers SET applied_version = latest_version;
 
--- The parser that a name stands for: of several the one that a job holds, else the newest.
+-- A job that was to replace a parser is called off: the name is again that of the job which made
+-- the one that is there.
+CREATE TRIGGER jobs_cancelled_gives_back AFTER UPDATE OF state ON jobs
+WHEN NEW.state = 'CANCELLED' AND OLD.state <> 'CANCELLED' AND NEW.action = 'create'
+  AND NEW.released_at IS NULL
+BEGIN
+    UPDATE jobs SET revision = revision + 1, released_at = NULL
+    WHERE id = (SELECT max(other.id) FROM jobs AS other
+        JOIN named_parsers ON named_parsers.parser_id = other.parser_id
+        WHERE other.name = NEW.name AND named_parsers.name = NEW.name
+          AND other.action = 'create' AND other.released_at IS NOT NULL
+          AND other.state <> 'CANCELLED');
+END;
+
+-- The parser that a name stands for: of several one that was not replaced and that a job holds,
+-- else the newest.
 CREATE VIEW named_parsers AS
 SELECT parsers.* FROM parsers
 WHERE deleted_at IS NULL AND parser_id = (
@@ -272,18 +287,24 @@ BEGIN
     WHERE NEW.action IS NOT 'update' AND NEW.change IS NOT NULL;
     SELECT RAISE(ABORT, 'an update or delete names a parser that is there and takes no urls, scraper_params, fields, expect, check_urls, parser_id and protect: write name and, of an update, change')
     WHERE NEW.urls IS NOT '[]' OR NEW.scraper_params IS NOT NULL OR NEW.fields IS NOT NULL
-       OR NEW.expect IS NOT NULL OR NEW.check_urls IS NOT NULL OR NEW.parser_id IS NOT NULL
-       OR NEW.protect IS NOT 0;
+       OR NEW.expect IS NOT NULL OR NEW.check_urls IS NOT NULL OR NEW.protect IS NOT 0
+       OR (NEW.parser_id IS NOT NULL AND NEW.action <> 'delete');
     SELECT RAISE(ABORT, 'no parser has this name: `parserd parsers` and table parsers have those that are there')
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = NEW.name);
     SELECT RAISE(ABORT, 'the parser of this name was deleted: insert a job that creates one')
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = NEW.name AND deleted_at IS NULL);
+    SELECT RAISE(ABORT, 'the parser of this parser_id does not have this name, or was deleted: leave parser_id out to delete the one that the name stands for')
+    WHERE NEW.parser_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM parsers
+        WHERE parser_id = NEW.parser_id AND name = NEW.name AND deleted_at IS NULL);
     SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or call it off (`parserd cancel NAME`, or set its state to CANCELLED)')
     WHERE EXISTS (SELECT 1 FROM jobs WHERE name = NEW.name AND action <> 'create'
-        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED'));
+        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED')
+        AND ifnull(parser_id, (SELECT parser_id FROM named_parsers WHERE name = NEW.name))
+            = ifnull(NEW.parser_id, (SELECT parser_id FROM named_parsers WHERE name = NEW.name)));
     SELECT RAISE(ABORT, 'this parser is protected: apply its job file with protect = false, or set protect of the job that created it to 0, first')
     WHERE NEW.action = 'delete'
-      AND (SELECT protected FROM named_parsers WHERE name = NEW.name);
+      AND (SELECT protected FROM parsers WHERE parser_id = ifnull(NEW.parser_id,
+          (SELECT parser_id FROM named_parsers WHERE name = NEW.name)));
     INSERT INTO change_check (change, fields)
     SELECT NEW.change, (SELECT fields FROM named_parsers WHERE name = NEW.name)
     WHERE NEW.action = 'update';
@@ -308,7 +329,9 @@ WHEN OLD.action <> 'create' AND OLD.state = 'FAILED' AND NEW.state IS NOT OLD.st
 BEGIN
     SELECT RAISE(ABORT, 'another update or delete of this parser is not done yet: wait for it, or call it off (`parserd cancel NAME`, or set its state to CANCELLED)')
     WHERE EXISTS (SELECT 1 FROM jobs WHERE name = OLD.name AND action <> 'create'
-        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED'));
+        AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED')
+        AND ifnull(parser_id, (SELECT parser_id FROM named_parsers WHERE name = OLD.name))
+            IS ifnull(OLD.parser_id, (SELECT parser_id FROM named_parsers WHERE name = OLD.name)));
     SELECT RAISE(ABORT, 'the parser of this name was deleted: there is nothing to change any more')
     WHERE NOT EXISTS (SELECT 1 FROM parsers WHERE name = OLD.name AND deleted_at IS NULL);
 END;
@@ -318,7 +341,8 @@ WHEN OLD.action = 'delete' AND NEW.state IS 'QUEUED' AND OLD.state IN ('PARKED',
   AND NEW.revision = OLD.revision
 BEGIN
     SELECT RAISE(ABORT, 'this parser is protected: apply its job file with protect = false, or set protect of the job that created it to 0, first')
-    WHERE (SELECT protected FROM named_parsers WHERE name = OLD.name);
+    WHERE (SELECT protected FROM parsers WHERE parser_id = ifnull(OLD.parser_id,
+        (SELECT parser_id FROM named_parsers WHERE name = OLD.name)));
 END;
 
 CREATE TRIGGER jobs_life_columns_check BEFORE UPDATE OF part, target_fields, released_at ON jobs

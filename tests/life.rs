@@ -8,6 +8,8 @@ mod commands;
 mod doubt;
 mod flow;
 mod manifest;
+mod prune;
+mod replace;
 mod resolve;
 mod shown;
 

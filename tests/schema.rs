@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agreement;
+mod change_jobs;
 mod changes;
 mod engines;
 mod operator;

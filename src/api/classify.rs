@@ -185,6 +185,7 @@ fn finished(
         judgement: None,
         fields: shown_fields(fields, quoter),
         in_use: None,
+        replaces: None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::core::spec::shown;
 use crate::engine::enqueue;
 use crate::engine::plan::Verdict;
 use crate::manifest::{Format, STDIN};
-use crate::present::format::grouped;
+use crate::present::format::{count, grouped};
 use crate::store::{Applying as _, Extent, Made, Role, Store};
 
 /// How many jobs a message names.
@@ -21,7 +21,7 @@ const NAMED: usize = 5;
 /// Makes what is there as job files say: adds new jobs, edits those that wait, and changes the
 /// fields of parsers. Shows the plan and asks first.
 ///
-/// A job that is gone from a file is left as it is.
+/// What is gone from the files is left as it is, save with `--prune`.
 #[derive(Debug, clap::Args)]
 pub struct ApplyArgs {
     /// Job files
@@ -41,6 +41,15 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "N")]
     max_credits: Option<i64>,
 
+    /// Delete parsers that no file names, and those that were replaced: as many as `parserd plan
+    /// --prune` tells, or nothing is done
+    #[arg(long, requires = "delete")]
+    prune: bool,
+
+    /// How many parsers are deleted
+    #[arg(long, value_name = "N", requires = "prune")]
+    delete: Option<usize>,
+
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -56,7 +65,7 @@ pub(super) async fn apply(settings: &Settings, args: ApplyArgs) -> anyhow::Resul
         )
         .into());
     }
-    let (report, seen) = plan::look(settings, &args.files, args.format).await?;
+    let (report, seen) = plan::look(settings, &args.files, args.format, args.prune).await?;
     plan::print(&report, false)?;
     if let Some(exit) = refused(&report, &args) {
         return Ok(exit);
@@ -80,7 +89,9 @@ pub(super) async fn apply(settings: &Settings, args: ApplyArgs) -> anyhow::Resul
     }
     let store = Store::open(settings.database_path(), Role::Tool).await?;
     let batches = enqueue::batches(&seen.files);
-    let made = store.make_so(batches, Some(seen.digest), extent).await?;
+    let made = store
+        .make_so(batches, Some(seen.digest), extent, args.prune)
+        .await?;
     store.close().await;
     if made.is_stale {
         print_error("error: something changed since the plan: nothing was done; run it again");
@@ -108,14 +119,16 @@ fn refused(report: &PlanReport, args: &ApplyArgs) -> Option<Exit> {
         ));
         return Some(Exit::BadFile);
     }
-    let replaced = named(Verdict::Replace);
-    if !replaced.is_empty() {
+    let to_delete = report.unnamed.as_ref().and_then(|unnamed| unnamed.delete);
+    if let (Some(told), Some(n)) = (to_delete, args.delete)
+        && told != n
+    {
         print_error(&format!(
-            "error: nothing was done: {replaced} would have to be replaced, for other urls or \
-             scraper_params, which this version does not do: give the job another name, or delete \
-             its parser first"
+            "error: nothing was done: {} would be deleted, not the {n} of --delete: look at what is \
+             marked - above",
+            count(told, "parser")
         ));
-        return Some(Exit::BadFile);
+        return Some(Exit::Failed);
     }
     let cost = cost(report, args.free_only);
     match args.max_credits {
@@ -142,8 +155,13 @@ const fn cost(report: &PlanReport, free_only: bool) -> i64 {
 }
 
 fn question(report: &PlanReport, free_only: bool) -> String {
+    let to_delete = report.unnamed.as_ref().and_then(|unnamed| unnamed.delete);
+    let deletes = match to_delete {
+        None | Some(0) => String::new(),
+        Some(n) => format!(", and delete {} for ever", count(n, "parser")),
+    };
     format!(
-        "make it so, for up to {} credits?",
+        "make it so, for up to {} credits{deletes}?",
         grouped(cost(report, free_only))
     )
 }
@@ -158,6 +176,8 @@ fn words(made: &Made) -> String {
         (of(Verb::Create), "added"),
         (of(Verb::EditWaiting), "edited"),
         (updates, "to be updated"),
+        (of(Verb::Replace), "to be replaced"),
+        (made.deleted, "to be deleted"),
         (made.settings, "with other settings"),
         (made.same, "as they are"),
         (made.left.len(), "left for another time"),

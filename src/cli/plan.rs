@@ -3,6 +3,7 @@
 mod files;
 mod line;
 mod text;
+mod unnamed;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
-use crate::core::diff::PlanDigest;
+use crate::core::diff::{Names, PlanDigest};
 use crate::core::gate::{Closure, GateReason, Scope};
 use crate::core::job::{JobId, UnixMs};
 use crate::core::listing::Listing;
@@ -29,6 +30,7 @@ use crate::manifest::{Format, JobFile};
 use crate::store::{Gates as _, Role, Store};
 use crate::wiring;
 pub(super) use line::PlanLine;
+pub(super) use unnamed::Unnamed;
 
 /// How many single parsers are asked for, at most, beside the list.
 const MAX_ASKS: u32 = 1_000;
@@ -48,6 +50,10 @@ pub struct PlanArgs {
     #[arg(long, requires = "files")]
     format: Option<Format>,
 
+    /// Show too what `apply --prune` would delete: parsers that no file names, or that were replaced
+    #[arg(long, requires = "files")]
+    prune: bool,
+
     /// End with code 5 where there is something to do
     #[arg(long)]
     exit_code: bool,
@@ -66,6 +72,8 @@ pub(super) struct PlanReport {
     totals: BTreeMap<Verdict, usize>,
     pub(super) credits: PlanCredits,
     creates: Fits,
+    /// What no file names; null where the plan is not for files.
+    pub(super) unnamed: Option<Unnamed>,
     /// What holds every create for now.
     gates: Vec<BlockingGate>,
     service: PlanFacts,
@@ -139,7 +147,7 @@ struct PlanFacts {
 }
 
 pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<Exit> {
-    let (report, _) = look(settings, &args.files, args.format).await?;
+    let (report, _) = look(settings, &args.files, args.format, args.prune).await?;
     print(&report, args.json)?;
     let is_something = report.jobs.iter().any(PlanLine::is_something);
     Ok(if !report.bad.is_empty() {
@@ -162,6 +170,7 @@ pub(super) async fn look(
     settings: &Settings,
     files: &[PathBuf],
     format: Option<Format>,
+    prune: bool,
 ) -> anyhow::Result<(PlanReport, Seen)> {
     let path = settings.database_path();
     let store = if files.is_empty() || path.exists() {
@@ -187,6 +196,7 @@ pub(super) async fn look(
         bad: Vec::new(),
         files: Vec::new(),
         digest: PlanDigest::default(),
+        names: Names::default(),
     };
     planning.queue().await?;
     // Jobs of files come after those that are queued, which are not what is asked about.
@@ -197,6 +207,7 @@ pub(super) async fn look(
     for file in files {
         planning.file(file, format).await?;
     }
+    let unnamed = planning.unnamed(files, prune).await?;
     let ahead = ahead(&queued, &planning.jobs);
     let list = answered.list.clone();
     let list = list.map(|report| (&planning.planner.listing, report));
@@ -214,6 +225,7 @@ pub(super) async fn look(
         store.close().await;
     }
     let mut report = PlanReport::new(jobs, bad, answered, now);
+    report.unnamed = unnamed;
     report.count(ahead, &budget, left);
     report.findings = facts.findings();
     report.gates = gates.into_iter().map(BlockingGate::from).collect();
@@ -299,6 +311,7 @@ struct Planning<'a> {
     bad: Vec<BadLine>,
     files: Vec<JobFile>,
     digest: PlanDigest,
+    names: Names,
 }
 
 impl Planning<'_> {
@@ -332,6 +345,7 @@ impl PlanReport {
         Self {
             credits: PlanCredits::default(),
             creates: Fits::default(),
+            unnamed: None,
             gates: Vec::new(),
             findings: Vec::new(),
             jobs,

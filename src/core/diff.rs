@@ -10,9 +10,11 @@ use super::{
 };
 
 mod lines;
+mod prune;
 mod record;
 
 pub use lines::{FieldLine, PartLine};
+pub use prune::{Beside, Names, ParserBeside, Prune};
 pub use record::{PlanDigest, Record, RecordedChange, RecordedJob, RecordedParser};
 
 named_enum! {
@@ -59,6 +61,9 @@ pub struct Known<'a> {
     /// Whether that job must stay as it is although it waits: its create is in doubt, or its parser
     /// may still come to be.
     pub is_fixed: bool,
+    /// Whether the name stands for another parser than that job's, which is to take its place, or
+    /// did not.
+    pub is_replacing: bool,
     /// What that job asks for; None too where its row cannot be read.
     pub asked: Option<&'a JobSpec>,
     /// The parser.
@@ -148,6 +153,9 @@ pub fn diff(wanted: &JobSpec, known: &Known<'_>) -> Diff {
 
 fn by_state(wanted: &JobSpec, known: &Known<'_>) -> Diff {
     let parser = known.parser.filter(|parser| !parser.is_deleted);
+    if let (Some(state), Some(_), true) = (known.state, parser, known.is_replacing) {
+        return replacing(wanted, known, state);
+    }
     match (known.state, parser) {
         (None | Some(JobState::Cancelled), None) | (Some(JobState::Cancelled), Some(_)) => {
             create(wanted, known)
@@ -167,6 +175,54 @@ fn create(wanted: &JobSpec, known: &Known<'_>) -> Diff {
         diff.noting("the parser that had this name is deleted")
     } else {
         diff
+    }
+}
+
+/// What is there is one parser, and what the job of this name makes, or made, is another.
+fn replacing(wanted: &JobSpec, known: &Known<'_>, state: JobState) -> Diff {
+    // The parser that the file names is the one that is to go.
+    let wanted = &JobSpec {
+        parser_id: None,
+        ..wanted.clone()
+    };
+    // The fields and pages are those of the parser that is there.
+    let there = Known {
+        asked: None,
+        ..*known
+    };
+    let for_parser = || applied(wanted, &there);
+    let is_asked = asks_the_same(wanted, known);
+    match state {
+        JobState::Cancelled => for_parser(),
+        JobState::Creating | JobState::Generating if is_asked => Diff::of(Verb::Same, 0)
+            .noting("another parser is being made, and this one stays until it is ready"),
+        JobState::Creating | JobState::Generating => {
+            in_flight(wanted, known, "a parser to take the place of this one is being made")
+        }
+        JobState::Finished if is_asked => Diff::of(Verb::Same, 0).noting(
+            "the parser that was made as the file says is worth less than this one, which stays",
+        ),
+        JobState::Finished => for_parser(),
+        _ if known.is_fixed => Diff::of(Verb::InFlight, 0).noting(
+            "the create of the parser that is to take the place of this one is in doubt, or that \
+             parser may still finish (`parserd retry NAME`): it stays as it is until that is over",
+        ),
+        JobState::Failed => {
+            let mut diff = for_parser();
+            if diff.verb == Verb::Replace {
+                diff.notes.push("the last try FAILED: `parserd show NAME` says why".to_owned());
+            }
+            diff
+        }
+        JobState::Queued | JobState::Parked if is_asked => Diff::of(Verb::Same, 0)
+            .noting("another parser is to be made, and this one stays until it is ready"),
+        JobState::Queued | JobState::Parked => match for_parser().verb {
+            Verb::Replace => waiting(wanted, known),
+            _ => Diff::of(Verb::InFlight, 0).noting(
+                "a job waits to replace this parser, which the file no longer asks for: call it off \
+                 (`parserd cancel NAME`), then apply again",
+            ),
+        },
     }
 }
 
@@ -345,6 +401,7 @@ fn settings(
 ) -> (Vec<&'static str>, Option<String>) {
     let is_updated = match diff.verb {
         Verb::Same | Verb::EditWaiting => false,
+        Verb::Replace if known.is_replacing && known.state == Some(JobState::Failed) => false,
         Verb::UpdateFree | Verb::UpdatePaid | Verb::UpdateBoth => true,
         Verb::Create | Verb::Replace | Verb::InFlight | Verb::Refused => return Default::default(),
     };

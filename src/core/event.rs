@@ -151,7 +151,7 @@ pub enum JobEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<ToldBy>,
     },
-    /// The new version is worth less than the one before, which stays in use.
+    /// The new version is worth less than the one before, which stays in use; or the new parser.
     Worse {
         /// The new version.
         #[serde(default)]
@@ -159,6 +159,9 @@ pub enum JobEvent {
         /// Why, in a sentence.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// The parser that the name goes on to stand for, where the version is that of another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stays: Option<ParserId>,
     },
     /// An operator chose the version to use.
     Pinned {

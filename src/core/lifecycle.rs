@@ -469,6 +469,7 @@ impl Moment<'_> {
             parser: None,
             fields: None,
             warning: None,
+            stays: None,
             signal: None,
             example_result: None,
             shows_parser: false,

@@ -302,8 +302,11 @@ pub struct Finished {
     /// The parser's fields (JSON), where the answer has them and they are not those that the job
     /// asks for.
     pub fields: Option<String>,
-    /// Of an update: what the version is worth that is in use, where that is known.
+    /// Of an update what the version is worth that is in use, of a create what the parser in
+    /// `replaces` is, where that is known.
     pub in_use: Option<Quality>,
+    /// Of a create: another parser, for which the name stands until now.
+    pub replaces: Option<ParserId>,
 }
 
 /// Why a parser that is ready comes without example results.

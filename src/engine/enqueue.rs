@@ -113,7 +113,7 @@ pub async fn take(
         OnChange::Free => Extent::NewAndFree,
         OnChange::Apply => Extent::All,
     };
-    let made = store.make_so(file.batches(), None, extent).await?;
+    let made = store.make_so(file.batches(), None, extent, false).await?;
     let added = made.done.get(&Verb::Create).copied().unwrap_or(0);
     let done: usize = made.done.values().sum();
     let left = made.left.into_iter().map(|left| {

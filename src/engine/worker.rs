@@ -27,7 +27,7 @@ use crate::{
         gate::Signal,
         job::{Action, DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
         lifecycle::{Event, Policy},
-        outcome::{ErrorDetail, PollOutcome},
+        outcome::{ErrorDetail, Finished, PollOutcome},
         pace::Pace,
         restored::Restored,
     },
@@ -174,10 +174,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         };
         let mut event = self.poll_event(job, &parser_id, permit).await?;
         if let Event::Polled(PollOutcome::Finished(finished)) = &mut event {
-            if job.action == Action::Update {
-                let target = self.store.target_by_id(&parser_id).await?;
-                finished.in_use = target.and_then(|target| target.quality);
-            }
+            self.compare(job, &parser_id, finished).await?;
             match self.weigh(job, &parser_id, finished).await? {
                 Weighed::Judged(judgement) => finished.judgement = judgement,
                 Weighed::Later(why) => event = Event::Checking(why),
@@ -189,6 +186,27 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             self.apply(job, change, Intent::default()).await?;
             self.after_report().await;
         }
+        Ok(())
+    }
+
+    /// What there is already of that which is ready now: a version, or a parser of the job's name.
+    async fn compare(
+        &self,
+        job: &Job,
+        parser_id: &ParserId,
+        finished: &mut Finished,
+    ) -> Result<(), StoreError> {
+        let before = match job.action {
+            Action::Update => self.store.target_by_id(parser_id).await?,
+            Action::Create => {
+                let named = self.store.target(&job.name).await?;
+                let another = named.filter(|target| target.parser_id != *parser_id);
+                finished.replaces = another.as_ref().map(|target| target.parser_id.clone());
+                another
+            }
+            Action::Delete => None,
+        };
+        finished.in_use = before.and_then(|target| target.quality);
         Ok(())
     }
 

@@ -82,7 +82,23 @@ fn sentence(event: &JobEvent) -> String {
             let by = by(*from);
             format!("{by}finished, the parser is deleted and its name is free")
         }
-        JobEvent::Worse { version, reason } => {
+        JobEvent::Worse {
+            stays: Some(stays),
+            reason,
+            ..
+        } => {
+            let why = reason
+                .as_ref()
+                .map_or_else(String::new, |why| format!(": {why}"));
+            format!(
+                "the new parser is worth less than {stays}, for which the name still stands{why}"
+            )
+        }
+        JobEvent::Worse {
+            version,
+            reason,
+            stays: None,
+        } => {
             let version = version.map_or_else(
                 || "the new version".to_owned(),
                 |version| format!("version {version}"),

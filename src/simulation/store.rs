@@ -11,7 +11,7 @@ use super::{
 use crate::{
     core::{
         budget::{Redated, Spent},
-        diff::Record,
+        diff::{Beside, Record},
         gate::{Closure, Scope},
         job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
         ledger::{Elsewhere, KnownParser, LedgerFacts},
@@ -71,6 +71,10 @@ impl<D: JobStore> Updates for Simulated<D> {
 }
 
 impl<D: JobStore> Manifest for Simulated<D> {
+    async fn beside(&self) -> Result<Beside> {
+        read(self.0.beside()).await
+    }
+
     async fn on_record(&self, names: &[&str]) -> Result<HashMap<String, Record>> {
         read(self.0.on_record(names)).await
     }

@@ -226,6 +226,7 @@ pub fn finished(name: &str) -> Vec<Event> {
         lack: None,
         fields: None,
         in_use: None,
+        replaces: None,
     };
     let mut events = generating(name);
     events.push(Event::Polled(PollOutcome::Finished(finished)));

@@ -13,11 +13,11 @@ use crate::common::{
 
 const URL: &str = "https://site-0.example/page";
 
-fn job(name: &str, url: &str, fields: &Value) -> Value {
+pub fn job(name: &str, url: &str, fields: &Value) -> Value {
     json!({"name": name, "urls": [url], "fields": fields})
 }
 
-fn write(harness: &Harness, file: &str, jobs: &[Value]) {
+pub fn write(harness: &Harness, file: &str, jobs: &[Value]) {
     let path = harness.directory.path().join(file);
     std::fs::write(path, Value::from(jobs.to_vec()).to_string()).unwrap();
 }
@@ -35,7 +35,7 @@ fn rename(fields: &mut Value) {
     fields[0]["was"] = json!("title");
 }
 
-async fn run(harness: &Harness, args: &[&str], code: i32) -> Output {
+pub async fn run(harness: &Harness, args: &[&str], code: i32) -> Output {
     let mut command = parserd(harness, args);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await;
     let output = output.unwrap();
@@ -189,16 +189,18 @@ async fn settings_are_set_at_once_and_what_cannot_be_is_refused_whole() {
     let set = "SELECT priority || ' ' || protect || ' ' || protected FROM jobs, parsers";
     assert_eq!(one(&harness, set).await, "7 1 1");
     run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
-    // Other pages take another parser.
+    // A job that waits cannot become one that adopts: nothing is done of the others either.
+    let mut new = job("new", URL, &fields);
+    write(&harness, "new.json", &[new.clone()]);
+    run(&harness, &["enqueue", "new.json"], 0).await;
+    new["parser_id"] = json!("p");
     let other = job("shop", "https://site-0.example/other", &fields);
-    write(&harness, "jobs.json", &[other, job("new", URL, &fields)]);
-    let line = &planned(&harness).await["jobs"][0];
-    assert_eq!(
-        (&line["symbol"], &line["verb"]),
-        (&json!("-/+"), &json!("replace"))
-    );
+    write(&harness, "jobs.json", &[other, new]);
+    let plan = planned(&harness).await;
+    let verbs = (&plan["jobs"][0]["verb"], &plan["jobs"][1]["verb"]);
+    assert_eq!(verbs, (&json!("replace"), &json!("refused")));
     run(&harness, &["apply", "--yes", "jobs.json"], 65).await;
-    assert_eq!(one(&harness, "SELECT count(*) FROM jobs").await, "1");
+    assert_eq!(one(&harness, "SELECT count(*) FROM jobs").await, "2");
 }
 
 #[tokio::test]
@@ -226,7 +228,7 @@ async fn a_plan_that_is_no_longer_true_is_not_applied() {
     // Another tool made a version meanwhile.
     let elsewhere = "UPDATE parsers SET latest_version = 5";
     harness.sql(elsewhere).await.unwrap();
-    let make = |digest| store.make_so(enqueue::batches(&files), Some(digest), Extent::All);
+    let make = |digest| store.make_so(enqueue::batches(&files), Some(digest), Extent::All, false);
     assert!(make(shown).await.unwrap().is_stale);
     assert_eq!(one(&harness, "SELECT count(*) FROM jobs").await, "1");
     let made = make(digest().await).await.unwrap();

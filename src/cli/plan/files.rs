@@ -66,6 +66,7 @@ impl Planning<'_> {
     async fn planned(&mut self, spec: JobSpec, record: &Record) -> anyhow::Result<PlanLine> {
         let diff = record.diff(&spec);
         self.digest.add(&spec, record, &diff);
+        self.names.add(&spec.name, &diff);
         let mut planned = if diff.verb == Verb::Create {
             let mut progress = Progress::queued(self.planner.now);
             progress.parser_id = spec.parser_id.clone().map(ParserId);

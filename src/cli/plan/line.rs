@@ -145,7 +145,7 @@ impl PlanLine {
     pub(in crate::cli) const fn can_be_done(&self, free_only: bool) -> bool {
         let is_left = matches!(
             self.verdict,
-            Verdict::AlreadyThere | Verdict::InFlight | Verdict::Refused | Verdict::Replace
+            Verdict::AlreadyThere | Verdict::InFlight | Verdict::Refused
         );
         !is_left && (self.is_free || !free_only)
     }

@@ -1,7 +1,7 @@
 //! The plan for people.
 
 use super::line::ChangeLine;
-use super::{PlanLine, PlanReport};
+use super::{PlanLine, PlanReport, Unnamed};
 use crate::cli::fold;
 use crate::core::text::escaped;
 use crate::engine::plan::Verdict;
@@ -15,6 +15,7 @@ impl PlanReport {
     pub(super) fn block(&self) -> String {
         let mut lines = self.jobs();
         lines.push(self.sum());
+        lines.extend(self.unnamed.iter().flat_map(Unnamed::lines));
         lines.extend(self.account());
         lines.extend(self.limits());
         lines.extend(self.gates.iter().map(|gate| {

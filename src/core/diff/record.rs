@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{AppliedParser, Diff, Known, OpenChange, diff};
+use super::{AppliedParser, Diff, Known, OpenChange, Prune, diff};
 use crate::core::{
     field_changes::FieldChanges,
     job::{Action, ErrorKind, JobId, JobState, ParserId},
@@ -84,11 +84,13 @@ impl Record {
         let job = self.job.as_ref();
         let parser = self.parser.as_ref();
         let target = self.open.as_ref().and_then(|open| self.target(open));
+        let made = job.and_then(|job| job.parser_id.as_ref());
         diff(
             wanted,
             &Known {
                 state: job.map(|job| job.state),
                 is_fixed: job.is_some_and(RecordedJob::is_fixed),
+                is_replacing: parser.is_some_and(|parser| Some(&parser.parser_id) != made),
                 asked: job.and_then(|job| job.spec.as_ref()),
                 parser: parser.map(|parser| AppliedParser {
                     urls: parser.urls.as_ref(),
@@ -102,6 +104,18 @@ impl Record {
                 }),
             },
         )
+    }
+
+    /// Whether the job asks for a parser as this one does, whichever it adopts.
+    pub fn asks_for(&self, wanted: &JobSpec) -> bool {
+        let asked = self.job.as_ref().and_then(|job| job.spec.as_ref());
+        asked.is_some_and(|asked| asked.canonical_form(0) == wanted.canonical_form(0))
+    }
+
+    /// Whether the last try to make a parser of this name FAILED.
+    pub fn has_failed(&self) -> bool {
+        let state = self.job.as_ref().map(|job| job.state);
+        state == Some(JobState::Failed)
     }
 
     /// The fields once an open update is done.
@@ -143,6 +157,14 @@ impl PlanDigest {
             wanted.parser_id,
         );
         self.0.update(settings);
+    }
+
+    /// Takes in what is deleted.
+    pub fn prune(&mut self, prune: &Prune) {
+        for row in &prune.deleted {
+            let (id, version) = (&row.parser_id, row.latest_version);
+            self.0.update(format!("delete {id:?} {version:?}\n"));
+        }
     }
 
     /// The digest.

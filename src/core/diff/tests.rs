@@ -378,3 +378,55 @@ fn whatever_is_not_done_says_why() {
         assert!(notes.len() == 1 && notes[0].contains(words), "{notes:?}");
     }
 }
+
+/// The parser that is there is of other pages than the job of its name asks for.
+#[test]
+fn what_a_replacement_comes_to_follows_from_its_job() {
+    use JobState::{Cancelled, Creating, Failed, Finished, Generating, Parked, Queued};
+    let (before, now, third) = (books(), other_page(), {
+        let urls = vec![format!("{PAGE}3")];
+        JobSpec { urls, ..books() }
+    });
+    let urls = Value::from(before.urls.clone());
+    let parser = AppliedParser {
+        urls: Some(&urls),
+        fields: before.fields.as_ref(),
+        ..AppliedParser::default()
+    };
+    let (same, left, again) = ((Verb::Same, 0), (Verb::InFlight, 0), (Verb::Replace, 1));
+    for (state, is_fixed, as_asked, as_before, otherwise) in [
+        (Queued, false, same, left, (Verb::EditWaiting, 1)),
+        (Parked, false, same, left, (Verb::EditWaiting, 1)),
+        (Queued, true, left, left, left),
+        (Creating, false, same, left, left),
+        (Generating, false, same, left, left),
+        // What was made is worth less than what is there.
+        (Finished, false, same, same, again),
+        (Failed, false, again, same, again),
+        (Failed, true, left, left, left),
+        (Cancelled, false, again, same, again),
+    ] {
+        let known = Known {
+            state: Some(state),
+            is_fixed,
+            is_replacing: true,
+            asked: Some(&now),
+            parser: Some(parser),
+            ..Known::default()
+        };
+        let wanted = [(&now, as_asked), (&before, as_before), (&third, otherwise)];
+        for (wanted, expected) in wanted {
+            assert_eq!(
+                verb_and_creates(wanted, &known),
+                expected,
+                "{state} {is_fixed}"
+            );
+            // The parser that the file names is the one that is to go.
+            let adopting = JobSpec {
+                parser_id: Some("p".to_owned()),
+                ..wanted.clone()
+            };
+            assert_eq!(verb_and_creates(&adopting, &known), expected, "{state}");
+        }
+    }
+}

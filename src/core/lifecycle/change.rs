@@ -73,6 +73,9 @@ pub struct Change {
     pub ledger: Option<LedgerChange>,
     /// What becomes of the parser that a job changes or deletes.
     pub parser: Option<ParserChange>,
+    /// The parser for which the name goes on to stand although that of the create is ready, which
+    /// is of no use or worth less. Else it stands for the one that is ready.
+    pub stays: Option<ParserId>,
     /// The fields that the parser has (JSON), where they are not those that the job asks for.
     pub fields: Option<String>,
     /// A second line of the history.

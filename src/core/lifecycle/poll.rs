@@ -99,10 +99,26 @@ fn ready(at: &Moment, mut change: Change, mut finished: Finished) -> Transition 
     if at.job.action == Action::Update {
         return updated(at, change, finished);
     }
-    if let Some(bad) = bad.filter(|_| at.policy.quality_gate == QualityGate::Fail) {
+    let is_bad = bad.is_some();
+    let reason = change
+        .judgement
+        .as_ref()
+        .and_then(|judgement| judgement.reason.clone());
+    let replaces = finished.replaces.take();
+    let is_worse = replaces.is_some() && is_worth_less(at, &change, &finished);
+    let fails = at.policy.quality_gate == QualityGate::Fail && (is_bad || is_worse);
+    if is_worse {
+        change.warning = Some(JobEvent::Worse {
+            version: finished.version,
+            reason: reason.clone(),
+            stays: replaces.clone(),
+        });
+    }
+    change.stays = replaces.filter(|_| is_worse || fails);
+    if fails {
         let words = ErrorDetail {
             status: None,
-            message: bad.reason.clone().unwrap_or_default(),
+            message: reason.unwrap_or_default(),
         };
         return change
             .finished(finished, at.now)
@@ -117,6 +133,12 @@ fn ready(at: &Moment, mut change: Change, mut finished: Finished) -> Transition 
     change.finished(finished, at.now).event(event).done()
 }
 
+/// Whether what is ready is worth less than what is in use.
+fn is_worth_less(at: &Moment, change: &Change, finished: &Finished) -> bool {
+    let quality = change.judgement.as_ref().map(|judgement| judgement.quality);
+    is_worse(quality, finished.in_use) && at.policy.rules.keep(Rule::BetterVersion)
+}
+
 /// A new version is ready. It is the one to use from now on if it is worth no less than the one
 /// before.
 fn updated(at: &Moment, mut change: Change, finished: Finished) -> Transition {
@@ -124,7 +146,7 @@ fn updated(at: &Moment, mut change: Change, finished: Finished) -> Transition {
     let judgement = change.judgement.as_ref();
     let quality = judgement.map(|judgement| judgement.quality);
     let reason = judgement.and_then(|judgement| judgement.reason.clone());
-    let is_worse = is_worse(quality, finished.in_use) && at.policy.rules.keep(Rule::BetterVersion);
+    let is_worse = is_worth_less(at, &change, &finished);
     let fails =
         at.policy.quality_gate == QualityGate::Fail && (is_worse || quality == Some(Quality::Bad));
     change.parser = Some(ParserChange::Ready {
@@ -135,6 +157,7 @@ fn updated(at: &Moment, mut change: Change, finished: Finished) -> Transition {
         change.warning = Some(JobEvent::Worse {
             version,
             reason: reason.clone(),
+            stays: None,
         });
     }
     if fails {

@@ -41,6 +41,7 @@ pub(super) async fn all<D: JobStore>(store: &D, outside: &dyn Outside, now: Unix
     }
     let records = store.on_record(&["a", "b", "c"]).await.unwrap();
     lines.push(format!("on record {}", sorted(records)));
+    lines.push(format!("beside {:?}", store.beside().await.unwrap()));
     queue(store, now, &mut lines).await;
     ledger(store, &names, now, &mut lines).await;
     parsers(store, &names, &mut lines).await;

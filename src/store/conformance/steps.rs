@@ -17,7 +17,7 @@ use crate::{
             ChangeOutcome, CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser,
             PollOutcome, Refusal,
         },
-        quality::{Wanted, checks::TriedOutcome, judge},
+        quality::{Quality, Wanted, checks::TriedOutcome, judge},
         sighting::Sighting,
         spec::JobSpec,
     },
@@ -150,7 +150,10 @@ fn poll_outcome(rng: &mut Rng) -> PollOutcome {
                 .bool()
                 .then(|| judge(None, &[], &Wanted::default(), 0.5)),
             fields: None,
-            in_use: None,
+            in_use: rng
+                .choice([None, Some(Quality::Ok), Some(Quality::Bad)])
+                .flatten(),
+            replaces: rng.bool().then(|| parser(rng.i64(1..=MOST_PARSERS))),
         }),
         1 => PollOutcome::Failed(words(rng)),
         2 => PollOutcome::NotFound(words(rng)),

@@ -50,7 +50,9 @@ impl Changes for Memory {
         }
         let reopens = job.progress.state == JobState::Failed
             && !change.next.state.is_terminal()
-            && tables.refuses_change(&job.name, None).is_some();
+            && tables
+                .refuses_change(&job.name, job.progress.parser_id.as_ref(), None)
+                .is_some();
         if is_fresh && is_change && reopens {
             return Err(StoreError::Failed {
                 what: "store a change of a job",
@@ -102,6 +104,7 @@ impl Tables {
         if row.job.progress.parser_id != change.next.parser_id {
             row.epoch = epoch;
         }
+        let holds_name = row.released_at.is_none();
         row.job.progress = change.next.clone();
         row.job.requested = Requested::default();
         row.job.revision += 1;
@@ -134,11 +137,23 @@ impl Tables {
                     |row| row.created_at,
                 ),
                 is_deleted: false,
+                replaced_by: change.stays.clone(),
             };
-            self.parsers.insert(parser_id, parser);
+            self.parsers.insert(parser_id.clone(), parser);
+            if change.stays.is_none() {
+                let others = self.parsers.iter_mut().filter(|(id, other)| {
+                    other.name == job.name && **id != parser_id && !other.is_deleted
+                });
+                for (_, other) in others {
+                    other.replaced_by.get_or_insert_with(|| parser_id.clone());
+                }
+            }
         }
         if change.next.state == JobState::Cancelled {
             self.call_off(job.id);
+            if job.action == Action::Create && holds_name {
+                self.give_back(&job.name);
+            }
         }
         for event in change.events() {
             self.note(job.id, now, event);
@@ -251,6 +266,7 @@ impl Tables {
                 job_id: row.job_id,
                 created_at: now,
                 is_deleted: false,
+                replaced_by: None,
             };
             self.parsers.entry(parser.clone()).or_insert(landed);
         }

@@ -49,7 +49,20 @@ impl Ledger for Memory {
 
     async fn claimed(&self, ids: &[ParserId], but: JobId) -> Result<HashSet<ParserId>, StoreError> {
         let tables = self.tables();
-        let is_claimed = |id: &&ParserId| tables.holding(id).any(|row| row.job.id != but);
+        let is_replaced = |id: &ParserId| {
+            let row = tables.parsers.get(id);
+            let is_going = tables.jobs.values().any(|row| {
+                let progress = &row.job.progress;
+                row.job.action == Action::Delete
+                    && progress.parser_id.as_ref() == Some(id)
+                    && progress.state != JobState::Cancelled
+            });
+            row.is_some_and(|row| row.replaced_by.is_some() && !row.is_deleted) && !is_going
+        };
+        let is_claimed = |id: &&ParserId| {
+            let mut others = tables.holding(id).filter(|row| row.job.id != but);
+            others.any(|row| row.released_at.is_none() || !is_replaced(id))
+        };
         Ok(ids.iter().filter(is_claimed).cloned().collect())
     }
 
@@ -65,6 +78,8 @@ impl Ledger for Memory {
         let pending = pending.map(|row| row.id).max().unwrap_or(0);
         Ok(tables.holding(id).any(|row| row.job.id != job)
             || tables.making(id).any(|row| row.remote_name != remote_name)
+            || tables.making(id).next().is_none()
+                && tables.parsers.get(id).is_some_and(|row| row.job_id != job)
             || (tables.strangers.get(id)).is_some_and(|row| row.seen_with < pending))
     }
 

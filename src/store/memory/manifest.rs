@@ -1,6 +1,6 @@
 //! What job files mean for what is there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     core::{
-        diff::{Record, RecordedChange, RecordedJob, RecordedParser},
+        diff::{Beside, ParserBeside, Record, RecordedChange, RecordedJob, RecordedParser},
         job::{Action, JobState, ParserId},
         spec::JobSpec,
     },
@@ -18,6 +18,10 @@ use crate::{
 };
 
 impl Manifest for Memory {
+    async fn beside(&self) -> Result<Beside, StoreError> {
+        Ok(self.tables().beside())
+    }
+
     async fn on_record(&self, names: &[&str]) -> Result<HashMap<String, Record>, StoreError> {
         let tables = self.tables();
         let records = names.iter().map(|name| (*name, tables.record(name)));
@@ -36,8 +40,11 @@ impl Tables {
                 && row.job.progress.state != JobState::Cancelled
                 && row.released_at.is_none()
         });
+        let standing = self.named_parser(name);
         let open = named().find(|row| {
-            row.job.action != Action::Create
+            let of = &row.job.progress.parser_id;
+            (of.is_none() || *of == standing)
+                && row.job.action != Action::Create
                 && matches!(
                     row.job.progress.state,
                     JobState::Queued | JobState::Creating | JobState::Generating | JobState::Parked
@@ -57,6 +64,49 @@ impl Tables {
                 change: row.change.clone(),
                 target_fields: value(row.target_fields.as_deref()),
             }),
+        }
+    }
+
+    fn beside(&self) -> Beside {
+        let is_waiting = |row: &&StoredJob| {
+            let state = row.job.progress.state;
+            row.job.action == Action::Create
+                && row.released_at.is_none()
+                && !matches!(state, JobState::Finished | JobState::Cancelled)
+        };
+        let waiting = self.jobs.values().filter(is_waiting);
+        let waiting: BTreeSet<_> = waiting.map(|row| row.job.name.clone()).collect();
+        let failed = |name: &str| {
+            let mut jobs = self.jobs.values().filter(is_waiting);
+            jobs.any(|row| row.job.name == name && row.job.progress.state == JobState::Failed)
+        };
+        let mut parsers: Vec<_> = self
+            .parsers
+            .iter()
+            .filter(|(_, row)| !row.is_deleted)
+            .map(|(id, row)| {
+                let named = self.named_parser(&row.name);
+                let is_open = self.jobs.values().any(|job| {
+                    let of = job.job.progress.parser_id.as_ref().or(named.as_ref());
+                    job.job.name == row.name
+                        && of == Some(id)
+                        && job.job.action != Action::Create
+                        && !job.job.progress.state.is_terminal()
+                });
+                ParserBeside {
+                    parser_id: id.clone(),
+                    name: row.name.clone(),
+                    latest_version: row.latest_version,
+                    is_protected: row.protected,
+                    is_replaced: row.replaced_by.is_some(),
+                    is_busy: is_open || waiting.contains(&row.name) && !failed(&row.name),
+                }
+            })
+            .collect();
+        parsers.sort_by(|a, b| (&a.name, &a.parser_id).cmp(&(&b.name, &b.parser_id)));
+        Beside {
+            parsers,
+            waiting: waiting.into_iter().collect(),
         }
     }
 

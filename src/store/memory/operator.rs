@@ -85,7 +85,7 @@ impl Tables {
         name: &str,
         change: Option<&str>,
     ) -> Result<JobId, Refused> {
-        if let Some(why) = self.refuses_change(name, change) {
+        if let Some(why) = self.refuses_change(name, None, change) {
             return Err(Refused(why));
         }
         let parser = self.named_parser(name).and_then(|id| self.parsers.get(&id));
@@ -203,13 +203,14 @@ impl Tables {
         if to == JobState::Queued
             && old.state == JobState::Failed
             && action != Action::Create
-            && let Some(why) = self.refuses_change(&name, None)
+            && let Some(why) = self.refuses_change(&name, old.parser_id.as_ref(), None)
         {
             return Err(Refused(why));
         }
         let Some(row) = self.jobs.get_mut(&id) else {
             return Ok(false);
         };
+        let holds_name = row.released_at.is_none();
         row.job.revision += 1;
         row.updated_at = now;
         let progress = &mut row.job.progress;
@@ -231,6 +232,9 @@ impl Tables {
         };
         if to == JobState::Cancelled {
             self.call_off(id);
+            if action == Action::Create && holds_name {
+                self.give_back(&name);
+            }
         }
         let event = match to {
             JobState::Cancelled => JobEvent::Cancelled(standing),

@@ -97,6 +97,8 @@ pub(crate) struct StoredParser {
     pub job_id: JobId,
     pub created_at: UnixMs,
     pub is_deleted: bool,
+    /// The parser that took its place.
+    pub replaced_by: Option<ParserId>,
 }
 
 /// A row of `updates`.
@@ -208,6 +210,23 @@ impl Tables {
             && let Some(row) = self.parsers.get_mut(id)
         {
             row.is_deleted = false;
+        }
+    }
+
+    /// A job that was to replace a parser is called off: the name is again that of the job which
+    /// made the one that is there.
+    pub(super) fn give_back(&mut self, name: &str) {
+        let named = self.named_parser(name);
+        let mut made = self.jobs.values().rev();
+        let made = made.find(|row| {
+            row.job.name == name
+                && row.job.action == Action::Create
+                && row.released_at.is_some()
+                && row.job.progress.state != JobState::Cancelled
+                && row.job.progress.parser_id == named
+        });
+        if let Some(id) = made.map(|row| row.job.id).filter(|_| named.is_some()) {
+            self.change(|row| row.job.id == id, |row| row.released_at = None);
         }
     }
 

@@ -50,7 +50,9 @@ impl Tables {
         let named = named.filter(|(_, row)| row.name == name && !row.is_deleted);
         let best = named.max_by_key(|(id, row)| {
             let is_held = self.holding(id).any(|job| job.job.action == Action::Create);
-            (is_held, row.created_at, std::cmp::Reverse((*id).clone()))
+            let is_in_place = row.replaced_by.is_none();
+            let first = std::cmp::Reverse((*id).clone());
+            (is_in_place, is_held, row.created_at, first)
         });
         best.map(|(id, _)| id.clone())
     }
@@ -221,9 +223,18 @@ impl Tables {
     }
 
     /// Why a new job that changes or deletes a parser is refused, if it is.
-    pub(super) fn refuses_change(&self, name: &str, change: Option<&str>) -> Option<&'static str> {
+    pub(super) fn refuses_change(
+        &self,
+        name: &str,
+        target: Option<&ParserId>,
+        change: Option<&str>,
+    ) -> Option<&'static str> {
+        let named = self.named_parser(name);
+        let target = target.or(named.as_ref());
         let is_open = |row: &super::tables::StoredJob| {
+            let of = row.job.progress.parser_id.as_ref();
             row.job.name == name
+                && of.or(named.as_ref()) == target
                 && row.job.action != Action::Create
                 && matches!(
                     row.job.progress.state,
@@ -233,7 +244,7 @@ impl Tables {
         if !self.parsers.values().any(|row| row.name == name) {
             return Some("no parser has this name");
         }
-        let Some(id) = self.named_parser(name) else {
+        let Some(id) = named.clone() else {
             return Some("the parser of this name was deleted");
         };
         if self.jobs.values().any(is_open) {

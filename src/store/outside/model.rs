@@ -68,8 +68,9 @@ impl Outside for Model {
             let latest = text(row.latest_version.map(|version| version.to_string()));
             let applied = text(row.applied_version.map(|version| version.to_string()));
             let fields = row.fields.as_deref().unwrap_or_default();
+            let replaced_by = text(row.replaced_by.clone().map(|id| id.0));
             format!(
-                "{id} {} {version} {latest} {applied} {quality} {} {fields}",
+                "{id} {} {version} {latest} {applied} {quality} {} {fields} {replaced_by}",
                 row.name, row.job_id
             )
         });

@@ -145,8 +145,8 @@ impl Outside for Sqlite {
     }
 
     fn parsers(&self) -> Vec<String> {
-        let sql = "SELECT format('%s %s %s %s %s %s %s %s', parser_id, name, version, \
-                       latest_version, applied_version, quality, job_id, fields) FROM parsers ORDER BY parser_id";
+        let sql = "SELECT format('%s %s %s %s %s %s %s %s %s', parser_id, name, version, \
+                       latest_version, applied_version, quality, job_id, fields, replaced_by) FROM parsers ORDER BY parser_id";
         let connection = self.connection.borrow();
         let mut parsers = connection.prepare_cached(sql).unwrap();
         let lines = parsers.query_map([], |row| row.get(0)).unwrap();

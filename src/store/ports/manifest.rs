@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     core::{
-        diff::{Record, Verb},
+        diff::{Beside, Record, Verb},
         spec::Batches,
     },
     store::StoreError,
@@ -15,6 +15,12 @@ use crate::{
 
 /// What is on record under the names of jobs of files.
 pub trait Manifest: Send + Sync {
+    /// The parsers that are there and the jobs that wait, whether a file names them or not.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn beside(&self) -> impl Future<Output = Result<Beside, StoreError>> + Send;
+
     /// All of it, by name; a name of which nothing is known is left out.
     ///
     /// # Errors
@@ -28,10 +34,14 @@ pub trait Manifest: Send + Sync {
 /// Makes what is there as files say.
 pub trait Applying: Manifest {
     /// Does what the jobs mean, all in one transaction: what is new is added, what waits is edited,
-    /// changed fields become updates, settings are set. What is in flight, refused or to be
-    /// replaced is left. The batches are gone through twice; no name may come twice.
+    /// changed fields become updates, settings are set, and of what is to be replaced the name goes
+    /// to a job that makes another parser. What is in flight or refused is left. The batches are
+    /// gone through twice; no name may come twice.
+    ///
+    /// With `prune` the parsers that no file names, and those that were replaced, are deleted too.
     ///
     /// With a `digest` of the plan that was shown nothing is done where it is another by now.
+    /// Without one, a parser whose replacement FAILED is left too: each try costs.
     ///
     /// # Errors
     /// Whatever the store says, or why a batch is not there; then nothing was done.
@@ -40,6 +50,7 @@ pub trait Applying: Manifest {
         batches: Batches,
         digest: Option<[u8; 32]>,
         extent: Extent,
+        prune: bool,
     ) -> impl Future<Output = Result<Made, StoreError>> + Send;
 }
 
@@ -61,6 +72,8 @@ pub struct Made {
     pub is_stale: bool,
     /// How many jobs were done of each verb.
     pub done: BTreeMap<Verb, usize>,
+    /// How many parsers are to be deleted.
+    pub deleted: usize,
     /// How many jobs got other settings, besides.
     pub settings: usize,
     /// How many jobs were as they are to be.

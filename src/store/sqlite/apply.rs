@@ -1,6 +1,9 @@
 //! Transitions into the database: guarded UPDATEs for a whole group, with its history
 //! and its ledger in the same transaction.
 
+mod ready;
+mod settle;
+
 use std::{collections::HashSet, fmt::Write as _, sync::LazyLock};
 
 use serde_json::{Value, json, value::RawValue};
@@ -13,11 +16,9 @@ use super::{
 use crate::{
     core::job::{Action, Job, JobId, ParserId, Progress, UnixMs},
     core::lifecycle::{Change, LedgerChange, ParserChange},
-    core::quality::{Judgement, judged_by},
+    core::quality::Judgement,
     store::ports::{Applied, Changes, Intent},
 };
-
-mod settle;
 
 /// What a changed row weighs without its longest texts, roughly.
 const ROW_BYTES: usize = 500;
@@ -36,6 +37,8 @@ pub(super) struct Record {
     parser: Option<ParserChange>,
     judgement: Option<Judgement>,
     fields: Option<String>,
+    /// The parser for which the name goes on to stand.
+    stays: Option<ParserId>,
     is_change: bool,
     shown: Option<ParserId>,
     remote_name: Option<String>,
@@ -59,6 +62,7 @@ impl Record {
                 .then(|| change.judgement.clone())
                 .flatten(),
             fields: change.fields.clone(),
+            stays: change.stays.clone(),
             is_change: job.action != Action::Create,
             shown: change
                 .shows_parser
@@ -149,34 +153,6 @@ static NOTE: LazyLock<BatchStatement> = LazyLock::new(|| {
     BatchStatement::new("note", &columns, insert)
 });
 
-static PARSERS: LazyLock<BatchStatement> = LazyLock::new(|| {
-    let columns = [
-        "job_id",
-        "at",
-        "quality",
-        "quality_detail",
-        "judged_by",
-        "fields",
-    ];
-    let insert = "INSERT INTO parsers (parser_id, name, version, latest_version, \
-             applied_version, protected, urls, scraper_params, fields, quality, quality_detail, \
-             job_id, created_at, updated_at, judged_by) \
-         SELECT jobs.parser_id, jobs.name, jobs.parser_version, jobs.parser_version, \
-             jobs.parser_version, jobs.protect, jobs.urls, jobs.scraper_params, \
-             coalesce(ready.fields, jobs.fields), ready.quality, ready.quality_detail, jobs.id, \
-             coalesce(jobs.generating_since, ready.at), ready.at, ready.judged_by \
-         FROM ready JOIN jobs ON jobs.id = ready.job_id WHERE jobs.parser_id IS NOT NULL \
-         ON CONFLICT (parser_id) DO UPDATE SET name = excluded.name, \
-             version = excluded.version, latest_version = excluded.latest_version, \
-             applied_version = excluded.applied_version, protected = excluded.protected, \
-             urls = excluded.urls, scraper_params = excluded.scraper_params, \
-             fields = excluded.fields, quality = excluded.quality, \
-             quality_detail = excluded.quality_detail, job_id = excluded.job_id, \
-             updated_at = excluded.updated_at, deleted_at = NULL, \
-             judged_by = excluded.judged_by";
-    BatchStatement::new("ready", &columns, insert)
-});
-
 static INTENT: LazyLock<BatchStatement> = LazyLock::new(|| {
     let columns = ["job_id", "remote_name", "sent_at", "credits", "baseline"];
     let insert = format!(
@@ -243,7 +219,7 @@ pub(super) async fn records(
         .map(|(record, first)| first && updated.contains(&(record.id.0, record.revision + 1)))
         .collect();
     write_notes(connection, records, &applied).await?;
-    write_parsers(connection, records, &applied).await?;
+    ready::write_parsers(connection, records, &applied).await?;
     write_intents(connection, records, &applied).await?;
     let mut made = settle::write_made(connection, records).await?;
     let mut results = Vec::with_capacity(records.len());
@@ -308,33 +284,6 @@ async fn write_notes(
             .execute(&mut *connection)
             .await
             .trying("write a job's history")?;
-    }
-    Ok(())
-}
-
-/// Parsers that are ready, as they are: of a parser that is on record the last job counts.
-async fn write_parsers(
-    connection: &mut SqliteConnection,
-    records: &[Box<Record>],
-    applied: &[bool],
-) -> Result<(), StoreError> {
-    let applied = records.iter().zip(applied).filter(|(_, applied)| **applied);
-    let ready: Vec<_> = applied
-        .filter_map(|(record, _)| record.ready.as_ref().map(|judgement| (record, judgement)))
-        .collect();
-    for (mut insert, ready) in PARSERS.statements(&ready) {
-        for (record, judgement) in ready {
-            let judgement = judgement.as_ref();
-            insert = insert.bind(record.id.0).bind(record.at);
-            insert = insert.bind(judgement.map(|judgement| judgement.quality.as_str()));
-            insert = insert.bind(judgement.map(|judgement| json!(judgement).to_string()));
-            insert = insert.bind(judgement.map(|judgement| judged_by(judgement.min_fill)));
-            insert = insert.bind(record.fields.as_deref());
-        }
-        insert
-            .execute(&mut *connection)
-            .await
-            .trying("record a parser")?;
     }
     Ok(())
 }

@@ -55,7 +55,12 @@ impl Ledger for Store {
     async fn claimed(&self, ids: &[ParserId], but: JobId) -> Result<HashSet<ParserId>, StoreError> {
         let claimed: Vec<String> = sqlx::query_scalar(
             "SELECT parser_id FROM jobs WHERE parser_id IN (SELECT value FROM json_each(?1)) \
-             AND id <> ?2 AND state <> 'CANCELLED' AND action = 'create'",
+             AND id <> ?2 AND state <> 'CANCELLED' AND action = 'create' \
+             AND (released_at IS NULL OR NOT EXISTS (SELECT 1 FROM parsers \
+                 WHERE parsers.parser_id = jobs.parser_id AND replaced_by IS NOT NULL \
+                     AND deleted_at IS NULL) \
+                 OR EXISTS (SELECT 1 FROM jobs AS gone WHERE gone.parser_id = jobs.parser_id \
+                     AND gone.action = 'delete' AND gone.state <> 'CANCELLED'))",
         )
         .bind(json!(ids).to_string())
         .bind(but.0)
@@ -76,6 +81,8 @@ impl Ledger for Store {
                  WHERE parser_id = ?1 AND id <> ?2 AND state <> 'CANCELLED' \
                      AND action = 'create') \
              OR EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1 AND remote_name <> ?3) \
+             OR EXISTS (SELECT 1 FROM parsers WHERE parser_id = ?1 AND job_id <> ?2) \
+                 AND NOT EXISTS (SELECT 1 FROM creates WHERE parser_id = ?1) \
              OR EXISTS (SELECT 1 FROM strangers WHERE parser_id = ?1 AND seen_with < \
                  (SELECT max(id) FROM creates WHERE remote_name = ?3 AND outcome = 'pending'))",
         )

@@ -1,5 +1,6 @@
 //! What job files mean for what is there.
 
+mod beside;
 mod make;
 
 use std::collections::HashMap;
@@ -7,10 +8,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteRow};
 
+use self::beside::beside;
 use super::{Store, StoreError, Trying as _, rows};
 use crate::{
     core::{
-        diff::{Record, RecordedChange, RecordedJob, RecordedParser},
+        diff::{Beside, Record, RecordedChange, RecordedJob, RecordedParser},
         job::{Action, JobId, JobState, ParserId},
         spec::JobSpec,
     },
@@ -40,9 +42,19 @@ const PARSERS: &str = "SELECT name, parser_id, latest_version, urls, scraper_par
 
 const OPEN: &str = "SELECT id, name, action, change, target_fields FROM jobs \
     WHERE action <> 'create' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED') \
-        AND name IN (SELECT value FROM json_each(?1))";
+        AND name IN (SELECT value FROM json_each(?1)) \
+        AND (parser_id IS NULL OR parser_id = \
+            (SELECT parser_id FROM named_parsers WHERE named_parsers.name = jobs.name)) \
+    ORDER BY id";
 
 impl Manifest for Store {
+    async fn beside(&self) -> Result<Beside, StoreError> {
+        const TRYING: &str = "look up what no file names";
+        let mut connection = self.readers.acquire().await.trying(TRYING)?;
+        let mut reading = connection.begin().await.trying(TRYING)?;
+        beside(&mut reading).await.trying(TRYING)
+    }
+
     async fn on_record(&self, names: &[&str]) -> Result<HashMap<String, Record>, StoreError> {
         const TRYING: &str = "look up what is there under names";
         let mut connection = self.readers.acquire().await.trying(TRYING)?;
@@ -95,7 +107,7 @@ async fn records_of(
     {
         let record = records.entry(rows::some_text(row, "name")?).or_default();
         let action = rows::text(row, "action")?.and_then(|action| action.parse().ok());
-        record.open = Some(RecordedChange {
+        record.open.get_or_insert(RecordedChange {
             id: JobId(row.try_get("id")?),
             action: action.unwrap_or(Action::Update),
             change: rows::text(row, "change")?,

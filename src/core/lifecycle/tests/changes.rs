@@ -289,6 +289,56 @@ fn a_new_version_is_used_unless_it_is_worth_less() {
     }
 }
 
+#[test]
+fn a_new_parser_takes_the_place_of_another_unless_it_is_worth_less_or_of_no_use() {
+    use Quality::{Bad, Ok, Thin};
+    let another = ParserId("another".to_owned());
+    for (new, in_use, is_worse) in [
+        (Some(Ok), Some(Ok), false),
+        (Some(Thin), Some(Ok), true),
+        (Some(Thin), None, false),
+        (Some(Bad), Some(Thin), true),
+        (Some(Bad), Some(Bad), false),
+        (Some(Bad), None, true),
+        (None, Some(Ok), false),
+    ] {
+        for gate in [QualityGate::Report, QualityGate::Fail] {
+            for replaces in [None, Some(another.clone())] {
+                let mut judgement = judge(None, &[], &Wanted::default(), 0.5);
+                judgement.quality = new.unwrap_or(Ok);
+                let finished = Finished {
+                    judgement: new.map(|_| judgement),
+                    in_use: in_use.filter(|_| replaces.is_some()),
+                    replaces: replaces.clone(),
+                    ..Finished::default()
+                };
+                let policy = Policy {
+                    quality_gate: gate,
+                    ..policy()
+                };
+                let event = Event::Polled(PollOutcome::Finished(finished));
+                let decided = decide(&generating(), event, &policy, NOW, 0.0);
+                let Transition::Change(change) = decided else {
+                    panic!("ignored");
+                };
+                let what = format!("{new:?} {in_use:?} {gate} {replaces:?}");
+                let is_worse = is_worse && replaces.is_some();
+                let fails = gate == QualityGate::Fail && (is_worse || new == Some(Bad));
+                let stays = replaces.filter(|_| is_worse || fails);
+                assert_eq!(change.stays, stays, "{what}");
+                let state = if fails {
+                    JobState::Failed
+                } else {
+                    JobState::Finished
+                };
+                assert_eq!(change.next.state, state, "{what}");
+                assert_eq!(change.warning.is_some(), is_worse, "{what}");
+                assert!(change.has_parser_ready(), "{what}");
+            }
+        }
+    }
+}
+
 /// The parser is missing at each look: its update is given up after the last that is in order.
 #[test]
 fn a_parser_that_is_missing_for_a_minute_is_not_given_up() {

@@ -217,6 +217,7 @@ fn examples() -> Finished {
         judgement: None,
         fields: None,
         in_use: None,
+        replaces: None,
     }
 }
 

@@ -248,6 +248,7 @@ fn bring(next: &Progress) -> Change {
         parser: None,
         fields: None,
         warning: None,
+        stays: None,
         signal: None,
         example_result: None,
         shows_parser: false,

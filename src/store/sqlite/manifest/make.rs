@@ -1,14 +1,14 @@
 //! Makes what is there as files say, in one transaction.
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::{Store, StoreError, records_of};
+use super::{Store, StoreError, beside, records_of};
 use crate::{
     core::{
-        diff::{Diff, PlanDigest, Record, Verb},
+        diff::{Diff, Names, ParserBeside, PlanDigest, Prune, Record, Verb},
         field_changes::FieldChanges,
         job::JobId,
         spec::{Batch, Batches, JobSpec},
@@ -25,12 +25,17 @@ impl Applying for Store {
         batches: Batches,
         digest: Option<[u8; 32]>,
         extent: Extent,
+        prune: bool,
     ) -> Result<Made, StoreError> {
         self.writer
             .run("make it as the job files say", move |connection| {
                 Box::pin(async move {
+                    let prune = match prune {
+                        true => Some(unnamed(connection, batches()).await?),
+                        false => None,
+                    };
                     if let Some(shown) = digest
-                        && digest_of(connection, batches()).await? != shown
+                        && digest_of(connection, batches(), prune.as_ref()).await? != shown
                     {
                         return Ok(Made {
                             is_stale: true,
@@ -38,8 +43,13 @@ impl Applying for Store {
                         });
                     }
                     let mut made = Made::default();
+                    if let Some(prune) = prune {
+                        made.deleted = prune.deleted.len();
+                        delete(connection, &prune.deleted).await?;
+                    }
+                    let is_shown = digest.is_some();
                     for batch in batches() {
-                        take(connection, &batch?, extent, &mut made).await?;
+                        take(connection, &batch?, extent, is_shown, &mut made).await?;
                     }
                     Ok(made)
                 })
@@ -51,6 +61,7 @@ impl Applying for Store {
 async fn digest_of(
     connection: &mut SqliteConnection,
     batches: impl Iterator<Item = io::Result<Batch>>,
+    prune: Option<&Prune>,
 ) -> Result<[u8; 32], sqlx::Error> {
     let mut digest = PlanDigest::default();
     for batch in batches {
@@ -64,7 +75,38 @@ async fn digest_of(
             digest.add(&wanted, &record, &diff);
         }
     }
+    if let Some(prune) = prune {
+        digest.prune(prune);
+    }
     Ok(digest.finish())
+}
+
+/// What no job of these names, or was replaced.
+async fn unnamed(
+    connection: &mut SqliteConnection,
+    batches: impl Iterator<Item = io::Result<Batch>>,
+) -> Result<Prune, sqlx::Error> {
+    let mut names = Names::default();
+    for batch in batches {
+        for step in steps(connection, &batch?).await? {
+            names.add(&step.wanted.name, &step.diff);
+        }
+    }
+    Ok(Prune::of(beside(connection).await?, &names))
+}
+
+async fn delete(
+    connection: &mut SqliteConnection,
+    parsers: &[ParserBeside],
+) -> Result<(), sqlx::Error> {
+    for parser in parsers {
+        sqlx::query("INSERT INTO jobs (action, name, parser_id) VALUES ('delete', ?1, ?2)")
+            .bind(&parser.name)
+            .bind(&parser.parser_id.0)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// A job of a file, and what it means.
@@ -73,6 +115,27 @@ struct Step {
     wanted: JobSpec,
     record: Record,
     diff: Diff,
+}
+
+impl Step {
+    /// The job that is to be added.
+    fn new_job(&self) -> Option<Cow<'_, JobSpec>> {
+        match self.diff.verb {
+            Verb::Create => Some(Cow::Borrowed(&self.wanted)),
+            // The parser that the file names is the one that is to go.
+            Verb::Replace if !self.record.has_failed() => Some(Cow::Owned(JobSpec {
+                parser_id: None,
+                ..self.wanted.clone()
+            })),
+            _ => None,
+        }
+    }
+
+    /// Whether a try that FAILED would be paid for once more, which is nothing to be done without
+    /// being asked for.
+    fn pays_again(&self) -> bool {
+        self.diff.verb == Verb::Replace && self.record.has_failed()
+    }
 }
 
 async fn steps(connection: &mut SqliteConnection, batch: &Batch) -> Result<Vec<Step>, sqlx::Error> {
@@ -96,17 +159,19 @@ async fn take(
     connection: &mut SqliteConnection,
     batch: &Batch,
     extent: Extent,
+    is_shown: bool,
     made: &mut Made,
 ) -> Result<(), sqlx::Error> {
     let mut new = Batch::default();
     for step in steps(connection, batch).await? {
         let verb = step.diff.verb;
-        let is_done = match within(extent, &step.diff) {
+        let is_meant = within(extent, &step.diff) && (is_shown || !step.pays_again());
+        let is_done = match is_meant {
             false => verb == Verb::Same && step.diff.settings.is_empty(),
             true => {
-                if verb == Verb::Create {
+                if let Some(spec) = step.new_job() {
                     release(connection, &step.record).await?;
-                    new.push(step.place, &step.wanted);
+                    new.push(step.place, &spec);
                 }
                 change(connection, &step, extent).await?;
                 made.settings += usize::from(!step.diff.settings.is_empty());
@@ -136,7 +201,7 @@ async fn take(
 /// Whether so much is to be done of it, and can be.
 fn within(extent: Extent, diff: &Diff) -> bool {
     let is_new = diff.verb == Verb::Create;
-    let can_be = !matches!(diff.verb, Verb::Replace | Verb::InFlight | Verb::Refused);
+    let can_be = !matches!(diff.verb, Verb::InFlight | Verb::Refused);
     let is_free = diff.is_free();
     can_be
         && match extent {
@@ -167,15 +232,23 @@ async fn change(
             if let Some(part) = part {
                 update(connection, wanted, &part).await?;
             }
-            set(connection, id, settings(wanted, diff)).await
+            set(connection, id, settings(wanted, diff), false).await
         }
-        Verb::EditWaiting => set(connection, id, edit(wanted, record, diff)).await,
-        Verb::Same => set(connection, id, settings(wanted, diff)).await,
+        Verb::EditWaiting => set(connection, id, edit(wanted, record, diff), true).await,
+        Verb::Same => set(connection, id, settings(wanted, diff), false).await,
+        Verb::Replace if record.has_failed() => {
+            let columns = if record.asks_for(wanted) {
+                settings(wanted, diff)
+            } else {
+                edit(wanted, record, diff)
+            };
+            set(connection, id, columns, true).await
+        }
         Verb::Create | Verb::Replace | Verb::InFlight | Verb::Refused => Ok(()),
     }
 }
 
-/// The name of a job whose parser is gone from the account is free again.
+/// The name of a job whose parser is gone from the account, or is to be replaced, is free again.
 async fn release(connection: &mut SqliteConnection, record: &Record) -> Result<(), sqlx::Error> {
     let Some(job) = &record.job else {
         return Ok(());
@@ -257,22 +330,21 @@ fn edit(wanted: &JobSpec, record: &Record, diff: &Diff) -> Vec<Column> {
     columns
 }
 
-/// Sets columns of a job, as an operator does by SQL; one that FAILED is tried again where what it
-/// asks for is another.
+/// Sets columns of a job, as an operator does by SQL; one that FAILED may be tried again besides.
 async fn set(
     connection: &mut SqliteConnection,
     id: Option<JobId>,
     columns: Vec<Column>,
+    is_retried: bool,
 ) -> Result<(), sqlx::Error> {
-    let (Some(JobId(id)), false) = (id, columns.is_empty()) else {
+    let (Some(JobId(id)), false) = (id, columns.is_empty() && !is_retried) else {
         return Ok(());
     };
-    let is_edited = columns.iter().any(|(column, _)| *column == "urls");
     let mut assignments: Vec<_> = columns
         .iter()
         .map(|(column, _)| format!("{column} = ?1 ->> '{column}'"))
         .collect();
-    if is_edited {
+    if is_retried {
         assignments.push("state = iif(state = 'FAILED', 'QUEUED', state)".to_owned());
     }
     let sql = format!("UPDATE jobs SET {} WHERE id = ?2", assignments.join(", "));

@@ -271,6 +271,7 @@ async fn the_result_is_kept_word_for_word() {
         judgement: None,
         fields: None,
         in_use: None,
+        replaces: None,
     };
     let change = decided(&job, Event::Polled(PollOutcome::Finished(finished)));
     assert_eq!(f.apply(&job, &change).await.unwrap(), DURABLE);
