@@ -22,6 +22,7 @@ mod answers;
 mod files;
 mod others;
 mod shown;
+mod soak;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 

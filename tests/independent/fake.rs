@@ -53,7 +53,7 @@ pub struct Post {
     pub body: Value,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Books {
     pub posts: Vec<Post>,
     pub parsers: Vec<Parser>,
@@ -394,7 +394,8 @@ async fn answer(
                         say(
                             202,
                             &[],
-                            format!(r#"{{"id":{id},"version":0}}"#).into_bytes(),
+                            format!(r#"{{"id":{id},"version":{}}}"#, w.does.changes.first)
+                                .into_bytes(),
                         )
                     }
                     Reply::WrongId(id) => say(

@@ -122,6 +122,8 @@ fn expected(place: Place, rule: &FaultRule) -> (Ending, Option<Ending>) {
             };
             (ending, None)
         }
+        // A conflict is looked at, and there is none.
+        (_, Some(409)) => (finished, None),
         (_, Some(404)) => (failed("not_found"), Some(finished)),
         (_, Some(status)) if REJECTIONS.contains(&status) => {
             (failed("bad_request"), Some(finished))

@@ -1,7 +1,7 @@
 //! Job files as the truth, before a service that shows things otherwise than they were asked for.
 
 use super::*;
-use crate::independent::fake::Show;
+use crate::independent::fake::{Ids, Show};
 
 const LIMIT: Duration = Duration::from_secs(15);
 
@@ -177,6 +177,40 @@ fn a_lost_database_after_updates_creates_nothing() {
     });
 }
 
+/// A rename is a rename, whatever the adopted parser's fields look like: free, and nothing else.
+fn a_lost_database_and_a_rename_cost_nothing() {
+    each_show(|show| {
+        // Without a description nothing tells which field it was: it is described anew.
+        if show.contains(&Show::NoDescriptions) {
+            return;
+        }
+        let mut bench = shop(|b| b.changes.show = show.to_vec());
+        lose(&bench);
+        bench.file("jobs.json", &renamed());
+        bench.set("enqueue.on_change", "apply");
+        bench.set("enqueue.files", "[\"jobs.json\"]");
+        bench.work(20);
+        let ended = bench.work(20);
+        assert_eq!(ended.code, Some(0), "{show:?} {ended:?}");
+        let books = bench.fake.world().books.clone();
+        let paid = books.paid(&books.parsers[0].id);
+        assert_eq!(
+            (books.posts.len(), paid),
+            (1, 0),
+            "{show:?} {:#?}",
+            books.patches
+        );
+        // Where no field can be seen, nobody knows that one is to be renamed.
+        if !show
+            .iter()
+            .any(|s| matches!(s, Show::ByName | Show::Nothing))
+        {
+            nothing_to_do(&bench);
+            assert_eq!(parser(&bench).names()[0], "book.title", "{show:?}");
+        }
+    });
+}
+
 fn imported_parsers_need_nothing() {
     each_show(|show| {
         let bench = shop(|b| b.changes.show = show.to_vec());
@@ -200,6 +234,30 @@ fn imported_parsers_need_nothing() {
         books(&bench, 1, 0);
         assert_eq!(bench.number("SELECT count(*) FROM parsers"), 2);
     });
+}
+
+/// Ids that mean something in a URL or a file go through import, adoption and update.
+fn odd_ids_go_through_files() {
+    for ids in [Ids::Odd, Ids::Number, Ids::UpperLater] {
+        let bench = shop(|b| b.ids = ids);
+        let id = parser(&bench).id;
+        lose(&bench);
+        let file = bench.ok(&["parsers", "import", &id]);
+        std::fs::write(bench.path("imported.toml"), &file).unwrap();
+        bench.ok(&["enqueue", "imported.toml"]);
+        bench.work(20);
+        let plan = bench.run(&["plan", "--exit-code", "imported.toml"], LIMIT);
+        assert_eq!(plan.code, Some(0), "{file}\n{}\n{}", plan.out, plan.err);
+        let name: String = bench
+            .database()
+            .query_row("SELECT name FROM parsers", [], |row| row.get(0))
+            .unwrap();
+        let insert = "INSERT INTO jobs (action, name, change) VALUES ('update', ?, ?)";
+        bench.database().execute(insert, [&name, RENAME]).unwrap();
+        bench.work(20);
+        books(&bench, 1, 1);
+        assert_eq!(parser(&bench).names()[0], "book.title");
+    }
 }
 
 /// The list shows what was deleted, or the parser dies slowly: a new job of the name makes a new one.
@@ -236,4 +294,4 @@ fn a_name_is_free_after_a_delete() {
 scenarios!(what_files_say:
     edits_are_applied_once additions_are_paid_once a_lost_database_pays_nothing
     a_lost_database_and_an_edited_file_create_nothing imported_parsers_need_nothing
-    a_lost_database_after_updates_creates_nothing a_name_is_free_after_a_delete);
+    a_lost_database_and_a_rename_cost_nothing a_lost_database_after_updates_creates_nothing odd_ids_go_through_files a_name_is_free_after_a_delete);
