@@ -1,6 +1,6 @@
 //! What the database refuses of jobs that change or delete a parser.
 
-use super::*;
+use super::engines::Database;
 
 /// The parser `books`, made by job 1, and the parser `gone`, deleted.
 const MADE: &str = r#"

@@ -190,13 +190,7 @@ pub(super) fn update_step(
         }),
         Sighting::Otherwise(why) => Ok(Step {
             record: ChangeRecord {
-                fields: text(
-                    match (&shown.fields, &known.fields) {
-                        (Some(shown), Some(known)) => Some(in_words_of(shown, known)),
-                        (shown, _) => shown.clone(),
-                    }
-                    .as_ref(),
-                ),
+                fields: text(as_known(&known, &shown).as_ref()),
                 ..ChangeRecord::default()
             },
             ..Step::of(Look::Conflict {
@@ -206,5 +200,13 @@ pub(super) fn update_step(
             })
         }),
         Sighting::Unclear(why) => Ok(Step::unclear(why)),
+    }
+}
+
+/// The fields that are shown, in the words of those that are known.
+fn as_known(known: &KnownVersion, shown: &ShownVersion) -> Option<Value> {
+    match (&shown.fields, &known.fields) {
+        (Some(shown), Some(known)) => Some(in_words_of(shown, known)),
+        (shown, _) => shown.clone(),
     }
 }
