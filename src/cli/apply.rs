@@ -13,7 +13,7 @@ use crate::engine::enqueue;
 use crate::engine::plan::Verdict;
 use crate::manifest::{Format, STDIN};
 use crate::present::format::{count, grouped};
-use crate::store::{Applying as _, Extent, Made, Role, Store};
+use crate::store::{Applying as _, Extent, Made, Role, Store, has_daemon};
 
 /// How many jobs a message names.
 const NAMED: usize = 5;
@@ -75,12 +75,13 @@ pub(super) async fn apply(settings: &Settings, args: ApplyArgs) -> anyhow::Resul
     } else {
         Extent::All
     };
-    if !report
-        .jobs
-        .iter()
-        .any(|job| job.can_be_done(args.free_only))
-    {
-        print_message("nothing to do");
+    let can_be_done = |free_only| report.jobs.iter().any(|job| job.can_be_done(free_only));
+    if !can_be_done(args.free_only) {
+        print_message(if can_be_done(false) {
+            "nothing was done: nothing of it is free"
+        } else {
+            "nothing to do"
+        });
         return Ok(Exit::Done);
     }
     if !args.yes && !ask::agreed(&question(&report, args.free_only)).await? {
@@ -92,12 +93,18 @@ pub(super) async fn apply(settings: &Settings, args: ApplyArgs) -> anyhow::Resul
     let made = store
         .make_so(batches, Some(seen.digest), extent, args.prune)
         .await?;
+    let is_idle = has_daemon(store.path()) == Some(false);
     store.close().await;
     if made.is_stale {
         print_error("error: something changed since the plan: nothing was done; run it again");
         return Ok(Exit::Failed);
     }
-    print_message(&words(&made));
+    let next = if is_idle && has_work(&made) {
+        "; no parserd runs: `parserd run` carries it out"
+    } else {
+        ""
+    };
+    print_message(&format!("{}{next}", words(&made)));
     Ok(Exit::Done)
 }
 
@@ -164,6 +171,11 @@ fn question(report: &PlanReport, free_only: bool) -> String {
         "make it so, for up to {} credits{deletes}?",
         grouped(cost(report, free_only))
     )
+}
+
+/// Whether a daemon has to do with it.
+fn has_work(made: &Made) -> bool {
+    made.deleted > 0 || made.done.keys().any(|verb| *verb != Verb::Same)
 }
 
 /// What was done.

@@ -126,9 +126,11 @@ impl Diff {
         }
     }
 
-    /// Whether it, or a part of it, costs nothing.
+    /// Whether it, or a part of it, costs nothing. The removal in what is most likely a rename is
+    /// no such part: alone it would lose the field.
     pub fn is_free(&self) -> bool {
-        self.creates == 0 || self.changes.free_part().is_some()
+        let has_free_part = self.changes.free_part().is_some();
+        self.creates == 0 || has_free_part && self.likely_renames.is_empty()
     }
 
     /// Whether there is anything to be done, now or the next time.

@@ -85,6 +85,8 @@ pub enum Presence {
     One(ListedParser),
     /// The parser that this job had before is there and can be used after all.
     Own(ParserId),
+    /// The parser that this job is to adopt, and its latest version where the list names it.
+    Meant(ParserId, Option<i64>),
     /// The parser that this job is to adopt, and another job has it.
     Taken(ParserId),
     /// The parser that this job is to adopt, and the account does not have it.
@@ -106,8 +108,7 @@ pub enum Evidence {
     One(ParserId, Option<i64>),
     /// Several of them.
     Several(Vec<ParserId>),
-    /// None that bears its tag, and some of which nobody can say that they are not it, and
-    /// why.
+    /// None that bears its tag, and some that may be it all the same, and why.
     Suspects(Vec<ParserId>, &'static str),
     /// None, in a list whose absences prove something.
     Absent,

@@ -213,7 +213,10 @@ async fn adoption<L: Lookup>(look: &mut L, job: &Job) -> Result<Result<Plan, NoL
     let presence = match standing {
         _ if excluded.contains(&id) => Presence::Taken(id),
         // What became of a FAILED one is told by its poll.
-        Standing::Usable | Standing::Failed => Presence::Own(id),
+        Standing::Usable | Standing::Failed => {
+            let version = look.listing().version_of(&id);
+            Presence::Meant(id, version)
+        }
         Standing::Gone => Presence::Lost(id),
         Standing::Unknown => Presence::Inconclusive,
     };

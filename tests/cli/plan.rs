@@ -116,7 +116,7 @@ async fn a_plan_says_what_the_daemon_then_does_and_does_none_of_it() {
     let queue = run(&place, &server, &["plan", "--json"]).is(0).json();
     assert_eq!(verdicts(&queue), expected, "the queue's plan is the file's");
     let again = run(&place, &server, &["plan", "jobs.jsonl"]).is(0);
-    again.prints(&["4 already_there", "job 1, QUEUED", "up to 0 credits"]);
+    again.prints(&["4 already_there", "job 1, QUEUED", "no credits"]);
     run(&place, &server, &["run", "--until-done"]).is(0);
     assert_eq!(server.with(|s| s.traffic.count(Endpoint::Create)), 1 + 3);
     run(&place, &server, &["plan"])

@@ -33,7 +33,7 @@ async fn a_parser_is_adopted_by_its_id_and_nothing_is_created() {
     );
     harness.sql(&insert).await.unwrap();
     harness.run_until_done().await;
-    assert_eq!(one(&harness, LAST).await, "create FINISHED - -");
+    assert_eq!(one(&harness, LAST).await, "create FINISHED 0 -");
     assert_eq!(harness.requests(Endpoint::Create), 1);
     // Its fields are those that the service shows.
     let names = "SELECT name || ' ' || (SELECT group_concat(value ->> 'name') FROM json_each(fields)) FROM parsers";
@@ -61,10 +61,12 @@ async fn a_job_file_that_names_a_parser_adopts_it_and_creates_nothing() {
     assert_eq!(submitted.unwrap().added, 1);
     store.close().await;
     harness.run_until_done().await;
-    assert_eq!(one(&harness, LAST).await, "create FINISHED - -");
+    assert_eq!(one(&harness, LAST).await, "create FINISHED 0 -");
     assert_eq!(harness.requests(Endpoint::Create), 1);
-    let parser = "SELECT name || ' ' || parser_id || ' ' || protected FROM parsers";
-    assert_eq!(one(&harness, parser).await, format!("mine {id} 1"));
+    // Which version it has the list tells.
+    let parser = "SELECT name || ' ' || parser_id || ' ' || protected || ' ' || version || ' ' \
+        || latest_version FROM parsers";
+    assert_eq!(one(&harness, parser).await, format!("mine {id} 1 0 0"));
 }
 
 #[tokio::test]

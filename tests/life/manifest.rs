@@ -106,8 +106,17 @@ async fn what_looks_like_a_rename_is_pointed_out_and_what_costs_is_kept_within_l
     let told = stderr(&run(&harness, &args, 1).await);
     assert!(told.contains("could cost 30,000 credits"), "{told}");
     assert_eq!(one(&harness, "SELECT count(*) FROM jobs").await, "1");
-    // What is free of it.
-    run(&harness, &["apply", "--yes", "--free-only", "jobs.json"], 0).await;
+    // Its removal alone would lose the field.
+    let free_only = ["apply", "--yes", "--free-only", "jobs.json"];
+    let told = stderr(&run(&harness, &free_only, 0).await);
+    assert!(told.contains("nothing of it is free"), "{told}");
+    assert_eq!(one(&harness, "SELECT count(*) FROM jobs").await, "1");
+    // What is free where it is none.
+    shop_file(&harness, |fields| {
+        fields[0] = json!({"name": "heading", "description": "the largest line"});
+    });
+    let told = stderr(&run(&harness, &free_only, 0).await);
+    assert!(told.contains("no parserd runs"), "{told}");
     let change = "SELECT change FROM jobs WHERE action = 'update'";
     assert_eq!(
         one(&harness, change).await,

@@ -57,7 +57,11 @@ pub fn change(asked: &ParserId, reply: RawReply, now: UnixMs, quoter: &Quoter) -
 /// What is known after a `DELETE /parsers/{id}`, whose 2xx needs no body. `now` is what an HTTP
 /// date in `Retry-After` is counted from.
 pub fn delete(reply: RawReply, now: UnixMs, quoter: &Quoter) -> ChangeOutcome {
-    match written(reply, now, quoter, is_rejection, |_| Ok(None)) {
+    let done = |answer: &RawAnswer| match answer.status {
+        202 => Err("it is to be deleted, and not yet".to_owned()),
+        _ => Ok(None),
+    };
+    match written(reply, now, quoter, is_rejection, done) {
         // It was there, and is not any more.
         Written::Rejected(410, words) => ChangeOutcome::NotFound(words),
         other => other.into(),

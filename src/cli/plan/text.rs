@@ -66,13 +66,20 @@ impl PlanReport {
             .collect();
         let credits = &self.credits;
         if parts.is_empty() {
-            return "nothing to do".to_owned();
+            let is_read = self.bad.is_empty();
+            let words = if is_read {
+                "nothing to do"
+            } else {
+                "nothing can be told of bad files"
+            };
+            return words.to_owned();
         }
-        let mut sum = format!(
-            "{}: up to {} credits",
-            parts.join(", "),
-            grouped(credits.cost)
-        );
+        let mut sum = parts.join(", ");
+        if credits.cost_at_most == 0 {
+            sum.push_str(": no credits");
+            return sum;
+        }
+        sum.push_str(&format!(": up to {} credits", grouped(credits.cost)));
         if credits.cost_at_most > credits.cost {
             sum.push_str(&format!(
                 ", {} if every unknown one is created",
@@ -121,8 +128,11 @@ impl PlanReport {
         let creates = &self.creates;
         if creates.ahead > 0 {
             lines.push(format!(
-                "{} creates of jobs that are queued already come first",
-                grouped(creates.ahead)
+                "first: {} of jobs that are queued already",
+                count(
+                    usize::try_from(creates.ahead).unwrap_or(usize::MAX),
+                    "create"
+                )
             ));
         }
         for (parked, reason) in [

@@ -37,7 +37,7 @@ pub(super) fn listed(
     match presence {
         Presence::Unresolved => take_over(at, remote_name, recreation),
         Presence::Inconclusive => inconclusive(at),
-        Presence::Own(parser_id) if at.job.is_adoption() => adopt_alone(at, parser_id),
+        Presence::Meant(parser_id, version) => adopt_alone(at, parser_id, version),
         Presence::Own(parser_id) => adopt(at, parser_id, None, remote_name, recreation),
         Presence::Taken(parser_id) => not_adopted(
             at,
@@ -148,15 +148,15 @@ fn adopt(
 }
 
 /// The parser that the job names: the name that it bears may be any.
-fn adopt_alone(at: &Moment, parser_id: ParserId) -> Transition {
+fn adopt_alone(at: &Moment, parser_id: ParserId, version: Option<i64>) -> Transition {
     let event = JobEvent::Adopted {
         parser_id: parser_id.clone(),
         from: AdoptedFrom::Operator,
-        version: None,
+        version,
         remote_name: None,
         instead_of: None,
     };
-    let change = at.change().generating(parser_id, None, at.now);
+    let change = at.change().generating(parser_id, version, at.now);
     change.event(event).done()
 }
 

@@ -77,6 +77,10 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
         ),
         ("listed its own", listed(Presence::Own(id("p1")))),
         (
+            "listed what is meant",
+            listed(Presence::Meant(id("p1"), Some(2))),
+        ),
+        (
             "listed suspects",
             listed(Presence::Suspects(vec![id("p1")])),
         ),
@@ -233,6 +237,7 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("listed one",             ["GENERATING, -, -", I, I, I, I, I, I, I, I, I]),
     ("listed several",         ["PARKED ambiguous, -, -", I, I, I, I, I, I, I, I, I]),
     ("listed its own",         ["GENERATING, -, -", I, I, I, I, I, I, I, I, I]),
+    ("listed what is meant",   ["GENERATING, -, -", I, I, I, I, I, I, I, I, I]),
     ("listed suspects",        ["PARKED ambiguous, -, -", I, I, I, I, I, I, I, I, I]),
     ("listed unresolved",      ["CREATING in doubt, -, -", I, I, I, I, I, I, I, I, I]),
     ("listed inconclusive",        ["QUEUED, -, -", I, I, I, I, I, I, I, I, I]),
