@@ -1,10 +1,10 @@
 //! A create whose outcome is not known, until it is.
 
-use super::{Change, Evidence, LedgerChange, Moment, Policy, TRUSTED_LISTS, Transition};
+use super::{Change, Evidence, LedgerChange, Moment, TRUSTED_LISTS, Transition};
 use crate::core::{
     backoff::Schedule,
     event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, ToldBy},
-    job::{Action, Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, UnixMs},
+    job::{Action, Doubt, DoubtCause, DurationMs, ErrorKind, ParkReason, ParserId, Part, UnixMs},
     outcome::ErrorDetail,
     rules::Rule,
 };
@@ -27,14 +27,21 @@ const MOST_TOLD: usize = 5;
 /// The longest pause between two lists while a create is in doubt.
 const MAX_LOOK_INTERVAL_MS: DurationMs = 300_000;
 
-/// How long a create must stay absent before it counts as not made.
-fn settling_time_ms(policy: &Policy, cause: DoubtCause) -> DurationMs {
+/// How long a create must stay absent, or a parser as it was, before that counts as not made. How
+/// soon new parsers are listed says nothing of how soon a new version is: a change that is paid for
+/// has all the time (seed 101084).
+fn settling_time_ms(at: &Moment, cause: DoubtCause) -> DurationMs {
+    let policy = at.policy;
     if !policy.rules.keep(Rule::SettlingTime) {
         return 0;
     }
     match cause {
-        DoubtCause::ServiceError => policy.settle_after_error_ms,
-        DoubtCause::AnswerLost | DoubtCause::Interrupted => policy.settle_ms,
+        DoubtCause::ServiceError if at.job.progress.part != Some(Part::Paid) => {
+            policy.settle_after_error_ms
+        }
+        DoubtCause::ServiceError | DoubtCause::AnswerLost | DoubtCause::Interrupted => {
+            policy.settle_ms
+        }
     }
 }
 
@@ -43,7 +50,7 @@ fn settling_time_ms(policy: &Policy, cause: DoubtCause) -> DurationMs {
 ///
 /// It grows with each trusted list; see [`rescan`] for the others.
 fn look_interval_ms(at: &Moment, cause: DoubtCause, lists: i64) -> DurationMs {
-    let settle_ms = settling_time_ms(at.policy, cause);
+    let settle_ms = settling_time_ms(at, cause);
     Schedule {
         initial_interval_ms: settle_ms / 30,
         multiplier: 1.5,
@@ -144,7 +151,7 @@ pub(super) fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition
         untrusted_since: None,
         ..doubt
     };
-    let settle_ms = settling_time_ms(at.policy, doubt.cause);
+    let settle_ms = settling_time_ms(at, doubt.cause);
     if doubt.absent_lists >= TRUSTED_LISTS && listed_at - absent_since >= settle_ms {
         return refuted(at, doubt);
     }
