@@ -73,16 +73,12 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             return Ok(Done::of(&job));
         }
         let part = change.next.part.unwrap_or(Part::Paid);
-        if part == Part::Paid
-            && let Some(done) = self.may_not_pay(&mut job).await?
-        {
+        let held = match part {
+            Part::Paid => self.may_not_pay(&mut job).await?,
+            Part::Free | Part::Delete => self.may_not_ask(&mut job).await?,
+        };
+        if let Some(done) = held {
             return Ok(done);
-        }
-        // What costs nothing shows nothing of the credits: another job is the canary.
-        if part != Part::Paid
-            && let Some(free) = worker.account.admit_free()
-        {
-            *self.permit = free;
         }
         worker.probe.reached(CrashPoint::Cleared, job.id);
         let intent = match self.reserve_for(&mut job, part, intent).await? {
@@ -110,6 +106,21 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         }
         worker.probe.reached(CrashPoint::Answered, job.id);
         Ok(Done::of(&job))
+    }
+
+    /// What speaks against a request that costs nothing: a gate that is closed for something else
+    /// than credits.
+    async fn may_not_ask(&mut self, job: &mut Job) -> Result<Option<Done>, Ended> {
+        let account = &self.worker.account;
+        // It shows nothing of the credits: another job is the canary.
+        match account.admit_free() {
+            Some(free) => *self.permit = free,
+            None if !account.is_valid(self.permit) => {
+                return Ok(Some(self.without_leave(job).await?));
+            }
+            None => {}
+        }
+        Ok(None)
     }
 
     /// What speaks against a request that costs: a closed gate, a copy of the database, an account
@@ -236,6 +247,16 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         permit: &mut Permit,
     ) -> Result<Result<ShownVersion, Hidden>, StoreError> {
         let asked_at = self.clock.now();
+        // That a parser is not there opens no gate, and that a list is does (seed 454604).
+        if permit.is_canary() {
+            match self.listing(asked_at, permit).await? {
+                Ok(_) => {}
+                Err(NoList::Refused(refusal, words)) => {
+                    return Ok(Err(Hidden::Refused(refusal, words)));
+                }
+                Err(NoList::Trouble(words)) => return Ok(Err(Hidden::Unknown(words))),
+            }
+        }
         let described = self.service.describe(id, None).await;
         let signal = match &described.outcome {
             PollOutcome::Refused(refusal, _) => Signal::Refused(refusal.clone()),
