@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod adopted;
+mod again;
 mod commands;
 mod doubt;
 mod flow;

@@ -61,6 +61,8 @@ pub struct Known<'a> {
     /// Whether that job must stay as it is although it waits: its create is in doubt, or its parser
     /// may still come to be.
     pub is_fixed: bool,
+    /// Whether that job's parser was there before: what options it was made with nobody knows.
+    pub is_adopted: bool,
     /// Whether the name stands for another parser than that job's, which is to take its place, or
     /// did not.
     pub is_replacing: bool,
@@ -381,8 +383,8 @@ fn urls_differ(wanted: &JobSpec, known: &Known<'_>) -> bool {
     }
 }
 
-/// A parser without options is one that was made with none, or was imported: the service does not
-/// tell them.
+/// A parser without options is one that was made with none. Of one that was imported they are not
+/// known, since the service does not tell them: those of the file are taken for them.
 fn params_differ(wanted: &JobSpec, known: &Known<'_>) -> bool {
     let made_with = match (known.parser, known.asked) {
         (Some(parser), _) => parser.scraper_params,
@@ -390,6 +392,9 @@ fn params_differ(wanted: &JobSpec, known: &Known<'_>) -> bool {
         (None, None) => None,
     };
     let made_with = made_with.filter(|params| asks_for_something(params));
+    if made_with.is_none() && known.is_adopted {
+        return false;
+    }
     made_with.map(canonical) != wanted.scraper_params_json()
 }
 

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{PlanLine, Planning};
+use crate::cli::exit::Usage;
 use crate::core::diff::{ParserBeside, Prune};
 use crate::engine::plan::{Forecast, Verdict};
+use crate::manifest::JobFile;
 use crate::present::format::count;
 use crate::store::Manifest as _;
 
@@ -36,6 +38,11 @@ impl Planning<'_> {
         // What a bad file names is not known.
         if files.is_empty() || !self.bad.is_empty() {
             return Ok(None);
+        }
+        if prune && self.files.iter().all(JobFile::is_empty) {
+            let usage = "no file names a job, so --prune would mean every parser there is: look at \
+                         the files, or delete by name with `parserd parsers delete`";
+            return Err(Usage(usage.to_owned()).into());
         }
         let beside = match self.planner.store {
             Some(store) => store.beside().await?,

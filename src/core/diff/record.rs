@@ -19,6 +19,8 @@ pub struct Record {
     pub parser: Option<RecordedParser>,
     /// The update or delete of it that is not done.
     pub open: Option<RecordedChange>,
+    /// What the last update of this name changes (JSON), where that FAILED.
+    pub failed_change: Option<String>,
 }
 
 /// A job that makes or adopts a parser.
@@ -34,6 +36,8 @@ pub struct RecordedJob {
     pub is_in_doubt: bool,
     /// The parser that it has, or names.
     pub parser_id: Option<ParserId>,
+    /// Whether its parser was there: it has sent no create.
+    pub is_adopted: bool,
     /// Why it FAILED, if it did.
     pub error_kind: Option<ErrorKind>,
     /// What it asks for; none where the row cannot be read.
@@ -85,25 +89,35 @@ impl Record {
         let parser = self.parser.as_ref();
         let target = self.open.as_ref().and_then(|open| self.target(open));
         let made = job.and_then(|job| job.parser_id.as_ref());
-        diff(
-            wanted,
-            &Known {
-                state: job.map(|job| job.state),
-                is_fixed: job.is_some_and(RecordedJob::is_fixed),
-                is_replacing: parser.is_some_and(|parser| Some(&parser.parser_id) != made),
-                asked: job.and_then(|job| job.spec.as_ref()),
-                parser: parser.map(|parser| AppliedParser {
-                    urls: parser.urls.as_ref(),
-                    scraper_params: parser.scraper_params.as_ref(),
-                    fields: parser.fields.as_ref(),
-                    is_deleted: parser.is_deleted,
-                }),
-                open: self.open.as_ref().map(|open| OpenChange {
-                    action: open.action,
-                    target: target.as_ref(),
-                }),
-            },
-        )
+        let known = Known {
+            state: job.map(|job| job.state),
+            is_fixed: job.is_some_and(RecordedJob::is_fixed),
+            is_adopted: job.is_some_and(|job| job.is_adopted),
+            is_replacing: parser.is_some_and(|parser| Some(&parser.parser_id) != made),
+            asked: job.and_then(|job| job.spec.as_ref()),
+            parser: parser.map(|parser| AppliedParser {
+                urls: parser.urls.as_ref(),
+                scraper_params: parser.scraper_params.as_ref(),
+                fields: parser.fields.as_ref(),
+                is_deleted: parser.is_deleted,
+            }),
+            open: self.open.as_ref().map(|open| OpenChange {
+                action: open.action,
+                target: target.as_ref(),
+            }),
+        };
+        let mut diff = diff(wanted, &known);
+        if self.has_failed_at(&diff) {
+            let note = "the last try of this very change FAILED: `parserd show NAME` says why";
+            diff.notes.push(note.to_owned());
+        }
+        diff
+    }
+
+    /// Whether the last update was this very one, is paid for, and FAILED.
+    pub fn has_failed_at(&self, diff: &Diff) -> bool {
+        let failed = self.failed_change.as_deref();
+        diff.changes.is_paid() && failed == Some(diff.changes.to_json().as_str())
     }
 
     /// Whether the job asks for a parser as this one does, whichever it adopts.

@@ -64,7 +64,19 @@ impl Tables {
                 change: row.change.clone(),
                 target_fields: value(row.target_fields.as_deref()),
             }),
+            failed_change: self.failed_change(name),
         }
+    }
+
+    fn failed_change(&self, name: &str) -> Option<String> {
+        let is_update = |row: &&StoredJob| row.job.name == name && row.job.action == Action::Update;
+        let last = self
+            .jobs
+            .values()
+            .filter(is_update)
+            .max_by_key(|row| row.job.id);
+        let failed = last.filter(|row| row.job.progress.state == JobState::Failed);
+        failed.and_then(|row| row.change.clone())
     }
 
     fn beside(&self) -> Beside {
@@ -137,6 +149,7 @@ fn recorded(row: &StoredJob) -> RecordedJob {
         revision: row.job.revision,
         state: progress.state,
         is_in_doubt: progress.doubt.is_some(),
+        is_adopted: progress.creates == 0,
         parser_id: progress.parser_id.clone(),
         error_kind: progress.error_kind,
         spec: spec.ok().map(|spec| JobSpec {

@@ -23,6 +23,7 @@ use crate::{
 const NAMES_STEP: usize = 1000;
 
 const JOBS: &str = "SELECT id, name, revision, state, doubt_since IS NOT NULL AS is_in_doubt, \
+        creates = 0 AS is_adopted, \
         parser_id, error_kind, urls, scraper_params, fields, expect, check_urls, priority, run_at, \
         protect \
     FROM jobs WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL \
@@ -46,6 +47,12 @@ const OPEN: &str = "SELECT id, name, action, change, target_fields FROM jobs \
         AND (parser_id IS NULL OR parser_id = \
             (SELECT parser_id FROM named_parsers WHERE named_parsers.name = jobs.name)) \
     ORDER BY id";
+
+const FAILED_CHANGES: &str = "SELECT name, change FROM jobs AS last \
+    WHERE action <> 'create' AND action = 'update' AND state = 'FAILED' \
+        AND name IN (SELECT value FROM json_each(?1)) \
+        AND id = (SELECT max(id) FROM jobs WHERE name = last.name \
+            AND action <> 'create' AND action = 'update')";
 
 impl Manifest for Store {
     async fn beside(&self) -> Result<Beside, StoreError> {
@@ -114,6 +121,14 @@ async fn records_of(
             target_fields: value(row, "target_fields")?,
         });
     }
+    for row in &sqlx::query(FAILED_CHANGES)
+        .bind(names)
+        .fetch_all(&mut *connection)
+        .await?
+    {
+        let record = records.entry(rows::some_text(row, "name")?).or_default();
+        record.failed_change = rows::text(row, "change")?;
+    }
     Ok(records)
 }
 
@@ -134,6 +149,7 @@ fn job(row: &SqliteRow, name: &str) -> Result<RecordedJob, sqlx::Error> {
         // One in no known state is nobody's to change.
         state: rows::state(row)?.unwrap_or(JobState::Creating),
         is_in_doubt: row.try_get("is_in_doubt")?,
+        is_adopted: row.try_get("is_adopted")?,
         parser_id: parser_id.clone().map(ParserId),
         error_kind: error_kind.and_then(|kind| kind.parse().ok()),
         spec: spec.ok().map(|spec| JobSpec {

@@ -88,6 +88,7 @@ fn a_digest_is_another_with_everything_that_a_plan_depends_on() {
         id: JobId(1),
         revision: 3,
         state: JobState::Finished,
+        is_adopted: false,
         is_in_doubt: false,
         parser_id: Some(ParserId("p".to_owned())),
         error_kind: None,
@@ -105,6 +106,7 @@ fn a_digest_is_another_with_everything_that_a_plan_depends_on() {
         job: Some(job.clone()),
         parser: Some(parser.clone()),
         open: None,
+        failed_change: None,
     };
     let before = record(&job, &parser);
     let other_job = |change: fn(&mut RecordedJob)| {

@@ -93,6 +93,9 @@ pub(super) fn delete_step(target: Target, shown: &ShownVersion) -> Step {
     }
 }
 
+const NO_VERSION: &str = "neither the parser nor the account's list names its version, on which a \
+    change is based";
+
 /// What is left of an update.
 struct Rest {
     /// The next request.
@@ -153,6 +156,12 @@ pub(super) fn update_step(
     let text = |fields: Option<&Value>| fields.map(Value::to_string);
     let target_fields = text(rest.after_all.as_ref());
     match compare(&known, rest.after_all.as_ref(), &shown) {
+        // As it is: the change is none.
+        Sighting::Unchanged(version)
+            if rest.after_all.is_some() && rest.after_all == known.fields =>
+        {
+            Ok(done(parser_id, version.or(known.latest), target_fields))
+        }
         Sighting::Unchanged(version) => {
             let latest_version = version.or(known.latest);
             let base_version = target.applied_version.or(latest_version);
@@ -164,10 +173,7 @@ pub(super) fn update_step(
                 target_fields,
             };
             if base_version.is_none() {
-                return Ok(Step::unclear(
-                    "neither the parser nor the account's list names its version, on which a \
-                     change is based",
-                ));
+                return Ok(Step::unclear(NO_VERSION));
             }
             let look = Look::Ready {
                 part: rest.part,
@@ -181,13 +187,7 @@ pub(super) fn update_step(
                 ..Step::of(look)
             })
         }
-        Sighting::AsWanted(version) => Ok(Step {
-            record: ChangeRecord {
-                target_fields,
-                ..ChangeRecord::default()
-            },
-            ..Step::of(Look::Done { parser_id, version })
-        }),
+        Sighting::AsWanted(version) => Ok(done(parser_id, version, target_fields)),
         Sighting::Otherwise(why) => Ok(Step {
             record: ChangeRecord {
                 fields: text(as_known(&known, &shown).as_ref()),
@@ -200,6 +200,17 @@ pub(super) fn update_step(
             })
         }),
         Sighting::Unclear(why) => Ok(Step::unclear(why)),
+    }
+}
+
+/// Nothing is left to send.
+fn done(parser_id: ParserId, version: Option<i64>, target_fields: Option<String>) -> Step {
+    Step {
+        record: ChangeRecord {
+            target_fields,
+            ..ChangeRecord::default()
+        },
+        ..Step::of(Look::Done { parser_id, version })
     }
 }
 

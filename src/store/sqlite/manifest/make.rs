@@ -135,6 +135,7 @@ impl Step {
     /// being asked for.
     fn pays_again(&self) -> bool {
         self.diff.verb == Verb::Replace && self.record.has_failed()
+            || self.record.has_failed_at(&self.diff)
     }
 }
 
