@@ -215,29 +215,8 @@ async fn what_another_tool_changed_is_told_and_not_overwritten() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_while_another_tool_changes_the_parser_is_a_persons_matter() {
-    let harness = shop(&["patch lose before nth=1"]).await;
-    update(&harness, MODIFY).await;
-    let running = harness.start(Until::Stopped).await;
-    harness
-        .wait_until("the doubt", async || {
-            let sql = "SELECT doubt_since IS NOT NULL FROM jobs WHERE action = 'update'";
-            one(&harness, sql).await == "1"
-        })
-        .await;
     let others = serde_json::json!({"remove_fields": ["title"]});
-    harness.server.with(|simulator| {
-        let id = simulator.world.parsers(i64::MAX)[0].id.clone();
-        simulator
-            .world
-            .patch_as_other(now_ms(), &id, &others)
-            .unwrap();
-    });
-    harness
-        .wait_until("a person is asked", async || {
-            one(&harness, LAST).await.starts_with("update PARKED")
-        })
-        .await;
-    running.stopped().await;
+    let (harness, _) = super::resolve::ambiguous(MODIFY, others).await;
     let parked = "SELECT park_reason || ' ' || error_message FROM jobs WHERE action = 'update'";
     let parked = one(&harness, parked).await;
     assert!(parked.starts_with("ambiguous the parser has "), "{parked}");

@@ -54,7 +54,7 @@ async fn another_page_makes_another_parser_once_and_the_old_one_stays_until_it_i
         (&line["symbol"], &line["verb"], &line["credits"]),
         (&json!("-/+"), &json!("replace"), &json!(30_000))
     );
-    // It costs, so it is no part of what is free.
+    // It costs, so it is not part of what is free.
     run(&harness, &["apply", "--yes", "--free-only", "jobs.json"], 0).await;
     assert_eq!(one(&harness, "SELECT count(*) FROM jobs").await, "1");
     let told = apply(&harness).await;

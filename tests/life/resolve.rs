@@ -11,7 +11,7 @@ const FIELDS: &str = "SELECT latest_version || ' ' || applied_version || ' ' || 
 
 /// A request whose answer is lost, of a parser that another tool changes meanwhile: only a person
 /// can tell what became of it.
-async fn ambiguous(change: &str, others: Value) -> (Harness, String) {
+pub async fn ambiguous(change: &str, others: Value) -> (Harness, String) {
     let harness = shop(&["patch lose before nth=1"]).await;
     update(&harness, change).await;
     let running = harness.start(Until::Stopped).await;

@@ -151,7 +151,7 @@ impl Cell {
 }
 
 /// Runs a daemon until every job has ended, or says where it is stuck.
-async fn finish(harness: &Harness) -> Result<(), String> {
+pub async fn finish(harness: &Harness) -> Result<(), String> {
     let running = harness.start(Until::AllTerminal).await;
     let ended = tokio::time::timeout(PATIENCE.min(Duration::from_secs(40)), running.task).await;
     match ended {

@@ -7,9 +7,9 @@ use parserd::{
     simulator::{Endpoint, FaultRule, WorldConfig, faults::AnswerFault},
 };
 
-use super::{faults, rules::REJECTIONS};
+use super::{cell::finish, faults, rules::REJECTIONS};
 use crate::{
-    common::{Harness, PATIENCE},
+    common::Harness,
     life::{MODIFY, RENAME, shop_in},
 };
 
@@ -224,19 +224,6 @@ impl Cell {
         Ok(wrong)
     }
 }
-
-async fn finish(harness: &Harness) -> Result<(), String> {
-    let running = harness.start(Until::AllTerminal).await;
-    let ended = tokio::time::timeout(PATIENCE.min(Duration::from_secs(40)), running.task).await;
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(panic)) => Err(panic.to_string()),
-        Err(_elapsed) => Err(format!("stuck: {:?}", harness.sql(LINE).await)),
-    }
-}
-
-const LINE: &str = "SELECT state || ' ' || coalesce(park_reason, error_kind, '') || ' ' || \
-    coalesce(error_message, '') FROM jobs WHERE id = 2";
 
 async fn one(harness: &Harness, sql: &str) -> String {
     match harness.sql(sql).await {

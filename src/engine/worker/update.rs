@@ -248,14 +248,10 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     ) -> Result<Result<ShownVersion, Hidden>, StoreError> {
         let asked_at = self.clock.now();
         // That a parser is not there opens no gate, and that a list is does (seed 454604).
-        if permit.is_canary() {
-            match self.listing(asked_at, permit).await? {
-                Ok(_) => {}
-                Err(NoList::Refused(refusal, words)) => {
-                    return Ok(Err(Hidden::Refused(refusal, words)));
-                }
-                Err(NoList::Trouble(words)) => return Ok(Err(Hidden::Unknown(words))),
-            }
+        if permit.is_canary()
+            && let Err(none) = self.listing(asked_at, permit).await?
+        {
+            return Ok(Err(none.into()));
         }
         let described = self.service.describe(id, None).await;
         let signal = match &described.outcome {
@@ -296,11 +292,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             // The list names the latest version of each.
             match self.listing(asked_at, permit).await? {
                 Ok(listing) => shown.version = listing.version_of(id),
-                Err(NoList::Refused(refusal, words)) => {
-                    return Ok(Err(Hidden::Refused(refusal, words)));
-                }
                 // Without it, the next change would be based on a guess.
-                Err(NoList::Trouble(words)) => return Ok(Err(Hidden::Unknown(words))),
+                Err(none) => return Ok(Err(none.into())),
             }
         }
         Ok(Ok(shown))
@@ -424,4 +417,13 @@ enum Hidden {
     Refused(Refusal, ErrorDetail),
     NotFound(ErrorDetail),
     Unknown(ErrorDetail),
+}
+
+impl From<NoList> for Hidden {
+    fn from(none: NoList) -> Self {
+        match none {
+            NoList::Refused(refusal, words) => Self::Refused(refusal, words),
+            NoList::Trouble(words) => Self::Unknown(words),
+        }
+    }
 }

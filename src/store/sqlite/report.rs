@@ -102,7 +102,7 @@ impl FromRow<'_, SqliteRow> for JobRow {
             updated_at: row.try_get("updated_at")?,
             finished_at: row.try_get("finished_at")?,
             due_at: row.try_get("due_at")?,
-            // Text that is no JSON got in past the rules, and is shown as it is.
+            // Text that is not valid JSON got in past the rules, and is shown as it is.
             change: rows::text(row, "change")?
                 .map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
             is_edited: row.try_get("is_edited")?,

@@ -21,9 +21,10 @@ fn theirs() -> Value {
     json!({"add_fields": [{"name": "theirs", "description": "Of another tool"}]})
 }
 
-fn another_tool_and_the_service_refuses() {
+/// Whatever the service makes of a stale base, what another tool added stays.
+fn theirs_stays(base: Base) {
     for change in [RENAME, ADD, BOTH] {
-        let bench = foreign(Base::Conflict, &theirs(), change);
+        let bench = foreign(base, &theirs(), change);
         let names = parser(&bench).names();
         assert!(
             names.contains(&"theirs".to_owned()),
@@ -32,15 +33,12 @@ fn another_tool_and_the_service_refuses() {
     }
 }
 
+fn another_tool_and_the_service_refuses() {
+    theirs_stays(Base::Conflict);
+}
+
 fn another_tool_and_the_last_one_wins() {
-    for change in [RENAME, ADD, BOTH] {
-        let bench = foreign(Base::Ignored, &theirs(), change);
-        let names = parser(&bench).names();
-        assert!(
-            names.contains(&"theirs".to_owned()),
-            "overwritten: {names:?}"
-        );
-    }
+    theirs_stays(Base::Ignored);
 }
 
 fn another_tool_and_the_service_branches() {

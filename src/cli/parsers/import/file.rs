@@ -77,7 +77,7 @@ fn pages(examples: &str) -> Vec<String> {
     urls
 }
 
-/// The fields with the keys that a job may give them; none where they are no array of objects.
+/// The fields with the keys that a job may give them; none where they are not an array of objects.
 fn known_parts(fields: &str) -> Option<Value> {
     let fields: Vec<serde_json::Map<String, Value>> = serde_json::from_str(fields).ok()?;
     let known = fields.into_iter().map(|mut field| {

@@ -156,7 +156,7 @@ pub(super) fn update_step(
     let text = |fields: Option<&Value>| fields.map(Value::to_string);
     let target_fields = text(rest.after_all.as_ref());
     match compare(&known, rest.after_all.as_ref(), &shown) {
-        // As it is: the change is none.
+        // It is so already: there is nothing to change.
         Sighting::Unchanged(version)
             if rest.after_all.is_some() && rest.after_all == known.fields =>
         {
