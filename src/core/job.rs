@@ -236,7 +236,8 @@ pub struct Doubt {
     pub absent_since: Option<UnixMs>,
     /// How many trusted lists in a row lacked it.
     pub absent_lists: i64,
-    /// Since when every list that came could not be trusted.
+    /// When the first list that could not be trusted was asked for: since then no whole settling
+    /// time of trusted ones has passed.
     pub untrusted_since: Option<UnixMs>,
 }
 
@@ -245,9 +246,18 @@ impl Doubt {
     #[must_use]
     pub const fn anew(self) -> Self {
         Self {
+            untrusted_since: None,
+            ..self.without_absences()
+        }
+    }
+
+    /// The same, after an answer that could not be trusted: those before it may not have been worth
+    /// more.
+    #[must_use]
+    pub const fn without_absences(self) -> Self {
+        Self {
             absent_since: None,
             absent_lists: 0,
-            untrusted_since: None,
             ..self
         }
     }

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     gate_watch::GateWatch,
-    scenario::Scenario,
+    scenario::{SETTLE_MS, Scenario},
     verdict::{Verdict, holds},
 };
 use crate::{
     core::{
         job::UnixMs,
-        outcome::CreateRequest,
+        outcome::{CreateRequest, Flaws, ListOutcome},
         quality::{Quality, checks::MAX_TRIES},
     },
     simulator::{ParserView, Status, World},
@@ -76,8 +76,11 @@ pub(super) struct Books {
     pub was_partial: bool,
     /// Another address was asked for a while.
     pub was_elsewhere: bool,
-    /// An answer to a list was none.
+    /// An answer to a list was none, or none came for a settling time: with that, lists without trust
+    /// before it and after it are borne no longer (seed 510611).
     pub had_no_list: bool,
+    /// Since when none came.
+    no_list_since: Option<UnixMs>,
     /// Such a copy was put in place.
     pub was_restored: bool,
     /// A parser was deleted so soon that it might as well have been late.
@@ -105,9 +108,25 @@ impl Books {
             was_partial: false,
             was_elsewhere: false,
             had_no_list: false,
+            no_list_since: None,
             lost_young: false,
             was_restored: false,
         }
+    }
+
+    /// A list was asked for, and this came.
+    pub fn list_came(&mut self, outcome: &ListOutcome, time: UnixMs) {
+        self.had_no_list |= match outcome {
+            ListOutcome::Listed(_, flaws) => {
+                self.no_list_since = None;
+                *flaws != Flaws::default()
+            }
+            ListOutcome::Refused(..) => false,
+            ListOutcome::Trouble(words) => {
+                let since = *self.no_list_since.get_or_insert(time);
+                words.status.is_some() || time - since >= SETTLE_MS
+            }
+        };
     }
 
     /// Changes the store as another program would; how many rows.
@@ -268,8 +287,7 @@ impl Books {
             if service.parser(time, made).is_none() && service.parser(UnixMs::MAX, made).is_none() {
                 continue;
             }
-            // Of two parsers of one name nobody can tell which is whose.
-            if self.strangers.iter().any(|(_, name)| *name == post.name) {
+            if self.shares_its_name(post) {
                 continue;
             }
             let is_known = self.creates.iter().any(|row| {
@@ -279,6 +297,11 @@ impl Books {
             holds!(is_known, "parser {made} of {} is forgotten", post.name);
         }
         Ok(())
+    }
+
+    /// Another tool made a parser of the name: of two nobody can tell which is whose.
+    fn shares_its_name(&self, post: &Post) -> bool {
+        self.strangers.iter().any(|(_, name)| *name == post.name)
     }
 
     fn read(&mut self) {
@@ -330,8 +353,10 @@ impl Books {
             );
             let made = post.made.as_ref();
             let live = made.and_then(|id| service.parser(UnixMs::MAX, id));
+            // The own parser is taken for another tool's once that tool's was taken for it: one that
+            // is not to be adopted does not keep a new one from being made then (seed 235331).
             holds!(
-                live.is_none_or(|parser| is_failed(&parser)),
+                self.shares_its_name(post) || live.is_none_or(|parser| is_failed(&parser)),
                 "{name} is sent and an earlier create made {made:?}"
             );
         }

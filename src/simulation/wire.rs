@@ -18,7 +18,7 @@ use crate::{
         job::{DurationMs, ParserId, UnixMs},
         outcome::{
             ChangeOutcome, CreateOutcome, CreateRequest, Description, DoubtCause, ErrorDetail,
-            Flaws, ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
+            ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
         },
     },
     simulator::HttpRequest,
@@ -239,11 +239,7 @@ impl Service for Wire {
         with(|sim| {
             let outcome = classify::list(reply, sim.now(), &quoter());
             sim.note(|| format!("LIST answered: {outcome:?}"));
-            sim.books.had_no_list |= match &outcome {
-                ListOutcome::Listed(_, flaws) => *flaws != Flaws::default(),
-                ListOutcome::Trouble(words) => words.status.is_some(),
-                ListOutcome::Refused(..) => false,
-            };
+            sim.books.list_came(&outcome, sim.time);
             outcome
         })
     }

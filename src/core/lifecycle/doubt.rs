@@ -107,12 +107,15 @@ pub(super) fn reconciled(
                 "it may have made one of these parsers: {} ({why})",
                 first_ids(&ids)
             );
+            let doubt = doubt.without_absences();
             // They will not go away by themselves.
             inconclusive(at, doubt, listed_at, at.policy.settle_ms, &why, ids)
         }
         Evidence::Inconclusive(why) => {
             let patience_ms = at.policy.settle_ms.saturating_mul(UNTRUSTED_SETTLING_TIMES);
             let why = format!("no list that can be trusted: {why}");
+            // The lists before may have been as partial, and only seemed whole (seed 558058).
+            let doubt = doubt.without_absences();
             inconclusive(at, doubt, listed_at, patience_ms, &why, Vec::new())
         }
         Evidence::NoList => rescan(at, doubt.skipping(looked_ms(at, listed_at))),
@@ -142,13 +145,14 @@ pub(super) fn looked_ms(at: &Moment, listed_at: UnixMs) -> DurationMs {
     at.now.saturating_sub(listed_at).max(0)
 }
 
+/// One more answer without what is looked for. It does not end the time without trust: only a
+/// whole settling time of such answers does, or lists that come and go would never bring a person in.
 pub(super) fn absent(at: &Moment, doubt: Doubt, listed_at: UnixMs) -> Transition {
     // A clock that stepped back starts the settling time anew.
     let absent_since = doubt.absent_since.unwrap_or(listed_at).min(listed_at);
     let doubt = Doubt {
         absent_since: Some(absent_since),
         absent_lists: doubt.absent_lists + 1,
-        untrusted_since: None,
         ..doubt
     };
     let settle_ms = settling_time_ms(at, doubt.cause);

@@ -377,7 +377,13 @@ fn seen(
         Sighting::Unchanged(_) if !at.policy.rules.keep(Rule::ChangeSettles) => {
             doubt::refuted(at, doubt)
         }
-        Sighting::Unchanged(_) => doubt::absent(at, doubt, seen_at),
+        Sighting::Unchanged(_) => {
+            let doubt = Doubt {
+                untrusted_since: None,
+                ..doubt
+            };
+            doubt::absent(at, doubt, seen_at)
+        }
         Sighting::Otherwise(why) => {
             let patience_ms = at.policy.settle_ms;
             doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at))

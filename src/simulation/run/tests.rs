@@ -90,10 +90,12 @@ fn no_seed_pays_twice_loses_a_job_or_gets_stuck_on_sqlite() {
 fn no_seed_changes_twice_or_what_nobody_asked_for() {
     let seeds = seeds_of("PARSERD_TEST_CHANGE_SEEDS", CHANGE_SEEDS);
     let totals = none_fails(StoreKind::Model, seeds, Some(Focus::Change));
-    assert!(
-        totals.patches > totals.seeds / 4,
-        "hardly anything was changed"
-    );
+    if totals.seeds >= CHANGE_SEEDS {
+        assert!(
+            totals.patches > totals.seeds / 4,
+            "hardly anything was changed"
+        );
+    }
 }
 
 #[test]

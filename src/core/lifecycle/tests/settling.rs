@@ -225,18 +225,43 @@ fn lists_without_trust_ask_a_person_after_four_settling_times_of_answers() {
     }
 }
 
+/// A list that shows nothing is caught by a parser that it lacks, and looks whole once that one is
+/// known to be deleted: what it lacked before proves nothing (seed 558058).
 #[test]
-fn a_trusted_list_ends_the_distrust_and_a_distrusted_one_keeps_the_absences() {
+fn a_list_without_trust_takes_away_what_the_lists_before_it_proved() {
     let mut job = in_doubt(AnswerLost);
-    handle_event(&mut job, reconciled(inconclusive(), NOW), NOW);
-    handle_event(&mut job, reconciled(ABSENT, NOW + 1_000), NOW + 1_000);
-    assert_eq!(job.progress.doubt.unwrap().untrusted_since, None);
-    let at = NOW + 3_700_000;
+    let after = |ms: DurationMs| NOW + ms;
+    for at in [NOW, after(450_000)] {
+        handle_event(&mut job, reconciled(ABSENT, at), at);
+    }
+    let at = after(899_000);
     handle_event(&mut job, reconciled(inconclusive(), at), at);
     let doubt = job.progress.doubt.unwrap();
-    assert_eq!(job.progress.state, JobState::Creating);
-    assert_eq!((doubt.absent_lists, doubt.untrusted_since), (1, Some(at)));
-    assert_eq!(doubt.absent_since, Some(NOW + 1_000));
+    assert_eq!((doubt.absent_since, doubt.absent_lists), (None, 0));
+    for at in [900_000, 1_300_000, 1_799_999].map(after) {
+        handle_event(&mut job, reconciled(ABSENT, at), at);
+        assert_eq!(job.progress.state, JobState::Creating, "{at}");
+    }
+    handle_event(
+        &mut job,
+        reconciled(ABSENT, after(1_800_000)),
+        after(1_800_000),
+    );
+    assert_eq!(job.progress.state, JobState::Queued);
+}
+
+#[test]
+fn lists_that_come_and_go_ask_a_person_as_those_without_trust_do() {
+    let mut job = in_doubt(AnswerLost);
+    for after_ms in (0..3_600_000).step_by(400_000) {
+        for (evidence, at) in [(inconclusive(), after_ms), (ABSENT, after_ms + 200_000)] {
+            handle_event(&mut job, reconciled(evidence, NOW + at), NOW + at);
+            assert_eq!(job.progress.state, JobState::Creating, "{at}");
+        }
+    }
+    let at = NOW + 3_600_000;
+    handle_event(&mut job, reconciled(inconclusive(), at), at);
+    assert_eq!(job.progress.park_reason, Some(ParkReason::Ambiguous));
 }
 
 #[test]
