@@ -131,6 +131,24 @@ impl Wanted {
         wanted
     }
 
+    /// Of a parser that need not have the fields that its job asks for: what is expected of others
+    /// waits until it has them.
+    pub fn of_parser(fields: &str, expect: Option<&str>) -> Self {
+        let has = serde_json::from_str::<Value>(fields).unwrap_or_default();
+        let has = |name: &String| {
+            let mut fields = has.as_array().into_iter().flatten();
+            fields.any(|field| field.get("name").and_then(Value::as_str) == Some(name))
+        };
+        let expect = expect.map(|text| match serde_json::from_str::<Value>(text) {
+            Ok(Value::Object(mut expect)) => {
+                expect.retain(|name, _| has(name));
+                Value::Object(expect).to_string()
+            }
+            _ => text.to_owned(),
+        });
+        Self::of_columns(Some(fields), expect.as_deref())
+    }
+
     /// From the columns `fields` and `expect` of a job. What is not as the rules want it there
     /// is passed over: the rules refuse it.
     pub fn new(fields: Option<&Value>, expect: Option<&Value>) -> Self {

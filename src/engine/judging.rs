@@ -58,9 +58,12 @@ impl<D: Judging> Judge<D> {
             for unjudged in batch {
                 let (job, parser_id) = (unjudged.job, &unjudged.parser_id);
                 let tried = self.store.tried(job, parser_id).await?;
-                let wanted =
-                    Wanted::of_columns(unjudged.fields.as_deref(), unjudged.expect.as_deref())
-                        .checking(unjudged.check_urls.as_deref());
+                let expect = unjudged.expect.as_deref();
+                let wanted = match &unjudged.has_fields {
+                    Some(has) => Wanted::of_parser(has, expect),
+                    None => Wanted::of_columns(unjudged.fields.as_deref(), expect),
+                };
+                let wanted = wanted.checking(unjudged.check_urls.as_deref());
                 let examples = unjudged.example_result.as_deref();
                 let judgement = judge(examples, &tried, &wanted, self.min_fill);
                 let now = self.clock.now();

@@ -1,14 +1,20 @@
 //! Parsers that are there already: adopted by their ids, and by a job whose database was lost.
 
 use parserd::{
+    clock::Clock,
     core::spec::JobSpec,
-    engine::enqueue,
+    engine::{enqueue, judging::Judge},
     manifest::{Kinds, Tally},
     simulator::Endpoint,
 };
 use serde_json::json;
 
-use super::{RENAME, add, asking, flow::LAST, now_ms, one, shop, update};
+use super::{
+    RENAME, add, asking,
+    flow::LAST,
+    manifest::{job, run, write},
+    now_ms, one, shop, update,
+};
 use crate::common::Harness;
 
 /// The same service with an empty database.
@@ -160,5 +166,50 @@ async fn several_of_them_are_a_persons_matter() {
     harness.run_until_done().await;
     let parked = "SELECT state || ' ' || park_reason FROM jobs";
     assert_eq!(one(&harness, parked).await, "PARKED ambiguous");
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
+/// The job `shop` with its title renamed and what the new field must hold, as a file has it.
+fn renamed() -> serde_json::Value {
+    let mut fields = asking("shop").fields.unwrap();
+    fields[0]["name"] = json!("book.title");
+    fields[0]["was"] = json!("title");
+    let mut job = job("shop", &asking("shop").urls[0], &fields);
+    job["expect"] = json!({"book.title": {"min_items": 1}});
+    job
+}
+
+#[tokio::test]
+async fn an_adopted_parser_is_judged_by_the_fields_that_it_has() {
+    let mut harness = shop(&[]).await;
+    lose_database(&harness);
+    harness.set("quality.gate", "fail");
+    write(&harness, "jobs.json", &[renamed()]);
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, LAST).await, "create FINISHED 0 -");
+    const PARSER: &str = "SELECT quality || ' ' || (SELECT group_concat(value ->> 'name') \
+        FROM json_each(fields)) FROM parsers";
+    assert_eq!(one(&harness, PARSER).await, "ok title,price");
+    // So it is by a judge who comes later.
+    harness
+        .sql("UPDATE parsers SET judged_by = NULL, quality = NULL")
+        .await
+        .unwrap();
+    let judge = Judge {
+        store: harness.store().await,
+        clock: Clock::system(),
+        min_fill: 0.5,
+    };
+    assert_eq!(judge.all().await.unwrap(), 1);
+    assert_eq!(one(&harness, PARSER).await, "ok title,price");
+    judge.store.close().await;
+    // The difference is an update, after which what is expected counts.
+    run(&harness, &["plan", "--exit-code", "jobs.json"], 5).await;
+    run(&harness, &["apply", "--yes", "--free-only", "jobs.json"], 0).await;
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, LAST).await, "update FINISHED 1 -");
+    assert_eq!(one(&harness, PARSER).await, "ok book.title,price");
+    run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
     assert_eq!(harness.requests(Endpoint::Create), 1);
 }

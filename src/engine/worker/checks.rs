@@ -39,10 +39,21 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             finished.fields = true_fields(job, &asked, finished.fields.take());
         }
         let Asked {
-            wanted,
+            mut wanted,
+            expect,
             scraper_params,
             ..
         } = asked;
+        // An adopted parser may have other fields than its job asks for now; these come by an update.
+        if let Some(has) = finished
+            .fields
+            .as_deref()
+            .filter(|_| asked.fields.is_some())
+        {
+            let check_urls = std::mem::take(&mut wanted.check_urls);
+            wanted = Wanted::of_parser(has, expect.as_deref());
+            wanted.check_urls = check_urls;
+        }
         if !wanted.check_urls.is_empty() {
             let request = ParseRequest {
                 parser_id: parser_id.clone(),

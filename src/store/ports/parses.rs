@@ -80,6 +80,8 @@ pub struct Unjudged {
     pub revision: i64,
     /// What the job asks for, JSON.
     pub fields: Option<String>,
+    /// The fields that the parser has (JSON), where they need not be those: it was adopted or updated.
+    pub has_fields: Option<String>,
     /// What that must hold, JSON.
     pub expect: Option<String>,
     /// The held-out pages, JSON.

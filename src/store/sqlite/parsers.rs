@@ -280,7 +280,9 @@ impl Judging for Store {
         // they are another version's, or the fields are.
         let rows = sqlx::query(
             "SELECT parsers.parser_id, parsers.name, jobs.id, jobs.revision, \
-                    coalesce(jobs.target_fields, made.fields) AS fields, made.expect, \
+                    made.fields, coalesce(jobs.target_fields, CASE WHEN made.creates = 0 \
+                        AND made.fields IS NOT NULL THEN parsers.fields END) AS has_fields, \
+                    made.expect, \
                     made.check_urls, jobs.example_result \
              FROM parsers JOIN jobs ON jobs.id = parsers.job_id \
                  AND jobs.parser_id = parsers.parser_id \
@@ -312,6 +314,7 @@ impl Judging for Store {
                 job: JobId(row.try_get("id")?),
                 revision: row.try_get("revision")?,
                 fields: rows::text(row, "fields")?,
+                has_fields: rows::text(row, "has_fields")?,
                 expect: rows::text(row, "expect")?,
                 check_urls: rows::text(row, "check_urls")?,
                 example_result: rows::text(row, "example_result")?,

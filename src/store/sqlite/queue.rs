@@ -267,8 +267,8 @@ impl Queue for Store {
         const TRYING: &str = "read what a job asks for";
         // What an update does not say is said by the job that made the parser.
         let row = sqlx::query(
-            "SELECT coalesce(jobs.target_fields, made.fields) AS fields, made.expect, \
-                 made.check_urls, made.scraper_params, jobs.change \
+            "SELECT jobs.target_fields, made.fields, made.expect, made.check_urls, \
+                 made.scraper_params, jobs.change \
              FROM jobs LEFT JOIN jobs AS made ON made.id = CASE jobs.action \
                  WHEN 'create' THEN jobs.id \
                  ELSE (SELECT max(id) FROM jobs AS other WHERE other.parser_id = jobs.parser_id \
@@ -283,16 +283,27 @@ impl Queue for Store {
             return Ok(Asked::default());
         };
         let text = |column| rows::text(&row, column).trying(TRYING);
-        let (fields, mut expect) = (text("fields")?, text("expect")?);
+        let (target, mut expect) = (text("target_fields")?, text("expect")?);
         let change = text("change")?.and_then(|change| FieldChanges::from_json(&change).ok());
         if let Some(change) = change {
             expect = expect.and_then(|expect| change.carry_expect(&expect));
         }
-        let wanted = Wanted::of_columns(fields.as_deref(), expect.as_deref());
-        let wanted = wanted.checking(text("check_urls")?.as_deref());
+        let (wanted, fields) = match target {
+            // The job of an adopted parser may expect what this update does not bring about.
+            Some(target) => {
+                let wanted = Wanted::of_parser(&target, expect.as_deref());
+                (wanted, Some(target))
+            }
+            None => {
+                let fields = text("fields")?;
+                let wanted = Wanted::of_columns(fields.as_deref(), expect.as_deref());
+                (wanted, fields)
+            }
+        };
         Ok(Asked {
-            wanted,
+            wanted: wanted.checking(text("check_urls")?.as_deref()),
             fields,
+            expect,
             scraper_params: text("scraper_params")?,
         })
     }
