@@ -24,6 +24,7 @@ pub(crate) mod nearest;
 pub mod oddities;
 pub mod outcome;
 pub mod pace;
+pub mod page;
 pub mod presence;
 pub mod progress;
 pub mod quality;
