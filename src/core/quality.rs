@@ -262,6 +262,12 @@ fn pages(examples: &str) -> Vec<Option<&str>> {
     }
 }
 
+/// Whether a text is how a page begins that a site shows in place of the one asked for: a consent
+/// page, a check for robots, a refusal.
+pub fn wall_in(text: &str) -> bool {
+    value::hollow(text) == Some(value::Hollow::Wall)
+}
+
 /// Whether a result is that of a page which kept the parser out: the text of a consent page or
 /// of a check for robots, and nothing else.
 pub fn is_blocked(result: &str, wanted: &Wanted) -> bool {

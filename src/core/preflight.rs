@@ -1,0 +1,420 @@
+//! PURE: what will become of a create, foreseen from fetches of its example pages. Three causes of
+//! FAILED are documented (AI_PARSER_API.md, "Parser status"): pages that cannot be fetched, pages of
+//! different types, and JavaScript that is not run. All three can be seen for some credits, where a
+//! create costs thousands of them.
+//!
+//! [`next`] says what to fetch or what is found, from what is on record alone: whoever died in
+//! between goes on where the record ends.
+
+mod signs;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::signs::{LITTLE_TEXT_CHARS, UNLIKE_BELOW};
+use crate::core::{
+    effort::{Effort, Proxy},
+    job::named_enum,
+    page::Sight,
+    shown::shown,
+};
+
+/// How often a page is fetched with one effort where nothing is learned of it.
+pub const MAX_TRIES: usize = 2;
+
+named_enum! {
+    /// What is done before a create.
+    Mode {
+        /// Nothing.
+        Off = "off",
+        /// A create that cannot work is not sent.
+        Check = "check",
+        /// It is sent with the cheapest parameters under which the pages load.
+        Repair = "repair",
+    }
+}
+
+named_enum! {
+    /// What is foreseen of a create.
+    Verdict {
+        /// Nothing speaks against it.
+        Ok = "ok",
+        /// A page is not there: 404 or 410.
+        Gone = "gone",
+        /// A page is refused, or a challenge stands in its place.
+        Blocked = "blocked",
+        /// The pages show what is wanted only where their JavaScript is run.
+        NeedsJs = "needs_js",
+        /// The pages are built too differently to be of one type.
+        MixedTypes = "mixed_types",
+        /// A page asks for a password.
+        Login = "login",
+        /// It could not be found out.
+        Unknown = "unknown",
+    }
+}
+
+impl Verdict {
+    /// Whether a create may work all the same.
+    pub const fn may_work(self) -> bool {
+        matches!(self, Self::Ok | Self::Unknown)
+    }
+}
+
+/// What a fetch brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Brought {
+    /// It is under way, or whoever sent it ended before the answer.
+    Pending,
+    /// The page.
+    Page(Sight),
+    /// The site does not have it.
+    Gone {
+        /// 404 or 410
+        status: u16,
+    },
+    /// The site refused it after the service's own retries.
+    Blocked {
+        /// What the service said.
+        why: String,
+    },
+    /// The plan does not include what the fetch asked for.
+    NotInPlan {
+        /// What the service said.
+        why: String,
+    },
+    /// It would cost more than it may.
+    TooDear,
+    /// Nothing is learned. Another try may bring more.
+    Nothing {
+        /// What happened.
+        why: String,
+    },
+}
+
+/// A fetch that is on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The page.
+    pub url: String,
+    /// With which effort.
+    pub effort: Effort,
+    /// What it cost, or may have cost.
+    pub credits: i64,
+    /// What it brought.
+    pub brought: Brought,
+}
+
+/// What is asked about.
+#[derive(Debug, Clone)]
+pub struct Question<'q> {
+    /// The example pages.
+    pub urls: &'q [String],
+    /// What the job's own parameters ask for.
+    pub own: Effort,
+    /// What worked for the pages' host before.
+    pub known: Option<Effort>,
+    /// The efforts that the plan does not include.
+    pub not_in_plan: &'q [Effort],
+    /// Whether parameters are tried out.
+    pub mode: Mode,
+    /// What all fetches may cost together.
+    pub max_credits: i64,
+}
+
+/// What is found of a create.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreseen {
+    /// In one word.
+    pub verdict: Verdict,
+    /// The page that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// What was seen there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
+    /// Parameters to be set beside the job's own, as they are written in a job file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    /// What the fetches cost.
+    pub credits: i64,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next<'q> {
+    /// Fetch this page.
+    Fetch {
+        /// The page.
+        url: &'q str,
+        /// With this effort.
+        effort: Effort,
+        /// It may cost so many credits.
+        max_credits: i64,
+    },
+    /// Nothing: this is found, and the create is to be sent with this effort.
+    Done(Foreseen, Effort),
+}
+
+/// What to do next, after these fetches.
+pub fn next<'q>(question: &Question<'q>, fetched: &[Fetched]) -> Next<'q> {
+    let inquiry = Inquiry { question, fetched };
+    match inquiry.run() {
+        Ok((found, effort)) | Err(Stop::Found(found, effort)) => Next::Done(found, effort),
+        Err(Stop::Fetch(url, effort)) => {
+            let max_credits = question.max_credits - inquiry.spent();
+            if effort.credits() > max_credits {
+                let seen = format!(
+                    "the fetches of one job may cost {} credits, and {} are spent",
+                    question.max_credits,
+                    inquiry.spent()
+                );
+                let found = inquiry.found(Verdict::Unknown, Some(url), seen, None);
+                return Next::Done(found, question.own);
+            }
+            Next::Fetch {
+                url,
+                effort,
+                max_credits,
+            }
+        }
+    }
+}
+
+/// Why an inquiry does not go on.
+enum Stop<'q> {
+    Fetch(&'q str, Effort),
+    Found(Foreseen, Effort),
+}
+
+/// How a page came out.
+enum Page<'f> {
+    Seen(&'f Sight),
+    Gone(u16),
+    Blocked(String),
+    NotInPlan(&'f str),
+    Unknown(String),
+}
+
+struct Inquiry<'i, 'q> {
+    question: &'i Question<'q>,
+    fetched: &'i [Fetched],
+}
+
+impl<'q> Inquiry<'_, 'q> {
+    fn spent(&self) -> i64 {
+        self.fetched.iter().map(|fetched| fetched.credits).sum()
+    }
+
+    fn run(&self) -> Result<(Foreseen, Effort), Stop<'q>> {
+        let own = self.question.own;
+        let mut effort = own.and(self.question.known.unwrap_or(own));
+        loop {
+            if self.question.not_in_plan.contains(&effort) && effort != own {
+                effort = own;
+            }
+            let Some(sights) = self.sights(effort)? else {
+                effort = self.better(effort)?;
+                continue;
+            };
+            if !effort.render && self.needs_js(effort, &sights)? {
+                effort = effort.rendered();
+                continue;
+            }
+            if let Some((page, seen)) = signs::mixed(self.question.urls, &sights) {
+                let cure = "keep one page type in this job and make a job for each other";
+                let found =
+                    self.found(Verdict::MixedTypes, Some(page), seen, Some(cure.to_owned()));
+                return Ok((found, own));
+            }
+            let mut found = self.found(Verdict::Ok, None, String::new(), None);
+            found.seen = None;
+            found.set = (effort != own).then(|| effort.line_beyond(own));
+            return Ok((found, effort));
+        }
+    }
+
+    /// All pages with this effort; none where one is blocked.
+    fn sights(&self, effort: Effort) -> Result<Option<Vec<&Sight>>, Stop<'q>> {
+        let mut sights = Vec::new();
+        let urls = self.question.urls.iter().enumerate();
+        let (blocked, others): (Vec<_>, Vec<_>) = urls.partition(|(_, url)| self.was_blocked(url));
+        let mut unknown = None;
+        for (index, url) in blocked.into_iter().chain(others) {
+            match self.page(url, effort)? {
+                Page::Gone(status) => {
+                    let seen = format!("it was answered {status}");
+                    let cure = "take that page out of urls, or correct it";
+                    return Err(self.stop(Verdict::Gone, url, seen, Some(cure.to_owned())));
+                }
+                Page::Seen(sight) if signs::asks_login(sight) => {
+                    let seen = format!("it asks for a password: {}", shown(&sight.title));
+                    let cure = "only pages that are open to everybody can be parsed: take others";
+                    return Err(self.stop(Verdict::Login, url, seen, Some(cure.to_owned())));
+                }
+                Page::Seen(sight) => sights.push((index, sight)),
+                // The others are fetched with the effort that this one needs.
+                Page::Blocked(_) | Page::NotInPlan(_) => return Ok(None),
+                Page::Unknown(why) => unknown = unknown.or(Some((url.as_str(), why))),
+            }
+        }
+        match unknown {
+            Some((url, why)) => Err(self.stop(Verdict::Unknown, url, why, None)),
+            None => {
+                sights.sort_by_key(|(index, _)| *index);
+                Ok(Some(sights.into_iter().map(|(_, sight)| sight).collect()))
+            }
+        }
+    }
+
+    /// Whether a page was refused with any effort: it is the first to be tried with another one.
+    fn was_blocked(&self, url: &str) -> bool {
+        self.fetched.iter().any(|fetched| {
+            let is_blocked = match &fetched.brought {
+                Brought::Blocked { .. } => true,
+                Brought::Page(sight) => signs::wall(sight).is_some(),
+                _ => false,
+            };
+            is_blocked && fetched.url == url
+        })
+    }
+
+    /// The next effort, after one with which a page is blocked.
+    fn better(&self, effort: Effort) -> Result<Effort, Stop<'q>> {
+        let may_try = |better: &Effort| !self.question.not_in_plan.contains(better);
+        let better = effort.through_better();
+        if self.question.mode == Mode::Repair
+            && let Some(better) = better.filter(may_try)
+        {
+            return Ok(better);
+        }
+        let mut blocked = ("", String::new());
+        for url in self.question.urls {
+            blocked = match self.page(url, effort) {
+                Ok(Page::Blocked(why)) => (url.as_str(), why),
+                Ok(Page::NotInPlan(why)) => (url.as_str(), shown(why)),
+                _ => continue,
+            };
+            break;
+        }
+        let (url, why) = blocked;
+        let cure = match better {
+            Some(better) if self.question.mode == Mode::Check => format!(
+                "if the site blocks scrapers, write: {}",
+                better.line_beyond(self.question.own)
+            ),
+            _ => "check that the page opens in a browser; other parameters did not help".to_owned(),
+        };
+        Err(self.stop(Verdict::Blocked, url, why, Some(cure)))
+    }
+
+    /// Whether what is wanted is there only where JavaScript is run.
+    fn needs_js(&self, effort: Effort, raw: &[&Sight]) -> Result<bool, Stop<'q>> {
+        let rendered = effort.rendered();
+        let Some(index) = signs::suspect(raw) else {
+            return Ok(false);
+        };
+        if self.question.not_in_plan.contains(&rendered) {
+            return Ok(false);
+        }
+        let url = &self.question.urls[index];
+        let sight = match self.page(url, rendered)? {
+            Page::Seen(sight) => sight,
+            Page::NotInPlan(_) => return Ok(false),
+            Page::Gone(_) | Page::Blocked(_) => {
+                let why = "it shows little, and could not be fetched with render".to_owned();
+                return Err(self.stop(Verdict::Unknown, url, why, None));
+            }
+            Page::Unknown(why) => return Err(self.stop(Verdict::Unknown, url, why, None)),
+        };
+        let Some(why) = signs::shows_more(raw, index, sight) else {
+            return Ok(false);
+        };
+        if self.question.mode == Mode::Repair {
+            return Ok(true);
+        }
+        let cure = format!("write: {}", rendered.line_beyond(self.question.own));
+        Err(self.stop(Verdict::NeedsJs, url, why, Some(cure)))
+    }
+
+    /// What is known of a page with this effort.
+    fn page(&self, url: &'q str, effort: Effort) -> Result<Page<'_>, Stop<'q>> {
+        let tries = || {
+            let of_page = self.fetched.iter();
+            of_page.filter(|fetched| fetched.url == url && fetched.effort == effort)
+        };
+        let mut why = None;
+        for fetched in tries() {
+            match &fetched.brought {
+                Brought::Page(sight) => {
+                    return Ok(match signs::wall(sight) {
+                        Some(wall) => Page::Blocked(wall),
+                        None if sight.is_html() => Page::Seen(sight),
+                        None => Page::Unknown("it is not an HTML page".to_owned()),
+                    });
+                }
+                Brought::Gone { status } => return Ok(Page::Gone(*status)),
+                Brought::Blocked { why } => return Ok(Page::Blocked(shown(why))),
+                Brought::NotInPlan { why } => return Ok(Page::NotInPlan(why)),
+                Brought::TooDear => {
+                    return Ok(Page::Unknown(
+                        "a fetch of it would cost more than preflight.max_credits_per_job leaves"
+                            .to_owned(),
+                    ));
+                }
+                Brought::Nothing { why: last } => why = Some(last.clone()),
+                Brought::Pending => {}
+            }
+        }
+        if tries().count() < MAX_TRIES {
+            return Err(Stop::Fetch(url, effort));
+        }
+        let why = why.unwrap_or_else(|| "there was no answer".to_owned());
+        Ok(Page::Unknown(shown(&why)))
+    }
+
+    fn stop(&self, verdict: Verdict, page: &str, seen: String, cure: Option<String>) -> Stop<'q> {
+        let found = self.found(verdict, Some(page), seen, cure);
+        Stop::Found(found, self.question.own)
+    }
+
+    fn found(
+        &self,
+        verdict: Verdict,
+        page: Option<&str>,
+        seen: String,
+        cure: Option<String>,
+    ) -> Foreseen {
+        Foreseen {
+            verdict,
+            page: page.map(str::to_owned),
+            seen: Some(seen),
+            cure,
+            set: None,
+            credits: self.spent(),
+        }
+    }
+}
+
+/// The efforts that the plan was seen not to include: what is not in it through some proxies is not
+/// through better ones either.
+pub fn not_in_plan(refused: &[Effort]) -> Vec<Effort> {
+    let all = Proxy::ALL.iter().flat_map(|proxy| {
+        [false, true].map(|render| Effort {
+            proxy: *proxy,
+            render,
+        })
+    });
+    all.filter(|effort| {
+        refused
+            .iter()
+            .any(|refused| effort.proxy >= refused.proxy && (effort.render || !refused.render))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;
