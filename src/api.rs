@@ -16,9 +16,10 @@ use std::future::Future;
 
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::outcome::{
-    AccountOutcome, ChangeOutcome, CreateOutcome, CreateRequest, Description, ListOutcome,
-    ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
+    AccountOutcome, ChangeOutcome, CreateOutcome, CreateRequest, Description, FetchOutcome,
+    FetchRequest, ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
 };
+use crate::core::preflight::Brought;
 
 /// The service that makes parsers: the real one over HTTP, or a world in process.
 pub trait Service: Send + Sync + 'static {
@@ -48,6 +49,18 @@ pub trait Service: Send + Sync + 'static {
 
     /// Sends one `GET /parse/{id}/{version}`: it costs a little, and may be repeated.
     fn parse(&self, request: &ParseRequest) -> impl Future<Output = ParseOutcome> + Send;
+
+    /// Fetches a web page and looks at it: it costs a little, and may be repeated. This default is
+    /// for doubles that have no pages.
+    fn fetch(&self, request: &FetchRequest) -> impl Future<Output = FetchOutcome> + Send {
+        let why = format!("{} cannot be fetched here", request.url);
+        async {
+            FetchOutcome::Brought {
+                brought: Brought::Nothing { why },
+                credits: Some(0),
+            }
+        }
+    }
 
     /// Asks `GET /parsers` for every parser of the account.
     fn list(&self) -> impl Future<Output = ListOutcome> + Send;

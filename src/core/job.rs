@@ -179,6 +179,8 @@ named_enum! {
         ExistingParser = "existing_parser",
         /// The parser is ready and of no use, and `quality.gate` is `fail`.
         PoorResult = "poor_result",
+        /// Its example pages show that a create cannot work: none was sent.
+        PreflightFailed = "preflight_failed",
     }
 }
 
@@ -193,7 +195,8 @@ impl ErrorKind {
             | Self::ServerError
             | Self::GenerationFailed
             | Self::ExistingParser
-            | Self::PoorResult => false,
+            | Self::PoorResult
+            | Self::PreflightFailed => false,
         }
     }
 
@@ -206,7 +209,8 @@ impl ErrorKind {
             | Self::NotFound
             | Self::ServerError
             | Self::GenerationFailed
-            | Self::ExistingParser => false,
+            | Self::ExistingParser
+            | Self::PreflightFailed => false,
         }
     }
 }
@@ -328,6 +332,10 @@ pub struct Progress {
     pub candidates: Vec<ParserId>,
     /// Parsers of which a person said that they are not this job's.
     pub dismissed: Vec<ParserId>,
+    /// What was last foreseen of a create, JSON: [`crate::core::preflight::Record`].
+    pub preflight: Option<String>,
+    /// The `scraper_params` that are sent in place of the job's own, JSON.
+    pub effective_params: Option<String>,
     /// Why the job FAILED.
     pub error_kind: Option<ErrorKind>,
     /// The HTTP status of the last error.
@@ -363,6 +371,8 @@ impl Progress {
             doubt: None,
             candidates: Vec::new(),
             dismissed: Vec::new(),
+            preflight: None,
+            effective_params: None,
             error_kind: None,
             error_status: None,
             error_message: None,

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::core::{
     job::{DurationMs, ParserId, UnixMs},
+    preflight::Brought,
     quality::{Judgement, Quality},
 };
 
@@ -346,6 +347,33 @@ pub enum ParseOutcome {
     Refused(Refusal, ErrorDetail),
     /// Anything else, which says nothing of the parser either.
     Inconclusive(ErrorDetail),
+}
+
+/// A fetch of a web page through the vendor's fetch API, without the key, which the client adds.
+#[derive(Debug, Clone)]
+pub struct FetchRequest {
+    /// The page.
+    pub url: String,
+    /// Options for the fetch, as of `scraper_params`.
+    pub params: Map<String, Value>,
+    /// What it may cost: the service is told so, too.
+    pub max_credits: i64,
+    /// Places that the page is looked through for: the selectors of the job's fields.
+    pub selectors: Vec<String>,
+}
+
+/// What is known after a fetch of a web page.
+#[derive(Debug, Clone)]
+pub enum FetchOutcome {
+    /// Something is known of the page, or of the request.
+    Brought {
+        /// What it brought.
+        brought: Brought,
+        /// What it cost, where the service said so.
+        credits: Option<i64>,
+    },
+    /// The account was refused, which says nothing of the page.
+    Refused(Refusal, ErrorDetail),
 }
 
 /// What is known after a `GET /parsers`.

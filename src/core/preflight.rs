@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::signs::{LITTLE_TEXT_CHARS, UNLIKE_BELOW};
 use crate::core::{
     effort::{Effort, Proxy},
-    job::named_enum,
+    job::{DurationMs, UnixMs, named_enum},
     page::Sight,
     shown::shown,
 };
@@ -141,6 +141,34 @@ pub struct Foreseen {
     pub set: Option<String>,
     /// What the fetches cost.
     pub credits: i64,
+}
+
+/// What was found of a create, and when: `jobs.preflight`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Unix milliseconds.
+    pub at: UnixMs,
+    /// What was found.
+    #[serde(flatten)]
+    pub foreseen: Foreseen,
+}
+
+impl Record {
+    /// Reads what [`Self::to_json`] wrote.
+    pub fn of_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// As it is stored and shown.
+    pub fn to_json(&self) -> String {
+        // A struct of texts and numbers is always JSON.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Whether it is not asked anew.
+    pub const fn is_fresh(&self, now: UnixMs, max_age_ms: DurationMs) -> bool {
+        now >= self.at && now - self.at < max_age_ms
+    }
 }
 
 /// What to do next.

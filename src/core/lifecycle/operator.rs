@@ -27,6 +27,11 @@ pub(super) fn taken_in(at: &Moment, requested: Requested) -> Transition {
     if requested.retry {
         change = try_again(at, change, requested.edit);
     }
+    if requested.edit {
+        // What was found of the pages and parameters of before says nothing of these.
+        change.next.preflight = None;
+        change.next.effective_params = None;
+    }
     // One that is to adopt a parser stays so.
     if requested.edit && !at.job.is_adoption() {
         // Another specification is another job: it has no parser and no name yet.

@@ -1,0 +1,69 @@
+-- What will become of a create, foreseen from its example pages, and the parameters that were sent
+-- in place of those that were written.
+
+-- parserd's to write: the last verdict, and what a create is sent with where preflight or the ladder
+-- changed scraper_params.
+ALTER TABLE jobs ADD COLUMN preflight        TEXT;
+ALTER TABLE jobs ADD COLUMN effective_params TEXT;
+
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(sql,
+    '''existing_parser'', ''poor_result'')',
+    '''existing_parser'', ''poor_result'', ''preflight_failed'')')
+WHERE type = 'table' AND name = 'jobs';
+PRAGMA writable_schema = RESET;
+
+CREATE TRIGGER jobs_insert_foresight_check BEFORE INSERT ON jobs
+WHEN NEW.preflight IS NOT NULL OR NEW.effective_params IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'preflight and effective_params are parserd''s to set: leave them out, and write parameters as scraper_params');
+END;
+
+CREATE TRIGGER jobs_foresight_check BEFORE UPDATE OF preflight, effective_params ON jobs
+WHEN NEW.revision = OLD.revision
+BEGIN
+    SELECT RAISE(ABORT, 'preflight and effective_params are parserd''s to set: write parameters as scraper_params');
+END;
+
+-- Fetches of example pages, each written before it is sent: the record of what they cost and of
+-- what was learned by them.
+CREATE TABLE fetches (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id      INTEGER NOT NULL,
+    url         TEXT    NOT NULL,
+    host        TEXT    NOT NULL,
+    proxy       TEXT    NOT NULL CHECK (proxy IN ('standard', 'premium', 'ultra_premium')),
+    render      INTEGER NOT NULL CHECK (render IN (0, 1)),
+    sent_at     INTEGER NOT NULL,
+    credits     INTEGER NOT NULL,
+    outcome     TEXT    NOT NULL DEFAULT 'pending' CHECK (outcome IN
+        ('pending', 'page', 'gone', 'blocked', 'not_in_plan', 'too_dear', 'nothing')),
+    -- What it brought, JSON: no text of the page but its title and its beginning.
+    brought     TEXT    CHECK (brought IS NULL OR json_valid(brought)),
+    settled_at  INTEGER,
+    CHECK ((outcome = 'pending') = (settled_at IS NULL)),
+    CHECK ((outcome = 'pending') = (brought IS NULL))
+) STRICT;
+
+CREATE INDEX fetches_job  ON fetches (job_id);
+CREATE INDEX fetches_host ON fetches (host, sent_at);
+CREATE INDEX fetches_plan ON fetches (sent_at) WHERE outcome = 'not_in_plan';
+
+CREATE TRIGGER fetches_are_kept BEFORE DELETE ON fetches
+BEGIN
+    SELECT RAISE(ABORT, 'fetches is the record of what was paid for: its rows stay');
+END;
+
+CREATE TRIGGER fetches_stay BEFORE UPDATE ON fetches
+WHEN NEW.id IS NOT OLD.id OR NEW.job_id IS NOT OLD.job_id OR NEW.url IS NOT OLD.url
+  OR NEW.host IS NOT OLD.host OR NEW.proxy IS NOT OLD.proxy OR NEW.render IS NOT OLD.render
+  OR NEW.sent_at IS NOT OLD.sent_at OR OLD.outcome <> 'pending'
+BEGIN
+    SELECT RAISE(ABORT, 'fetches is append-only, the record of what was paid for: only a pending one is settled, and parserd does that');
+END;
+
+CREATE TRIGGER fetches_are_not_replaced BEFORE INSERT ON fetches
+WHEN NEW.id IS NOT -1 AND EXISTS (SELECT 1 FROM fetches WHERE id = NEW.id)
+BEGIN
+    SELECT RAISE(ABORT, 'fetches is append-only, the record of what was paid for: leave out id to insert a new row');
+END;
