@@ -211,13 +211,13 @@ async fn adoption<L: Lookup>(look: &mut L, job: &Job) -> Result<Result<Plan, NoL
     };
     let excluded = look.excluded(std::slice::from_ref(&id), job).await?;
     let presence = match standing {
+        Standing::Gone => Presence::Lost(id),
         _ if excluded.contains(&id) => Presence::Taken(id),
         // What became of a FAILED one is told by its poll.
         Standing::Usable | Standing::Failed => {
             let version = look.listing().version_of(&id);
             Presence::Meant(id, version)
         }
-        Standing::Gone => Presence::Lost(id),
         Standing::Unknown => Presence::Inconclusive,
     };
     Ok(Ok(Plan {
