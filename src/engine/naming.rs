@@ -262,10 +262,7 @@ async fn kin<L: Lookup>(
             let name = parser.name.clone();
             Some((Presence::One(parser.clone()), name))
         }
-        several => {
-            let ids = several.iter().map(|parser| parser.id.clone()).collect();
-            Some((Presence::Several(ids), remote_name.to_owned()))
-        }
+        _ => Some((Presence::Several(kin), remote_name.to_owned())),
     })
 }
 
