@@ -41,6 +41,25 @@ ALTER TABLE parsers ADD COLUMN applied_version INTEGER;
 ALTER TABLE parsers ADD COLUMN replaced_by     TEXT;
 UPDATE parsers SET applied_version = latest_version;
 
+-- To read: the version to use moves among those that there are, and protection follows the job that
+-- made or adopted the parser. Where that job is gone, nothing else says it.
+CREATE TRIGGER parsers_version_check BEFORE UPDATE OF version ON parsers
+WHEN NEW.version IS NOT OLD.version
+  AND (NEW.version IS NULL AND NEW.latest_version IS NOT NULL OR NEW.version < 0
+       OR NEW.version > max(ifnull(NEW.latest_version, -1), ifnull(OLD.version, -1)))
+BEGIN
+    SELECT RAISE(ABORT, 'version is parserd''s to set, and one of those from 0 to latest_version: use `parserd parsers pin NAME VERSION`');
+END;
+
+CREATE TRIGGER parsers_protected_check BEFORE UPDATE OF protected ON parsers
+WHEN NEW.protected IS NOT OLD.protected
+  AND EXISTS (SELECT 1 FROM jobs WHERE parser_id = NEW.parser_id AND action = 'create')
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE parser_id = NEW.parser_id AND action = 'create'
+      AND protect = NEW.protected)
+BEGIN
+    SELECT RAISE(ABORT, 'protected follows protect of the job that made or adopted the parser: write UPDATE jobs SET protect = 1 WHERE name = ''NAME'' AND action = ''create'', or 0, or protect in its job file');
+END;
+
 -- A job that was to replace a parser is called off: the name is again that of the job which made
 -- the one that is there.
 CREATE TRIGGER jobs_cancelled_gives_back AFTER UPDATE OF state ON jobs
@@ -272,6 +291,15 @@ BEGIN
            OR NEW.parser_id GLOB (SELECT not_for_url FROM spec_characters));
     INSERT INTO spec_check (name, urls, scraper_params, fields)
     SELECT NEW.name, NEW.urls, NEW.scraper_params, NEW.fields WHERE NEW.action = 'create';
+    -- Not with INSERT OR IGNORE, whose policy holds here too: that repeats safely.
+    INSERT OR REPLACE INTO replace_guard (id, replaced)
+    SELECT 1, 1 WHERE NEW.action = 'create'
+        AND EXISTS (SELECT 1 FROM jobs WHERE name = NEW.name AND action <> 'create'
+            AND action = 'delete' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED'))
+        AND EXISTS (SELECT 1 FROM jobs WHERE name = NEW.name AND state <> 'CANCELLED'
+            AND action = 'create' AND released_at IS NULL);
+    SELECT RAISE(ABORT, 'a delete of this name''s parser is not done yet: insert the job once it is, or call the delete off (set its state to CANCELLED) to keep the parser')
+    WHERE (SELECT replaced FROM replace_guard);
     INSERT OR IGNORE INTO replace_guard (id, replaced)
     SELECT 1, 1 FROM jobs WHERE id = NEW.id
         OR (NEW.action = 'create' AND name = NEW.name AND state <> 'CANCELLED'

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::exit::Usage;
-use super::plan::{self, PlanReport};
+use super::plan::{self, PlanLine, PlanReport};
 use super::{Exit, ask};
 use crate::cli::output::{print_error, print_message};
 use crate::config::Settings;
-use crate::core::diff::Verb;
+use crate::core::diff::{IS_FAILED, Verb};
 use crate::core::spec::shown;
+use crate::core::text::escaped;
 use crate::engine::enqueue;
 use crate::engine::plan::Verdict;
 use crate::manifest::{Format, STDIN};
@@ -77,10 +78,10 @@ pub(super) async fn apply(settings: &Settings, args: ApplyArgs) -> anyhow::Resul
     };
     let can_be_done = |free_only| report.jobs.iter().any(|job| job.can_be_done(free_only));
     if !can_be_done(args.free_only) {
-        print_message(if can_be_done(false) {
-            "nothing was done: nothing of it is free"
+        print_message(&if can_be_done(false) {
+            "nothing was done: nothing of it is free".to_owned()
         } else {
-            "nothing to do"
+            nothing_to_do(&report)
         });
         return Ok(Exit::Done);
     }
@@ -114,12 +115,7 @@ fn refused(report: &PlanReport, args: &ApplyArgs) -> Option<Exit> {
         print_error("error: nothing was done: correct the files first");
         return Some(Exit::BadFile);
     }
-    let named = |verdict| {
-        let jobs = report.jobs.iter().filter(move |job| job.verdict == verdict);
-        let names: Vec<_> = jobs.take(NAMED).map(|job| shown(&job.name)).collect();
-        names.join(", ")
-    };
-    let refused = named(Verdict::Refused);
+    let refused = named(report, |job| job.verdict == Verdict::Refused);
     if !refused.is_empty() {
         print_error(&format!(
             "error: nothing was done: {refused} cannot be as written, and the plan says why"
@@ -149,6 +145,30 @@ fn refused(report: &PlanReport, args: &ApplyArgs) -> Option<Exit> {
             Some(Exit::Failed)
         }
         _ => None,
+    }
+}
+
+/// The first few of these jobs, with the lines that they stand on.
+fn named(report: &PlanReport, which: impl Fn(&PlanLine) -> bool) -> String {
+    let jobs = report.jobs.iter().filter(|job| which(job));
+    let name = |job: &PlanLine| match (&job.file, job.line) {
+        (Some(file), Some(line)) => format!("{} ({}:{line})", shown(&job.name), escaped(file)),
+        _ => shown(&job.name),
+    };
+    let names: Vec<_> = jobs.take(NAMED).map(name).collect();
+    names.join(", ")
+}
+
+/// What there is to say where nothing can be done.
+fn nothing_to_do(report: &PlanReport) -> String {
+    let failed = named(report, |job| job.notes.iter().any(|note| note == IS_FAILED));
+    if failed.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        format!(
+            "nothing to do, and FAILED: {failed}: `parserd show NAME` says why, `parserd retry NAME` \
+             tries it again"
+        )
     }
 }
 

@@ -235,7 +235,19 @@ fn creates_of(wanted: &JobSpec) -> u8 {
     u8::from(wanted.parser_id.is_none())
 }
 
+/// What is said of a job that FAILED and reads as the file does.
+pub const IS_FAILED: &str =
+    "it is FAILED: `parserd show NAME` says why, `parserd retry NAME` tries it again";
+
 fn waiting(wanted: &JobSpec, known: &Known<'_>) -> Diff {
+    let diff = left_or_edited(wanted, known);
+    match (known.state, diff.verb) {
+        (Some(JobState::Failed), Verb::Same) => diff.noting(IS_FAILED),
+        _ => diff,
+    }
+}
+
+fn left_or_edited(wanted: &JobSpec, known: &Known<'_>) -> Diff {
     if known.is_fixed {
         let why = "its create is in doubt, or its parser may still finish";
         in_flight(wanted, known, why)
@@ -399,7 +411,7 @@ fn params_differ(wanted: &JobSpec, known: &Known<'_>) -> bool {
 }
 
 /// What differs of what is never sent with a create, and a word on it. A file that says nothing of
-/// `expect` and `check_urls` leaves what is there. A field keeps its expectation when it is renamed;
+/// `expect`, `check_urls` and `protect` leaves what is there. A field keeps its expectation when it is renamed;
 /// another expectation waits for the fields that it is about.
 fn settings(
     wanted: &JobSpec,
@@ -427,7 +439,12 @@ fn settings(
         ),
         ("priority", wanted.priority != asked.priority),
         ("run_at", wanted.run_at != asked.run_at),
-        ("protect", wanted.protect != asked.protect),
+        (
+            "protect",
+            wanted
+                .protect
+                .is_some_and(|protect| protect != asked.protect.unwrap_or_default()),
+        ),
     ];
     let parts = parts.iter().filter(|(_, differs)| *differs);
     let parts: Vec<_> = parts.map(|(part, _)| *part).collect();

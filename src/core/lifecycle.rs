@@ -92,7 +92,7 @@ pub enum Presence {
     /// The parser that this job is to adopt, and the account does not have it.
     Lost(ParserId),
     /// Several that no other job claims, or one that may be another's.
-    Several(Vec<ParserId>),
+    Several(Vec<ListedParser>),
     /// None of that name, and some whose names may be what a cut left of it.
     Suspects(Vec<ParserId>),
     /// A create of this name is in doubt already, from a job since cancelled.

@@ -99,7 +99,10 @@ impl NameFacts<'_> {
             [parser] if self.is_surely_of_the_name(parser) => {
                 Finding::Use(Presence::One((*parser).clone()))
             }
-            several => Finding::Use(Presence::Several(ids(several))),
+            several => {
+                let several = several.iter().map(|parser| (*parser).clone());
+                Finding::Use(Presence::Several(several.collect()))
+            }
         }
     }
 
@@ -227,7 +230,7 @@ mod tests {
                 &none,
                 true,
                 false,
-                Use(Presence::Several(vec![id("1"), id("2")])),
+                Use(Presence::Several(both.clone())),
             ),
             (both, "1", &none, true, false, one("2")),
             (vec![bad.clone()], "", &none, true, false, NextName),
@@ -360,7 +363,7 @@ mod tests {
             name: name.to_owned(),
             ..parser("1", false)
         };
-        let several = Finding::Use(Presence::Several(vec![id("1")]));
+        let several = Finding::Use(Presence::Several(vec![listed("books")]));
         for (sent, name, expected) in [
             (
                 "Books",

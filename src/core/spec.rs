@@ -57,8 +57,8 @@ pub struct JobSpec {
     pub priority: i64,
     /// Not before this moment. No part of the tag.
     pub run_at: Option<UnixMs>,
-    /// Whether the parser is kept from being deleted. No part of the tag.
-    pub protect: bool,
+    /// Whether the parser is kept from being deleted; None leaves that as it is. No part of the tag.
+    pub protect: Option<bool>,
     /// A parser that the account has, to be adopted instead of making one. No part of the tag.
     pub parser_id: Option<String>,
     /// What fields were called before, by their names now: says that a field is renamed. Never

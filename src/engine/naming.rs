@@ -211,13 +211,13 @@ async fn adoption<L: Lookup>(look: &mut L, job: &Job) -> Result<Result<Plan, NoL
     };
     let excluded = look.excluded(std::slice::from_ref(&id), job).await?;
     let presence = match standing {
+        Standing::Gone => Presence::Lost(id),
         _ if excluded.contains(&id) => Presence::Taken(id),
         // What became of a FAILED one is told by its poll.
         Standing::Usable | Standing::Failed => {
             let version = look.listing().version_of(&id);
             Presence::Meant(id, version)
         }
-        Standing::Gone => Presence::Lost(id),
         Standing::Unknown => Presence::Inconclusive,
     };
     Ok(Ok(Plan {
@@ -262,10 +262,7 @@ async fn kin<L: Lookup>(
             let name = parser.name.clone();
             Some((Presence::One(parser.clone()), name))
         }
-        several => {
-            let ids = several.iter().map(|parser| parser.id.clone()).collect();
-            Some((Presence::Several(ids), remote_name.to_owned()))
-        }
+        _ => Some((Presence::Several(kin), remote_name.to_owned())),
     })
 }
 

@@ -41,6 +41,8 @@ named_enum! {
         Refused = "refused",
         /// Its parser would be deleted.
         Delete = "delete",
+        /// Its parser would be deleted, and is protected: it stays.
+        Kept = "kept",
         /// The file's job is in the database already.
         AlreadyThere = "already_there",
         /// The account holds its parser, and `create.on_existing` is `fail`.

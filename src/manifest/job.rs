@@ -78,7 +78,7 @@ pub(super) fn spec(
         check_urls,
         priority: priority.unwrap_or_default(),
         run_at,
-        protect: protect.unwrap_or_default(),
+        protect,
         parser_id,
         was: was.unwrap_or_default(),
     }

@@ -66,7 +66,7 @@ fn digest(spec: &JobSpec) -> [u8; 16] {
         spec.check_urls_json()
     ));
     hash.update(format!(
-        "{} {:?} {:?}",
+        "{:?} {:?} {:?}",
         spec.protect, spec.parser_id, spec.was
     ));
     let mut digest = [0; 16];

@@ -282,8 +282,15 @@ pub fn parked_in_doubt(name: &str) -> Vec<Event> {
 }
 
 pub fn ambiguous(name: &str) -> Vec<Event> {
+    let listed = |id: &str| ListedParser {
+        id: ParserId(id.to_owned()),
+        name: format!("{name}_pd_tag"),
+        version: None,
+        failed: false,
+        settled: true,
+    };
     vec![Event::Listed {
-        presence: Presence::Several(vec![ParserId("p1".to_owned()), ParserId("p2".to_owned())]),
+        presence: Presence::Several(vec![listed("p1"), listed("p2")]),
         remote_name: format!("{name}_pd_tag"),
         recreation: 0,
     }]

@@ -213,3 +213,32 @@ async fn an_adopted_parser_is_judged_by_the_fields_that_it_has() {
     run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
     assert_eq!(harness.requests(Endpoint::Create), 1);
 }
+
+#[tokio::test]
+async fn a_parser_whose_name_differs_in_case_is_told_by_the_name_that_it_bears() {
+    let harness = shop(&[]).await;
+    let bears = one(&harness, "SELECT remote_name FROM jobs").await;
+    lose_database(&harness);
+    add(&harness, vec![asking("Shop")]).await;
+    harness.run_until_done().await;
+    let parked = "SELECT state || ' ' || park_reason FROM jobs";
+    assert_eq!(one(&harness, parked).await, "PARKED ambiguous");
+    let told = one(&harness, "SELECT error_message FROM jobs").await;
+    assert!(told.contains(&format!("{bears:?}")), "{bears}: {told}");
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
+#[tokio::test]
+async fn two_jobs_with_an_id_that_the_account_does_not_have_are_both_told_so() {
+    let harness = Harness::new(&[]).await;
+    add(&harness, Vec::new()).await;
+    let insert = "INSERT INTO jobs (name, urls, parser_id) VALUES \
+        ('mine', '[\"https://site-0.example/page\"]', 'no-such-parser'), \
+        ('yours', '[\"https://site-0.example/page\"]', 'no-such-parser')";
+    harness.sql(insert).await.unwrap();
+    harness.run_until_done().await;
+    let errors = "SELECT error_kind || ' ' || error_message FROM jobs";
+    let told = "not_found the account has no parser no-such-parser: nothing was adopted or created";
+    assert_eq!(harness.sql(errors).await.unwrap(), [told, told]);
+    assert_eq!(harness.requests(Endpoint::Create), 0);
+}

@@ -229,3 +229,24 @@ async fn an_import_waits_as_it_is_asked_to_and_tells_what_was_not_answered() {
     assert_eq!(text, "");
     assert!(said.contains("does not answer for"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_with_blanks_at_its_ends_is_adopted_under_that_very_name() {
+    let harness = Harness::new(&[]).await;
+    let names = ["shop ", " shop", "shop"];
+    let specs: Vec<_> = names.iter().map(|name| asking(name)).collect();
+    add(&harness, specs.clone()).await;
+    harness.run_until_done().await;
+    super::adopted::lose_database(&harness);
+    let (text, said) = import(&harness, 0, &["--all"]);
+    assert!(said.contains("3 parsers in the file"), "{said}");
+    add(&harness, checked(&harness, &text)).await;
+    harness.run_until_done().await;
+    let quoted = "SELECT '<' || name || '>' FROM parsers ORDER BY name";
+    let adopted = harness.sql(quoted).await.unwrap();
+    assert_eq!(adopted, ["< shop>", "<shop>", "<shop >"]);
+    // The file that made them means the same parsers.
+    add(&harness, specs).await;
+    harness.run_until_done().await;
+    assert_eq!(harness.requests(Endpoint::Create), 3);
+}

@@ -170,8 +170,40 @@ async fn a_rename_passes_a_gate_that_is_closed_for_credits_and_a_budget_without_
     running.stopped().await;
     assert_eq!(patches(&harness), 1);
     assert_eq!(spent(&harness), 30_000);
-    let fields = "SELECT group_concat(value ->> 'name') FROM parsers, json_each(parsers.fields)";
-    assert_eq!(one(&harness, fields).await, "book.title,price");
+    // The version to use is the one that has the fields on record.
+    let parser = "SELECT version || ' ' || latest_version || ' ' || \
+        (SELECT group_concat(value ->> 'name') FROM json_each(fields)) FROM parsers";
+    assert_eq!(one(&harness, parser).await, "1 1 book.title,price");
+    let message = "SELECT error_message FROM jobs WHERE action = 'update'";
+    let told = one(&harness, message).await;
+    assert!(told.starts_with("no update that costs is sent"), "{told}");
+}
+
+#[tokio::test]
+async fn a_version_that_a_person_chose_stays_while_the_rest_of_an_update_waits() {
+    let harness = shop(&[]).await;
+    update(&harness, RENAME).await;
+    harness.run_until_done().await;
+    let store = harness.store().await;
+    store.pin("shop", 0, now_ms()).await.unwrap();
+    store.close().await;
+    harness.server.with(|simulator| {
+        simulator
+            .faults
+            .add("patch status=402 nth=2".parse().unwrap());
+    });
+    let change = r#"{"remove_fields":["price"],"add_fields":[{"name":"author","description":"who wrote it"}]}"#;
+    update(&harness, change).await;
+    let running = harness.start(Until::Stopped).await;
+    let removed = "SELECT count(*) FROM updates WHERE part = 'free' AND outcome = 'made'";
+    harness
+        .wait_until("the removal", async || {
+            harness.sql(removed).await.unwrap() == ["2"]
+        })
+        .await;
+    running.stopped().await;
+    let versions = "SELECT version FROM parsers";
+    assert_eq!(one(&harness, versions).await, "0");
 }
 
 #[tokio::test]

@@ -136,6 +136,94 @@ async fn what_looks_like_a_rename_is_pointed_out_and_what_costs_is_kept_within_l
 }
 
 #[tokio::test]
+async fn a_mistyped_was_is_told_and_never_paid_for() {
+    let harness = shop(&[]).await;
+    shop_file(&harness, |fields| {
+        rename(fields);
+        fields[0]["was"] = json!("titel");
+    });
+    let line = &planned(&harness).await["jobs"][0];
+    assert_eq!(
+        (&line["verb"], &line["credits"]),
+        (&json!("refused"), &json!(0))
+    );
+    let note = line["notes"][0].as_str().unwrap();
+    for part in [
+        "field \"book.title\"",
+        "`was = \"titel\"`",
+        "did you mean \"title\"?",
+    ] {
+        assert!(note.contains(part), "{part}: {note}");
+    }
+    let told = stderr(&run(&harness, &["apply", "--yes", "jobs.json"], 65).await);
+    assert!(told.contains("\"shop\" (jobs.json:1)"), "{told}");
+    assert_eq!(one(&harness, "SELECT count(*) FROM jobs").await, "1");
+    // Nor where a daemon applies the file.
+    let path = harness.directory.path().join("jobs.json");
+    let mut loading = harness;
+    loading.set("enqueue.files", path.to_str().unwrap());
+    loading.set("enqueue.on_change", "apply");
+    let output = Program::start(parserd(&loading, &["run", "--until-done"]));
+    let told = stderr(&output.ended().await);
+    assert!(told.contains("titel"), "{told}");
+    assert_eq!(one(&loading, "SELECT count(*) FROM jobs").await, "1");
+    assert_eq!(loading.requests(Endpoint::Patch), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_say_protect_leaves_the_protection_as_it_is() {
+    let harness = shop(&[]).await;
+    let fields = asking("shop").fields.unwrap();
+    let url = asking("shop").urls.remove(0);
+    let protect = "UPDATE jobs SET protect = 1";
+    harness.sql(protect).await.unwrap();
+    let mut shop = job("shop", &url, &fields);
+    write(&harness, "jobs.json", &[shop.clone()]);
+    run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    let set = "SELECT protect || ' ' || protected FROM jobs, parsers";
+    assert_eq!(one(&harness, set).await, "1 1");
+    shop["protect"] = json!(false);
+    write(&harness, "jobs.json", &[shop.clone()]);
+    let line = &planned(&harness).await["jobs"][0];
+    assert_eq!(line["settings"], json!(["protect"]));
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    assert_eq!(one(&harness, set).await, "0 0");
+    // The parser that takes the place of a protected one is protected.
+    harness.sql(protect).await.unwrap();
+    write(
+        &harness,
+        "jobs.json",
+        &[job("shop", "https://site-0.example/other", &fields)],
+    );
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    harness.run_until_done().await;
+    let all = "SELECT group_concat(protected, ' ') FROM parsers";
+    assert_eq!(one(&harness, all).await, "1 1");
+}
+
+#[tokio::test]
+async fn a_failed_job_that_reads_the_same_is_told_with_the_way_to_retry_it() {
+    let harness = Harness::new(&["create status=400 nth=1"]).await;
+    add(&harness, vec![asking("shop")]).await;
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, "SELECT state FROM jobs").await, "FAILED");
+    shop_file(&harness, |_| ());
+    let told = stderr(&run(&harness, &["apply", "--yes", "jobs.json"], 0).await);
+    for part in [
+        "nothing to do, and FAILED: \"shop\" (jobs.json:1)",
+        "`parserd retry NAME`",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let note = planned(&harness).await["jobs"][0]["notes"][0].clone();
+    assert_eq!(
+        note,
+        "it is FAILED: `parserd show NAME` says why, `parserd retry NAME` tries it again"
+    );
+}
+
+#[tokio::test]
 async fn another_update_that_is_not_done_is_waited_for() {
     let harness = shop(&[]).await;
     shop_file(&harness, rename);

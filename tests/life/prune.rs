@@ -147,3 +147,23 @@ async fn a_parser_that_was_replaced_and_is_to_go_is_not_used_again() {
         ORDER BY id DESC LIMIT 1) FROM named_parsers";
     assert_eq!(one(&harness, named).await, "1");
 }
+
+#[tokio::test]
+async fn what_is_protected_is_kept_and_is_nothing_to_do() {
+    let harness = beside(&["kept"]).await;
+    let protect = "UPDATE jobs SET protect = 1 WHERE name = 'kept'";
+    harness.sql(protect).await.unwrap();
+    let args = ["plan", "--json", "--prune", "--exit-code", "jobs.json"];
+    let plan: Value = serde_json::from_str(&out(&harness, &args).await).unwrap();
+    let kept = &plan["jobs"][1];
+    let is = (&kept["name"], &kept["verdict"], &kept["symbol"]);
+    assert_eq!(is, (&json!("kept"), &json!("kept"), &json!("=")));
+    assert!(
+        kept["note"].as_str().unwrap().contains("is protected"),
+        "{kept}"
+    );
+    assert_eq!(
+        (&plan["totals"]["kept"], &plan["totals"]["in_flight"]),
+        (&json!(1), &json!(0))
+    );
+}

@@ -280,6 +280,55 @@ async fn what_can_be_done_is_taken_and_another_one_once_that_is_over() {
 }
 
 #[tokio::test]
+async fn what_parserd_says_of_a_parser_is_not_written_past_the_rules() {
+    const PIN: &str = "`parserd parsers pin NAME VERSION`";
+    const GUARD: &str = "UPDATE jobs SET protect = 1 WHERE name = 'NAME' AND action = 'create'";
+    let mut database = Database::new().await;
+    for (before, statement, words) in [
+        ("", "UPDATE parsers SET version = 1;", PIN),
+        ("", "UPDATE parsers SET version = -1;", PIN),
+        (
+            "",
+            "UPDATE parsers SET version = NULL WHERE parser_id = 'p1';",
+            PIN,
+        ),
+        ("", "UPDATE parsers SET protected = 1;", GUARD),
+        (PROTECT, "UPDATE parsers SET protected = 0;", GUARD),
+        ("", "UPDATE parsers SET protected = 2;", GUARD),
+    ] {
+        let setup = format!("{MADE}{before}");
+        database.refuses(&setup, statement, words).await;
+    }
+    let script = format!(
+        "{MADE}{PROTECT}UPDATE parsers SET latest_version = 3 WHERE parser_id = 'p1';
+        UPDATE parsers SET version = 2 WHERE parser_id = 'p1';
+        SELECT version || ' ' || protected FROM parsers WHERE parser_id = 'p1';"
+    );
+    database.prints(&script, &["2 1"]).await;
+}
+
+#[tokio::test]
+async fn a_create_of_a_name_whose_parser_is_being_deleted_is_refused_in_words() {
+    const CREATE: &str =
+        "INSERT INTO jobs (name, urls) VALUES ('books', '[\"https://b.example/\"]');";
+    let setup = format!("{MADE}{DELETE}");
+    let mut database = Database::new().await;
+    for insert in [
+        CREATE.to_owned(),
+        CREATE.replace("INSERT", "INSERT OR REPLACE"),
+    ] {
+        let words = "a delete of this name's parser is not done yet";
+        database.refuses(&setup, &insert, words).await;
+    }
+    // To say once more what is there stays harmless.
+    let again = CREATE.replace("INSERT", "INSERT OR IGNORE");
+    let script = format!(
+        "{setup}{again}SELECT group_concat(action) || (SELECT sum(replaced) FROM replace_guard) FROM jobs;"
+    );
+    database.prints(&script, &["create,delete0"]).await;
+}
+
+#[tokio::test]
 async fn a_request_that_was_sent_stays_on_record() {
     const SENT: &str =
         "INSERT INTO updates (job_id, parser_id, part, base_version, sent_at, credits)

@@ -145,14 +145,14 @@ impl PlanLine {
     pub(in crate::cli) const fn can_be_done(&self, free_only: bool) -> bool {
         let is_left = matches!(
             self.verdict,
-            Verdict::AlreadyThere | Verdict::InFlight | Verdict::Refused
+            Verdict::AlreadyThere | Verdict::Kept | Verdict::InFlight | Verdict::Refused
         );
         !is_left && (self.is_free || !free_only)
     }
 
     /// Whether there is something to do about it, now or later.
     pub(super) fn is_something(&self) -> bool {
-        self.verdict != Verdict::AlreadyThere
+        !matches!(self.verdict, Verdict::AlreadyThere | Verdict::Kept)
     }
 }
 
@@ -176,7 +176,7 @@ const fn symbol(verdict: Verdict) -> &'static str {
         Verdict::Edit | Verdict::UpdateFree | Verdict::UpdatePaid | Verdict::Settings => "~",
         Verdict::Replace => "-/+",
         Verdict::Delete => "-",
-        Verdict::AlreadyThere => "=",
+        Verdict::AlreadyThere | Verdict::Kept => "=",
         Verdict::InFlight
         | Verdict::Refused
         | Verdict::WouldFail

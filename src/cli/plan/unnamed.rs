@@ -80,11 +80,12 @@ fn deleted(row: ParserBeside) -> PlanLine {
 }
 
 fn left(row: ParserBeside) -> PlanLine {
-    let why = if row.is_protected {
-        "it would be deleted and is protected: set protect of the job that made it to 0 first"
-    } else {
-        "it would be deleted, and a job of its name is not done yet: left for the next time"
-    };
+    if row.is_protected {
+        let why = "it is protected, and stays: to have it deleted set protect of the job that made \
+                   it to 0 first";
+        return line(row, Verdict::Kept, why);
+    }
+    let why = "it would be deleted, and a job of its name is not done yet: left for the next time";
     line(row, Verdict::InFlight, why)
 }
 

@@ -126,6 +126,11 @@ impl Record {
         asked.is_some_and(|asked| asked.canonical_form(0) == wanted.canonical_form(0))
     }
 
+    /// Whether the job of this name protects its parser; None where its row cannot be read.
+    pub fn protect(&self) -> Option<bool> {
+        self.job.as_ref()?.spec.as_ref()?.protect
+    }
+
     /// Whether the last try to make a parser of this name FAILED.
     pub fn has_failed(&self) -> bool {
         let state = self.job.as_ref().map(|job| job.state);
@@ -162,7 +167,7 @@ impl PlanDigest {
         );
         self.0.update(line);
         let settings = format!(
-            "{:?} {:?} {} {:?} {} {:?}\n",
+            "{:?} {:?} {} {:?} {:?} {:?}\n",
             wanted.expect_json(),
             wanted.check_urls_json(),
             wanted.priority,

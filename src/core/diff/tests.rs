@@ -305,7 +305,7 @@ fn what_is_never_sent_makes_no_difference_but_a_note() {
         check_urls: Some(vec![format!("{PAGE}3")]),
         priority: 1,
         run_at: Some(1),
-        protect: true,
+        protect: Some(true),
         ..books()
     };
     for state in [JobState::Queued, JobState::Generating, JobState::Finished] {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{FieldChanges, Rename, listed, name_of, plain};
-use crate::core::{shown::shown, spec::SpecError};
+use crate::core::{nearest::nearest, shown::shown, spec::SpecError};
 
 impl FieldChanges {
     /// What makes `after` of `before`; nothing where they mean the same. `was` has the old names of
-    /// fields by their new ones; an old name that is not in `before` any more was applied long ago.
+    /// fields by their new ones; where the new name is in `before`, it was applied long ago.
     ///
     /// # Errors
     /// Where one update cannot do it: says which ones to write instead.
@@ -68,20 +68,51 @@ fn renames<'f>(
     let taken = renames
         .iter()
         .filter(|(to, _)| old.contains_key(*to) && !moved.contains(*to));
-    let problems: Vec<_> = taken
-        .map(|(to, from)| {
-            let (to, from) = (shown(to), shown(from));
-            format!(
-                "field {to} was {from}, and the parser has both: write it without was, and {from} \
+    let mut problems = lost(old, new, was);
+    problems.extend(taken.map(|(to, from)| {
+        let (to, from) = (shown(to), shown(from));
+        format!(
+            "field {to} was {from}, and the parser has both: write it without was, and {from} \
                  is removed; or write two updates, the first without {to}"
-            )
-        })
-        .collect();
+        )
+    }));
     if problems.is_empty() {
         Ok(renames)
     } else {
         Err(SpecError { problems })
     }
+}
+
+/// Old names of fields that are not there under the new name either: mistyped, most likely, and
+/// then the rename, which is free, would be paid for as an addition.
+fn lost(
+    old: &BTreeMap<&str, &Value>,
+    new: &BTreeMap<&str, &Value>,
+    was: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let pairs = was.iter().map(|(to, from)| (to.trim(), from.trim()));
+    let is_lost = |(to, from): &(&str, &str)| {
+        new.contains_key(to) && !old.contains_key(to) && !old.contains_key(from)
+    };
+    let gone: Vec<&str> = old
+        .keys()
+        .copied()
+        .filter(|name| !new.contains_key(name))
+        .collect();
+    let told = pairs.filter(is_lost).map(|(to, from)| {
+        let meant = nearest(from, gone.iter().copied());
+        let meant = meant.map_or_else(String::new, |name| {
+            format!(" (did you mean {}?)", shown(name))
+        });
+        format!(
+            "field {} has `was = {}`: the parser has no field of that name{meant}, nor one that is \
+             called as this one is now, so this is an addition, which costs what a create costs: \
+             correct was, or leave was out to pay for a new field",
+            shown(to),
+            shown(from)
+        )
+    });
+    told.collect()
 }
 
 /// The fields that a change removes and adds again under another name, old and new: most likely

@@ -1,5 +1,7 @@
 //! From QUEUED to a create and to what its answer makes of it.
 
+use std::collections::BTreeSet;
+
 use super::{
     Change, LedgerChange, Moment, OnExisting, Presence, Transition, doubt, poll::next_look_at,
 };
@@ -9,7 +11,7 @@ use crate::core::{
     gate::Signal,
     hint,
     job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
-    outcome::{CreateOutcome, DoubtCause as Unknown, ErrorDetail, Refusal},
+    outcome::{CreateOutcome, DoubtCause as Unknown, ErrorDetail, ListedParser, Refusal},
 };
 
 /// Never, until someone or something moves the job.
@@ -18,6 +20,9 @@ const NEVER: UnixMs = i64::MAX;
 /// How many looks at an earlier parser of the same name may prove nothing before a
 /// person is asked.
 const MAX_UNPROVEN_LOOKS: i64 = 20;
+
+/// How many names of parsers a message has.
+const MOST_NAMED: usize = 3;
 
 /// What a job says that waits for such a proof.
 const UNPROVEN: &str = "a parser of this name was made before, and no list that can be \
@@ -58,14 +63,18 @@ pub(super) fn listed(
         {
             intent(at, remote_name, recreation)
         }
-        Presence::One(_) | Presence::Several(_) if on_existing == OnExisting::Fail => {
-            existing(at, &remote_name)
+        Presence::One(parser) if on_existing == OnExisting::Fail => existing(at, &parser.name),
+        Presence::Several(parsers) if on_existing == OnExisting::Fail => {
+            let first = parsers.first().map_or(&remote_name, |parser| &parser.name);
+            existing(at, first)
         }
         Presence::One(parser) => adopt(at, parser.id, parser.version, remote_name, recreation),
-        Presence::Several(ids) => {
+        Presence::Several(parsers) => {
+            let ids: Vec<_> = parsers.iter().map(|parser| parser.id.clone()).collect();
             let why = format!(
-                "the account holds {} under the name {remote_name:?}",
-                counted(&ids)
+                "the account holds {} {}",
+                counted(&ids),
+                called(&parsers, &remote_name)
             );
             unclear(at, &why, ids, remote_name, recreation)
         }
@@ -77,6 +86,26 @@ pub(super) fn listed(
             unclear(at, &why, ids, remote_name, recreation)
         }
     }
+}
+
+/// By which names the account has these parsers, where the job's is `remote_name`.
+fn called(parsers: &[ListedParser], remote_name: &str) -> String {
+    let names: BTreeSet<&str> = parsers.iter().map(|parser| parser.name.as_str()).collect();
+    if names.iter().all(|name| *name == remote_name) {
+        return format!("under the name {remote_name:?}");
+    }
+    let mut told: Vec<_> = names
+        .iter()
+        .take(MOST_NAMED)
+        .map(|name| format!("{name:?}"))
+        .collect();
+    if names.len() > MOST_NAMED {
+        told.push("...".to_owned());
+    }
+    format!(
+        "that may be this job's, called {}; by its own name it would be {remote_name:?}",
+        told.join(", ")
+    )
 }
 
 /// So many parsers, with their ids.
@@ -98,13 +127,13 @@ fn unclear(
     doubt::ambiguous(change, why, ids)
 }
 
-fn existing(at: &Moment, remote_name: &str) -> Transition {
+fn existing(at: &Moment, name: &str) -> Transition {
     at.change()
         .failed(
             ErrorKind::ExistingParser,
             &ErrorDetail {
                 status: None,
-                message: format!("the account already holds a parser named {remote_name:?}"),
+                message: format!("the account already holds a parser named {name:?}"),
             },
             "delete that parser, or set create.on_existing to \"adopt\" (use it) \
              or \"create\" (pay for another), then retry the job",

@@ -152,6 +152,10 @@ fn listed_parser(parser_id: &str, failed: bool) -> ListedParser {
     }
 }
 
+fn several(ids: &[&str]) -> Presence {
+    Presence::Several(ids.iter().map(|id| listed_parser(id, false)).collect())
+}
+
 fn listed(presence: Presence) -> Event {
     Event::Listed {
         presence,

@@ -18,7 +18,7 @@ pub type Batches = Box<dyn Fn() -> Box<dyn Iterator<Item = io::Result<Batch>> + 
 
 /// Specs, each with its place (a line, or an index in a list), as JSON without line
 /// breaks: `[[name, urls, scraper_params, fields, priority, run_at, expect, check_urls, protect,
-/// parser_id, was, place], ...]`, `protect` as 0 or 1.
+/// parser_id, was, place], ...]`, `protect` as 0, 1 or null.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     json: String,
@@ -43,7 +43,7 @@ type BatchRow = (
     Option<UnixMs>,
     Option<Value>,
     Option<Vec<String>>,
-    u8,
+    Option<u8>,
     Option<String>,
     Option<BTreeMap<String, String>>,
     usize,
@@ -68,7 +68,8 @@ impl Batch {
             spec.run_at.map_or_else(null, |at| at.to_string()),
             spec.expect_json().unwrap_or_else(null),
             spec.check_urls_json().unwrap_or_else(null),
-            u8::from(spec.protect),
+            spec.protect
+                .map_or_else(null, |protect| u8::from(protect).to_string()),
             Value::from(spec.parser_id.as_deref()),
             spec.was_json().unwrap_or_else(null),
         );
@@ -139,7 +140,7 @@ impl Batch {
                 run_at,
                 expect,
                 check_urls,
-                protect: protect != 0,
+                protect: protect.map(|protect| protect != 0),
                 parser_id,
                 was: was.unwrap_or_default(),
             };
@@ -177,7 +178,7 @@ mod tests {
             JobSpec {
                 fields: Some(json!([{"name": "t", "description": "d"}])),
                 check_urls: Some(vec!["https://a.com/2".to_owned()]),
-                protect: true,
+                protect: Some(true),
                 parser_id: Some("p-\"1\"".to_owned()),
                 was: BTreeMap::from([("t".to_owned(), "two\nlines".to_owned())]),
                 ..spec("c")
@@ -203,7 +204,7 @@ mod tests {
         let mut batch = Batch::default();
         batch.push(7, &spec("a"));
         let full = JobSpec {
-            protect: true,
+            protect: Some(true),
             parser_id: Some("p".to_owned()),
             was: BTreeMap::from([("b".to_owned(), "a".to_owned())]),
             ..spec("b")
@@ -211,7 +212,7 @@ mod tests {
         batch.push(8, &full);
         let rows: Value = serde_json::from_str(batch.json()).unwrap();
         let last = |row: usize| &rows[row].as_array().unwrap()[8..];
-        assert_eq!(last(0), [json!(0), Value::Null, Value::Null, json!(7)]);
+        assert_eq!(last(0), [Value::Null, Value::Null, Value::Null, json!(7)]);
         assert_eq!(last(1), [json!(1), json!("p"), json!({"b": "a"}), json!(8)]);
     }
 

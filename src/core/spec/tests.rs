@@ -61,7 +61,7 @@ fn the_tag_is_pinned_for_ever() {
         run_at: Some(1),
         expect: Some(json!({"products.price": {"min": 0}})),
         check_urls: Some(vec![PAGE.replace('1', "3")]),
-        protect: true,
+        protect: Some(true),
         parser_id: Some("p-1".to_owned()),
         was: BTreeMap::from([("products.price".to_owned(), "price".to_owned())]),
     };

@@ -23,7 +23,7 @@ fn every_format_can_say_which_parser_is_meant_and_what_its_fields_were() {
     let spec = &expected[0];
     assert_eq!(
         (spec.protect, spec.parser_id.as_deref()),
-        (true, Some("7f-1"))
+        (Some(true), Some("7f-1"))
     );
     assert_eq!(spec.was_json().as_deref(), Some(r#"{"title":"name"}"#));
     assert_eq!(
@@ -44,7 +44,7 @@ fn every_format_can_say_which_parser_is_meant_and_what_its_fields_were() {
     let plain = plain.replace(r#""protect": true, "parser_id": "7f-1", "#, "");
     let plain = &specs(Format::JsonLines, &plain)[0];
     assert_eq!(plain.tag(0), spec.tag(0));
-    assert_eq!((plain.protect, plain.was.len()), (false, 0));
+    assert_eq!((plain.protect, plain.was.len()), (None, 0));
     let file = JobFile::of(Manifest {
         jobs: jobs(Format::Toml, &toml),
         ..Manifest::default()

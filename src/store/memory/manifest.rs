@@ -155,7 +155,7 @@ fn recorded(row: &StoredJob) -> RecordedJob {
         spec: spec.ok().map(|spec| JobSpec {
             priority: row.priority,
             run_at: row.job.run_at,
-            protect: row.protect,
+            protect: Some(row.protect),
             parser_id: progress.parser_id.as_ref().map(|id| id.0.clone()),
             ..spec
         }),

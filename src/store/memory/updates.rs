@@ -182,7 +182,12 @@ impl Tables {
             return;
         };
         let (version, fields) = match what {
-            ParserChange::Applied { version } => (version, sent),
+            ParserChange::Applied { version } => {
+                if row.version == row.applied_version {
+                    row.version = version.or(row.version);
+                }
+                (version, sent)
+            }
             ParserChange::Ready { version, is_used } => {
                 if *is_used {
                     row.version = *version;

@@ -142,7 +142,7 @@ fn job(row: &SqliteRow, name: &str) -> Result<RecordedJob, sqlx::Error> {
     let spec = JobSpec::from_columns(name, &urls, params.as_deref(), fields.as_deref())
         .and_then(|spec| spec.with_checks(expect.as_deref(), check_urls.as_deref()));
     let (priority, run_at) = (row.try_get("priority")?, row.try_get("run_at")?);
-    let protect = row.try_get("protect")?;
+    let protect = Some(row.try_get("protect")?);
     Ok(RecordedJob {
         id: JobId(row.try_get("id")?),
         revision: row.try_get("revision")?,

@@ -20,7 +20,7 @@ const NAMES_STEP: usize = 1000;
 pub(super) const INSERT: &str = "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at, \
         expect, check_urls, protect, parser_id) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
-        value ->> 6, value ->> 7, value ->> 8, value ->> 9 \
+        value ->> 6, value ->> 7, coalesce(value ->> 8, 0), value ->> 9 \
     FROM jsonb_each(?1) AS new";
 
 const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM jobs \

@@ -272,8 +272,11 @@ async fn change_parser(
     // Of a version that nobody named it is not known which one is the latest: the one before would
     // be the wrong one to base the next change on.
     let (what, version) = match change {
+        // What is free makes a parser no worse: where the version to use is the one that the fields
+        // on record described, it goes with them. One that a person chose stays.
         ParserChange::Applied { version } => (
-            "latest_version = ?1, applied_version = ?1, \
+            "version = iif(version IS applied_version, coalesce(?1, version), version), \
+             latest_version = ?1, applied_version = ?1, \
              fields = coalesce((SELECT fields FROM updates WHERE job_id = ?3 \
                  ORDER BY id DESC LIMIT 1), fields)",
             *version,

@@ -35,17 +35,16 @@ pub(super) struct Imported {
 impl Imported {
     /// What the service says of a parser; none where it shows no example page.
     pub(super) fn of(id: &ParserId, described: Description) -> Option<Self> {
+        // To the letter: with a blank less it would be another job's name, and another tag's.
         let name = described.name.as_deref();
-        let name = name.map(|name| base_of(name).unwrap_or(name).trim().to_owned());
+        let name = name.map(|name| base_of(name).unwrap_or(name).to_owned());
         let examples = match described.outcome {
             PollOutcome::Finished(finished) => finished.example_result,
             _ => None,
         };
         let urls = pages(examples.as_ref()?.get());
         (!urls.is_empty()).then(|| Self {
-            name: name
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| id.0.clone()),
+            name: name.unwrap_or_else(|| id.0.clone()),
             id: id.clone(),
             urls,
             fields: described
@@ -129,13 +128,13 @@ impl File {
             // It can only be the name: by its id the parser is known in any case.
             spec.name = id.0;
             notes.push(format!(
-                "the account's name of it, {}, is none that a job can have",
+                "the account's name of it, {}, cannot be the name of a job",
                 escaped(&format!("{name:?}"))
             ));
         }
         if !spec.problems().is_empty() {
             spec = without(&spec);
-            notes.push("its fields are none that a job can have, and are left out".to_owned());
+            notes.push("its fields break the rules of a job's fields, and are left out".to_owned());
         }
         let problems = spec.problems();
         if !problems.is_empty() {
@@ -304,6 +303,46 @@ mod tests {
         }
         let text = file.text();
         assert!(text.contains("# named \"shop\" by the account"), "{text}");
+    }
+
+    #[test]
+    fn a_name_is_read_back_to_the_letter_or_the_id_stands_for_it() {
+        let examples = json!([{"url": "https://a.example/"}]);
+        let long = "é".repeat(NAME_MAX_CHARS);
+        let too_long = format!("{long}é");
+        for (name, expected) in [
+            ("shop ", "shop "),
+            (" shop", " shop"),
+            ("shop _pd_abcd2345", "shop "),
+            ("\u{a0}shop\u{3000}", "\u{a0}shop\u{3000}"),
+            (
+                "a  \"b\" 'c' \\ # = é \u{1f600} \u{2028}",
+                "a  \"b\" 'c' \\ # = é \u{1f600} \u{2028}",
+            ),
+            ("_pd_abcd2345", "p"),
+            ("  _pd_abcd2345", "p"),
+            ("", "p"),
+            (" ", "p"),
+            ("a\tb", "p"),
+            ("a\n", "p"),
+            ("a\u{7f}", "p"),
+            ("\u{200b}", "p"),
+            (&long, &long),
+            (&too_long, "p"),
+        ] {
+            let mut file = File::default();
+            file.add(imported("p", name, &examples, &Value::Null).unwrap())
+                .unwrap();
+            file.avoid(&HashSet::new());
+            let specs = specs(&file);
+            let named: Vec<_> = specs
+                .iter()
+                .map(|spec| (spec.name.as_str(), spec.parser_id.as_deref()))
+                .collect();
+            assert_eq!(named, [(expected, Some("p"))], "{name:?}");
+            let is_told = file.text().contains("# the account's name of it");
+            assert_eq!(is_told, expected == "p", "{name:?}: {}", file.text());
+        }
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn a_digest_is_another_with_everything_that_a_plan_depends_on() {
         record(&job, &parser)
     };
     let protected = JobSpec {
-        protect: true,
+        protect: Some(true),
         ..books()
     };
     let digests = [

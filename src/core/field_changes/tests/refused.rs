@@ -281,6 +281,17 @@ fn what_one_update_cannot_do_is_refused_and_says_which_two_can() {
             was(&[("b", "a"), ("c", "b")]),
             ["the parser has both", "write two updates"],
         ),
+        // Neither the old name nor the new one is there.
+        (
+            fields(&["a", "b", "p", "c"]),
+            was(&[("c", "p.r")]),
+            ["`was = \"p.r\"`", "did you mean \"p.q\"?"],
+        ),
+        (
+            fields(&["a", "b", "p", "p.q", "c"]),
+            was(&[("c", "p.r")]),
+            ["the parser has no field of that name", "leave was out"],
+        ),
         (
             fields(&["x", "y"]),
             was(&[]),

@@ -22,7 +22,7 @@ fn what_the_account_holds_under_the_name_decides_whether_anything_is_sent() {
         (Presence::Absent, [INTENT, INTENT, INTENT]),
         (one(), ["GENERATING, -, -", EXISTS, INTENT]),
         (
-            Presence::Several(vec![id("p7"), id("p8")]),
+            several(&["p7", "p8"]),
             ["PARKED ambiguous, -, -", EXISTS, INTENT],
         ),
         (
@@ -72,11 +72,7 @@ fn an_adopted_parser_costs_nothing_and_is_polled_at_once() {
 #[test]
 fn a_person_is_told_which_parsers_may_be_the_jobs_and_says_so_once() {
     let mut job = queued();
-    handle_event(
-        &mut job,
-        listed(Presence::Several(vec![id("p7"), id("p8")])),
-        NOW,
-    );
+    handle_event(&mut job, listed(several(&["p7", "p8"])), NOW);
     assert_eq!(job.progress.candidates, [id("p7"), id("p8")]);
     let message = job.progress.error_message.clone().unwrap();
     assert!(message.contains("2 parsers (p7, p8)"), "{message}");

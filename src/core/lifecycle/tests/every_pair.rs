@@ -71,10 +71,7 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
             "listed one",
             listed(Presence::One(listed_parser("p1", false))),
         ),
-        (
-            "listed several",
-            listed(Presence::Several(vec![id("p1"), id("p2")])),
-        ),
+        ("listed several", listed(several(&["p1", "p2"]))),
         ("listed its own", listed(Presence::Own(id("p1")))),
         (
             "listed what is meant",

@@ -4,7 +4,7 @@ use super::Turn;
 use crate::{
     api::Service,
     core::{
-        job::Job,
+        job::{Action, Job},
         lifecycle::{Change, Event},
         outcome::{ErrorDetail, Refusal},
         timestamp::iso,
@@ -46,8 +46,13 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             return Ok(Done::of(job));
         };
         let message = format!(
-            "no create is sent: the service has refused them for want of credits, or for a limit \
+            "no {} is sent: the service has refused what costs for want of credits, or for a limit \
              of the account, since {}",
+            match job.action {
+                Action::Create => "create",
+                Action::Update => "update that costs",
+                Action::Delete => "delete",
+            },
             iso(closure.since)
         );
         let words = ErrorDetail {

@@ -122,9 +122,11 @@ impl Step {
     fn new_job(&self) -> Option<Cow<'_, JobSpec>> {
         match self.diff.verb {
             Verb::Create => Some(Cow::Borrowed(&self.wanted)),
-            // The parser that the file names is the one that is to go.
+            // The parser that the file names is the one that is to go; what protects it protects
+            // the one that takes its place.
             Verb::Replace if !self.record.has_failed() => Some(Cow::Owned(JobSpec {
                 parser_id: None,
+                protect: self.wanted.protect.or_else(|| self.record.protect()),
                 ..self.wanted.clone()
             })),
             _ => None,
@@ -290,7 +292,7 @@ fn settings(wanted: &JobSpec, diff: &Diff) -> Vec<Column> {
             "check_urls" => json!(wanted.check_urls_json()),
             "priority" => json!(wanted.priority),
             "run_at" => json!(wanted.run_at),
-            _ => json!(u8::from(wanted.protect)),
+            _ => json!(u8::from(wanted.protect == Some(true))),
         };
         (*name, value)
     };

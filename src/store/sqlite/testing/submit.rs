@@ -231,7 +231,7 @@ async fn the_parser_to_adopt_and_its_protection_are_stored() {
     let mut f = Fixture::new().await;
     let adopting = JobSpec {
         parser_id: Some("p-1".to_owned()),
-        protect: true,
+        protect: Some(true),
         ..spec("a")
     };
     f.store
