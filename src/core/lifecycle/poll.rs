@@ -9,6 +9,7 @@ use crate::core::{
     gate::Signal,
     hint,
     job::{Action, DurationMs, ErrorKind, ParserId, UnixMs},
+    made_from::MadeFrom,
     outcome::{ErrorDetail, Finished, Lack, PollOutcome, Refusal, is_gateways},
     pace,
     quality::{Quality, QualityGate},
@@ -194,8 +195,10 @@ fn still_without_examples(at: &Moment, change: Change) -> Transition {
         is_cut: false,
         is_nothing: false,
     });
+    let is_adopted = at.job.action == Action::Create && at.job.progress.creates == 0;
     let finished = Finished {
         lack,
+        made_from: is_adopted.then(MadeFrom::default),
         ..Finished::default()
     };
     ready(at, change, finished)

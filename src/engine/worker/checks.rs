@@ -8,6 +8,7 @@ use crate::{
     api::Service,
     core::{
         job::{Action, Job, ParserId},
+        made_from::{MadeFrom, made_from},
         outcome::{ErrorDetail, Finished, ParseOutcome, ParseRequest},
         quality::{
             Judgement, Wanted,
@@ -15,6 +16,7 @@ use crate::{
             is_blocked, judge,
         },
         sighting::{echoes, in_words_of},
+        spec::JobSpec,
     },
     store::{Asked, JobStore, ParseIntent, StoreError},
 };
@@ -37,6 +39,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let asked = self.store.wanted(job.id).await?;
         if job.action == Action::Create {
             finished.fields = true_fields(job, &asked, finished.fields.take());
+            finished.made_from = true_origin(job, &asked, finished);
         }
         let Asked {
             mut wanted,
@@ -45,11 +48,9 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             ..
         } = asked;
         // An adopted parser may have other fields than its job asks for now; these come by an update.
-        if let Some(has) = finished
-            .fields
-            .as_deref()
-            .filter(|_| asked.fields.is_some())
-        {
+        let other_fields = finished.fields.as_deref();
+        let other_fields = other_fields.filter(|_| asked.fields.is_some());
+        if let Some(has) = other_fields {
             let check_urls = std::mem::take(&mut wanted.check_urls);
             wanted = Wanted::of_parser(has, expect.as_deref());
             wanted.check_urls = check_urls;
@@ -152,6 +153,21 @@ fn true_fields(job: &Job, asked: &Asked, shown: Option<String>) -> Option<String
     let asked: Value = serde_json::from_str(fields).unwrap_or_default();
     let is_adopted = job.progress.creates == 0;
     (is_any && is_adopted && !echoes(&read, &asked)).then(|| in_words_of(&read, &asked).to_string())
+}
+
+/// From what an adopted parser was made; none where that is as its job asks.
+fn true_origin(job: &Job, asked: &Asked, finished: &Finished) -> Option<MadeFrom> {
+    let progress = &job.progress;
+    if progress.creates > 0 {
+        return None;
+    }
+    let (params, fields) = (asked.scraper_params.as_deref(), asked.fields.as_deref());
+    let Ok(spec) = JobSpec::from_columns(&job.name, &asked.urls, params, fields) else {
+        return Some(MadeFrom::default());
+    };
+    let recreation = u32::try_from(progress.recreation).unwrap_or(u32::MAX);
+    let examples = finished.example_result.as_ref().map(|json| json.get());
+    made_from(&spec, progress.remote_name.as_deref(), recreation, examples)
 }
 
 /// Why nothing is known of a page.

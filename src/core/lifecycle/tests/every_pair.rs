@@ -220,6 +220,7 @@ fn examples() -> Finished {
         lack: None,
         judgement: None,
         fields: None,
+        made_from: None,
         in_use: None,
         replaces: None,
     }
