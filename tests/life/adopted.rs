@@ -281,3 +281,31 @@ async fn options_that_no_answer_tells_are_not_recorded_and_those_of_the_tag_are(
     run(&harness, &["plan", "--exit-code", "jobs.json"], 5).await;
     assert_eq!(harness.requests(Endpoint::Create), 1);
 }
+
+#[tokio::test]
+async fn the_difference_becomes_an_update_by_the_load_that_adopts() {
+    for (on_change, updates, fields) in [
+        ("report", 0, "title,price"),
+        ("free", 1, "book.title,price"),
+        ("apply", 1, "book.title,price,author"),
+    ] {
+        let mut harness = shop(&[]).await;
+        lose_database(&harness);
+        let mut edited = renamed();
+        let author = json!({"name": "author", "description": "who wrote it"});
+        edited["fields"].as_array_mut().unwrap().push(author);
+        write(&harness, "jobs.json", &[edited]);
+        harness.set("enqueue.files", "jobs.json");
+        harness.set("enqueue.on_change", on_change);
+        run(&harness, &["run", "--until-done"], 0).await;
+        let jobs = "SELECT count(*) FROM jobs WHERE action = 'update' AND state = 'FINISHED'";
+        assert_eq!(
+            one(&harness, jobs).await,
+            updates.to_string(),
+            "{on_change}"
+        );
+        let names = "SELECT group_concat(value ->> 'name') FROM parsers, json_each(parsers.fields)";
+        assert_eq!(one(&harness, names).await, fields, "{on_change}");
+        assert_eq!(harness.requests(Endpoint::Create), 1);
+    }
+}

@@ -23,8 +23,13 @@ use crate::{
 
 /// What is known of a parser's worth.
 pub(super) enum Weighed {
-    /// All that can be; none where what it found cannot be known.
-    Judged(Option<Judgement>),
+    /// All that can be.
+    Judged {
+        /// None where what it found cannot be known.
+        judgement: Option<Judgement>,
+        /// The parser was adopted and has other fields than its job asks for.
+        has_other_fields: bool,
+    },
     /// Some held-out pages are to be tried once more. Says why.
     Later(ErrorDetail),
 }
@@ -50,6 +55,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         // An adopted parser may have other fields than its job asks for now; these come by an update.
         let other_fields = finished.fields.as_deref();
         let other_fields = other_fields.filter(|_| asked.fields.is_some());
+        let has_other_fields = other_fields.is_some();
         if let Some(has) = other_fields {
             let check_urls = std::mem::take(&mut wanted.check_urls);
             wanted = Wanted::of_parser(has, expect.as_deref());
@@ -75,10 +81,16 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             || finished.lack.as_ref().is_some_and(|lack| lack.is_nothing)
             || has_result(&tried);
         if !is_known {
-            return Ok(Weighed::Judged(None));
+            return Ok(Weighed::Judged {
+                judgement: None,
+                has_other_fields,
+            });
         }
         let judgement = judge(examples, &tried, &wanted, self.policy.min_fill);
-        Ok(Weighed::Judged(Some(judgement)))
+        Ok(Weighed::Judged {
+            judgement: Some(judgement),
+            has_other_fields,
+        })
     }
 
     /// Tries each held-out page of which nothing is known once. Returns why some are to be tried
