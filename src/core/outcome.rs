@@ -305,7 +305,7 @@ pub struct Finished {
     pub fields: Option<String>,
     /// Of a parser that was adopted: from what it was made, where that need not be what the job asks
     /// for.
-    pub made_from: Option<MadeFrom>,
+    pub made_from: Option<Box<MadeFrom>>,
     /// Of an update what the version is worth that is in use, of a create what the parser in
     /// `replaces` is, where that is known.
     pub in_use: Option<Quality>,

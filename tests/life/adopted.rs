@@ -265,7 +265,7 @@ async fn options_that_no_answer_tells_are_not_recorded_and_those_of_the_tag_are(
     let page = r#"["https://site-0.example/page"]"#;
     let load = async |job: &serde_json::Value| {
         lose_database(&harness);
-        write(&harness, "jobs.json", &[job.clone()]);
+        write(&harness, "jobs.json", std::slice::from_ref(job));
         run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
         harness.run_until_done().await;
     };

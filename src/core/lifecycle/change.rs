@@ -80,7 +80,7 @@ pub struct Change {
     /// The fields that the parser has (JSON), where they are not those that the job asks for.
     pub fields: Option<String>,
     /// From what the parser was made, where that need not be what the job asks for.
-    pub made_from: Option<MadeFrom>,
+    pub made_from: Option<Box<MadeFrom>>,
     /// A second line of the history.
     pub warning: Option<JobEvent>,
     /// What the answer says of the account.

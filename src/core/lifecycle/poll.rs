@@ -9,7 +9,6 @@ use crate::core::{
     gate::Signal,
     hint,
     job::{Action, DurationMs, ErrorKind, ParserId, UnixMs},
-    made_from::MadeFrom,
     outcome::{ErrorDetail, Finished, Lack, PollOutcome, Refusal, is_gateways},
     pace,
     quality::{Quality, QualityGate},
@@ -198,7 +197,7 @@ fn still_without_examples(at: &Moment, change: Change) -> Transition {
     let is_adopted = at.job.action == Action::Create && at.job.progress.creates == 0;
     let finished = Finished {
         lack,
-        made_from: is_adopted.then(MadeFrom::default),
+        made_from: is_adopted.then(Box::default),
         ..Finished::default()
     };
     ready(at, change, finished)

@@ -44,7 +44,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let asked = self.store.wanted(job.id).await?;
         if job.action == Action::Create {
             finished.fields = true_fields(job, &asked, finished.fields.take());
-            finished.made_from = true_origin(job, &asked, finished);
+            finished.made_from = true_origin(job, &asked, finished).map(Box::new);
         }
         let Asked {
             mut wanted,

@@ -151,8 +151,11 @@ fn poll_outcome(rng: &mut Rng) -> PollOutcome {
                 .bool()
                 .then(|| judge(None, &[], &Wanted::default(), 0.5)),
             fields: None,
-            made_from: rng.bool().then(|| MadeFrom {
-                urls: rng.bool().then(|| r#"["https://a.example/"]"#.to_owned()),
+            made_from: rng.bool().then(|| {
+                let urls = r#"["https://a.example/"]"#.to_owned();
+                Box::new(MadeFrom {
+                    urls: rng.bool().then_some(urls),
+                })
             }),
             in_use: rng
                 .choice([None, Some(Quality::Ok), Some(Quality::Bad)])

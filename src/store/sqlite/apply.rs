@@ -38,7 +38,7 @@ pub(super) struct Record {
     parser: Option<ParserChange>,
     judgement: Option<Judgement>,
     fields: Option<String>,
-    made_from: Option<MadeFrom>,
+    made_from: Option<Box<MadeFrom>>,
     /// The parser for which the name goes on to stand.
     stays: Option<ParserId>,
     is_change: bool,
