@@ -36,9 +36,12 @@ CREATE INDEX jobs_adopting ON jobs (id)
     WHERE action = 'create' AND parser_id IS NOT NULL AND remote_name IS NULL AND creates = 0
         AND state IN ('QUEUED', 'PARKED');
 
--- The version that `fields` describes, and the parser that took this one's place.
+-- The version that `fields` describes, the parser that took this one's place, and whether nobody
+-- knows with which `scraper_params` it was made: one that was adopted, of which no answer tells.
 ALTER TABLE parsers ADD COLUMN applied_version INTEGER;
 ALTER TABLE parsers ADD COLUMN replaced_by     TEXT;
+ALTER TABLE parsers ADD COLUMN params_unknown  INTEGER NOT NULL DEFAULT 0
+    CHECK (params_unknown IN (0, 1));
 UPDATE parsers SET applied_version = latest_version;
 
 -- To read: the version to use moves among those that there are, and protection follows the job that

@@ -21,6 +21,7 @@ pub mod limit;
 pub(crate) mod lines;
 pub mod list_lag;
 pub mod listing;
+pub mod made_from;
 pub(crate) mod nearest;
 pub mod oddities;
 pub mod outcome;

@@ -175,6 +175,7 @@ pub async fn daemon<S: Service>(
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),
         has_taken_up: AtomicBool::new(false),
+        has_adopted_otherwise: AtomicBool::new(false),
         restored,
         stop,
         probe: &Unobserved,

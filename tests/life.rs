@@ -7,6 +7,7 @@ mod adopted;
 mod again;
 mod commands;
 mod doubt;
+mod elsewhere;
 mod flow;
 mod manifest;
 mod prune;

@@ -184,6 +184,7 @@ fn finished(
         lack,
         judgement: None,
         fields: shown_fields(fields, quoter),
+        made_from: None,
         in_use: None,
         replaces: None,
     }

@@ -190,6 +190,7 @@ pub(super) async fn look(
             now,
             taken: HashSet::new(),
             asks_left: MAX_ASKS,
+            missing: Some(0),
         },
         rehearsal: Rehearsal::default(),
         jobs: Vec::new(),

@@ -61,8 +61,6 @@ pub struct Known<'a> {
     /// Whether that job must stay as it is although it waits: its create is in doubt, or its parser
     /// may still come to be.
     pub is_fixed: bool,
-    /// Whether that job's parser was there before: what options it was made with nobody knows.
-    pub is_adopted: bool,
     /// Whether the name stands for another parser than that job's, which is to take its place, or
     /// did not.
     pub is_replacing: bool,
@@ -90,6 +88,8 @@ pub struct AppliedParser<'a> {
     pub urls: Option<&'a Value>,
     /// The options that it was made with.
     pub scraper_params: Option<&'a Value>,
+    /// Whether nobody knows these: it was adopted, and no answer tells.
+    pub params_unknown: bool,
     /// Its fields, as the last update left them.
     pub fields: Option<&'a Value>,
     /// Whether it is gone from the account.
@@ -321,6 +321,12 @@ fn applied(wanted: &JobSpec, known: &Known<'_>) -> Diff {
             otherwise.join(" and ")
         ));
     }
+    let mut diff = fields_differ(wanted, known);
+    diff.notes.extend(unknown_parts(wanted, known));
+    diff
+}
+
+fn fields_differ(wanted: &JobSpec, known: &Known<'_>) -> Diff {
     let parser_fields = known.parser.and_then(|parser| parser.fields);
     let asked_fields = known.asked.and_then(|asked| asked.fields.as_ref());
     let is_list = |fields: &&Value| fields.is_array();
@@ -395,19 +401,38 @@ fn urls_differ(wanted: &JobSpec, known: &Known<'_>) -> bool {
     }
 }
 
-/// A parser without options is one that was made with none. Of one that was imported they are not
-/// known, since the service does not tell them: those of the file are taken for them.
+/// A parser without options is one that was made with none. Where they are not known, those that
+/// its job asked for are taken for them, and where it asked for none nothing says that they differ.
 fn params_differ(wanted: &JobSpec, known: &Known<'_>) -> bool {
-    let made_with = match (known.parser, known.asked) {
-        (Some(parser), _) => parser.scraper_params,
-        (None, Some(asked)) => asked.scraper_params.as_ref(),
-        (None, None) => None,
+    let is_unknown = known.parser.is_some_and(|parser| parser.params_unknown);
+    let made_with = match known.parser.filter(|_| !is_unknown) {
+        Some(parser) => parser.scraper_params,
+        None => known.asked.and_then(|asked| asked.scraper_params.as_ref()),
     };
     let made_with = made_with.filter(|params| asks_for_something(params));
-    if made_with.is_none() && known.is_adopted {
+    if made_with.is_none() && is_unknown {
         return false;
     }
     made_with.map(canonical) != wanted.scraper_params_json()
+}
+
+/// What cannot be told of a parser that was adopted, as far as the file asks for it. Whoever names
+/// its id and no `scraper_params` has taken it as it is.
+fn unknown_parts(wanted: &JobSpec, known: &Known<'_>) -> Vec<String> {
+    let Some(parser) = known.parser.filter(|parser| parser.params_unknown) else {
+        return Vec::new();
+    };
+    let are_urls = parser.urls.is_none_or(|urls| !urls.is_array());
+    let are_params = wanted.parser_id.is_none() || wanted.scraper_params_json().is_some();
+    let parts = [("urls", are_urls), ("scraper_params", are_params)];
+    let parts = parts.iter().filter(|(_, is_unknown)| *is_unknown);
+    let note = |(part, _): &(&str, bool)| {
+        format!(
+            "the parser was adopted, and the service does not show with which {part} it was made: \
+             they may differ from those of the file"
+        )
+    };
+    parts.map(note).collect()
 }
 
 /// What differs of what is never sent with a create, and a word on it. A file that says nothing of

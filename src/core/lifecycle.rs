@@ -463,19 +463,7 @@ struct Moment<'a> {
 impl Moment<'_> {
     /// A change that starts from the job as it is.
     fn change(&self) -> Change {
-        Change {
-            next: self.job.progress.clone(),
-            event: None,
-            ledger: None,
-            parser: None,
-            fields: None,
-            warning: None,
-            stays: None,
-            signal: None,
-            example_result: None,
-            shows_parser: false,
-            judgement: None,
-        }
+        Change::to(self.job.progress.clone())
     }
 
     /// What the record says of a request that is known to have made nothing.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::core::{
     job::{DurationMs, ParserId, UnixMs},
+    made_from::MadeFrom,
     preflight::Brought,
     quality::{Judgement, Quality},
 };
@@ -303,6 +304,9 @@ pub struct Finished {
     /// The parser's fields (JSON), where the answer has them and they are not those that the job
     /// asks for.
     pub fields: Option<String>,
+    /// Of a parser that was adopted: from what it was made, where that need not be what the job asks
+    /// for.
+    pub made_from: Option<Box<MadeFrom>>,
     /// Of an update what the version is worth that is in use, of a create what the parser in
     /// `replaces` is, where that is known.
     pub in_use: Option<Quality>,

@@ -1,6 +1,8 @@
 //! What jobs would come to if each had its turn now: the worker's own decisions, and
 //! nothing done about them.
 
+mod elsewhere;
+
 use std::collections::HashSet;
 
 use crate::{
@@ -103,6 +105,9 @@ pub struct Planner<'a, S, D> {
     /// How many parsers are still asked for by their ids, one after another; what hangs
     /// on more of them stays unknown.
     pub asks_left: u32,
+    /// How many parsers that the list lacks were asked for by their ids and not found; none once
+    /// one was found: then the list proves nothing by what it lacks.
+    pub missing: Option<usize>,
 }
 
 impl<S: Service, D: JobStore> Planner<'_, S, D> {

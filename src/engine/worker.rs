@@ -14,7 +14,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -75,6 +75,9 @@ pub struct Worker<S, D> {
     pub is_sweeping: AtomicBool,
     /// Jobs were made due beside the one that was worked on: the daemon is to look for them.
     pub has_taken_up: AtomicBool,
+    /// A parser was adopted that has other fields than its job asks for: the daemon is to tell
+    /// whoever loads job files.
+    pub has_adopted_otherwise: AtomicBool,
     /// That the database is a copy from before, if it is: what was made since is spent.
     pub restored: Option<Restored>,
     /// Whether to go on; [`Stop::Abandon`] gives up what cannot be stored.
@@ -173,10 +176,17 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             return Ok(());
         };
         let mut event = self.poll_event(job, &parser_id, permit).await?;
+        let mut is_adopted_otherwise = false;
         if let Event::Polled(PollOutcome::Finished(finished)) = &mut event {
             self.compare(job, &parser_id, finished).await?;
             match self.weigh(job, &parser_id, finished).await? {
-                Weighed::Judged(judgement) => finished.judgement = judgement,
+                Weighed::Judged {
+                    judgement,
+                    has_other_fields,
+                } => {
+                    finished.judgement = judgement;
+                    is_adopted_otherwise = has_other_fields;
+                }
                 Weighed::Later(why) => event = Event::Checking(why),
             }
         }
@@ -184,6 +194,9 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             self.report(&change, permit);
             self.keep_wish(&change).await;
             self.apply(job, change, Intent::default()).await?;
+            if is_adopted_otherwise && job.progress.state == JobState::Finished {
+                self.has_adopted_otherwise.store(true, Ordering::Relaxed);
+            }
             self.after_report().await;
         }
         Ok(())

@@ -225,6 +225,7 @@ pub fn finished(name: &str) -> Vec<Event> {
         example_result: serde_json::value::RawValue::from_string(result.to_owned()).ok(),
         lack: None,
         fields: None,
+        made_from: None,
         in_use: None,
         replaces: None,
     };

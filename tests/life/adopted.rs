@@ -228,6 +228,74 @@ async fn a_parser_whose_name_differs_in_case_is_told_by_the_name_that_it_bears()
     assert_eq!(harness.requests(Endpoint::Create), 1);
 }
 
+/// What is on record of how the parser was made: pages, options, and whether nobody knows these.
+const MADE_FROM: &str = "SELECT coalesce(urls, '-') || ' ' || coalesce(scraper_params, '-') || ' ' \
+    || params_unknown FROM parsers";
+
+#[tokio::test]
+async fn other_pages_in_the_file_of_a_lost_database_are_told_and_not_paid_by_loading() {
+    let mut harness = shop(&[]).await;
+    lose_database(&harness);
+    let mut edited = job(
+        "shop",
+        "https://site-0.example/other",
+        &asking("shop").fields.unwrap(),
+    );
+    write(&harness, "jobs.json", &[edited.clone()]);
+    harness.set("enqueue.files", "jobs.json");
+    harness.set("enqueue.on_change", "apply");
+    for _ in 0..2 {
+        run(&harness, &["run", "--until-done"], 0).await;
+        assert_eq!(one(&harness, LAST).await, "create FINISHED 0 -");
+        assert_eq!(
+            one(&harness, MADE_FROM).await,
+            r#"["https://site-0.example/page"] - 1"#
+        );
+        let plan = run(&harness, &["plan", "--json", "jobs.json"], 0).await;
+        let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+        assert_eq!(plan["jobs"][0]["symbol"], "-/+", "{plan}");
+        let note = plan["jobs"][0]["notes"][1].as_str().unwrap();
+        assert!(note.contains("`parserd apply` makes another"), "{note}");
+        assert_eq!(harness.requests(Endpoint::Create), 1);
+    }
+    // Asked for, it is done.
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    run(&harness, &["run", "--until-done"], 0).await;
+    assert_eq!(harness.requests(Endpoint::Create), 2);
+    run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
+    // So is a later edit, whoever loads it.
+    edited["urls"] = json!(["https://site-0.example/third"]);
+    write(&harness, "jobs.json", &[edited]);
+    run(&harness, &["run", "--until-done"], 0).await;
+    assert_eq!(harness.requests(Endpoint::Create), 3);
+}
+
+#[tokio::test]
+async fn options_that_no_answer_tells_are_not_recorded_and_those_of_the_tag_are() {
+    let harness = shop(&[]).await;
+    let fields = asking("shop").fields.unwrap();
+    let mut rendered = job("shop", &asking("shop").urls[0], &fields);
+    rendered["scraper_params"] = json!({"render": true});
+    let page = r#"["https://site-0.example/page"]"#;
+    let load = async |job: &serde_json::Value| {
+        lose_database(&harness);
+        write(&harness, "jobs.json", std::slice::from_ref(job));
+        run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+        harness.run_until_done().await;
+    };
+    load(&rendered).await;
+    assert_eq!(one(&harness, MADE_FROM).await, format!("{page} - 1"));
+    let plan = run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    assert!(plan.contains("with which scraper_params"), "{plan}");
+    // The job as it was written first: the name of its parser says all.
+    load(&job("shop", &asking("shop").urls[0], &fields)).await;
+    assert_eq!(one(&harness, MADE_FROM).await, format!("{page} - 0"));
+    write(&harness, "jobs.json", &[rendered]);
+    run(&harness, &["plan", "--exit-code", "jobs.json"], 5).await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+}
+
 #[tokio::test]
 async fn two_jobs_with_an_id_that_the_account_does_not_have_are_both_told_so() {
     let harness = Harness::new(&[]).await;
@@ -241,4 +309,32 @@ async fn two_jobs_with_an_id_that_the_account_does_not_have_are_both_told_so() {
     let told = "not_found the account has no parser no-such-parser: nothing was adopted or created";
     assert_eq!(harness.sql(errors).await.unwrap(), [told, told]);
     assert_eq!(harness.requests(Endpoint::Create), 0);
+}
+
+#[tokio::test]
+async fn the_difference_becomes_an_update_by_the_load_that_adopts() {
+    for (on_change, updates, fields) in [
+        ("report", 0, "title,price"),
+        ("free", 1, "book.title,price"),
+        ("apply", 1, "book.title,price,author"),
+    ] {
+        let mut harness = shop(&[]).await;
+        lose_database(&harness);
+        let mut edited = renamed();
+        let author = json!({"name": "author", "description": "who wrote it"});
+        edited["fields"].as_array_mut().unwrap().push(author);
+        write(&harness, "jobs.json", &[edited]);
+        harness.set("enqueue.files", "jobs.json");
+        harness.set("enqueue.on_change", on_change);
+        run(&harness, &["run", "--until-done"], 0).await;
+        let jobs = "SELECT count(*) FROM jobs WHERE action = 'update' AND state = 'FINISHED'";
+        assert_eq!(
+            one(&harness, jobs).await,
+            updates.to_string(),
+            "{on_change}"
+        );
+        let names = "SELECT group_concat(value ->> 'name') FROM parsers, json_each(parsers.fields)";
+        assert_eq!(one(&harness, names).await, fields, "{on_change}");
+        assert_eq!(harness.requests(Endpoint::Create), 1);
+    }
 }

@@ -87,6 +87,7 @@ impl Planning<'_> {
             planned
         } else {
             let mut planned = PlanLine::of_diff(spec.name, diff);
+            planned.notes.extend(self.planner.elsewhere(record).await?);
             let parser = record.parser.as_ref();
             planned.parser_id = parser.map(|parser| parser.parser_id.clone());
             planned

@@ -74,6 +74,9 @@ pub(super) struct Loading {
     stop: watch::Receiver<Stop>,
     holds: Holds,
     asking: ReloadRequest,
+    /// Asks for it too, where parsers were adopted that are not as their jobs ask; none where
+    /// loading changes no job that is there.
+    adopted: Option<mpsc::UnboundedReceiver<BusyHold>>,
     /// Whether all files of the last loading were good.
     all_good: Arc<AtomicBool>,
 }
@@ -85,12 +88,16 @@ impl Loading {
         store: &Store,
         daemon: &Daemon<S, Store>,
     ) -> Self {
+        let holds = daemon.holds();
+        let changes_jobs = settings.enqueue.on_change != OnChange::Report;
+        let has_files = !settings.enqueue.files.is_empty();
         Self {
+            adopted: (changes_jobs && has_files).then(|| holds.loads()).flatten(),
             store: store.clone(),
             patterns: settings.enqueue.files.clone(),
             on_change: settings.enqueue.on_change,
             stop: daemon.stop(),
-            holds: daemon.holds(),
+            holds,
             asking: ReloadRequest::default(),
             all_good: Arc::new(AtomicBool::new(true)),
         }
@@ -101,24 +108,39 @@ impl Loading {
         (self.asking.clone(), Arc::clone(&self.all_good))
     }
 
-    /// Loads at once, which lets go of `first`, and then whenever it is asked for; `loaded`
-    /// is notified each time that all that was asked for is done.
+    /// Loads at once, which lets go of `first`, and then whenever it is asked for, or an adopted
+    /// parser has other fields than its job; `loaded` is notified each time that all that was
+    /// asked for is done.
     pub(super) async fn run(mut self, first: BusyHold, loaded: impl Fn()) {
         let mut began = Instant::now();
         let mut is_whole = self.load().await;
         drop(first);
         while is_whole {
-            self.asking.asked.notified().await;
-            if !self.asking.is_asked() {
+            let mut held: Vec<_> = tokio::select! {
+                () = self.asking.asked.notified() => None,
+                hold = next(&mut self.adopted) => Some(hold),
+            }
+            .into_iter()
+            .collect();
+            if held.is_empty() && !self.asking.is_asked() {
                 continue;
             }
-            let _hold = self.holds.hold();
+            held.push(self.holds.hold());
             tokio::time::sleep_until(began + PACE).await;
+            // What is asked for meanwhile is done with it.
+            let more = self.adopted.as_mut().into_iter();
+            held.extend(more.flat_map(|adopted| std::iter::from_fn(|| adopted.try_recv().ok())));
+            let is_hup = self.asking.is_asked();
             self.asking.answer();
-            tracing::info!("HUP: loading the job files");
+            let why = if is_hup {
+                "HUP"
+            } else {
+                "adopted parsers have other fields"
+            };
+            tracing::info!("{why}: loading the job files");
             began = Instant::now();
             is_whole = self.load().await;
-            if is_whole && !self.asking.is_asked() {
+            if is_hup && is_whole && !self.asking.is_asked() {
                 loaded();
             }
         }
@@ -191,6 +213,16 @@ impl Loading {
             }
         }
     }
+}
+
+/// The next time that adopted parsers ask for it.
+async fn next(adopted: &mut Option<mpsc::UnboundedReceiver<BusyHold>>) -> BusyHold {
+    if let Some(adopted) = adopted
+        && let Some(hold) = adopted.recv().await
+    {
+        return hold;
+    }
+    std::future::pending().await
 }
 
 async fn stopped(stop: &mut watch::Receiver<Stop>) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{AppliedParser, Diff, Known, OpenChange, Prune, diff};
+use super::{AppliedParser, Diff, Known, OpenChange, Prune, Verb, diff};
 use crate::core::{
     field_changes::FieldChanges,
     job::{Action, ErrorKind, JobId, JobState, ParserId},
@@ -36,8 +36,6 @@ pub struct RecordedJob {
     pub is_in_doubt: bool,
     /// The parser that it has, or names.
     pub parser_id: Option<ParserId>,
-    /// Whether its parser was there: it has sent no create.
-    pub is_adopted: bool,
     /// Why it FAILED, if it did.
     pub error_kind: Option<ErrorKind>,
     /// What it asks for; none where the row cannot be read.
@@ -63,6 +61,8 @@ pub struct RecordedParser {
     pub urls: Option<Value>,
     /// The options that it was made with.
     pub scraper_params: Option<Value>,
+    /// Whether nobody knows these: it was adopted, and no answer tells.
+    pub params_unknown: bool,
     /// Its fields, as the last update left them.
     pub fields: Option<Value>,
     /// Whether it is gone from the account.
@@ -92,12 +92,12 @@ impl Record {
         let known = Known {
             state: job.map(|job| job.state),
             is_fixed: job.is_some_and(RecordedJob::is_fixed),
-            is_adopted: job.is_some_and(|job| job.is_adopted),
             is_replacing: parser.is_some_and(|parser| Some(&parser.parser_id) != made),
             asked: job.and_then(|job| job.spec.as_ref()),
             parser: parser.map(|parser| AppliedParser {
                 urls: parser.urls.as_ref(),
                 scraper_params: parser.scraper_params.as_ref(),
+                params_unknown: parser.params_unknown,
                 fields: parser.fields.as_ref(),
                 is_deleted: parser.is_deleted,
             }),
@@ -111,6 +111,11 @@ impl Record {
             let note = "the last try of this very change FAILED: `parserd show NAME` says why";
             diff.notes.push(note.to_owned());
         }
+        if diff.verb == Verb::Replace && self.is_adopted_as_it_is(wanted) {
+            let note = "the parser was adopted with other ones: `parserd apply` makes another, \
+                loading the file does not";
+            diff.notes.push(note.to_owned());
+        }
         diff
     }
 
@@ -118,6 +123,19 @@ impl Record {
     pub fn has_failed_at(&self, diff: &Diff) -> bool {
         let failed = self.failed_change.as_deref();
         diff.changes.is_paid() && failed == Some(diff.changes.to_json().as_str())
+    }
+
+    /// Whether the job adopted its parser in spite of pages or options of this very file, which no
+    /// update can bring about: what was saved by adopting is not paid without being asked for.
+    pub fn is_adopted_as_it_is(&self, wanted: &JobSpec) -> bool {
+        let (Some(job), Some(parser)) = (&self.job, &self.parser) else {
+            return false;
+        };
+        let is_its_own = job.parser_id.as_ref() == Some(&parser.parser_id);
+        let is_unedited = job.spec.as_ref().is_some_and(|asked| {
+            asked.urls == wanted.urls && asked.scraper_params_json() == wanted.scraper_params_json()
+        });
+        parser.params_unknown && is_its_own && is_unedited
     }
 
     /// Whether the job asks for a parser as this one does, whichever it adopts.

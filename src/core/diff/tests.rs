@@ -173,6 +173,10 @@ fn a_parser_that_is_there_is_updated_replaced_or_left() {
         scraper_params: Some(&empty),
         ..plain
     };
+    let adopted = AppliedParser {
+        params_unknown: true,
+        ..plain
+    };
     let gone = AppliedParser {
         is_deleted: true,
         ..plain
@@ -192,7 +196,10 @@ fn a_parser_that_is_there_is_updated_replaced_or_left() {
         (rendered.clone(), with_params, (Verb::Same, 0)),
         (books(), with_params, (Verb::Replace, 1)),
         (other_page(), plain, (Verb::Replace, 1)),
-        // Of an imported parser no more may be known.
+        // Of an adopted parser no more may be known.
+        (rendered.clone(), adopted, (Verb::Same, 0)),
+        (books(), adopted, (Verb::Same, 0)),
+        (other_page(), adopted, (Verb::Replace, 1)),
         (other_page(), with_nulls, (Verb::Same, 0)),
         (
             asking(json!([field("a", "1")])),
@@ -232,6 +239,45 @@ fn a_parser_that_is_there_is_updated_replaced_or_left() {
                 expected,
                 "{wanted:?} {parser:?}"
             );
+        }
+    }
+}
+
+#[test]
+fn what_nobody_knows_of_an_adopted_parser_is_told_where_the_file_asks_for_it() {
+    let (urls, params) = (json!([PAGE]), Some(json!({"render": true})));
+    let rendered = |spec: JobSpec| JobSpec {
+        scraper_params: params.clone(),
+        ..spec
+    };
+    let both = ["urls", "scraper_params"];
+    for (wanted, urls, parts) in [
+        (books(), Some(&urls), &both[1..]),
+        (books(), None, &both[..]),
+        (adopting(), Some(&urls), &[]),
+        (adopting(), None, &both[..1]),
+        (rendered(adopting()), Some(&urls), &both[1..]),
+    ] {
+        for params_unknown in [true, false] {
+            let asked = wanted.clone();
+            let known = Known {
+                state: Some(JobState::Finished),
+                asked: Some(&asked),
+                parser: Some(AppliedParser {
+                    urls,
+                    scraper_params: wanted.scraper_params.as_ref(),
+                    params_unknown,
+                    ..AppliedParser::default()
+                }),
+                ..Known::default()
+            };
+            let diff = diff(&wanted, &known);
+            assert_eq!(diff.verb, Verb::Same);
+            let parts = if params_unknown { parts } else { &[] };
+            assert_eq!(diff.notes.len(), parts.len(), "{:?}", diff.notes);
+            for (note, part) in diff.notes.iter().zip(parts) {
+                assert!(note.contains(part), "{note}");
+            }
         }
     }
 }

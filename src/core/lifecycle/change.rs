@@ -5,6 +5,7 @@ use crate::core::{
     event::JobEvent,
     gate::Signal,
     job::{ErrorKind, JobState, ParkReason, ParserId, Progress, UnixMs},
+    made_from::MadeFrom,
     outcome::{ErrorDetail, Finished},
     quality::Judgement,
 };
@@ -78,6 +79,8 @@ pub struct Change {
     pub stays: Option<ParserId>,
     /// The fields that the parser has (JSON), where they are not those that the job asks for.
     pub fields: Option<String>,
+    /// From what the parser was made, where that need not be what the job asks for.
+    pub made_from: Option<Box<MadeFrom>>,
     /// A second line of the history.
     pub warning: Option<JobEvent>,
     /// What the answer says of the account.
@@ -91,6 +94,24 @@ pub struct Change {
 }
 
 impl Change {
+    /// One that does nothing but bring a job to `next`.
+    pub(super) const fn to(next: Progress) -> Self {
+        Self {
+            next,
+            event: None,
+            ledger: None,
+            parser: None,
+            fields: None,
+            made_from: None,
+            warning: None,
+            stays: None,
+            signal: None,
+            example_result: None,
+            shows_parser: false,
+            judgement: None,
+        }
+    }
+
     /// What the history says of it, in order.
     pub fn events(&self) -> impl Iterator<Item = JobEvent> {
         let judged = self.judgement.as_ref().map(JobEvent::judged);
@@ -204,6 +225,7 @@ impl Change {
         };
         self.example_result = finished.example_result;
         self.fields = finished.fields;
+        self.made_from = finished.made_from;
         self
     }
 

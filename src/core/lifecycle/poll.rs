@@ -194,8 +194,10 @@ fn still_without_examples(at: &Moment, change: Change) -> Transition {
         is_cut: false,
         is_nothing: false,
     });
+    let is_adopted = at.job.action == Action::Create && at.job.progress.creates == 0;
     let finished = Finished {
         lack,
+        made_from: is_adopted.then(Box::default),
         ..Finished::default()
     };
     ready(at, change, finished)

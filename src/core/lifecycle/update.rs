@@ -386,7 +386,9 @@ fn seen(
         }
         Sighting::Otherwise(why) => {
             let patience_ms = at.policy.settle_ms;
-            doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at))
+            let parked_or_later =
+                doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at));
+            told_meanwhile(at, parked_or_later, &why)
         }
         Sighting::Unclear(why) => {
             let patience_ms = at
@@ -396,6 +398,21 @@ fn seen(
             doubt::inconclusive(at, doubt, seen_at, patience_ms, &why, candidates(at))
         }
     }
+}
+
+/// What looks like another tool's change is told when it is first seen. A person is asked later:
+/// until the settling time is over the request may still land on top of it, and a new version may be
+/// shown before its fields are.
+fn told_meanwhile(at: &Moment, mut transition: Transition, why: &str) -> Transition {
+    if let Transition::Change(change) = &mut transition
+        && change.next.state == JobState::Creating
+        && at.job.progress.error_message.as_deref() != Some(why)
+    {
+        change.next.error_status = None;
+        change.next.error_message = Some(why.to_owned());
+        change.event = Some(JobEvent::Waiting(Answer::said(why)));
+    }
+    transition
 }
 
 fn candidates(at: &Moment) -> Vec<ParserId> {

@@ -22,6 +22,13 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         };
         let has_taken_up = self.worker.has_taken_up.swap(false, Ordering::Relaxed);
         self.agenda.task_ended(task.is_overtaken || has_taken_up);
+        if self
+            .worker
+            .has_adopted_otherwise
+            .swap(false, Ordering::Relaxed)
+        {
+            self.holds.load();
+        }
         if task.lane == Lane::Reconcile {
             self.reconciled();
         }

@@ -2,17 +2,18 @@
 //! waits for that.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 /// Gives out [`BusyHold`]s. Cloning it shares them.
 #[derive(Debug, Clone)]
 pub struct Holds {
     count: Arc<AtomicUsize>,
     nudge: Arc<Notify>,
+    loads: Arc<OnceLock<mpsc::UnboundedSender<BusyHold>>>,
 }
 
 /// While it is there, no daemon finds that there is nothing more to do.
@@ -24,6 +25,7 @@ impl Holds {
         Self {
             count: Arc::default(),
             nudge,
+            loads: Arc::default(),
         }
     }
 
@@ -36,6 +38,22 @@ impl Holds {
     /// Makes the daemon look for new jobs at once.
     pub fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// What asks for job files to be loaded, because of what became of their jobs: a hold each
+    /// time, until that is done. None where somebody has it already.
+    pub fn loads(&self) -> Option<mpsc::UnboundedReceiver<BusyHold>> {
+        let (ask, asked) = mpsc::unbounded_channel();
+        self.loads.set(ask).ok().map(|()| asked)
+    }
+
+    /// Asks for that, if anybody loads files.
+    pub(super) fn load(&self) {
+        if let Some(ask) = self.loads.get()
+            && ask.send(self.hold()).is_err()
+        {
+            tracing::debug!("no job files are loaded any more: parserd is stopping");
+        }
     }
 
     pub(super) fn any(&self) -> bool {

@@ -8,6 +8,7 @@ use crate::{
     api::Service,
     core::{
         job::{Action, Job, ParserId},
+        made_from::{MadeFrom, made_from},
         outcome::{ErrorDetail, Finished, ParseOutcome, ParseRequest},
         quality::{
             Judgement, Wanted,
@@ -15,14 +16,20 @@ use crate::{
             is_blocked, judge,
         },
         sighting::{echoes, in_words_of},
+        spec::JobSpec,
     },
     store::{Asked, JobStore, ParseIntent, StoreError},
 };
 
 /// What is known of a parser's worth.
 pub(super) enum Weighed {
-    /// All that can be; none where what it found cannot be known.
-    Judged(Option<Judgement>),
+    /// All that can be.
+    Judged {
+        /// None where what it found cannot be known.
+        judgement: Option<Judgement>,
+        /// The parser was adopted and has other fields than its job asks for.
+        has_other_fields: bool,
+    },
     /// Some held-out pages are to be tried once more. Says why.
     Later(ErrorDetail),
 }
@@ -37,6 +44,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         let asked = self.store.wanted(job.id).await?;
         if job.action == Action::Create {
             finished.fields = true_fields(job, &asked, finished.fields.take());
+            finished.made_from = true_origin(job, &asked, finished).map(Box::new);
         }
         let Asked {
             mut wanted,
@@ -45,11 +53,10 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             ..
         } = asked;
         // An adopted parser may have other fields than its job asks for now; these come by an update.
-        if let Some(has) = finished
-            .fields
-            .as_deref()
-            .filter(|_| asked.fields.is_some())
-        {
+        let other_fields = finished.fields.as_deref();
+        let other_fields = other_fields.filter(|_| asked.fields.is_some());
+        let has_other_fields = other_fields.is_some();
+        if let Some(has) = other_fields {
             let check_urls = std::mem::take(&mut wanted.check_urls);
             wanted = Wanted::of_parser(has, expect.as_deref());
             wanted.check_urls = check_urls;
@@ -74,10 +81,16 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             || finished.lack.as_ref().is_some_and(|lack| lack.is_nothing)
             || has_result(&tried);
         if !is_known {
-            return Ok(Weighed::Judged(None));
+            return Ok(Weighed::Judged {
+                judgement: None,
+                has_other_fields,
+            });
         }
         let judgement = judge(examples, &tried, &wanted, self.policy.min_fill);
-        Ok(Weighed::Judged(Some(judgement)))
+        Ok(Weighed::Judged {
+            judgement: Some(judgement),
+            has_other_fields,
+        })
     }
 
     /// Tries each held-out page of which nothing is known once. Returns why some are to be tried
@@ -152,6 +165,21 @@ fn true_fields(job: &Job, asked: &Asked, shown: Option<String>) -> Option<String
     let asked: Value = serde_json::from_str(fields).unwrap_or_default();
     let is_adopted = job.progress.creates == 0;
     (is_any && is_adopted && !echoes(&read, &asked)).then(|| in_words_of(&read, &asked).to_string())
+}
+
+/// From what an adopted parser was made; none where that is as its job asks.
+fn true_origin(job: &Job, asked: &Asked, finished: &Finished) -> Option<MadeFrom> {
+    let progress = &job.progress;
+    if progress.creates > 0 {
+        return None;
+    }
+    let (params, fields) = (asked.scraper_params.as_deref(), asked.fields.as_deref());
+    let Ok(spec) = JobSpec::from_columns(&job.name, &asked.urls, params, fields) else {
+        return Some(MadeFrom::default());
+    };
+    let recreation = u32::try_from(progress.recreation).unwrap_or(u32::MAX);
+    let examples = finished.example_result.as_ref().map(|json| json.get());
+    made_from(&spec, progress.remote_name.as_deref(), recreation, examples)
 }
 
 /// Why nothing is known of a page.

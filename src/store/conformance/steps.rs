@@ -13,6 +13,7 @@ use crate::{
         job::{Job, JobId, ParkReason, ParserId, Part, UnixMs},
         lifecycle::{Change, Event, Evidence, Look, Presence, Sight, Transition, decide},
         listing::Listing,
+        made_from::MadeFrom,
         outcome::{
             ChangeOutcome, CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser,
             PollOutcome, Refusal,
@@ -150,6 +151,12 @@ fn poll_outcome(rng: &mut Rng) -> PollOutcome {
                 .bool()
                 .then(|| judge(None, &[], &Wanted::default(), 0.5)),
             fields: None,
+            made_from: rng.bool().then(|| {
+                let urls = r#"["https://a.example/"]"#.to_owned();
+                Box::new(MadeFrom {
+                    urls: rng.bool().then_some(urls),
+                })
+            }),
             in_use: rng
                 .choice([None, Some(Quality::Ok), Some(Quality::Bad)])
                 .flatten(),

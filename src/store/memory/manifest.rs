@@ -129,6 +129,7 @@ impl Tables {
             latest_version: row.latest_version,
             urls: value(row.urls.as_deref()),
             scraper_params: value(row.scraper_params.as_deref()),
+            params_unknown: row.params_unknown,
             fields: value(row.fields.as_deref()),
             is_deleted: row.is_deleted,
         })
@@ -149,7 +150,6 @@ fn recorded(row: &StoredJob) -> RecordedJob {
         revision: row.job.revision,
         state: progress.state,
         is_in_doubt: progress.doubt.is_some(),
-        is_adopted: progress.creates == 0,
         parser_id: progress.parser_id.clone(),
         error_kind: progress.error_kind,
         spec: spec.ok().map(|spec| JobSpec {

@@ -230,6 +230,7 @@ impl Queue for Memory {
         Ok(Asked {
             wanted: wanted.checking(check_urls),
             fields,
+            urls: maker.map(|row| row.urls.clone()).unwrap_or_default(),
             expect: None,
             scraper_params: maker.and_then(|row| row.scraper_params.clone()),
         })

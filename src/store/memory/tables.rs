@@ -91,6 +91,7 @@ pub(crate) struct StoredParser {
     pub applied_version: Option<i64>,
     pub urls: Option<String>,
     pub scraper_params: Option<String>,
+    pub params_unknown: bool,
     pub fields: Option<String>,
     pub quality: Option<Quality>,
     pub protected: bool,

@@ -41,7 +41,8 @@ pub trait Applying: Manifest {
     /// With `prune` the parsers that no file names, and those that were replaced, are deleted too.
     ///
     /// With a `digest` of the plan that was shown nothing is done where it is another by now.
-    /// Without one, a parser whose replacement FAILED is left too: each try costs.
+    /// Without one, a parser whose replacement FAILED is left too: each try costs. So is one that
+    /// was adopted and is to be replaced by the very file that adopted it.
     ///
     /// # Errors
     /// Whatever the store says, or why a batch is not there; then nothing was done.

@@ -40,6 +40,8 @@ pub struct Asked {
     pub wanted: Wanted,
     /// The fields (JSON); none where the service is to infer them.
     pub fields: Option<String>,
+    /// The example pages (JSON).
+    pub urls: String,
     /// What the fields must hold (JSON).
     pub expect: Option<String>,
     /// With what pages are fetched (JSON).

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     core::job::{Action, Job, JobId, ParserId, Progress, UnixMs},
     core::lifecycle::{Change, LedgerChange, ParserChange},
+    core::made_from::MadeFrom,
     core::quality::Judgement,
     store::ports::{Applied, Changes, Intent},
 };
@@ -37,6 +38,7 @@ pub(super) struct Record {
     parser: Option<ParserChange>,
     judgement: Option<Judgement>,
     fields: Option<String>,
+    made_from: Option<Box<MadeFrom>>,
     /// The parser for which the name goes on to stand.
     stays: Option<ParserId>,
     is_change: bool,
@@ -62,6 +64,7 @@ impl Record {
                 .then(|| change.judgement.clone())
                 .flatten(),
             fields: change.fields.clone(),
+            made_from: change.made_from.clone(),
             stays: change.stays.clone(),
             is_change: job.action != Action::Create,
             shown: change

@@ -23,19 +23,18 @@ use crate::{
 const NAMES_STEP: usize = 1000;
 
 const JOBS: &str = "SELECT id, name, revision, state, doubt_since IS NOT NULL AS is_in_doubt, \
-        creates = 0 AS is_adopted, \
         parser_id, error_kind, urls, scraper_params, fields, expect, check_urls, priority, run_at, \
         protect \
     FROM jobs WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL \
         AND name IN (SELECT value FROM json_each(?1))";
 
 // Of a parser that is gone only its job knows.
-const PARSERS: &str = "SELECT name, parser_id, latest_version, urls, scraper_params, fields, \
-        0 AS is_deleted \
+const PARSERS: &str = "SELECT name, parser_id, latest_version, urls, scraper_params, \
+        params_unknown, fields, 0 AS is_deleted \
     FROM named_parsers WHERE name IN (SELECT value FROM json_each(?1)) \
     UNION ALL \
     SELECT jobs.name, parsers.parser_id, latest_version, parsers.urls, parsers.scraper_params, \
-        parsers.fields, 1 \
+        parsers.params_unknown, parsers.fields, 1 \
     FROM jobs JOIN parsers ON parsers.parser_id = jobs.parser_id \
     WHERE jobs.state <> 'CANCELLED' AND jobs.action = 'create' AND jobs.released_at IS NULL \
         AND jobs.name IN (SELECT value FROM json_each(?1)) AND parsers.deleted_at IS NOT NULL \
@@ -103,6 +102,7 @@ async fn records_of(
             latest_version: row.try_get("latest_version")?,
             urls: value(row, "urls")?,
             scraper_params: value(row, "scraper_params")?,
+            params_unknown: row.try_get("params_unknown")?,
             fields: value(row, "fields")?,
             is_deleted: row.try_get("is_deleted")?,
         });
@@ -149,7 +149,6 @@ fn job(row: &SqliteRow, name: &str) -> Result<RecordedJob, sqlx::Error> {
         // One in no known state is nobody's to change.
         state: rows::state(row)?.unwrap_or(JobState::Creating),
         is_in_doubt: row.try_get("is_in_doubt")?,
-        is_adopted: row.try_get("is_adopted")?,
         parser_id: parser_id.clone().map(ParserId),
         error_kind: error_kind.and_then(|kind| kind.parse().ok()),
         spec: spec.ok().map(|spec| JobSpec {

@@ -267,7 +267,7 @@ impl Queue for Store {
         const TRYING: &str = "read what a job asks for";
         // What an update does not say is said by the job that made the parser.
         let row = sqlx::query(
-            "SELECT jobs.target_fields, made.fields, made.expect, made.check_urls, \
+            "SELECT jobs.target_fields, made.urls, made.fields, made.expect, made.check_urls, \
                  made.scraper_params, jobs.change \
              FROM jobs LEFT JOIN jobs AS made ON made.id = CASE jobs.action \
                  WHEN 'create' THEN jobs.id \
@@ -303,6 +303,7 @@ impl Queue for Store {
         Ok(Asked {
             wanted: wanted.checking(text("check_urls")?.as_deref()),
             fields,
+            urls: text("urls")?.unwrap_or_default(),
             expect,
             scraper_params: text("scraper_params")?,
         })

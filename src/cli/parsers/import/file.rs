@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::core::{
     job::ParserId,
+    made_from::example_pages,
     outcome::{Description, PollOutcome},
     remote_name::base_of,
-    spec::{FIELD_KEYS, JobSpec, NAME_MAX_CHARS, URLS_MAX},
+    spec::{FIELD_KEYS, JobSpec, NAME_MAX_CHARS},
     text::escaped,
 };
 
@@ -42,7 +42,7 @@ impl Imported {
             PollOutcome::Finished(finished) => finished.example_result,
             _ => None,
         };
-        let urls = pages(examples.as_ref()?.get());
+        let urls = example_pages(examples.as_ref()?.get());
         (!urls.is_empty()).then(|| Self {
             name: name.unwrap_or_else(|| id.0.clone()),
             id: id.clone(),
@@ -53,27 +53,6 @@ impl Imported {
                 .and_then(|fields| known_parts(fields.get())),
         })
     }
-}
-
-/// The example pages that a job may have.
-fn pages(examples: &str) -> Vec<String> {
-    #[derive(Deserialize)]
-    struct Example {
-        url: Option<String>,
-    }
-    let examples: Vec<Example> = serde_json::from_str(examples).unwrap_or_default();
-    let mut urls: Vec<String> = Vec::new();
-    for url in examples.into_iter().filter_map(|example| example.url) {
-        let alone = JobSpec {
-            name: "x".to_owned(),
-            urls: vec![url.clone()],
-            ..JobSpec::default()
-        };
-        if alone.problems().is_empty() && !urls.contains(&url) && urls.len() < URLS_MAX {
-            urls.push(url);
-        }
-    }
-    urls
 }
 
 /// The fields with the keys that a job may give them; none where they are not an array of objects.

@@ -88,7 +88,6 @@ fn a_digest_is_another_with_everything_that_a_plan_depends_on() {
         id: JobId(1),
         revision: 3,
         state: JobState::Finished,
-        is_adopted: false,
         is_in_doubt: false,
         parser_id: Some(ParserId("p".to_owned())),
         error_kind: None,
@@ -99,6 +98,7 @@ fn a_digest_is_another_with_everything_that_a_plan_depends_on() {
         latest_version: Some(0),
         urls: None,
         scraper_params: None,
+        params_unknown: false,
         fields: books().fields,
         is_deleted: false,
     };

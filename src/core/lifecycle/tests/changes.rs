@@ -423,3 +423,23 @@ fn a_conflict_is_looked_at_before_it_is_told_and_so_is_a_refusal_after_a_lost_an
         }
     }
 }
+
+#[test]
+fn what_another_tool_seems_to_have_changed_is_told_once_before_a_person_is_asked() {
+    let other = || Event::Sighted {
+        sight: Sight::Seen(Sighting::Otherwise("version 9".to_owned())),
+        seen_at: NOW + 1,
+        is_last: true,
+    };
+    let mut job = doubtful(sent(Action::Update, Part::Paid));
+    let first = change(&job, other(), NOW + 1);
+    assert_eq!(first.next.state, JobState::Creating);
+    assert_eq!(first.next.error_message.as_deref(), Some("version 9"));
+    assert!(matches!(&first.event, Some(JobEvent::Waiting(_))));
+    job.progress = first.next;
+    let second = change(&job, other(), NOW + 1);
+    assert_eq!(
+        (second.next.state, second.event),
+        (JobState::Creating, None)
+    );
+}

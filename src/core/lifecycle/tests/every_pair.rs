@@ -217,6 +217,7 @@ fn examples() -> Finished {
         lack: None,
         judgement: None,
         fields: None,
+        made_from: None,
         in_use: None,
         replaces: None,
     }

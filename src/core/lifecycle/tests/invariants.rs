@@ -239,23 +239,6 @@ fn these_are_the_changes_of_state_that_decisions_make_and_no_others() {
     assert_eq!(found, BTreeSet::from(expected));
 }
 
-/// A change that does nothing but bring a job to `next`.
-fn bring(next: &Progress) -> Change {
-    Change {
-        next: next.clone(),
-        event: None,
-        ledger: None,
-        parser: None,
-        fields: None,
-        warning: None,
-        stays: None,
-        signal: None,
-        example_result: None,
-        shows_parser: false,
-        judgement: None,
-    }
-}
-
 #[tokio::test]
 async fn the_database_takes_every_decision_and_gives_it_back_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
@@ -288,7 +271,12 @@ async fn the_database_takes_every_decision_and_gives_it_back_as_it_was() {
             let fresh = store.job(job_id).await.unwrap().unwrap();
             let durable = |applied| matches!(applied, Applied::Durable { .. });
             let applied = store
-                .apply(&fresh, &bring(&start.progress), Intent::default(), NOW)
+                .apply(
+                    &fresh,
+                    &Change::to(start.progress.clone()),
+                    Intent::default(),
+                    NOW,
+                )
                 .await
                 .unwrap();
             assert!(durable(applied), "{label}");

@@ -20,14 +20,19 @@ static PARSERS: LazyLock<BatchStatement> = LazyLock::new(|| {
         "judged_by",
         "fields",
         "replaced_by",
+        "params_unknown",
+        "urls",
     ];
     let insert = "INSERT INTO parsers (parser_id, name, version, latest_version, \
              applied_version, protected, urls, scraper_params, fields, quality, quality_detail, \
-             job_id, created_at, updated_at, judged_by, replaced_by) \
+             job_id, created_at, updated_at, judged_by, replaced_by, params_unknown) \
          SELECT jobs.parser_id, jobs.name, jobs.parser_version, jobs.parser_version, \
-             jobs.parser_version, jobs.protect, jobs.urls, jobs.scraper_params, \
+             jobs.parser_version, jobs.protect, \
+             iif(ready.params_unknown, ready.urls, jobs.urls), \
+             iif(ready.params_unknown, NULL, jobs.scraper_params), \
              coalesce(ready.fields, jobs.fields), ready.quality, ready.quality_detail, jobs.id, \
-             coalesce(jobs.generating_since, ready.at), ready.at, ready.judged_by, ready.replaced_by \
+             coalesce(jobs.generating_since, ready.at), ready.at, ready.judged_by, ready.replaced_by, \
+             ready.params_unknown \
          FROM ready JOIN jobs ON jobs.id = ready.job_id WHERE jobs.parser_id IS NOT NULL \
          ON CONFLICT (parser_id) DO UPDATE SET name = excluded.name, \
              version = excluded.version, latest_version = excluded.latest_version, \
@@ -36,7 +41,8 @@ static PARSERS: LazyLock<BatchStatement> = LazyLock::new(|| {
              fields = excluded.fields, quality = excluded.quality, \
              quality_detail = excluded.quality_detail, job_id = excluded.job_id, \
              updated_at = excluded.updated_at, deleted_at = NULL, \
-             judged_by = excluded.judged_by, replaced_by = excluded.replaced_by";
+             judged_by = excluded.judged_by, replaced_by = excluded.replaced_by, \
+             params_unknown = excluded.params_unknown";
     BatchStatement::new("ready", &columns, insert)
 });
 
@@ -68,6 +74,8 @@ pub(super) async fn write_parsers(
             insert = insert.bind(judgement.map(|judgement| judged_by(judgement.min_fill)));
             insert = insert.bind(record.fields.as_deref());
             insert = insert.bind(record.stays.as_ref().map(|id| id.0.as_str()));
+            let urls = record.made_from.as_ref().map(|made| made.urls.as_deref());
+            insert = insert.bind(urls.is_some()).bind(urls.flatten());
         }
         insert
             .execute(&mut *connection)

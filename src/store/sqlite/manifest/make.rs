@@ -133,11 +133,11 @@ impl Step {
         }
     }
 
-    /// Whether a try that FAILED would be paid for once more, which is nothing to be done without
-    /// being asked for.
+    /// Whether it would pay for what was paid for already, a try that FAILED or a parser that was
+    /// adopted, which is nothing to be done without being asked for.
     fn pays_again(&self) -> bool {
-        self.diff.verb == Verb::Replace && self.record.has_failed()
-            || self.record.has_failed_at(&self.diff)
+        let is_there = self.record.has_failed() || self.record.is_adopted_as_it_is(&self.wanted);
+        self.diff.verb == Verb::Replace && is_there || self.record.has_failed_at(&self.diff)
     }
 }
 

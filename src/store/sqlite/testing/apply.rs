@@ -270,6 +270,7 @@ async fn the_result_is_kept_word_for_word() {
         lack: None,
         judgement: None,
         fields: None,
+        made_from: None,
         in_use: None,
         replaces: None,
     };
