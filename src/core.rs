@@ -8,6 +8,7 @@ pub mod concurrency;
 pub(crate) mod countdown;
 pub(crate) mod cure;
 pub mod diff;
+pub mod draft;
 pub(crate) mod duration;
 pub mod event;
 pub mod field_changes;
