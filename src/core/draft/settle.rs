@@ -159,7 +159,7 @@ fn varying(node: &Node, place: Place) -> Vec<Token> {
 
 /// Names that have alike things below them: sections, regions, owners.
 fn alike(node: &Node, place: Place) -> BTreeSet<Token> {
-    if !matches!(place, Place::Root | Place::Thing | Place::Id) {
+    if matches!(place, Place::Date | Place::Levels) {
         return BTreeSet::new();
     }
     let mut forms_of: BTreeMap<&Token, BTreeSet<String>> = BTreeMap::new();
@@ -182,11 +182,14 @@ fn alike(node: &Node, place: Place) -> BTreeSet<Token> {
     let is_alike = |token: &Token, forms: &BTreeSet<String>| {
         let is_type = matches!(token, Token::Word(word, _) if words::is_type(word));
         forms.iter().any(|form| {
-            if is_type {
-                // A section may be called as a type is; a date below tells it.
-                return form.starts_with('d') && number[form] > 1;
+            let names = number_of_names.get(form).copied().unwrap_or_default();
+            match (place, is_type) {
+                // A thing may be called as a type is: `blogs/news` beside `blogs/journal`.
+                (Place::Name, _) => return is_type && names > 0,
+                // A section too; a date below tells it.
+                (_, true) => return form.starts_with('d') && number[form] > 1,
+                (_, false) => {}
             }
-            let names = number_of_names[form];
             names > 1 && tells(form) || names >= MANY && form == "s"
         })
     };

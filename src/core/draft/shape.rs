@@ -283,7 +283,13 @@ fn tokens(segments: &[String]) -> Vec<Token> {
         let is_first = at == 0;
         tokens.push(if is_first && words::is_locale(&lower) {
             Token::Locale(lower)
-        } else if at < 2 && at + 1 < segments.len() && words::is_version(&lower) {
+        } else if at + 1 < segments.len()
+            && words::is_version(
+                &lower,
+                tokens.iter().all(|it| matches!(it, Token::Locale(_))),
+            )
+            && at < 2
+        {
             Token::Version
         } else {
             token(segment)

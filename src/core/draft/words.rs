@@ -437,14 +437,15 @@ pub(super) fn is_month(word: &str) -> bool {
     word.bytes().all(|b| b.is_ascii_alphabetic()) && short.is_some_and(|it| MONTHS.contains(&it))
 }
 
-/// `latest`, `v1.2`, `3.x`.
-pub(super) fn is_version(word: &str) -> bool {
+/// `v1.2`, `3.x`; `latest` at the beginning alone: elsewhere it may be anything's name.
+pub(super) fn is_version(word: &str, is_beginning: bool) -> bool {
     let number = word.strip_prefix('v').unwrap_or(word);
     let has_digit = number.starts_with(|c: char| c.is_ascii_digit());
     let is_number = number
         .bytes()
         .all(|b| b.is_ascii_digit() || b == b'.' || b == b'x');
-    VERSIONS.contains(&word) || has_digit && is_number && (number.contains('.') || number != word)
+    is_beginning && VERSIONS.contains(&word)
+        || has_digit && is_number && (number.contains('.') || number != word)
 }
 
 pub(super) fn is_script(ending: &str) -> bool {
