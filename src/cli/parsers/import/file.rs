@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cli::output::toml_string as quoted;
 use crate::core::{
     job::ParserId,
     outcome::{Description, PollOutcome},
@@ -223,12 +224,6 @@ fn field(field: &Value) -> String {
         Some(format!("{key} = {}", quoted(text)))
     });
     format!("{{ {} }}", parts.collect::<Vec<_>>().join(", "))
-}
-
-/// A TOML string, on one line.
-fn quoted(text: &str) -> String {
-    // A basic string of TOML has the escapes of JSON, and DEL is a control character to it.
-    Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
 #[cfg(test)]
