@@ -60,59 +60,28 @@ struct Listed {
 pub(super) async fn draft(settings: &Settings, args: DraftArgs) -> anyhow::Result<Exit> {
     let source = source_name(&args.list);
     let reading = tokio::task::spawn_blocking(move || Listed::read(&args.list, args.format));
+    let listed = reading.await??;
+    listed.report(&source);
     let Listed {
         mut draft,
-        sitemaps,
-        bad,
-        named,
         is_broken,
-    } = reading.await??;
-    for line in &named {
-        print_message(&format!("{source}: {line}"));
-    }
-    if bad > named.len() {
-        let more = count(bad - named.len(), "more line");
-        print_message(&format!("{source}: {more} left out"));
-    }
-    if sitemaps > 0 {
-        print_message(&format!(
-            "{source}: lists {} and no page of theirs: fetch them, and draft from each",
-            count(sitemaps, "sitemap")
-        ));
-    }
+        ..
+    } = listed;
     if draft.urls() == 0 {
         print_message(&format!("error: {source}: no URL of a page is in it"));
         return Ok(Exit::Failed);
     }
-    let (urls, hosts) = (draft.urls(), draft.hosts());
-    let mut taken = HashSet::new();
-    let path = settings.database_path();
-    if path.exists() {
-        let store = Store::open(path, Role::Reader).await?;
-        let known = store.each_page(|job, url| {
-            // A page that no list may have is of no type here.
-            let _not_of_the_list = draft.know(job, url);
-            taken.insert(job.to_owned());
-        });
-        known.await?;
-        store.close().await;
-    }
+    let urls = usize::try_from(draft.urls()).unwrap_or(usize::MAX);
+    let counted = format!("{}, {}", count(urls, "URL"), count(draft.hosts(), "host"));
+    let taken = know_jobs(&mut draft, settings.database_path()).await?;
     let mut types = draft.page_types();
     make_unique(&mut types, |name| taken.contains(name));
     let text = file::text(&types);
     let mut out = Out::default();
     out.text(&text)?;
     out.flush()?;
-    let counted = format!(
-        "{}, {}",
-        count(usize::try_from(urls).unwrap_or(usize::MAX), "URL"),
-        count(hosts, "host")
-    );
-    print_message(&summary(
-        &counted,
-        &types,
-        settings.budget.credits_per_create,
-    ));
+    let credits = settings.budget.credits_per_create;
+    print_message(&summary(&counted, &types, credits));
     if text.len() as u64 > TOML_MAX_BYTES {
         print_message(&format!(
             "the file is longer than {} MiB, which is the most that `parserd enqueue` reads of TOML: \
@@ -121,6 +90,23 @@ pub(super) async fn draft(settings: &Settings, args: DraftArgs) -> anyhow::Resul
         ));
     }
     Ok(if is_broken { Exit::Failed } else { Exit::Done })
+}
+
+/// Tells a draft which pages jobs have already, if there is a database. Returns the jobs' names.
+async fn know_jobs(draft: &mut Draft, database: &Path) -> anyhow::Result<HashSet<String>> {
+    let mut taken = HashSet::new();
+    if !database.exists() {
+        return Ok(taken);
+    }
+    let store = Store::open(database, Role::Reader).await?;
+    let known = store.each_page(|job, url| {
+        // A page that no list may have is of no type here.
+        let _not_of_the_list = draft.know(job, url);
+        taken.insert(job.to_owned());
+    });
+    known.await?;
+    store.close().await;
+    Ok(taken)
 }
 
 /// `4,812 URLs, 21 hosts, 37 page types: 37 parsers, 1,110,000 credits`
@@ -157,6 +143,22 @@ impl Listed {
         })
         .with_context(|| format!("cannot read {}", source_name(list)))?;
         Ok(listed)
+    }
+
+    fn report(&self, source: &str) {
+        for line in &self.named {
+            print_message(&format!("{source}: {line}"));
+        }
+        if self.bad > self.named.len() {
+            let more = count(self.bad - self.named.len(), "more line");
+            print_message(&format!("{source}: {more} left out"));
+        }
+        if self.sitemaps > 0 {
+            print_message(&format!(
+                "{source}: lists {} and no page of theirs: fetch them, and draft from each",
+                count(self.sitemaps, "sitemap")
+            ));
+        }
     }
 
     fn take(&mut self, item: Item) {

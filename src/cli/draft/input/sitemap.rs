@@ -111,40 +111,37 @@ pub(super) fn each(reader: impl BufRead, take: &mut impl FnMut(Item)) {
                     take(item(loc, open.last().map(String::as_str)));
                 }
             }
-            Event::Text(text) => {
+            event => {
                 if let Some(loc) = &mut loc {
-                    loc.add(&text);
+                    loc.add(&event);
                 }
             }
-            Event::CData(text) => {
-                if let Some(loc) = &mut loc {
-                    loc.add(&text);
-                }
-            }
-            Event::GeneralRef(entity) => {
-                if let Some(loc) = &mut loc {
-                    let plain = match &*entity {
-                        "amp" => Some('&'),
-                        "lt" => Some('<'),
-                        "gt" => Some('>'),
-                        "quot" => Some('"'),
-                        "apos" => Some('\''),
-                        _ => entity.resolve_char_ref().ok().flatten(),
-                    };
-                    loc.text.extend(plain);
-                    loc.has_entity |= plain.is_none();
-                }
-            }
-            _ => {}
         }
     }
 }
 
 impl Loc {
-    /// What is longer than a line of a text may be is no URL.
-    fn add(&mut self, text: &str) {
-        if self.text.len() <= super::LINE_MAX_BYTES {
-            self.text.push_str(text);
+    /// Takes in what stands within it; what is longer than a line of a text may be is no URL.
+    fn add(&mut self, event: &Event<'_>) {
+        if self.text.len() > super::LINE_MAX_BYTES {
+            return;
+        }
+        match event {
+            Event::Text(text) => self.text.push_str(text),
+            Event::CData(text) => self.text.push_str(text),
+            Event::GeneralRef(entity) => {
+                let plain = match &**entity {
+                    "amp" => Some('&'),
+                    "lt" => Some('<'),
+                    "gt" => Some('>'),
+                    "quot" => Some('"'),
+                    "apos" => Some('\''),
+                    _ => entity.resolve_char_ref().ok().flatten(),
+                };
+                self.text.extend(plain);
+                self.has_entity |= plain.is_none();
+            }
+            _ => {}
         }
     }
 }
@@ -200,6 +197,12 @@ mod tests {
         let endless = format!("<urlset><url><loc>{}", "x".repeat(3 << 20));
         let found = items(&endless);
         assert!(matches!(&found[..], [Item::Broken(Some(1), reason)] if reason.contains("longer")));
+        let long = format!(
+            "<urlset><url><loc>{}</loc></url></urlset>",
+            "&#65;".repeat(1 << 20)
+        );
+        let found = items(&long);
+        assert!(matches!(&found[..], [Item::Url(1, text)] if text.len() < 1 << 17));
         let deep = "<a>".repeat(100_000);
         assert!(matches!(&items(&deep)[..], [Item::Broken(..)]));
     }
