@@ -7,6 +7,7 @@ mod bar;
 mod check;
 mod completions;
 mod demo;
+mod draft;
 mod enqueue;
 pub mod exit;
 mod fold;
@@ -75,6 +76,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Add the jobs of files (TOML, JSON, JSON Lines, CSV)
     Enqueue(enqueue::EnqueueArgs),
+    /// Group a list of URLs into page types, and print a job file of them; nothing is asked for
+    Draft(draft::DraftArgs),
     /// What the queue, or job files, would create, adopt and cost; nothing is changed
     Plan(plan::PlanArgs),
     /// Make what is there as job files say: shows the plan and asks first
@@ -167,6 +170,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(&settings()?, args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
+        Command::Draft(args) => draft::draft(&settings()?, args).await,
         Command::Plan(args) => plan::plan(&settings()?, args).await,
         Command::Apply(args) => apply::apply(&settings()?, args).await,
         Command::Status(args) => status::status(&settings()?, args).await,

@@ -8,6 +8,7 @@ pub mod concurrency;
 pub(crate) mod countdown;
 pub(crate) mod cure;
 pub mod diff;
+pub mod draft;
 pub(crate) mod duration;
 pub mod effort;
 pub mod event;

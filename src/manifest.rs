@@ -29,6 +29,7 @@ pub use alike::Alike;
 use alike::Lookalikes;
 pub(crate) use alike::alike_in_database;
 pub use check::Elsewhere;
+pub(crate) use csv_rows::Rows as CsvRows;
 pub use file::{JobFile, JobFileError};
 pub use json::json_lines;
 pub use names::{NameCheck, SeenNames};

@@ -5,6 +5,7 @@
 
 mod backup;
 mod check;
+mod draft;
 mod enqueue;
 mod faults;
 mod generated;

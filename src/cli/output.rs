@@ -119,6 +119,14 @@ pub fn print_error(line: &str) {
     print_message(&format!("{}{line}", telemetry::error_priority()));
 }
 
+/// A string of TOML, on one line.
+pub(super) fn toml_string(text: &str) -> String {
+    // A basic string of TOML has the escapes of JSON, and DEL is a control character to it.
+    serde_json::Value::from(text)
+        .to_string()
+        .replace('\u{7f}', "\\u007F")
+}
+
 /// JSON that means the same, without a character that could steer a terminal. Such a
 /// character can only stand in a string, where an escape stands for it.
 fn harmless(json: &str) -> String {

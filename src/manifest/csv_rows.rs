@@ -11,14 +11,14 @@ const CELLS_MAX: usize = 1024;
 
 /// A row that is not blank, its cells trimmed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct CsvRow {
+pub(crate) struct CsvRow {
     /// The line it begins on, from 1.
     pub line: usize,
     pub cells: Vec<String>,
 }
 
 /// The rows of a text. A fault after which nothing is known of the rest ends them.
-pub(super) struct Rows<R> {
+pub(crate) struct Rows<R> {
     reader: R,
     csv: Reader,
     /// What was read of a row: its cells, one after the other, and where each ends.
@@ -47,6 +47,11 @@ impl<R: BufRead> Rows<R> {
             lines: LineBreaks::default(),
             is_over: false,
         }
+    }
+
+    /// Whether nothing more can be read.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Reads on to the end of a row. Returns its line, and how much of `text` and `ends`

@@ -17,6 +17,7 @@ mod manifest;
 mod mark;
 mod oddities;
 mod open;
+mod pages;
 pub mod parsers;
 mod parses;
 mod place;

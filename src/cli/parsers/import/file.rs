@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use crate::cli::output::toml_string as quoted;
 use crate::core::{
     job::ParserId,
     made_from::example_pages,
@@ -201,12 +202,6 @@ fn field(field: &Value) -> String {
         Some(format!("{key} = {}", quoted(text)))
     });
     format!("{{ {} }}", parts.collect::<Vec<_>>().join(", "))
-}
-
-/// A TOML string, on one line.
-fn quoted(text: &str) -> String {
-    // A basic string of TOML has the escapes of JSON, and DEL is a control character to it.
-    Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
 #[cfg(test)]
