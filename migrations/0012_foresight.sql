@@ -57,7 +57,7 @@ END;
 CREATE TRIGGER fetches_stay BEFORE UPDATE ON fetches
 WHEN NEW.id IS NOT OLD.id OR NEW.job_id IS NOT OLD.job_id OR NEW.url IS NOT OLD.url
   OR NEW.host IS NOT OLD.host OR NEW.proxy IS NOT OLD.proxy OR NEW.render IS NOT OLD.render
-  OR NEW.sent_at IS NOT OLD.sent_at OR OLD.outcome <> 'pending'
+  OR NEW.sent_at IS NOT OLD.sent_at OR NEW.outcome = 'pending' OR OLD.outcome <> 'pending'
 BEGIN
     SELECT RAISE(ABORT, 'fetches is append-only, the record of what was paid for: only a pending one is settled, and parserd does that');
 END;

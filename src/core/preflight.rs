@@ -105,6 +105,36 @@ pub struct Fetched {
     pub brought: Brought,
 }
 
+impl Brought {
+    /// In one word: the tag of its JSON.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Page(_) => "page",
+            Self::Gone { .. } => "gone",
+            Self::Blocked { .. } => "blocked",
+            Self::NotInPlan { .. } => "not_in_plan",
+            Self::TooDear => "too_dear",
+            Self::Nothing { .. } => "nothing",
+        }
+    }
+}
+
+impl Fetched {
+    /// Whether it brought a page, and no wall in its place.
+    pub fn worked(&self) -> bool {
+        match &self.brought {
+            Brought::Page(sight) => sight.is_html() && signs::wall(sight).is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// The host of a page: what works for one of its pages is tried first for the others.
+pub fn host(url: &str) -> Option<String> {
+    url::Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
 /// What is asked about.
 #[derive(Debug, Clone)]
 pub struct Question<'q> {

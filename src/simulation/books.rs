@@ -67,7 +67,7 @@ pub(super) struct Books {
     /// How often a version of a parser was tried on a held-out page.
     parses: BTreeMap<(String, String), usize>,
     /// What all of these cost, by the record.
-    parse_credits: i64,
+    page_credits: i64,
     /// Jobs that an operator changed since they were last looked at, and ever.
     touched: BTreeSet<i64>,
     pub edited: BTreeSet<i64>,
@@ -100,7 +100,7 @@ impl Books {
             was_changed_elsewhere: false,
             posted: BTreeSet::new(),
             parses: BTreeMap::new(),
-            parse_credits: 0,
+            page_credits: 0,
             gate: GateWatch::default(),
             touched: BTreeSet::new(),
             edited: BTreeSet::new(),
@@ -307,7 +307,7 @@ impl Books {
     fn read(&mut self) {
         (self.jobs, self.creates) = self.outside.rows();
         self.updates = self.outside.updates();
-        self.parse_credits = self.outside.parse_credits();
+        self.page_credits = self.outside.page_credits();
     }
 
     /// A create is about to be sent; returns its number.
@@ -399,7 +399,7 @@ impl Books {
     fn spent(&self) -> i64 {
         let creates: i64 = self.counted().map(|row| row.credits).sum();
         let updates: i64 = self.counted_updates().map(|row| row.credits).sum();
-        creates + updates + self.parse_credits
+        creates + updates + self.page_credits
     }
 
     fn is_budget_spent(&self, plan: &Scenario) -> bool {

@@ -19,14 +19,15 @@ use crate::{
         listing::Listing,
         oddities::Unexplained,
         outcome::ListedParser,
+        preflight::{Brought, Fetched},
         quality::checks::{Tried, TriedOutcome},
     },
     store::{
         ParkedFirst, StoreError,
         ports::{
-            Accounts, Applied, Asked, Changes, Facts, Gates, Holder, Intent, JobStore, Lane,
-            Ledger, Manifest, Order, ParseId, ParseIntent, Parses, PendingUpdate, Queue, QueuedJob,
-            Strangers, Target, Times, Updates,
+            Accounts, Applied, Asked, Changes, Facts, FetchId, FetchIntent, Fetches, Foreknown,
+            Gates, Holder, Intent, JobStore, Lane, Ledger, Manifest, Order, ParseId, ParseIntent,
+            Parses, PendingUpdate, Queue, QueuedJob, Strangers, Target, Times, Updates,
         },
     },
 };
@@ -174,6 +175,35 @@ impl<D: JobStore> Parses for Simulated<D> {
 
     async fn settle_parse(&self, id: ParseId, outcome: TriedOutcome, now: UnixMs) -> Result<()> {
         commit(self.0.settle_parse(id, outcome, now)).await
+    }
+}
+
+impl<D: JobStore> Fetches for Simulated<D> {
+    async fn fetched(&self, job: JobId, since: UnixMs) -> Result<Vec<Fetched>> {
+        read(self.0.fetched(job, since)).await
+    }
+
+    async fn intend_fetch(&self, intent: FetchIntent) -> Result<FetchId> {
+        commit(self.0.intend_fetch(intent)).await
+    }
+
+    async fn settle_fetch(
+        &self,
+        id: FetchId,
+        brought: Brought,
+        credits: Option<i64>,
+        now: UnixMs,
+    ) -> Result<()> {
+        commit(self.0.settle_fetch(id, brought, credits, now)).await
+    }
+
+    async fn foreknown(
+        &self,
+        host: &str,
+        host_since: UnixMs,
+        plan_since: UnixMs,
+    ) -> Result<Foreknown> {
+        read(self.0.foreknown(host, host_since, plan_since)).await
     }
 }
 

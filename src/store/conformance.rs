@@ -2,6 +2,7 @@
 //! model, step by step.
 
 mod cases;
+mod fetching;
 mod history;
 mod look;
 mod steps;

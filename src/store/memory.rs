@@ -2,6 +2,7 @@
 //! simulations on. Nothing in it is fast on purpose, and nothing is clever.
 
 mod changes;
+mod fetches;
 mod ledger;
 mod manifest;
 mod operator;

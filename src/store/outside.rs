@@ -106,8 +106,8 @@ impl Operation<'_> {
 pub(crate) trait Outside: std::fmt::Debug {
     fn rows(&self) -> (Vec<OutsideJob>, Vec<OutsideCreate>);
 
-    /// The credits of all requests for held-out pages that are on record.
-    fn parse_credits(&self) -> i64;
+    /// The credits of all requests for held-out pages and fetches of example pages that are on record.
+    fn page_credits(&self) -> i64;
 
     /// The parsers on record, a line each.
     fn parsers(&self) -> Vec<String>;

@@ -1,6 +1,7 @@
 //! What the engine asks of a store of jobs: one trait a subject. `sqlite` is the store that
 //! daemons use, `memory` the model that it is held against.
 
+mod fetches;
 mod ledger;
 mod manifest;
 mod parses;
@@ -21,6 +22,7 @@ use crate::core::{
     oddities::{self, Lag},
 };
 
+pub use fetches::{FetchId, FetchIntent, Fetches, Foreknown, HOST_LOOKS_BACK};
 pub use ledger::{Accounts, Ledger, Strangers};
 pub use manifest::{Applying, Extent, Left, Made, Manifest};
 pub use parses::{Judging, ParseId, ParseIntent, Parses, Unjudged};
@@ -36,6 +38,7 @@ pub trait JobStore:
     Queue
     + Changes
     + Parses
+    + Fetches
     + Updates
     + Manifest
     + Times

@@ -6,6 +6,7 @@ mod batch;
 pub mod browse;
 mod epochs;
 mod failures;
+mod fetches;
 pub mod figures;
 mod file;
 mod gates;

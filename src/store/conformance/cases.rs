@@ -33,6 +33,7 @@ macro_rules! every_store {
         }
     };
 }
+pub(super) use every_store;
 
 every_store! {
     a_change_is_stored_on_the_revision_that_it_was_decided_for,

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::fetching;
 use crate::{
     core::job::{JobId, JobState, ParkReason, ParserId, UnixMs},
     store::{
@@ -45,6 +46,7 @@ pub(super) async fn all<D: JobStore>(store: &D, outside: &dyn Outside, now: Unix
     queue(store, now, &mut lines).await;
     ledger(store, &names, now, &mut lines).await;
     parsers(store, &names, &mut lines).await;
+    fetching::look(store, now, &mut lines).await;
     account(store, &mut lines).await;
     lines
 }

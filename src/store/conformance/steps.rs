@@ -3,6 +3,7 @@
 use fastrand::Rng;
 
 use super::{
+    fetching,
     look::{MOST_JOBS, MOST_PARSERS, parser},
     policy,
 };
@@ -18,6 +19,7 @@ use crate::{
             ChangeOutcome, CreateOutcome, DoubtCause, ErrorDetail, Finished, ListedParser,
             PollOutcome, Refusal,
         },
+        preflight::Brought,
         quality::{Quality, Wanted, checks::TriedOutcome, judge},
         sighting::Sighting,
         spec::JobSpec,
@@ -25,7 +27,7 @@ use crate::{
     store::{
         ParkedFirst,
         outside::{Operation, Outside},
-        ports::{ChangeRecord, ELSEWHERE, Found, Intent, JobStore, ParseIntent},
+        ports::{ChangeRecord, ELSEWHERE, FetchIntent, Found, Intent, JobStore, ParseIntent},
     },
 };
 
@@ -83,6 +85,8 @@ pub(super) enum Step {
     Meta(String),
     /// A held-out page is asked for, and answered where there is an outcome.
     Parse(ParseIntent, Option<TriedOutcome>),
+    /// A page is fetched, and brings something where it is answered; what that cost.
+    Fetch(FetchIntent, Option<(Brought, Option<i64>)>),
     Pass(i64),
 }
 
@@ -305,6 +309,10 @@ impl Step {
             21 => Self::Meet((0..rng.u8(0..3)).map(|_| listed(rng)).collect()),
             22 => Self::Part(id),
             23 => Self::Gate(scope, rng.bool().then(|| closure(rng, now))),
+            24 if rng.bool() => {
+                let intent = fetching::intent(rng, JobId(job), now);
+                Self::Fetch(intent, fetching::answer(rng))
+            }
             24 => Self::UpdateGate(scope, closure(rng, now)),
             25 if rng.bool() => Self::Meta(rng.u8(..).to_string()),
             25 => {
@@ -369,6 +377,15 @@ impl Step {
                 let id = store.intend_parse(intent.clone()).await.unwrap();
                 match outcome {
                     Some(outcome) => said(store.settle_parse(id, outcome.clone(), now).await),
+                    None => String::new(),
+                }
+            }
+            Self::Fetch(intent, answer) => {
+                let id = store.intend_fetch(intent.clone()).await.unwrap();
+                match answer.clone() {
+                    Some((brought, credits)) => {
+                        said(store.settle_fetch(id, brought, credits, now).await)
+                    }
                     None => String::new(),
                 }
             }

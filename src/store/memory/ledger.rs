@@ -173,13 +173,17 @@ impl Ledger for Memory {
             let sent = sent.filter(|intent| intent.sent_at >= from);
             sent.map(|intent| intent.credits).sum()
         };
+        let fetches = |from: UnixMs| -> i64 {
+            let sent = tables.fetches.iter().filter(|row| row.sent_at >= from);
+            sent.map(|row| row.fetched.credits).sum()
+        };
         let updates = |from: UnixMs| -> i64 {
             let sent = tables.updates.iter();
             let spent = sent.filter(|row| row.outcome != CreateStatus::NotMade);
             let spent = spent.filter(|row| row.sent_at >= from);
             spent.map(|row| row.credits).sum()
         };
-        let others = |from: UnixMs| parses(from) + updates(from);
+        let others = |from: UnixMs| parses(from) + fetches(from) + updates(from);
         Ok(Spent {
             in_all: sum(&|_| true) + others(UnixMs::MIN),
             today: sum(&|row| row.spent_at() >= today) + others(today),

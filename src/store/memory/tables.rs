@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::event::JobEvent;
 
+use crate::core::preflight::Fetched;
 use crate::core::{
     gate::{Closure, Scope},
     job::{Action, DurationMs, Job, JobId, JobState, ParserId, Part, UnixMs},
@@ -129,6 +130,15 @@ pub(crate) struct StoredParse {
     pub outcome: TriedOutcome,
 }
 
+/// A row of `fetches`.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredFetch {
+    pub job: JobId,
+    pub host: String,
+    pub sent_at: UnixMs,
+    pub fetched: Fetched,
+}
+
 /// A row of `strangers`.
 #[derive(Debug, Clone)]
 pub(crate) struct StrangerRow {
@@ -154,6 +164,7 @@ pub(crate) struct Tables {
     pub events: Vec<EventRecord>,
     pub parsers: BTreeMap<ParserId, StoredParser>,
     pub parses: Vec<StoredParse>,
+    pub fetches: Vec<StoredFetch>,
     pub updates: Vec<StoredUpdate>,
     pub gates: BTreeMap<Scope, Closure>,
     pub gone: BTreeSet<ParserId>,

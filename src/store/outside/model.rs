@@ -54,9 +54,11 @@ impl Outside for Model {
         (jobs.collect(), creates.collect())
     }
 
-    fn parse_credits(&self) -> i64 {
+    fn page_credits(&self) -> i64 {
         let tables = self.memory.tables();
-        tables.parses.iter().map(|row| row.intent.credits).sum()
+        let parses = tables.parses.iter().map(|row| row.intent.credits);
+        let fetches = tables.fetches.iter().map(|row| row.fetched.credits);
+        parses.chain(fetches).sum()
     }
 
     fn parsers(&self) -> Vec<String> {

@@ -41,6 +41,7 @@ impl Sqlite {
             "DELETE FROM creates",
             "DELETE FROM parsers",
             "DELETE FROM parses",
+            "DELETE FROM fetches",
             "DELETE FROM updates",
             "DELETE FROM gates",
             "DELETE FROM gone_parsers",
@@ -137,9 +138,10 @@ impl Outside for Sqlite {
         self.read().unwrap()
     }
 
-    fn parse_credits(&self) -> i64 {
+    fn page_credits(&self) -> i64 {
         let connection = self.connection.borrow();
-        let sql = "SELECT coalesce(sum(credits), 0) FROM parses";
+        let sql = "SELECT coalesce(sum(credits), 0) \
+                   FROM (SELECT credits FROM parses UNION ALL SELECT credits FROM fetches)";
         let mut sum = connection.prepare_cached(sql).unwrap();
         sum.query_row([], |row| row.get(0)).unwrap()
     }

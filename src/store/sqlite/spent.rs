@@ -18,7 +18,8 @@ pub(super) async fn spent(
                FROM creates WHERE outcome <> 'not_made' \
                UNION ALL SELECT credits, sent_at, sent_at FROM updates \
                    WHERE outcome <> 'not_made' \
-               UNION ALL SELECT credits, sent_at, sent_at FROM parses)",
+               UNION ALL SELECT credits, sent_at, sent_at FROM parses \
+               UNION ALL SELECT credits, sent_at, sent_at FROM fetches)",
         sum("true", "in_all"),
         sum("at >= ?1", "today"),
         sum("at >= ?2", "later"),
