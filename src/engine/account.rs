@@ -39,7 +39,7 @@ pub struct Account {
     stored: tokio::sync::Mutex<Stored>,
     key: Arc<KeyProof>,
     rejections: Mutex<Rejections>,
-    /// Held while credits of a parse are set aside that are not on record yet.
+    /// Held while credits of a parse or a fetch are set aside that are not on record yet.
     recording: tokio::sync::RwLock<()>,
 }
 
@@ -245,21 +245,28 @@ impl Account {
         }
     }
 
-    /// To be held from before a parse is reserved until it is on record: what was spent is not
-    /// counted anew meanwhile.
+    /// To be held from before a parse or a fetch is reserved until it is on record, and while the
+    /// record of what it cost and the count are put right: what was spent is not counted anew
+    /// meanwhile.
     pub async fn recording(&self) -> RwLockReadGuard<'_, ()> {
         self.recording.read().await
     }
 
-    /// Sets aside the credits of one request for a held-out page; whether the budget has room for
-    /// it. Creates are not held for want of it.
-    pub fn reserve_parse(&self, credits: i64, now: UnixMs) -> bool {
+    /// Sets aside the credits of one request for a page, held out or fetched beforehand; whether the
+    /// budget has room for it. Creates are not held for want of it.
+    pub fn reserve_small(&self, credits: i64, now: UnixMs) -> bool {
         let mut state = self.lock();
         let affords = state.budget.affords(credits, now);
         if affords {
             state.budget.spend_credits(credits, now);
         }
         affords
+    }
+
+    /// Counts what a fetch cost in the place of what was set aside for it, which may be less.
+    pub fn correct(&self, reserved: i64, cost: i64, sent_at: UnixMs) {
+        let unspent = reserved.saturating_sub(cost);
+        self.lock().budget.refund(unspent, sent_at);
     }
 
     /// A commit failed, or took effect and was reported lost: what was spent may be more

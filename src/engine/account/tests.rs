@@ -81,3 +81,27 @@ async fn a_hold_that_the_next_day_does_not_end_lasts_into_the_day_after() {
         assert!(!account.end_budget_hold(now));
     }
 }
+
+#[tokio::test]
+async fn what_a_fetch_cost_takes_the_place_of_what_was_set_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.db");
+    let store = Store::open(&path, Role::Daemon).await.unwrap();
+    let budget = Budget {
+        max_credits_per_day: Some(30),
+        max_credits: Some(40),
+        ..BUDGET
+    };
+    let account = Account::load(&store, POLICY, budget, 1, 0).await.unwrap();
+    assert!(account.reserve_small(25, 0));
+    assert!(!account.reserve_small(6, 0));
+    account.correct(25, 10, 0);
+    assert!(account.reserve_small(20, 0));
+    assert!(!account.reserve_small(1, 0));
+    account.correct(20, 25, 0);
+    // What was spent today is 35 of 30, and in all 35 of 40.
+    assert!(!account.reserve_small(0, 0));
+    assert!(!account.reserve_small(6, DAY_MS));
+    assert!(account.reserve_small(5, DAY_MS));
+    assert_eq!(account.budget_hold(0), None);
+}

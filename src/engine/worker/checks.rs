@@ -107,7 +107,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             let recording = self.account.recording().await;
             let now = self.clock.now();
             let has_credits = self.account.out_of_credits().is_none();
-            if !has_credits || !self.account.reserve_parse(self.credits_per_parse, now) {
+            if !has_credits || !self.account.reserve_small(self.credits_per_parse, now) {
                 // It is not waited for: what the examples say is told now.
                 return Ok(None);
             }
