@@ -3,6 +3,7 @@
 //! [`keys`] is the table of what there is; `config/parserd.toml` says it to users.
 
 mod error;
+mod foresight;
 mod guessable;
 pub mod keys;
 mod layers;
@@ -21,6 +22,7 @@ use crate::core::job::{DurationMs, named_enum};
 use crate::core::lifecycle::OnExisting;
 use crate::core::quality::QualityGate;
 pub use error::ConfigError;
+pub use foresight::{LadderSettings, PreflightSettings};
 pub use layers::{DEFAULT_FILE, Sources};
 use read::Reader;
 
@@ -53,6 +55,10 @@ pub struct Settings {
     pub enqueue: Enqueue,
     /// What a parser is worth, and what follows.
     pub quality: QualitySettings,
+    /// What is fetched before a create.
+    pub preflight: PreflightSettings,
+    /// Further creates of a job whose generation FAILED; None for none.
+    pub ladder: Option<LadderSettings>,
     /// What is deleted.
     pub retention: Retention,
     /// parserd's own endpoint.
@@ -280,6 +286,9 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
     let (reconcile, park) = (reconcile(r), park(r));
     let (budget, enqueue) = (budget(r), enqueue(r));
     let quality = quality(r);
+    let base_url = api.as_ref().map(|api| &api.base_url);
+    let preflight = foresight::preflight(r, base_url);
+    let ladder = foresight::ladder(r);
     let max_age = r.optional("retention.max_age", read::duration);
     let is_remote = r.bool("http.remote");
     let http = Http {
@@ -300,6 +309,8 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
         budget,
         enqueue: enqueue?,
         quality: quality?,
+        preflight: preflight?,
+        ladder,
         retention: Retention { max_age },
         http,
         log: log?,

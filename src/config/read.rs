@@ -38,6 +38,12 @@ impl Reader {
         Some((text, found.origin.clone()))
     }
 
+    /// Whether a key says anything: blank is as good as not set.
+    pub fn has_value(&self, key: &str) -> bool {
+        self.text(key)
+            .is_some_and(|(text, _)| !text.trim().is_empty())
+    }
+
     /// Notes what is wrong with a key.
     pub fn refuse(&mut self, key: &str, bad: BadValue) {
         let origin = self.values.get(key).map(|found| found.origin.clone());

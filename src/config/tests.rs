@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod foresight;
 mod key;
 mod misspelt;
 mod shipped;
@@ -125,6 +126,10 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(seconds(s.park.probe_interval), 900.0);
     assert_eq!(seconds(s.park.max_probe_interval), 21600.0);
     assert_eq!(s.budget.credits_per_create, 30_000);
+    assert_eq!(s.preflight.mode, crate::core::preflight::Mode::Off);
+    assert_eq!(s.preflight.max_credits_per_job, 150);
+    assert_eq!(s.preflight.max_age_ms, 86_400_000);
+    assert_eq!(s.ladder, None);
     assert_eq!(
         (s.budget.max_credits_per_day, s.budget.max_credits),
         (None, None)
@@ -269,6 +274,13 @@ fn a_value_out_of_bounds_is_refused_with_what_to_write() {
         ("api.base_url", "aiparser.scraperapi.com"),
         ("api.base_url", ""),
         ("api.account_url", "http://example.com"),
+        ("preflight.mode", "repairs"),
+        ("preflight.max_credits_per_job", "0"),
+        ("preflight.max_age", "1d ago"),
+        ("preflight.url", "http://example.com"),
+        ("ladder.enabled", "true"),
+        ("ladder.max_creates_per_job", "0"),
+        ("ladder.max_credits_per_day", "-1"),
         ("database.url", "postgres://x"),
         ("database.url", "sqlite::memory:"),
         ("database.url", "sqlite://:memory:"),
