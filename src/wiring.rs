@@ -36,7 +36,7 @@ use crate::{
         account::Account,
         daemon::{Daemon, Limits, Until},
         metrics::{Measured, Metrics},
-        worker::{Stop, Worker, lists::Lists, survey, turn::crash_point::Unobserved},
+        worker::{Preflight, Stop, Worker, lists::Lists, survey, turn::crash_point::Unobserved},
     },
     store::{
         Accounts as _, CREATES_HOLD, Facts as _, Gates as _, JobStore, LIST_LAG, Queue as _,
@@ -171,6 +171,11 @@ pub async fn daemon<S: Service>(
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
         credits_per_parse: settings.quality.credits_per_parse,
+        preflight: Preflight {
+            mode: settings.preflight.mode,
+            max_credits_per_job: settings.preflight.max_credits_per_job,
+            max_age_ms: settings.preflight.max_age_ms,
+        },
         request_timeout_ms: millis(settings.api.request_timeout),
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),

@@ -9,6 +9,7 @@ use super::{
         DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, Part, UnixMs, named_enum,
     },
     outcome::ErrorDetail,
+    preflight::Foreseen,
     quality::{Judgement, Quality},
 };
 
@@ -163,6 +164,8 @@ pub enum JobEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stays: Option<ParserId>,
     },
+    /// What its example pages showed of a create that is to be sent.
+    Foreseen(Foreseen),
     /// An operator chose the version to use.
     Pinned {
         /// It.
@@ -318,6 +321,7 @@ impl JobEvent {
             Self::ChangeMade { .. } => "change_made",
             Self::Deleted { .. } => "deleted",
             Self::Worse { .. } => "worse",
+            Self::Foreseen(_) => "foreseen",
             Self::Pinned { .. } => "pinned",
             Self::InDoubt { .. } => "in_doubt",
             Self::NotMade { .. } => "not_made",
@@ -367,6 +371,7 @@ impl JobEvent {
             | Self::ChangeMade { .. }
             | Self::Deleted { .. }
             | Self::Worse { .. }
+            | Self::Foreseen(_)
             | Self::Pinned { .. }
             | Self::NotMade { .. }
             | Self::Unparked { .. }

@@ -19,6 +19,7 @@ use crate::core::{
     budget::OverBudget,
     job::{Action, DurationMs, Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
     outcome::{ChangeOutcome, CreateOutcome, ErrorDetail, ListedParser, PollOutcome, Refusal},
+    preflight::Record,
     quality::QualityGate,
     rules::Rules,
 };
@@ -137,6 +138,13 @@ pub enum Event {
     OverBudget(OverBudget),
     /// Its turn has come, it would cost, and the account was refused before for want of credits.
     OutOfCredits(ErrorDetail),
+    /// Its turn has come, it would cost, and this is what its example pages showed.
+    Foreseen {
+        /// What was found, and when.
+        record: Record,
+        /// The parameters to send in place of the job's own, JSON, where others are needed.
+        effective_params: Option<String>,
+    },
     /// Its turn has come and its row holds no valid specification.
     Unusable(String),
     /// The create was answered, or was not.
@@ -215,6 +223,7 @@ impl Event {
         let creates = matches!(action, Action::Create);
         match self {
             Self::Listed { .. }
+            | Self::Foreseen { .. }
             | Self::CreateAnswered(_)
             | Self::Reconciled { .. }
             | Self::Adopt(_) => creates,
@@ -296,6 +305,13 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         Event::OutOfCredits(words) => match job.progress.state {
             Queued => create::out_of_credits(&at, words),
             Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
+        },
+        Event::Foreseen {
+            record,
+            effective_params,
+        } => match job.progress.state {
+            Queued if !in_doubt => create::foreseen(&at, &record, effective_params),
+            Creating | Queued | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
         },
         Event::Unusable(reason) => match job.progress.state {
             Queued => create::unusable(&at, reason),

@@ -14,6 +14,8 @@ use lol_html::{
     html_content::{Element, TextChunk, TextType},
 };
 
+use serde_json::Value;
+
 pub use self::{selector::Places, shape::Shape};
 
 /// How much of a page is looked at, in bytes. What stands behind it changes no verdict.
@@ -30,6 +32,13 @@ const OPENING_MAX_CHARS: usize = 300;
 
 /// How much of a title is kept, in characters.
 const TITLE_MAX_CHARS: usize = 200;
+
+/// The selectors that a job's `fields` name.
+pub fn selectors_of(fields: Option<&Value>) -> Vec<String> {
+    let fields = fields.and_then(Value::as_array).into_iter().flatten();
+    let selectors = fields.filter_map(|field| field.get("selector")?.as_str());
+    selectors.map(str::to_owned).collect()
+}
 
 /// What was seen of a page.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -173,6 +173,26 @@ pub struct Foreseen {
     pub credits: i64,
 }
 
+impl Foreseen {
+    /// What was seen, in a sentence.
+    pub fn in_words(&self) -> String {
+        let about = match self.verdict {
+            Verdict::Ok => "the example pages load",
+            Verdict::Gone => "an example page is gone",
+            Verdict::Blocked => "an example page is blocked",
+            Verdict::NeedsJs => "an example page needs JavaScript",
+            Verdict::MixedTypes => "the example pages are of different page types",
+            Verdict::Login => "an example page is behind a login",
+            Verdict::Unknown => "an example page could not be looked at",
+        };
+        match (&self.page, &self.seen) {
+            (Some(page), Some(seen)) => format!("{about}: {page}: {seen}"),
+            (Some(page), None) => format!("{about}: {page}"),
+            (None, _) => about.to_owned(),
+        }
+    }
+}
+
 /// What was found of a create, and when: `jobs.preflight`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -195,9 +215,10 @@ impl Record {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Whether it is not asked anew.
-    pub const fn is_fresh(&self, now: UnixMs, max_age_ms: DurationMs) -> bool {
-        now >= self.at && now - self.at < max_age_ms
+    /// Whether a create goes by it, and no page is fetched anew. A job that FAILED for it and waits
+    /// again was sent to try once more.
+    pub const fn is_in_force(&self, now: UnixMs, max_age_ms: DurationMs) -> bool {
+        self.foreseen.verdict.may_work() && now >= self.at && now - self.at < max_age_ms
     }
 }
 

@@ -29,6 +29,7 @@ use crate::{
         lifecycle::{Event, Policy},
         outcome::{ErrorDetail, Finished, PollOutcome},
         pace::Pace,
+        preflight::Mode,
         restored::Restored,
     },
     engine::{
@@ -66,6 +67,8 @@ pub struct Worker<S, D> {
     pub credits_per_create: i64,
     /// What one request for a held-out page is taken to cost.
     pub credits_per_parse: i64,
+    /// Whether and how example pages are fetched before a create.
+    pub preflight: Preflight,
     /// A create is sent within this time of its intent, or not at all.
     pub request_timeout_ms: DurationMs,
     /// Creates are sent on no list that is older: what was sent before may land until then.
@@ -84,6 +87,26 @@ pub struct Worker<S, D> {
     pub stop: watch::Receiver<Stop>,
     /// Is told how far each turn has come.
     pub probe: &'static dyn Probe,
+}
+
+/// How example pages are fetched before a create.
+#[derive(Debug, Clone, Copy)]
+pub struct Preflight {
+    /// Whether, and what follows.
+    pub mode: Mode,
+    /// What the fetches of one job may cost.
+    pub max_credits_per_job: i64,
+    /// How long a verdict holds.
+    pub max_age_ms: DurationMs,
+}
+
+impl Preflight {
+    /// No page is fetched.
+    pub const OFF: Self = Self {
+        mode: Mode::Off,
+        max_credits_per_job: 0,
+        max_age_ms: 0,
+    };
 }
 
 /// Whether a daemon goes on.

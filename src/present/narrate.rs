@@ -4,6 +4,7 @@ use crate::core::{
     event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, Standing, ToldBy},
     job::Part,
     outcome::is_refusal,
+    preflight::Foreseen,
 };
 use crate::present::format::span;
 use crate::store::report::HistoryRow;
@@ -108,6 +109,7 @@ fn sentence(event: &JobEvent) -> String {
                 .map_or_else(String::new, |why| format!(": {why}"));
             format!("{version} is worth less than the one before, which stays in use{why}")
         }
+        JobEvent::Foreseen(foreseen) => foresaw(foreseen),
         JobEvent::Pinned { version, from } => {
             let before = from.map_or_else(String::new, |from| format!(" in place of {from}"));
             format!("an operator chose version {version} to be used{before}")
@@ -232,6 +234,19 @@ fn stood(standing: &Standing) -> String {
         None => standing.from.to_string(),
         Some(why) => format!("{} ({why})", standing.from),
     }
+}
+
+/// What was seen of the example pages, what is sent because of it, and what looking cost.
+fn foresaw(foreseen: &Foreseen) -> String {
+    let set = foreseen
+        .set
+        .as_ref()
+        .map_or_else(String::new, |set| format!("; sent with {set}"));
+    format!(
+        "{}{set} ({} credits)",
+        foreseen.in_words(),
+        foreseen.credits
+    )
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use crate::{
     engine::{
         account::Account,
         daemon::{Daemon, Until},
-        worker::{Stop, Worker, lists::Lists},
+        worker::{Preflight, Stop, Worker, lists::Lists},
     },
     store::{
         JobStore, LIST_LAG, RESTORED, Role, Store, StoreError,
@@ -257,6 +257,7 @@ async fn process<D: JobStore>(store: Simulated<D>) -> Result<(), StoreError> {
         name_tag: true,
         credits_per_create,
         credits_per_parse: with(|sim| sim.plan.credits_per_parse),
+        preflight: Preflight::OFF,
         request_timeout_ms: REQUEST_TIMEOUT_MS,
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),

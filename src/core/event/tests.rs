@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::preflight::{Foreseen, Verdict};
 
 /// Each variant, and as databases hold it: this is read by SQL, and by every later version.
 pub(crate) fn stored() -> Vec<(JobEvent, &'static str, Value)> {
@@ -52,6 +53,18 @@ pub(crate) fn stored() -> Vec<(JobEvent, &'static str, Value)> {
             },
             "deleted",
             json!({"from": "operator"}),
+        ),
+        (
+            JobEvent::Foreseen(Foreseen {
+                verdict: Verdict::Ok,
+                page: None,
+                seen: None,
+                cure: None,
+                set: Some("scraper_params = { render = true }".to_owned()),
+                credits: 22,
+            }),
+            "foreseen",
+            json!({"verdict": "ok", "set": "scraper_params = { render = true }", "credits": 22}),
         ),
         (
             JobEvent::Pinned {

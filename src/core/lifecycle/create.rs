@@ -12,6 +12,7 @@ use crate::core::{
     hint,
     job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
     outcome::{CreateOutcome, DoubtCause as Unknown, ErrorDetail, ListedParser, Refusal},
+    preflight::Record,
 };
 
 /// Never, until someone or something moves the job.
@@ -272,6 +273,33 @@ pub(super) fn out_of_credits(at: &Moment, words: ErrorDetail) -> Transition {
         .error(&words)
         .parked(ParkReason::Credits, NO_CREDITS, at.now)
         .event(event)
+        .done()
+}
+
+/// What its example pages showed: where a create cannot work, none is paid for. Else it is due at
+/// once, to be looked for in a list that is young.
+pub(super) fn foreseen(
+    at: &Moment,
+    record: &Record,
+    effective_params: Option<String>,
+) -> Transition {
+    let mut change = at.change();
+    change.next.preflight = Some(record.to_json());
+    let foreseen = &record.foreseen;
+    if foreseen.verdict.may_work() {
+        change.next.effective_params = effective_params;
+        return change
+            .queued(at.now)
+            .event(JobEvent::Foreseen(foreseen.clone()))
+            .done();
+    }
+    let words = ErrorDetail {
+        status: None,
+        message: format!("{}: no create was sent", foreseen.in_words()),
+    };
+    let hint = foreseen.cure.as_deref().unwrap_or_default();
+    change
+        .failed(ErrorKind::PreflightFailed, &words, hint, at.now)
         .done()
 }
 

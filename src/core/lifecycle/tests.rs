@@ -17,6 +17,7 @@ use crate::{
         gate::Signal,
         job::{Doubt, DoubtCause, ErrorKind, JobId, Part, Progress, Requested},
         outcome::{DoubtCause as Unknown, Finished},
+        preflight::{Foreseen, Verdict},
     },
 };
 
@@ -168,6 +169,18 @@ fn reconciled(evidence: Evidence, listed_at: UnixMs) -> Event {
     Event::Reconciled {
         evidence,
         listed_at,
+    }
+}
+
+/// What was found of a create.
+fn found(verdict: Verdict) -> Foreseen {
+    Foreseen {
+        verdict,
+        page: Some("https://a.example/1".to_owned()),
+        seen: Some("it was answered 404".to_owned()),
+        cure: Some("take that page out of urls, or correct it".to_owned()),
+        set: None,
+        credits: 2,
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod crash_point;
 mod ended;
+mod foresee;
 mod look;
 mod sent;
 
@@ -159,8 +160,9 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
     async fn take(&mut self, queued: QueuedJob) -> Result<Answered, Ended> {
         let claimed = Claimed::of(queued, self).await?;
         let planned = self.reached(claimed).plan(self).await?;
-        let cleared = self.reached(planned).preflight(self).await?;
-        let reserved = self.reached(cleared).reserve(self).await?;
+        let cleared = self.reached(planned).clear(self).await?;
+        let cleared = self.foresee(self.reached(cleared)).await?;
+        let reserved = cleared.reserve(self).await?;
         let intended = self.reached(reserved).record(self).await?;
         let sent = self.reached(intended).send(self).await?;
         let answered = self.reached(sent).conclude(self).await?;
@@ -221,7 +223,7 @@ impl Claimed {
 
 impl Planned {
     /// Decides what follows, and looks for what speaks against a create.
-    async fn preflight<S: Service, D: JobStore>(
+    async fn clear<S: Service, D: JobStore>(
         self,
         turn: &mut Turn<'_, S, D>,
     ) -> Result<Cleared, Ended> {

@@ -215,3 +215,63 @@ fn a_row_without_a_valid_specification_fails_and_sends_nothing() {
     );
     assert_eq!((change.ledger, change.next.creates), (None, 0));
 }
+
+#[test]
+fn what_is_foreseen_to_fail_is_not_paid_for_and_says_what_to_do() {
+    let record = |verdict| Record {
+        at: NOW,
+        foreseen: found(verdict),
+    };
+    let params = Some("{\"premium\":true}".to_owned());
+    let foreseen = |verdict| Event::Foreseen {
+        record: record(verdict),
+        effective_params: params.clone(),
+    };
+    for verdict in Verdict::ALL {
+        let change = change(&queued(), foreseen(*verdict), NOW);
+        let next = &change.next;
+        assert_eq!(next.preflight, Some(record(*verdict).to_json()));
+        if verdict.may_work() {
+            assert_eq!(next.effective_params, params);
+            assert_eq!((next.state, next.due_at), (JobState::Queued, NOW));
+            assert!(matches!(change.event, Some(JobEvent::Foreseen(_))));
+        } else {
+            assert_eq!(next.error_kind, Some(ErrorKind::PreflightFailed));
+            assert_eq!(next.effective_params, None);
+            let message = next.error_message.as_deref().unwrap_or_default();
+            assert!(message.contains("https://a.example/1"), "{message}");
+            assert!(message.ends_with("no create was sent"), "{message}");
+            assert!(
+                next.error_hint
+                    .as_deref()
+                    .unwrap()
+                    .contains("take that page out")
+            );
+        }
+        assert_eq!(change.ledger, None, "{verdict}");
+    }
+}
+
+#[test]
+fn a_verdict_holds_for_its_time_and_one_that_a_job_failed_for_not_at_all() {
+    let record = |verdict| Record {
+        at: NOW,
+        foreseen: found(verdict),
+    };
+    for (verdict, after_ms, holds) in [
+        (Verdict::Ok, 0, true),
+        (Verdict::Ok, 999, true),
+        (Verdict::Ok, 1_000, false),
+        // A clock that was set back.
+        (Verdict::Ok, -1, false),
+        (Verdict::Unknown, 0, true),
+        (Verdict::Gone, 0, false),
+    ] {
+        let record = Record::of_json(&record(verdict).to_json()).expect("it was just written");
+        assert_eq!(
+            record.is_in_force(NOW + after_ms, 1_000),
+            holds,
+            "{verdict} {after_ms}"
+        );
+    }
+}

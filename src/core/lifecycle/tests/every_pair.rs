@@ -140,6 +140,9 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
             "answer lost",
             answered(CreateOutcome::InDoubt(Unknown::AnswerLost, words(None))),
         ),
+        ("foreseen to work", foreseen(Verdict::Ok)),
+        ("foreseen to fail", foreseen(Verdict::Gone)),
+        ("foreseen: unknown", foreseen(Verdict::Unknown)),
         ("interrupted", Event::Interrupted),
         ("seen one", seen(Evidence::One(id("p1"), None))),
         (
@@ -209,6 +212,16 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
     ]
 }
 
+fn foreseen(verdict: Verdict) -> Event {
+    Event::Foreseen {
+        record: Record {
+            at: NOW,
+            foreseen: found(verdict),
+        },
+        effective_params: None,
+    }
+}
+
 fn examples() -> Finished {
     Finished {
         version: Some(0),
@@ -256,6 +269,9 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("create 500",             [I, "CREATING in doubt, -, answered", I, I, I, I, I, I, I, I]),
     ("create 503, later",      [I, "CREATING in doubt, -, throttled", I, I, I, I, I, I, I, I]),
     ("answer lost",            [I, "CREATING in doubt, -, answered", I, I, I, I, I, I, I, I]),
+    ("foreseen to work",       ["QUEUED, -, -", I, I, I, I, I, I, I, I, I]),
+    ("foreseen to fail",       ["FAILED preflight_failed, -, -", I, I, I, I, I, I, I, I, I]),
+    ("foreseen: unknown",      ["QUEUED, -, -", I, I, I, I, I, I, I, I, I]),
     ("interrupted",            [I, "CREATING in doubt, -, -", I, I, I, I, I, I, I, I]),
     ("seen one",               [I, I, "GENERATING, made p1, -", I, I, I, I, I, I, I]),
     ("seen several",           [I, I, "PARKED ambiguous in doubt, -, -", I, I, I, I, I, I, I]),
