@@ -3,11 +3,13 @@
 //! The tables are those of the design: of what may change something, only what is known to have
 //! changed nothing may be sent again; the rest is in doubt (`write`).
 
+mod page;
 mod write;
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
+pub use self::page::{PageHead, PageReply, RawPage, fetch};
 pub use self::write::{change, create, delete};
 use super::answer_json::{self, Fields, ParserStatus};
 use super::examples;

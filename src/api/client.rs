@@ -3,6 +3,7 @@
 mod addresses;
 mod chunks;
 mod exchange;
+mod fetch;
 mod patch;
 mod punctual;
 mod setup;
@@ -17,9 +18,10 @@ use url::Url;
 
 use self::addresses::{encode_segment, names_a_path_segment, names_another_page};
 use self::exchange::{MAX_ERROR_BODY_BYTES, chain, exchange, fault, logged, read, read_list};
+use self::fetch::Fetcher;
 use self::punctual::Punctual;
 pub use self::setup::{ClientConfig, ClientError};
-use self::setup::{builder, check_account_url, check_base_url, check_key};
+use self::setup::{builder, check_account_url, check_base_url, check_fetch_url, check_key};
 use super::Service;
 use super::classify::{self, RawReply};
 use super::service_clock::ServiceClock;
@@ -28,8 +30,9 @@ use crate::clock::lasting_ms;
 use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::outcome::{
     AccountOutcome, ChangeOutcome, CreateOutcome, CreateRequest, Description, ErrorDetail,
-    ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
+    FetchOutcome, FetchRequest, ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
 };
+use crate::core::preflight::Brought;
 
 /// Log targets, each with all below it, of the crates that hold URLs, headers
 /// and bodies, hence the key. Telemetry must drop them whatever level is asked for.
@@ -70,6 +73,7 @@ pub struct Client {
     /// Where the credits left are looked up: another host, maybe otherwise encrypted.
     account: Option<(Url, reqwest::Client)>,
     account_timeout: Duration,
+    fetcher: Option<Fetcher>,
     clock: ServiceClock,
 }
 
@@ -86,7 +90,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Where the base or account URL is neither https nor http on a loopback address, or
+    /// Where a URL is neither https nor http on a loopback address, or
     /// carries a user, a query or a fragment; where the key is empty or not
     /// visible ASCII; where the HTTP client cannot be set up.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
@@ -106,8 +110,17 @@ impl Client {
                 Some((url.clone(), build(builder(&config, encrypted))?))
             }
         };
+        let fetcher = match &config.fetch_url {
+            None => None,
+            Some(url) => {
+                let encrypted = check_fetch_url(url)?;
+                let client = build(builder(&config, encrypted))?;
+                Some(Fetcher::new(url.clone(), client))
+            }
+        };
         Ok(Self {
             account,
+            fetcher,
             account_timeout: config.request_timeout.min(MAX_ACCOUNT_TIMEOUT),
             quoter: Quoter::hiding(&config.key),
             max_body_bytes: config.max_body_bytes,
@@ -266,6 +279,20 @@ impl Service for Client {
         }
         let reply = self.get("parse", url, self.max_body_bytes).await;
         classify::parse(reply, now_ms(), &self.quoter)
+    }
+
+    async fn fetch(&self, request: &FetchRequest) -> FetchOutcome {
+        let Some(fetcher) = &self.fetcher else {
+            return FetchOutcome::Brought {
+                brought: Brought::Nothing {
+                    why: "no preflight.url".to_owned(),
+                },
+                credits: Some(0),
+            };
+        };
+        let mut url = self.with_key(fetcher.url.clone());
+        Fetcher::add_parameters(&mut url, request);
+        fetcher.fetch(url, request, &self.quoter).await
     }
 
     async fn list(&self) -> ListOutcome {

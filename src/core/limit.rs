@@ -57,6 +57,13 @@ const FEATURE: &[&str] = &[
     "session",
 ];
 
+/// Whether the text of a 402 or 403 says that the account's credits are used up, or that the account
+/// itself is refused. What it does not say so may be about the request, or about a page that was asked for.
+pub fn is_of_the_account(text: &str) -> bool {
+    let text = text.to_lowercase();
+    OF_THE_ACCOUNT.iter().any(|mark| text.contains(mark))
+}
+
 impl Limit {
     /// The limit that the text of a 402 or 403 speaks of, if it is about the request. Any
     /// other text is about the account: nothing FAILs for it.
@@ -66,7 +73,7 @@ impl Limit {
         if has(&["max_cost", "max cost"]) {
             return Some(Self::Cost);
         }
-        if has(OF_THE_ACCOUNT) || !text.contains("plan") || !has(REFUSES) {
+        if is_of_the_account(&text) || !text.contains("plan") || !has(REFUSES) {
             return None;
         }
         if has(COUNTRY) {

@@ -32,40 +32,52 @@ pub(super) async fn exchange(
     request: reqwest::RequestBuilder,
     cap_bytes: usize,
 ) -> RawReply {
-    let (reply, ()) = logged(endpoint, async {
-        let reply = match request.send().await {
+    let asking = async {
+        match request.send().await {
             Ok(response) => Ok(read(response, cap_bytes).await),
             Err(error) => Err(fault(error)),
-        };
-        (reply, ())
-    })
-    .await;
+        }
+    };
+    logged_by(endpoint, |answer: &RawAnswer| answer.status, asking).await
+}
+
+/// Logs what came of a request, whose answer has this status.
+pub(super) async fn logged_by<T>(
+    endpoint: &'static str,
+    status: impl FnOnce(&T) -> u16,
+    asking: impl Future<Output = Result<T, TransportFault>>,
+) -> Result<T, TransportFault> {
+    let started = Instant::now();
+    let reply = asking.await;
+    log(endpoint, started, reply.as_ref().map(status));
     reply
 }
 
+/// The same of an answer of which more is known.
 pub(super) async fn logged<T>(
     endpoint: &'static str,
     asking: impl Future<Output = (RawReply, T)>,
 ) -> (RawReply, T) {
     let started = Instant::now();
     let (reply, rest) = asking.await;
+    log(
+        endpoint,
+        started,
+        reply.as_ref().map(|answer| answer.status),
+    );
+    (reply, rest)
+}
+
+fn log(endpoint: &'static str, started: Instant, status: Result<u16, &TransportFault>) {
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    match &reply {
-        Ok(answer) => {
-            tracing::debug!(
-                endpoint,
-                http_status = answer.status,
-                elapsed_ms,
-                "answered"
-            );
-        }
+    match status {
+        Ok(http_status) => tracing::debug!(endpoint, http_status, elapsed_ms, "answered"),
         Err(TransportFault::NotConnected(_)) => {
             tracing::debug!(endpoint, elapsed_ms, "not connected");
         }
         Err(TransportFault::TimedOut(_)) => tracing::debug!(endpoint, elapsed_ms, "timed out"),
         Err(TransportFault::Broken(_)) => tracing::debug!(endpoint, elapsed_ms, "broken off"),
     }
-    (reply, rest)
 }
 
 fn head(response: &reqwest::Response) -> (u16, Option<String>) {

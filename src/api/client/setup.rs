@@ -22,6 +22,9 @@ pub struct ClientConfig {
     /// Where the credits left are looked up, the whole address: https, or http on a
     /// loopback address. None where it is not known.
     pub account_url: Option<Url>,
+    /// Where web pages are fetched, the whole address, of the same sort. None where it is not
+    /// known.
+    pub fetch_url: Option<Url>,
     /// The API key: visible ASCII.
     pub key: SecretString,
     /// For a whole request, from connecting to the last byte of the body.
@@ -44,6 +47,7 @@ impl ClientConfig {
         Self {
             base_url,
             account_url: None,
+            fetch_url: None,
             key,
             request_timeout: Duration::from_secs(75),
             connect_timeout: Duration::from_secs(10),
@@ -62,6 +66,9 @@ pub enum ClientError {
     /// The account URL cannot be used.
     #[error("the account URL {0}")]
     AccountUrl(&'static str),
+    /// The fetch URL cannot be used.
+    #[error("the fetch URL {0}")]
+    FetchUrl(&'static str),
     /// The key cannot be one.
     #[error("the API key {0}")]
     Key(&'static str),
@@ -92,6 +99,11 @@ pub(super) fn check_account_url(url: &Url) -> Result<bool, ClientError> {
     check_url(url).map_err(ClientError::AccountUrl)
 }
 
+/// The same of a fetch URL.
+pub(super) fn check_fetch_url(url: &Url) -> Result<bool, ClientError> {
+    check_url(url).map_err(ClientError::FetchUrl)
+}
+
 fn check_url(url: &Url) -> Result<bool, &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not contain a user name or password");
@@ -116,7 +128,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// What both of a client's HTTP clients have in common.
+/// What all of a client's HTTP clients have in common.
 pub(super) fn builder(config: &ClientConfig, encrypted: bool) -> reqwest::ClientBuilder {
     let connect_timeout = config.connect_timeout.min(config.request_timeout / 2);
     let mut headers = HeaderMap::new();

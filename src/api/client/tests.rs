@@ -1,6 +1,7 @@
 mod answers;
 mod change;
 mod connections;
+mod fetch;
 mod secrecy;
 mod server;
 
