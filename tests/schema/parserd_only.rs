@@ -298,3 +298,76 @@ async fn parsers_and_parses_stay_and_a_parse_is_settled_once() {
         database.refuses(ROWS, statement, words).await;
     }
 }
+
+#[tokio::test]
+async fn fetches_stay_and_one_is_settled_once() {
+    const ROW: &str = "INSERT INTO fetches (job_id, url, host, proxy, render, sent_at, credits) \
+        VALUES (1, 'u', 'h', 'standard', 0, 1, 10);";
+    const SETTLED: &str = "UPDATE fetches SET outcome = 'gone', brought = '{}', credits = 1, \
+        settled_at = 2;";
+    let mut database = Database::new().await;
+    for (statement, words) in [
+        ("DELETE FROM fetches;", "its rows stay"),
+        (
+            "INSERT OR REPLACE INTO fetches (id, job_id, url, host, proxy, render, sent_at, credits) \
+             VALUES (1, 1, 'u', 'h', 'standard', 0, 1, 0);",
+            "leave out id",
+        ),
+        ("UPDATE fetches SET credits = 0;", "fetches is append-only"),
+        ("UPDATE fetches SET sent_at = 2;", "fetches is append-only"),
+        ("UPDATE fetches SET host = 'i';", "fetches is append-only"),
+        (
+            "UPDATE fetches SET render = 1, outcome = 'too_dear', brought = '{}', settled_at = 2;",
+            "fetches is append-only",
+        ),
+        (
+            "UPDATE fetches SET outcome = 'page', settled_at = 2;",
+            "CHECK",
+        ),
+        (
+            "UPDATE fetches SET outcome = 'fine', brought = '{}', settled_at = 2;",
+            "CHECK",
+        ),
+        (
+            "INSERT INTO fetches (job_id, url, host, proxy, render, sent_at, credits) \
+             VALUES (1, 'u', 'h', 'best', 0, 1, 0);",
+            "CHECK",
+        ),
+    ] {
+        database.refuses(ROW, statement, words).await;
+    }
+    for statement in [
+        SETTLED,
+        "UPDATE fetches SET credits = 0;",
+        "UPDATE fetches SET outcome = 'pending', brought = NULL, settled_at = NULL;",
+    ] {
+        database
+            .refuses(
+                &[ROW, SETTLED].concat(),
+                statement,
+                "fetches is append-only",
+            )
+            .await;
+    }
+    let show = "SELECT outcome || ' ' || credits FROM fetches;";
+    database
+        .prints(&[ROW, SETTLED, show].concat(), &["gone 1"])
+        .await;
+}
+
+#[tokio::test]
+async fn preflight_and_effective_params_are_not_for_others_to_write() {
+    const JOB: &str = "INSERT INTO jobs (name, urls) VALUES ('a', '[\"https://a.example/\"]');";
+    let mut database = Database::new().await;
+    for column in ["preflight", "effective_params"] {
+        let insert = format!(
+            "INSERT INTO jobs (name, urls, {column}) VALUES ('b', '[\"https://a.example/\"]', '{{}}');"
+        );
+        let update = format!("UPDATE jobs SET {column} = '{{}}';");
+        for statement in [insert, update] {
+            database
+                .refuses(JOB, &statement, "are parserd's to set")
+                .await;
+        }
+    }
+}
