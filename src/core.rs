@@ -33,6 +33,7 @@ pub mod presence;
 pub mod progress;
 pub mod quality;
 pub mod rejections;
+pub mod remedy;
 pub mod remote_name;
 pub mod restored;
 pub mod rules;

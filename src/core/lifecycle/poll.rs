@@ -5,6 +5,7 @@ use super::{
     update::is_worse,
 };
 use crate::core::{
+    effort::Effort,
     event::{AdoptedFrom, Answer, JobEvent},
     gate::Signal,
     hint,
@@ -12,6 +13,7 @@ use crate::core::{
     outcome::{ErrorDetail, Finished, Lack, PollOutcome, Refusal, is_gateways},
     pace,
     quality::{Quality, QualityGate},
+    remedy::Remedy,
     rules::Rule,
 };
 
@@ -25,10 +27,10 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
     match outcome {
         PollOutcome::Finished(finished) => finished_with(at, finished),
         PollOutcome::Failed(words) => {
-            let hint = hint::for_failed_generation(&words.message);
+            let hint = Remedy::of_failure(&words.message).hint(Effort::LEAST);
             let mut change = at
                 .change()
-                .failed(ErrorKind::GenerationFailed, &words, hint, at.now)
+                .failed(ErrorKind::GenerationFailed, &words, &hint, at.now)
                 .shows_parser();
             if at.job.action == Action::Update {
                 let version = at.job.progress.parser_version;
