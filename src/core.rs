@@ -16,6 +16,7 @@ pub mod field_changes;
 pub mod gate;
 pub mod hint;
 pub mod job;
+pub mod ladder;
 pub mod ledger;
 pub mod lifecycle;
 pub mod limit;
