@@ -5,6 +5,12 @@
 -- changed scraper_params.
 ALTER TABLE jobs ADD COLUMN preflight        TEXT;
 ALTER TABLE jobs ADD COLUMN effective_params TEXT;
+-- How many creates the ladder has asked for; whether a create was one of them, which counts in its
+-- share of the day.
+ALTER TABLE jobs    ADD COLUMN climbs    INTEGER NOT NULL DEFAULT 0 CHECK (climbs >= 0);
+ALTER TABLE creates ADD COLUMN escalated INTEGER NOT NULL DEFAULT 0 CHECK (escalated IN (0, 1));
+
+CREATE INDEX creates_escalated ON creates (sent_at) WHERE escalated;
 
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql,
@@ -14,15 +20,47 @@ WHERE type = 'table' AND name = 'jobs';
 PRAGMA writable_schema = RESET;
 
 CREATE TRIGGER jobs_insert_foresight_check BEFORE INSERT ON jobs
-WHEN NEW.preflight IS NOT NULL OR NEW.effective_params IS NOT NULL
+WHEN NEW.preflight IS NOT NULL OR NEW.effective_params IS NOT NULL OR NEW.climbs IS NOT 0
 BEGIN
-    SELECT RAISE(ABORT, 'preflight and effective_params are parserd''s to set: leave them out, and write parameters as scraper_params');
+    SELECT RAISE(ABORT, 'preflight, effective_params and climbs are parserd''s to set: leave them out, and write parameters as scraper_params');
 END;
 
-CREATE TRIGGER jobs_foresight_check BEFORE UPDATE OF preflight, effective_params ON jobs
+CREATE TRIGGER jobs_foresight_check BEFORE UPDATE OF preflight, effective_params, climbs ON jobs
 WHEN NEW.revision = OLD.revision
 BEGIN
-    SELECT RAISE(ABORT, 'preflight and effective_params are parserd''s to set: write parameters as scraper_params');
+    SELECT RAISE(ABORT, 'preflight, effective_params and climbs are parserd''s to set: write parameters as scraper_params');
+END;
+
+CREATE TRIGGER creates_escalated_stays BEFORE UPDATE OF escalated ON creates
+WHEN NEW.escalated IS NOT OLD.escalated
+BEGIN
+    SELECT RAISE(ABORT, 'creates is append-only, the record of what was paid for: only outcome, parser_id and settled_at change, and parserd sets them');
+END;
+
+-- As before, and the ladder takes a job whose generation FAILED back to QUEUED.
+DROP TRIGGER jobs_state_check;
+CREATE TRIGGER jobs_state_check BEFORE UPDATE OF state ON jobs
+WHEN NEW.state IS NOT OLD.state
+BEGIN
+    SELECT RAISE(ABORT, 'a job that is FINISHED or CANCELLED stays so: insert a new job instead')
+    WHERE OLD.state IN ('FINISHED', 'CANCELLED');
+    SELECT RAISE(ABORT, 'this change of state is parserd''s: by SQL set QUEUED, PARKED or FAILED jobs to CANCELLED, and PARKED or FAILED ones to QUEUED')
+    WHERE NEW.revision = OLD.revision
+      AND NOT (NEW.state IS 'CANCELLED' AND OLD.state IN ('QUEUED', 'PARKED', 'FAILED'))
+      AND NOT (NEW.state IS 'QUEUED' AND OLD.state IN ('PARKED', 'FAILED'));
+    SELECT RAISE(ABORT, 'no such change of state: see the state diagram in the README')
+    WHERE NEW.revision <> OLD.revision
+      AND NOT (OLD.action <> 'create' AND OLD.state IN ('QUEUED', 'CREATING')
+               AND NEW.state IS 'FINISHED')
+      AND NOT CASE OLD.state
+          WHEN 'QUEUED'     THEN NEW.state IN ('CREATING', 'GENERATING', 'PARKED', 'FAILED', 'CANCELLED')
+          WHEN 'CREATING'   THEN NEW.state IN ('QUEUED', 'GENERATING', 'PARKED', 'FAILED')
+          WHEN 'GENERATING' THEN NEW.state IN ('FINISHED', 'FAILED')
+              OR (NEW.state = 'QUEUED' AND NEW.climbs > OLD.climbs)
+          WHEN 'PARKED'     THEN NEW.state IN ('QUEUED', 'CREATING', 'GENERATING', 'CANCELLED')
+          WHEN 'FAILED'     THEN NEW.state IN ('QUEUED', 'GENERATING', 'CANCELLED')
+          -- A row that got in past the rules.
+          ELSE NEW.state = 'FAILED' END;
 END;
 
 -- Fetches of example pages, each written before it is sent: the record of what they cost and of

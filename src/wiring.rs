@@ -76,6 +76,7 @@ pub fn policy(settings: &Settings) -> Policy {
         settle_after_error_ms: millis(settings.reconcile.settle_after_error),
         quality_gate: settings.quality.gate,
         min_fill: settings.quality.min_fill,
+        ladder: None,
         rules: Rules::KEPT,
     }
 }

@@ -272,6 +272,18 @@ pub enum JobEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Its generation FAILED, and another create is to be sent with the parameters that the error
+    /// calls for.
+    Escalated {
+        /// The `scraper_params` that were sent.
+        from: Value,
+        /// Those that are to be sent.
+        to: Value,
+        /// The service's error text.
+        why: String,
+        /// What the create is taken to cost.
+        credits: i64,
+    },
     /// It came to nothing.
     Failed {
         /// Why.
@@ -337,6 +349,7 @@ impl JobEvent {
             Self::AwaitsExamples { .. } => "awaits_examples",
             Self::Finished { .. } => "finished",
             Self::Judged { .. } => "judged",
+            Self::Escalated { .. } => "escalated",
             Self::Failed { .. } => "failed",
         }
     }
@@ -380,7 +393,8 @@ impl JobEvent {
             | Self::Changed { .. }
             | Self::AwaitsExamples { .. }
             | Self::Finished { .. }
-            | Self::Judged { .. } => None,
+            | Self::Judged { .. }
+            | Self::Escalated { .. } => None,
         }
     }
 }

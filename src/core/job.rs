@@ -336,6 +336,9 @@ pub struct Progress {
     pub preflight: Option<String>,
     /// The `scraper_params` that are sent in place of the job's own, JSON.
     pub effective_params: Option<String>,
+    /// How many creates the ladder has asked for, since a person last had the job tried again after
+    /// it FAILED or changed it. Above 0 the next create, or the one under way, is the ladder's.
+    pub climbs: i64,
     /// Why the job FAILED.
     pub error_kind: Option<ErrorKind>,
     /// The HTTP status of the last error.
@@ -373,6 +376,7 @@ impl Progress {
             dismissed: Vec::new(),
             preflight: None,
             effective_params: None,
+            climbs: 0,
             error_kind: None,
             error_status: None,
             error_message: None,

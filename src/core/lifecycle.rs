@@ -18,6 +18,7 @@ use crate::core::{
     backoff::Schedule,
     budget::OverBudget,
     job::{Action, DurationMs, Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
+    ladder::Ladder,
     outcome::{ChangeOutcome, CreateOutcome, ErrorDetail, ListedParser, PollOutcome, Refusal},
     preflight::Record,
     quality::QualityGate,
@@ -62,6 +63,8 @@ pub struct Policy {
     pub quality_gate: QualityGate,
     /// Below which share of its places a field is thin.
     pub min_fill: f64,
+    /// Whether, and how far, a FAILED generation leads to another create.
+    pub ladder: Option<Ladder>,
     /// The rules that are kept.
     pub rules: Rules,
 }
@@ -178,6 +181,13 @@ pub enum Event {
     },
     /// A poll was answered, or was not.
     Polled(PollOutcome),
+    /// A poll was answered that the generation of a parser FAILED, with these words.
+    CameToNothing {
+        /// The service's.
+        words: ErrorDetail,
+        /// The job's own `scraper_params`, JSON.
+        scraper_params: Option<String>,
+    },
     /// A poll was answered 404 and a list was searched for the parser's id.
     Missing(ErrorDetail, Evidence),
     /// A poll was answered 404, and the parser is known from another address or API key.
@@ -225,6 +235,7 @@ impl Event {
             Self::Listed { .. }
             | Self::Foreseen { .. }
             | Self::CreateAnswered(_)
+            | Self::CameToNothing { .. }
             | Self::Reconciled { .. }
             | Self::Adopt(_) => creates,
             Self::Looked(_)
@@ -366,6 +377,13 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         },
         Event::Polled(outcome) => match job.progress.state {
             Generating => poll::polled(&at, outcome),
+            Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
+        },
+        Event::CameToNothing {
+            words,
+            scraper_params,
+        } => match job.progress.state {
+            Generating => poll::came_to_nothing(&at, words, scraper_params.as_deref()),
             Creating | Queued | Parked | Finished | Failed | Cancelled => NOT_GENERATING,
         },
         Event::Missing(words, evidence) => match job.progress.state {

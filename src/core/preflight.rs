@@ -15,6 +15,7 @@ use crate::core::{
     effort::{Effort, Proxy},
     job::{DurationMs, UnixMs, named_enum},
     page::Sight,
+    remedy::ONE_TYPE,
     shown::shown,
 };
 
@@ -304,9 +305,8 @@ impl<'q> Inquiry<'_, 'q> {
                 continue;
             }
             if let Some((page, seen)) = signs::mixed(self.question.urls, &sights) {
-                let cure = "keep one page type in this job and make a job for each other";
-                let found =
-                    self.found(Verdict::MixedTypes, Some(page), seen, Some(cure.to_owned()));
+                let cure = Some(ONE_TYPE.to_owned());
+                let found = self.found(Verdict::MixedTypes, Some(page), seen, cure);
                 return Ok((found, own));
             }
             let mut found = self.found(Verdict::Ok, None, String::new(), None);

@@ -21,6 +21,8 @@ pub enum Rule {
     ChangeSettles,
     /// A new version that is worth less is not used.
     BetterVersion,
+    /// The ladder asks for no more creates than its bounds allow.
+    LadderBounds,
 }
 
 /// The rules that are kept: all of them, save in a test.

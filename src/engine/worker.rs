@@ -199,6 +199,14 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             return Ok(());
         };
         let mut event = self.poll_event(job, &parser_id, permit).await?;
+        if let Event::Polled(PollOutcome::Failed(words)) = &event
+            && job.action == Action::Create
+        {
+            event = Event::CameToNothing {
+                words: words.clone(),
+                scraper_params: self.store.wanted(job.id).await?.scraper_params,
+            };
+        }
         let mut is_adopted_otherwise = false;
         if let Event::Polled(PollOutcome::Finished(finished)) = &mut event {
             self.compare(job, &parser_id, finished).await?;

@@ -6,7 +6,7 @@ use crate::core::{
     outcome::is_refusal,
     preflight::Foreseen,
 };
-use crate::present::format::span;
+use crate::present::format::{grouped, span};
 use crate::store::report::HistoryRow;
 
 /// The event as a sentence; one that is unknown here is shown as it is stored.
@@ -194,6 +194,17 @@ fn sentence(event: &JobEvent) -> String {
             });
             format!("finished, {version}{lack}")
         }
+        JobEvent::Escalated {
+            from,
+            to,
+            why,
+            credits,
+        } => format!(
+            "the generation failed: {}; another create goes out with scraper_params {to} in place \
+             of {from} ({} credits)",
+            why,
+            grouped(*credits)
+        ),
         JobEvent::Failed { error_kind, answer } => {
             format!("failed, {error_kind}{}", words(answer))
         }

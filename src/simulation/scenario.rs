@@ -378,6 +378,7 @@ impl Scenario {
             settle_after_error_ms: 30_000,
             quality_gate: self.quality_gate,
             min_fill: 0.5,
+            ladder: None,
             rules,
         }
     }

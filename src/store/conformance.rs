@@ -74,5 +74,6 @@ pub(super) fn policy() -> Policy {
         settle_after_error_ms: 30_000,
         quality_gate: QualityGate::Report,
         min_fill: 0.5,
+        ladder: None,
     }
 }

@@ -188,6 +188,7 @@ fn policy() -> Policy {
         settle_after_error_ms: 900_000,
         quality_gate: QualityGate::Report,
         min_fill: 0.5,
+        ladder: None,
     }
 }
 

@@ -169,6 +169,7 @@ fn policy() -> Policy {
         settle_after_error_ms: 1,
         quality_gate: QualityGate::Report,
         min_fill: 0.5,
+        ladder: None,
         rules: Rules::KEPT,
     }
 }

@@ -174,6 +174,16 @@ pub(crate) fn stored() -> Vec<(JobEvent, &'static str, Value)> {
             json!({"quality": "bad", "reason": "price: it is missing"}),
         ),
         (
+            JobEvent::Escalated {
+                from: json!({}),
+                to: json!({"premium": true}),
+                why: "blocked".to_owned(),
+                credits: 30_000,
+            },
+            "escalated",
+            json!({"from": {}, "to": {"premium": true}, "why": "blocked", "credits": 30_000}),
+        ),
+        (
             JobEvent::Failed {
                 error_kind: ErrorKind::ServerError,
                 answer: answer(),

@@ -31,6 +31,7 @@ pub(super) fn taken_in(at: &Moment, requested: Requested) -> Transition {
         // What was found of the pages and parameters of before says nothing of these.
         change.next.preflight = None;
         change.next.effective_params = None;
+        change.next.climbs = 0;
     }
     // One that is to adopt a parser stays so.
     if requested.edit && !at.job.is_adoption() {
@@ -79,6 +80,10 @@ fn try_again(at: &Moment, mut change: Change, is_another: bool) -> Change {
         _ => at.now,
     };
     next.recreation += i64::from(before.parser_id.is_some() && is_lost);
+    // Parameters that the ladder came to are kept: fewer were not enough.
+    if kind.is_some() {
+        next.climbs = 0;
+    }
     next.generating_since = may_finish.then_some(at.now);
     next.generated_at = None;
     next.park_reason = None;

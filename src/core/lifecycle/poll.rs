@@ -1,17 +1,22 @@
 //! From GENERATING to the end.
 
+use serde_json::{Map, Value};
+
 use super::{
     Change, Evidence, Moment, ParserChange, TRUSTED_LISTS, Transition, age_of_generation_ms, doubt,
-    update::is_worse,
+    is_operators, update::is_worse,
 };
 use crate::core::{
+    effort::Effort,
     event::{AdoptedFrom, Answer, JobEvent},
     gate::Signal,
     hint,
     job::{Action, DurationMs, ErrorKind, ParserId, UnixMs},
+    ladder::{self, Ladder},
     outcome::{ErrorDetail, Finished, Lack, PollOutcome, Refusal, is_gateways},
     pace,
     quality::{Quality, QualityGate},
+    remedy::Remedy,
     rules::Rule,
 };
 
@@ -24,18 +29,8 @@ const MAX_ASKED_AFTER_CUTS: i64 = 5;
 pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
     match outcome {
         PollOutcome::Finished(finished) => finished_with(at, finished),
-        PollOutcome::Failed(words) => {
-            let hint = hint::for_failed_generation(&words.message);
-            let mut change = at
-                .change()
-                .failed(ErrorKind::GenerationFailed, &words, hint, at.now)
-                .shows_parser();
-            if at.job.action == Action::Update {
-                let version = at.job.progress.parser_version;
-                change.parser = Some(ParserChange::Unusable { version });
-            }
-            change.done()
-        }
+        // With which parameters, is not known.
+        PollOutcome::Failed(words) => failed(at, &words, Effort::LEAST),
         PollOutcome::Generating { unknown_status } => still_generating(at, unknown_status),
         PollOutcome::NotFound(words) => no_news(at, at.change(), words),
         PollOutcome::Refused(refusal, words) => {
@@ -58,6 +53,80 @@ pub(super) fn polled(at: &Moment, outcome: PollOutcome) -> Transition {
         }
         PollOutcome::Trouble(words) => no_news(at, at.change(), words),
     }
+}
+
+/// The generation FAILED. Where the ladder has another rung, the job goes back to QUEUED with the
+/// parameters that the error calls for, as a re-creation.
+pub(super) fn came_to_nothing(at: &Moment, words: ErrorDetail, own: Option<&str>) -> Transition {
+    let remedy = Remedy::of_failure(&words.message);
+    let effective = at.job.progress.effective_params.as_deref();
+    let Some(sent) = ladder::sent(own, effective) else {
+        return failed(at, &words, Effort::LEAST);
+    };
+    let next = ladder::next(&sent, remedy);
+    match (&at.policy.ladder, next) {
+        (Some(ladder), Some(next)) if may_climb(at, ladder) => {
+            climb(at, words, ladder.credits_per_create, sent, next)
+        }
+        _ => failed(at, &words, Effort::of(Some(&sent))),
+    }
+}
+
+/// Whether the job may have another create. A parser that it did not pay for says nothing of its
+/// parameters.
+fn may_climb(at: &Moment, ladder: &Ladder) -> bool {
+    let progress = &at.job.progress;
+    let is_its_own = progress.creates > 0 && !is_operators(at.job);
+    let has_rung =
+        ladder.has_rung_after(progress.climbs) || !at.policy.rules.keep(Rule::LadderBounds);
+    is_its_own && has_rung
+}
+
+fn climb(
+    at: &Moment,
+    words: ErrorDetail,
+    credits: i64,
+    sent: Map<String, Value>,
+    next: Map<String, Value>,
+) -> Transition {
+    let mut change = at
+        .change()
+        .shows_parser()
+        .error(&words)
+        .queued(at.now)
+        .event(JobEvent::Escalated {
+            from: Value::Object(sent),
+            to: Value::Object(next.clone()),
+            why: words.message,
+            credits,
+        });
+    let progress = &mut change.next;
+    progress.effective_params = Some(Value::Object(next).to_string());
+    progress.climbs += 1;
+    // As a retry: the FAILED parser keeps its name.
+    progress.recreation += 1;
+    progress.generating_since = None;
+    progress.generated_at = None;
+    progress.attempts = 0;
+    progress.holds = 0;
+    progress.polls = 0;
+    progress.poll_errors = 0;
+    progress.missing_lists = 0;
+    change.done()
+}
+
+/// FAILED, after a create that was sent with this effort.
+fn failed(at: &Moment, words: &ErrorDetail, sent: Effort) -> Transition {
+    let hint = Remedy::of_failure(&words.message).hint(sent);
+    let mut change = at
+        .change()
+        .failed(ErrorKind::GenerationFailed, words, &hint, at.now)
+        .shows_parser();
+    if at.job.action == Action::Update {
+        let version = at.job.progress.parser_version;
+        change.parser = Some(ParserChange::Unusable { version });
+    }
+    change.done()
 }
 
 /// Ready; but where its examples are not there yet, it is asked once more a little later, and

@@ -6,6 +6,7 @@ mod before_post;
 mod changes;
 mod every_pair;
 mod invariants;
+mod ladder;
 mod reconciling;
 mod settling;
 
@@ -47,8 +48,15 @@ fn policy() -> Policy {
         settle_after_error_ms: 30_000,
         quality_gate: QualityGate::Report,
         min_fill: 0.5,
+        ladder: None,
     }
 }
+
+const LADDER: Ladder = Ladder {
+    max_creates_per_job: 2,
+    max_credits_per_day: None,
+    credits_per_create: 30_000,
+};
 
 fn id(text: &str) -> ParserId {
     ParserId(text.to_owned())

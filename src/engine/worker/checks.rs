@@ -50,6 +50,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             mut wanted,
             expect,
             scraper_params,
+            effective_params,
             ..
         } = asked;
         // An adopted parser may have other fields than its job asks for now; these come by an update.
@@ -66,7 +67,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                 parser_id: parser_id.clone(),
                 version: finished.version.or(job.progress.parser_version),
                 url: String::new(),
-                scraper_params,
+                scraper_params: effective_params.or(scraper_params),
             };
             if let Some(why) = self.try_pages(job, &wanted, request).await? {
                 return Ok(Weighed::Later(why));

@@ -346,7 +346,8 @@ impl Reserved {
         let request = CreateRequest {
             name: remote_name,
             urls: spec.urls.clone(),
-            scraper_params: raw(spec.scraper_params_json()),
+            scraper_params: raw(job.progress.effective_params.clone())
+                .or_else(|| raw(spec.scraper_params_json())),
             fields: raw(spec.fields_json()),
             not_after: Some(not_after),
         };

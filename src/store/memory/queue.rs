@@ -233,6 +233,7 @@ impl Queue for Memory {
             urls: maker.map(|row| row.urls.clone()).unwrap_or_default(),
             expect: None,
             scraper_params: maker.and_then(|row| row.scraper_params.clone()),
+            effective_params: maker.and_then(|row| row.job.progress.effective_params.clone()),
         })
     }
 }

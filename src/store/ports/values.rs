@@ -46,6 +46,8 @@ pub struct Asked {
     pub expect: Option<String>,
     /// With what pages are fetched (JSON).
     pub scraper_params: Option<String>,
+    /// With what they are fetched in its place (JSON).
+    pub effective_params: Option<String>,
 }
 
 /// The states that wait for a time.

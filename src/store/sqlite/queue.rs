@@ -268,7 +268,7 @@ impl Queue for Store {
         // What an update does not say is said by the job that made the parser.
         let row = sqlx::query(
             "SELECT jobs.target_fields, made.urls, made.fields, made.expect, made.check_urls, \
-                 made.scraper_params, jobs.change \
+                 made.scraper_params, made.effective_params, jobs.change \
              FROM jobs LEFT JOIN jobs AS made ON made.id = CASE jobs.action \
                  WHEN 'create' THEN jobs.id \
                  ELSE (SELECT max(id) FROM jobs AS other WHERE other.parser_id = jobs.parser_id \
@@ -306,6 +306,7 @@ impl Queue for Store {
             urls: text("urls")?.unwrap_or_default(),
             expect,
             scraper_params: text("scraper_params")?,
+            effective_params: text("effective_params")?,
         })
     }
 }

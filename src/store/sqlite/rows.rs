@@ -37,6 +37,7 @@ pub(super) const PROGRESS_COLUMNS: &[&str] = &[
     "dismissed",
     "preflight",
     "effective_params",
+    "climbs",
     "error_kind",
     "error_status",
     "error_message",
@@ -48,7 +49,7 @@ pub(super) const PROGRESS_COLUMNS: &[&str] = &[
 pub(super) const JOB_COLUMNS: &str = "id, name, action, revision, run_at, retry_requested_at, edit_requested_at, state, park_reason, due_at, remote_name, \
     recreation, parser_id, parser_version, generating_since, generated_at, creates, attempts, \
     holds, polls, poll_errors, missing_lists, part, doubt_since, doubt_cause, absent_since, absent_lists, \
-    untrusted_since, candidates, dismissed, preflight, effective_params, error_kind, error_status, error_message, error_hint, finished_at";
+    untrusted_since, candidates, dismissed, preflight, effective_params, climbs, error_kind, error_status, error_message, error_hint, finished_at";
 
 /// Binds the values of [`PROGRESS_COLUMNS`].
 pub(super) fn bind<'q>(query: Bound<'q>, progress: &Progress) -> Bound<'q> {
@@ -79,6 +80,7 @@ pub(super) fn bind<'q>(query: Bound<'q>, progress: &Progress) -> Bound<'q> {
         .bind(ids_json(&progress.dismissed))
         .bind(progress.preflight.as_deref())
         .bind(progress.effective_params.as_deref())
+        .bind(progress.climbs)
         .bind(progress.error_kind.map(|kind| kind.as_str()))
         .bind(progress.error_status)
         .bind(progress.error_message.as_deref())
@@ -166,6 +168,7 @@ pub(super) fn job_in(row: &SqliteRow, state: JobState) -> Result<Job, sqlx::Erro
             dismissed: ids(row, "dismissed")?,
             preflight: text(row, "preflight")?,
             effective_params: text(row, "effective_params")?,
+            climbs: count(row, "climbs")?,
             error_kind: named(row, "error_kind")?,
             error_status: row
                 .try_get::<Option<i64>, _>("error_status")?

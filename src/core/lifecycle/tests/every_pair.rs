@@ -182,6 +182,16 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
             polled(PollOutcome::Trouble(words(Some(200)))),
         ),
         ("poll lost", polled(PollOutcome::Trouble(words(None)))),
+        (
+            "blocked",
+            Event::CameToNothing {
+                words: ErrorDetail {
+                    status: Some(200),
+                    message: "blocked".to_owned(),
+                },
+                scraper_params: None,
+            },
+        ),
         ("404, listed", gone(Evidence::One(id("p1"), None))),
         ("404, another listed", gone(Evidence::One(id("p2"), None))),
         (
@@ -290,6 +300,7 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("poll 500",               [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("poll unreadable",        [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("poll lost",              [I, I, I, "GENERATING, -, not connected", I, I, I, I, I, I]),
+    ("blocked",                [I, I, I, "FAILED generation_failed, -, accepted", I, I, I, I, I, I]),
     ("404, listed",            [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("404, another listed",    [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),
     ("404, listed twice",      [I, I, I, "GENERATING, -, answered", I, I, I, I, I, I]),

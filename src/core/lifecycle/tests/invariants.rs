@@ -37,6 +37,7 @@ fn for_every_pair(mut check: impl FnMut(&Job, &Event, &Transition, UnixMs)) {
         [1, 5].map(|max_attempts| Policy {
             on_existing,
             max_attempts,
+            ladder: (max_attempts == 1).then_some(LADDER),
             ..policy()
         })
     });
@@ -226,6 +227,8 @@ fn these_are_the_changes_of_state_that_decisions_make_and_no_others() {
         (Creating, Generating),
         (Creating, Parked),
         (Creating, Failed),
+        // The ladder.
+        (Generating, Queued),
         (Generating, Finished),
         (Generating, Failed),
         (Parked, Queued),
@@ -248,7 +251,11 @@ async fn the_database_takes_every_decision_and_gives_it_back_as_it_was() {
     let mut tried = 0;
     for (_, start) in jobs() {
         for (label, event) in events() {
-            let Transition::Change(change) = decided(&start, event, NOW) else {
+            let policy = Policy {
+                ladder: Some(LADDER),
+                ..policy()
+            };
+            let Transition::Change(change) = decide(&start, event, &policy, NOW, 0.0) else {
                 continue;
             };
             tried += 1;
