@@ -4,6 +4,7 @@ pub mod account;
 mod change_log;
 pub mod daemon;
 pub mod enqueue;
+pub mod foresight;
 pub mod judging;
 pub mod key;
 pub mod metrics;

@@ -35,8 +35,9 @@ use crate::{
     engine::{
         account::Account,
         daemon::{Daemon, Limits, Until},
+        foresight::Preflight,
         metrics::{Measured, Metrics},
-        worker::{Preflight, Stop, Worker, lists::Lists, survey, turn::crash_point::Unobserved},
+        worker::{Stop, Worker, lists::Lists, survey, turn::crash_point::Unobserved},
     },
     store::{
         Accounts as _, CREATES_HOLD, Facts as _, Gates as _, JobStore, LIST_LAG, Queue as _,
@@ -113,6 +114,7 @@ pub fn client(settings: &Settings, key: &SecretString) -> Result<Client, ClientE
     let mut config = ClientConfig::new(settings.api.base_url.clone(), key.clone());
     config.request_timeout = settings.api.request_timeout;
     config.account_url = settings.api.account_url.clone();
+    config.fetch_url = settings.preflight.url.clone();
     Client::new(config)
 }
 

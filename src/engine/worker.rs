@@ -29,11 +29,11 @@ use crate::{
         lifecycle::{Event, Policy},
         outcome::{ErrorDetail, Finished, PollOutcome},
         pace::Pace,
-        preflight::Mode,
         restored::Restored,
     },
     engine::{
         account::{Account, Permit},
+        foresight::Preflight,
         metrics::Metrics,
         worker::{checks::Weighed, lists::Lists, turn::crash_point::Probe},
     },
@@ -87,26 +87,6 @@ pub struct Worker<S, D> {
     pub stop: watch::Receiver<Stop>,
     /// Is told how far each turn has come.
     pub probe: &'static dyn Probe,
-}
-
-/// How example pages are fetched before a create.
-#[derive(Debug, Clone, Copy)]
-pub struct Preflight {
-    /// Whether, and what follows.
-    pub mode: Mode,
-    /// What the fetches of one job may cost.
-    pub max_credits_per_job: i64,
-    /// How long a verdict holds.
-    pub max_age_ms: DurationMs,
-}
-
-impl Preflight {
-    /// No page is fetched.
-    pub const OFF: Self = Self {
-        mode: Mode::Off,
-        max_credits_per_job: 0,
-        max_age_ms: 0,
-    };
 }
 
 /// Whether a daemon goes on.

@@ -29,7 +29,8 @@ use crate::{
     engine::{
         account::Account,
         daemon::{Daemon, Until},
-        worker::{Preflight, Stop, Worker, lists::Lists},
+        foresight::Preflight,
+        worker::{Stop, Worker, lists::Lists},
     },
     store::{
         JobStore, LIST_LAG, RESTORED, Role, Store, StoreError,

@@ -8,9 +8,11 @@ use crate::{
     core::{
         job::{DurationMs, ParkReason, ParserId, UnixMs},
         outcome::{
-            AccountOutcome, ChangeOutcome, CreateOutcome, CreateRequest, Description, ListOutcome,
-            ParseOutcome, ParseRequest, PatchRequest, PollOutcome, Refusal,
+            AccountOutcome, ChangeOutcome, CreateOutcome, CreateRequest, Description, FetchOutcome,
+            FetchRequest, ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
+            Refusal,
         },
+        preflight::Brought,
     },
 };
 
@@ -81,6 +83,21 @@ impl<S: Service> Service for Measured<S> {
             ParseOutcome::Inconclusive(_) => "trouble",
         };
         request.answered("parse", word);
+        outcome
+    }
+
+    async fn fetch(&self, asked: &FetchRequest) -> FetchOutcome {
+        let request = self.metrics.begun();
+        let outcome = self.service.fetch(asked).await;
+        let word = match &outcome {
+            FetchOutcome::Brought {
+                brought: Brought::Nothing { .. } | Brought::Pending,
+                ..
+            } => "trouble",
+            FetchOutcome::Brought { .. } => "answered",
+            FetchOutcome::Refused(refusal, _) => refused(refusal),
+        };
+        request.answered("fetch", word);
         outcome
     }
 

@@ -1,0 +1,210 @@
+//! The example pages of a create, fetched and looked at before it is paid for. Each fetch is on
+//! record before it is sent, since it is paid for too, and who died in between goes on from there.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    api::Service,
+    clock::Clock,
+    core::{
+        budget::DAY_MS,
+        effort::Effort,
+        job::{DurationMs, JobId, UnixMs},
+        outcome::{ErrorDetail, FetchOutcome, FetchRequest, Refusal},
+        page::selectors_of,
+        preflight::{Brought, Foreseen, Mode, Next, Question, Record, host, next, not_in_plan},
+        spec::JobSpec,
+    },
+    engine::account::Account,
+    store::{FetchIntent, Fetches, StoreError},
+};
+
+/// How long it is remembered what worked for a host.
+const HOST_MEMORY_MS: DurationMs = 30 * DAY_MS;
+
+/// How long the plan's word holds that it does not include something.
+const PLAN_MEMORY_MS: DurationMs = DAY_MS;
+
+/// Whether and how example pages are fetched before a create.
+#[derive(Debug, Clone, Copy)]
+pub struct Preflight {
+    /// Whether, and what follows.
+    pub mode: Mode,
+    /// What the fetches of one job may cost.
+    pub max_credits_per_job: i64,
+    /// How long a verdict holds.
+    pub max_age_ms: DurationMs,
+}
+
+impl Preflight {
+    /// No page is fetched.
+    pub const OFF: Self = Self {
+        mode: Mode::Off,
+        max_credits_per_job: 0,
+        max_age_ms: 0,
+    };
+
+    /// From when on what was fetched is not fetched again; none where nothing is to be fetched at
+    /// all. What a job FAILED for is looked at anew: somebody wants it tried once more.
+    pub fn since(&self, last: Option<&Record>, now: UnixMs) -> Option<UnixMs> {
+        match last {
+            Some(last) if last.is_in_force(now, self.max_age_ms) => None,
+            Some(last) if !last.foreseen.verdict.may_work() => Some(last.at + 1),
+            Some(_) | None => Some(now - self.max_age_ms),
+        }
+    }
+}
+
+/// Whose pages are looked at.
+#[derive(Debug)]
+pub struct Asker<'a> {
+    /// For this job. 0 for one that is not in the database.
+    pub job: JobId,
+    /// What it asks for.
+    pub spec: &'a JobSpec,
+    /// The parameters that are sent in place of its own.
+    pub effective_params: Option<&'a str>,
+    /// From when on what was fetched for it counts.
+    pub since: UnixMs,
+}
+
+/// What looking came to.
+#[derive(Debug)]
+pub enum Looked {
+    /// This is found, and these parameters are to be sent in place of the job's own.
+    Found(Foreseen, Option<String>),
+    /// Nothing that costs may be sent any more.
+    Held,
+    /// The budget has no room.
+    NoRoom,
+    /// The account was refused.
+    Refused(Refusal, ErrorDetail),
+}
+
+/// Fetches pages and looks at them.
+#[derive(Debug)]
+pub struct Foresight<'a, S, D> {
+    /// Where they are fetched.
+    pub service: &'a S,
+    /// Where each fetch is recorded.
+    pub store: &'a D,
+    /// Gates and budget.
+    pub account: &'a Account,
+    /// The time.
+    pub clock: &'a Clock,
+    /// How.
+    pub preflight: Preflight,
+}
+
+impl<S: Service, D: Fetches> Foresight<'_, S, D> {
+    /// Looks at a job's pages. Before each fetch `may_send` is asked.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn look(
+        &self,
+        asker: &Asker<'_>,
+        may_send: impl Fn() -> bool,
+    ) -> Result<Looked, StoreError> {
+        let params = params_of(asker);
+        let own = Effort::of(params.as_ref());
+        let selectors = selectors_of(asker.spec.fields.as_ref());
+        let urls = &asker.spec.urls;
+        let site = urls.first().and_then(|url| host(url)).unwrap_or_default();
+        loop {
+            let now = self.clock.now();
+            let fetched = self.store.fetched(asker.job, asker.since).await?;
+            let (host_since, plan_since) = (now - HOST_MEMORY_MS, now - PLAN_MEMORY_MS);
+            let before = self.store.foreknown(&site, host_since, plan_since).await?;
+            let is_repairing = self.preflight.mode == Mode::Repair;
+            let question = Question {
+                urls,
+                own,
+                known: before.known.filter(|_| is_repairing),
+                not_in_plan: &not_in_plan(&before.not_in_plan),
+                mode: self.preflight.mode,
+                max_credits: self.preflight.max_credits_per_job,
+            };
+            let (url, effort, max_credits) = match next(&question, &fetched) {
+                Next::Done(foreseen, effort) => {
+                    let set = (effort != own).then(|| effort.applied_to(params.as_ref()));
+                    let set = set.map(|set| Value::Object(set).to_string());
+                    let before = asker.effective_params.map(str::to_owned);
+                    return Ok(Looked::Found(foreseen, set.or(before)));
+                }
+                Next::Fetch {
+                    url,
+                    effort,
+                    max_credits,
+                } => (url, effort, max_credits),
+            };
+            if !may_send() {
+                return Ok(Looked::Held);
+            }
+            let request = FetchRequest {
+                url: url.to_owned(),
+                params: effort.applied_to(params.as_ref()),
+                max_credits,
+                selectors: selectors.clone(),
+            };
+            if let Some(end) = self.fetch(asker.job, &request, effort).await? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Fetches one page; how looking ends where that may not be, or was refused.
+    async fn fetch(
+        &self,
+        job: JobId,
+        request: &FetchRequest,
+        effort: Effort,
+    ) -> Result<Option<Looked>, StoreError> {
+        let recording = self.account.recording().await;
+        let sent_at = self.clock.now();
+        let reserved = effort.credits();
+        if !self.account.reserve_small(reserved, sent_at) {
+            return Ok(Some(Looked::NoRoom));
+        }
+        let intent = FetchIntent {
+            job,
+            url: request.url.clone(),
+            host: host(&request.url).unwrap_or_default(),
+            effort,
+            sent_at,
+            credits: reserved,
+        };
+        let id = self
+            .store
+            .intend_fetch(intent)
+            .await
+            .inspect_err(|_| self.account.distrust_count())?;
+        drop(recording);
+        let (brought, cost, end) = match self.service.fetch(request).await {
+            FetchOutcome::Brought { brought, credits } => (brought, credits, None),
+            FetchOutcome::Refused(refusal, words) => {
+                let why = words.to_string();
+                let end = Looked::Refused(refusal, words);
+                (Brought::Nothing { why }, Some(0), Some(end))
+            }
+        };
+        let recording = self.account.recording().await;
+        let now = self.clock.now();
+        self.store
+            .settle_fetch(id, brought, cost, now)
+            .await
+            .inspect_err(|_| self.account.distrust_count())?;
+        if let Some(cost) = cost {
+            self.account.correct(reserved, cost, sent_at);
+        }
+        drop(recording);
+        Ok(end)
+    }
+}
+
+/// What would be sent: the job's own parameters, or those in their place.
+fn params_of(asker: &Asker<'_>) -> Option<Map<String, Value>> {
+    let effective = asker.effective_params;
+    let effective = effective.and_then(|text| serde_json::from_str(text).ok());
+    effective.or_else(|| asker.spec.scraper_params.as_ref()?.as_object().cloned())
+}
