@@ -18,6 +18,7 @@ pub(crate) mod operate;
 pub mod output;
 mod parsers;
 mod plan;
+mod preflight;
 mod resolve;
 mod run;
 pub(crate) mod show;
@@ -80,6 +81,8 @@ pub enum Command {
     Draft(draft::DraftArgs),
     /// What the queue, or job files, would create, adopt and cost; nothing is changed
     Plan(plan::PlanArgs),
+    /// Fetch the example pages of jobs, and say what would fail before anything is created
+    Preflight(preflight::PreflightArgs),
     /// Make what is there as job files say: shows the plan and asks first
     Apply(apply::ApplyArgs),
     /// Counts by state, what is parked and why, what it costs, what happens next
@@ -172,6 +175,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
         Command::Draft(args) => draft::draft(&settings()?, args).await,
         Command::Plan(args) => plan::plan(&settings()?, args).await,
+        Command::Preflight(args) => preflight::preflight(&settings()?, args).await,
         Command::Apply(args) => apply::apply(&settings()?, args).await,
         Command::Status(args) => status::status(&settings()?, args).await,
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,

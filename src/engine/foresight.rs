@@ -113,7 +113,9 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
         let site = urls.first().and_then(|url| host(url)).unwrap_or_default();
         loop {
             let now = self.clock.now();
-            let fetched = self.store.fetched(asker.job, asker.since).await?;
+            let mut fetched = self.store.fetched(asker.job, asker.since).await?;
+            // Of pages that it had before an edit nothing is asked.
+            fetched.retain(|fetched| urls.contains(&fetched.url));
             let (host_since, plan_since) = (now - HOST_MEMORY_MS, now - PLAN_MEMORY_MS);
             let before = self.store.foreknown(&site, host_since, plan_since).await?;
             let is_repairing = self.preflight.mode == Mode::Repair;

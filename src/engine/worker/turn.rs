@@ -20,7 +20,7 @@ use std::sync::{Arc, atomic::Ordering};
 use serde_json::value::RawValue;
 
 pub(super) use self::ended::Ended;
-use self::{crash_point::CrashPoint, sent::Sent};
+use self::{crash_point::CrashPoint, foresee::Foresight, sent::Sent};
 use super::{Done, Stop, Worker};
 use crate::{
     api::Service,
@@ -161,7 +161,14 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         let claimed = Claimed::of(queued, self).await?;
         let planned = self.reached(claimed).plan(self).await?;
         let cleared = self.reached(planned).clear(self).await?;
-        let cleared = self.foresee(self.reached(cleared)).await?;
+        let cleared = match self.foresee(self.reached(cleared)).await? {
+            Foresight::Had(cleared) => cleared,
+            // The list is as old as looking took.
+            Foresight::Gained(claimed) => {
+                let planned = claimed.plan(self).await?;
+                self.reached(planned).clear(self).await?
+            }
+        };
         let reserved = cleared.reserve(self).await?;
         let intended = self.reached(reserved).record(self).await?;
         let sent = self.reached(intended).send(self).await?;

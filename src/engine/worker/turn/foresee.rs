@@ -1,37 +1,45 @@
 //! Before a create is paid for its example pages are looked at, where that is wanted. What was found
-//! ends the turn: the create has a turn of its own, with a list that is not as old as the fetches
-//! took.
+//! is stored, and the turn begins anew with a list that is not as old as the fetches took.
 
-use super::{Cleared, Ended, Turn};
+use super::{Claimed, Cleared, Ended, Turn};
 use crate::{
     api::Service,
     core::{
-        job::{Job, UnixMs},
+        job::{Job, JobState, UnixMs},
         lifecycle::Event,
         outcome::{ErrorDetail, Refusal},
         preflight::{Mode, Record},
         spec::JobSpec,
     },
     engine::{
-        foresight::{Asker, Foresight, Looked},
+        foresight::{self, Asker, Looked},
         worker::Done,
     },
     store::{Intent, JobStore, StoreError},
 };
 
+/// Whether anything had to be looked at.
+#[derive(Debug)]
+pub(super) enum Foresight {
+    /// Nothing.
+    Had(Cleared),
+    /// It was, nothing speaks against the create, and that is on record.
+    Gained(Claimed),
+}
+
 impl<S: Service, D: JobStore> Turn<'_, S, D> {
-    /// Goes on to the create where nothing is to be looked at, or was.
-    pub(super) async fn foresee(&mut self, cleared: Cleared) -> Result<Cleared, Ended> {
+    /// Goes on to the create where nothing speaks against it.
+    pub(super) async fn foresee(&mut self, cleared: Cleared) -> Result<Foresight, Ended> {
         let worker = self.worker;
         let now = worker.clock.now();
         // What the budget has no room for is not sent: no page is paid for in vain.
         if worker.preflight.mode == Mode::Off || worker.account.budget_hold(now).is_some() {
-            return Ok(cleared);
+            return Ok(Foresight::Had(cleared));
         }
         let last = cleared.job.progress.preflight.as_deref();
         let last = last.and_then(Record::of_json);
         let Some(since) = worker.preflight.since(last.as_ref(), now) else {
-            return Ok(cleared);
+            return Ok(Foresight::Had(cleared));
         };
         let Cleared { mut job, spec, .. } = cleared;
         let looked = {
@@ -41,12 +49,21 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
                 None => return Err(Ended::of(&job)),
             }
         };
-        Err(Ended::At(self.conclude_looking(&mut job, looked).await?))
+        let done = self.conclude_looking(&mut job, looked).await?;
+        let last = job.progress.preflight.as_deref();
+        let last = last.and_then(Record::of_json);
+        let now = worker.clock.now();
+        let is_over = worker.preflight.since(last.as_ref(), now).is_none();
+        if is_over && job.progress.state == JobState::Queued && !job.requested.any() {
+            Ok(Foresight::Gained(Claimed { job, spec }))
+        } else {
+            Err(Ended::At(done))
+        }
     }
 
     async fn look(&self, job: &Job, spec: &JobSpec, since: UnixMs) -> Result<Looked, StoreError> {
         let worker = self.worker;
-        let foresight = Foresight {
+        let foresight = foresight::Foresight {
             service: &worker.service,
             store: &worker.store,
             account: &worker.account,

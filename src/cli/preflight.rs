@@ -1,0 +1,383 @@
+//! `parserd preflight`: what would fail, and why, before anything is created.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        Exit,
+        enqueue::{print_errors, print_notes},
+        output::{Columns, Out, print_error, print_message},
+        show::unknown,
+    },
+    clock::Clock,
+    config::Settings,
+    core::{
+        effort::Effort,
+        job::{JobId, UnixMs},
+        preflight::{Foreseen, Mode, Record, Verdict},
+        spec::JobSpec,
+        text::escaped,
+    },
+    engine::{
+        account::Account,
+        enqueue::{self, EnqueueError},
+        foresight::{Asker, Foresight, Looked, Preflight},
+    },
+    manifest::{Format, Kinds, STDIN, Tally, source_name},
+    present::format::{count, grouped},
+    store::{Role, Store},
+    wiring,
+};
+
+/// Fetches the example pages of jobs through the service's fetch API, which costs some credits, and
+/// says what would fail and why. Nothing is created, and no job is changed; what a job of the
+/// database was asked about is not asked again by the daemon.
+///
+/// Ends with code 1 where a create would fail, or it could not be found out.
+#[derive(Debug, clap::Args)]
+pub struct PreflightArgs {
+    /// Job files (- is standard input), or names or ids of jobs of the database
+    #[arg(value_name = "FILE-or-NAME", required = true)]
+    targets: Vec<String>,
+
+    /// How the files are written, where neither extension nor content shows it:
+    /// toml, json, jsonl or csv
+    #[arg(long)]
+    format: Option<Format>,
+
+    /// Say what it would cost, and fetch nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A job that is asked about.
+struct Target {
+    /// 0 for one of a file.
+    id: JobId,
+    spec: JobSpec,
+    effective_params: Option<String>,
+}
+
+/// What is told of a job.
+#[derive(Debug, Serialize)]
+struct PreflightLine {
+    name: String,
+    #[serde(flatten)]
+    foreseen: Foreseen,
+}
+
+/// What is told of all.
+#[derive(Debug, Default, Serialize)]
+struct PreflightReport {
+    jobs: Vec<PreflightLine>,
+    /// How many jobs have each verdict.
+    totals: BTreeMap<Verdict, usize>,
+    credits: i64,
+    /// Why not all jobs were looked at.
+    stopped: Option<String>,
+}
+
+/// What it would cost.
+#[derive(Debug, Serialize)]
+struct PreflightCost {
+    jobs: usize,
+    pages: usize,
+    credits_at_least: i64,
+    credits_at_most: i64,
+}
+
+pub(super) async fn preflight(settings: &Settings, args: PreflightArgs) -> anyhow::Result<Exit> {
+    let store = Store::open(settings.database_path(), Role::Tool).await?;
+    let targets = match targets(&store, &args).await? {
+        Ok(targets) => targets,
+        Err(exit) => {
+            store.close().await;
+            return Ok(exit);
+        }
+    };
+    let preflight = Preflight {
+        mode: match settings.preflight.mode {
+            Mode::Off => Mode::Check,
+            mode => mode,
+        },
+        max_credits_per_job: settings.preflight.max_credits_per_job,
+        max_age_ms: settings.preflight.max_age_ms,
+    };
+    let exit = if args.dry_run {
+        print_cost(&targets, preflight, args.json)?;
+        Exit::Done
+    } else {
+        let report = look(settings, &store, &targets, preflight).await?;
+        print(&report, args.json)?;
+        let works = report
+            .jobs
+            .iter()
+            .all(|job| job.foreseen.verdict == Verdict::Ok);
+        if works && report.stopped.is_none() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        }
+    };
+    store.close().await;
+    Ok(exit)
+}
+
+/// The jobs of files and names, or how the command ends where one is not valid.
+async fn targets(store: &Store, args: &PreflightArgs) -> anyhow::Result<Result<Vec<Target>, Exit>> {
+    let mut targets = Vec::new();
+    for target in &args.targets {
+        let path = PathBuf::from(target);
+        if target == STDIN || path.exists() {
+            match of_file(&path, args.format).await? {
+                Some(found) => targets.extend(found),
+                None => return Ok(Err(Exit::BadFile)),
+            }
+            continue;
+        }
+        match of_name(store, target).await? {
+            Ok(found) => targets.push(found),
+            Err(message) => {
+                print_message(&message);
+                return Ok(Err(Exit::Failed));
+            }
+        }
+    }
+    Ok(Ok(targets))
+}
+
+async fn of_file(path: &Path, format: Option<Format>) -> anyhow::Result<Option<Vec<Target>>> {
+    let file = match enqueue::check_file(path, format, Kinds::Any, Tally::default()).await {
+        Ok(file) => file,
+        Err(EnqueueError::Bad(error)) => {
+            print_errors(&error);
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    print_notes(&source_name(path), &file);
+    let mut targets = Vec::new();
+    for job in file.jobs() {
+        let spec = job.map_err(EnqueueError::Spool)?.value;
+        // One that adopts a parser pays for none.
+        if spec.parser_id.is_none() {
+            targets.push(Target {
+                id: JobId(0),
+                spec,
+                effective_params: None,
+            });
+        }
+    }
+    Ok(Some(targets))
+}
+
+async fn of_name(store: &Store, name: &str) -> anyhow::Result<Result<Target, String>> {
+    use crate::store::Queue as _;
+    let found = match store.find(name).await? {
+        Some(id) => store.details(id).await?.zip(store.job(id).await?),
+        None => None,
+    };
+    let Some((details, job)) = found else {
+        let is_file = Path::new(name).extension().is_some();
+        return Ok(Err(if is_file {
+            format!(
+                "error: there is no file {}, and no job of that name",
+                escaped(name)
+            )
+        } else {
+            unknown(name)
+        }));
+    };
+    let urls = details.urls.as_ref().map_or("[]", |urls| urls.get());
+    let text = |json: &Option<Box<serde_json::value::RawValue>>| {
+        json.as_ref().map(|json| json.get().to_owned())
+    };
+    let spec = JobSpec::from_columns(
+        &details.row.name,
+        urls,
+        text(&details.scraper_params).as_deref(),
+        text(&details.fields).as_deref(),
+    );
+    Ok(match spec {
+        Ok(spec) => Ok(Target {
+            id: job.id,
+            spec,
+            effective_params: job.progress.effective_params,
+        }),
+        Err(error) => Err(format!(
+            "error: job {} is not valid: {error}",
+            escaped(name)
+        )),
+    })
+}
+
+/// Looks at one job after the other; the account's refusal ends it.
+async fn look(
+    settings: &Settings,
+    store: &Store,
+    targets: &[Target],
+    preflight: Preflight,
+) -> anyhow::Result<PreflightReport> {
+    let clock = Clock::system();
+    let key = settings.require_key()?;
+    let client = wiring::client(settings, key)?;
+    let account = Account::load(
+        store,
+        wiring::gate_policy(settings),
+        wiring::budget(settings),
+        settings.workers.max_requests,
+        clock.now(),
+    )
+    .await?;
+    let foresight = Foresight {
+        service: &client,
+        store,
+        account: &account,
+        clock: &clock,
+        preflight,
+    };
+    let mut report = PreflightReport::default();
+    for target in targets {
+        let asker = Asker {
+            job: target.id,
+            spec: &target.spec,
+            effective_params: target.effective_params.as_deref(),
+            since: since(store, target, preflight, clock.now()).await?,
+        };
+        match foresight.look(&asker, || true).await? {
+            Looked::Found(foreseen, _) => report.add(&target.spec.name, foreseen),
+            Looked::NoRoom => {
+                report.stopped = Some(
+                    "the budget has no room: raise budget.max_credits_per_day or \
+                     budget.max_credits"
+                        .to_owned(),
+                );
+                break;
+            }
+            Looked::Refused(_, words) => {
+                report.stopped = Some(format!("the account was refused: {words}"));
+                break;
+            }
+            Looked::Held => break,
+        }
+    }
+    Ok(report)
+}
+
+/// A job of a file is looked at anew each time; one of the database goes on from its record.
+async fn since(
+    store: &Store,
+    target: &Target,
+    preflight: Preflight,
+    now: UnixMs,
+) -> anyhow::Result<UnixMs> {
+    use crate::store::Queue as _;
+    if target.id == JobId(0) {
+        return Ok(now);
+    }
+    let job = store.job(target.id).await?;
+    let last = job.and_then(|job| job.progress.preflight);
+    let last = last.as_deref().and_then(Record::of_json);
+    let since = preflight.since(last.as_ref(), now);
+    Ok(since.unwrap_or(now - preflight.max_age_ms))
+}
+
+impl PreflightReport {
+    fn add(&mut self, name: &str, foreseen: Foreseen) {
+        *self.totals.entry(foreseen.verdict).or_default() += 1;
+        self.credits += foreseen.credits;
+        self.jobs.push(PreflightLine {
+            name: name.to_owned(),
+            foreseen,
+        });
+    }
+}
+
+fn print(report: &PreflightReport, as_json: bool) -> anyhow::Result<()> {
+    let mut out = Out::default();
+    if as_json {
+        out.json(report)?;
+        return out.flush();
+    }
+    let mut columns = Columns::new(&["job", "verdict", "credits", "what was seen, and what to do"]);
+    for PreflightLine { name, foreseen } in &report.jobs {
+        columns.row([
+            escaped(name),
+            foreseen.verdict.to_string(),
+            grouped(foreseen.credits),
+            escaped(&words(foreseen)),
+        ]);
+    }
+    for line in columns.lines() {
+        out.line(&line)?;
+    }
+    let totals = report.totals.iter();
+    let totals: Vec<_> = totals
+        .map(|(verdict, n)| format!("{n} {verdict}"))
+        .collect();
+    out.line(&format!(
+        "{}: {}; {} credits spent",
+        count(report.jobs.len(), "job"),
+        totals.join(", "),
+        grouped(report.credits)
+    ))?;
+    out.flush()?;
+    if let Some(stopped) = &report.stopped {
+        print_error(&format!("error: not all jobs were looked at: {stopped}"));
+    }
+    Ok(())
+}
+
+fn words(foreseen: &Foreseen) -> String {
+    let mut parts = match foreseen.verdict {
+        Verdict::Ok => Vec::new(),
+        _ => vec![foreseen.in_words()],
+    };
+    parts.extend(foreseen.cure.clone());
+    parts.extend(foreseen.set.as_ref().map(|set| format!("write: {set}")));
+    parts.join("; ")
+}
+
+fn print_cost(targets: &[Target], preflight: Preflight, as_json: bool) -> anyhow::Result<()> {
+    let at_least = |target: &Target| {
+        let own = Effort::of(
+            target
+                .spec
+                .scraper_params
+                .as_ref()
+                .and_then(|it| it.as_object()),
+        );
+        let pages = i64::try_from(target.spec.urls.len()).unwrap_or(i64::MAX);
+        own.credits() * pages
+    };
+    let jobs = i64::try_from(targets.len()).unwrap_or(i64::MAX);
+    let cost = PreflightCost {
+        jobs: targets.len(),
+        pages: targets.iter().map(|target| target.spec.urls.len()).sum(),
+        credits_at_least: targets.iter().map(at_least).sum(),
+        credits_at_most: preflight.max_credits_per_job.saturating_mul(jobs),
+    };
+    let mut out = Out::default();
+    if as_json {
+        out.json(&cost)?;
+        return out.flush();
+    }
+    out.line(&format!(
+        "{} of {}: {} credits if all pages load as they are, at most {} \
+         (preflight.max_credits_per_job); nothing was fetched",
+        count(cost.pages, "page"),
+        count(cost.jobs, "job"),
+        grouped(cost.credits_at_least),
+        grouped(cost.credits_at_most)
+    ))?;
+    out.flush()
+}
