@@ -162,7 +162,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         let planned = self.reached(claimed).plan(self).await?;
         let cleared = self.reached(planned).clear(self).await?;
         let cleared = match self.foresee(self.reached(cleared)).await? {
-            Foresight::Had(cleared) => cleared,
+            Foresight::Had(cleared) => *cleared,
             // The list is as old as looking took.
             Foresight::Gained(claimed) => {
                 let planned = claimed.plan(self).await?;

@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Foresight {
     /// Nothing.
-    Had(Cleared),
+    Had(Box<Cleared>),
     /// It was, nothing speaks against the create, and that is on record.
     Gained(Claimed),
 }
@@ -34,12 +34,12 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         let now = worker.clock.now();
         // What the budget has no room for is not sent: no page is paid for in vain.
         if worker.preflight.mode == Mode::Off || worker.account.budget_hold(now).is_some() {
-            return Ok(Foresight::Had(cleared));
+            return Ok(Foresight::Had(Box::new(cleared)));
         }
         let last = cleared.job.progress.preflight.as_deref();
         let last = last.and_then(Record::of_json);
         let Some(since) = worker.preflight.since(last.as_ref(), now) else {
-            return Ok(Foresight::Had(cleared));
+            return Ok(Foresight::Had(Box::new(cleared)));
         };
         let Cleared { mut job, spec, .. } = cleared;
         let looked = {
