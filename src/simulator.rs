@@ -14,9 +14,11 @@ pub mod defects;
 mod delivery;
 mod endpoints;
 pub mod faults;
+mod fetch;
 mod generation;
 pub mod http;
 mod input;
+mod pages;
 pub mod script;
 pub mod server;
 pub mod world;
@@ -79,7 +81,6 @@ impl Simulator {
     fn reply(&mut self, now_ms: UnixMs, request: &HttpRequest, name: Option<&str>) -> Reply {
         let mut effect = self.faults.inject(now_ms, request.endpoint(), name);
         let delay_ms = effect.delay_ms.unwrap_or(0);
-        let delivery = effect.delivery.unwrap_or(Delivery::Whole);
         let in_flight = self.traffic.in_flight;
         if self
             .concurrency_limit
@@ -98,6 +99,11 @@ impl Simulator {
             self.world.concurrent_requests = in_flight;
             Some(self.carry_out(now_ms, request, &effect))
         };
+        let natural = answer
+            .as_ref()
+            .filter(|_| effect.answer.is_none())
+            .map(|answer| self.world.delivery(request, answer));
+        let delivery = effect.delivery.or(natural).unwrap_or(Delivery::Whole);
         let mut answer = match &effect.answer {
             Some(AnswerFault::Lost { is_reset }) => {
                 let is_reset = *is_reset;
@@ -142,7 +148,7 @@ pub struct LoggedRequest {
     pub endpoint: Endpoint,
     /// The path, without the query.
     pub path: String,
-    /// The name of the parser that it was about, if any.
+    /// The name of the parser that it was about, or the URL of the page, if any.
     pub name: Option<String>,
     /// The answer's status; `None` where the answer was lost.
     pub status: Option<u16>,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::core::cure;
+use crate::core::effort::Proxy;
 use crate::simulator::server::Server;
 use crate::simulator::{FaultRule, Faults, Simulator, WorldConfig, script};
 
@@ -43,6 +44,15 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N")]
     pub concurrency_limit: Option<u64>,
 
+    /// The best proxies that the plan includes: standard, premium or ultra_premium
+    #[arg(long, value_name = "PROXY", default_value_t = Proxy::UltraPremium)]
+    pub plan: Proxy,
+
+    /// The share of pages that the fetch API sees otherwise than the generator
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0,
+        value_parser = share, allow_hyphen_values = true)]
+    pub fetches_astray: f64,
+
     /// What is to go wrong, for example 'create status=500 after p=0.5'; may be
     /// repeated. See below for the words
     #[arg(long = "fault", value_name = "RULE", long_help = FAULT_HELP)]
@@ -62,7 +72,8 @@ What is to go wrong; may be repeated. A rule is a line of words, the endpoint fi
   any status=429 retry-after=3s from=10s until=20s
   get say=FINISHED:FINISED
 
-Endpoint: create, get, list, patch, delete, parse, account, other, any
+Endpoint: create, get, list, patch, delete, parse, account, fetch, urlcost, other,
+  any
 Which requests: name=TEXT from=TIME until=TIME nth=3 nth=2-5 nth=4- first=5 every=N
   p=0.25 per-name (nth, first and every count each parser's name by itself)
 What comes back: status=CODE (with body=TEXT, retry-after=TIME,
@@ -93,6 +104,13 @@ fn scale(text: &str) -> Result<f64, String> {
     }
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        Ok(_) | Err(_) => Err("it must be a number from 0 to 1".to_owned()),
+    }
+}
+
 fn unread(path: &Path, error: io::Error) -> anyhow::Error {
     let what_to_do = cure::of_reading(&error);
     anyhow::Error::new(error).context(format!(
@@ -119,6 +137,8 @@ pub async fn simulate(
         credits: args.credits,
         first_free: args.first_free,
         generation_scale: args.generation_scale,
+        best_proxy: args.plan,
+        fetches_astray: args.fetches_astray,
         ..WorldConfig::default()
     };
     let mut simulator = Simulator::new(world, Faults::new(args.seed, rules));
@@ -180,6 +200,8 @@ mod tests {
             (&["--listen", "localhost"], "an IP address and a port"),
             (&["--generation-scale", "-1"], "not negative"),
             (&["--generation-scale", "NaN"], "not negative"),
+            (&["--fetches-astray", "1.5"], "from 0 to 1"),
+            (&["--plan", "free"], "standard"),
             (&["--fault", "create statsu=500"], "did you mean status?"),
         ];
         for (args, reason) in cases {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::generation;
 use super::http::{Endpoint, HttpAnswer, HttpRequest, Route, rfc3339};
 use super::input::{CreateInput, object};
+use super::pages;
 use super::world::{Overrides, Parser, Status, Version, World};
 use crate::core::job::UnixMs;
 
@@ -43,6 +44,12 @@ impl World {
                 .authorized(request)
                 .and_then(|()| self.parse(now_ms, request, &route)),
             Endpoint::Account => self.authorized(request).map(|()| self.account(now_ms)),
+            Endpoint::Fetch => self
+                .authorized(request)
+                .and_then(|()| self.fetch(now_ms, request)),
+            Endpoint::UrlCost => self
+                .authorized(request)
+                .and_then(|()| self.url_cost(request)),
             Endpoint::Other if route.is_known_path => {
                 Err(HttpAnswer::error(405, "Method not allowed"))
             }
@@ -51,7 +58,7 @@ impl World {
         result.unwrap_or_else(|refusal| refusal)
     }
 
-    /// The name of the parser that a request is about, if it is about one.
+    /// The name of the parser that a request is about, if it is about one; of a fetch the URL.
     pub fn name_in(&self, now_ms: UnixMs, request: &HttpRequest) -> Option<String> {
         let route = request.route();
         match route.endpoint {
@@ -59,6 +66,7 @@ impl World {
                 let body = object(&request.body).ok()?;
                 Some(body.get("name")?.as_str()?.to_owned())
             }
+            Endpoint::Fetch => request.parameter("url").map(str::to_owned),
             _ => Some(self.find(now_ms, &route.id)?.name.clone()),
         }
     }
@@ -92,6 +100,7 @@ impl World {
     ) -> Result<HttpAnswer, HttpAnswer> {
         let body = self.authorized_body(request)?;
         let input = CreateInput::read(&body).map_err(|text| HttpAnswer::error(400, &text))?;
+        self.check_plan(pages::effort(&input.scraper_params))?;
         let credits = self.price_of_create();
         if !self.can_pay(credits) {
             return Err(HttpAnswer::no_credits());
@@ -177,9 +186,12 @@ impl World {
     fn account(&self, now_ms: UnixMs) -> HttpAnswer {
         /// What an account without an end of credits shows as its limit.
         const NO_LIMIT: i64 = 1_000_000_000_000;
+        let limit = self.config.credits.unwrap_or(NO_LIMIT);
+        let count = self.spending_known(now_ms);
         let body = json!({
-            "requestCount": self.spending_known(now_ms),
-            "requestLimit": self.config.credits.unwrap_or(NO_LIMIT),
+            "requestCount": count,
+            "requestLimit": limit,
+            "creditsLeft": limit - count,
             "failedRequestCount": self.failed_requests,
             "concurrentRequests": self.concurrent_requests,
             "concurrencyLimit": 100,

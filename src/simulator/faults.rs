@@ -29,7 +29,7 @@ pub struct FaultRule {
 pub struct Scope {
     /// Only this endpoint.
     pub endpoint: Option<Endpoint>,
-    /// Only requests about a parser whose name contains this.
+    /// Only requests about a parser whose name contains this, or fetches of a page whose URL does.
     pub name: Option<String>,
     /// Only from so long after the first request of all.
     pub from_ms: Option<DurationMs>,

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use url::Url;
 
+use super::pages::{self, Shown, host};
 use crate::core::job::DurationMs;
 
 /// The median time a generation takes, in milliseconds.
@@ -84,46 +84,20 @@ impl LowercaseOrDigit for fastrand::Rng {
     }
 }
 
-/// Why a generation from these example pages fails, or `None` if it does not.
-///
-/// The documented causes, chosen by the URL's text:
-///
-/// | URL contains | fails | unless |
-/// |---|---|---|
-/// | `unreachable` | the page cannot be downloaded | |
-/// | `blocked` | the page cannot be downloaded | `premium` or `ultra_premium` is true |
-/// | `needs-js` | nothing is extracted | `render` is true |
-/// | `mixed`, or another host than the first URL | the pages are of different types | |
+/// Why a generation from these example pages fails, or `None` if it does not: what of a page is shown
+/// to these parameters ([`pages`]), or pages of different types, which are those of different hosts
+/// and those whose URLs contain `mixed`.
 pub(super) fn failure(urls: &[String], scraper_params: &Value) -> Option<String> {
-    let set = |name: &str| scraper_params.get(name).is_some_and(is_true);
-    for url in urls {
-        let is_blocked = url.contains("blocked") && !set("premium") && !set("ultra_premium");
-        if is_blocked || url.contains("unreachable") {
-            return Some(format!(
-                "DownloadError: Failed to download {url} after 3 retries"
-            ));
-        }
-        if url.contains("needs-js") && !set("render") {
-            return Some(format!(
-                "ExtractionError: No data could be extracted from {url}"
-            ));
-        }
+    let effort = pages::effort(scraper_params);
+    let failures = urls.iter().map(|url| Shown::of(url, effort).failure(url));
+    if let Some(text) = failures.flatten().next() {
+        return Some(text);
     }
     let first_host = urls.first().map(|url| host(url));
     let is_mixed = urls
         .iter()
         .any(|url| url.contains("mixed") || Some(host(url)) != first_host);
     is_mixed.then(|| "The example URLs are of different page types".to_owned())
-}
-
-/// Whether a scraper parameter is on; in a query string it is text.
-fn is_true(value: &Value) -> bool {
-    value == &Value::Bool(true) || value.as_str() == Some("true")
-}
-
-fn host(url: &str) -> Option<String> {
-    let host = Url::parse(url).ok()?.host_str()?.to_owned();
-    Some(host.strip_prefix("www.").unwrap_or(&host).to_owned())
 }
 
 /// The fields that the service settles on where a create leaves them out.

@@ -22,6 +22,10 @@ pub enum Endpoint {
     Parse,
     /// `GET /account`
     Account,
+    /// `GET /` with a URL: the vendor's fetch API
+    Fetch,
+    /// `GET /account/urlcost`
+    UrlCost,
     /// Anything else.
     Other,
 }
@@ -36,6 +40,8 @@ impl Endpoint {
         Self::Delete,
         Self::Parse,
         Self::Account,
+        Self::Fetch,
+        Self::UrlCost,
         Self::Other,
     ];
 
@@ -49,6 +55,8 @@ impl Endpoint {
             Self::Delete => "delete",
             Self::Parse => "parse",
             Self::Account => "account",
+            Self::Fetch => "fetch",
+            Self::UrlCost => "urlcost",
             Self::Other => "other",
         }
     }
@@ -106,12 +114,17 @@ impl HttpRequest {
             endpoint: Endpoint::Other,
             id: String::new(),
             version: None,
-            is_known_path: matches!(segments[..], ["parsers" | "account"] | ["parsers", ..]),
+            is_known_path: matches!(
+                segments[..],
+                ["account"] | ["account", "urlcost"] | ["parsers", ..]
+            ),
         };
         let endpoint = match (self.method.as_str(), &segments[..]) {
             ("POST", ["parsers"]) => Endpoint::Create,
             ("GET", ["parsers"]) => Endpoint::List,
             ("GET", ["account"]) => Endpoint::Account,
+            ("GET", ["account", "urlcost"]) => Endpoint::UrlCost,
+            ("GET", [""]) if self.parameter("url").is_some() => Endpoint::Fetch,
             ("GET", ["parsers", _] | ["parsers", _, _]) => Endpoint::Get,
             ("PATCH", ["parsers", _] | ["parsers", _, _]) => Endpoint::Patch,
             ("DELETE", ["parsers", _]) => Endpoint::Delete,
@@ -120,7 +133,10 @@ impl HttpRequest {
         };
         Route {
             endpoint,
-            id: segments.get(1).copied().unwrap_or("").to_owned(),
+            id: match endpoint {
+                Endpoint::UrlCost => String::new(),
+                _ => segments.get(1).copied().unwrap_or("").to_owned(),
+            },
             // A version that is not a number does not exist.
             version: segments
                 .get(2)
@@ -270,7 +286,7 @@ mod tests {
 
     #[test]
     fn requests_are_routed_by_method_and_path() {
-        use Endpoint::{Account, Create, Delete, Get, List, Other, Parse, Patch};
+        use Endpoint::{Account, Create, Delete, Fetch, Get, List, Other, Parse, Patch, UrlCost};
         let cases = [
             ("POST", "/parsers", Create, "", None),
             ("GET", "/parsers?api_key=k", List, "", None),
@@ -284,6 +300,9 @@ mod tests {
             ("DELETE", "/parsers/a/1", Other, "", None),
             ("GET", "/parse/a/2?url=u", Parse, "a", Some(2)),
             ("GET", "/account", Account, "", None),
+            ("GET", "/account/urlcost?url=u", UrlCost, "", None),
+            ("GET", "/?api_key=k&url=u", Fetch, "", None),
+            ("POST", "/?api_key=k&url=u", Other, "", None),
             ("PUT", "/parsers", Other, "", None),
             ("GET", "/", Other, "", None),
         ];

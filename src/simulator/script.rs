@@ -11,11 +11,11 @@
 //! ```
 //!
 //! The first word is the endpoint: `create`, `get`, `list`, `patch`, `delete`,
-//! `parse`, `account`, `other` or `any`. The others, in any order:
+//! `parse`, `account`, `fetch`, `urlcost`, `other` or `any`. The others, in any order:
 //!
 //! | which requests | |
 //! |---|---|
-//! | `name=TEXT` | only about a parser whose name contains it |
+//! | `name=TEXT` | only about a parser whose name contains it; of a fetch, a page whose URL does |
 //! | `from=TIME`, `until=TIME` | only then, counted from the first request of all |
 //! | `nth=3`, `nth=2-5`, `nth=4-`, `first=5` | only these of them; the first is 1 |
 //! | `every=N` | only every Nth of them |

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::generation;
 use super::input::CreateInput;
+use crate::core::effort::Proxy;
 use crate::core::job::{DurationMs, UnixMs};
 pub(super) use versions::{Deletion, Version, Versions};
 
@@ -29,6 +30,11 @@ pub struct WorldConfig {
     pub generation_scale: f64,
     /// How far behind the account endpoint's count of spent credits is.
     pub account_lag_ms: DurationMs,
+    /// The best proxies that the plan includes; better ones get 403.
+    pub best_proxy: Proxy,
+    /// The share of pages that the fetch API sees otherwise than the generator: what that cannot read
+    /// is fetched, what it can read is not.
+    pub fetches_astray: f64,
 }
 
 impl Default for WorldConfig {
@@ -41,6 +47,8 @@ impl Default for WorldConfig {
             first_free: true,
             generation_scale: 1.0,
             account_lag_ms: 15_000,
+            best_proxy: Proxy::UltraPremium,
+            fetches_astray: 0.0,
         }
     }
 }
@@ -175,6 +183,7 @@ pub struct World {
     spending: Vec<(UnixMs, i64)>,
     pub(super) concurrent_requests: u64,
     pub(super) failed_requests: u64,
+    pub(super) credits_of_fetches: i64,
 }
 
 impl World {
@@ -189,6 +198,7 @@ impl World {
             spending: Vec::new(),
             concurrent_requests: 0,
             failed_requests: 0,
+            credits_of_fetches: 0,
         }
     }
 

@@ -230,3 +230,62 @@ async fn requests_beyond_the_concurrency_limit_get_429() {
     let refused = list(&server, &client).await.unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
 }
+
+#[tokio::test]
+async fn a_client_fetches_pages_of_every_sort_over_http() {
+    use secrecy::SecretString;
+
+    use crate::api::{Service as _, client};
+    use crate::core::{
+        outcome::{FetchOutcome, FetchRequest},
+        preflight::Brought,
+    };
+
+    let server = start(&["fetch endless name=endless", "fetch lose name=lost"]).await;
+    let url: url::Url = server.base_url().parse().unwrap();
+    let client = client::Client::new(client::ClientConfig {
+        fetch_url: Some(url.clone()),
+        ..client::ClientConfig::new(url, SecretString::from("demo-key"))
+    })
+    .unwrap();
+    for (word, expected, credits) in [
+        ("books", "a page", Some(1)),
+        ("bomb", "a part of a page", Some(1)),
+        ("endless", "a part of a page", Some(1)),
+        ("slow", "a page", Some(1)),
+        ("page-gone", "gone", Some(1)),
+        ("blocked", "blocked", Some(0)),
+        ("not-html", "nothing", Some(1)),
+        ("lost", "nothing", None),
+    ] {
+        let request = FetchRequest {
+            url: format!("https://a.example/{word}?a=b&c=d"),
+            params: serde_json::Map::new(),
+            max_credits: 10,
+            selectors: vec!["h1".to_owned()],
+        };
+        let found = match client.fetch(&request).await {
+            FetchOutcome::Brought { brought, credits } => match brought {
+                Brought::Page(sight) => {
+                    assert_eq!(sight.has_places, [true], "{word}");
+                    assert!(sight.text_chars > 400, "{word}: {}", sight.text_chars);
+                    (
+                        if sight.is_cut {
+                            "a part of a page"
+                        } else {
+                            "a page"
+                        },
+                        credits,
+                    )
+                }
+                Brought::Gone { status: 404 } => ("gone", credits),
+                Brought::Blocked { .. } => ("blocked", credits),
+                Brought::Nothing { .. } => ("nothing", credits),
+                other => panic!("{word}: {other:?}"),
+            },
+            refused @ FetchOutcome::Refused(..) => panic!("{word}: {refused:?}"),
+        };
+        assert_eq!(found, (expected, credits), "{word}");
+    }
+    server.shutdown().await;
+}
