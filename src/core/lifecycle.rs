@@ -7,19 +7,21 @@
 mod change;
 mod create;
 mod doubt;
+mod evidence;
 mod held;
 mod operator;
 mod poll;
 mod update;
 
 pub use self::change::{Change, LedgerChange, ParserChange};
+pub use self::evidence::{Evidence, Presence};
 pub use self::update::{Look, Sight};
 use crate::core::{
     backoff::Schedule,
     budget::OverBudget,
     job::{Action, DurationMs, Job, JobState, ParkReason, ParserId, UnixMs, named_enum},
     ladder::Ladder,
-    outcome::{ChangeOutcome, CreateOutcome, ErrorDetail, ListedParser, PollOutcome, Refusal},
+    outcome::{ChangeOutcome, CreateOutcome, ErrorDetail, PollOutcome, Refusal},
     preflight::Record,
     quality::QualityGate,
     rules::Rules,
@@ -80,48 +82,6 @@ fn age_of_generation_ms(job: &Job, now: UnixMs) -> DurationMs {
     now.saturating_sub(job.progress.generating_since.unwrap_or(now))
 }
 
-/// What the account holds under the name that a create would use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presence {
-    /// Nothing that counts.
-    Absent,
-    /// One parser that no other job claims.
-    One(ListedParser),
-    /// The parser that this job had before is there and can be used after all.
-    Own(ParserId),
-    /// The parser that this job is to adopt, and its latest version where the list names it.
-    Meant(ParserId, Option<i64>),
-    /// The parser that this job is to adopt, and another job has it.
-    Taken(ParserId),
-    /// The parser that this job is to adopt, and the account does not have it.
-    Lost(ParserId),
-    /// Several that no other job claims, or one that may be another's.
-    Several(Vec<ListedParser>),
-    /// None of that name, and some whose names may be what a cut left of it.
-    Suspects(Vec<ParserId>),
-    /// A create of this name is in doubt already, from a job since cancelled.
-    Unresolved,
-    /// A parser of this name was made, and no list yet says what became of it.
-    Inconclusive,
-}
-
-/// What a list shows of a create in doubt, or of a parser that was answered 404.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Evidence {
-    /// One that no other job claims, with its version where the list names it.
-    One(ParserId, Option<i64>),
-    /// Several of them.
-    Several(Vec<ParserId>),
-    /// None that bears its tag, and some that may be it all the same, and why.
-    Suspects(Vec<ParserId>, &'static str),
-    /// None, in a list whose absences prove something.
-    Absent,
-    /// None, in a list whose absences prove nothing, and why.
-    Inconclusive(String),
-    /// No list: the service could not be reached.
-    NoList,
-}
-
 /// Something that happened to a job.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -139,6 +99,9 @@ pub enum Event {
     ListRefused(Refusal, ErrorDetail),
     /// Its turn has come and the budget has no room.
     OverBudget(OverBudget),
+    /// Its turn has come for a create that the ladder asked for, and its share of the day has no
+    /// room. Says so.
+    OverShare(String),
     /// Its turn has come, it would cost, and the account was refused before for want of credits.
     OutOfCredits(ErrorDetail),
     /// Its turn has come, it would cost, and this is what its example pages showed.
@@ -236,6 +199,7 @@ impl Event {
             | Self::Foreseen { .. }
             | Self::CreateAnswered(_)
             | Self::CameToNothing { .. }
+            | Self::OverShare(_)
             | Self::Reconciled { .. }
             | Self::Adopt(_) => creates,
             Self::Looked(_)
@@ -312,6 +276,12 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
         Event::OverBudget(over) => match job.progress.state {
             Queued => create::over_budget(&at, over),
             Creating | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
+        },
+        Event::OverShare(why) => match job.progress.state {
+            Queued if !in_doubt && job.progress.climbs > 0 => create::over_share(&at, &why),
+            Creating | Queued | Generating | Parked | Finished | Failed | Cancelled => {
+                Transition::Ignored("no create that the ladder asked for is due")
+            }
         },
         Event::OutOfCredits(words) => match job.progress.state {
             Queued => create::out_of_credits(&at, words),

@@ -6,7 +6,7 @@ mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::RwLockReadGuard;
+use tokio::sync::{OwnedMutexGuard, RwLockReadGuard};
 
 pub use self::permit::Permit;
 use self::state::AccountState;
@@ -39,6 +39,9 @@ pub struct Account {
     stored: tokio::sync::Mutex<Stored>,
     key: Arc<KeyProof>,
     rejections: Mutex<Rejections>,
+    /// Held by the one turn whose create the ladder asked for, from the look at its share until the
+    /// intent is on record.
+    climbing: Arc<tokio::sync::Mutex<()>>,
     /// Held while credits of a parse or a fetch are set aside that are not on record yet.
     recording: tokio::sync::RwLock<()>,
 }
@@ -79,6 +82,7 @@ impl Account {
             stored: tokio::sync::Mutex::new(stored),
             key: Arc::default(),
             rejections: Mutex::new(Rejections::remembering(store.held_rejections().await?)),
+            climbing: Arc::default(),
             recording: tokio::sync::RwLock::default(),
         })
     }
@@ -243,6 +247,11 @@ impl Account {
                 Err(over)
             }
         }
+    }
+
+    /// To be held from before the ladder's share is looked at until a create of it is on record.
+    pub async fn climbing(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.climbing).lock_owned().await
     }
 
     /// To be held from before a parse or a fetch is reserved until it is on record, and while the

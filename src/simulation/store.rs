@@ -309,6 +309,10 @@ impl<D: JobStore> Ledger for Simulated<D> {
         read(self.0.spent(now)).await
     }
 
+    async fn spent_by_ladder(&self, now: UnixMs) -> Result<i64> {
+        read(self.0.spent_by_ladder(now)).await
+    }
+
     async fn count_redated(&self, now: UnixMs, after: UnixMs) -> Result<Redated> {
         commit(self.0.count_redated(now, after)).await
     }

@@ -17,6 +17,7 @@ use super::{
 use crate::core::{
     backoff::Schedule,
     job::UnixMs,
+    ladder::Ladder,
     lifecycle::{OnExisting, Policy},
     quality::QualityGate,
     rules::Rules,
@@ -74,6 +75,10 @@ pub(super) fn policy() -> Policy {
         settle_after_error_ms: 30_000,
         quality_gate: QualityGate::Report,
         min_fill: 0.5,
-        ladder: None,
+        ladder: Some(Ladder {
+            max_creates_per_job: 3,
+            max_credits_per_day: None,
+            credits_per_create: 30_000,
+        }),
     }
 }

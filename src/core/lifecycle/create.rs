@@ -266,6 +266,29 @@ pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
         .done()
 }
 
+/// The job ends as it would have without the ladder: that its generation FAILED is known, and a
+/// person may want something else than to wait for another day. What it would have been sent with
+/// stays, so that a retry sends that.
+pub(super) fn over_share(at: &Moment, why: &str) -> Transition {
+    let progress = &at.job.progress;
+    let message = progress.error_message.clone();
+    let words = ErrorDetail {
+        status: progress.error_status,
+        message: message.unwrap_or_else(|| "the generation failed".to_owned()),
+    };
+    let hint = format!(
+        "another create, with scraper_params {}, is what the error calls for, and it was not sent: \
+         {why}. `parserd retry` sends it, outside of that share",
+        progress.effective_params.as_deref().unwrap_or("{}")
+    );
+    let mut change = at
+        .change()
+        .failed(ErrorKind::GenerationFailed, &words, &hint, at.now);
+    // No create bears the next tag; a retry counts it anew.
+    change.next.recreation -= i64::from(progress.parser_id.is_some() && progress.recreation > 0);
+    change.done()
+}
+
 /// It waits with those that were refused: that the account was, it heard from another's answer.
 pub(super) fn out_of_credits(at: &Moment, words: ErrorDetail) -> Transition {
     let event = JobEvent::parked(ParkReason::Credits, Answer::said(&words.message));

@@ -17,7 +17,7 @@ use crate::{
         event::JobEvent,
         gate::Signal,
         job::{Doubt, DoubtCause, ErrorKind, JobId, Part, Progress, Requested},
-        outcome::{DoubtCause as Unknown, Finished},
+        outcome::{DoubtCause as Unknown, Finished, ListedParser},
         preflight::{Foreseen, Verdict},
     },
 };

@@ -14,13 +14,14 @@ mod ended;
 mod foresee;
 mod look;
 mod sent;
+mod share;
 
 use std::sync::{Arc, atomic::Ordering};
 
 use serde_json::value::RawValue;
 
 pub(super) use self::ended::Ended;
-use self::{crash_point::CrashPoint, foresee::Foresight, sent::Sent};
+use self::{crash_point::CrashPoint, foresee::Foresight, sent::Sent, share::Held};
 use super::{Done, Stop, Worker};
 use crate::{
     api::Service,
@@ -94,6 +95,7 @@ struct Cleared {
     spec: JobSpec,
     plan: Plan,
     change: Change,
+    held: Held,
 }
 
 /// The budget has room for it.
@@ -104,6 +106,7 @@ struct Reserved {
     remote_name: String,
     change: Change,
     intent: Intent,
+    held: Held,
     /// By the time that lasts: after it nothing is sent any more.
     not_after: DurationMs,
 }
@@ -246,6 +249,15 @@ impl Planned {
         if change.ledger != Some(LedgerChange::Intent) {
             return Err(Ended::At(turn.do_without(job, change).await?));
         }
+        let looking = worker.within_share(&job);
+        let held = match worker.unless_stopped(looking).await.transpose()? {
+            None => return Err(Ended::of(&job)),
+            Some(Ok(held)) => held,
+            Some(Err(why)) => {
+                let event = Event::OverShare(why);
+                return Err(Ended::At(worker.handle_event(&mut job, event).await?));
+            }
+        };
         // The gate was closed, or closed while the list was waited for.
         if !worker.account.is_valid(turn.permit) {
             return Err(Ended::At(turn.without_leave(&mut job).await?));
@@ -265,6 +277,7 @@ impl Planned {
                 spec,
                 plan,
                 change,
+                held,
             }),
         }
     }
@@ -281,6 +294,7 @@ impl Cleared {
             spec,
             plan,
             change,
+            held,
         } = self;
         let worker = turn.worker;
         worker.store.still_has_its_file()?;
@@ -301,6 +315,7 @@ impl Cleared {
             credits: worker.credits_per_create,
             sent_at,
             baseline: plan.baseline,
+            is_escalated: job.progress.climbs > 0,
             ..Intent::default()
         };
         Ok(Reserved {
@@ -309,6 +324,7 @@ impl Cleared {
             remote_name: plan.remote_name,
             change,
             intent,
+            held,
             not_after: lasting_ms.saturating_add(worker.request_timeout_ms),
         })
     }
@@ -326,13 +342,16 @@ impl Reserved {
             remote_name,
             change,
             intent,
+            held,
             not_after,
         } = self;
         let worker = turn.worker;
         let Intent {
             credits, sent_at, ..
         } = intent;
-        match worker.apply(&mut job, change, intent).await {
+        let applied = worker.apply(&mut job, change, intent).await;
+        drop(held);
+        match applied {
             Ok(Applied::Durable { .. }) => {}
             // A commit that was reported lost took effect anyway: nothing was
             // sent, and the lists will say so.

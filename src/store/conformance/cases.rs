@@ -40,6 +40,7 @@ every_store! {
     one_create_of_a_name_is_pending_at_a_time,
     what_was_paid_for_is_kept_though_the_job_moved_on,
     a_create_that_made_nothing_gives_its_credits_back,
+    creates_of_the_ladder_count_in_its_share_of_the_day,
     the_highest_priority_is_due_first_then_the_longest_due,
     a_gate_that_an_operator_opened_stays_open,
     who_is_parked_for_a_reason_goes_on_when_it_is_lifted,
@@ -153,6 +154,43 @@ async fn a_create_that_made_nothing_gives_its_credits_back(mut at: Subject<impl 
     let refund = Some((30_000, NOW));
     assert_eq!(applied, Applied::Durable { refund });
     assert_eq!(at.store.spent(NOW).await.unwrap().in_all, 0);
+}
+
+async fn creates_of_the_ladder_count_in_its_share_of_the_day(mut at: Subject<impl JobStore>) {
+    let job = at.creating("a").await;
+    at.handle_event(&job, created("p1")).await;
+    let came_to_nothing = Event::CameToNothing {
+        words: ErrorDetail {
+            status: Some(200),
+            message: "blocked".to_owned(),
+        },
+        scraper_params: None,
+    };
+    let job = at.job(job.id).await;
+    at.handle_event(&job, came_to_nothing).await;
+    let job = at.job(job.id).await;
+    assert_eq!(
+        (job.progress.state, job.progress.climbs),
+        (JobState::Queued, 1)
+    );
+    assert_eq!(at.store.spent_by_ladder(NOW).await.unwrap(), 0);
+    let intent = Intent {
+        credits: 30_000,
+        sent_at: NOW,
+        is_escalated: true,
+        ..Intent::default()
+    };
+    let change = decided(&job, turn("n_pd_bcdefghi"));
+    let applied = at.store.apply(&job, &change, intent, NOW).await.unwrap();
+    assert_eq!(applied, DURABLE);
+    let day_ms = 86_400_000;
+    for (now, spent) in [(NOW, 30_000), (NOW - day_ms, 30_000), (NOW + day_ms, 0)] {
+        assert_eq!(at.store.spent_by_ladder(now).await.unwrap(), spent, "{now}");
+    }
+    let refused = CreateOutcome::Refused(Refusal::Credits, ErrorDetail::default());
+    let job = at.job(job.id).await;
+    at.handle_event(&job, Event::CreateAnswered(refused)).await;
+    assert_eq!(at.store.spent_by_ladder(NOW).await.unwrap(), 0);
 }
 
 async fn the_highest_priority_is_due_first_then_the_longest_due(mut at: Subject<impl JobStore>) {

@@ -109,6 +109,8 @@ async fn ledger<D: JobStore>(store: &D, names: &[String], now: UnixMs, lines: &m
     for now in [now, now + 86_400_000] {
         let spent = store.spent(now).await.unwrap();
         add("spent", format!("{spent:?}"));
+        let ladder = store.spent_by_ladder(now).await.unwrap();
+        add("spent by the ladder", ladder.to_string());
     }
     let until = store.knows_until().await.unwrap();
     add("knows until", until.to_string());

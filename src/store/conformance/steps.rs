@@ -201,9 +201,17 @@ fn event(rng: &mut Rng, now: UnixMs, name: &str) -> Event {
             evidence: evidence(rng),
             listed_at: now,
         },
+        11 if rng.bool() => Event::CameToNothing {
+            words: ErrorDetail {
+                status: Some(200),
+                message: "blocked".to_owned(),
+            },
+            scraper_params: None,
+        },
         11 => Event::Polled(poll_outcome(rng)),
         12 => Event::Missing(words(rng), evidence(rng)),
         13 => Event::Lifted,
+        14 if rng.bool() => Event::OverShare("it is spent".to_owned()),
         14 => Event::AccountBack,
         _ if rng.bool() => Event::NotCreated,
         _ => Event::Adopt(parser(rng.i64(1..=MOST_PARSERS))),
@@ -472,6 +480,7 @@ fn intent_of(change: &Change, now: UnixMs) -> Intent {
         credits: 30_000,
         sent_at: now,
         baseline: vec![parser(1)],
+        is_escalated: change.next.climbs > 0,
         found: is_found.then_some(Found {
             credits: 7,
             made_at: now - 1,

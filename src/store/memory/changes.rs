@@ -175,6 +175,7 @@ impl Tables {
             sent_at: intent.sent_at,
             credits: intent.credits,
             baseline: intent.baseline,
+            is_escalated: intent.is_escalated,
             outcome: CreateStatus::Pending,
             parser_id: None,
             settled_at: None,

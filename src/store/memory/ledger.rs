@@ -192,6 +192,15 @@ impl Ledger for Memory {
         })
     }
 
+    async fn spent_by_ladder(&self, now: UnixMs) -> Result<i64, StoreError> {
+        let today = utc_day(now) * DAY_MS;
+        let tables = self.tables();
+        let spent = tables.creates.iter().filter(|row| {
+            row.is_escalated && row.outcome != CreateStatus::NotMade && row.spent_at() >= today
+        });
+        Ok(spent.map(|row| row.credits).sum())
+    }
+
     async fn count_redated(&self, now: UnixMs, after: UnixMs) -> Result<Redated, StoreError> {
         let tables = &mut *self.tables();
         let mut redated = Redated {

@@ -59,6 +59,7 @@ pub(crate) struct StoredCreate {
     pub remote_name: String,
     pub sent_at: UnixMs,
     pub credits: i64,
+    pub is_escalated: bool,
     pub baseline: Vec<ParserId>,
     pub outcome: CreateStatus,
     pub parser_id: Option<ParserId>,

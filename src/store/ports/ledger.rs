@@ -111,6 +111,13 @@ pub trait Ledger: Send + Sync {
     /// Whatever the store says.
     fn spent(&self, now: UnixMs) -> impl Future<Output = Result<Spent, StoreError>> + Send;
 
+    /// The credits of the creates that the ladder asked for and that are not known to have made
+    /// nothing, of the UTC day of `now` and later.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn spent_by_ladder(&self, now: UnixMs) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
     /// From now on, creates that are dated later than `after` count as spent at `now`: a
     /// clock that was ahead dated them. Returns which they were.
     ///

@@ -70,6 +70,8 @@ pub struct Intent {
     pub sent_at: UnixMs,
     /// The parsers that bore the name before.
     pub baseline: Vec<ParserId>,
+    /// The ladder asked for it: it counts in its share of the day.
+    pub is_escalated: bool,
     /// Of a change that is not an intent: that the parser which it adopts was paid for.
     pub found: Option<Found>,
     /// Of an update or a delete: what is sent, or was seen.

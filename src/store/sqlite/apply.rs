@@ -157,10 +157,17 @@ static NOTE: LazyLock<BatchStatement> = LazyLock::new(|| {
 });
 
 static INTENT: LazyLock<BatchStatement> = LazyLock::new(|| {
-    let columns = ["job_id", "remote_name", "sent_at", "credits", "baseline"];
+    let columns = [
+        "job_id",
+        "remote_name",
+        "sent_at",
+        "credits",
+        "baseline",
+        "escalated",
+    ];
     let insert = format!(
-        "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline, epoch) \
-         SELECT job_id, remote_name, sent_at, credits, baseline, {CURRENT} FROM intent \
+        "INSERT INTO creates (job_id, remote_name, sent_at, credits, baseline, escalated, epoch) \
+         SELECT job_id, remote_name, sent_at, credits, baseline, escalated, {CURRENT} FROM intent \
          WHERE job_id IS NOT NULL"
     );
     BatchStatement::new("intent", &columns, &insert)
@@ -306,6 +313,7 @@ async fn write_intents(
             insert = insert.bind(record.id.0).bind(record.remote_name.as_deref());
             insert = insert.bind(intent.sent_at).bind(intent.credits);
             insert = insert.bind(json!(intent.baseline).to_string());
+            insert = insert.bind(intent.is_escalated);
         }
         insert
             .execute(&mut *connection)

@@ -5,7 +5,12 @@ use std::collections::HashSet;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
-use super::{Store, StoreError, Trying as _, epochs::FOREIGN, rows, spent::spent};
+use super::{
+    Store, StoreError, Trying as _,
+    epochs::FOREIGN,
+    rows,
+    spent::{spent, spent_by_ladder},
+};
 use crate::{
     core::{
         budget::{Redated, Spent},
@@ -198,6 +203,10 @@ impl Ledger for Store {
 
     async fn spent(&self, now: UnixMs) -> Result<Spent, StoreError> {
         spent(&self.readers, now).await
+    }
+
+    async fn spent_by_ladder(&self, now: UnixMs) -> Result<i64, StoreError> {
+        spent_by_ladder(&self.readers, now).await
     }
 
     async fn count_redated(&self, now: UnixMs, after: UnixMs) -> Result<Redated, StoreError> {

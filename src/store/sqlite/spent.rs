@@ -39,6 +39,24 @@ pub(super) async fn spent(
     })
 }
 
+/// As [`crate::store::ports::Ledger::spent_by_ladder`].
+pub(super) async fn spent_by_ladder(
+    readers: impl SqliteExecutor<'_>,
+    now: UnixMs,
+) -> Result<i64, StoreError> {
+    const TRYING: &str = "add up what the ladder spent";
+    let row = sqlx::query(AssertSqlSafe(format!(
+        "SELECT {} FROM creates \
+         WHERE escalated AND outcome <> 'not_made' AND coalesce(counted_at, sent_at) >= ?1",
+        sum("true", "ladder"),
+    )))
+    .bind(utc_day(now) * DAY_MS)
+    .fetch_one(readers)
+    .await
+    .trying(TRYING)?;
+    total(&row, "ladder").trying(TRYING)
+}
+
 /// Bits of the lower half of a sum.
 const LOW_BITS: u32 = 32;
 

@@ -203,6 +203,46 @@ fn creates_count_from_a_persons_last_word_on_what_failed() {
     assert_eq!((taken_in.climbs, &taken_in.effective_params), (0, &premium));
 }
 
+/// A retry of it takes the tag that the ladder would have taken, and its parameters.
+#[test]
+fn without_room_in_its_share_a_job_ends_as_it_would_have_without_the_ladder() {
+    let policy = with_ladder(2);
+    let over = || Event::OverShare("ladder.max_credits_per_day is 0".to_owned());
+    let mut job = generating();
+    let without = after(
+        &job,
+        came_to_nothing(BLOCKED, None),
+        &Policy {
+            ladder: None,
+            ..policy.clone()
+        },
+    );
+    job.progress = after(&job, came_to_nothing(BLOCKED, None), &policy).next;
+    let change = after(&job, over(), &policy);
+    assert_eq!((&change.ledger, &change.event), (&None, &without.event));
+    let hint = change.next.error_hint.clone().unwrap();
+    for part in ["ladder.max_credits_per_day", r#"{"premium":true}"#] {
+        assert!(hint.contains(part), "{hint}");
+    }
+    let as_without = Progress {
+        error_hint: without.next.error_hint.clone(),
+        effective_params: None,
+        climbs: 0,
+        // When it was generated, is of no use any more.
+        generating_since: without.next.generating_since,
+        ..change.next.clone()
+    };
+    assert_eq!(as_without, without.next);
+
+    let failed = self::job(change.next);
+    let retried = after(&failed, Event::Retried, &policy).next;
+    assert_eq!((retried.recreation, retried.climbs), (1, 0));
+    let premium = Some(r#"{"premium":true}"#.to_owned());
+    assert_eq!(retried.effective_params, premium);
+    let transition = decide(&self::job(retried), over(), &policy, NOW, 0.0);
+    assert!(matches!(transition, Transition::Ignored(_)));
+}
+
 #[test]
 fn an_edit_meanwhile_wins() {
     let policy = with_ladder(2);
