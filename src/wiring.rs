@@ -26,6 +26,7 @@ use crate::{
         budget::Budget,
         gate::GatePolicy,
         job::{DurationMs, UnixMs},
+        ladder::Ladder,
         lifecycle::Policy,
         oddities::CreatesHold,
         pace::{self, Generation, Pace},
@@ -77,7 +78,11 @@ pub fn policy(settings: &Settings) -> Policy {
         settle_after_error_ms: millis(settings.reconcile.settle_after_error),
         quality_gate: settings.quality.gate,
         min_fill: settings.quality.min_fill,
-        ladder: None,
+        ladder: settings.ladder.map(|ladder| Ladder {
+            max_creates_per_job: i64::from(ladder.max_creates_per_job),
+            max_credits_per_day: ladder.max_credits_per_day,
+            credits_per_create: settings.budget.credits_per_create,
+        }),
         rules: Rules::KEPT,
     }
 }
