@@ -19,6 +19,11 @@ UPDATE sqlite_schema SET sql = replace(sql,
 WHERE type = 'table' AND name = 'jobs';
 PRAGMA writable_schema = RESET;
 
+-- What was foreseen against what came of it.
+CREATE INDEX jobs_foreseen ON jobs (state, error_kind, creates, effective_params IS NULL,
+    CASE WHEN json_valid(preflight) THEN json_extract(preflight, '$.verdict') END)
+WHERE preflight IS NOT NULL;
+
 CREATE TRIGGER jobs_insert_foresight_check BEFORE INSERT ON jobs
 WHEN NEW.preflight IS NOT NULL OR NEW.effective_params IS NOT NULL OR NEW.climbs IS NOT 0
 BEGIN

@@ -1,6 +1,7 @@
 //! What people read: the terminal and the page say the same.
 
 pub(crate) mod changes;
+pub(crate) mod foresight;
 pub(crate) mod format;
 pub(crate) mod narrate;
 pub(crate) mod quality;

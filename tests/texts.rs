@@ -6,6 +6,7 @@
 
 #[cfg(target_os = "linux")]
 mod commands;
+mod foresight;
 mod help;
 mod log;
 mod page;

@@ -78,7 +78,8 @@ async fn csv(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Resul
     let mut rows = store.rows(states);
     out.line(
         "id,name,action,state,park_reason,parser_id,parser_version,creates,error_kind,error_status,\
-         error_message,error_hint,priority,created_at,updated_at,finished_at,due_at,change",
+         error_message,error_hint,priority,created_at,updated_at,finished_at,due_at,change,\
+         preflight,effective_params",
     )?;
     while let Some(row) = rows.try_next().await? {
         // A record at a time, so that only `out` meets a closed pipe.
@@ -98,7 +99,13 @@ fn harmless(mut row: JobRow) -> JobRow {
     if row.name.contains(char::is_control) {
         row.name = escaped(&row.name);
     }
-    row.change = row.change.map(|change| escaped(&change.to_string()).into());
+    for json in [
+        &mut row.change,
+        &mut row.preflight,
+        &mut row.effective_params,
+    ] {
+        *json = json.take().map(|json| escaped(&json.to_string()).into());
+    }
     for text in [
         &mut row.parser_id,
         &mut row.error_message,

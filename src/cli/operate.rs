@@ -228,6 +228,7 @@ async fn by_state(
                 // There may be very many, and nobody reads them all here.
                 error_message: None,
                 error_hint: None,
+                preflight: None,
                 ..row
             });
         }

@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::core::job::{Action, Job, JobState, UnixMs};
 use crate::core::outcome::is_refusal;
 use crate::core::text::escaped;
-use crate::present::{changes, narrate, quality::Detail, remedies::what_to_do};
+use crate::present::{changes, foresight, narrate, quality::Detail, remedies::what_to_do};
 use crate::store::report::{JobDetails, JobRow};
 use crate::store::{Role, Store};
 use crate::{
@@ -98,6 +98,7 @@ fn requests(details: &JobDetails) -> Vec<String> {
 fn count_of_credits(credits: i64) -> String {
     match credits {
         0 => "free".to_owned(),
+        1 => "1 credit".to_owned(),
         credits => format!("{} credits", grouped(credits)),
     }
 }
@@ -176,21 +177,16 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
         let why = why.map_or_else(String::new, |why| format!(": {why}"));
         put("quality", format!("{quality}{why}"));
     }
-    put("cost", costs(details));
-    for (what, text) in asked(details) {
+    let lines = foresight::lines(row, now).into_iter();
+    let lines = lines.chain([("cost", costs(details))]);
+    for (what, text) in lines.chain(asked(details)) {
         put(what, text);
     }
     if row.priority != 0 {
         put("priority", row.priority.to_string());
     }
-    put(
-        "added",
-        format!(
-            "{} ({})",
-            iso(row.created_at),
-            relative(row.created_at, now)
-        ),
-    );
+    let ago = relative(row.created_at, now);
+    put("added", format!("{} ({ago})", iso(row.created_at)));
     columns.lines()
 }
 
@@ -231,6 +227,19 @@ fn state(row: &JobRow) -> String {
 }
 
 fn costs(details: &JobDetails) -> String {
+    let requests = requests_cost(details);
+    match details.fetch_credits {
+        0 => requests.unwrap_or_else(|| "nothing was sent, nothing was paid".to_owned()),
+        credits => format!(
+            "{}; fetches of its pages: {}",
+            requests.unwrap_or_else(|| "no create was sent".to_owned()),
+            count_of_credits(credits)
+        ),
+    }
+}
+
+/// What its creates, updates and deletes cost; none where none was sent.
+fn requests_cost(details: &JobDetails) -> Option<String> {
     let creates = details.create_requests.iter();
     let creates = creates.map(|create| (create.outcome.as_str(), create.credits));
     let updates = details.update_requests.iter();
@@ -244,25 +253,23 @@ fn costs(details: &JobDetails) -> String {
         "update" => ("update request", "took effect"),
         _ => ("create request", "made a parser"),
     };
-    match sent.len() {
-        0 => "nothing was sent, nothing was paid".to_owned(),
-        n => {
-            let parts = [
-                (of("made"), made),
-                (of("not_made"), "made nothing"),
-                (of("pending"), "in doubt"),
-            ];
-            let parts = parts.iter().filter(|(number, _)| *number > 0);
-            let parts: String = parts
-                .map(|(number, what)| format!(", {number} {what}"))
-                .collect();
-            let requests = count(n, noun);
-            match spent {
-                0 if details.row.is_change() => format!("free: {requests}{parts}"),
-                _ => format!("up to {} credits: {requests}{parts}", grouped(spent)),
-            }
-        }
+    if sent.is_empty() {
+        return None;
     }
+    let parts = [
+        (of("made"), made),
+        (of("not_made"), "made nothing"),
+        (of("pending"), "in doubt"),
+    ];
+    let parts = parts.iter().filter(|(number, _)| *number > 0);
+    let parts: String = parts
+        .map(|(number, what)| format!(", {number} {what}"))
+        .collect();
+    let requests = count(sent.len(), noun);
+    Some(match spent {
+        0 if details.row.is_change() => format!("free: {requests}{parts}"),
+        _ => format!("up to {} credits: {requests}{parts}", grouped(spent)),
+    })
 }
 
 fn texts(raw: Option<&RawValue>) -> Vec<String> {

@@ -15,6 +15,7 @@ use crate::core::gate::{Closure, GateReason, Scope};
 use crate::core::job::{Action, Job, JobState, ParkReason, UnixMs};
 use crate::core::oddities::{Lag, Oddity, Unexplained};
 use crate::present::remedies::{Parked, parked, to_come};
+use crate::store::foresight::Foresight;
 use crate::store::parsers::QualityCounts;
 use crate::store::{
     Facts as _, Gates as _, JobStore, Ledger as _, NO_LIST, Queue as _, report::DoubtRow,
@@ -68,6 +69,8 @@ struct StatusFacts {
     no_list: Option<NoListSince>,
     account: AccountReport,
     credits: Credits,
+    /// What was foreseen of jobs, and what became of them.
+    foresight: Foresight,
     /// Creates in doubt of CANCELLED jobs.
     given_up: GivenUp,
 }
@@ -91,6 +94,8 @@ struct Credits {
     spent: i64,
     /// Of that, for updates.
     spent_on_updates: i64,
+    /// Of that, for fetches of example pages.
+    spent_on_fetches: i64,
     per_create: i64,
     max_per_day: Option<i64>,
     max: Option<i64>,
@@ -204,6 +209,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreE
                 redated: spent.redated,
                 spent: budget.spent,
                 spent_on_updates: store.spent_on_updates().await?,
+                spent_on_fetches: store.spent_on_fetches().await?,
                 per_create: budget.credits_per_create,
                 max_per_day: budget.max_credits_per_day,
                 max: budget.max_credits,
@@ -212,6 +218,7 @@ async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreE
             },
             states: counts.states,
             changes: counts.changes,
+            foresight: store.foresight().await?,
             given_up: store.given_up().await?,
         },
     })

@@ -120,7 +120,7 @@ fn creates(page: &mut String, snapshot: &Snapshot) {
     one(
         page,
         "parserd_credits_spent",
-        "Credits of every create not known to have made nothing.",
+        "Credits of every create not known to have made nothing, and of all else that is paid for.",
         snapshot.spent.in_all as f64,
     );
     one(
@@ -128,6 +128,29 @@ fn creates(page: &mut String, snapshot: &Snapshot) {
         "parserd_credits_spent_today",
         "Of these, those of the current UTC day.",
         snapshot.spent.today as f64,
+    );
+    one(
+        page,
+        "parserd_credits_spent_on_fetches",
+        "Of all credits spent, those of fetches of example pages.",
+        snapshot.spent_on_fetches as f64,
+    );
+    let foresight = &snapshot.foresight;
+    gauge(
+        page,
+        "parserd_foreseen_jobs",
+        "Jobs of which something was foreseen, by that and by what became of them.",
+        [
+            ("fails", "failed", foresight.foreseen_failed),
+            ("fails", "finished", foresight.foreseen_worked),
+            ("fails", "not_sent", foresight.not_sent),
+            ("works", "failed", foresight.unforeseen_failed),
+            ("works", "finished", foresight.unforeseen_worked),
+        ]
+        .map(|(foreseen, became, count)| {
+            let labels = format!("{{foreseen=\"{foreseen}\",became=\"{became}\"}}");
+            (labels, count as f64)
+        }),
     );
 }
 

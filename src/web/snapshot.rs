@@ -14,6 +14,7 @@ use crate::{
     store::{
         Facts as _, JobStore, Store, StoreError,
         figures::{CreateCounts, FailureGroup, FileSizes},
+        foresight::Foresight,
         parsers::QualityCounts,
         report::Counts,
     },
@@ -42,6 +43,10 @@ pub struct Snapshot {
     pub parsers: QualityCounts,
     /// What they cost.
     pub spent: Spent,
+    /// Of that, for fetches of example pages.
+    pub spent_on_fetches: i64,
+    /// What was foreseen of jobs, and what became of them.
+    pub foresight: Foresight,
     /// The closed gates.
     pub gates: Vec<(Scope, Closure)>,
     /// Since when the QUEUED job that has waited longest could be taken.
@@ -195,6 +200,8 @@ impl SnapshotCache {
         let creates = reading.create_counts().await?;
         let parsers = reading.parsers().await?;
         let spent = reading.spent(now).await?;
+        let spent_on_fetches = reading.spent_on_fetches().await?;
+        let foresight = reading.foresight().await?;
         let oldest_ready_at = reading.oldest_ready(now).await?;
         let failures = reading.failures().await?;
         reading.end().await?;
@@ -214,6 +221,8 @@ impl SnapshotCache {
             creates,
             parsers,
             spent,
+            spent_on_fetches,
+            foresight,
             gates,
             oldest_ready_at,
             failures,

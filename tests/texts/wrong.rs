@@ -26,6 +26,8 @@ fn configuration() {
         "[api]\nkey_file = 'absent.key'",
         "[pol]\ntimeout = 'soon'\n[api]\nkye = 'x'",
         "[http]\nactions = true",
+        "[ladder]\nenabled = true",
+        "[preflight]\nmode = 'check'\nurl = ''",
         "[api",
     ] {
         place.file("my.toml", config);

@@ -160,6 +160,8 @@ mod tests {
             updated_at: 0,
             finished_at: None,
             due_at: 0,
+            preflight: None,
+            effective_params: None,
             is_edited: false,
             is_adoption: false,
         }

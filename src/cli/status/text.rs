@@ -5,7 +5,7 @@ use crate::cli::fold;
 use crate::core::gate::{GateReason, Scope};
 use crate::core::job::{Action, JobState, ParkReason, UnixMs};
 use crate::core::text::escaped;
-use crate::present::remedies::Parked;
+use crate::present::{foresight, remedies::Parked};
 use crate::{
     cli::output::Columns,
     core::timestamp::iso,
@@ -26,6 +26,7 @@ impl StatusReport {
         lines.extend(self.known.states());
         lines.extend(self.known.change_lines());
         lines.extend(self.known.parser_lines());
+        lines.extend(self.known.foresight_lines());
         lines.extend(self.known.parked_lines());
         lines.extend(self.known.doubt_lines(self.now));
         lines.extend(self.known.gate_lines(self.now));
@@ -156,6 +157,15 @@ impl StatusFacts {
             ));
         }
         titled("Parsers", lines)
+    }
+
+    fn foresight_lines(&self) -> Vec<String> {
+        if self.foresight.is_empty() {
+            return Vec::new();
+        }
+        let rows = foresight::table(&self.foresight).into_iter();
+        let lines = rows.map(|(jobs, what)| format!("  {} {what}", grouped(jobs)));
+        titled("Preflight", lines.collect())
     }
 
     fn parked_lines(&self) -> Vec<String> {
@@ -323,6 +333,12 @@ impl Credits {
             lines.push(format!(
                 "  of that, {} for updates",
                 grouped(self.spent_on_updates)
+            ));
+        }
+        if self.spent_on_fetches > 0 {
+            lines.push(format!(
+                "  of that, {} for fetches of example pages",
+                grouped(self.spent_on_fetches)
             ));
         }
         if self.dated_ahead > 0 {

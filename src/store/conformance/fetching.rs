@@ -156,7 +156,7 @@ async fn a_fetch_is_settled_once<D: JobStore>(subject: Subject<D>) {
     };
     assert_eq!(
         store.fetched(JobId(1), NOW).await.unwrap(),
-        [pending.clone()]
+        std::slice::from_ref(&pending)
     );
     for (status, credits) in [(404, 1), (410, 2)] {
         let gone = Brought::Gone { status };

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, report::EventRow, rows};
+use super::{Store, StoreError, Trying as _, history::EventRow, rows};
 use crate::core::job::JobState;
 
 /// How many jobs a page has.

@@ -6,7 +6,9 @@ use std::{io::ErrorKind, path::Path};
 use sqlx::{FromRow, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Store, StoreError, Trying as _, gates,
+    Store, StoreError, Trying as _,
+    foresight::{self, Foresight},
+    gates,
     parsers::{self, QualityCounts},
     report::{self, Counts},
     rows, spent,
@@ -90,6 +92,22 @@ impl Reading {
     /// Whatever SQLite says.
     pub async fn spent(&mut self, now: UnixMs) -> Result<Spent, StoreError> {
         spent::spent(&mut *self.0, now).await
+    }
+
+    /// As [`Store::spent_on_fetches`].
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn spent_on_fetches(&mut self) -> Result<i64, StoreError> {
+        spent::spent_on_fetches(&mut *self.0).await
+    }
+
+    /// As [`Store::foresight`].
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn foresight(&mut self) -> Result<Foresight, StoreError> {
+        foresight::foresight(&mut *self.0).await
     }
 
     /// The closed gates.

@@ -74,6 +74,10 @@ pub struct JobRow {
     pub due_at: UnixMs,
     /// What an update changes, JSON.
     pub change: Option<serde_json::Value>,
+    /// What was last foreseen of its create, JSON: [`crate::core::preflight::Record`].
+    pub preflight: Option<serde_json::Value>,
+    /// The parameters that its create is sent with, JSON, where they are others than those written.
+    pub effective_params: Option<serde_json::Value>,
     /// Its specification is another one since it was last worked on, and no parser is its own.
     #[serde(skip)]
     pub is_edited: bool,
@@ -102,9 +106,9 @@ impl FromRow<'_, SqliteRow> for JobRow {
             updated_at: row.try_get("updated_at")?,
             finished_at: row.try_get("finished_at")?,
             due_at: row.try_get("due_at")?,
-            // Text that is not valid JSON got in past the rules, and is shown as it is.
-            change: rows::text(row, "change")?
-                .map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
+            change: json_value(row, "change")?,
+            preflight: json_value(row, "preflight")?,
+            effective_params: json_value(row, "effective_params")?,
             is_edited: row.try_get("is_edited")?,
             is_adoption: row.try_get("is_adoption")?,
         })
@@ -134,7 +138,7 @@ const PAGE_ROWS: i64 = 1000;
 
 const ROW_COLUMNS: &str = "id, name, action, change, state, park_reason, parser_id, parser_version, creates, \
     error_kind, error_status, error_message, error_hint, priority, created_at, updated_at, \
-    finished_at, due_at, edit_requested_at IS NOT NULL AS is_edited, \
+    finished_at, due_at, preflight, effective_params, edit_requested_at IS NOT NULL AS is_edited, \
     action = 'create' AND parser_id IS NOT NULL AND remote_name IS NULL AND creates = 0 \
         AS is_adoption";
 
@@ -257,6 +261,8 @@ pub struct JobDetails {
     pub create_requests: Vec<CreateRow>,
     /// Its requests that change or delete a parser, oldest first.
     pub update_requests: Vec<UpdateRow>,
+    /// What the fetches of its example pages count as having cost.
+    pub fetch_credits: i64,
 }
 
 impl Store {
@@ -340,7 +346,9 @@ impl Store {
                  expect, check_urls, example_result, \
                  (SELECT quality FROM parsers WHERE parser_id = jobs.parser_id) AS quality, \
                  (SELECT quality_detail FROM parsers WHERE parser_id = jobs.parser_id) \
-                     AS quality_detail \
+                     AS quality_detail, \
+                 (SELECT CAST(total(credits) AS INTEGER) FROM fetches WHERE job_id = jobs.id) \
+                     AS fetch_credits \
              FROM jobs WHERE id = ?1"
         );
         let Some(row) = sqlx::query(AssertSqlSafe(sql))
@@ -442,6 +450,7 @@ fn details(
         events,
         create_requests,
         update_requests,
+        fetch_credits: row.try_get("fetch_credits")?,
     })
 }
 
@@ -460,41 +469,8 @@ pub(super) fn json_column(
         .map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// A row of `job_events`, with its id and the name of its job.
-#[derive(Debug, Clone)]
-pub struct EventRow {
-    /// Its place in the history.
-    pub id: i64,
-    /// The job's name.
-    pub name: String,
-    /// What happened.
-    pub event: HistoryRow,
-}
-
-impl FromRow<'_, SqliteRow> for EventRow {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            name: rows::some_text(row, "name")?,
-            event: HistoryRow::from_row(row)?,
-        })
-    }
-}
-
-impl Store {
-    /// What happened after the line `after`, oldest first.
-    ///
-    /// # Errors
-    /// Whatever SQLite says.
-    pub async fn events_after(&self, after: i64) -> Result<Vec<EventRow>, StoreError> {
-        sqlx::query_as(
-            "SELECT job_events.id, name, at, event, detail \
-             FROM job_events JOIN jobs ON jobs.id = job_id \
-             WHERE job_events.id > ?1 ORDER BY job_events.id LIMIT 1000",
-        )
-        .bind(after)
-        .fetch_all(&self.readers)
-        .await
-        .trying("read the latest events")
-    }
+/// The same as a value.
+fn json_value(row: &SqliteRow, column: &str) -> Result<Option<serde_json::Value>, sqlx::Error> {
+    let text = rows::text(row, column)?;
+    Ok(text.map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))))
 }

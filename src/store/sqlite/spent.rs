@@ -57,6 +57,14 @@ pub(super) async fn spent_by_ladder(
     total(&row, "ladder").trying(TRYING)
 }
 
+/// What all fetches count as having cost.
+pub(super) async fn spent_on_fetches(readers: impl SqliteExecutor<'_>) -> Result<i64, StoreError> {
+    let sql = format!("SELECT {} FROM fetches", sum("true", "fetches"));
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(readers).await;
+    let row = row.trying("add up what fetches cost")?;
+    total(&row, "fetches").trying("read what fetches cost")
+}
+
 /// Bits of the lower half of a sum.
 const LOW_BITS: u32 = 32;
 

@@ -16,7 +16,7 @@ use crate::{
         timestamp::iso,
     },
     present::{
-        changes,
+        changes, foresight,
         format::grouped,
         narrate,
         quality::Detail,
@@ -84,6 +84,7 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Markup {
                     dt { "quality" }
                     dd { (outside(quality)) @if let Some(why) = Detail::of(details.quality_detail.as_deref()).reason { ": " (outside(&why)) } }
                 }
+                @for (what, text) in foresight::lines(row, now) { dt { (what) } dd { (outside(&text)) } }
                 @if !row.is_change() {
                     @if let Some(name) = &details.remote_name { dt { "name at the service" } dd { code { (outside(name)) } } }
                     dt { "creates sent" } dd { (row.creates) }

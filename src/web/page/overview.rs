@@ -14,12 +14,12 @@ use crate::{
         timestamp::iso,
     },
     present::{
+        foresight,
         format::{grouped, span},
         narrate, remedies,
     },
     store::{
-        figures::FAILURES_LOOKED_AT,
-        report::{DoubtRow, EventRow},
+        figures::FAILURES_LOOKED_AT, foresight::Foresight, history::EventRow, report::DoubtRow,
     },
     web::{
         Shared, Vitals,
@@ -52,6 +52,7 @@ pub(super) async fn page(State(vitals): State<Shared>, visitor: Visitor) -> Resu
         (oddities(&snapshot))
         (in_doubt(&doubts, now))
         (failures(&snapshot))
+        (foreseen(&snapshot.foresight))
         (latest(&events, now))
         p.note { "As of " (iso(snapshot.at)) ". "
             @if let Some(at) = vitals.metrics.progressed_at() { "Last progress " (when(at, now)) "." }
@@ -238,6 +239,22 @@ fn failures(snapshot: &Snapshot) -> Markup {
                             a href={ "/jobs/" (group.newest_id) } { (outside(&group.newest_name)) }
                             @if let Some(hint) = &group.hint { br; span.hint { (outside(hint)) } }
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What was foreseen against what came of it.
+fn foreseen(foresight: &Foresight) -> Markup {
+    html! {
+        @if !foresight.is_empty() {
+            section {
+                h2 { "Preflight" }
+                table {
+                    @for (jobs, what) in foresight::table(foresight) {
+                        tr { th scope="row" { (what) } td.number { (grouped(jobs)) } }
                     }
                 }
             }
