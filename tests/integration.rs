@@ -14,6 +14,7 @@ mod budget;
 mod cli;
 mod crash;
 mod daemon;
+mod foresight;
 mod http;
 mod independent;
 mod layout;

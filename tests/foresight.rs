@@ -1,0 +1,4 @@
+//! What would fail is seen before it is paid for, and what failed is repaired.
+
+mod commands;
+mod preflight;
