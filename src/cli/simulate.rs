@@ -72,8 +72,8 @@ What is to go wrong; may be repeated. A rule is a line of words, the endpoint fi
   any status=429 retry-after=3s from=10s until=20s
   get say=FINISHED:FINISED
 
-Endpoint: create, get, list, patch, delete, parse, account, fetch, urlcost, other,
-  any
+Endpoint: create, get, list, patch, delete, parse, account, fetch,
+  urlcost, other, any
 Which requests: name=TEXT from=TIME until=TIME nth=3 nth=2-5 nth=4- first=5 every=N
   p=0.25 per-name (nth, first and every count each parser's name by itself)
 What comes back: status=CODE (with body=TEXT, retry-after=TIME,

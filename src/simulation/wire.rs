@@ -11,14 +11,15 @@ use super::{
 use crate::{
     api::{
         Service,
-        classify::{self, RawReply, TransportFault},
+        classify::{self, PageHead, RawPage, RawReply, TransportFault},
         text::Quoter,
     },
     core::{
         job::{DurationMs, ParserId, UnixMs},
         outcome::{
             ChangeOutcome, CreateOutcome, CreateRequest, Description, DoubtCause, ErrorDetail,
-            ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
+            FetchOutcome, FetchRequest, ListOutcome, ParseOutcome, ParseRequest, PatchRequest,
+            PollOutcome,
         },
     },
     simulator::HttpRequest,
@@ -34,6 +35,9 @@ enum Sent {
     Patch(usize),
 }
 
+/// What comes back, with what its headers say of a page.
+type Answered = (RawReply, PageHead);
+
 /// One request on its way.
 #[derive(Debug)]
 pub(super) struct Packet {
@@ -41,8 +45,8 @@ pub(super) struct Packet {
     arrives_at: UnixMs,
     deadline: UnixMs,
     /// The answer on its way back, and when it is there.
-    pub reply: Option<(UnixMs, RawReply)>,
-    answer: Option<oneshot::Sender<RawReply>>,
+    pub reply: Option<(UnixMs, Answered)>,
+    answer: Option<oneshot::Sender<Answered>>,
     sent: Option<Sent>,
     /// It goes to the other address.
     is_elsewhere: bool,
@@ -233,6 +237,14 @@ impl Service for Wire {
         })
     }
 
+    async fn fetch(&self, request: &FetchRequest) -> FetchOutcome {
+        point(What::Send).await;
+        with(|sim| sim.note(|| format!("FETCH {} {:?}", request.url, request.params)));
+        let outcome = carry_fetch(request).await;
+        with(|sim| sim.note(|| format!("FETCH {} answered: {outcome:?}", request.url)));
+        outcome
+    }
+
     async fn list(&self) -> ListOutcome {
         point(What::Send).await;
         let reply = exchange(HttpRequest::new("GET", "/parsers?api_key=key", ""), None).await;
@@ -316,10 +328,31 @@ async fn carry_delete(parser_id: &ParserId) -> ChangeOutcome {
     classify::delete(reply, now(), &quoter())
 }
 
+async fn carry_fetch(request: &FetchRequest) -> FetchOutcome {
+    let mut get = HttpRequest::new("GET", "/?api_key=key", "");
+    let max_cost = request.max_credits.to_string();
+    let own = [("url", request.url.clone()), ("max_cost", max_cost)];
+    get.query
+        .extend(own.map(|(name, text)| (name.to_owned(), text)));
+    let params = request.params.iter().map(|(name, value)| {
+        let text = value.as_str();
+        let text = text.map_or_else(|| value.to_string(), str::to_owned);
+        (name.clone(), text)
+    });
+    get.query.extend(params);
+    let (reply, head) = answered(get, None).await;
+    let reply = reply.map(|answer| RawPage { answer, head });
+    classify::fetch(request, reply, now(), &quoter())
+}
+
 async fn exchange(request: HttpRequest, sent: Option<Sent>) -> RawReply {
+    answered(request, sent).await.0
+}
+
+async fn answered(request: HttpRequest, sent: Option<Sent>) -> Answered {
     let answered = with(|sim| sim.send(request, sent));
     match answered.await {
-        Ok(reply) => reply,
+        Ok(answered) => answered,
         // The simulation is over.
         Err(_) => std::future::pending().await,
     }

@@ -159,3 +159,100 @@ fn a_description_has_the_version_that_was_asked_for() {
     }
     assert!(counts.contains(&expected.to_vec()), "{counts:?}");
 }
+
+#[test]
+fn a_page_is_fetched_over_the_wire_or_lost_on_it() {
+    use crate::core::preflight::Brought;
+
+    let fetch = |url: &str, params: serde_json::Value| FetchRequest {
+        url: url.to_owned(),
+        params: params.as_object().cloned().unwrap_or_default(),
+        max_credits: 20,
+        selectors: vec!["h1".to_owned()],
+    };
+    for (rules, url, params, expected, cost) in [
+        (
+            &[][..],
+            "https://a.example/?q=1&url=x",
+            json!({}),
+            "page",
+            1,
+        ),
+        (&[], "https://a.example/bomb", json!({}), "cut page", 1),
+        (&[], "https://a.example/slow", json!({}), "page", 1),
+        (&[], "https://a.example/page-gone", json!({}), "gone", 1),
+        (&[], "https://a.example/blocked", json!({}), "blocked", 0),
+        (
+            &[],
+            "https://a.example/blocked",
+            json!({"premium": true}),
+            "page",
+            10,
+        ),
+        (
+            &[],
+            "https://a.example/",
+            json!({"ultra_premium": true}),
+            "too dear",
+            0,
+        ),
+        (
+            &["fetch lose after"],
+            "https://a.example/",
+            json!({}),
+            "nothing",
+            1,
+        ),
+        (
+            &["fetch lose before"],
+            "https://a.example/",
+            json!({}),
+            "nothing",
+            0,
+        ),
+        (
+            &["fetch cut"],
+            "https://a.example/",
+            json!({}),
+            "nothing",
+            1,
+        ),
+        (
+            &["fetch status=401"],
+            "https://a.example/",
+            json!({}),
+            "refused",
+            0,
+        ),
+    ] {
+        let mut seen = false;
+        for seed in 0..20 {
+            let request = fetch(url, params.clone());
+            let (outcome, world) = after(seed, rules, carry_fetch(&request));
+            let (word, credits) = match outcome {
+                FetchOutcome::Refused(..) => ("refused", None),
+                FetchOutcome::Brought { brought, credits } => match brought {
+                    Brought::Page(sight) if sight.is_cut => ("cut page", credits),
+                    Brought::Page(_) => ("page", credits),
+                    Brought::Gone { .. } => ("gone", credits),
+                    Brought::Blocked { .. } => ("blocked", credits),
+                    Brought::TooDear => ("too dear", credits),
+                    Brought::Nothing { .. } => ("nothing", credits),
+                    other => panic!("{url}: {other:?}"),
+                },
+            };
+            // One that took too long was given up.
+            assert!(
+                word == expected || word == "nothing",
+                "{rules:?} {url}: {word}"
+            );
+            assert_eq!(world.credits_of_fetches(), cost, "{rules:?} {url}");
+            assert!(
+                credits.is_none_or(|credits| credits == cost),
+                "{rules:?} {url}"
+            );
+            seen |= word == expected;
+        }
+        assert!(seen, "{rules:?} {url}");
+    }
+}

@@ -2,10 +2,10 @@
 
 use tokio::sync::oneshot;
 
-use super::{Packet, SURELY_KNOWN_MS, Sent};
+use super::{Answered, Packet, SURELY_KNOWN_MS, Sent};
 use crate::{
-    api::classify::{Body, BodyEnd, RawAnswer, RawReply, TransportFault},
-    core::job::UnixMs,
+    api::classify::{Body, BodyEnd, PageHead, RawAnswer, TransportFault},
+    core::{job::UnixMs, page::READ_MAX_BYTES},
     simulation::{
         scenario::{Focus, LATEST_ARRIVAL_MS, REQUEST_TIMEOUT_MS},
         world::Sim,
@@ -13,12 +13,16 @@ use crate::{
     simulator::{self, Delivery, Endpoint, HttpRequest},
 };
 
+fn failed(fault: TransportFault) -> Answered {
+    (Err(fault), PageHead::default())
+}
+
 impl Sim {
     pub(super) fn send(
         &mut self,
         request: HttpRequest,
         sent: Option<Sent>,
-    ) -> oneshot::Receiver<RawReply> {
+    ) -> oneshot::Receiver<Answered> {
         let (answer, answered) = oneshot::channel();
         if self.is_down {
             match sent {
@@ -26,7 +30,7 @@ impl Sim {
                 Some(Sent::Patch(patch)) => self.books.patches[patch].is_on_its_way = false,
                 None => {}
             }
-            let refused = Err(TransportFault::NotConnected("refused".to_owned()));
+            let refused = failed(TransportFault::NotConnected("refused".to_owned()));
             self.packets.push(Packet {
                 request,
                 arrives_at: UnixMs::MAX,
@@ -94,7 +98,7 @@ impl Sim {
                 let Some(answer) = packet.answer.take() else {
                     return false;
                 };
-                let timed_out = Err(TransportFault::TimedOut("timed out".to_owned()));
+                let timed_out = failed(TransportFault::TimedOut("timed out".to_owned()));
                 answer.send(timed_out).is_ok()
             }
         }
@@ -148,24 +152,33 @@ impl Sim {
         }
         let (delay_ms, reply) = match reply {
             simulator::Reply::Lost { delay_ms, .. } => {
-                (delay_ms, Err(TransportFault::Broken("reset".to_owned())))
+                let broken = TransportFault::Broken("reset".to_owned());
+                (delay_ms, failed(broken))
             }
             simulator::Reply::HttpAnswer {
                 answer,
                 delivery,
                 delay_ms,
             } => {
+                let head = PageHead::of(|name| answer.header(name));
                 let retry_after = answer.header("retry-after").map(str::to_owned);
                 let status = answer.status;
                 let mut bytes = answer.body;
                 if request.endpoint() == Endpoint::List && status == 200 {
                     self.leave_out(&mut bytes);
                 }
-                let end = if delivery == Delivery::Whole {
-                    BodyEnd::Complete
-                } else {
-                    bytes.truncate(bytes.len() / 2);
-                    BodyEnd::Cut("cut".to_owned())
+                let is_fetch = request.endpoint() == Endpoint::Fetch;
+                let end = match delivery {
+                    Delivery::Whole => BodyEnd::Complete,
+                    // Of these the client reads as much as it looks at.
+                    Delivery::Slow(_) if is_fetch => BodyEnd::Complete,
+                    Delivery::Endless | Delivery::GzipBomb if is_fetch => {
+                        BodyEnd::OverCap(READ_MAX_BYTES)
+                    }
+                    _ => {
+                        bytes.truncate(bytes.len() / 2);
+                        BodyEnd::Cut("cut".to_owned())
+                    }
                 };
                 let body = Body { bytes, end };
                 let answer = RawAnswer {
@@ -173,7 +186,7 @@ impl Sim {
                     retry_after,
                     body,
                 };
-                (delay_ms, Ok(answer))
+                (delay_ms, (Ok(answer), head))
             }
         };
         let takes_ms = if self.is_calm {
