@@ -1,4 +1,5 @@
 //! What would fail is seen before it is paid for, and what failed is repaired.
 
 mod commands;
+mod many;
 mod preflight;

@@ -1,7 +1,8 @@
 //! Before a create its example pages are looked at.
 
 use parserd::{
-    core::spec::JobSpec,
+    core::{effort::Proxy, job::JobState, spec::JobSpec},
+    engine::daemon::Until,
     simulator::{Endpoint, WorldConfig},
 };
 
@@ -29,7 +30,14 @@ pub(super) async fn shop(mode: &str) -> Harness {
 
 pub(super) async fn add(harness: &Harness, specs: Vec<JobSpec>) {
     let store = harness.store().await;
-    assert!(store.submit(specs, false).await.unwrap().conflicts.is_empty());
+    assert!(
+        store
+            .submit(specs, false)
+            .await
+            .unwrap()
+            .conflicts
+            .is_empty()
+    );
     store.close().await;
 }
 
@@ -76,11 +84,19 @@ async fn in_check_what_cannot_work_is_not_paid_for() {
     let hint = "SELECT error_message || ' / ' || error_hint FROM jobs WHERE name = 'js'";
     let hint = harness.sql(hint).await.unwrap().remove(0);
     assert!(hint.contains("https://js.example/needs-js-1"), "{hint}");
-    assert!(hint.contains("scraper_params = { render = true }"), "{hint}");
+    assert!(
+        hint.contains("scraper_params = { render = true }"),
+        "{hint}"
+    );
     assert!(hint.contains("no create was sent"), "{hint}");
     // What the fetches cost is on record, as the service counts it.
-    let spent = harness.sql("SELECT sum(credits) FROM fetches").await.unwrap();
-    let cost = harness.server.with(|simulator| simulator.world.credits_of_fetches());
+    let spent = harness
+        .sql("SELECT sum(credits) FROM fetches")
+        .await
+        .unwrap();
+    let cost = harness
+        .server
+        .with(|simulator| simulator.world.credits_of_fetches());
     assert_eq!(spent, [cost.to_string()]);
     assert!(cost < 50, "{cost}");
 }
@@ -123,7 +139,10 @@ async fn a_verdict_holds_and_a_retry_looks_anew() {
     harness.sql(retry).await.unwrap();
     harness.run_until_done().await;
     assert_eq!(harness.requests(Endpoint::Fetch), 4);
-    assert_eq!(outcomes(&harness).await, ["gone FAILED preflight_failed gone 0 -"]);
+    assert_eq!(
+        outcomes(&harness).await,
+        ["gone FAILED preflight_failed gone 0 -"]
+    );
     // Mended, it goes on: the page that was there is not fetched again.
     let mend = "UPDATE jobs SET urls = '[\"https://gone.example/1\"]', state = 'QUEUED'";
     harness.sql(mend).await.unwrap();
@@ -139,8 +158,13 @@ async fn credits_that_run_out_at_a_fetch_park_the_job_and_close_the_gate() {
     harness.set("preflight.mode", "check");
     harness.set("preflight.url", &url);
     add(&harness, vec![of("a", &["1"]), of("b", &["1"])]).await;
-    harness.run_until_done().await;
-    assert_eq!(outcomes(&harness).await, ["a FINISHED - ok 1 -", "b FINISHED - ok 1 -"]);
+    let running = harness.start(Until::Stopped).await;
+    harness.await_states(&[(JobState::Finished, 2)]).await;
+    running.stopped().await;
+    assert_eq!(
+        outcomes(&harness).await,
+        ["a FINISHED - ok 1 -", "b FINISHED - ok 1 -"]
+    );
     let parked = "SELECT count(*) FROM job_events WHERE event = 'parked'";
     assert_ne!(harness.sql(parked).await.unwrap(), ["0"]);
     assert_eq!(harness.requests(Endpoint::Create), 2);
@@ -148,10 +172,22 @@ async fn credits_that_run_out_at_a_fetch_park_the_job_and_close_the_gate() {
 
 #[tokio::test]
 async fn what_the_plan_does_not_include_is_asked_for_once() {
-    let mut harness = shop("repair").await;
-    harness.server.with(|simulator| simulator.world.set_premium_in_plan(false));
+    let world = WorldConfig {
+        best_proxy: Proxy::Standard,
+        ..WorldConfig::default()
+    };
+    let mut harness = Harness::with(world, &[]).await;
+    let url = harness.server.base_url();
+    harness.set("preflight.mode", "repair");
+    harness.set("preflight.url", &url);
     harness.set("workers.max_requests", "1");
-    add(&harness, (0..6).map(|n| of(&format!("blocked-{n}"), &["blocked"])).collect()).await;
+    add(
+        &harness,
+        (0..6)
+            .map(|n| of(&format!("blocked-{n}"), &["blocked"]))
+            .collect(),
+    )
+    .await;
     harness.run_until_done().await;
     let refused = "SELECT count(*) FROM fetches WHERE outcome = 'not_in_plan'";
     assert_eq!(harness.sql(refused).await.unwrap(), ["1"]);
@@ -162,7 +198,11 @@ async fn what_the_plan_does_not_include_is_asked_for_once() {
 async fn fetches_keep_within_the_budget() {
     let mut harness = shop("check").await;
     harness.set("budget.max_credits", "60004");
-    add(&harness, (0..4).map(|n| of(&format!("a{n}"), &["1", "2"])).collect()).await;
+    add(
+        &harness,
+        (0..4).map(|n| of(&format!("a{n}"), &["1", "2"])).collect(),
+    )
+    .await;
     harness.run_until_done().await;
     let spent = "SELECT (SELECT sum(credits) FROM creates) + (SELECT sum(credits) FROM fetches)";
     let spent: i64 = harness.sql(spent).await.unwrap()[0].parse().unwrap();
