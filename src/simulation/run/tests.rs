@@ -108,6 +108,11 @@ fn no_seed_climbs_further_than_the_ladder_allows() {
     if totals.seeds >= LADDER_SEEDS {
         assert!(totals.climbs > totals.seeds / 4, "hardly anything climbed");
     }
+    let on_sqlite = Seeds {
+        count: seeds.count / 6,
+        ..seeds
+    };
+    none_fails(StoreKind::Sqlite, on_sqlite, Some(Focus::Ladder));
 }
 
 #[test]
