@@ -2,6 +2,7 @@
 //! from outside, and by the account's own books.
 
 mod changes;
+mod climbs;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +72,8 @@ pub(super) struct Books {
     /// Jobs that an operator changed since they were last looked at, and ever.
     touched: BTreeSet<i64>,
     pub edited: BTreeSet<i64>,
+    /// Jobs that an operator had tried again, or changed.
+    retried: BTreeSet<i64>,
     /// Parsers that another tool made, with their names.
     pub strangers: Vec<(String, String)>,
     pub was_partial: bool,
@@ -104,6 +107,7 @@ impl Books {
             gate: GateWatch::default(),
             touched: BTreeSet::new(),
             edited: BTreeSet::new(),
+            retried: BTreeSet::new(),
             strangers: Vec::new(),
             was_partial: false,
             was_elsewhere: false,
@@ -134,6 +138,9 @@ impl Books {
         let changed = self.outside.operate(now, operation).unwrap_or(0);
         if changed > 0 {
             self.touched.extend(operation.job());
+            if let Operation::Retry(id) | Operation::Edit { id, .. } = operation {
+                self.retried.insert(id);
+            }
         }
         changed
     }
@@ -205,6 +212,7 @@ impl Books {
         }
         self.versions_are_no_worse()?;
         self.within_budget(plan, service)?;
+        self.within_ladder(plan)?;
         self.remembers(service, time)
     }
 
@@ -335,6 +343,10 @@ impl Books {
         holds!(
             self.posted.insert(row),
             "the intent for {name} is sent twice"
+        );
+        holds!(
+            self.has_its_params(row, request),
+            "{name} is the ladder's and is sent without parameters"
         );
         holds!(
             job.urls == urls,

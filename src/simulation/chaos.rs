@@ -138,7 +138,9 @@ impl Sim {
             Focus::Retry => return self.retry_a_failed_job(),
             Focus::Change => return self.change_a_parser(),
             Focus::Strangers if self.has_doubt_for_nothing() => self.insert_a_parser(),
-            Focus::Freeze | Focus::Gateways | Focus::Partial | Focus::Strangers => return false,
+            Focus::Freeze | Focus::Gateways | Focus::Partial | Focus::Strangers | Focus::Ladder => {
+                return false;
+            }
         }
         true
     }

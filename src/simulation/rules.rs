@@ -29,7 +29,7 @@ pub(super) enum BrokenRule {
 }
 
 impl BrokenRule {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::IntentBeforePost,
         Self::Decided(rules::Rule::SettlingTime),
         Self::TrustedList,
@@ -47,12 +47,14 @@ impl BrokenRule {
         Self::Decided(rules::Rule::ChangeSettles),
         Self::Decided(rules::Rule::BetterVersion),
         Self::DeleteAskedFor,
+        Self::Decided(rules::Rule::LadderBounds),
     ];
 
     /// What runs that break it are about, where it has no say in most.
     pub const fn focus(self) -> Option<Focus> {
         match self {
             Self::Decided(rules::Rule::FrozenTime) => Some(Focus::Freeze),
+            Self::Decided(rules::Rule::LadderBounds) => Some(Focus::Ladder),
             Self::Decided(rules::Rule::ChangeSettles | rules::Rule::BetterVersion)
             | Self::DeleteAskedFor => Some(Focus::Change),
             _ => None,

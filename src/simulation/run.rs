@@ -52,6 +52,7 @@ struct RunOutcome {
     crashed_at: CrashesAt,
     posts: usize,
     patches: usize,
+    climbs: usize,
 }
 
 /// A directory in memory where there is one: what a crash of the machine leaves is another
@@ -156,6 +157,7 @@ impl Stage {
             crashed_at: sim.crashed_at,
             posts: sim.books.posts.len(),
             patches: sim.books.patches.len(),
+            climbs: sim.books.climbs().count(),
         }
     }
 }
@@ -316,6 +318,7 @@ fn sweep(
                     totals.crashes += u64::from(outcome.crashes);
                     totals.posts += outcome.posts as u64;
                     totals.patches += outcome.patches as u64;
+                    totals.climbs += outcome.climbs as u64;
                     for (total, count) in totals.crashed_at.iter_mut().zip(outcome.crashed_at) {
                         *total += count;
                     }
@@ -359,6 +362,7 @@ struct Totals {
     crashed_at: CrashesAt,
     posts: u64,
     patches: u64,
+    climbs: u64,
 }
 
 /// A failing seed with a trace in which as little happens as still fails.

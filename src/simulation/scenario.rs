@@ -7,6 +7,7 @@ use crate::{
     core::backoff::Schedule,
     core::budget::Budget,
     core::gate::GatePolicy,
+    core::ladder::Ladder,
     core::lifecycle::{OnExisting, Policy},
     core::list_lag::LagSamples,
     core::quality::QualityGate,
@@ -94,8 +95,18 @@ const CREATE: &[&str] = &[
     "create status=503 retry-after=30s p=0.4",
     "create status=503 retry-after=30s after p=0.4",
     "create fail=boom p=0.4",
+    "create fail=blocked p=0.4",
     "create generation=40m nth=1",
     "create generation=0ms",
+];
+
+/// Generations that FAIL, of which most call for something.
+const FAIL: &[&str] = &[
+    "create fail=blocked",
+    "create fail=blocked p=0.6",
+    "create fail=javascript p=0.6",
+    "create fail=blocked nth=1 per-name",
+    "create fail=boom p=0.4",
 ];
 
 /// Of requests that change or delete a parser.
@@ -165,6 +176,8 @@ pub(super) enum Focus {
     Strangers,
     /// People change and delete parsers, and another tool changes them too.
     Change,
+    /// Generations FAIL for want of parameters.
+    Ladder,
 }
 
 #[derive(Debug)]
@@ -197,6 +210,8 @@ pub(super) struct Scenario {
     pub quality_gate: QualityGate,
     /// How many held-out pages each job has.
     pub checks: u32,
+    /// How far the ladder goes, if it is on.
+    pub ladder: Option<Ladder>,
     /// Beside each daemon another waits, to take over when it ends.
     pub has_standby: bool,
 }
@@ -218,6 +233,7 @@ impl Scenario {
             Some(Focus::Partial),
             Some(Focus::Change),
             Some(Focus::Change),
+            Some(Focus::Ladder),
         ]));
         if focus == Some(Focus::Retry) {
             rules.push(chance.of(&[
@@ -237,6 +253,11 @@ impl Scenario {
             }
             if chance.once_in(4) {
                 rules.push("get result=page-empty p=0.5");
+            }
+        } else if focus == Some(Focus::Ladder) {
+            rules.push(chance.of(FAIL));
+            if chance.once_in(3) {
+                rules.push(chance.of(CREATE));
             }
         } else if focus == Some(Focus::Elsewhere) {
             rules.push(chance.of(&["create generation=40m", "create lose after p=0.5"]));
@@ -260,7 +281,7 @@ impl Scenario {
         // Until what is about the run has shown.
         let takes_long = matches!(
             focus,
-            Some(Focus::Elsewhere | Focus::Partial | Focus::Change)
+            Some(Focus::Elsewhere | Focus::Partial | Focus::Change | Focus::Ladder)
         );
         Self {
             focus,
@@ -279,6 +300,8 @@ impl Scenario {
             single_polls: chance.of(&[1000, 1000, 0, 1]),
             max_credits: if focus == Some(Focus::Change) {
                 chance.of(&[None, None, None, Some(60_002), Some(120_000)])
+            } else if focus == Some(Focus::Ladder) {
+                chance.of(&[None, None, None, None, Some(120_000)])
             } else {
                 chance.of(&[None, None, None, Some(30_000), Some(60_002)])
             },
@@ -289,6 +312,8 @@ impl Scenario {
             },
             credits: if focus == Some(Focus::Change) {
                 chance.of(&[None, None, None, Some(60_000), Some(90_000)])
+            } else if focus == Some(Focus::Ladder) {
+                chance.of(&[None, None, None, Some(60_000), Some(120_000)])
             } else {
                 chance.of(&[None, None, Some(0), Some(30_000), Some(60_000)])
             },
@@ -324,6 +349,13 @@ impl Scenario {
             quality_gate: chance.of(&[QualityGate::Report, QualityGate::Report, QualityGate::Fail]),
             checks: chance.of(&[0, 0, 0, 1, 2]),
             has_standby: chance.once_in(2),
+            ladder: (focus == Some(Focus::Ladder)
+                || focus != Some(Focus::Change) && chance.once_in(4))
+            .then(|| Ladder {
+                max_creates_per_job: chance.of(&[2, 2, 3]),
+                max_credits_per_day: chance.of(&[None, Some(30_000), Some(60_000)]),
+                credits_per_create: 30_000,
+            }),
         }
     }
 
@@ -378,7 +410,7 @@ impl Scenario {
             settle_after_error_ms: 30_000,
             quality_gate: self.quality_gate,
             min_fill: 0.5,
-            ladder: None,
+            ladder: self.ladder,
             rules,
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct OutsideJob {
 #[derive(Debug)]
 pub(crate) struct OutsideCreate {
     pub id: i64,
+    pub job_id: i64,
+    pub is_escalated: bool,
     pub remote_name: String,
     pub outcome: String,
     pub parser_id: Option<String>,

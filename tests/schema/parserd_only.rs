@@ -371,3 +371,52 @@ async fn preflight_and_effective_params_are_not_for_others_to_write() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_sent_in_place_of_the_jobs_own_and_the_ladder_are_parserds() {
+    let mut database = Database::new().await;
+    let refusal = "preflight, effective_params and climbs are parserd's to set";
+    for change in [
+        "preflight = '{}'",
+        "effective_params = '{\"premium\":true}'",
+        "climbs = 1",
+    ] {
+        let statement = format!("UPDATE jobs SET {change};");
+        database.refuses(QUEUED, &statement, refusal).await;
+    }
+    for (column, value) in [("effective_params", "'{}'"), ("climbs", "1")] {
+        let statement = format!(
+            "INSERT INTO jobs (name, urls, {column}) \
+             VALUES ('films', '[\"https://f.example/\"]', {value});"
+        );
+        database.refuses(QUEUED, &statement, refusal).await;
+    }
+    let create = format!(
+        "{QUEUED} INSERT INTO creates (job_id, remote_name, sent_at, credits) \
+         VALUES (1, 'n_pd_1', 1, 30000);"
+    );
+    let statement = "UPDATE creates SET escalated = 1;";
+    database
+        .refuses(&create, statement, "creates is append-only")
+        .await;
+}
+
+/// The ladder takes a job back to QUEUED, and nobody else does; nor does it without a climb.
+#[tokio::test]
+async fn a_generation_goes_back_to_the_queue_by_the_ladder_alone() {
+    let mut database = Database::new().await;
+    let generating = format!(
+        "{QUEUED} UPDATE jobs SET state = 'GENERATING', parser_id = 'p', generating_since = 1, \
+             creates = 1, revision = revision + 1;"
+    );
+    for (change, refusal) in [
+        ("state = 'QUEUED'", "this change of state is parserd's"),
+        (
+            "state = 'QUEUED', revision = revision + 1",
+            "no such change of state",
+        ),
+    ] {
+        let statement = format!("UPDATE jobs SET {change};");
+        database.refuses(&generating, &statement, refusal).await;
+    }
+}

@@ -7,12 +7,14 @@ use super::{
 };
 use crate::core::{
     budget::OverBudget,
+    effort::Effort,
     event::{AdoptedFrom, Answer, InDoubtCause, JobEvent},
     gate::Signal,
     hint,
     job::{DoubtCause, DurationMs, ErrorKind, JobState, ParkReason, ParserId, UnixMs},
     outcome::{CreateOutcome, DoubtCause as Unknown, ErrorDetail, ListedParser, Refusal},
     preflight::Record,
+    remedy::Remedy,
 };
 
 /// Never, until someone or something moves the job.
@@ -271,10 +273,14 @@ pub(super) fn over_budget(at: &Moment, over: OverBudget) -> Transition {
 /// stays, so that a retry sends that.
 pub(super) fn over_share(at: &Moment, why: &str) -> Transition {
     let progress = &at.job.progress;
-    let message = progress.error_message.clone();
+    // What was met since then, on the way to another create, is not why it FAILED.
+    let said = progress.error_message.as_ref().filter(|message| {
+        let remedy = Remedy::of_failure(message);
+        progress.parser_id.is_some() && remedy.next_effort(Effort::LEAST).is_some()
+    });
     let words = ErrorDetail {
-        status: progress.error_status,
-        message: message.unwrap_or_else(|| "the generation failed".to_owned()),
+        status: said.and(progress.error_status),
+        message: said.map_or_else(|| "the generation failed".to_owned(), Clone::clone),
     };
     let hint = format!(
         "another create, with scraper_params {}, is what the error calls for, and it was not sent: \

@@ -16,6 +16,9 @@ const SQLITE_SEEDS: u64 = 300;
 /// Seeds that are about changes, on the model.
 const CHANGE_SEEDS: u64 = 300;
 
+/// Seeds that are about the ladder, on the model.
+const LADDER_SEEDS: u64 = 300;
+
 /// Seeds of which every step is held against the other store's.
 const ALIKE_SEEDS: u64 = 40;
 
@@ -28,7 +31,7 @@ fn from_environment(name: &str) -> Option<u64> {
 }
 
 /// `PARSERD_TEST_SEEDS` says how many run on the model, `PARSERD_TEST_SQLITE_SEEDS` how many on
-/// SQLite and `PARSERD_TEST_CHANGE_SEEDS` how many that are about changes, `PARSERD_TEST_FIRST_SEED` where to begin, and `PARSERD_TEST_MAX_FAILED` after how many
+/// SQLite and `PARSERD_TEST_CHANGE_SEEDS` how many that are about changes, `PARSERD_TEST_LADDER_SEEDS` how many about the ladder, `PARSERD_TEST_FIRST_SEED` where to begin, and `PARSERD_TEST_MAX_FAILED` after how many
 /// that fail to stop.
 fn seeds(kind: StoreKind) -> Seeds {
     let (name, default) = match kind {
@@ -96,6 +99,20 @@ fn no_seed_changes_twice_or_what_nobody_asked_for() {
             "hardly anything was changed"
         );
     }
+}
+
+#[test]
+fn no_seed_climbs_further_than_the_ladder_allows() {
+    let seeds = seeds_of("PARSERD_TEST_LADDER_SEEDS", LADDER_SEEDS);
+    let totals = none_fails(StoreKind::Model, seeds, Some(Focus::Ladder));
+    if totals.seeds >= LADDER_SEEDS {
+        assert!(totals.climbs > totals.seeds / 4, "hardly anything climbed");
+    }
+    let on_sqlite = Seeds {
+        count: seeds.count / 6,
+        ..seeds
+    };
+    none_fails(StoreKind::Sqlite, on_sqlite, Some(Focus::Ladder));
 }
 
 #[test]

@@ -44,6 +44,8 @@ impl Outside for Model {
         });
         let creates = tables.creates.iter().map(|row| OutsideCreate {
             id: row.id,
+            job_id: row.job_id.0,
+            is_escalated: row.is_escalated,
             remote_name: row.remote_name.clone(),
             outcome: row.outcome.as_str().to_owned(),
             parser_id: row.parser_id.as_ref().map(|id| id.0.clone()),

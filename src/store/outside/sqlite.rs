@@ -110,7 +110,8 @@ impl Sqlite {
         })?;
         let jobs = jobs.collect::<Result<_, _>>()?;
         let mut creates = connection.prepare_cached(
-            "SELECT id, remote_name, outcome, parser_id, credits, sent_at, settled_at FROM creates",
+            "SELECT id, remote_name, outcome, parser_id, credits, sent_at, settled_at, \
+                 job_id, escalated FROM creates",
         )?;
         let creates = creates.query_map([], |row| {
             Ok(OutsideCreate {
@@ -121,6 +122,8 @@ impl Sqlite {
                 credits: row.get(4)?,
                 sent_at: row.get(5)?,
                 settled_at: row.get(6)?,
+                job_id: row.get(7)?,
+                is_escalated: row.get(8)?,
             })
         })?;
         Ok((jobs, creates.collect::<Result<_, _>>()?))

@@ -234,6 +234,14 @@ fn without_room_in_its_share_a_job_ends_as_it_would_have_without_the_ladder() {
     };
     assert_eq!(as_without, without.next);
 
+    // What was met on the way is not why it FAILED.
+    let mut throttled = job.clone();
+    throttled.progress.error_status = Some(429);
+    throttled.progress.error_message = Some("slow down".to_owned());
+    let next = after(&throttled, over(), &policy).next;
+    assert_eq!(next.error_status, None);
+    assert_eq!(next.error_message.as_deref(), Some("the generation failed"));
+
     let failed = self::job(change.next);
     let retried = after(&failed, Event::Retried, &policy).next;
     assert_eq!((retried.recreation, retried.climbs), (1, 0));
