@@ -24,7 +24,7 @@ pub(super) enum Foresight {
     /// Nothing.
     Had(Box<Cleared>),
     /// It was, nothing speaks against the create, and that is on record.
-    Gained(Claimed),
+    Gained(Box<Claimed>),
 }
 
 impl<S: Service, D: JobStore> Turn<'_, S, D> {
@@ -55,7 +55,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         let now = worker.clock.now();
         let is_over = worker.preflight.since(last.as_ref(), now).is_none();
         if is_over && job.progress.state == JobState::Queued && !job.requested.any() {
-            Ok(Foresight::Gained(Claimed { job, spec }))
+            Ok(Foresight::Gained(Box::new(Claimed { job, spec })))
         } else {
             Err(Ended::At(done))
         }
