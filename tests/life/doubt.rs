@@ -145,6 +145,9 @@ async fn a_rename_passes_a_gate_that_is_closed_for_credits_and_a_budget_without_
         ..WorldConfig::default()
     };
     let mut harness = shop_in(world, &[]).await;
+    // Nothing tries the gate meanwhile: whoever did would meet the budget, and say so.
+    harness.set("park.probe_interval", "1m");
+    harness.set("park.max_probe_interval", "1m");
     // Another create closes the gate.
     add(&harness, vec![asking("other")]).await;
     harness.run_until_done().await;
