@@ -10,6 +10,7 @@
 
 mod drain;
 mod enqueue;
+mod foresight;
 mod idle;
 mod in_flight;
 mod insert;
@@ -36,6 +37,7 @@ const ALL: &[(&str, Benchmark)] = &[
     ("idle", idle::run),
     ("throttle", throttle::run),
     ("judge", judge::run),
+    ("foresight", foresight::run),
 ];
 
 fn main() {

@@ -183,7 +183,18 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
             .inspect_err(|_| self.account.distrust_count())?;
         drop(recording);
         let (brought, cost, end) = match self.service.fetch(request).await {
-            FetchOutcome::Brought { brought, credits } => (brought, credits, None),
+            FetchOutcome::Brought { brought, credits } => {
+                if let Brought::NotInPlan { why } = &brought {
+                    tracing::warn!(
+                        proxy = %effort.proxy,
+                        render = effort.render,
+                        error_message = why,
+                        "the plan does not include this way to fetch pages: it is not tried again \
+                         for a day"
+                    );
+                }
+                (brought, credits, None)
+            }
             FetchOutcome::Refused(refusal, words) => {
                 let why = words.to_string();
                 let end = Looked::Refused(refusal, words);
