@@ -9,9 +9,11 @@ mod completions;
 mod demo;
 mod draft;
 mod enqueue;
+mod events;
 pub mod exit;
 mod fold;
 mod generate;
+mod init;
 mod jobs;
 mod oddities;
 pub(crate) mod operate;
@@ -24,6 +26,7 @@ mod run;
 pub(crate) mod show;
 pub mod simulate;
 pub(crate) mod status;
+mod wait;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -93,6 +96,10 @@ pub enum Command {
     Parsers(parsers::ParsersArgs),
     /// One job with its whole history
     Show(show::ShowArgs),
+    /// What happened, a line an event
+    Events(events::EventsArgs),
+    /// Wait beside a running daemon until jobs are done
+    Wait(wait::WaitArgs),
     /// Take up FAILED and PARKED jobs again
     Retry(operate::OperateArgs),
     /// Call off jobs that are QUEUED, PARKED or FAILED
@@ -104,6 +111,8 @@ pub enum Command {
     Resolve(resolve::ResolveArgs),
     /// Check configuration, key, database and service; nothing is created
     Check(check::CheckArgs),
+    /// Make an empty database
+    Init(init::InitArgs),
     /// Copy the database to a new file, also while the daemon works on it
     Backup(backup::BackupArgs),
     /// Serve a simulator of the AI Parser API, for tests of your own
@@ -181,6 +190,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
         Command::Parsers(args) => parsers::parsers(&settings()?, args).await,
         Command::Show(args) => show::show(&settings()?, args).await,
+        Command::Events(args) => events::events(&settings()?, args).await,
+        Command::Wait(args) => wait::wait(&settings()?, args).await,
+        Command::Init(_) => init::init(&settings()?).await,
         Command::Retry(args) => operate(&settings()?, OperatorAction::Retry, args).await,
         Command::Cancel(args) => operate(&settings()?, OperatorAction::Cancel, args).await,
         Command::Resume(args) => operate(&settings()?, OperatorAction::Resume, args).await,

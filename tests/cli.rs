@@ -16,3 +16,4 @@ mod read;
 mod surroundings;
 #[cfg(target_os = "linux")]
 pub mod terminal;
+mod told;

@@ -37,6 +37,9 @@ use super::{
 };
 use script::{End, FAULTS};
 
+/// How many lines of the history are read at once.
+const STEP: usize = 1_000;
+
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
@@ -221,7 +224,7 @@ impl<'a> Show<'a> {
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
-        for row in self.store.events_after(self.seen).await? {
+        for row in self.store.events_after(self.seen, &[], STEP).await? {
             self.seen = row.id;
             // All are queued in the same moment; that was reported already.
             if row.event.event != "queued" {

@@ -47,6 +47,36 @@ named_enum! {
     }
 }
 
+/// Every event's name, in alphabetical order.
+pub const EVENT_NAMES: &[&str] = &[
+    "adopted",
+    "awaits_examples",
+    "cancelled",
+    "change_made",
+    "changed",
+    "changing",
+    "created",
+    "creating",
+    "deleted",
+    "escalated",
+    "failed",
+    "finished",
+    "foreseen",
+    "in_doubt",
+    "judged",
+    "not_made",
+    "not_sent",
+    "parked",
+    "pinned",
+    "queued",
+    "requeued",
+    "throttled",
+    "unknown_status",
+    "unparked",
+    "waiting",
+    "worse",
+];
+
 impl From<DoubtCause> for InDoubtCause {
     fn from(cause: DoubtCause) -> Self {
         match cause {

@@ -2,6 +2,7 @@
 //! model, step by step.
 
 mod cases;
+mod drawn;
 mod fetching;
 mod history;
 mod look;

@@ -36,6 +36,7 @@ mod strangers;
 mod submit;
 mod times;
 pub mod updates;
+pub mod waiting;
 pub mod wake;
 mod write_throttle;
 mod writer;

@@ -27,7 +27,7 @@ pub fn parserd(harness: &Harness, args: &[&str]) -> Command {
 /// nobody reads would stop it.
 pub struct Program {
     child: Option<Child>,
-    stdout: NamedTempFile,
+    pub stdout: NamedTempFile,
     pub stderr: NamedTempFile,
 }
 

@@ -201,6 +201,11 @@ fn what_is_stored_is_read_as_it_was_written() {
         let detail = serde_json::value::to_raw_value(&detail).unwrap();
         assert_eq!(JobEvent::from_columns(name, &detail), Some(event));
     }
+    let names: std::collections::BTreeSet<_> = stored().iter().map(|row| row.1).collect();
+    assert!(
+        names.iter().copied().eq(EVENT_NAMES.iter().copied()),
+        "{names:?}"
+    );
 }
 
 /// A newer version may write more of an event, or other events.

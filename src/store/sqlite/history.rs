@@ -1,15 +1,18 @@
-//! What happened, job after job.
+//! What happened, job after job, and how far each reader of it has come.
 
 use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
 
 use super::{Store, StoreError, Trying as _, report::HistoryRow, rows};
+use crate::core::job::UnixMs;
 
 /// A row of `job_events`, with its id and the name of its job.
 #[derive(Debug, Clone)]
 pub struct EventRow {
     /// Its place in the history.
     pub id: i64,
-    /// The job's name.
+    /// The job.
+    pub job_id: i64,
+    /// The job's name; empty where the job is gone.
     pub name: String,
     /// What happened.
     pub event: HistoryRow,
@@ -19,6 +22,7 @@ impl FromRow<'_, SqliteRow> for EventRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
+            job_id: row.try_get("job_id")?,
             name: rows::some_text(row, "name")?,
             event: HistoryRow::from_row(row)?,
         })
@@ -26,19 +30,72 @@ impl FromRow<'_, SqliteRow> for EventRow {
 }
 
 impl Store {
-    /// What happened after the line `after`, oldest first.
+    /// What happened after the line `after`, oldest first: at most `limit` lines, of these types or
+    /// of all.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn events_after(&self, after: i64) -> Result<Vec<EventRow>, StoreError> {
+    pub async fn events_after(
+        &self,
+        after: i64,
+        types: &[String],
+        limit: usize,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        let types = (!types.is_empty()).then(|| serde_json::json!(types).to_string());
         sqlx::query_as(
-            "SELECT job_events.id, name, at, event, detail \
-             FROM job_events JOIN jobs ON jobs.id = job_id \
-             WHERE job_events.id > ?1 ORDER BY job_events.id LIMIT 1000",
+            "SELECT job_events.id, job_id, coalesce(name, '') AS name, at, event, detail \
+             FROM job_events LEFT JOIN jobs ON jobs.id = job_id \
+             WHERE job_events.id > ?1 \
+                 AND (?2 IS NULL OR event IN (SELECT value FROM json_each(?2))) \
+             ORDER BY job_events.id LIMIT ?3",
         )
         .bind(after)
+        .bind(types)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.readers)
         .await
         .trying("read the latest events")
+    }
+
+    /// How far a reader has come; 0 for one that is new.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn cursor(&self, name: &str) -> Result<i64, StoreError> {
+        let id: Option<i64> =
+            sqlx::query_scalar("SELECT event_id FROM event_cursors WHERE name = ?1")
+                .bind(name)
+                .fetch_optional(&self.readers)
+                .await
+                .trying("read how far a reader of the history has come")?;
+        Ok(id.unwrap_or_default())
+    }
+
+    /// A reader has handed on the events up to this one.
+    ///
+    /// # Errors
+    /// Whatever the database says; then they are handed on once more.
+    pub async fn move_cursor(&self, name: &str, id: i64, now: UnixMs) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.writer
+            .run(
+                "keep how far a reader of the history has come",
+                move |connection| {
+                    Box::pin(async move {
+                        sqlx::query(
+                            "INSERT INTO event_cursors (name, event_id, updated_at) \
+                         VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE \
+                         SET event_id = excluded.event_id, updated_at = excluded.updated_at",
+                        )
+                        .bind(name)
+                        .bind(id)
+                        .bind(now)
+                        .execute(connection)
+                        .await?;
+                        Ok(())
+                    })
+                },
+            )
+            .await
     }
 }

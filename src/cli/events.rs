@@ -1,0 +1,226 @@
+//! `parserd events`: what happened, a line an event.
+
+use std::{io, process::Stdio, time::Duration};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::{io::AsyncWriteExt as _, process::Command};
+
+use crate::{
+    cli::{
+        Exit,
+        output::{Out, print_error},
+        shutdown,
+    },
+    clock::Clock,
+    config::Settings,
+    core::{event::EVENT_NAMES, job::UnixMs, nearest::nearest, text::escaped, timestamp::iso},
+    present::narrate,
+    store::{Commits as _, JobStore as _, Role, Store, history::EventRow},
+};
+
+/// How many events are read at once.
+const STEP: usize = 500;
+
+/// The first pause before a program is run once more, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Shows what happened to jobs, in order, a line an event.
+///
+/// With --cursor it goes on where it stopped: each event is handed on at least once. With --exec a
+/// program is run for each event, with its JSON on standard input; where it does not end with 0 it is
+/// run again, after growing pauses, before the next event's turn.
+#[derive(Debug, clap::Args)]
+pub struct EventsArgs {
+    /// Go on, and show each event as it happens
+    #[arg(long)]
+    follow: bool,
+
+    /// Go on where the reader of this name stopped; kept in the database
+    #[arg(long, value_name = "NAME", value_parser = cursor)]
+    cursor: Option<String>,
+
+    /// Only events of this type, such as finished or failed; may be repeated
+    #[arg(long = "type", value_name = "TYPE", value_parser = event_type)]
+    types: Vec<String>,
+
+    /// Run this command (by sh) for each event, instead of showing it
+    #[arg(long, value_name = "CMD")]
+    exec: Option<String>,
+
+    /// Print JSON, an object a line
+    #[arg(long)]
+    json: bool,
+}
+
+fn event_type(text: &str) -> Result<String, String> {
+    if EVENT_NAMES.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let hint = nearest(text, EVENT_NAMES.iter().copied())
+        .map_or_else(String::new, |near| format!("did you mean {near}? "));
+    Err(format!("{hint}the types are {}", EVENT_NAMES.join(", ")))
+}
+
+fn cursor(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        1..=100 => Ok(text.to_owned()),
+        _ => Err("a cursor's name has 1 to 100 characters".to_owned()),
+    }
+}
+
+/// An event as JSON.
+#[derive(Debug, Serialize)]
+struct EventLine<'a> {
+    id: i64,
+    /// Unix milliseconds.
+    at: UnixMs,
+    time: String,
+    #[serde(rename = "type")]
+    event: &'a str,
+    job_id: i64,
+    name: &'a str,
+    /// As a sentence.
+    text: String,
+    detail: &'a RawValue,
+}
+
+impl<'a> EventLine<'a> {
+    fn of(told: &'a EventRow) -> Self {
+        Self {
+            id: told.id,
+            at: told.event.at,
+            time: iso(told.event.at),
+            event: &told.event.event,
+            job_id: told.job_id,
+            name: &told.name,
+            text: narrate::event(&told.event),
+            detail: &told.event.detail,
+        }
+    }
+
+    fn words(&self) -> String {
+        format!(
+            "{}  job {} {}: {}",
+            self.time,
+            self.job_id,
+            escaped(self.name),
+            self.text
+        )
+    }
+}
+
+/// Where events go.
+struct Hand {
+    out: Out,
+    json: bool,
+    exec: Option<String>,
+}
+
+pub(super) async fn events(settings: &Settings, args: EventsArgs) -> anyhow::Result<Exit> {
+    let role = match args.cursor {
+        Some(_) => Role::Tool,
+        None => Role::Reader,
+    };
+    let store = Store::open(settings.database_path(), role).await?;
+    let mut told = std::pin::pin!(shutdown());
+    let result = tokio::select! {
+        biased;
+        () = &mut told => Ok(()),
+        result = hand_on(&store, args) => result,
+    };
+    store.close().await;
+    result.map(|()| Exit::Done)
+}
+
+async fn hand_on(store: &Store, args: EventsArgs) -> anyhow::Result<()> {
+    let mut hand = Hand {
+        out: Out::default(),
+        json: args.json,
+        exec: args.exec,
+    };
+    let mut last = match &args.cursor {
+        Some(name) => store.cursor(name).await?,
+        None => 0,
+    };
+    let mut commits = store.commits().await?;
+    let clock = Clock::system();
+    loop {
+        let some = store.events_after(last, &args.types, STEP).await?;
+        for told in &some {
+            hand.event(told).await?;
+            last = told.id;
+            // A program's work is not to be done again: each of its events is kept by itself.
+            if let (Some(name), true) = (&args.cursor, hand.exec.is_some()) {
+                store.move_cursor(name, last, clock.now()).await?;
+            }
+        }
+        hand.out.flush()?;
+        if let (Some(name), false, false) = (&args.cursor, some.is_empty(), hand.exec.is_some()) {
+            store.move_cursor(name, last, clock.now()).await?;
+        }
+        if some.len() == STEP {
+            continue;
+        }
+        if !args.follow {
+            return Ok(());
+        }
+        commits.next().await?;
+    }
+}
+
+impl Hand {
+    async fn event(&mut self, told: &EventRow) -> anyhow::Result<()> {
+        let line = EventLine::of(told);
+        match &self.exec {
+            Some(command) => run_until_done(command, &serde_json::to_string(&line)?).await,
+            None if self.json => {
+                self.out.json_compact(&line)?;
+                self.out.line("")
+            }
+            None => self.out.line(&line.words()),
+        }
+    }
+}
+
+/// Runs a command until it ends well.
+async fn run_until_done(command: &str, json: &str) -> anyhow::Result<()> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let why = match run(command, json).await {
+            Ok(status) if status.success() => return Ok(()),
+            Ok(status) => status.to_string(),
+            Err(error) => format!("it cannot be run: {error}"),
+        };
+        let pause_s = pause.as_secs();
+        print_error(&format!(
+            "error: {}: {why}; again in {pause_s} s",
+            escaped(command)
+        ));
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn run(command: &str, json: &str) -> io::Result<std::process::ExitStatus> {
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        // It is nobody's but parserd's.
+        .env_remove("PARSERD__API__KEY")
+        .stdin(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let written = async {
+            stdin.write_all(json.as_bytes()).await?;
+            stdin.write_all(b"\n").await
+        };
+        match written.await {
+            // One that does not read it may be done all the same.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    child.wait().await
+}

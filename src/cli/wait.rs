@@ -1,0 +1,140 @@
+//! `parserd wait`: beside a running daemon, until jobs are done.
+
+use std::{collections::HashSet, time::Duration};
+
+use crate::{
+    cli::{
+        Exit,
+        output::{print_error, print_message},
+        show::unknown,
+        shutdown,
+    },
+    config::Settings,
+    core::{
+        duration,
+        job::{JobId, JobState},
+    },
+    present::format::count,
+    store::{Commits as _, JobStore as _, Role, Store, has_daemon, waiting::AtRest},
+};
+
+/// How often it is looked whether a daemon still runs, where nothing happens.
+const DAEMON_LOOK: Duration = Duration::from_secs(5);
+
+/// Waits beside a running daemon until jobs are done, or can go no further without a person.
+///
+/// Ends as `run --until-done` does: with 0 where all are FINISHED or CANCELLED, 3 where some became
+/// FAILED meanwhile (one that was FAILED before is told, and does not count), 4 where some are PARKED
+/// and none became FAILED; with 1 where the time is over, or no daemon runs.
+#[derive(Debug, clap::Args)]
+pub struct WaitArgs {
+    /// Jobs by name or id; none for all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// At most this long, such as 30m or 2h
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    timeout: Option<Duration>,
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|error| error.to_string())
+}
+
+/// Why waiting ended.
+enum Ended {
+    AtRest(AtRest),
+    Timeout(AtRest),
+    NoDaemon(AtRest),
+    Told,
+}
+
+pub(super) async fn wait(settings: &Settings, args: WaitArgs) -> anyhow::Result<Exit> {
+    let store = Store::open(settings.database_path(), Role::Reader).await?;
+    let mut jobs = Vec::new();
+    for name in &args.names {
+        match store.find(name).await? {
+            Some(id) => jobs.push(id),
+            None => {
+                print_message(&unknown(name));
+                store.close().await;
+                return Ok(Exit::Failed);
+            }
+        }
+    }
+    let jobs = (!jobs.is_empty()).then_some(jobs);
+    let before: HashSet<JobId> = store.at_rest(jobs.as_deref()).await?.failed;
+    let waiting = until_at_rest(&store, jobs.as_deref());
+    let ended = match args.timeout {
+        Some(timeout) => match tokio::time::timeout(timeout, waiting).await {
+            Ok(ended) => ended?,
+            Err(_) => Ended::Timeout(store.at_rest(jobs.as_deref()).await?),
+        },
+        None => waiting.await?,
+    };
+    store.close().await;
+    Ok(concluded(ended, &before))
+}
+
+async fn until_at_rest(store: &Store, jobs: Option<&[JobId]>) -> anyhow::Result<Ended> {
+    let mut told = std::pin::pin!(shutdown());
+    let mut commits = store.commits().await?;
+    loop {
+        let found = store.at_rest(jobs).await?;
+        if found.moving() == 0 {
+            return Ok(Ended::AtRest(found));
+        }
+        if has_daemon(store.path()) == Some(false) {
+            return Ok(Ended::NoDaemon(found));
+        }
+        tokio::select! {
+            () = &mut told => return Ok(Ended::Told),
+            committed = commits.next() => committed?,
+            () = tokio::time::sleep(DAEMON_LOOK) => {}
+        }
+    }
+}
+
+/// Says how the jobs stand, and with which code the command ends.
+fn concluded(ended: Ended, before: &HashSet<JobId>) -> Exit {
+    let (found, why) = match ended {
+        Ended::Told => return Exit::Failed,
+        Ended::AtRest(found) => (found, None),
+        Ended::Timeout(found) => (found, Some("the time is over")),
+        Ended::NoDaemon(found) => (
+            found,
+            Some("no parserd runs, and nothing moves without one"),
+        ),
+    };
+    let states: Vec<_> = JobState::ALL
+        .iter()
+        .filter_map(|state| Some((state, found.states.get(state)?)))
+        .map(|(state, jobs)| format!("{jobs} {state}"))
+        .collect();
+    let new: Vec<_> = found.failed.difference(before).collect();
+    let old = found.failed.len() - new.len();
+    let states = if states.is_empty() {
+        "none".to_owned()
+    } else {
+        states.join(", ")
+    };
+    let older = match old {
+        0 => String::new(),
+        old => format!(" ({} of before)", count(old, "FAILED job")),
+    };
+    print_message(&format!("jobs: {states}{older}"));
+    if let Some(why) = why {
+        print_error(&format!(
+            "error: {} not done: {why}",
+            count(found.moving(), "job")
+        ));
+        return Exit::Failed;
+    }
+    if !new.is_empty() {
+        Exit::FailedJobs
+    } else if found.states.contains_key(&JobState::Parked) {
+        Exit::ParkedJobs
+    } else {
+        Exit::Done
+    }
+}
