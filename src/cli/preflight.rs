@@ -244,6 +244,7 @@ async fn look(
         account: &account,
         clock: &clock,
         preflight,
+        is_before_create: false,
     };
     let mut report = PreflightReport::default();
     for target in targets {

@@ -125,6 +125,17 @@ impl Budget {
         today.min(left(self.max_credits, self.spent))
     }
 
+    /// The credits that are left beside one more create at `now`; below 0 where there is no room for
+    /// that one.
+    pub fn beside_a_create(&self, now: UnixMs) -> i64 {
+        let left = |limit: Option<i64>, spent: i64| {
+            limit.map_or(i64::MAX, |limit| limit.saturating_sub(spent))
+        };
+        let today = left(self.max_credits_per_day, self.spent_on(utc_day(now)));
+        let left = today.min(left(self.max_credits, self.spent));
+        left.saturating_sub(self.credits_per_create)
+    }
+
     /// Whether a day came of which something was counted already, and only the database
     /// knows how much.
     pub const fn is_outdated(&self, now: UnixMs) -> bool {
@@ -214,6 +225,25 @@ mod tests {
             assert!(budget.admits(0).is_err());
             assert_eq!(budget.room(0), 0);
         }
+    }
+
+    #[test]
+    fn what_is_left_beside_a_create_is_the_smaller_bound() {
+        for (per_day, total, spent, beside) in [
+            (None, None, 0, i64::MAX - 30_000),
+            (Some(30_000), None, 0, 0),
+            (Some(30_000), None, 1, -1),
+            (Some(30_100), Some(60_000), 0, 100),
+            (Some(90_000), Some(60_000), 29_990, 10),
+        ] {
+            let mut budget = budget(per_day, total);
+            budget.spend_credits(spent, 5);
+            assert_eq!(budget.beside_a_create(5), beside, "{per_day:?} {total:?}");
+            assert_eq!(budget.admits(5).is_ok(), beside >= 0);
+        }
+        let mut budget = budget(Some(30_000), None);
+        budget.spend_credits(1, 5);
+        assert_eq!(budget.beside_a_create(DAY_MS + 5), 0);
     }
 
     #[test]

@@ -272,6 +272,12 @@ impl Account {
         affords
     }
 
+    /// The credits that the budget has left beside one more create; below 0 where it has no room for
+    /// that one.
+    pub fn beside_a_create(&self, now: UnixMs) -> i64 {
+        self.lock().budget.beside_a_create(now)
+    }
+
     /// Counts what a fetch cost in the place of what was set aside for it, which may be less.
     pub fn correct(&self, reserved: i64, cost: i64, sent_at: UnixMs) {
         let unspent = reserved.saturating_sub(cost);

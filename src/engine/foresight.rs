@@ -12,7 +12,9 @@ use crate::{
         job::{DurationMs, JobId, UnixMs},
         outcome::{ErrorDetail, FetchOutcome, FetchRequest, Refusal},
         page::selectors_of,
-        preflight::{Brought, Foreseen, Mode, Next, Question, Record, host, next, not_in_plan},
+        preflight::{
+            Brought, Foreseen, Mode, Next, Question, Record, Verdict, host, next, not_in_plan,
+        },
         spec::JobSpec,
     },
     engine::account::Account,
@@ -94,6 +96,8 @@ pub struct Foresight<'a, S, D> {
     pub clock: &'a Clock,
     /// How.
     pub preflight: Preflight,
+    /// A create follows: what it costs is not spent on fetches.
+    pub is_before_create: bool,
 }
 
 impl<S: Service, D: Fetches> Foresight<'_, S, D> {
@@ -142,6 +146,18 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
             };
             if !may_send() {
                 return Ok(Looked::Held);
+            }
+            if self.is_before_create {
+                // A budget of one create a day would pay for pages every day, and for no create.
+                match self.account.beside_a_create(self.clock.now()) {
+                    ..0 => return Ok(Looked::NoRoom),
+                    left if left < effort.credits() => {
+                        let spent = fetched.iter().map(|fetched| fetched.credits).sum();
+                        let effective_params = asker.effective_params.map(str::to_owned);
+                        return Ok(Looked::Found(no_room(url, left, spent), effective_params));
+                    }
+                    _ => {}
+                }
             }
             let request = FetchRequest {
                 url: url.to_owned(),
@@ -212,6 +228,21 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
         }
         drop(recording);
         Ok(end)
+    }
+}
+
+/// What is found where a fetch would leave the budget no room for its create.
+fn no_room(url: &str, left: i64, spent: i64) -> Foreseen {
+    Foreseen {
+        verdict: Verdict::Unknown,
+        page: Some(url.to_owned()),
+        seen: Some(format!(
+            "beside the create the budget has {left} credits left, which do not pay for a fetch: \
+             raise it to have the pages looked at"
+        )),
+        cure: None,
+        set: None,
+        credits: spent,
     }
 }
 

@@ -22,14 +22,16 @@ const FIELDS: &str =
 /// How many jobs people add while it runs.
 const MOST_NEW_JOBS: u32 = 2;
 
-fn url(name: &str, edition: u32) -> String {
-    format!("[\"https://{name}.example/{edition}\"]")
-}
-
 impl Books {
     /// A program adds a job; how many rows.
-    pub fn insert(&mut self, now: UnixMs, name: &str, checks: u32, has_fields: bool) -> usize {
-        let urls = url(name, 0);
+    pub fn insert(
+        &mut self,
+        now: UnixMs,
+        name: &str,
+        urls: &str,
+        checks: u32,
+        has_fields: bool,
+    ) -> usize {
         let pages: Vec<_> = (0..checks)
             .map(|n| format!("https://{name}.example/held/{n}"))
             .collect();
@@ -38,7 +40,7 @@ impl Books {
             now,
             Operation::Insert {
                 name,
-                urls: &urls,
+                urls,
                 priority: 0,
                 run_at: None,
                 check_urls: pages.as_deref(),
@@ -51,6 +53,21 @@ impl Books {
 }
 
 impl Sim {
+    /// The example pages of a job; those of no two are the same.
+    pub fn urls(&mut self, name: &str, edition: u32) -> String {
+        let mut urls = vec![format!("https://{name}.example/{edition}")];
+        let texts = self.plan.pages;
+        if texts.len() > 1 {
+            if self.chance.once_in(2) {
+                urls.push(format!("https://{name}.example/{edition}/more"));
+            }
+            for url in &mut urls {
+                url.push_str(self.chance.of(texts));
+            }
+        }
+        serde_json::json!(urls).to_string()
+    }
+
     /// One of the things that go wrong.
     pub fn wreak(&mut self) {
         if self.chance.once_in(2) && self.wreaks_the_focus() {
@@ -138,7 +155,12 @@ impl Sim {
             Focus::Retry => return self.retry_a_failed_job(),
             Focus::Change => return self.change_a_parser(),
             Focus::Strangers if self.has_doubt_for_nothing() => self.insert_a_parser(),
-            Focus::Freeze | Focus::Gateways | Focus::Partial | Focus::Strangers | Focus::Ladder => {
+            Focus::Freeze
+            | Focus::Gateways
+            | Focus::Partial
+            | Focus::Strangers
+            | Focus::Ladder
+            | Focus::Preflight => {
                 return false;
             }
         }
@@ -332,7 +354,9 @@ impl Sim {
                 let name = format!("new{}", self.new_jobs);
                 self.note(|| format!("somebody adds {name}"));
                 let has_fields = self.plan.focus == Some(Focus::Change);
-                self.books.insert(now, &name, self.plan.checks, has_fields)
+                let urls = self.urls(&name, 0);
+                self.books
+                    .insert(now, &name, &urls, self.plan.checks, has_fields)
             }
             0 | 1 => {
                 self.note(|| format!("somebody cancels {}", job.name));
@@ -352,7 +376,7 @@ impl Sim {
             }
             _ => {
                 self.note(|| format!("somebody edits {}", job.name));
-                let urls = url(&job.name, self.steps);
+                let urls = self.urls(&job.name, self.steps);
                 let changed = self.books.operate(now, Operation::Edit { id, urls: &urls });
                 if changed > 0 {
                     self.books.edited.insert(id);

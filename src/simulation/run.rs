@@ -29,7 +29,6 @@ use crate::{
     engine::{
         account::Account,
         daemon::{Daemon, Until},
-        foresight::Preflight,
         worker::{Stop, Worker, lists::Lists},
     },
     store::{
@@ -53,6 +52,7 @@ struct RunOutcome {
     posts: usize,
     patches: usize,
     climbs: usize,
+    fetches: u64,
 }
 
 /// A directory in memory where there is one: what a crash of the machine leaves is another
@@ -142,7 +142,9 @@ impl Stage {
         for job in 0..sim.plan.jobs {
             let name = ["a", "b", "c"][job as usize];
             let has_fields = sim.plan.focus == Some(scenario::Focus::Change);
-            assert_eq!(sim.books.insert(now, name, sim.plan.checks, has_fields), 1);
+            let (urls, checks) = (sim.urls(name, 0), sim.plan.checks);
+            let inserted = sim.books.insert(now, name, &urls, checks, has_fields);
+            assert_eq!(inserted, 1);
         }
         sim.look();
         world::begin(sim);
@@ -158,6 +160,7 @@ impl Stage {
             posts: sim.books.posts.len(),
             patches: sim.books.patches.len(),
             climbs: sim.books.climbs().count(),
+            fetches: sim.fetches,
         }
     }
 }
@@ -260,7 +263,7 @@ async fn process<D: JobStore>(store: Simulated<D>) -> Result<(), StoreError> {
         name_tag: true,
         credits_per_create,
         credits_per_parse: with(|sim| sim.plan.credits_per_parse),
-        preflight: Preflight::OFF,
+        preflight: with(|sim| sim.plan.preflight),
         request_timeout_ms: REQUEST_TIMEOUT_MS,
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),
@@ -319,6 +322,7 @@ fn sweep(
                     totals.posts += outcome.posts as u64;
                     totals.patches += outcome.patches as u64;
                     totals.climbs += outcome.climbs as u64;
+                    totals.fetches += outcome.fetches;
                     for (total, count) in totals.crashed_at.iter_mut().zip(outcome.crashed_at) {
                         *total += count;
                     }
@@ -363,6 +367,7 @@ struct Totals {
     posts: u64,
     patches: u64,
     climbs: u64,
+    fetches: u64,
 }
 
 /// A failing seed with a trace in which as little happens as still fails.

@@ -1,7 +1,12 @@
 //! What a run is made of: jobs, settings, the account, what goes wrong.
 
+mod faults;
+
 use std::collections::VecDeque;
 
+use self::faults::{
+    ALTER, ALTER_RESTORED, CREATE, FAIL, FETCH, GATEWAY, IN_THE_WAY, LAG, LATE, PATCH, PLAIN, READ,
+};
 use super::chance::Chance;
 use crate::{
     core::backoff::Schedule,
@@ -10,9 +15,11 @@ use crate::{
     core::ladder::Ladder,
     core::lifecycle::{OnExisting, Policy},
     core::list_lag::LagSamples,
+    core::preflight::Mode,
     core::quality::QualityGate,
     core::rules::Rules,
     engine::daemon::Limits,
+    engine::foresight::Preflight,
     simulator::{FaultRule, Faults, WorldConfig},
 };
 
@@ -30,132 +37,6 @@ pub(super) const LATEST_ARRIVAL_MS: i64 = 5 * MINUTE_MS;
 
 /// How long a create whose answer was lost stays in doubt.
 pub(super) const SETTLE_MS: i64 = 15 * MINUTE_MS;
-
-/// Of creates that are seen late; one a run at most, since several would add up to more
-/// than the settling times allow.
-const LATE: &[&str] = &[
-    "create status=500 land-late=20s p=0.5",
-    "create lose land-late=4m p=0.5",
-    "create lose after show-late=4m nth=1 per-name",
-    "create delay=80s p=0.5",
-    "create unreadable show-late=3m p=0.5",
-];
-
-/// Of a gateway, after which the create still lands.
-const GATEWAY: &[&str] = &[
-    "create status=504 land-late=4m p=0.5",
-    "create status=524 land-late=4m nth=1 per-name",
-    "create status=502 after show-late=3m p=0.5",
-    "create status=408 land-late=4m p=0.5",
-];
-
-/// What the service makes of names.
-const ALTER: &[&str] = &[
-    "create lose after alter-name=slug p=0.5",
-    "create alter-name=slug",
-    "create lose after alter-name=cut:7 p=0.5",
-    "create status=504 after alter-name=cut:12 p=0.5",
-    "create alter-name=suffix:-1",
-    "create lose after alter-name=cut:3 nth=1 per-name",
-];
-
-/// The same where an old copy of the database is put in place: it has forgotten the names that
-/// were sent, so a cut must leave as much as is looked for.
-const ALTER_RESTORED: &[&str] = &[
-    "create lose after alter-name=slug p=0.5",
-    "create alter-name=slug",
-    "create lose after alter-name=cut:12 p=0.5",
-    "create status=504 after alter-name=cut:12 p=0.5",
-    "create alter-name=suffix:-1",
-    "create lose after alter-name=cut:12 nth=1 per-name",
-];
-
-/// Of lists that lag: no short settling time there.
-const LAG: &[&str] = &[
-    "create status=500 after show-late=4m p=0.5",
-    "create status=500 after show-late=10m nth=1 per-name",
-];
-
-const CREATE: &[&str] = &[
-    "create status=500 p=0.5",
-    "create status=500 after p=0.5",
-    "create lose after p=0.5",
-    "create lose before p=0.5",
-    "create status=503 nth=1-2",
-    "create unreadable p=0.5",
-    "create missing=id p=0.5",
-    "create cut p=0.5",
-    "create status=402 nth=2-4",
-    "create status=402 p=0.4",
-    "create status=401 nth=1-2",
-    "create status=429 retry-after=30s p=0.4",
-    "create status=400 nth=1",
-    "create status=302 nth=1",
-    "create status=400 nth=2-9",
-    "create status=503 retry-after=30s p=0.4",
-    "create status=503 retry-after=30s after p=0.4",
-    "create fail=boom p=0.4",
-    "create fail=blocked p=0.4",
-    "create generation=40m nth=1",
-    "create generation=0ms",
-];
-
-/// Generations that FAIL, of which most call for something.
-const FAIL: &[&str] = &[
-    "create fail=blocked",
-    "create fail=blocked p=0.6",
-    "create fail=javascript p=0.6",
-    "create fail=blocked nth=1 per-name",
-    "create fail=boom p=0.4",
-];
-
-/// Of requests that change or delete a parser.
-const PATCH: &[&str] = &[
-    "patch status=500 p=0.5",
-    "patch status=500 after p=0.5",
-    "patch lose after p=0.5",
-    "patch lose before p=0.5",
-    "patch lose land-late=4m p=0.5",
-    "patch status=504 land-late=4m p=0.5",
-    "patch lose after show-late=4m p=0.5",
-    "patch show-late=3m p=0.5",
-    "patch unreadable p=0.5",
-    "patch missing=version p=0.5",
-    "patch status=402 nth=1-3",
-    "patch status=429 retry-after=30s p=0.4",
-    "patch status=503 retry-after=30s after p=0.4",
-    "patch status=400 nth=1",
-    "patch base=conflict",
-    "patch fail=boom p=0.4",
-    "patch generation=40m nth=1",
-    "delete lose after p=0.5",
-    "delete status=500 p=0.5",
-    "delete lose land-late=4m p=0.5",
-];
-
-const READ: &[&str] = &[
-    "get status=500 p=0.4",
-    "get lose p=0.4",
-    "get status=404 nth=1-2",
-    "get unreadable p=0.3",
-    "get status=402 nth=1-2",
-    "get status=429 p=0.3",
-    "list status=500 p=0.4",
-    "list lose p=0.4",
-    "list unreadable p=0.3",
-    "list status=401 nth=2-3",
-    "list delay=80s nth=1-2",
-    "list status=404 p=0.3",
-    "any status=503 from=0s until=5m",
-    "any status=503 retry-after=1m from=0s until=5m",
-    "list item=null p=0.4",
-    "list missing=name p=0.4",
-    "list status=200 body=null p=0.4",
-    "get missing=example_result nth=1-3",
-    "get result=page-empty p=0.5",
-    "parse status=503 p=0.5",
-    "parse lose after p=0.5",
-];
 
 /// What goes wrong more often than anything else in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +59,8 @@ pub(super) enum Focus {
     Change,
     /// Generations FAIL for want of parameters.
     Ladder,
+    /// Pages are looked at before a create, and something is in their way.
+    Preflight,
 }
 
 #[derive(Debug)]
@@ -212,6 +95,10 @@ pub(super) struct Scenario {
     pub checks: u32,
     /// How far the ladder goes, if it is on.
     pub ladder: Option<Ladder>,
+    /// Whether and how pages are looked at before a create.
+    pub preflight: Preflight,
+    /// Of what the texts of URLs tell that it is in the way of a page.
+    pub pages: &'static [&'static str],
     /// Beside each daemon another waits, to take over when it ends.
     pub has_standby: bool,
 }
@@ -234,6 +121,7 @@ impl Scenario {
             Some(Focus::Change),
             Some(Focus::Change),
             Some(Focus::Ladder),
+            Some(Focus::Preflight),
         ]));
         if focus == Some(Focus::Retry) {
             rules.push(chance.of(&[
@@ -254,8 +142,15 @@ impl Scenario {
             if chance.once_in(4) {
                 rules.push("get result=page-empty p=0.5");
             }
+        } else if focus == Some(Focus::Preflight) {
+            if chance.once_in(3) {
+                rules.push(chance.of(CREATE));
+            }
         } else if focus == Some(Focus::Ladder) {
-            rules.push(chance.of(FAIL));
+            // Else it FAILs for its pages.
+            if !chance.once_in(2) {
+                rules.push(chance.of(FAIL));
+            }
             if chance.once_in(3) {
                 rules.push(chance.of(CREATE));
             }
@@ -278,10 +173,22 @@ impl Scenario {
         for _ in 0..chance.of(&[0, 0, 1, 2]) {
             rules.push(chance.of(READ));
         }
+        let preflight = Self::draw_preflight(chance, focus);
+        if preflight.mode != Mode::Off {
+            for _ in 0..chance.of(&[0, 1, 1, 2]) {
+                rules.push(chance.of(FETCH));
+            }
+        }
         // Until what is about the run has shown.
         let takes_long = matches!(
             focus,
-            Some(Focus::Elsewhere | Focus::Partial | Focus::Change | Focus::Ladder)
+            Some(
+                Focus::Elsewhere
+                    | Focus::Partial
+                    | Focus::Change
+                    | Focus::Ladder
+                    | Focus::Preflight
+            )
         );
         Self {
             focus,
@@ -330,6 +237,12 @@ impl Scenario {
             is_quick: (takes_long || chance.once_in(2))
                 && !rules.iter().any(|rule| rule.contains("show-late")),
             alters_names: rules.iter().any(|rule| rule.contains("alter-name")),
+            pages: if preflight.mode != Mode::Off || focus == Some(Focus::Ladder) {
+                IN_THE_WAY
+            } else {
+                PLAIN
+            },
+            preflight,
             rules,
             probe_interval_ms: 15 * MINUTE_MS,
             retry_interval_ms: 2_000,
@@ -356,6 +269,22 @@ impl Scenario {
                 max_credits_per_day: chance.of(&[None, Some(30_000), Some(60_000)]),
                 credits_per_create: 30_000,
             }),
+        }
+    }
+
+    fn draw_preflight(chance: &mut Chance, focus: Option<Focus>) -> Preflight {
+        let is_on = match focus {
+            Some(Focus::Preflight) => true,
+            Some(Focus::Change) => false,
+            _ => chance.once_in(6),
+        };
+        if !is_on {
+            return Preflight::OFF;
+        }
+        Preflight {
+            mode: chance.of(&[Mode::Check, Mode::Repair]),
+            max_credits_per_job: chance.of(&[150, 150, 60, 12, 2]),
+            max_age_ms: chance.of(&[24 * 60 * MINUTE_MS, 60 * MINUTE_MS, 10 * MINUTE_MS]),
         }
     }
 

@@ -239,7 +239,10 @@ impl Service for Wire {
 
     async fn fetch(&self, request: &FetchRequest) -> FetchOutcome {
         point(What::Send).await;
-        with(|sim| sim.note(|| format!("FETCH {} {:?}", request.url, request.params)));
+        with(|sim| {
+            sim.fetches += 1;
+            sim.note(|| format!("FETCH {} {:?}", request.url, request.params));
+        });
         let outcome = carry_fetch(request).await;
         with(|sim| sim.note(|| format!("FETCH {} answered: {outcome:?}", request.url)));
         outcome

@@ -113,6 +113,8 @@ pub(super) struct Sim {
     pub violation: Option<String>,
     pub crashes: u32,
     pub new_jobs: u32,
+    /// How many pages were asked for.
+    pub fetches: u64,
 }
 
 /// Whether this thread is in a simulation.
@@ -194,6 +196,7 @@ impl Sim {
             violation: None,
             crashes: 0,
             new_jobs: 0,
+            fetches: 0,
         }
     }
 

@@ -210,3 +210,40 @@ async fn fetches_keep_within_the_budget() {
     let parked = "SELECT count(*) FROM jobs WHERE park_reason = 'budget'";
     assert_ne!(harness.sql(parked).await.unwrap(), ["0"]);
 }
+
+#[tokio::test]
+async fn a_budget_of_one_create_is_spent_on_that_create_and_not_on_pages() {
+    for (bound, limit, fetches, states) in [
+        (
+            "budget.max_credits",
+            "30000",
+            0,
+            ["a FINISHED - unknown 1 -"],
+        ),
+        (
+            "budget.max_credits_per_day",
+            "30000",
+            0,
+            ["a FINISHED - unknown 1 -"],
+        ),
+        (
+            "budget.max_credits",
+            "30001",
+            1,
+            ["a FINISHED - unknown 1 -"],
+        ),
+        ("budget.max_credits", "30002", 2, ["a FINISHED - ok 1 -"]),
+        ("budget.max_credits", "29999", 0, ["a PARKED - - 0 -"]),
+    ] {
+        let mut harness = shop("check").await;
+        harness.set(bound, limit);
+        add(&harness, vec![of("a", &["1", "2"])]).await;
+        harness.run_until_done().await;
+        assert_eq!(outcomes(&harness).await, states, "{bound} {limit}");
+        assert_eq!(
+            harness.requests(Endpoint::Fetch),
+            fetches,
+            "{bound} {limit}"
+        );
+    }
+}

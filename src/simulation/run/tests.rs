@@ -19,6 +19,9 @@ const CHANGE_SEEDS: u64 = 300;
 /// Seeds that are about the ladder, on the model.
 const LADDER_SEEDS: u64 = 300;
 
+/// Seeds that are about what is looked at before a create, on the model.
+const PREFLIGHT_SEEDS: u64 = 300;
+
 /// Seeds of which every step is held against the other store's.
 const ALIKE_SEEDS: u64 = 40;
 
@@ -31,8 +34,10 @@ fn from_environment(name: &str) -> Option<u64> {
 }
 
 /// `PARSERD_TEST_SEEDS` says how many run on the model, `PARSERD_TEST_SQLITE_SEEDS` how many on
-/// SQLite and `PARSERD_TEST_CHANGE_SEEDS` how many that are about changes, `PARSERD_TEST_LADDER_SEEDS` how many about the ladder, `PARSERD_TEST_FIRST_SEED` where to begin, and `PARSERD_TEST_MAX_FAILED` after how many
-/// that fail to stop.
+/// SQLite and `PARSERD_TEST_CHANGE_SEEDS` how many that are about changes, `PARSERD_TEST_LADDER_SEEDS` and
+/// `PARSERD_TEST_PREFLIGHT_SEEDS` how many about the ladder and the preflight,
+/// `PARSERD_TEST_FIRST_SEED` where to begin, and `PARSERD_TEST_MAX_FAILED` after how many that fail
+/// to stop.
 fn seeds(kind: StoreKind) -> Seeds {
     let (name, default) = match kind {
         StoreKind::Model => ("PARSERD_TEST_SEEDS", SEEDS),
@@ -113,6 +118,23 @@ fn no_seed_climbs_further_than_the_ladder_allows() {
         ..seeds
     };
     none_fails(StoreKind::Sqlite, on_sqlite, Some(Focus::Ladder));
+}
+
+#[test]
+fn no_seed_pays_for_what_its_pages_say_cannot_work() {
+    let seeds = seeds_of("PARSERD_TEST_PREFLIGHT_SEEDS", PREFLIGHT_SEEDS);
+    let totals = none_fails(StoreKind::Model, seeds, Some(Focus::Preflight));
+    if totals.seeds >= PREFLIGHT_SEEDS {
+        assert!(
+            totals.fetches > totals.seeds && totals.posts > totals.seeds / 2,
+            "hardly anything was fetched or sent"
+        );
+    }
+    let on_sqlite = Seeds {
+        count: seeds.count / 6,
+        ..seeds
+    };
+    none_fails(StoreKind::Sqlite, on_sqlite, Some(Focus::Preflight));
 }
 
 #[test]

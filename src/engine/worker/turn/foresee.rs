@@ -69,6 +69,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             account: &worker.account,
             clock: &worker.clock,
             preflight: worker.preflight,
+            is_before_create: true,
         };
         let asker = Asker {
             job: job.id,
