@@ -123,6 +123,9 @@ pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
             } else if is_created_anew(row) && row.is_change() {
                 "looks at the parser and sends what is left to change, which is paid for where it \
                  adds or modifies fields"
+            } else if row.error_kind.as_deref() == Some(ErrorKind::PreflightFailed.as_str()) {
+                "has its pages looked at anew (unless preflight.mode is off now), then sends a \
+                 create, which is paid for, if nothing speaks against it"
             } else if is_created_anew(row) {
                 "sends a new create, which is paid for"
             } else {

@@ -110,6 +110,8 @@ impl Stage {
             .env("PARSERD_CONFIG", self.path("config/parserd.toml"))
             .env("PARSERD__API__KEY", KEY)
             .env("PARSERD__API__BASE_URL", self.harness.server.base_url())
+            // For the real service it is known.
+            .env("PARSERD__PREFLIGHT__URL", self.harness.server.base_url())
             .stdin(Stdio::from(self.key_to_type()))
             .stdout(fs::File::create(&stdout).unwrap())
             .stderr(fs::File::create(&stderr).unwrap())
