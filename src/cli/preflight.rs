@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Serialize;
@@ -33,6 +34,9 @@ use crate::{
     store::{Role, Store},
     wiring,
 };
+
+/// The pause before a page is fetched again of which nothing was learned.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Fetches the example pages of jobs through the service's fetch API, which costs some credits, and
 /// says what would fail and why. Nothing is created, and no job is changed; what a job of the
@@ -254,7 +258,13 @@ async fn look(
             effective_params: target.effective_params.as_deref(),
             since: since(store, target, preflight, clock.now()).await?,
         };
-        match foresight.look(&asker, || true).await? {
+        let looked = loop {
+            match foresight.look(&asker, || true).await? {
+                Looked::Later(_) => tokio::time::sleep(PAUSE).await,
+                looked => break looked,
+            }
+        };
+        match looked {
             Looked::Found(foreseen, _) => report.add(&target.spec.name, foreseen),
             Looked::NoRoom => {
                 report.stopped = Some(
@@ -268,7 +278,7 @@ async fn look(
                 report.stopped = Some(format!("the account was refused: {words}"));
                 break;
             }
-            Looked::Held => break,
+            Looked::Later(_) | Looked::Held => break,
         }
     }
     Ok(report)

@@ -111,6 +111,8 @@ pub enum Event {
         /// The parameters to send in place of the job's own, JSON, where others are needed.
         effective_params: Option<String>,
     },
+    /// Its turn has come, it would cost, and its example pages could not be looked at. Says why.
+    Unforeseen(ErrorDetail),
     /// Its turn has come and its row holds no valid specification.
     Unusable(String),
     /// The create was answered, or was not.
@@ -197,6 +199,7 @@ impl Event {
         match self {
             Self::Listed { .. }
             | Self::Foreseen { .. }
+            | Self::Unforeseen(_)
             | Self::CreateAnswered(_)
             | Self::CameToNothing { .. }
             | Self::OverShare(_)
@@ -292,6 +295,10 @@ pub fn decide(job: &Job, event: Event, policy: &Policy, now: UnixMs, jitter: f64
             effective_params,
         } => match job.progress.state {
             Queued if !in_doubt => create::foreseen(&at, &record, effective_params),
+            Creating | Queued | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
+        },
+        Event::Unforeseen(words) => match job.progress.state {
+            Queued if !in_doubt => create::unforeseen(&at, &words),
             Creating | Queued | Generating | Parked | Finished | Failed | Cancelled => NOT_ITS_TURN,
         },
         Event::Unusable(reason) => match job.progress.state {

@@ -8,6 +8,8 @@
 
 mod signs;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::signs::{LITTLE_TEXT_CHARS, UNLIKE_BELOW};
@@ -19,8 +21,15 @@ use crate::core::{
     shown::shown,
 };
 
-/// How often a page is fetched with one effort where nothing is learned of it.
-pub const MAX_TRIES: usize = 2;
+/// How often a page is fetched with one effort where nothing is learned of it, after growing pauses.
+pub const MAX_TRIES: usize = 5;
+
+/// How often a page is fetched with one effort that is refused while all pages are: by then it is
+/// this one's trouble, too.
+pub const MAX_TRIES_WHILE_DOWN: usize = 8;
+
+/// Refused for so many hosts in a row, it is the fetch service that is down.
+const DOWN_FROM_HOSTS: usize = 3;
 
 named_enum! {
     /// What is done before a create.
@@ -100,6 +109,8 @@ pub struct Fetched {
     pub url: String,
     /// With which effort.
     pub effort: Effort,
+    /// When it was sent.
+    pub sent_at: UnixMs,
     /// What it cost, or may have cost.
     pub credits: i64,
     /// What it brought.
@@ -143,8 +154,11 @@ pub struct Question<'q> {
     pub urls: &'q [String],
     /// What the job's own parameters ask for.
     pub own: Effort,
-    /// What worked for the pages' host before.
+    /// What worked for the pages' host before: tried first where a page is refused as the job is
+    /// written.
     pub known: Option<Effort>,
+    /// The fetch service seems to be down: what it refuses says nothing of the page yet.
+    pub is_down: bool,
     /// The efforts that the plan does not include.
     pub not_in_plan: &'q [Effort],
     /// Whether parameters are tried out.
@@ -247,13 +261,8 @@ pub fn next<'q>(question: &Question<'q>, fetched: &[Fetched]) -> Next<'q> {
         Err(Stop::Fetch(url, effort)) => {
             let max_credits = question.max_credits - inquiry.spent();
             if effort.credits() > max_credits {
-                let seen = format!(
-                    "the fetches of one job may cost {} credits, and {} are spent",
-                    question.max_credits,
-                    inquiry.spent()
-                );
-                let found = inquiry.found(Verdict::Unknown, Some(url), seen, None);
-                return Next::Done(found, question.own);
+                let (found, effort) = inquiry.at_limit(url, effort);
+                return Next::Done(found, effort);
             }
             Next::Fetch {
                 url,
@@ -291,11 +300,8 @@ impl<'q> Inquiry<'_, 'q> {
 
     fn run(&self) -> Result<(Foreseen, Effort), Stop<'q>> {
         let own = self.question.own;
-        let mut effort = own.and(self.question.known.unwrap_or(own));
+        let mut effort = own;
         loop {
-            if self.question.not_in_plan.contains(&effort) && effort != own {
-                effort = own;
-            }
             let Some(sights) = self.sights(effort)? else {
                 effort = self.better(effort)?;
                 continue;
@@ -305,8 +311,8 @@ impl<'q> Inquiry<'_, 'q> {
                 continue;
             }
             if let Some((page, seen)) = signs::mixed(self.question.urls, &sights) {
-                let cure = Some(ONE_TYPE.to_owned());
-                let found = self.found(Verdict::MixedTypes, Some(page), seen, cure);
+                let cure = ONE_TYPE.to_owned();
+                let found = self.found(Verdict::MixedTypes, Some(page), seen, Some(cure));
                 return Ok((found, own));
             }
             let mut found = self.found(Verdict::Ok, None, String::new(), None);
@@ -316,14 +322,15 @@ impl<'q> Inquiry<'_, 'q> {
         }
     }
 
-    /// All pages with this effort; none where one is blocked.
+    /// All pages with this effort; none where one is blocked. What the job's own parameters show
+    /// comes first, for every page: that one is gone is cheaply seen then.
     fn sights(&self, effort: Effort) -> Result<Option<Vec<&Sight>>, Stop<'q>> {
         let mut sights = Vec::new();
         let urls = self.question.urls.iter().enumerate();
         let (blocked, others): (Vec<_>, Vec<_>) = urls.partition(|(_, url)| self.was_blocked(url));
-        let mut unknown = None;
+        let (mut unknown, mut is_blocked) = (None, false);
         for (index, url) in blocked.into_iter().chain(others) {
-            match self.page(url, effort)? {
+            match self.page_at_most(url, effort)? {
                 Page::Gone(status) => {
                     let seen = format!("it was answered {status}");
                     let cure = "take that page out of urls, or correct it";
@@ -335,10 +342,16 @@ impl<'q> Inquiry<'_, 'q> {
                     return Err(self.stop(Verdict::Login, url, seen, Some(cure.to_owned())));
                 }
                 Page::Seen(sight) => sights.push((index, sight)),
+                Page::Blocked(_) | Page::NotInPlan(_) if effort == self.question.own => {
+                    is_blocked = true;
+                }
                 // The others are fetched with the effort that this one needs.
                 Page::Blocked(_) | Page::NotInPlan(_) => return Ok(None),
                 Page::Unknown(why) => unknown = unknown.or(Some((url.as_str(), why))),
             }
+        }
+        if is_blocked {
+            return Ok(None);
         }
         match unknown {
             Some((url, why)) => Err(self.stop(Verdict::Unknown, url, why, None)),
@@ -361,12 +374,18 @@ impl<'q> Inquiry<'_, 'q> {
         })
     }
 
-    /// The next effort, after one with which a page is blocked.
+    /// The next effort, after one with which a page is blocked: what worked for the host before, else
+    /// the next better proxies.
     fn better(&self, effort: Effort) -> Result<Effort, Stop<'q>> {
-        let may_try = |better: &Effort| !self.question.not_in_plan.contains(better);
+        let is_in_plan = |better: &Effort| !self.question.not_in_plan.contains(better);
         let better = effort.through_better();
+        let known = self.question.known.map(|known| Effort {
+            proxy: known.proxy,
+            ..effort
+        });
+        let known = known.filter(|known| known.proxy > effort.proxy && is_in_plan(known));
         if self.question.mode == Mode::Repair
-            && let Some(better) = better.filter(may_try)
+            && let Some(better) = known.or(better.filter(is_in_plan))
         {
             return Ok(better);
         }
@@ -380,14 +399,56 @@ impl<'q> Inquiry<'_, 'q> {
             break;
         }
         let (url, why) = blocked;
-        let cure = match better {
-            Some(better) if self.question.mode == Mode::Check => format!(
+        Err(self.stop(Verdict::Blocked, url, why, Some(self.cure_of_block(better))))
+    }
+
+    /// What to do about a page that is blocked, where these parameters are the next better ones.
+    fn cure_of_block(&self, better: Option<Effort>) -> String {
+        match better {
+            Some(better) if self.question.not_in_plan.contains(&better) => format!(
+                "{} proxies lift most blocks, and the plan does not include them: upgrade it, or \
+                 take this page out of urls",
+                better.proxy
+            ),
+            Some(better) => format!(
                 "if the site blocks scrapers, write: {}",
                 better.line_beyond(self.question.own)
             ),
-            _ => "check that the page opens in a browser; other parameters did not help".to_owned(),
-        };
-        Err(self.stop(Verdict::Blocked, url, why, Some(cure)))
+            None => {
+                "check that the page opens in a browser; other parameters did not help".to_owned()
+            }
+        }
+    }
+
+    /// What is found where the limit does not cover this fetch. A page that is known to be refused is
+    /// not paid for; what loaded with an effort is sent with it, and rendered where that was to be
+    /// looked at: rendering costs a create nothing.
+    fn at_limit(&self, url: &str, effort: Effort) -> (Foreseen, Effort) {
+        let own = self.question.own;
+        let seen = format!(
+            "the fetches of one job may cost {} credits, and {} are spent",
+            self.question.max_credits,
+            self.spent()
+        );
+        let loaded = |fetched: &Fetched| fetched.effort.proxy == effort.proxy && fetched.worked();
+        let is_repairing = self.question.mode == Mode::Repair;
+        let refused = self.question.urls.iter().find(|url| {
+            let mut of_page = self.fetched.iter().filter(|fetched| fetched.url == **url);
+            self.was_blocked(url) && !of_page.any(Fetched::worked)
+        });
+        if let Some(refused) = refused
+            && !(is_repairing && self.fetched.iter().any(loaded))
+        {
+            let cure = Some(self.cure_of_block(Some(effort).filter(|effort| *effort != own)));
+            let seen = format!("it was refused, and {seen}");
+            return (self.found(Verdict::Blocked, Some(refused), seen, cure), own);
+        }
+        let mut found = self.found(Verdict::Unknown, Some(url), seen, None);
+        if !is_repairing || effort == own {
+            return (found, own);
+        }
+        found.set = Some(effort.line_beyond(own));
+        (found, effort)
     }
 
     /// Whether what is wanted is there only where JavaScript is run.
@@ -419,12 +480,29 @@ impl<'q> Inquiry<'_, 'q> {
         Err(self.stop(Verdict::NeedsJs, url, why, Some(cure)))
     }
 
-    /// What is known of a page with this effort.
+    /// What is known of a page with this effort, or of one that loaded with less: better proxies
+    /// load what others do.
+    fn page_at_most(&self, url: &'q str, effort: Effort) -> Result<Page<'_>, Stop<'q>> {
+        let loaded = self.fetched.iter().rev().find(|fetched| {
+            let is_less = fetched.effort.proxy <= effort.proxy;
+            fetched.url == url
+                && is_less
+                && fetched.effort.render == effort.render
+                && fetched.worked()
+        });
+        match loaded.map(|fetched| &fetched.brought) {
+            Some(Brought::Page(sight)) => Ok(Page::Seen(sight)),
+            _ => self.page(url, effort),
+        }
+    }
+
+    /// What is known of a page with this very effort, by the newest fetch that says anything.
     fn page(&self, url: &'q str, effort: Effort) -> Result<Page<'_>, Stop<'q>> {
         let tries = || {
-            let of_page = self.fetched.iter();
+            let of_page = self.fetched.iter().rev();
             of_page.filter(|fetched| fetched.url == url && fetched.effort == effort)
         };
+        let count = tries().count();
         let mut why = None;
         for fetched in tries() {
             match &fetched.brought {
@@ -436,6 +514,11 @@ impl<'q> Inquiry<'_, 'q> {
                     });
                 }
                 Brought::Gone { status } => return Ok(Page::Gone(*status)),
+                Brought::Blocked { .. }
+                    if self.question.is_down && count < MAX_TRIES_WHILE_DOWN =>
+                {
+                    return Err(Stop::Fetch(url, effort));
+                }
                 Brought::Blocked { why } => return Ok(Page::Blocked(shown(why))),
                 Brought::NotInPlan { why } => return Ok(Page::NotInPlan(why)),
                 Brought::TooDear => {
@@ -444,15 +527,15 @@ impl<'q> Inquiry<'_, 'q> {
                             .to_owned(),
                     ));
                 }
-                Brought::Nothing { why: last } => why = Some(last.clone()),
+                Brought::Nothing { why: last } => why = why.or(Some(last)),
                 Brought::Pending => {}
             }
         }
-        if tries().count() < MAX_TRIES {
+        if count < MAX_TRIES {
             return Err(Stop::Fetch(url, effort));
         }
-        let why = why.unwrap_or_else(|| "there was no answer".to_owned());
-        Ok(Page::Unknown(shown(&why)))
+        let why = why.map_or("there was no answer", String::as_str);
+        Ok(Page::Unknown(shown(why)))
     }
 
     fn stop(&self, verdict: Verdict, page: &str, seen: String, cure: Option<String>) -> Stop<'q> {
@@ -476,6 +559,14 @@ impl<'q> Inquiry<'_, 'q> {
             credits: self.spent(),
         }
     }
+}
+
+/// Whether the fetch service seems to be down, by its last answers, the newest first: the host, and
+/// whether anything but a refusal came.
+pub fn is_down<'h>(answers: impl IntoIterator<Item = (&'h str, bool)>) -> bool {
+    let refused = answers.into_iter().take_while(|(_, came)| !came);
+    let hosts: BTreeSet<_> = refused.map(|(host, _)| host).collect();
+    hosts.len() >= DOWN_FROM_HOSTS
 }
 
 /// The efforts that the plan was seen not to include: what is not in it through some proxies is not

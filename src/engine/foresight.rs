@@ -13,12 +13,14 @@ use crate::{
         outcome::{ErrorDetail, FetchOutcome, FetchRequest, Refusal},
         page::selectors_of,
         preflight::{
-            Brought, Foreseen, Mode, Next, Question, Record, Verdict, host, next, not_in_plan,
+            Brought, Fetched, Foreseen, Mode, Next, Question, Record, Verdict, host, is_down, next,
+            not_in_plan,
         },
+        shown::shown,
         spec::JobSpec,
     },
     engine::account::Account,
-    store::{FetchIntent, Fetches, StoreError},
+    store::{FetchIntent, Fetches, Foreknown, StoreError},
 };
 
 /// How long it is remembered what worked for a host.
@@ -26,6 +28,9 @@ const HOST_MEMORY_MS: DurationMs = 30 * DAY_MS;
 
 /// How long the plan's word holds that it does not include something.
 const PLAN_MEMORY_MS: DurationMs = DAY_MS;
+
+/// How long an answer tells whether the fetch service is down.
+const ANSWER_MEMORY_MS: DurationMs = 600_000;
 
 /// Whether and how example pages are fetched before a create.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +71,7 @@ pub struct Asker<'a> {
     pub spec: &'a JobSpec,
     /// The parameters that are sent in place of its own.
     pub effective_params: Option<&'a str>,
-    /// From when on what was fetched for it counts.
+    /// From when on what was fetched for it counts. Pages that loaded count for the time of a verdict.
     pub since: UnixMs,
 }
 
@@ -75,6 +80,8 @@ pub struct Asker<'a> {
 pub enum Looked {
     /// This is found, and these parameters are to be sent in place of the job's own.
     Found(Foreseen, Option<String>),
+    /// Nothing is learned, or the fetch service is down: it is to be looked at again later. Says why.
+    Later(ErrorDetail),
     /// Nothing that costs may be sent any more.
     Held,
     /// The budget has no room.
@@ -115,18 +122,22 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
         let selectors = selectors_of(asker.spec.fields.as_ref());
         let urls = &asker.spec.urls;
         let site = urls.first().and_then(|url| host(url)).unwrap_or_default();
+        let mut last: Option<(String, Effort)> = None;
         loop {
             let now = self.clock.now();
-            let mut fetched = self.store.fetched(asker.job, asker.since).await?;
+            let since = asker.since.min(now - self.preflight.max_age_ms);
+            let mut fetched = self.store.fetched(asker.job, since).await?;
             // Of pages that it had before an edit nothing is asked.
-            fetched.retain(|fetched| urls.contains(&fetched.url));
-            let (host_since, plan_since) = (now - HOST_MEMORY_MS, now - PLAN_MEMORY_MS);
-            let before = self.store.foreknown(&site, host_since, plan_since).await?;
+            fetched
+                .retain(|it| urls.contains(&it.url) && (it.sent_at >= asker.since || it.worked()));
+            let before = self.foreknown(&site, now).await?;
+            let answers = before.answers.iter();
             let is_repairing = self.preflight.mode == Mode::Repair;
             let question = Question {
                 urls,
                 own,
                 known: before.known.filter(|_| is_repairing),
+                is_down: is_down(answers.map(|(host, came)| (host.as_str(), *came))),
                 not_in_plan: &not_in_plan(&before.not_in_plan),
                 mode: self.preflight.mode,
                 max_credits: self.preflight.max_credits_per_job,
@@ -144,6 +155,19 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
                     max_credits,
                 } => (url, effort, max_credits),
             };
+            // Once more at once would bring the same.
+            if last
+                .take()
+                .is_some_and(|last| last == (url.to_owned(), effort))
+            {
+                let newest = fetched
+                    .iter()
+                    .rfind(|it| it.url == url && it.effort == effort);
+                return Ok(Looked::Later(ErrorDetail {
+                    status: None,
+                    message: later(url, newest),
+                }));
+            }
             if !may_send() {
                 return Ok(Looked::Held);
             }
@@ -168,7 +192,15 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
             if let Some(end) = self.fetch(asker.job, &request, effort).await? {
                 return Ok(end);
             }
+            last = Some((request.url, effort));
         }
+    }
+
+    async fn foreknown(&self, site: &str, now: UnixMs) -> Result<Foreknown, StoreError> {
+        let (host, plan) = (now - HOST_MEMORY_MS, now - PLAN_MEMORY_MS);
+        self.store
+            .foreknown(site, host, plan, now - ANSWER_MEMORY_MS)
+            .await
     }
 
     /// Fetches one page; how looking ends where that may not be, or was refused.
@@ -229,6 +261,19 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
         drop(recording);
         Ok(end)
     }
+}
+
+/// Why a page is to be fetched again later.
+fn later(url: &str, newest: Option<&Fetched>) -> String {
+    let (Some(Brought::Nothing { why }) | Some(Brought::Blocked { why })) =
+        newest.map(|fetched| &fetched.brought)
+    else {
+        return format!("the example page {url} could not be looked at: there was no answer");
+    };
+    format!(
+        "the example page {url} could not be looked at: {}",
+        shown(why)
+    )
 }
 
 /// What is found where a fetch would leave the budget no room for its create.

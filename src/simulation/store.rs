@@ -202,8 +202,13 @@ impl<D: JobStore> Fetches for Simulated<D> {
         host: &str,
         host_since: UnixMs,
         plan_since: UnixMs,
+        answers_since: UnixMs,
     ) -> Result<Foreknown> {
-        read(self.0.foreknown(host, host_since, plan_since)).await
+        read(
+            self.0
+                .foreknown(host, host_since, plan_since, answers_since),
+        )
+        .await
     }
 }
 

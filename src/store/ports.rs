@@ -22,7 +22,7 @@ use crate::core::{
     oddities::{self, Lag},
 };
 
-pub use fetches::{FetchId, FetchIntent, Fetches, Foreknown, HOST_LOOKS_BACK};
+pub use fetches::{ANSWERS, FetchId, FetchIntent, Fetches, Foreknown, HOST_LOOKS_BACK};
 pub use ledger::{Accounts, Ledger, Strangers};
 pub use manifest::{Applying, Extent, Left, Made, Manifest};
 pub use parses::{Judging, ParseId, ParseIntent, Parses, Unjudged};

@@ -332,6 +332,17 @@ pub(super) fn foreseen(
         .done()
 }
 
+/// Its pages are looked at again later: how often, the record of the fetches bounds.
+pub(super) fn unforeseen(at: &Moment, words: &ErrorDetail) -> Transition {
+    let mut change = at.change();
+    if change.next.error_message.as_ref() != Some(&words.message) {
+        change = change.error(words).event(JobEvent::Waiting(words.into()));
+    }
+    change.next.due_at = at.retry_at(change.next.holds);
+    change.next.holds += 1;
+    change.done()
+}
+
 pub(super) fn unusable(at: &Moment, reason: String) -> Transition {
     at.change()
         .failed(

@@ -97,6 +97,7 @@ fn found(
             own,
             known: None,
             not_in_plan: &not_in_plan(&refused),
+            is_down: false,
             mode,
             max_credits: 150,
         };
@@ -113,6 +114,7 @@ fn found(
                 fetched.push(Fetched {
                     url: url.to_owned(),
                     effort,
+                    sent_at: 0,
                     credits: effort.credits(),
                     brought,
                 });
@@ -135,24 +137,24 @@ fn each_cause_is_foreseen_and_in_repair_the_cheapest_parameters_are_found() {
         (Open(good), (V::Ok, 2), (V::Ok, least, 2)),
         (Gone, (V::Gone, 2), (V::Gone, least, 2)),
         (Login, (V::Login, 2), (V::Login, least, 2)),
-        (Silent, (V::Unknown, 3), (V::Unknown, least, 3)),
+        (Silent, (V::Unknown, 6), (V::Unknown, least, 6)),
         (Open(listing), (V::MixedTypes, 2), (V::MixedTypes, least, 2)),
         (
             BlockedBelow(Proxy::Premium),
             (V::Blocked, 2),
-            (V::Ok, PREMIUM, 22),
+            (V::Ok, PREMIUM, 12),
         ),
         (
             BlockedBelow(Proxy::UltraPremium),
             (V::Blocked, 2),
-            (V::Ok, ULTRA, 72),
+            (V::Ok, ULTRA, 42),
         ),
         (Challenge, (V::Blocked, 2), (V::Blocked, least, 42)),
         (Js(Proxy::Standard), (V::NeedsJs, 12), (V::Ok, js, 22)),
         (
             Js(Proxy::Premium),
             (V::Blocked, 2),
-            (V::Ok, PREMIUM.rendered(), 72),
+            (V::Ok, PREMIUM.rendered(), 62),
         ),
         (NoPremium, (V::Blocked, 2), (V::Blocked, least, 12)),
     ];
@@ -208,6 +210,7 @@ fn a_selector_that_only_a_rendered_page_matches_needs_javascript_and_one_that_no
                 own: Effort::LEAST,
                 known: None,
                 not_in_plan: &[],
+                is_down: false,
                 mode: Mode::Check,
                 max_credits: 150,
             };
@@ -216,6 +219,7 @@ fn a_selector_that_only_a_rendered_page_matches_needs_javascript_and_one_that_no
                 Next::Fetch { url, effort, .. } => fetched.push(Fetched {
                     url: url.to_owned(),
                     effort,
+                    sent_at: 0,
                     credits: effort.credits(),
                     brought: answers(effort, &places),
                 }),
@@ -233,16 +237,35 @@ fn what_worked_for_the_host_comes_first_and_what_the_plan_lacks_is_not_asked_for
         own: Effort::LEAST,
         known,
         not_in_plan,
+        is_down: false,
         mode: Mode::Repair,
         max_credits: 150,
     };
-    let first = |question: &Question<'_>| match next(question, &[]) {
-        Next::Fetch { effort, .. } => effort,
-        Next::Done(found, _) => panic!("{found:?}"),
+    // As the job is written both pages are blocked.
+    let refused: Vec<_> = urls
+        .iter()
+        .map(|url| Fetched {
+            url: url.clone(),
+            effort: Effort::LEAST,
+            sent_at: 0,
+            credits: 0,
+            brought: Brought::Blocked {
+                why: "Request failed".to_owned(),
+            },
+        })
+        .collect();
+    let first = |question: &Question<'_>| match next(question, &refused) {
+        Next::Fetch { effort, .. } => Some(effort),
+        Next::Done(found, _) => {
+            assert_eq!(found.verdict, Verdict::Blocked);
+            None
+        }
     };
-    assert_eq!(first(&question(Some(PREMIUM), &[])), PREMIUM);
+    assert_eq!(first(&question(None, &[])), Some(PREMIUM));
+    assert_eq!(first(&question(Some(ULTRA), &[])), Some(ULTRA));
+    assert_eq!(first(&question(Some(Effort::LEAST), &[])), Some(PREMIUM));
     let lacking = not_in_plan(&[PREMIUM]);
-    assert_eq!(first(&question(Some(PREMIUM), &lacking)), Effort::LEAST);
+    assert_eq!(first(&question(Some(ULTRA), &lacking)), None);
     assert_eq!(lacking.len(), 4);
     assert_eq!(not_in_plan(&[Effort::LEAST.rendered()]).len(), 3);
 }
@@ -256,12 +279,14 @@ fn no_fetch_is_asked_for_that_the_limit_does_not_cover() {
             own: Effort::LEAST,
             known: None,
             not_in_plan: &[],
+            is_down: false,
             mode: Mode::Check,
             max_credits,
         };
         let before = Fetched {
             url: "https://a.example/before".to_owned(),
             effort: Effort::LEAST,
+            sent_at: 0,
             credits: spent,
             brought: Brought::Pending,
         };
@@ -272,5 +297,139 @@ fn no_fetch_is_asked_for_that_the_limit_does_not_cover() {
                 assert_eq!(found.verdict, Verdict::Unknown);
             }
         }
+    }
+}
+
+/// What is found of three pages after these fetches, of which each costs what it costs.
+fn at_the_limit(mode: Mode, max_credits: i64, site: Site) -> (Verdict, Effort) {
+    let urls = ["1", "2", "3"].map(|page| format!("https://a.example/{page}"));
+    let mut fetched: Vec<Fetched> = Vec::new();
+    loop {
+        let question = Question {
+            urls: &urls,
+            own: Effort::LEAST,
+            known: None,
+            not_in_plan: &[],
+            is_down: false,
+            mode,
+            max_credits,
+        };
+        let (url, effort) = match next(&question, &fetched) {
+            Next::Done(found, effort) => return (found.verdict, effort),
+            Next::Fetch { url, effort, .. } => (url.to_owned(), effort),
+        };
+        let brought = answer(site, effort, &Places::default());
+        fetched.push(Fetched {
+            url,
+            effort,
+            sent_at: 0,
+            credits: effort.credits(),
+            brought,
+        });
+    }
+}
+
+/// A page that was seen to be refused is not paid for, and what was seen to load is sent.
+#[test]
+fn at_the_limit_what_is_known_counts() {
+    let least = Effort::LEAST;
+    for (row, (mode, max_credits, site, expected)) in [
+        (
+            Mode::Check,
+            2,
+            Site::Open(listing),
+            (Verdict::Unknown, least),
+        ),
+        (
+            Mode::Repair,
+            3,
+            Site::BlockedBelow(Proxy::Premium),
+            (Verdict::Blocked, least),
+        ),
+        (
+            Mode::Repair,
+            20,
+            Site::BlockedBelow(Proxy::Premium),
+            (Verdict::Unknown, PREMIUM),
+        ),
+        (
+            Mode::Repair,
+            50,
+            Site::BlockedBelow(Proxy::UltraPremium),
+            (Verdict::Unknown, ULTRA),
+        ),
+        // That they need JavaScript could not be looked at: it costs a create nothing.
+        (
+            Mode::Repair,
+            105,
+            Site::Js(Proxy::UltraPremium),
+            (Verdict::Unknown, ULTRA.rendered()),
+        ),
+        (
+            Mode::Repair,
+            5,
+            Site::Js(Proxy::Standard),
+            (Verdict::Unknown, least.rendered()),
+        ),
+        (
+            Mode::Check,
+            5,
+            Site::Js(Proxy::Standard),
+            (Verdict::Unknown, least),
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(at_the_limit(mode, max_credits, site), expected, "{row}");
+    }
+}
+
+#[test]
+fn a_service_that_refuses_every_host_is_down_and_its_word_is_waited_for() {
+    let (no, yes) = (false, true);
+    for (answers, expected) in [
+        (vec![("a", no), ("b", no), ("c", no)], true),
+        (vec![("a", no), ("b", no), ("b", no)], false),
+        (vec![("a", no), ("b", no), ("d", yes), ("c", no)], false),
+        (vec![("a", yes), ("b", no), ("c", no), ("d", no)], false),
+        (vec![], false),
+    ] {
+        assert_eq!(is_down(answers.clone()), expected, "{answers:?}");
+    }
+    let urls = [A.to_owned()];
+    let refused = |times| {
+        let one = Fetched {
+            url: A.to_owned(),
+            effort: Effort::LEAST,
+            sent_at: 0,
+            credits: 0,
+            brought: Brought::Blocked {
+                why: "500".to_owned(),
+            },
+        };
+        vec![one; times]
+    };
+    for (is_down, times, is_asked_again) in [
+        (false, 1, false),
+        (true, 1, true),
+        (true, MAX_TRIES_WHILE_DOWN - 1, true),
+        (true, MAX_TRIES_WHILE_DOWN, false),
+    ] {
+        let question = Question {
+            urls: &urls,
+            own: Effort::LEAST,
+            known: None,
+            not_in_plan: &[],
+            is_down,
+            mode: Mode::Check,
+            max_credits: 150,
+        };
+        let next = next(&question, &refused(times));
+        assert_eq!(
+            matches!(next, Next::Fetch { .. }),
+            is_asked_again,
+            "{is_down} {times}"
+        );
     }
 }

@@ -78,6 +78,7 @@ fn foreseen(
         own: Effort::of(Some(params)),
         known: None,
         not_in_plan: &[],
+        is_down: false,
         mode,
         max_credits: 150,
     };
@@ -101,6 +102,7 @@ fn foreseen(
         fetched.push(Fetched {
             url,
             effort,
+            sent_at: 0,
             credits,
             brought,
         });

@@ -57,7 +57,8 @@ pub(super) async fn look<D: JobStore>(store: &D, now: UnixMs, lines: &mut Vec<St
     }
     for host in HOSTS {
         for (host_since, plan_since) in [(0, now - 20_000), (now - 20_000, 0)] {
-            let known = store.foreknown(host, host_since, plan_since).await.unwrap();
+            let known = store.foreknown(host, host_since, plan_since, plan_since);
+            let known = known.await.unwrap();
             lines.push(format!("foreknown: {host} {known:?}"));
         }
     }
@@ -84,6 +85,8 @@ every_store! {
     a_fetch_is_settled_once,
     where_a_hosts_next_job_begins_is_what_brought_its_last_page,
     what_the_plan_refused_is_known_for_each_host_for_a_while,
+    what_was_fetched_for_no_job_counts_for_each,
+    the_last_answers_are_known_with_their_hosts,
 }
 
 impl<D: JobStore> Subject<D> {
@@ -104,8 +107,8 @@ impl<D: JobStore> Subject<D> {
     }
 
     async fn foreknown(&self, host: &str, host_since: UnixMs, plan_since: UnixMs) -> Foreknown {
-        let known = self.store.foreknown(host, host_since, plan_since).await;
-        known.unwrap()
+        let known = self.store.foreknown(host, host_since, plan_since, NOW - 1);
+        known.await.unwrap()
     }
 }
 
@@ -151,6 +154,7 @@ async fn a_fetch_is_settled_once<D: JobStore>(subject: Subject<D>) {
     let pending = Fetched {
         url: "https://a.example/1".to_owned(),
         effort: PREMIUM,
+        sent_at: NOW,
         credits: 30,
         brought: Brought::Pending,
     };
@@ -173,6 +177,39 @@ async fn a_fetch_is_settled_once<D: JobStore>(subject: Subject<D>) {
     }
     assert_eq!(store.fetched(JobId(1), NOW + 1).await.unwrap(), []);
     assert_eq!(store.fetched(JobId(2), NOW).await.unwrap(), []);
+}
+
+async fn what_was_fetched_for_no_job_counts_for_each<D: JobStore>(subject: Subject<D>) {
+    let intent = FetchIntent {
+        job: JobId(0),
+        ..premium_intent()
+    };
+    subject.store.intend_fetch(intent).await.unwrap();
+    for (since, found) in [(NOW, 1), (NOW + 1, 0)] {
+        let fetched = subject.store.fetched(JobId(7), since).await.unwrap();
+        assert_eq!(fetched.len(), found);
+    }
+}
+
+async fn the_last_answers_are_known_with_their_hosts<D: JobStore>(subject: Subject<D>) {
+    let why = || "500".to_owned();
+    let least = Effort::LEAST;
+    for (host, brought, at) in [
+        ("old", Brought::Blocked { why: why() }, NOW - 2),
+        ("a", Brought::Blocked { why: why() }, NOW),
+        ("b", Brought::Gone { status: 404 }, NOW),
+        ("c", Brought::Nothing { why: why() }, NOW),
+        ("d", Brought::Page(page()), NOW),
+    ] {
+        subject
+            .fetch(&format!("https://{host}/"), least, brought, at)
+            .await;
+    }
+    subject.store.intend_fetch(premium_intent()).await.unwrap();
+    let answers = subject.foreknown("a", NOW, NOW).await.answers;
+    let expected = [("d", true), ("c", false), ("b", true), ("a", false)];
+    let expected = expected.map(|(host, came)| (host.to_owned(), came));
+    assert_eq!(answers, expected);
 }
 
 async fn where_a_hosts_next_job_begins_is_what_brought_its_last_page<D: JobStore>(

@@ -10,7 +10,7 @@ use crate::{
     },
     store::{
         StoreError,
-        ports::{FetchId, FetchIntent, Fetches, Foreknown, HOST_LOOKS_BACK},
+        ports::{ANSWERS, FetchId, FetchIntent, Fetches, Foreknown, HOST_LOOKS_BACK},
     },
 };
 
@@ -18,7 +18,8 @@ impl Fetches for Memory {
     async fn fetched(&self, job: JobId, since: UnixMs) -> Result<Vec<Fetched>, StoreError> {
         let tables = self.tables();
         let mine = tables.fetches.iter();
-        let mine = mine.filter(|row| row.job == job && row.sent_at >= since);
+        let mine =
+            mine.filter(|row| (row.job == job || row.job == JobId(0)) && row.sent_at >= since);
         Ok(mine.map(|row| row.fetched.clone()).collect())
     }
 
@@ -31,6 +32,7 @@ impl Fetches for Memory {
             fetched: Fetched {
                 url: intent.url,
                 effort: intent.effort,
+                sent_at: intent.sent_at,
                 credits: intent.credits,
                 brought: Brought::Pending,
             },
@@ -63,6 +65,7 @@ impl Fetches for Memory {
         host: &str,
         host_since: UnixMs,
         plan_since: UnixMs,
+        answers_since: UnixMs,
     ) -> Result<Foreknown, StoreError> {
         let tables = self.tables();
         let rows = || tables.fetches.iter().rev();
@@ -75,10 +78,20 @@ impl Fetches for Memory {
         let refused = rows().filter(|row| {
             matches!(row.fetched.brought, Brought::NotInPlan { .. }) && row.sent_at >= plan_since
         });
+        let answers = rows()
+            .filter(|row| row.sent_at >= answers_since && row.fetched.brought != Brought::Pending);
+        let answers = answers.map(|row| {
+            let is_refusal = matches!(
+                row.fetched.brought,
+                Brought::Blocked { .. } | Brought::Nothing { .. }
+            );
+            (row.host.clone(), !is_refusal)
+        });
         let refused: BTreeSet<_> = refused.map(|row| row.fetched.effort).collect();
         Ok(Foreknown {
             known: known.map(|row| row.fetched.effort),
             not_in_plan: refused.into_iter().collect(),
+            answers: answers.take(ANSWERS).collect(),
         })
     }
 }

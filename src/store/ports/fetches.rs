@@ -40,14 +40,20 @@ pub struct Foreknown {
     /// The efforts that the plan refused, each once. What else they rule out says
     /// [`crate::core::preflight::not_in_plan`].
     pub not_in_plan: Vec<Effort>,
+    /// The last answers to fetches of any page, the newest first: the host, and whether anything but
+    /// a refusal or nothing at all came.
+    pub answers: Vec<(String, bool)>,
 }
+
+/// So many answers tell whether the fetch service is down.
+pub const ANSWERS: usize = 20;
 
 /// So many pages of a host are looked at, the newest first, for one that was no wall.
 pub const HOST_LOOKS_BACK: usize = 16;
 
 /// Fetches of example pages. They are paid for, and may be repeated.
 pub trait Fetches: Send + Sync {
-    /// Those of a job that were sent since then, oldest first.
+    /// Those of a job that were sent since then, oldest first, and those that were sent for no job.
     ///
     /// # Errors
     /// Whatever the store says.
@@ -80,7 +86,7 @@ pub trait Fetches: Send + Sync {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// What is known of a host from fetches since `host_since`, and of the plan from those since
-    /// `plan_since`.
+    /// `plan_since`, and of the fetch service from those since `answers_since`.
     ///
     /// # Errors
     /// Whatever the store says.
@@ -89,5 +95,6 @@ pub trait Fetches: Send + Sync {
         host: &str,
         host_since: UnixMs,
         plan_since: UnixMs,
+        answers_since: UnixMs,
     ) -> impl Future<Output = Result<Foreknown, StoreError>> + Send;
 }

@@ -11,15 +11,15 @@ use crate::{
         job::{JobId, UnixMs},
         preflight::{Brought, Fetched},
     },
-    store::ports::{FetchId, FetchIntent, Fetches, Foreknown, HOST_LOOKS_BACK},
+    store::ports::{ANSWERS, FetchId, FetchIntent, Fetches, Foreknown, HOST_LOOKS_BACK},
 };
 
 impl Fetches for Store {
     async fn fetched(&self, job: JobId, since: UnixMs) -> Result<Vec<Fetched>, StoreError> {
         const TRYING: &str = "read what the fetches of a job brought";
         let rows = sqlx::query(
-            "SELECT url, proxy, render, credits, brought FROM fetches \
-             WHERE job_id = ?1 AND sent_at >= ?2 ORDER BY id",
+            "SELECT url, proxy, render, sent_at, credits, brought FROM fetches \
+             WHERE job_id IN (?1, 0) AND sent_at >= ?2 ORDER BY id",
         )
         .bind(job.0)
         .bind(since)
@@ -93,10 +93,11 @@ impl Fetches for Store {
         host: &str,
         host_since: UnixMs,
         plan_since: UnixMs,
+        answers_since: UnixMs,
     ) -> Result<Foreknown, StoreError> {
         const TRYING: &str = "look up what is known of a host";
         let pages = sqlx::query(
-            "SELECT url, proxy, render, credits, brought FROM fetches \
+            "SELECT url, proxy, render, sent_at, credits, brought FROM fetches \
              WHERE host = ?1 AND sent_at >= ?2 AND outcome = 'page' ORDER BY id DESC LIMIT ?3",
         )
         .bind(host)
@@ -113,6 +114,19 @@ impl Fetches for Store {
         .fetch_all(&self.readers)
         .await
         .trying(TRYING)?;
+        let answers = sqlx::query(
+            "SELECT host, outcome IN ('page', 'gone', 'not_in_plan', 'too_dear') AS came \
+             FROM fetches WHERE sent_at >= ?1 AND outcome <> 'pending' ORDER BY id DESC LIMIT ?2",
+        )
+        .bind(answers_since)
+        .bind(i64::try_from(ANSWERS).unwrap_or(i64::MAX))
+        .fetch_all(&self.readers)
+        .await
+        .trying(TRYING)?;
+        let answers = answers
+            .iter()
+            .map(|row| Ok((rows::some_text(row, "host")?, row.try_get("came")?)));
+        let answers = answers.collect::<Result<_, sqlx::Error>>().trying(TRYING)?;
         let mut known = None;
         for row in &pages {
             let fetched = fetched(row).trying(TRYING)?;
@@ -126,6 +140,7 @@ impl Fetches for Store {
         Ok(Foreknown {
             known,
             not_in_plan: refused.into_iter().collect(),
+            answers,
         })
     }
 }
@@ -141,6 +156,7 @@ fn fetched(row: &SqliteRow) -> Result<Fetched, sqlx::Error> {
     Ok(Fetched {
         url: rows::some_text(row, "url")?,
         effort: effort(row)?,
+        sent_at: row.try_get("sent_at")?,
         credits: row.try_get("credits")?,
         brought,
     })

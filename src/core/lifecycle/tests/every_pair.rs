@@ -144,6 +144,7 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
         ("foreseen to work", foreseen(Verdict::Ok)),
         ("foreseen to fail", foreseen(Verdict::Gone)),
         ("foreseen: unknown", foreseen(Verdict::Unknown)),
+        ("unforeseen", Event::Unforeseen(words(None))),
         ("interrupted", Event::Interrupted),
         ("seen one", seen(Evidence::One(id("p1"), None))),
         (
@@ -284,6 +285,7 @@ const TABLE: &[(&str, [&str; 10])] = &[
     ("foreseen to work",       ["QUEUED, -, -", I, I, I, I, I, I, I, I, I]),
     ("foreseen to fail",       ["FAILED preflight_failed, -, -", I, I, I, I, I, I, I, I, I]),
     ("foreseen: unknown",      ["QUEUED, -, -", I, I, I, I, I, I, I, I, I]),
+    ("unforeseen",             ["QUEUED, -, -", I, I, I, I, I, I, I, I, I]),
     ("interrupted",            [I, "CREATING in doubt, -, -", I, I, I, I, I, I, I, I]),
     ("seen one",               [I, I, "GENERATING, made p1, -", I, I, I, I, I, I, I]),
     ("seen several",           [I, I, "PARKED ambiguous in doubt, -, -", I, I, I, I, I, I, I]),

@@ -96,6 +96,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
                 };
                 worker.handle_event(job, event).await
             }
+            Looked::Later(words) => worker.handle_event(job, Event::Unforeseen(words)).await,
             Looked::Held => self.without_leave(job).await,
             Looked::NoRoom => {
                 let now = worker.clock.now();
