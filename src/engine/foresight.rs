@@ -15,6 +15,7 @@ use crate::{
         preflight::{
             Brought, Foreseen, Mode, Next, Question, Record, Verdict, host, next, not_in_plan,
         },
+        rules::{Rule, Rules},
         spec::JobSpec,
     },
     engine::account::Account,
@@ -36,6 +37,8 @@ pub struct Preflight {
     pub max_credits_per_job: i64,
     /// How long a verdict holds.
     pub max_age_ms: DurationMs,
+    /// The rules that are kept.
+    pub rules: Rules,
 }
 
 impl Preflight {
@@ -44,6 +47,7 @@ impl Preflight {
         mode: Mode::Off,
         max_credits_per_job: 0,
         max_age_ms: 0,
+        rules: Rules::KEPT,
     };
 
     /// From when on what was fetched is not fetched again; none where nothing is to be fetched at
@@ -51,6 +55,7 @@ impl Preflight {
     pub fn since(&self, last: Option<&Record>, now: UnixMs) -> Option<UnixMs> {
         match last {
             Some(last) if last.is_in_force(now, self.max_age_ms) => None,
+            Some(_) if !self.rules.keep(Rule::Foreseen) => None,
             Some(last) if !last.foreseen.verdict.may_work() => Some(last.at + 1),
             Some(_) | None => Some(now - self.max_age_ms),
         }
