@@ -183,6 +183,7 @@ pub async fn daemon<S: Service>(
             mode: settings.preflight.mode,
             max_credits_per_job: settings.preflight.max_credits_per_job,
             max_age_ms: settings.preflight.max_age_ms,
+            rules: Rules::KEPT,
         },
         request_timeout_ms: millis(settings.api.request_timeout),
         lists_not_before: AtomicI64::new(0),

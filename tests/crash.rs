@@ -10,6 +10,7 @@
 
 mod books;
 mod disk;
+mod fetches;
 mod kills;
 mod points;
 mod power;

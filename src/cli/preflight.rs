@@ -21,6 +21,7 @@ use crate::{
         effort::Effort,
         job::{JobId, UnixMs},
         preflight::{Foreseen, Mode, Record, Verdict},
+        rules::Rules,
         spec::JobSpec,
         text::escaped,
     },
@@ -115,6 +116,7 @@ pub(super) async fn preflight(settings: &Settings, args: PreflightArgs) -> anyho
         },
         max_credits_per_job: settings.preflight.max_credits_per_job,
         max_age_ms: settings.preflight.max_age_ms,
+        rules: Rules::KEPT,
     };
     let exit = if args.dry_run {
         print_cost(&targets, preflight, args.json)?;

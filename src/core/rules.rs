@@ -23,6 +23,8 @@ pub enum Rule {
     BetterVersion,
     /// The ladder asks for no more creates than its bounds allow.
     LadderBounds,
+    /// What is foreseen not to work is not paid for.
+    Foreseen,
 }
 
 /// The rules that are kept: all of them, save in a test.

@@ -16,6 +16,7 @@ use crate::{
             Brought, Fetched, Foreseen, Mode, Next, Question, Record, Verdict, host, is_down, next,
             not_in_plan,
         },
+        rules::{Rule, Rules},
         shown::shown,
         spec::JobSpec,
     },
@@ -41,6 +42,8 @@ pub struct Preflight {
     pub max_credits_per_job: i64,
     /// How long a verdict holds.
     pub max_age_ms: DurationMs,
+    /// The rules that are kept.
+    pub rules: Rules,
 }
 
 impl Preflight {
@@ -49,6 +52,7 @@ impl Preflight {
         mode: Mode::Off,
         max_credits_per_job: 0,
         max_age_ms: 0,
+        rules: Rules::KEPT,
     };
 
     /// From when on what was fetched is not fetched again; none where nothing is to be fetched at
@@ -56,6 +60,7 @@ impl Preflight {
     pub fn since(&self, last: Option<&Record>, now: UnixMs) -> Option<UnixMs> {
         match last {
             Some(last) if last.is_in_force(now, self.max_age_ms) => None,
+            Some(_) if !self.rules.keep(Rule::Foreseen) => None,
             Some(last) if !last.foreseen.verdict.may_work() => Some(last.at + 1),
             Some(_) | None => Some(now - self.max_age_ms),
         }

@@ -3,6 +3,7 @@
 
 mod changes;
 mod climbs;
+mod pages;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +68,8 @@ pub(super) struct Books {
     pub gate: GateWatch,
     /// How often a version of a parser was tried on a held-out page.
     parses: BTreeMap<(String, String), usize>,
+    /// The fetches of example pages that were sent, by their rows.
+    fetched: BTreeSet<i64>,
     /// What all of these cost, by the record.
     page_credits: i64,
     /// Jobs that an operator changed since they were last looked at, and ever.
@@ -103,6 +106,7 @@ impl Books {
             was_changed_elsewhere: false,
             posted: BTreeSet::new(),
             parses: BTreeMap::new(),
+            fetched: BTreeSet::new(),
             page_credits: 0,
             gate: GateWatch::default(),
             touched: BTreeSet::new(),
@@ -165,6 +169,7 @@ impl Books {
         // Rows of the ledger that are there no more give their numbers to others.
         let newest = self.creates.iter().map(|row| row.id).max().unwrap_or(0);
         self.posted.retain(|id| *id <= newest);
+        self.forget_fetches();
         for post in &mut self.posts {
             post.is_forgotten = true;
         }
@@ -213,6 +218,7 @@ impl Books {
         self.versions_are_no_worse()?;
         self.within_budget(plan, service)?;
         self.within_ladder(plan)?;
+        self.fetches_are_on_record(service)?;
         self.remembers(service, time)
     }
 
@@ -260,6 +266,7 @@ impl Books {
             });
             let made = made + patches.count();
             let paid = plan.credits_per_create * i64::try_from(made).unwrap_or(i64::MAX);
+            let paid = paid + service.credits_of_fetches();
             holds!(paid <= limit, "{paid} credits are paid of {limit}");
             let spent = self.spent();
             // Another tool's parser may be taken for one's own, and counts then.
@@ -322,6 +329,7 @@ impl Books {
     pub fn sends(
         &mut self,
         request: &CreateRequest,
+        plan: &Scenario,
         service: &World,
         time: UnixMs,
     ) -> Result<usize, String> {
@@ -353,6 +361,7 @@ impl Books {
             "{urls} is sent for a job that says {}",
             job.urls
         );
+        self.is_foreseen(job, plan)?;
         let job = job.id;
         for post in self
             .posts

@@ -24,12 +24,18 @@ pub(super) enum BrokenRule {
     OneDaemon,
     /// Nothing is deleted that nobody asked for.
     DeleteAskedFor,
+    /// What a fetch of a page may cost is on record before it is sent.
+    FetchOnRecord,
+    /// The fetches for one job keep within their bound.
+    FetchBounds,
+    /// A page of which nothing is learned is asked for so often, and no more.
+    FetchTries,
     /// One of those that decisions keep.
     Decided(rules::Rule),
 }
 
 impl BrokenRule {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::IntentBeforePost,
         Self::Decided(rules::Rule::SettlingTime),
         Self::TrustedList,
@@ -48,13 +54,22 @@ impl BrokenRule {
         Self::Decided(rules::Rule::BetterVersion),
         Self::DeleteAskedFor,
         Self::Decided(rules::Rule::LadderBounds),
+        Self::FetchOnRecord,
+        Self::FetchBounds,
+        Self::FetchTries,
+        Self::Decided(rules::Rule::Foreseen),
     ];
 
     /// What runs that break it are about, where it has no say in most.
     pub const fn focus(self) -> Option<Focus> {
         match self {
             Self::Decided(rules::Rule::FrozenTime) => Some(Focus::Freeze),
+            Self::Decided(rules::Rule::FormerParser) => Some(Focus::Retry),
             Self::Decided(rules::Rule::LadderBounds) => Some(Focus::Ladder),
+            Self::FetchOnRecord
+            | Self::FetchBounds
+            | Self::FetchTries
+            | Self::Decided(rules::Rule::Foreseen) => Some(Focus::Preflight),
             Self::Decided(rules::Rule::ChangeSettles | rules::Rule::BetterVersion)
             | Self::DeleteAskedFor => Some(Focus::Change),
             _ => None,

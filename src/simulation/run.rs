@@ -225,7 +225,12 @@ async fn process<D: JobStore>(store: Simulated<D>) -> Result<(), StoreError> {
     let (stop_sender, stop) = watch::channel(Stop::No);
     with(|sim| sim.stop = Some(stop_sender));
     let clock = Clock::on(SimulatedTime);
+    let mut preflight = with(|sim| sim.plan.preflight);
+    if breaks(BrokenRule::FetchBounds) {
+        preflight.max_credits_per_job = 1_000;
+    }
     let (kept, is_bounded) = (kept(), !breaks(BrokenRule::Budget));
+    preflight.rules = kept;
     let (policy, gates, budget, limits, max_requests, credits_per_create) = with(|sim| {
         let plan = &sim.plan;
         (
@@ -263,7 +268,7 @@ async fn process<D: JobStore>(store: Simulated<D>) -> Result<(), StoreError> {
         name_tag: true,
         credits_per_create,
         credits_per_parse: with(|sim| sim.plan.credits_per_parse),
-        preflight: with(|sim| sim.plan.preflight),
+        preflight,
         request_timeout_ms: REQUEST_TIMEOUT_MS,
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),

@@ -285,6 +285,7 @@ impl Scenario {
             mode: chance.of(&[Mode::Check, Mode::Repair]),
             max_credits_per_job: chance.of(&[150, 150, 60, 12, 2]),
             max_age_ms: chance.of(&[24 * 60 * MINUTE_MS, 60 * MINUTE_MS, 10 * MINUTE_MS]),
+            rules: Rules::KEPT,
         }
     }
 

@@ -180,10 +180,17 @@ impl<D: JobStore> Parses for Simulated<D> {
 
 impl<D: JobStore> Fetches for Simulated<D> {
     async fn fetched(&self, job: JobId, since: UnixMs) -> Result<Vec<Fetched>> {
-        read(self.0.fetched(job, since)).await
+        let mut fetched = read(self.0.fetched(job, since)).await?;
+        if breaks(BrokenRule::FetchTries) {
+            fetched.retain(|fetched| !matches!(fetched.brought, Brought::Nothing { .. }));
+        }
+        Ok(fetched)
     }
 
-    async fn intend_fetch(&self, intent: FetchIntent) -> Result<FetchId> {
+    async fn intend_fetch(&self, mut intent: FetchIntent) -> Result<FetchId> {
+        if breaks(BrokenRule::FetchOnRecord) {
+            intent.credits = 0;
+        }
         commit(self.0.intend_fetch(intent)).await
     }
 

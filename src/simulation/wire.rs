@@ -92,7 +92,10 @@ impl Service for Wire {
         let post = with(|sim| {
             let time = sim.time;
             sim.note(|| format!("POST {}", request.name));
-            match sim.books.sends(request, &sim.service.world, time) {
+            match sim
+                .books
+                .sends(request, &sim.plan, &sim.service.world, time)
+            {
                 Ok(post) => Some(post),
                 Err(why) => {
                     sim.judge(Err(why));
@@ -239,10 +242,18 @@ impl Service for Wire {
 
     async fn fetch(&self, request: &FetchRequest) -> FetchOutcome {
         point(What::Send).await;
-        with(|sim| {
+        let is_allowed = with(|sim| {
             sim.fetches += 1;
             sim.note(|| format!("FETCH {} {:?}", request.url, request.params));
+            let now = sim.now();
+            let verdict = sim.books.fetches(request, &sim.plan, now);
+            let is_allowed = verdict.is_ok();
+            sim.judge(verdict);
+            is_allowed
         });
+        if !is_allowed {
+            return std::future::pending().await;
+        }
         let outcome = carry_fetch(request).await;
         with(|sim| sim.note(|| format!("FETCH {} answered: {outcome:?}", request.url)));
         outcome

@@ -8,6 +8,7 @@ pub(crate) use model::Model;
 pub(crate) use sqlite::{Sqlite, simulate_clock, template};
 
 use crate::core::{
+    effort::Effort,
     job::{DurationMs, UnixMs},
     quality::Quality,
 };
@@ -23,6 +24,19 @@ pub(crate) struct OutsideJob {
     pub parser_id: Option<String>,
     pub error_kind: Option<String>,
     pub remote_name: Option<String>,
+    pub preflight: Option<String>,
+}
+
+/// A fetch of an example page, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutsideFetch {
+    pub id: i64,
+    pub job_id: i64,
+    pub url: String,
+    pub effort: Effort,
+    pub credits: i64,
+    pub sent_at: UnixMs,
+    pub is_pending: bool,
 }
 
 #[derive(Debug)]
@@ -110,6 +124,9 @@ pub(crate) trait Outside: std::fmt::Debug {
 
     /// The credits of all requests for held-out pages and fetches of example pages that are on record.
     fn page_credits(&self) -> i64;
+
+    /// The fetches of example pages, oldest first.
+    fn fetches(&self) -> Vec<OutsideFetch>;
 
     /// The parsers on record, a line each.
     fn parsers(&self) -> Vec<String>;

@@ -41,7 +41,7 @@ const POLL: &str = "GET /parsers/";
 
 /// Where the relay stops the first request of a kind.
 #[derive(Debug, Clone, Copy)]
-enum Stop {
+pub enum Stop {
     Before(&'static str),
     After(&'static str),
     /// Before the second one, once the first was answered.
@@ -50,10 +50,10 @@ enum Stop {
 
 /// How a gap is come to.
 #[derive(Debug, Clone, Copy)]
-struct Way {
-    stop: Stop,
+pub struct Way {
+    pub stop: Stop,
     /// The system call at which it is killed, once the relay lets it go on; none: there and then.
-    call: Option<&'static str>,
+    pub call: Option<&'static str>,
 }
 
 /// What is there when it was killed.
@@ -207,7 +207,7 @@ fn made(harness: &Harness) -> usize {
 }
 
 /// Runs the program until it is killed.
-async fn kill(harness: &Harness, relay: &mut Relay, way: Way) {
+pub async fn kill(harness: &Harness, relay: &mut Relay, way: Way) {
     let mut child = parserd(harness, &["run"]).spawn().unwrap();
     relay.came().await;
     let strace = match way.call {
@@ -266,8 +266,8 @@ async fn left(harness: &Harness) -> Left {
 }
 
 /// Passes bytes on, and stops once.
-struct Relay {
-    base_url: String,
+pub struct Relay {
+    pub base_url: String,
     stopped: watch::Receiver<bool>,
     go_on: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -282,7 +282,7 @@ struct Passage {
 }
 
 impl Relay {
-    async fn start(harness: &Harness, stop: Stop) -> Self {
+    pub async fn start(harness: &Harness, stop: Stop) -> Self {
         let service = harness.server.base_url();
         let service = service.strip_prefix("http://").unwrap();
         let service = service.trim_end_matches('/').to_owned();

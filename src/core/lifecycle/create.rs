@@ -15,6 +15,7 @@ use crate::core::{
     outcome::{CreateOutcome, DoubtCause as Unknown, ErrorDetail, ListedParser, Refusal},
     preflight::Record,
     remedy::Remedy,
+    rules::Rule,
 };
 
 /// Never, until someone or something moves the job.
@@ -315,7 +316,7 @@ pub(super) fn foreseen(
     let mut change = at.change();
     change.next.preflight = Some(record.to_json());
     let foreseen = &record.foreseen;
-    if foreseen.verdict.may_work() {
+    if foreseen.verdict.may_work() || !at.policy.rules.keep(Rule::Foreseen) {
         change.next.effective_params = effective_params;
         return change
             .queued(at.now)

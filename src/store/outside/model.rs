@@ -1,10 +1,13 @@
 //! The model in memory.
 
-use super::{Operation, Outside, OutsideCreate, OutsideJob, OutsideUpdate, StoredGate};
+use super::{
+    Operation, Outside, OutsideCreate, OutsideFetch, OutsideJob, OutsideUpdate, StoredGate,
+};
 use crate::{
     core::{
         gate::Scope,
         job::{JobId, JobState, ParserId, UnixMs},
+        preflight::Brought,
         quality::Quality,
     },
     store::memory::{CreateStatus, Memory, Tables},
@@ -40,6 +43,7 @@ impl Outside for Model {
                 parser_id: progress.parser_id.as_ref().map(|id| id.0.clone()),
                 error_kind: progress.error_kind.map(|kind| kind.to_string()),
                 remote_name: progress.remote_name.clone(),
+                preflight: progress.preflight.clone(),
             }
         });
         let creates = tables.creates.iter().map(|row| OutsideCreate {
@@ -61,6 +65,20 @@ impl Outside for Model {
         let parses = tables.parses.iter().map(|row| row.intent.credits);
         let fetches = tables.fetches.iter().map(|row| row.fetched.credits);
         parses.chain(fetches).sum()
+    }
+
+    fn fetches(&self) -> Vec<OutsideFetch> {
+        let tables = self.memory.tables();
+        let fetches = (1..).zip(&tables.fetches).map(|(id, row)| OutsideFetch {
+            id,
+            job_id: row.job.0,
+            url: row.fetched.url.clone(),
+            effort: row.fetched.effort,
+            credits: row.fetched.credits,
+            sent_at: row.sent_at,
+            is_pending: row.fetched.brought == Brought::Pending,
+        });
+        fetches.collect()
     }
 
     fn parsers(&self) -> Vec<String> {

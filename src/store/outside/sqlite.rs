@@ -8,9 +8,11 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 
-use super::{Operation, Outside, OutsideCreate, OutsideJob, OutsideUpdate, StoredGate};
+use super::{
+    Operation, Outside, OutsideCreate, OutsideFetch, OutsideJob, OutsideUpdate, StoredGate,
+};
 use crate::{
-    core::{job::UnixMs, quality::Quality},
+    core::{effort::Effort, job::UnixMs, quality::Quality},
     store::sqlite::{Role, Store},
 };
 
@@ -92,8 +94,8 @@ impl Sqlite {
     fn read(&self) -> rusqlite::Result<(Vec<OutsideJob>, Vec<OutsideCreate>)> {
         let connection = self.connection.borrow();
         let mut jobs = connection.prepare_cached(
-            "SELECT id, name, urls, state, park_reason, parser_id, error_kind, remote_name, action \
-             FROM jobs",
+            "SELECT id, name, urls, state, park_reason, parser_id, error_kind, remote_name, action, \
+                 preflight FROM jobs",
         )?;
         let jobs = jobs.query_map([], |row| {
             Ok(OutsideJob {
@@ -106,6 +108,7 @@ impl Sqlite {
                 parser_id: row.get(5)?,
                 error_kind: row.get(6)?,
                 remote_name: row.get(7)?,
+                preflight: row.get(9)?,
             })
         })?;
         let jobs = jobs.collect::<Result<_, _>>()?;
@@ -147,6 +150,29 @@ impl Outside for Sqlite {
                    FROM (SELECT credits FROM parses UNION ALL SELECT credits FROM fetches)";
         let mut sum = connection.prepare_cached(sql).unwrap();
         sum.query_row([], |row| row.get(0)).unwrap()
+    }
+
+    fn fetches(&self) -> Vec<OutsideFetch> {
+        let sql = "SELECT id, job_id, url, proxy, render, credits, sent_at, outcome = 'pending' \
+                   FROM fetches ORDER BY id";
+        let connection = self.connection.borrow();
+        let mut fetches = connection.prepare_cached(sql).unwrap();
+        let rows = fetches.query_map([], |row| {
+            let proxy: String = row.get(3)?;
+            Ok(OutsideFetch {
+                id: row.get(0)?,
+                job_id: row.get(1)?,
+                url: row.get(2)?,
+                effort: Effort {
+                    proxy: proxy.parse().unwrap(),
+                    render: row.get(4)?,
+                },
+                credits: row.get(5)?,
+                sent_at: row.get(6)?,
+                is_pending: row.get(7)?,
+            })
+        });
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
     }
 
     fn parsers(&self) -> Vec<String> {
