@@ -9,7 +9,7 @@ mod write;
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-pub use self::page::{PageHead, PageReply, RawPage, fetch};
+pub use self::page::{PageHead, PageReply, RawPage, fetch, price};
 pub use self::write::{change, create, delete};
 use super::answer_json::{self, Fields, ParserStatus};
 use super::examples;

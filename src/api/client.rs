@@ -31,6 +31,7 @@ use crate::core::job::{DurationMs, ParserId, UnixMs};
 use crate::core::outcome::{
     AccountOutcome, ChangeOutcome, CreateOutcome, CreateRequest, Description, ErrorDetail,
     FetchOutcome, FetchRequest, ListOutcome, ParseOutcome, ParseRequest, PatchRequest, PollOutcome,
+    PriceOutcome,
 };
 use crate::core::preflight::Brought;
 
@@ -52,6 +53,9 @@ pub const LEAKY_TARGETS: &[&str] = &[
 
 /// An account page that takes longer is not waited for.
 const MAX_ACCOUNT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A page whose fetch is priced, to see who answers. It is not fetched.
+const PRICED_PAGE: &str = "https://example.com/";
 
 /// A list may be longer than another answer by this factor.
 const LIST_CAP_FACTOR: usize = 64;
@@ -130,6 +134,17 @@ impl Client {
             key: config.key,
             clock: ServiceClock::default(),
         })
+    }
+
+    /// Asks for the price of a fetch, which costs nothing and shows whether the fetch API answers
+    /// there; None where its address is not known.
+    pub async fn price(&self) -> Option<PriceOutcome> {
+        let fetcher = self.fetcher.as_ref()?;
+        let mut url = self.with_key(fetcher.price_url()?);
+        url.query_pairs_mut().append_pair("url", PRICED_PAGE);
+        let request = fetcher.client.get(url).timeout(self.account_timeout);
+        let reply = exchange("urlcost", request, MAX_ERROR_BODY_BYTES).await;
+        Some(classify::price(reply, now_ms(), &self.quoter))
     }
 
     /// How far the service's clock is ahead of this machine's by its last list, to a second

@@ -457,6 +457,17 @@ pub enum AccountOutcome {
     Unknown(ErrorDetail),
 }
 
+/// What is known of the address where pages are fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PriceOutcome {
+    /// It prices a fetch, as the fetch API does.
+    Priced,
+    /// It refused the key, or asks to slow down.
+    Refused(Refusal, ErrorDetail),
+    /// Whatever else came, or did not come: maybe it is another server.
+    Unknown(ErrorDetail),
+}
+
 /// Why there is no list.
 #[derive(Debug, Clone)]
 pub enum NoList {

@@ -73,6 +73,53 @@ async fn the_credits_left_are_told_and_that_they_cannot_be_looked_up_is_no_fault
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_url_that_is_not_the_fetch_api_is_told_and_nothing_is_fetched() {
+    for (rules, mode, code, expected) in [
+        (&[][..], "check", 0, "ok   preflight: http://127.0.0.1:"),
+        (&[][..], "off", 0, "ok   service: "),
+        (
+            &["urlcost status=404"][..],
+            "repair",
+            0,
+            "does not price a fetch as the fetch API does: HTTP 404",
+        ),
+        (
+            &["urlcost status=200 body=Welcome"][..],
+            "check",
+            0,
+            "correct preflight.url",
+        ),
+        (
+            &["urlcost status=401"][..],
+            "check",
+            1,
+            "FAIL preflight: it does not accept the key",
+        ),
+    ] {
+        let server = simulator(rules).await;
+        let place = Place::new();
+        let base_url = server.base_url();
+        let env = [
+            (URL, base_url.as_str()),
+            ("PARSERD__PREFLIGHT__URL", &base_url),
+            ("PARSERD__PREFLIGHT__MODE", mode),
+            (KEY_VARIABLE, KEY),
+        ];
+        place
+            .run_with(&env, &["check"])
+            .is(code)
+            .prints(&[expected]);
+        server.with(|simulator| {
+            let asked = |endpoint| simulator.traffic.count(endpoint);
+            assert_eq!(asked(parserd::simulator::Endpoint::Fetch), 0);
+            let has_probed = asked(parserd::simulator::Endpoint::UrlCost) == 1;
+            assert_eq!(has_probed, mode != "off");
+        });
+        server.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_refuses_is_told_with_its_cure() {
     for (rule, key, parts) in [
         (

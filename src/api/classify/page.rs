@@ -6,14 +6,16 @@
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
 
-use super::{BodyEnd, RawAnswer, TransportFault, refusal, service_detail, transport_detail};
+use super::{
+    BodyEnd, RawAnswer, RawReply, TransportFault, refusal, service_detail, transport_detail,
+};
 use crate::{
     api::text::Quoter,
     core::{
         effort::Effort,
         job::UnixMs,
         limit::{Limit, is_of_the_account},
-        outcome::{FetchOutcome, FetchRequest, Refusal},
+        outcome::{FetchOutcome, FetchRequest, PriceOutcome, Refusal},
         page::{self, Places, Sight},
         preflight::Brought,
     },
@@ -22,6 +24,13 @@ use crate::{
 /// The dearest fetch costs less (75, some more on e-commerce sites): a page that sends such a header
 /// itself must not use up a budget.
 const CREDITS_MAX: i64 = 1_000;
+
+/// What the fetch API sends beside a page, and hardly anybody else.
+const MARKS: [&str; 2] = ["sa-credit-cost", "sa-statuscode"];
+
+/// What the fetch API says with a 500, in lower case: that nothing was charged, and that protected
+/// domains may need better proxies.
+const GAVE_UP: [&str; 2] = ["not be charged", "premium"];
 
 /// How much of a page is searched for the name of its encoding, as browsers do.
 const META_BYTES: usize = 1_024;
@@ -36,6 +45,8 @@ pub struct PageHead {
     credits: Option<i64>,
     /// What the site answered: `sa-statuscode`.
     site_status: Option<u16>,
+    /// There is a header that the fetch API alone sends.
+    is_marked: bool,
 }
 
 /// An answer of the fetch API.
@@ -76,6 +87,7 @@ impl PageHead {
                 .map(str::to_owned),
             credits: number("sa-credit-cost").filter(|credits| (0..=CREDITS_MAX).contains(credits)),
             site_status: number("sa-statuscode").and_then(|status| u16::try_from(status).ok()),
+            is_marked: MARKS.iter().any(|name| header(name).is_some()),
         }
     }
 
@@ -131,6 +143,26 @@ impl PageHead {
     }
 }
 
+/// Whether what answers a question for the price of a fetch is the fetch API. How it says the price
+/// is not documented: a JSON object with a number in it will do.
+pub fn price(reply: RawReply, now: UnixMs, quoter: &Quoter) -> PriceOutcome {
+    let answer = match reply {
+        Ok(answer) => answer,
+        Err(fault) => return PriceOutcome::Unknown(transport_detail(&fault, quoter)),
+    };
+    if let Some(refusal) = refusal(&answer, now) {
+        return PriceOutcome::Refused(refusal, service_detail(&answer, quoter));
+    }
+    let body: Option<serde_json::Map<String, serde_json::Value>> =
+        serde_json::from_slice(&answer.body.bytes).ok();
+    let has_price = body.is_some_and(|body| body.values().any(serde_json::Value::is_number));
+    if (200..=299).contains(&answer.status) && has_price {
+        PriceOutcome::Priced
+    } else {
+        PriceOutcome::Unknown(service_detail(&answer, quoter))
+    }
+}
+
 /// What is known after a fetch of a page. `now` is what an HTTP date in `Retry-After` is counted
 /// from. It takes as long as looking at a page of 8 MiB does.
 pub fn fetch(
@@ -150,9 +182,16 @@ pub fn fetch(
             };
         }
     };
+    let unbilled = unbilled(&answer, &head, quoter);
     let brought = match answer.status {
         200..=299 => page(request, &answer, &head, quoter),
-        status @ (404 | 410) => Brought::Gone { status },
+        status @ (404 | 410) if head.is_marked => Brought::Gone { status },
+        // So answers any other server, of any page: it would end every job.
+        status @ (404 | 410) => Brought::Nothing {
+            why: format!(
+                "{status}, and nothing shows that the fetch API answered: check preflight.url"
+            ),
+        },
         status => match refused(request, status, &answer, &head, now, quoter) {
             Refused::Account(refusal) => {
                 return FetchOutcome::Refused(refusal, service_detail(&answer, quoter));
@@ -162,17 +201,25 @@ pub fn fetch(
     };
     FetchOutcome::Brought {
         brought,
-        credits: head.credits.or_else(|| unbilled(answer.status)),
+        credits: head.credits.or(unbilled),
     }
 }
 
 /// Billed are 200 and 404 only, where it is the service that answers: a gateway does not know what
 /// became of the request behind it.
-const fn unbilled(status: u16) -> Option<i64> {
-    match status {
-        400..=403 | 405..=409 | 411..=499 | 500 => Some(0),
+fn unbilled(answer: &RawAnswer, head: &PageHead, quoter: &Quoter) -> Option<i64> {
+    match answer.status {
+        400..=403 | 405..=409 | 411..=499 => Some(0),
+        500 => gave_up(head, &service_detail(answer, quoter).message).then_some(0),
         _ => None,
     }
+}
+
+/// Whether a 500 is what the fetch API says after its retries, and not that of a server which fails
+/// at everything: it would end every job.
+fn gave_up(head: &PageHead, text: &str) -> bool {
+    let text = text.to_lowercase();
+    head.is_marked || GAVE_UP.iter().any(|words| text.contains(words))
 }
 
 /// Who is refused.
@@ -218,11 +265,11 @@ fn refused(
         429 if is_of_site => Brought::Nothing { why },
         // The site's, of which the service says that it is: as if it had been a 403.
         451 if is_of_site => Brought::Blocked { why },
-        500 => Brought::Blocked { why },
+        500 if gave_up(head, &text) => Brought::Blocked { why },
         // The service gave up, and says what the site answered; without that it is a gateway's.
         501..=599 if head.site_status.is_some_and(|site| site >= 400) => Brought::Blocked { why },
         // A `Retry-After` beside these may be the site's: no account waits for it.
-        501..=599 => Brought::Nothing { why },
+        500..=599 => Brought::Nothing { why },
         _ => match refusal(answer, now) {
             Some(refusal) => return Refused::Account(refusal),
             // 3xx: the page is elsewhere, and that is not followed. Other 4xx: the request is not

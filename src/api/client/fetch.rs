@@ -43,6 +43,11 @@ impl Fetcher {
         Self { url, client, looks }
     }
 
+    /// Where a fetch is priced, which costs nothing.
+    pub fn price_url(&self) -> Option<Url> {
+        self.url.join("account/urlcost").ok()
+    }
+
     /// `url` with what is asked for; it has the key already.
     pub fn add_parameters(url: &mut Url, request: &FetchRequest) {
         let mut query = url.query_pairs_mut();

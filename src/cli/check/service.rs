@@ -10,8 +10,9 @@ use crate::api::client::{Client, ClientConfig};
 use crate::config::Settings;
 use crate::core::job::DurationMs;
 use crate::core::outcome::{
-    AccountOutcome, ErrorDetail, Flaws, ListOutcome, ListedParser, Refusal,
+    AccountOutcome, ErrorDetail, Flaws, ListOutcome, ListedParser, PriceOutcome, Refusal,
 };
+use crate::core::preflight::Mode;
 use crate::present::format::{count, grouped, span};
 
 /// A service that takes longer than this to list parsers is not waited for here.
@@ -32,9 +33,11 @@ impl Checker {
     ) -> anyhow::Result<Option<(Vec<ListedParser>, Flaws)>> {
         const NAME: &str = "service";
         let url = &settings.api.base_url;
+        let is_fetching = settings.preflight.mode != Mode::Off;
         let config = ClientConfig {
             request_timeout: settings.api.request_timeout.min(LIST_TIMEOUT),
             account_url: settings.api.account_url.clone(),
+            fetch_url: settings.preflight.url.clone().filter(|_| is_fetching),
             ..ClientConfig::new(url.clone(), settings.require_key()?.clone())
         };
         let client = match Client::new(config) {
@@ -44,7 +47,7 @@ impl Checker {
                 let cure = if error_text.to_lowercase().contains("certificate") {
                     "install the system's CA certificates (ca-certificates)"
                 } else {
-                    "correct api.base_url, api.account_url and api.key"
+                    "correct api.base_url, api.account_url, preflight.url and api.key"
                 };
                 self.fail(NAME, error_text, cure)?;
                 return Ok(None);
@@ -52,6 +55,9 @@ impl Checker {
         };
         if let Some(account) = client.account().await {
             self.account(settings, account)?;
+        }
+        if let Some(price) = client.price().await {
+            self.preflight(settings, price)?;
         }
         let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         // Nobody goes to his own machine by a proxy.
@@ -159,6 +165,24 @@ impl Checker {
                 NAME,
                 format!("the credits left cannot be looked up: {words}"),
                 "correct api.account_url, or set it to \"\"; parserd works without it",
+            ),
+        }
+    }
+
+    /// Whether pages can be fetched before a create. Where none can, the daemon sends creates all the
+    /// same, and nobody would notice.
+    fn preflight(&mut self, settings: &Settings, price: PriceOutcome) -> anyhow::Result<()> {
+        const NAME: &str = "preflight";
+        let mode = settings.preflight.mode;
+        let url = settings.preflight.url.as_ref().map_or("", Url::as_str);
+        match price {
+            PriceOutcome::Priced => self.ok(NAME, format!("{url} prices fetches; mode {mode}")),
+            PriceOutcome::Refused(refusal, words) => self.refused(NAME, &refusal, &words),
+            PriceOutcome::Unknown(words) => self.warn(
+                NAME,
+                format!("{url} does not price a fetch as the fetch API does: {words}"),
+                "correct preflight.url; `parserd preflight NAME` shows whether pages can be fetched \
+                 there. If none can, creates are sent as with mode off",
             ),
         }
     }

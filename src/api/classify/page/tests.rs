@@ -77,16 +77,43 @@ fn every_status_has_the_outcome_of_the_table() {
         let page = raw(status, &[], b"<p>words</p>", BodyEnd::Complete);
         let expected = match status {
             200..=299 => ("page", None),
-            404 | 410 => ("gone", None),
             401 => ("unauthorized", None),
             402 => ("credits", None),
             429 => ("throttled", None),
-            500 => ("blocked", Some(0)),
+            404 | 410 => ("nothing", None),
             400..=499 => ("nothing", Some(0)),
             _ => ("nothing", None),
         };
         assert_eq!(word(&of(page)), expected, "{status}");
     }
+}
+
+#[test]
+fn what_speaks_against_a_page_is_believed_of_the_fetch_api_alone() {
+    const COST: (&str, &str) = ("sa-credit-cost", "1");
+    const UNREAD: (&str, &str) = ("sa-credit-cost", "one");
+    const SITE: (&str, &str) = ("sa-statuscode", "404");
+    const PLAIN: (&str, &str) = ("server", "nginx");
+    let gave_up = "Request failed. You will not be charged for this request.";
+    let hint = "Protected domains may need premium=true";
+    for (status, header, text, expected) in [
+        (404, COST, "", ("gone", Some(1))),
+        (404, UNREAD, "", ("gone", None)),
+        (404, SITE, "", ("gone", None)),
+        (404, PLAIN, "<h1>Not Found</h1>", ("nothing", None)),
+        (410, COST, "", ("gone", Some(1))),
+        (410, PLAIN, "", ("nothing", None)),
+        (500, ("sa-credit-cost", "0"), "", ("blocked", Some(0))),
+        (500, PLAIN, gave_up, ("blocked", Some(0))),
+        (500, PLAIN, hint, ("blocked", Some(0))),
+        (500, PLAIN, "Internal Server Error", ("nothing", None)),
+        (500, PLAIN, "", ("nothing", None)),
+    ] {
+        let page = raw(status, &[header], text.as_bytes(), BodyEnd::Complete);
+        assert_eq!(word(&of(page)), expected, "{status} {header:?} {text}");
+    }
+    let wrong = of(raw(404, &[PLAIN], b"", BodyEnd::Complete));
+    assert!(format!("{wrong:?}").contains("check preflight.url"));
 }
 
 #[test]
@@ -189,6 +216,47 @@ fn a_refusal_is_told_apart_by_its_text_and_by_whom_the_service_heard() {
 }
 
 #[test]
+fn a_price_is_told_by_a_number_in_an_object_and_by_nothing_else() {
+    let told = |status: u16, body: &str| {
+        let answer = RawAnswer {
+            status,
+            retry_after: None,
+            body: Body {
+                bytes: body.as_bytes().to_vec(),
+                end: BodyEnd::Complete,
+            },
+        };
+        match price(Ok(answer), NOW, &Quoter::default()) {
+            PriceOutcome::Priced => "priced",
+            PriceOutcome::Refused(..) => "refused",
+            PriceOutcome::Unknown(_) => "unknown",
+        }
+    };
+    for (status, body, expected) in [
+        (200, r#"{"credits": 1}"#, "priced"),
+        (
+            200,
+            r#"{"cost": 10, "url": "https://example.com/"}"#,
+            "priced",
+        ),
+        (200, r#"{"error": "no such page"}"#, "unknown"),
+        (200, "<html>Welcome</html>", "unknown"),
+        (200, "[1]", "unknown"),
+        (200, "", "unknown"),
+        (404, r#"{"code": 404}"#, "unknown"),
+        (302, "", "unknown"),
+        (500, "", "unknown"),
+        (401, "", "refused"),
+        (429, "", "refused"),
+    ] {
+        assert_eq!(told(status, body), expected, "{status} {body}");
+    }
+    let fault = TransportFault::NotConnected("refused".to_owned());
+    let outcome = price(Err(fault), NOW, &Quoter::default());
+    assert!(matches!(outcome, PriceOutcome::Unknown(_)), "{outcome:?}");
+}
+
+#[test]
 fn the_waits_of_the_service_count_and_those_of_a_site_do_not() {
     let asks = [("retry-after", "7")];
     match of(raw(429, &asks, b"", BodyEnd::Complete)) {
@@ -209,7 +277,8 @@ fn what_a_fetch_cost_is_what_the_service_says_or_nothing_where_nothing_was_made(
         (404, Some("1"), Some(1)),
         (404, None, None),
         (500, Some("0"), Some(0)),
-        (500, None, Some(0)),
+        (500, None, None),
+        (403, None, Some(0)),
         (502, None, None),
         (200, Some("-1"), None),
         (200, Some("99999999999"), None),
