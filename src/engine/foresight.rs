@@ -130,11 +130,7 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
         let mut last: Option<(String, Effort)> = None;
         loop {
             let now = self.clock.now();
-            let since = asker.since.min(now - self.preflight.max_age_ms);
-            let mut fetched = self.store.fetched(asker.job, since).await?;
-            // Of pages that it had before an edit nothing is asked.
-            fetched
-                .retain(|it| urls.contains(&it.url) && (it.sent_at >= asker.since || it.worked()));
+            let fetched = self.on_record(asker, now).await?;
             let before = self.foreknown(&site, now).await?;
             let answers = before.answers.iter();
             let is_repairing = self.preflight.mode == Mode::Repair;
@@ -158,38 +154,21 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
                     url,
                     effort,
                     max_credits,
-                } => (url, effort, max_credits),
+                } => (url.to_owned(), effort, max_credits),
             };
+            let again = (url.clone(), effort);
             // Once more at once would bring the same.
-            if last
-                .take()
-                .is_some_and(|last| last == (url.to_owned(), effort))
-            {
-                let newest = fetched
-                    .iter()
-                    .rfind(|it| it.url == url && it.effort == effort);
-                return Ok(Looked::Later(ErrorDetail {
-                    status: None,
-                    message: later(url, newest),
-                }));
+            if last.as_ref() == Some(&again) {
+                return Ok(Looked::Later(later(&url, effort, &fetched)));
             }
             if !may_send() {
                 return Ok(Looked::Held);
             }
-            if self.is_before_create {
-                // A budget of one create a day would pay for pages every day, and for no create.
-                match self.account.beside_a_create(self.clock.now()) {
-                    ..0 => return Ok(Looked::NoRoom),
-                    left if left < effort.credits() => {
-                        let spent = fetched.iter().map(|fetched| fetched.credits).sum();
-                        let effective_params = asker.effective_params.map(str::to_owned);
-                        return Ok(Looked::Found(no_room(url, left, spent), effective_params));
-                    }
-                    _ => {}
-                }
+            if let Some(end) = self.without_room(asker, &url, effort, &fetched) {
+                return Ok(end);
             }
             let request = FetchRequest {
-                url: url.to_owned(),
+                url,
                 params: effort.applied_to(params.as_ref()),
                 max_credits,
                 selectors: selectors.clone(),
@@ -197,7 +176,41 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
             if let Some(end) = self.fetch(asker.job, &request, effort).await? {
                 return Ok(end);
             }
-            last = Some((request.url, effort));
+            last = Some(again);
+        }
+    }
+
+    /// What was fetched of these pages, and counts: of pages that the job had before an edit nothing
+    /// is asked.
+    async fn on_record(&self, asker: &Asker<'_>, now: UnixMs) -> Result<Vec<Fetched>, StoreError> {
+        let since = asker.since.min(now - self.preflight.max_age_ms);
+        let mut fetched = self.store.fetched(asker.job, since).await?;
+        fetched.retain(|it| {
+            asker.spec.urls.contains(&it.url) && (it.sent_at >= asker.since || it.worked())
+        });
+        Ok(fetched)
+    }
+
+    /// How looking ends where a fetch would leave the budget no room for its create: one of one create
+    /// a day would pay for pages every day, and for no create.
+    fn without_room(
+        &self,
+        asker: &Asker<'_>,
+        url: &str,
+        effort: Effort,
+        fetched: &[Fetched],
+    ) -> Option<Looked> {
+        if !self.is_before_create {
+            return None;
+        }
+        match self.account.beside_a_create(self.clock.now()) {
+            ..0 => Some(Looked::NoRoom),
+            left if left < effort.credits() => {
+                let spent = fetched.iter().map(|fetched| fetched.credits).sum();
+                let effective_params = asker.effective_params.map(str::to_owned);
+                Some(Looked::Found(no_room(url, left, spent), effective_params))
+            }
+            _ => None,
         }
     }
 
@@ -269,16 +282,18 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
 }
 
 /// Why a page is to be fetched again later.
-fn later(url: &str, newest: Option<&Fetched>) -> String {
-    let (Some(Brought::Nothing { why }) | Some(Brought::Blocked { why })) =
-        newest.map(|fetched| &fetched.brought)
-    else {
-        return format!("the example page {url} could not be looked at: there was no answer");
+fn later(url: &str, effort: Effort, fetched: &[Fetched]) -> ErrorDetail {
+    let newest = fetched
+        .iter()
+        .rfind(|it| it.url == url && it.effort == effort);
+    let why = match newest.map(|fetched| &fetched.brought) {
+        Some(Brought::Nothing { why } | Brought::Blocked { why }) => shown(why),
+        _ => "there was no answer".to_owned(),
     };
-    format!(
-        "the example page {url} could not be looked at: {}",
-        shown(why)
-    )
+    ErrorDetail {
+        status: None,
+        message: format!("the example page {url} could not be looked at: {why}"),
+    }
 }
 
 /// What is found where a fetch would leave the budget no room for its create.

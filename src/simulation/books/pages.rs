@@ -5,7 +5,7 @@ use crate::{
     core::{
         job::UnixMs,
         outcome::FetchRequest,
-        preflight::{MAX_TRIES, Mode, Record},
+        preflight::{MAX_TRIES_WHILE_DOWN, Mode, Record},
     },
     simulation::{
         scenario::Scenario,
@@ -42,7 +42,7 @@ impl Books {
             .filter(|row| (&row.url, row.effort) == (url, asked.effort));
         let tries = tries.count();
         holds!(
-            tries <= MAX_TRIES,
+            tries <= MAX_TRIES_WHILE_DOWN,
             "{url} is fetched {tries} times with one effort"
         );
         let cost: i64 = inquiry.iter().map(|row| row.credits).sum();
