@@ -2,4 +2,5 @@
 
 mod commands;
 mod many;
+mod pages;
 mod preflight;
