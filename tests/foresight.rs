@@ -4,4 +4,5 @@
 
 mod commands;
 mod many;
+mod pages;
 mod preflight;

@@ -33,6 +33,12 @@ const OPENING_MAX_CHARS: usize = 300;
 /// How much of a title is kept, in characters.
 const TITLE_MAX_CHARS: usize = 200;
 
+/// Elements within a word or a line of text.
+const INLINE: &[&str] = &[
+    "a", "abbr", "b", "bdi", "cite", "code", "em", "font", "i", "img", "mark", "q", "s", "small",
+    "span", "strong", "sub", "sup", "time", "u", "wbr",
+];
+
 /// The selectors that a job's `fields` name.
 pub fn selectors_of(fields: Option<&Value>) -> Vec<String> {
     let fields = fields.and_then(Value::as_array).into_iter().flatten();
@@ -150,6 +156,7 @@ fn opened(element: &mut Element<'_, '_>, shared: &Shared) -> lol_html::HandlerRe
     }
     let is_hiding = hides(&name);
     gathered.imply_ends(&name);
+    gathered.part_words(&name);
     gathered.open.push(name);
     let path = shape::path(&gathered.open);
     if gathered.paths.len() < shape::PATHS_MAX {
@@ -204,8 +211,17 @@ impl Gathered {
 
     fn close_to(&mut self, depth: usize) {
         while self.open.len() > depth {
-            let is_hiding = self.open.pop().is_some_and(|name| hides(&name));
-            self.hiding -= usize::from(is_hiding);
+            let Some(name) = self.open.pop() else { return };
+            self.part_words(&name);
+            self.hiding -= usize::from(hides(&name));
+        }
+    }
+
+    /// Where a block begins or ends, so does a word.
+    fn part_words(&mut self, name: &str) {
+        let is_parted = self.opening.is_empty() || self.opening.ends_with(' ');
+        if !is_parted && !INLINE.contains(&name) {
+            add_some(&mut self.opening, " ", OPENING_MAX_CHARS);
         }
     }
 
@@ -218,6 +234,10 @@ impl Gathered {
             }
             TextType::RCData if self.open.last().is_some_and(|name| name == "title") => {
                 add_some(&mut self.title, text, TITLE_MAX_CHARS);
+            }
+            // Some refusals are told only there, and a reader does not see them.
+            TextType::RawText if self.open.last().is_some_and(|name| name == "iframe") => {
+                add_some(&mut self.opening, text, OPENING_MAX_CHARS);
             }
             _ => {}
         }

@@ -317,6 +317,9 @@ fn page(request: &FetchRequest, answer: &RawAnswer, head: &PageHead, quoter: &Qu
     // Tags within it may have hidden it until they were left out.
     sight.title = quoter.redact(&sight.title);
     sight.opening = quoter.redact(&sight.opening);
+    if quoter.finds_key(&sight.opening.replace(' ', "")) {
+        sight.opening.clear();
+    }
     sight.is_cut |= body.end != BodyEnd::Complete;
     Brought::Page(sight)
 }

@@ -4,16 +4,20 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-/// How many tags make a path, from the innermost outwards. Longer ones tell pages of one type apart
-/// by what they happen to nest.
+/// How many tags make a path, from the innermost outwards. Longer ones tell more pages of two types
+/// apart, and pages of one type by what they happen to nest: one more element around a whole page,
+/// as tests of variants bring it, then leaves little in common.
 const PATH_TAGS: usize = 4;
 
 /// How many paths of a page are gathered.
 pub(super) const PATHS_MAX: usize = 4_096;
 
-/// How many hashes make a sketch: two sketches estimate how alike two sets are to within some
-/// hundredths (the bottom-k method of Broder).
+/// How many hashes make a sketch (the bottom-k method of Broder). Most pages have fewer paths, and
+/// are compared as a whole; others by a sample.
 const SKETCH: usize = 256;
+
+/// A page with fewer paths to compare tells nothing of its type.
+const COMPARED_MIN: usize = 8;
 
 /// The smallest hashes of a page's tag paths, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -41,21 +45,41 @@ impl Shape {
         self.0.is_empty()
     }
 
-    /// How alike two pages are built: the share of their paths that both have, from 0 to 1.
+    /// How alike two pages are built: which share of the paths of the one that has fewer the other
+    /// one has too, from 0 to 1. So a long page is like a short one of its type, which only lacks
+    /// parts. Pages of which too little can be compared are taken to be alike.
     pub fn likeness(&self, other: &Self) -> f64 {
-        let (mine, theirs): (BTreeSet<_>, BTreeSet<_>) =
-            (self.0.iter().collect(), other.0.iter().collect());
-        // Only the smallest hashes of both together are a fair sample of both.
-        let sample: Vec<_> = mine.union(&theirs).take(SKETCH).collect();
-        if sample.is_empty() {
+        let limit = self.sampled_to().min(other.sampled_to());
+        let (mine, theirs) = (self.sample(limit), other.sample(limit));
+        let (fewer, more) = if mine.len() < theirs.len() {
+            (mine, theirs)
+        } else {
+            (theirs, mine)
+        };
+        if fewer.len() < COMPARED_MIN {
             return 1.0;
         }
-        let shared = sample
+        let shared = fewer
             .iter()
-            .filter(|hash| mine.contains(**hash) && theirs.contains(**hash))
+            .filter(|hash| more.binary_search(hash).is_ok())
             .count();
         #[expect(clippy::cast_precision_loss, reason = "there are few")]
-        let likeness = shared as f64 / sample.len() as f64;
+        let likeness = shared as f64 / fewer.len() as f64;
         likeness
+    }
+
+    /// All hashes of the page up to this one are in its sketch.
+    fn sampled_to(&self) -> u32 {
+        let is_whole = self.0.len() < SKETCH;
+        self.0
+            .last()
+            .copied()
+            .filter(|_| !is_whole)
+            .unwrap_or(u32::MAX)
+    }
+
+    /// What two pages have up to the same hash is a fair sample of both, however large they are.
+    fn sample(&self, limit: u32) -> &[u32] {
+        &self.0[..self.0.partition_point(|hash| *hash <= limit)]
     }
 }

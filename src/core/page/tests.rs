@@ -21,6 +21,8 @@ fn only_what_a_reader_sees_counts_as_text() {
             "x",
         ),
         ("<template><p>no</p></template>y", 1, "y"),
+        ("<h1>Sign in</h1>To <b>g</b>o<br>on", 12, "Sign in To go on"),
+        ("<iframe src=x>Refused</iframe>", 0, "Refused"),
         ("<!-- no --><textarea>no</textarea>z", 1, "z"),
         ("plain text", 9, "plain text"),
     ] {

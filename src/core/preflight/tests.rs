@@ -1,5 +1,7 @@
 //! What is fetched, and what is found, of pages that answer as these do.
 
+mod walls;
+
 use super::*;
 use crate::core::page::{Places, look};
 

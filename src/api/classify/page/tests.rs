@@ -466,9 +466,11 @@ fn the_key_is_in_nothing_that_is_kept_of_a_page() {
     // Where what is kept of a title ends within the key, and where tags stand within it.
     let long = format!("<title>{}{key}</title>", "x".repeat(193));
     let torn = "<title>t</title><p>SECRET<b>/0123</b>";
+    let torn_wide = "<title>t</title><p>SECRET<div>/0123</div>";
     for (status, headers, body) in [
         (200, &[][..], long.as_str()),
         (200, &[], torn),
+        (200, &[], torn_wide),
         (200, &[("content-type", "image/SECRET/0123")], ""),
         (500, &[], key),
         (403, &[], key),
