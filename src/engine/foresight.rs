@@ -173,7 +173,7 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
                 max_credits,
                 selectors: selectors.clone(),
             };
-            if let Some(end) = self.fetch(asker.job, &request, effort).await? {
+            if let Some(end) = self.fetch(asker, &request, effort).await? {
                 return Ok(end);
             }
             last = Some(again);
@@ -224,18 +224,20 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
     /// Fetches one page; how looking ends where that may not be, or was refused.
     async fn fetch(
         &self,
-        job: JobId,
+        asker: &Asker<'_>,
         request: &FetchRequest,
         effort: Effort,
     ) -> Result<Option<Looked>, StoreError> {
         let recording = self.account.recording().await;
-        let sent_at = self.clock.now();
+        // By a clock that was set back it would count for no inquiry, and be sent again without end
+        // (seed 103746).
+        let sent_at = self.clock.now().max(asker.since);
         let reserved = effort.credits();
         if !self.account.reserve_small(reserved, sent_at) {
             return Ok(Some(Looked::NoRoom));
         }
         let intent = FetchIntent {
-            job,
+            job: asker.job,
             url: request.url.clone(),
             host: host(&request.url).unwrap_or_default(),
             effort,

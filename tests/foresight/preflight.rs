@@ -247,3 +247,24 @@ async fn a_budget_of_one_create_is_spent_on_that_create_and_not_on_pages() {
         );
     }
 }
+
+#[tokio::test]
+async fn after_the_clock_was_set_back_a_retry_fetches_each_page_once() {
+    let harness = shop("check").await;
+    add(&harness, vec![of("gone", &["1", "page-gone"])]).await;
+    harness.run_until_done().await;
+    // As a clock that was an hour ahead would have left it.
+    let ahead = "UPDATE jobs SET revision = revision + 1, \
+        preflight = json_set(preflight, '$.at', json_extract(preflight, '$.at') + 3600000)";
+    harness.sql(ahead).await.unwrap();
+    harness
+        .sql("UPDATE jobs SET state = 'QUEUED'")
+        .await
+        .unwrap();
+    harness.run_until_done().await;
+    assert_eq!(harness.requests(Endpoint::Fetch), 4);
+    assert_eq!(
+        outcomes(&harness).await,
+        ["gone FAILED preflight_failed gone 0 -"]
+    );
+}

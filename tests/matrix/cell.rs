@@ -10,6 +10,9 @@ use parserd::{
 use super::rules::{Ending, Place, expected};
 use crate::common::{Harness, PATIENCE};
 
+/// The API key of the harness.
+const KEY: &[u8] = b"demo-key";
+
 #[derive(Debug, Clone)]
 pub struct Cell {
     pub place: Place,
@@ -40,6 +43,7 @@ impl Cell {
             Place::Create => Endpoint::Create,
             Place::Poll => Endpoint::Get,
             Place::Check => Endpoint::Parse,
+            Place::Fetch => Endpoint::Fetch,
             Place::List | Place::ReconcileMade | Place::ReconcileNone => Endpoint::List,
         }
     }
@@ -49,7 +53,7 @@ impl Cell {
         match self.place {
             Place::ReconcileMade => Some("create lose after nth=1"),
             Place::ReconcileNone => Some("create lose before nth=1"),
-            Place::Create | Place::Poll | Place::List | Place::Check => None,
+            Place::Create | Place::Poll | Place::List | Place::Check | Place::Fetch => None,
         }
     }
 
@@ -57,7 +61,7 @@ impl Cell {
     const fn nth(&self) -> u64 {
         match self.place {
             Place::ReconcileMade | Place::ReconcileNone => 2,
-            Place::Create | Place::Poll | Place::List | Place::Check => 1,
+            Place::Create | Place::Poll | Place::List | Place::Check | Place::Fetch => 1,
         }
     }
 
@@ -129,6 +133,11 @@ impl Cell {
             let page = "UPDATE jobs SET check_urls = '[\"https://a.example/held-out\"]'";
             harness.sql(page).await.unwrap();
         }
+        if self.place == Place::Fetch {
+            let url = harness.server.base_url();
+            harness.set("preflight.mode", "check");
+            harness.set("preflight.url", &url);
+        }
         if self.restarted {
             let running = harness.start(Until::AllTerminal).await;
             while harness.requests(self.request()) < self.nth() {
@@ -177,19 +186,36 @@ async fn look(
     let known = |found: Vec<String>, expected: &'static str| {
         (found == [expected]).then_some(expected).ok_or(found)
     };
-    let (parsers, spent) = harness.server.with(|simulator| {
-        let parsers = simulator.world.parsers(i64::MAX);
-        (parsers, simulator.world.credits_spent())
+    let (parsers, spent, fetched) = harness.server.with(|simulator| {
+        let world = &simulator.world;
+        let parsers = world.parsers(i64::MAX);
+        (parsers, world.credits_spent(), world.credits_of_fetches())
     });
     let parses = i64::try_from(harness.requests(Endpoint::Parse)).unwrap_or(i64::MAX);
-    let paid = 30_000 * i64::try_from(parsers.len()).unwrap_or(i64::MAX);
+    let paid = fetched + 30_000 * i64::try_from(parsers.len()).unwrap_or(i64::MAX);
     if !(paid..=paid + parses).contains(&spent) || parsers.len() > 1 || parses > 3 {
         wrong.push(format!(
             "{spent} credits were paid for {} parsers",
             parsers.len()
         ));
     }
-    if expected.kind != "bad_request" {
+    let recorded = sql(harness, "SELECT coalesce(sum(credits), 0) FROM fetches").await?;
+    if recorded[0]
+        .parse::<i64>()
+        .is_ok_and(|recorded| recorded < fetched)
+    {
+        wrong.push(format!(
+            "fetches cost {fetched} credits, on record are {recorded:?}"
+        ));
+    }
+    for end in ["", "-wal"] {
+        let path = format!("{}{end}", harness.database().display());
+        let bytes = std::fs::read(path).unwrap_or_default();
+        if bytes.windows(KEY.len()).any(|window| window == KEY) {
+            wrong.push(format!("the key is in the database's file{end}"));
+        }
+    }
+    if !["bad_request", "preflight_failed"].contains(&expected.kind) {
         // Paid for, and held by the job: nothing is lost track of.
         let held = sql(harness, "SELECT coalesce(parser_id, '') FROM jobs").await?;
         let there: Vec<_> = parsers.iter().map(|parser| parser.id.clone()).collect();

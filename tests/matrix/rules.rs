@@ -1,6 +1,9 @@
 //! What must come of each cell: from the contract's tables, never from what was seen.
 
-use parserd::simulator::{FaultRule, faults::AnswerFault};
+use parserd::simulator::{
+    FaultRule,
+    faults::{AnswerFault, Edit},
+};
 
 /// The request that the fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,16 +20,19 @@ pub enum Place {
     ReconcileNone,
     /// `GET /parse/{id}/{version}` of a held-out page.
     Check,
+    /// The fetch of an example page before a create, with `preflight.mode` at `check`.
+    Fetch,
 }
 
 impl Place {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Create,
         Self::Poll,
         Self::List,
         Self::ReconcileMade,
         Self::ReconcileNone,
         Self::Check,
+        Self::Fetch,
     ];
 
     /// The endpoint, in the words of the simulator.
@@ -35,6 +41,7 @@ impl Place {
             Self::Create => "create",
             Self::Poll => "get",
             Self::Check => "parse",
+            Self::Fetch => "fetch",
             Self::List | Self::ReconcileMade | Self::ReconcileNone => "list",
         }
     }
@@ -50,12 +57,31 @@ pub struct Ending {
     pub posts: u64,
     /// Parsers on the account, all of them paid for.
     pub parsers: usize,
-    /// The same after a FAILED `bad_request` is retried.
+    /// The same after a FAILED `bad_request` or `preflight_failed` is retried.
     pub retried: Option<(u64, usize)>,
 }
 
 /// The contract's word on a POST: these statuses say that the job is bad as it is.
 pub const REJECTIONS: &[u16] = &[400, 404, 405, 409, 410, 413, 415, 422];
+
+/// The fetch API's word on a page: it is not there, or the service gave up after its own retries.
+const NO_PAGE: &[u16] = &[404, 410, 500];
+
+/// Whether a create cannot work, by what came in the place of an example page. What brings no page
+/// and says nothing of it is asked for again.
+fn forbids_a_create(rule: &FaultRule) -> bool {
+    match &rule.effect.answer {
+        Some(AnswerFault::Status { status, body, .. }) => {
+            // A page with a word on it, and much more where it is rendered.
+            let is_shell = |body: &String| body.starts_with('<');
+            let is_answered = (200..300).contains(status);
+            NO_PAGE.contains(status) || is_answered && body.as_ref().is_some_and(is_shell)
+        }
+        Some(AnswerFault::Lost { .. } | AnswerFault::Redirect { .. }) => false,
+        // It is the beginning of such a page.
+        None => rule.effect.edits.contains(&Edit::Unreadable),
+    }
+}
 
 /// What must come of `rule` at `place`.
 ///
@@ -72,6 +98,14 @@ pub fn expected(place: Place, rule: &FaultRule, restarted: bool) -> Ending {
     match place {
         Place::Poll | Place::List | Place::ReconcileMade | Place::Check => finished(1),
         Place::ReconcileNone => finished(2),
+        Place::Fetch if forbids_a_create(rule) => Ending {
+            state: "FAILED",
+            kind: "preflight_failed",
+            posts: 0,
+            parsers: 0,
+            retried: Some((1, 1)),
+        },
+        Place::Fetch => finished(1),
         Place::Create => {
             // The one under way when the first process was killed made nothing.
             let earlier = u64::from(restarted);
