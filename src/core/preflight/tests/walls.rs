@@ -26,12 +26,14 @@ fn assert_verdict(html: &str, expected: Verdict, what: &str) {
     let sight = look(html, &Places::default());
     let urls = [A.to_owned()];
     let fetch = |effort| Fetched {
+        sent_at: 0,
         url: A.to_owned(),
         effort,
         credits: 1,
         brought: Brought::Page(sight.clone()),
     };
     let question = Question {
+        is_down: false,
         urls: &urls,
         own: Effort::LEAST,
         known: None,
@@ -221,6 +223,7 @@ fn a_page_that_was_not_read_to_its_end_is_neither_mixed_nor_lacking() {
         .into_iter()
         .zip(&urls)
         .map(|(sight, url)| Fetched {
+            sent_at: 0,
             url: url.clone(),
             effort: Effort::LEAST,
             credits: 1,
@@ -228,6 +231,7 @@ fn a_page_that_was_not_read_to_its_end_is_neither_mixed_nor_lacking() {
         });
     let fetched: Vec<_> = fetched.collect();
     let question = |urls| Question {
+        is_down: false,
         urls,
         own: Effort::LEAST,
         known: None,
@@ -243,6 +247,7 @@ fn a_page_that_was_not_read_to_its_end_is_neither_mixed_nor_lacking() {
     // The place that it lacks may stand where it was not read.
     assert_eq!(verdict(&urls[1..]), Some(Verdict::Ok));
     let whole_listing = Fetched {
+        sent_at: 0,
         brought: Brought::Page(look(&listing(), &places)),
         ..fetched[1].clone()
     };
