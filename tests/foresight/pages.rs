@@ -59,6 +59,7 @@ fn pages() -> Vec<Page> {
 fn verdict(pages: &[(&str, &Sight)]) -> Verdict {
     let urls: Vec<_> = pages.iter().map(|(url, _)| (*url).to_owned()).collect();
     let question = Question {
+        is_down: false,
         urls: &urls,
         own: Effort::LEAST,
         known: None,
@@ -69,6 +70,7 @@ fn verdict(pages: &[(&str, &Sight)]) -> Verdict {
     let efforts = [Effort::LEAST, Effort::LEAST.rendered()];
     let fetched = pages.iter().flat_map(|(url, sight)| {
         efforts.map(|effort| Fetched {
+            sent_at: 0,
             url: (*url).to_owned(),
             effort,
             credits: 1,

@@ -91,16 +91,6 @@ impl PageHead {
         }
     }
 
-    /// Why a body is not read, if there is no sense in it.
-    fn unreadable(&self) -> Option<String> {
-        if let Some(encoding) = &self.content_encoding {
-            return Some(format!(
-                "it is compressed in a way that was not asked for: {encoding}"
-            ));
-        }
-        (self.sort() == Sort::Binary).then(|| format!("it is not a page but {}", self.media_type()))
-    }
-
     /// What it cost, where that was said.
     pub const fn credits(&self) -> Option<i64> {
         self.credits
@@ -108,7 +98,7 @@ impl PageHead {
 
     /// Whether there is sense in reading the body of a 2xx.
     pub fn is_readable(&self) -> bool {
-        self.unreadable().is_none()
+        self.content_encoding.is_none() && self.sort() != Sort::Binary
     }
 
     /// As it came: in lower case a key that it echoes would not be found any more.
@@ -280,10 +270,9 @@ fn refused(
 }
 
 fn page(request: &FetchRequest, answer: &RawAnswer, head: &PageHead, quoter: &Quoter) -> Brought {
-    if let Some(why) = head.unreadable() {
-        return Brought::Nothing {
-            why: quoter.quote(&why),
-        };
+    // Another try would bring the same.
+    if !head.is_readable() {
+        return Brought::Page(Sight::default());
     }
     let body = &answer.body;
     let nothing = |why: &str| Brought::Nothing {
