@@ -1,7 +1,7 @@
 //! Text from outside made fit to be stored, shown and logged: decoded, without
 //! the API key, control characters escaped, capped.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::Range};
 
 use crate::core::text::{is_unfit, push_escaped};
 
@@ -39,6 +39,8 @@ const WINDOW_BYTES: usize = 64 * 1024;
 pub struct Quoter {
     /// Every spelling of the secret, longest first.
     spellings: Vec<SecretString>,
+    /// The secret as it is.
+    plain: Option<SecretString>,
 }
 
 impl Quoter {
@@ -52,6 +54,7 @@ impl Quoter {
         spellings.dedup();
         Self {
             spellings: spellings.into_iter().map(SecretString::from).collect(),
+            plain: (!key.expose_secret().is_empty()).then(|| key.clone()),
         }
     }
 
@@ -125,7 +128,50 @@ impl Quoter {
                 text = text.replace(spelling.expose_secret(), KEY_MARK);
             }
         }
+        // From the last one on: the places of those before stay as they are.
+        for place in self.encoded_keys(&text).into_iter().rev() {
+            text.replace_range(place, KEY_MARK);
+        }
         text
+    }
+
+    /// Where the key stands with any of its characters percent-encoded, whichever these are.
+    fn encoded_keys(&self, text: &str) -> Vec<Range<usize>> {
+        let key = match &self.plain {
+            Some(key) if text.contains('%') => key.expose_secret().as_bytes(),
+            _ => return Vec::new(),
+        };
+        let bytes = text.as_bytes();
+        let (mut decoded, mut starts) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        while at < bytes.len() {
+            let escaped = match bytes[at..] {
+                [b'%', high, low, ..] => hex(high).zip(hex(low)),
+                _ => None,
+            };
+            starts.push(at);
+            if let Some((high, low)) = escaped {
+                decoded.push(16 * high + low);
+                at += 3;
+            } else {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+        starts.push(bytes.len());
+        let (mut places, mut from) = (Vec::new(), 0);
+        while let Some(found) = decoded[from..]
+            .windows(key.len())
+            .position(|part| part == key)
+        {
+            let found = from + found;
+            from = found + key.len();
+            // What stands as it is was found before, or is a mark's own.
+            if starts[from] - starts[found] > key.len() {
+                places.push(starts[found]..starts[from]);
+            }
+        }
+        places
     }
 
     /// Whether `text` holds the key.
@@ -133,6 +179,7 @@ impl Quoter {
         self.spellings
             .iter()
             .any(|spelling| text.contains(spelling.expose_secret()))
+            || !self.encoded_keys(text).is_empty()
     }
 
     fn end_without_partial_key(&self, text: &str) -> usize {
@@ -154,6 +201,11 @@ impl Quoter {
 /// [`Quoter::quote`] where there is no key to hide.
 pub fn quote(text: &str) -> String {
     Quoter::default().quote(text)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
 }
 
 fn spellings(key: &str) -> Vec<String> {
@@ -229,6 +281,24 @@ mod tests {
 
     fn hiding(key: &str) -> Quoter {
         Quoter::hiding(&SecretString::from(key))
+    }
+
+    /// A service may encode what need not be, and leave what must.
+    #[test]
+    fn the_key_is_hidden_with_any_of_its_characters_percent_encoded() {
+        let quoter = hiding("k3y-Se.cr3t");
+        for (text, expected) in [
+            ("a k3y%2DSe.cr3t b", "a [key] b"),
+            ("k3y-Se%2ecr3t%6b3y-Se.cr3t", "[key][key]"),
+            ("%6B%33%79%2D%53%65%2E%63%72%33%74", "[key]"),
+            ("k3y%2DSe.cr3", "k3y%2DSe.cr3"),
+            ("100 % é %zz %", "100 % é %zz %"),
+        ] {
+            assert_eq!(quoter.quote(text), expected);
+            assert_eq!(quoter.finds_key(text), text != expected);
+        }
+        // A key that is in the mark itself.
+        assert_eq!(hiding("key").quote("%6Bey 5 %"), "[key] 5 %");
     }
 
     #[test]

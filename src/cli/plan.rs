@@ -113,7 +113,9 @@ pub(super) struct BadLine {
 pub(super) struct PlanCredits {
     per_create: i64,
     cost: i64,
-    /// With the jobs of which it is not known.
+    /// What the ladder may spend on them besides, where it is enabled.
+    ladder: i64,
+    /// With that, and with the jobs of which it is not known.
     pub(super) cost_at_most: i64,
     /// Null where no limit is set.
     budget_left_today: Option<i64>,
@@ -227,7 +229,10 @@ pub(super) async fn look(
     }
     let mut report = PlanReport::new(jobs, bad, answered, now);
     report.unnamed = unnamed;
-    report.count(ahead, &budget, left);
+    let rungs = settings
+        .ladder
+        .map_or(0, |ladder| i64::from(ladder.max_creates_per_job) - 1);
+    report.count(ahead, &budget, left, rungs);
     report.findings = facts.findings();
     report.gates = gates.into_iter().map(BlockingGate::from).collect();
     Ok((report, seen))
@@ -358,7 +363,8 @@ impl PlanReport {
     }
 
     /// What the creates cost, and how they fit in after those `ahead` of them.
-    fn count(&mut self, ahead: usize, budget: &Budget, left: Option<i64>) {
+    /// Each may have `rungs` more by the ladder.
+    fn count(&mut self, ahead: usize, budget: &Budget, left: Option<i64>, rungs: i64) {
         let creates = creates(&self.jobs);
         let at_most = creates + self.totals[&Verdict::Unknown];
         let each = budget.credits_per_create;
@@ -376,7 +382,8 @@ impl PlanReport {
         self.credits = PlanCredits {
             per_create: each,
             cost: cost(creates),
-            cost_at_most: cost(at_most),
+            ladder: cost(at_most).saturating_mul(rungs),
+            cost_at_most: cost(at_most).saturating_add(cost(at_most).saturating_mul(rungs)),
             budget_left_today: rest(budget.max_credits_per_day, budget.spent_today),
             budget_left: rest(budget.max_credits, budget.spent),
             account_left: left,

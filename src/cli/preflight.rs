@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
 
@@ -86,6 +87,7 @@ struct PreflightReport {
     jobs: Vec<PreflightLine>,
     /// How many jobs have each verdict.
     totals: BTreeMap<Verdict, usize>,
+    /// What was spent on it now: a page that loaded a while ago is not fetched again.
     credits: i64,
     /// Why not all jobs were looked at.
     stopped: Option<String>,
@@ -251,6 +253,7 @@ async fn look(
         clock: &clock,
         preflight,
         is_before_create: false,
+        spent: AtomicI64::new(0),
     };
     let mut report = PreflightReport::default();
     for target in targets {
@@ -283,6 +286,7 @@ async fn look(
             Looked::Later(_) | Looked::Held => break,
         }
     }
+    report.credits = foresight.spent.load(Ordering::Relaxed);
     Ok(report)
 }
 
@@ -307,7 +311,6 @@ async fn since(
 impl PreflightReport {
     fn add(&mut self, name: &str, foreseen: Foreseen) {
         *self.totals.entry(foreseen.verdict).or_default() += 1;
-        self.credits += foreseen.credits;
         self.jobs.push(PreflightLine {
             name: name.to_owned(),
             foreseen,

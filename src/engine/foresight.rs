@@ -1,6 +1,8 @@
 //! The example pages of a create, fetched and looked at before it is paid for. Each fetch is on
 //! record before it is sent, since it is paid for too, and who died in between goes on from there.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use serde_json::{Map, Value};
 
 use crate::{
@@ -110,6 +112,8 @@ pub struct Foresight<'a, S, D> {
     pub preflight: Preflight,
     /// A create follows: what it costs is not spent on fetches.
     pub is_before_create: bool,
+    /// What was spent on fetches so far.
+    pub spent: AtomicI64,
 }
 
 impl<S: Service, D: Fetches> Foresight<'_, S, D> {
@@ -275,6 +279,8 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
             .settle_fetch(id, brought, cost, now)
             .await
             .inspect_err(|_| self.account.distrust_count())?;
+        self.spent
+            .fetch_add(cost.unwrap_or(reserved), Ordering::Relaxed);
         if let Some(cost) = cost {
             self.account.correct(reserved, cost, sent_at);
         }

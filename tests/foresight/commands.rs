@@ -53,6 +53,8 @@ async fn a_file_is_looked_at_without_a_job_or_a_parser() {
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["jobs"][1]["verdict"], "needs_js");
     assert_eq!(report["totals"]["ok"], 1);
+    // Pages that loaded are not fetched again.
+    assert_eq!(report["credits"], 0);
     assert_eq!(
         harness.sql("SELECT count(*) FROM jobs").await.unwrap(),
         ["0"]
@@ -62,7 +64,7 @@ async fn a_file_is_looked_at_without_a_job_or_a_parser() {
             .sql("SELECT sum(credits) FROM fetches")
             .await
             .unwrap(),
-        ["26"]
+        ["13"]
     );
 }
 

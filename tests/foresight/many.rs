@@ -6,7 +6,7 @@ use parserd::{
 };
 
 use super::preflight::{add, of, shop};
-use crate::common::Harness;
+use crate::common::{Harness, program::parserd};
 
 /// What is planted, how often, and whether parameters repair it. `mixed` pages are of another type
 /// than their neighbours.
@@ -128,4 +128,29 @@ async fn the_ladder_keeps_within_its_share_of_the_day() {
     harness.run_until_done().await;
     assert_eq!(harness.requests(Endpoint::Create), 210);
     assert_eq!(count(&harness, "state = 'FINISHED'").await, 150);
+}
+
+#[tokio::test]
+async fn a_plan_tells_what_the_ladder_may_add_and_max_credits_counts_it() {
+    let mut harness = Harness::with(WorldConfig::default(), &[]).await;
+    harness.set("ladder.enabled", "true");
+    harness.set("ladder.max_credits_per_day", "900000");
+    harness.set("ladder.max_creates_per_job", "3");
+    let file = harness.directory.path().join("jobs.jsonl");
+    let job = "{\"name\": \"a\", \"urls\": [\"https://a.example/blocked\"]}\n";
+    std::fs::write(&file, job).unwrap();
+    let file = file.to_str().unwrap();
+    let run = async |args: &[&str]| {
+        let mut command = tokio::process::Command::from(parserd(&harness, args));
+        let output = command.output().await.unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(told).unwrap())
+    };
+    let (_, told) = run(&["plan", file]).await;
+    let sum = "up to 30,000 credits; 90,000 at most with the ladder's creates";
+    assert!(told.contains(sum), "{told}");
+    let (code, told) = run(&["apply", "--yes", "--max-credits", "89999", file]).await;
+    assert_eq!(code, Some(1), "{told}");
+    let (code, told) = run(&["apply", "--yes", "--max-credits", "90000", file]).await;
+    assert_eq!(code, Some(0), "{told}");
 }

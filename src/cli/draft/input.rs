@@ -105,9 +105,15 @@ fn lines(mut reader: impl BufRead, mut take: impl FnMut(Item)) -> io::Result<()>
         }
         match std::str::from_utf8(line.trim_ascii()) {
             Ok(text) if text.is_empty() || text.starts_with('#') => {}
+            Ok(text) if text.contains(char::is_whitespace) => {
+                let reason = "has a blank, and is left out: write one URL a line, and %20 for a \
+                              blank within it";
+                take(Item::Bad(Some(number), reason.to_owned()));
+            }
             Ok(text) => take(Item::Url(number, text.to_owned())),
             Err(_) => {
-                let reason = "is not UTF-8, and left out: percent-encode the URL";
+                let reason =
+                    "is not UTF-8, and left out: save the list as UTF-8, or percent-encode the URL";
                 take(Item::Bad(Some(number), reason.to_owned()));
             }
         }

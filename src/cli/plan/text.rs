@@ -80,9 +80,16 @@ impl PlanReport {
             return sum;
         }
         sum.push_str(&format!(": up to {} credits", grouped(credits.cost)));
-        if credits.cost_at_most > credits.cost {
+        let without_ladder = credits.cost_at_most.saturating_sub(credits.ladder);
+        if without_ladder > credits.cost {
             sum.push_str(&format!(
                 ", {} if every unknown one is created",
+                grouped(without_ladder)
+            ));
+        }
+        if credits.ladder > 0 {
+            sum.push_str(&format!(
+                "; {} at most with the ladder's creates",
                 grouped(credits.cost_at_most)
             ));
         }

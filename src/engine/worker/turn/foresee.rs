@@ -1,6 +1,8 @@
 //! Before a create is paid for its example pages are looked at, where that is wanted. What was found
 //! is stored, and the turn begins anew with a list that is not as old as the fetches took.
 
+use std::sync::atomic::AtomicI64;
+
 use super::{Claimed, Cleared, Ended, Turn};
 use crate::{
     api::Service,
@@ -70,6 +72,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             clock: &worker.clock,
             preflight: worker.preflight,
             is_before_create: true,
+            spent: AtomicI64::new(0),
         };
         let asker = Asker {
             job: job.id,
