@@ -134,7 +134,7 @@ pub const KEYS: &[ConfigKey] = &[
     key("quality.min_fill", Number, Some("0.5"), "below which share of its places a field that was asked for is thin"),
     key("quality.credits_per_parse", Integer, Some("1"), "what one request for a held-out page (check_urls) is assumed to cost"),
     key("preflight.mode", Text, Some("off"), "whether the example pages are fetched before a create: off, check (what cannot work is not paid for) or repair (it is sent with the parameters that it needs)"),
-    key("preflight.max_credits_per_job", Integer, Some("150"), "what the fetches for one job may cost together"),
+    key("preflight.max_credits_per_job", Integer, Some("150"), "what the fetches for one job may cost each time that its pages are looked at"),
     key("preflight.max_age", Duration, Some("24h"), "how long a verdict holds before pages are fetched anew"),
     key("preflight.url", Text, None, "where pages are fetched; by default known for the real service only, \"\" for nowhere"),
     key("ladder.enabled", Bool, Some("false"), "whether a FAILED generation is created once more with the parameters that its error calls for"),
