@@ -229,13 +229,16 @@ pub(super) async fn look(
     }
     let mut report = PlanReport::new(jobs, bad, answered, now);
     report.unnamed = unnamed;
-    let rungs = settings
-        .ladder
-        .map_or(0, |ladder| i64::from(ladder.max_creates_per_job) - 1);
-    report.count(ahead, &budget, left, rungs);
+    report.count(ahead, &budget, left, rungs(settings));
     report.findings = facts.findings();
     report.gates = gates.into_iter().map(BlockingGate::from).collect();
     Ok((report, seen))
+}
+
+/// How many more creates the ladder may send for a job.
+fn rungs(settings: &Settings) -> i64 {
+    let ladder = settings.ladder.as_ref();
+    ladder.map_or(0, |ladder| i64::from(ladder.max_creates_per_job) - 1)
 }
 
 /// How many queued jobs are sure to cost what a create does, save those that the files edit.
