@@ -10,6 +10,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
+    api::client::Client,
     cli::{
         Exit,
         enqueue::{print_errors, print_notes},
@@ -20,7 +21,7 @@ use crate::{
     config::Settings,
     core::{
         effort::Effort,
-        job::{JobId, UnixMs},
+        job::JobId,
         preflight::{Foreseen, Mode, Record, Verdict},
         rules::Rules,
         spec::JobSpec,
@@ -257,18 +258,7 @@ async fn look(
     };
     let mut report = PreflightReport::default();
     for target in targets {
-        let asker = Asker {
-            job: target.id,
-            spec: &target.spec,
-            effective_params: target.effective_params.as_deref(),
-            since: since(store, target, preflight, clock.now()).await?,
-        };
-        let looked = loop {
-            match foresight.look(&asker, || true).await? {
-                Looked::Later(_) => tokio::time::sleep(PAUSE).await,
-                looked => break looked,
-            }
-        };
+        let looked = look_at(&foresight, target).await?;
         match looked {
             Looked::Found(foreseen, _) => report.add(&target.spec.name, foreseen),
             Looked::NoRoom => {
@@ -290,22 +280,44 @@ async fn look(
     Ok(report)
 }
 
-/// A job of a file is looked at anew each time; one of the database goes on from its record.
-async fn since(
-    store: &Store,
+/// Looks at one job, until something is found.
+async fn look_at(
+    foresight: &Foresight<'_, Client, Store>,
     target: &Target,
-    preflight: Preflight,
-    now: UnixMs,
-) -> anyhow::Result<UnixMs> {
+) -> anyhow::Result<Looked> {
+    let last = last(foresight.store, target).await?;
+    let (preflight, now) = (foresight.preflight, foresight.clock.now());
+    let since = match target.id {
+        // A job of a file is looked at anew each time, save for pages that loaded.
+        JobId(0) => now,
+        _ => preflight
+            .since(last.as_ref(), now)
+            .unwrap_or(now - preflight.max_age_ms),
+    };
+    let asker = Asker {
+        job: target.id,
+        spec: &target.spec,
+        effective_params: target.effective_params.as_deref(),
+        since,
+        apart: last.as_ref().and_then(Record::page_against),
+    };
+    loop {
+        match foresight.look(&asker, || true).await? {
+            Looked::Later(_) => tokio::time::sleep(PAUSE).await,
+            looked => return Ok(looked),
+        }
+    }
+}
+
+/// What was found of a job last.
+async fn last(store: &Store, target: &Target) -> anyhow::Result<Option<Record>> {
     use crate::store::Queue as _;
     if target.id == JobId(0) {
-        return Ok(now);
+        return Ok(None);
     }
     let job = store.job(target.id).await?;
     let last = job.and_then(|job| job.progress.preflight);
-    let last = last.as_deref().and_then(Record::of_json);
-    let since = preflight.since(last.as_ref(), now);
-    Ok(since.unwrap_or(now - preflight.max_age_ms))
+    Ok(last.as_deref().and_then(Record::of_json))
 }
 
 impl PreflightReport {

@@ -232,6 +232,12 @@ impl Record {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The page that speaks against a create.
+    pub fn page_against(&self) -> Option<&str> {
+        let page = self.foreseen.page.as_deref();
+        page.filter(|_| !self.foreseen.verdict.may_work())
+    }
+
     /// Whether a create goes by it, and no page is fetched anew. A job that FAILED for it and waits
     /// again was sent to try once more.
     pub const fn is_in_force(&self, now: UnixMs, max_age_ms: DurationMs) -> bool {

@@ -80,6 +80,8 @@ pub struct Asker<'a> {
     pub effective_params: Option<&'a str>,
     /// From when on what was fetched for it counts. Pages that loaded count for the time of a verdict.
     pub since: UnixMs,
+    /// The page that a verdict before was about: it is fetched anew in any case.
+    pub apart: Option<&'a str>,
 }
 
 /// What looking came to.
@@ -190,7 +192,8 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
         let since = asker.since.min(now - self.preflight.max_age_ms);
         let mut fetched = self.store.fetched(asker.job, since).await?;
         fetched.retain(|it| {
-            asker.spec.urls.contains(&it.url) && (it.sent_at >= asker.since || it.worked())
+            let counts_still = it.worked() && asker.apart != Some(it.url.as_str());
+            asker.spec.urls.contains(&it.url) && (it.sent_at >= asker.since || counts_still)
         });
         Ok(fetched)
     }

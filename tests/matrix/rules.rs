@@ -64,18 +64,15 @@ pub struct Ending {
 /// The contract's word on a POST: these statuses say that the job is bad as it is.
 pub const REJECTIONS: &[u16] = &[400, 404, 405, 409, 410, 413, 415, 422];
 
-/// The fetch API's word on a page: it is not there, or the service gave up after its own retries.
-const NO_PAGE: &[u16] = &[404, 410, 500];
-
 /// Whether a create cannot work, by what came in the place of an example page. What brings no page
-/// and says nothing of it is asked for again.
+/// and says nothing of it is asked for again: so does a 404 or 500 without a mark of the fetch API.
 fn forbids_a_create(rule: &FaultRule) -> bool {
     match &rule.effect.answer {
         Some(AnswerFault::Status { status, body, .. }) => {
             // A page with a word on it, and much more where it is rendered.
             let is_shell = |body: &String| body.starts_with('<');
             let is_answered = (200..300).contains(status);
-            NO_PAGE.contains(status) || is_answered && body.as_ref().is_some_and(is_shell)
+            is_answered && body.as_ref().is_some_and(is_shell)
         }
         Some(AnswerFault::Lost { .. } | AnswerFault::Redirect { .. }) => false,
         // It is the beginning of such a page.

@@ -45,7 +45,8 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         };
         let Cleared { mut job, spec, .. } = cleared;
         let looked = {
-            let looking = self.look(&job, &spec, since);
+            let apart = last.as_ref().and_then(Record::page_against);
+            let looking = self.look(&job, &spec, since, apart);
             match worker.unless_stopped(looking).await {
                 Some(looked) => looked?,
                 None => return Err(Ended::of(&job)),
@@ -63,7 +64,13 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         }
     }
 
-    async fn look(&self, job: &Job, spec: &JobSpec, since: UnixMs) -> Result<Looked, StoreError> {
+    async fn look(
+        &self,
+        job: &Job,
+        spec: &JobSpec,
+        since: UnixMs,
+        apart: Option<&str>,
+    ) -> Result<Looked, StoreError> {
         let worker = self.worker;
         let foresight = foresight::Foresight {
             service: &worker.service,
@@ -79,6 +86,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             spec,
             effective_params: job.progress.effective_params.as_deref(),
             since,
+            apart,
         };
         let may_send = || worker.account.is_valid(self.permit);
         foresight.look(&asker, may_send).await
