@@ -85,7 +85,7 @@ async fn a_plan_says_what_the_daemon_then_does_and_does_none_of_it() {
     assert_eq!(
         plan["credits"],
         json!({
-            "per_create": 30_000, "cost": 90_000, "cost_at_most": 90_000,
+            "per_create": 30_000, "cost": 90_000, "cost_at_most": 90_000, "ladder": 0,
             "budget_left_today": 60_000, "budget_left": null, "account_left": 90_000,
         })
     );
