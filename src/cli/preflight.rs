@@ -294,7 +294,8 @@ async fn look_at(
             .since(last.as_ref(), now)
             .unwrap_or(now - preflight.max_age_ms),
     };
-    let asker = Asker {
+    let mut asker = Asker {
+        holds: 0,
         job: target.id,
         spec: &target.spec,
         effective_params: target.effective_params.as_deref(),
@@ -303,7 +304,10 @@ async fn look_at(
     };
     loop {
         match foresight.look(&asker, || true).await? {
-            Looked::Later(_) => tokio::time::sleep(PAUSE).await,
+            Looked::Later(_) => {
+                asker.holds += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
             looked => return Ok(looked),
         }
     }

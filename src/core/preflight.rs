@@ -161,6 +161,8 @@ pub struct Question<'q> {
     pub known: Option<Effort>,
     /// The fetch service seems to be down: what it refuses says nothing of the page yet.
     pub is_down: bool,
+    /// The job was held for it for long enough: what is known now counts, however little.
+    pub has_waited: bool,
     /// The efforts that the plan does not include.
     pub not_in_plan: &'q [Effort],
     /// Whether parameters are tried out.

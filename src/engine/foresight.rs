@@ -35,6 +35,10 @@ const PLAN_MEMORY_MS: DurationMs = DAY_MS;
 /// How long an answer tells whether the fetch service is down.
 const ANSWER_MEMORY_MS: DurationMs = 600_000;
 
+/// So often a job is held for want of a look at its pages: fetches older than a verdict may get are
+/// not counted any more, and without a bound of their own it would wait for ever.
+const MAX_HOLDS: i64 = 8;
+
 /// Whether and how example pages are fetched before a create.
 #[derive(Debug, Clone, Copy)]
 pub struct Preflight {
@@ -78,6 +82,8 @@ pub struct Asker<'a> {
     pub spec: &'a JobSpec,
     /// The parameters that are sent in place of its own.
     pub effective_params: Option<&'a str>,
+    /// How often it was held for want of a look.
+    pub holds: i64,
     /// From when on what was fetched for it counts. Pages that loaded count for the time of a verdict.
     pub since: UnixMs,
     /// The page that a verdict before was about: it is fetched anew in any case.
@@ -144,6 +150,7 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
                 urls,
                 own,
                 known: before.known.filter(|_| is_repairing),
+                has_waited: asker.holds >= MAX_HOLDS,
                 is_down: is_down(answers.map(|(host, came)| (host.as_str(), *came))),
                 not_in_plan: &not_in_plan(&before.not_in_plan),
                 mode: self.preflight.mode,

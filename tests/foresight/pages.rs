@@ -60,6 +60,7 @@ fn verdict(pages: &[(&str, &Sight)]) -> Verdict {
     let urls: Vec<_> = pages.iter().map(|(url, _)| (*url).to_owned()).collect();
     let question = Question {
         is_down: false,
+        has_waited: false,
         urls: &urls,
         own: Effort::LEAST,
         known: None,

@@ -315,6 +315,7 @@ pub(super) fn foreseen(
 ) -> Transition {
     let mut change = at.change();
     change.next.preflight = Some(record.to_json());
+    change.next.holds = 0;
     let foreseen = &record.foreseen;
     if foreseen.verdict.may_work() || !at.policy.rules.keep(Rule::Foreseen) {
         change.next.effective_params = effective_params;

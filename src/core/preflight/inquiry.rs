@@ -268,7 +268,9 @@ impl<'q> Inquiry<'_, 'q> {
                 }
                 Brought::Gone { status } => return Ok(Page::Gone(*status)),
                 Brought::Blocked { .. }
-                    if self.question.is_down && count < MAX_TRIES_WHILE_DOWN =>
+                    if self.question.is_down
+                        && !self.question.has_waited
+                        && count < MAX_TRIES_WHILE_DOWN =>
                 {
                     return Err(Stop::Fetch(url, effort));
                 }
@@ -284,7 +286,12 @@ impl<'q> Inquiry<'_, 'q> {
                 Brought::Pending => {}
             }
         }
-        if count < MAX_TRIES {
+        let tries = if self.question.has_waited {
+            1
+        } else {
+            MAX_TRIES
+        };
+        if count < tries {
             return Err(Stop::Fetch(url, effort));
         }
         let why = why.map_or("there was no answer", String::as_str);

@@ -100,6 +100,7 @@ fn found(
             known: None,
             not_in_plan: &not_in_plan(&refused),
             is_down: false,
+            has_waited: false,
             mode,
             max_credits: 150,
         };
@@ -213,6 +214,7 @@ fn a_selector_that_only_a_rendered_page_matches_needs_javascript_and_one_that_no
                 known: None,
                 not_in_plan: &[],
                 is_down: false,
+                has_waited: false,
                 mode: Mode::Check,
                 max_credits: 150,
             };
@@ -240,6 +242,7 @@ fn what_worked_for_the_host_comes_first_and_what_the_plan_lacks_is_not_asked_for
         known,
         not_in_plan,
         is_down: false,
+        has_waited: false,
         mode: Mode::Repair,
         max_credits: 150,
     };
@@ -282,6 +285,7 @@ fn no_fetch_is_asked_for_that_the_limit_does_not_cover() {
             known: None,
             not_in_plan: &[],
             is_down: false,
+            has_waited: false,
             mode: Mode::Check,
             max_credits,
         };
@@ -313,6 +317,7 @@ fn at_the_limit(mode: Mode, max_credits: i64, site: Site) -> (Verdict, Effort) {
             known: None,
             not_in_plan: &[],
             is_down: false,
+            has_waited: false,
             mode,
             max_credits,
         };
@@ -412,11 +417,12 @@ fn a_service_that_refuses_every_host_is_down_and_its_word_is_waited_for() {
         };
         vec![one; times]
     };
-    for (is_down, times, is_asked_again) in [
-        (false, 1, false),
-        (true, 1, true),
-        (true, MAX_TRIES_WHILE_DOWN - 1, true),
-        (true, MAX_TRIES_WHILE_DOWN, false),
+    for (is_down, has_waited, times, is_asked_again) in [
+        (false, false, 1, false),
+        (true, false, 1, true),
+        (true, true, 1, false),
+        (true, false, MAX_TRIES_WHILE_DOWN - 1, true),
+        (true, false, MAX_TRIES_WHILE_DOWN, false),
     ] {
         let question = Question {
             urls: &urls,
@@ -424,6 +430,7 @@ fn a_service_that_refuses_every_host_is_down_and_its_word_is_waited_for() {
             known: None,
             not_in_plan: &[],
             is_down,
+            has_waited,
             mode: Mode::Check,
             max_credits: 150,
         };

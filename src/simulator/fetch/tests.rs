@@ -79,6 +79,7 @@ fn foreseen(
         known: None,
         not_in_plan: &[],
         is_down: false,
+        has_waited: false,
         mode,
         max_credits: 150,
     };

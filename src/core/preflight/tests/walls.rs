@@ -34,6 +34,7 @@ fn assert_verdict(html: &str, expected: Verdict, what: &str) {
     };
     let question = Question {
         is_down: false,
+        has_waited: false,
         urls: &urls,
         own: Effort::LEAST,
         known: None,
@@ -232,6 +233,7 @@ fn a_page_that_was_not_read_to_its_end_is_neither_mixed_nor_lacking() {
     let fetched: Vec<_> = fetched.collect();
     let question = |urls| Question {
         is_down: false,
+        has_waited: false,
         urls,
         own: Effort::LEAST,
         known: None,

@@ -85,6 +85,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             job: job.id,
             spec,
             effective_params: job.progress.effective_params.as_deref(),
+            holds: job.progress.holds,
             since,
             apart,
         };
