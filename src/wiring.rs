@@ -134,6 +134,36 @@ pub fn hasty_client(settings: &Settings) -> Result<Client, String> {
     client(&hasty, key).map_err(|error| error.to_string())
 }
 
+/// How example pages are fetched before a create.
+pub const fn preflight(settings: &Settings) -> Preflight {
+    let preflight = &settings.preflight;
+    Preflight {
+        mode: preflight.mode,
+        max_credits_per_job: preflight.max_credits_per_job,
+        max_age_ms: preflight.max_age_ms,
+        rules: Rules::KEPT,
+    }
+}
+
+/// The gates and the budget, as configuration and database have them.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn account(
+    settings: &Settings,
+    store: &Store,
+    now: UnixMs,
+) -> Result<Account, StoreError> {
+    Account::load(
+        store,
+        gate_policy(settings),
+        budget(settings),
+        settings.workers.max_requests,
+        now,
+    )
+    .await
+}
+
 /// A daemon on this database and service.
 ///
 /// # Errors
@@ -146,14 +176,7 @@ pub async fn daemon<S: Service>(
     until: Until,
     stop: watch::Receiver<Stop>,
 ) -> Result<Daemon<Measured<S>, Store>, StoreError> {
-    let account = Account::load(
-        &store,
-        gate_policy(settings),
-        budget(settings),
-        settings.workers.max_requests,
-        clock.now(),
-    )
-    .await?;
+    let account = account(settings, &store, clock.now()).await?;
     let settle_ms = millis(settings.reconcile.settle);
     let creates_wait_ms = hold_another(&store, store.is_another(), settle_ms, clock.now()).await?;
     store.take_over().await?;
@@ -179,12 +202,7 @@ pub async fn daemon<S: Service>(
         name_tag: settings.create.name_tag,
         credits_per_create: settings.budget.credits_per_create,
         credits_per_parse: settings.quality.credits_per_parse,
-        preflight: Preflight {
-            mode: settings.preflight.mode,
-            max_credits_per_job: settings.preflight.max_credits_per_job,
-            max_age_ms: settings.preflight.max_age_ms,
-            rules: Rules::KEPT,
-        },
+        preflight: preflight(settings),
         request_timeout_ms: millis(settings.api.request_timeout),
         lists_not_before: AtomicI64::new(0),
         is_sweeping: AtomicBool::new(restored.is_some()),

@@ -15,7 +15,7 @@ use crate::{
         Exit,
         enqueue::{print_errors, print_notes},
         output::{Columns, Out, print_error, print_message},
-        show::unknown,
+        show::{looked_up, unknown},
     },
     clock::Clock,
     config::Settings,
@@ -23,12 +23,10 @@ use crate::{
         effort::Effort,
         job::JobId,
         preflight::{Foreseen, Mode, Record, Verdict},
-        rules::Rules,
         spec::JobSpec,
         text::escaped,
     },
     engine::{
-        account::Account,
         enqueue::{self, EnqueueError},
         foresight::{Asker, Foresight, Looked, Preflight},
     },
@@ -72,6 +70,8 @@ struct Target {
     id: JobId,
     spec: JobSpec,
     effective_params: Option<String>,
+    /// What was found of it last.
+    last: Option<Record>,
 }
 
 /// What is told of a job.
@@ -117,9 +117,7 @@ pub(super) async fn preflight(settings: &Settings, args: PreflightArgs) -> anyho
             Mode::Off => Mode::Check,
             mode => mode,
         },
-        max_credits_per_job: settings.preflight.max_credits_per_job,
-        max_age_ms: settings.preflight.max_age_ms,
-        rules: Rules::KEPT,
+        ..wiring::preflight(settings)
     };
     let exit = if args.dry_run {
         print_cost(&targets, preflight, args.json)?;
@@ -183,6 +181,7 @@ async fn of_file(path: &Path, format: Option<Format>) -> anyhow::Result<Option<V
                 id: JobId(0),
                 spec,
                 effective_params: None,
+                last: None,
             });
         }
     }
@@ -190,12 +189,7 @@ async fn of_file(path: &Path, format: Option<Format>) -> anyhow::Result<Option<V
 }
 
 async fn of_name(store: &Store, name: &str) -> anyhow::Result<Result<Target, String>> {
-    use crate::store::Queue as _;
-    let found = match store.find(name).await? {
-        Some(id) => store.details(id).await?.zip(store.job(id).await?),
-        None => None,
-    };
-    let Some((details, job)) = found else {
+    let Some((details, job)) = looked_up(store, name).await? else {
         let is_file = Path::new(name).extension().is_some();
         return Ok(Err(if is_file {
             format!(
@@ -220,6 +214,7 @@ async fn of_name(store: &Store, name: &str) -> anyhow::Result<Result<Target, Str
         Ok(spec) => Ok(Target {
             id: job.id,
             spec,
+            last: job.progress.preflight.as_deref().and_then(Record::of_json),
             effective_params: job.progress.effective_params,
         }),
         Err(error) => Err(format!(
@@ -239,14 +234,7 @@ async fn look(
     let clock = Clock::system();
     let key = settings.require_key()?;
     let client = wiring::client(settings, key)?;
-    let account = Account::load(
-        store,
-        wiring::gate_policy(settings),
-        wiring::budget(settings),
-        settings.workers.max_requests,
-        clock.now(),
-    )
-    .await?;
+    let account = wiring::account(settings, store, clock.now()).await?;
     let foresight = Foresight {
         service: &client,
         store,
@@ -285,13 +273,13 @@ async fn look_at(
     foresight: &Foresight<'_, Client, Store>,
     target: &Target,
 ) -> anyhow::Result<Looked> {
-    let last = last(foresight.store, target).await?;
+    let last = target.last.as_ref();
     let (preflight, now) = (foresight.preflight, foresight.clock.now());
     let since = match target.id {
         // A job of a file is looked at anew each time, save for pages that loaded.
         JobId(0) => now,
         _ => preflight
-            .since(last.as_ref(), now)
+            .since(last, now)
             .unwrap_or(now - preflight.max_age_ms),
     };
     let mut asker = Asker {
@@ -300,7 +288,7 @@ async fn look_at(
         spec: &target.spec,
         effective_params: target.effective_params.as_deref(),
         since,
-        apart: last.as_ref().and_then(Record::page_against),
+        apart: last.and_then(Record::page_against),
     };
     loop {
         match foresight.look(&asker, || true).await? {
@@ -311,17 +299,6 @@ async fn look_at(
             looked => return Ok(looked),
         }
     }
-}
-
-/// What was found of a job last.
-async fn last(store: &Store, target: &Target) -> anyhow::Result<Option<Record>> {
-    use crate::store::Queue as _;
-    if target.id == JobId(0) {
-        return Ok(None);
-    }
-    let job = store.job(target.id).await?;
-    let last = job.and_then(|job| job.progress.preflight);
-    Ok(last.as_deref().and_then(Record::of_json))
 }
 
 impl PreflightReport {

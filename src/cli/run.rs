@@ -1,6 +1,6 @@
 //! `parserd run`: the daemon in the foreground.
 
-mod ending;
+pub(super) mod ending;
 mod loading;
 #[cfg(unix)]
 mod notify;

@@ -11,7 +11,7 @@ use crate::core::outcome::is_refusal;
 use crate::core::text::escaped;
 use crate::present::{changes, foresight, narrate, quality::Detail, remedies::what_to_do};
 use crate::store::report::{JobDetails, JobRow};
-use crate::store::{Role, Store};
+use crate::store::{Role, Store, StoreError};
 use crate::{
     cli::output::{Columns, Out, print_message},
     core::timestamp::iso,
@@ -33,10 +33,7 @@ pub struct ShowArgs {
 
 pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<Exit> {
     let store = Store::open(settings.database_path(), Role::Reader).await?;
-    let found = match store.find(&args.job).await? {
-        Some(id) => store.details(id).await?.zip(store.job(id).await?),
-        None => None,
-    };
+    let found = looked_up(&store, &args.job).await?;
     store.close().await;
     let Some((details, job)) = found else {
         print_message(&unknown(&args.job));
@@ -52,6 +49,17 @@ pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<
     }
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// The job of this id or name.
+pub(super) async fn looked_up(
+    store: &Store,
+    key: &str,
+) -> Result<Option<(JobDetails, Job)>, StoreError> {
+    Ok(match store.find(key).await? {
+        Some(id) => store.details(id).await?.zip(store.job(id).await?),
+        None => None,
+    })
 }
 
 /// The message for a key that no job has.

@@ -6,6 +6,7 @@ use crate::{
     cli::{
         Exit,
         output::{print_error, print_message},
+        run::ending::listed,
         show::unknown,
         shutdown,
     },
@@ -108,16 +109,11 @@ fn concluded(ended: Ended, before: &HashSet<JobId>) -> Exit {
     };
     let states: Vec<_> = JobState::ALL
         .iter()
-        .filter_map(|state| Some((state, found.states.get(state)?)))
-        .map(|(state, jobs)| format!("{jobs} {state}"))
+        .filter_map(|state| Some((*state, *found.states.get(state)?)))
         .collect();
+    let states = listed(&states).unwrap_or_else(|| "none".to_owned());
     let new: Vec<_> = found.failed.difference(before).collect();
     let old = found.failed.len() - new.len();
-    let states = if states.is_empty() {
-        "none".to_owned()
-    } else {
-        states.join(", ")
-    };
     let older = match old {
         0 => String::new(),
         old => format!(" ({} of before)", count(old, "FAILED job")),
@@ -126,7 +122,7 @@ fn concluded(ended: Ended, before: &HashSet<JobId>) -> Exit {
     if let Some(why) = why {
         print_error(&format!(
             "error: {} not done: {why}",
-            count(found.moving(), "job")
+            count(usize::try_from(found.moving()).unwrap_or(0), "job")
         ));
         return Exit::Failed;
     }

@@ -61,7 +61,7 @@ impl Draft {
     /// over, so it comes after the list.
     ///
     /// # Errors
-    /// Why it is no page.
+    /// Why it is not a page.
     pub fn know(&mut self, job: &str, url: &str) -> Result<(), Unfit> {
         let shape = shape::read(url)?;
         if let Some(host) = self.hosts.get_mut(&shape.host) {

@@ -120,6 +120,11 @@ impl JobState {
             Self::Queued | Self::Creating | Self::Generating | Self::Parked => false,
         }
     }
+
+    /// Whether a job in this state waits for more to happen, and goes on by itself.
+    pub const fn is_open(self) -> bool {
+        !self.is_terminal() && !matches!(self, Self::Parked)
+    }
 }
 
 named_enum! {

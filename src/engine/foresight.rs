@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     api::Service,
@@ -12,6 +12,7 @@ use crate::{
         budget::DAY_MS,
         effort::Effort,
         job::{DurationMs, JobId, UnixMs},
+        ladder,
         outcome::{ErrorDetail, FetchOutcome, FetchRequest, Refusal},
         page::selectors_of,
         preflight::{
@@ -134,7 +135,8 @@ impl<S: Service, D: Fetches> Foresight<'_, S, D> {
         asker: &Asker<'_>,
         may_send: impl Fn() -> bool,
     ) -> Result<Looked, StoreError> {
-        let params = params_of(asker);
+        let own = asker.spec.scraper_params_json();
+        let params = ladder::sent(own.as_deref(), asker.effective_params);
         let own = Effort::of(params.as_ref());
         let selectors = selectors_of(asker.spec.fields.as_ref());
         let urls = &asker.spec.urls;
@@ -327,11 +329,4 @@ fn no_room(url: &str, left: i64, spent: i64) -> Foreseen {
         set: None,
         credits: spent,
     }
-}
-
-/// What would be sent: the job's own parameters, or those in their place.
-fn params_of(asker: &Asker<'_>) -> Option<Map<String, Value>> {
-    let effective = asker.effective_params;
-    let effective = effective.and_then(|text| serde_json::from_str(text).ok());
-    effective.or_else(|| asker.spec.scraper_params.as_ref()?.as_object().cloned())
 }

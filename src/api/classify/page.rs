@@ -67,7 +67,7 @@ enum Sort {
     Html,
     /// HTML where it looks like it: some sites do not say what they send.
     Guessed,
-    /// Text that is no page.
+    /// Text that is not a page.
     Data,
     /// Neither: not read.
     Binary,

@@ -2,9 +2,6 @@
 
 use crate::{cli::Exit, core::job::JobState, present::format::grouped, store::report::Counts};
 
-/// The states in which a job waits for more to happen.
-const OPEN: [JobState; 3] = [JobState::Queued, JobState::Creating, JobState::Generating];
-
 /// How things stand at a run's end, and what of it is the run's.
 #[derive(Debug)]
 pub(super) struct RunEnd {
@@ -93,12 +90,13 @@ impl RunEnd {
     }
 
     fn is_open(&self) -> bool {
-        OPEN.iter().any(|state| self.counts.of(*state) > 0)
+        let mut open = JobState::ALL.iter().filter(|state| state.is_open());
+        open.any(|state| self.counts.of(*state) > 0)
     }
 }
 
 /// `3 FINISHED, 1 FAILED`; none where there is none of any.
-fn listed(counts: &[(JobState, i64)]) -> Option<String> {
+pub(in crate::cli) fn listed(counts: &[(JobState, i64)]) -> Option<String> {
     let some = |(state, jobs): &(JobState, i64)| {
         (*jobs > 0).then(|| format!("{} {state}", grouped(*jobs)))
     };

@@ -93,7 +93,7 @@ pub(super) struct Shape {
     pub page: String,
 }
 
-/// Why an address is no page that a parser can be made from.
+/// Why a parser cannot be made from the page at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// It cannot be read.

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_in_words_is_no_selector_that_could_be_missed() {
+    fn a_hint_in_words_is_not_taken_for_a_selector() {
         let places = Places::of(["h1", "the price, in bold!", "//p", "a + b"]);
         assert_eq!(places.len(), 1);
     }

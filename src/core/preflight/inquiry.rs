@@ -65,11 +65,10 @@ impl<'q> Inquiry<'_, 'q> {
             }
             if let Some((page, seen)) = signs::mixed(self.question.urls, &sights) {
                 let cure = ONE_TYPE.to_owned();
-                let found = self.found(Verdict::MixedTypes, Some(page), seen, Some(cure));
+                let found = self.found(Verdict::MixedTypes, Some(page), Some(seen), Some(cure));
                 return Ok((found, own));
             }
-            let mut found = self.found(Verdict::Ok, None, String::new(), None);
-            found.seen = None;
+            let mut found = self.found(Verdict::Ok, None, None, None);
             found.set = (effort != own).then(|| effort.line_beyond(own));
             return Ok((found, effort));
         }
@@ -194,9 +193,12 @@ impl<'q> Inquiry<'_, 'q> {
         {
             let cure = Some(self.cure_of_block(Some(effort).filter(|effort| *effort != own)));
             let seen = format!("it was refused, and {seen}");
-            return (self.found(Verdict::Blocked, Some(refused), seen, cure), own);
+            return (
+                self.found(Verdict::Blocked, Some(refused), Some(seen), cure),
+                own,
+            );
         }
-        let mut found = self.found(Verdict::Unknown, Some(url), seen, None);
+        let mut found = self.found(Verdict::Unknown, Some(url), Some(seen), None);
         if !is_repairing || effort == own {
             return (found, own);
         }
@@ -299,7 +301,7 @@ impl<'q> Inquiry<'_, 'q> {
     }
 
     fn stop(&self, verdict: Verdict, page: &str, seen: String, cure: Option<String>) -> Stop<'q> {
-        let found = self.found(verdict, Some(page), seen, cure);
+        let found = self.found(verdict, Some(page), Some(seen), cure);
         Stop::Found(found, self.question.own)
     }
 
@@ -307,13 +309,13 @@ impl<'q> Inquiry<'_, 'q> {
         &self,
         verdict: Verdict,
         page: Option<&str>,
-        seen: String,
+        seen: Option<String>,
         cure: Option<String>,
     ) -> Foreseen {
         Foreseen {
             verdict,
             page: page.map(str::to_owned),
-            seen: Some(seen),
+            seen,
             cure,
             set: None,
             credits: self.spent(),

@@ -132,7 +132,7 @@ pub(super) fn asks_login(sight: &Sight) -> bool {
         && (speaks_of_login(&sight.title) || is_alone && speaks_of_login(&sight.opening))
 }
 
-/// Whether there is one of the words as a word: a blog in numbers is no log in.
+/// Whether there is one of the words as a word: "blog in" is not "log in".
 fn speaks_of_login(text: &str) -> bool {
     let text = text.to_lowercase();
     LOGIN_WORDS.iter().any(|word| {

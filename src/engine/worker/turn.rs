@@ -21,7 +21,7 @@ use std::sync::{Arc, atomic::Ordering};
 use serde_json::value::RawValue;
 
 pub(super) use self::ended::Ended;
-use self::{crash_point::CrashPoint, foresee::Foresight, sent::Sent, share::Held};
+use self::{crash_point::CrashPoint, foresee::Outlook, sent::Sent, share::Held};
 use super::{Done, Stop, Worker};
 use crate::{
     api::Service,
@@ -165,9 +165,9 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         let planned = self.reached(claimed).plan(self).await?;
         let cleared = self.reached(planned).clear(self).await?;
         let cleared = match self.foresee(self.reached(cleared)).await? {
-            Foresight::Had(cleared) => *cleared,
+            Outlook::Had(cleared) => *cleared,
             // The list is as old as looking took.
-            Foresight::Gained(claimed) => {
+            Outlook::Gained(claimed) => {
                 let planned = claimed.plan(self).await?;
                 self.reached(planned).clear(self).await?
             }

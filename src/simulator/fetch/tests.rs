@@ -181,7 +181,7 @@ fn two_healthy_pages_take_two_credits_and_a_job_s_own_parameters_count() {
 }
 
 #[test]
-fn what_is_no_html_and_a_lone_mixed_page_cannot_be_foreseen() {
+fn what_is_not_html_and_a_lone_mixed_page_cannot_be_foreseen() {
     let mut world = world(WorldConfig::default());
     for (urls, verdict) in [
         (two("not-html"), Verdict::Unknown),

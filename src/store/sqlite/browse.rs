@@ -87,8 +87,8 @@ impl Store {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn latest_events(&self, limit: i64) -> Result<Vec<(i64, EventRow)>, StoreError> {
-        sqlx::query(
+    pub async fn latest_events(&self, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+        sqlx::query_as(
             "SELECT job_events.id, job_id, name, at, event, detail \
              FROM job_events JOIN jobs ON jobs.id = job_id \
              ORDER BY job_events.id DESC LIMIT ?1",
@@ -96,10 +96,6 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.readers)
         .await
-        .trying("read the latest events")?
-        .iter()
-        .map(|row| Ok((row.try_get("job_id")?, EventRow::from_row(row)?)))
-        .collect::<Result<_, sqlx::Error>>()
         .trying("read the latest events")
     }
 }

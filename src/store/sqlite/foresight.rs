@@ -40,7 +40,7 @@ const VERDICT: &str =
 type Group = (String, Option<bool>, Option<String>, bool, i64);
 
 pub(super) async fn foresight(readers: impl SqliteExecutor<'_>) -> Result<Foresight, StoreError> {
-    // What a job was sent with counts: with other parameters what was foreseen is no more.
+    // What a job was sent with counts: with other parameters what was foreseen no longer holds.
     let sql = format!(
         "SELECT state, error_kind = 'preflight_failed', {VERDICT}, effective_params IS NULL, count(*) \
          FROM jobs INDEXED BY jobs_foreseen \

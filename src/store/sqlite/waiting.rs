@@ -11,22 +11,16 @@ use crate::core::job::{JobId, JobState};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AtRest {
     /// How many are in each state; without those that have none.
-    pub states: BTreeMap<JobState, usize>,
+    pub states: BTreeMap<JobState, i64>,
     /// Which ones are FAILED.
     pub failed: HashSet<JobId>,
 }
 
 impl AtRest {
     /// How many go on by themselves.
-    pub fn moving(&self) -> usize {
-        let moves = |state: &JobState| {
-            matches!(
-                state,
-                JobState::Queued | JobState::Creating | JobState::Generating
-            )
-        };
-        let moving = self.states.iter().filter(|(state, _)| moves(state));
-        moving.map(|(_, jobs)| jobs).sum()
+    pub fn moving(&self) -> i64 {
+        let open = self.states.iter().filter(|(state, _)| state.is_open());
+        open.map(|(_, jobs)| jobs).sum()
     }
 }
 
@@ -62,9 +56,7 @@ impl Store {
             let (state, jobs, ids) = read().trying(TRYING)?;
             // A row that got in past the rules is nobody's to wait for.
             if let Ok(state) = state {
-                found
-                    .states
-                    .insert(state, usize::try_from(jobs).unwrap_or(0));
+                found.states.insert(state, jobs);
             }
             let ids: Vec<i64> = serde_json::from_str(&ids).unwrap_or_default();
             found.failed.extend(ids.into_iter().map(JobId));

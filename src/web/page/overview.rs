@@ -262,14 +262,14 @@ fn foreseen(foresight: &Foresight) -> Markup {
     }
 }
 
-fn latest(events: &[(i64, EventRow)], now: UnixMs) -> Markup {
+fn latest(events: &[EventRow], now: UnixMs) -> Markup {
     html! {
         @if !events.is_empty() {
             section {
                 h2 { "What happened last" }
                 ul.lines {
-                    @for (job, row) in events {
-                        li { span.hint { (when(row.event.at, now)) } " " a href={ "/jobs/" (job) } { (outside(&row.name)) }
+                    @for row in events {
+                        li { span.hint { (when(row.event.at, now)) } " " a href={ "/jobs/" (row.job_id) } { (outside(&row.name)) }
                             ": " (outside(&narrate::event(&row.event))) }
                     }
                 }

@@ -3,9 +3,8 @@
 use std::io::Write as _;
 
 use serde_json::json;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::secrecy::Captured;
+use super::secrecy::Traced;
 use super::server::{Act, TestServer, http, refused_url};
 use super::*;
 use crate::core::outcome::Refusal;
@@ -169,7 +168,7 @@ async fn a_slow_page_is_looked_at_as_far_as_it_came_in_time() {
 }
 
 #[tokio::test]
-async fn what_is_no_page_is_not_read() {
+async fn what_is_not_a_page_is_not_read() {
     // Its body never comes: who waits for it waits for ever.
     let image =
         b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: 9999\r\n\r\n".to_vec();
@@ -209,15 +208,7 @@ async fn many_pages_at_once_are_all_looked_at() {
 
 #[tokio::test]
 async fn the_key_is_in_no_log_at_trace_and_no_outcome_of_a_fetch() {
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let guard = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish()
-        .set_default();
+    let traced = Traced::begin();
 
     let echo = format!("bad {KEY} in ?api_key={KEY_IN_QUERY}");
     let html = format!("<title>{KEY}</title><p>{echo}");
@@ -243,10 +234,9 @@ async fn the_key_is_in_no_log_at_trace_and_no_outcome_of_a_fetch() {
     }
     let refused = fetching(&refused_url().await);
     output += &format!("{:?}", refused.fetch(&page("https://a.example/")).await);
-    drop(guard);
+    let log = traced.end();
 
     assert!(output.contains("bad [key] in ?api_key=[key]"), "{output}");
-    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
     assert!(
         log.contains(r#"answered endpoint="fetch" http_status=500 elapsed_ms="#),
         "{log}"

@@ -111,19 +111,43 @@ impl std::io::Write for Captured {
     }
 }
 
+/// All that this thread logs, down to TRACE.
+pub(super) struct Traced {
+    captured: Captured,
+    guard: tracing::subscriber::DefaultGuard,
+    /// Beside a lone subscriber, a place that logs for the first time on another test's
+    /// thread asks that thread's subscriber, has none, and is silent for good.
+    _second: tracing::Dispatch,
+}
+
+impl Traced {
+    pub(super) fn begin() -> Self {
+        let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let guard = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish()
+            .set_default();
+        Self {
+            captured,
+            guard,
+            _second: second,
+        }
+    }
+
+    /// What was logged since.
+    pub(super) fn end(self) -> String {
+        drop(self.guard);
+        String::from_utf8(self.captured.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
 #[tokio::test]
 async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
-    // Beside a lone subscriber, a place that logs for the first time on another test's
-    // thread asks that thread's subscriber, has none, and is silent for good.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let guard = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish()
-        .set_default();
+    let traced = Traced::begin();
 
     let echo = format!("bad {KEY} in ?api_key={KEY_IN_QUERY}");
     let error = || Act::RawAnswer(http("500 Error", "", &echo));
@@ -173,9 +197,7 @@ async fn the_key_is_in_no_log_at_trace_no_outcome_and_no_debug() {
     let refused = self::client(&refused_url().await);
     output += &format!("{:?}", refused.delete(&id("p1")).await);
     output += &format!("{:?}", refused.list().await);
-    drop(guard);
-
-    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let log = traced.end();
     assert!(
         log.contains(r#"answered endpoint="create" http_status=500 elapsed_ms="#),
         "{log}"

@@ -88,10 +88,23 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         job: &mut Job,
         words: ErrorDetail,
     ) -> Result<Done, StoreError> {
-        let event = Event::ListRefused(Refusal::Credits, words);
-        if let Some(change) = self.worker.transition(job, event) {
-            self.worker.report(&change, self.permit);
-            self.worker.apply(job, change, Intent::default()).await?;
+        self.refused(job, Refusal::Credits, words).await
+    }
+
+    /// The account was refused what costs, or a word of it says that it would be: the gate takes it
+    /// in, and the job shares its fate.
+    pub(super) async fn refused(
+        &mut self,
+        job: &mut Job,
+        refusal: Refusal,
+        words: ErrorDetail,
+    ) -> Result<Done, StoreError> {
+        let worker = self.worker;
+        let event = Event::ListRefused(refusal, words);
+        if let Some(change) = worker.transition(job, event) {
+            worker.report(&change, self.permit);
+            worker.keep_wish(&change).await;
+            worker.apply(job, change, Intent::default()).await?;
         }
         Ok(Done::of(job))
     }

@@ -9,20 +9,19 @@ use crate::{
     core::{
         job::{Job, JobState, UnixMs},
         lifecycle::Event,
-        outcome::{ErrorDetail, Refusal},
         preflight::{Mode, Record},
         spec::JobSpec,
     },
     engine::{
-        foresight::{self, Asker, Looked},
+        foresight::{Asker, Foresight, Looked},
         worker::Done,
     },
-    store::{Intent, JobStore, StoreError},
+    store::{JobStore, StoreError},
 };
 
 /// Whether anything had to be looked at.
 #[derive(Debug)]
-pub(super) enum Foresight {
+pub(super) enum Outlook {
     /// Nothing.
     Had(Box<Cleared>),
     /// It was, nothing speaks against the create, and that is on record.
@@ -31,17 +30,17 @@ pub(super) enum Foresight {
 
 impl<S: Service, D: JobStore> Turn<'_, S, D> {
     /// Goes on to the create where nothing speaks against it.
-    pub(super) async fn foresee(&mut self, cleared: Cleared) -> Result<Foresight, Ended> {
+    pub(super) async fn foresee(&mut self, cleared: Cleared) -> Result<Outlook, Ended> {
         let worker = self.worker;
         let now = worker.clock.now();
         // What the budget has no room for is not sent: no page is paid for in vain.
         if worker.preflight.mode == Mode::Off || worker.account.budget_hold(now).is_some() {
-            return Ok(Foresight::Had(Box::new(cleared)));
+            return Ok(Outlook::Had(Box::new(cleared)));
         }
         let last = cleared.job.progress.preflight.as_deref();
         let last = last.and_then(Record::of_json);
         let Some(since) = worker.preflight.since(last.as_ref(), now) else {
-            return Ok(Foresight::Had(Box::new(cleared)));
+            return Ok(Outlook::Had(Box::new(cleared)));
         };
         let Cleared { mut job, spec, .. } = cleared;
         let looked = {
@@ -58,7 +57,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         let now = worker.clock.now();
         let is_over = worker.preflight.since(last.as_ref(), now).is_none();
         if is_over && job.progress.state == JobState::Queued && !job.requested.any() {
-            Ok(Foresight::Gained(Box::new(Claimed { job, spec })))
+            Ok(Outlook::Gained(Box::new(Claimed { job, spec })))
         } else {
             Err(Ended::At(done))
         }
@@ -72,7 +71,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         apart: Option<&str>,
     ) -> Result<Looked, StoreError> {
         let worker = self.worker;
-        let foresight = foresight::Foresight {
+        let foresight = Foresight {
             service: &worker.service,
             store: &worker.store,
             account: &worker.account,
@@ -121,24 +120,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
                     }
                 }
             }
-            Looked::Refused(refusal, words) => self.refused_look(job, refusal, words).await,
+            Looked::Refused(refusal, words) => self.refused(job, refusal, words).await,
         }
-    }
-
-    /// The account was refused what costs: the gate closes, and the job shares its fate.
-    async fn refused_look(
-        &mut self,
-        job: &mut Job,
-        refusal: Refusal,
-        words: ErrorDetail,
-    ) -> Result<Done, StoreError> {
-        let worker = self.worker;
-        let event = Event::ListRefused(refusal, words);
-        if let Some(change) = worker.transition(job, event) {
-            worker.report(&change, self.permit);
-            worker.keep_wish(&change).await;
-            worker.apply(job, change, Intent::default()).await?;
-        }
-        Ok(Done::of(job))
     }
 }
