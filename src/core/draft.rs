@@ -1,7 +1,7 @@
 //! PURE: a list of URLs as page types: which URLs one parser can read, from their form alone.
 //!
-//! Each URL is read on its own first ([`shape`]), then the paths of a host are laid side by side
-//! ([`tree`], [`settle`]), last the forms that they come to ([`group`]).
+//! Each URL is read on its own first (`shape`), then the paths of a host are laid side by side
+//! (`tree`, `settle`), last the forms that they come to (`group`).
 
 mod group;
 mod settle;
