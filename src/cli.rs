@@ -31,11 +31,12 @@ mod wait;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{Settings, Sources};
+use crate::config::{Settings, Sources, keys};
 use crate::core::budget::Budget;
+use crate::core::edit::Edit;
 use crate::core::job::UnixMs;
 use crate::core::nearest::nearest;
 use crate::engine::operate::OperatorAction;
@@ -51,11 +52,12 @@ use operate::operate;
 pub struct Cli {
     /// The configuration file [default: $PARSERD_CONFIG, else /etc/parserd/parserd.toml
     /// if it exists]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Sets a configuration key over file and environment; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Sets a configuration key over file and environment, and with `retry` a part of the jobs;
+    /// may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
     /// What to do
@@ -64,8 +66,6 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
---config and --set go before the command: parserd --config my.toml status
-
 Exit codes: 0 done; 1 failed; 2 usage; 3 run --until-done ended with jobs that FAILED \
 meanwhile; 4 it ended with PARKED jobs and none FAILED; 5 plan --exit-code has something to \
 do; 65 a job file is bad; 75 another \
@@ -100,7 +100,7 @@ pub enum Command {
     Events(events::EventsArgs),
     /// Wait beside a running daemon until jobs are done
     Wait(wait::WaitArgs),
-    /// Take up FAILED and PARKED jobs again
+    /// Try FAILED and PARKED jobs again; with --set, changed: --set scraper_params.render=true
     Retry(operate::OperateArgs),
     /// Call off jobs that are QUEUED, PARKED or FAILED
     Cancel(operate::OperateArgs),
@@ -131,15 +131,8 @@ impl Cli {
     }
 }
 
-/// What clap does not say: that a global flag goes before the command, and which
-/// command was meant behind `help`.
+/// What clap does not say: which command was meant behind `help`.
 fn with_tip(mut error: clap::Error) -> clap::Error {
-    let misplaced = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(arg)) if error.kind() == ErrorKind::UnknownArgument => {
-            ["--config", "--set"].into_iter().find(|flag| arg == flag)
-        }
-        _ => None,
-    };
     // Clap has a suggestion for `parserd shwo`, and none for `parserd help shwo`.
     let meant = match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(name))
@@ -154,11 +147,6 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     if let Some(name) = meant {
         let meant = ContextValue::Strings(vec![name]);
         error.insert(ContextKind::SuggestedSubcommand, meant);
-    }
-    if let Some(flag) = misplaced {
-        let tip = format!("{flag} goes before the command: parserd {flag} ... COMMAND");
-        let tip = ContextValue::StyledStrs(vec![tip.into()]);
-        error.insert(ContextKind::Suggested, tip);
     }
     error
 }
@@ -176,6 +164,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         set,
         command,
     } = cli;
+    let (of_jobs, set) = settings_of_jobs(&command, set)?;
     let sources = || sources(config.clone(), &set);
     let settings = || anyhow::Ok(Settings::load(&sources()?)?);
     match command {
@@ -193,9 +182,12 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Events(args) => events::events(&settings()?, args).await,
         Command::Wait(args) => wait::wait(&settings()?, args).await,
         Command::Init(_) => init::init(&settings()?).await,
-        Command::Retry(args) => operate(&settings()?, OperatorAction::Retry, args).await,
-        Command::Cancel(args) => operate(&settings()?, OperatorAction::Cancel, args).await,
-        Command::Resume(args) => operate(&settings()?, OperatorAction::Resume, args).await,
+        Command::Retry(args) => {
+            let edits = operate::edit::parse(&of_jobs)?;
+            operate(&settings()?, OperatorAction::Retry, args, &edits).await
+        }
+        Command::Cancel(args) => operate(&settings()?, OperatorAction::Cancel, args, &[]).await,
+        Command::Resume(args) => operate(&settings()?, OperatorAction::Resume, args, &[]).await,
         Command::Resolve(args) => resolve::resolve(&settings()?, args).await,
         Command::Backup(args) => backup::backup(&settings()?, args).await,
         Command::Check(args) => check::check(&sources()?, args).await,
@@ -208,22 +200,39 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     }
 }
 
+/// A key and its value.
+type Setting = (String, String);
+
+/// What `--set` says of jobs, where the command changes some, and what of the configuration.
+fn settings_of_jobs(
+    command: &Command,
+    set: Vec<String>,
+) -> Result<(Vec<Setting>, Vec<Setting>), Usage> {
+    let read = |text: String| match text.split_once('=') {
+        Some((key, value)) => Ok((key.trim().to_owned(), value.to_owned())),
+        None => Err(Usage(
+            "--set takes KEY=VALUE, such as --set log.level=debug".to_owned(),
+        )),
+    };
+    let set: Vec<_> = set.into_iter().map(read).collect::<Result<_, _>>()?;
+    // What is part of neither is said to be no part of a job.
+    let is_of_job = |key: &str| Edit::is_of_job(key) || !keys::has_section(key);
+    let changes_jobs = matches!(command, Command::Retry(_));
+    Ok(set
+        .into_iter()
+        .partition(|(key, _)| changes_jobs && is_of_job(key)))
+}
+
 /// The layers of the configuration. No message repeats a value: it may be the key.
-fn sources(config: Option<PathBuf>, set: &[String]) -> anyhow::Result<Sources> {
-    let mut overrides = Vec::new();
-    for text in set {
-        let Some((key, value)) = text.split_once('=') else {
-            let usage = "--set takes KEY=VALUE, such as --set log.level=debug";
-            return Err(Usage(usage.to_owned()).into());
-        };
-        if key.trim() == "api.key" {
+fn sources(config: Option<PathBuf>, set: &[Setting]) -> anyhow::Result<Sources> {
+    for (key, _) in set {
+        if key == "api.key" {
             let usage = "--set api.key would show the key to every user of this machine: \
                          use api.key_file, or the environment variable PARSERD__API__KEY";
             return Err(Usage(usage.to_owned()).into());
         }
-        overrides.push((key.trim().to_owned(), value.to_owned()));
     }
-    Ok(Sources::from_process(config)?.with_overrides(overrides))
+    Ok(Sources::from_process(config)?.with_overrides(set.to_vec()))
 }
 
 /// The budget as configuration and database have it.

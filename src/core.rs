@@ -10,6 +10,7 @@ pub(crate) mod cure;
 pub mod diff;
 pub mod draft;
 pub(crate) mod duration;
+pub mod edit;
 pub mod effort;
 pub mod event;
 pub mod field_changes;

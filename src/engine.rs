@@ -1,6 +1,7 @@
 //! What acts: it looks, asks [`crate::core`] what follows, and does it.
 
 pub mod account;
+pub mod change;
 mod change_log;
 pub mod daemon;
 pub mod enqueue;

@@ -195,7 +195,11 @@ fn question(report: &PlanReport, free_only: bool) -> String {
 
 /// Whether a daemon has to do with it.
 fn has_work(made: &Made) -> bool {
-    made.deleted > 0 || made.done.keys().any(|verb| *verb != Verb::Same)
+    made.deleted > 0
+        || made
+            .done
+            .keys()
+            .any(|verb| !matches!(verb, Verb::Same | Verb::Cancel))
 }
 
 /// What was done.
@@ -209,6 +213,7 @@ fn words(made: &Made) -> String {
         (of(Verb::EditWaiting), "edited"),
         (updates, "to be updated"),
         (of(Verb::Replace), "to be replaced"),
+        (of(Verb::Cancel), "cancelled"),
         (made.deleted, "to be deleted"),
         (made.settings, "with other settings"),
         (made.same, "as they are"),

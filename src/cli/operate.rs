@@ -1,9 +1,10 @@
 //! `parserd retry`, `parserd cancel`, `parserd resume`: an operator's word on jobs.
 
+pub(super) mod edit;
 mod gates;
 mod price;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::TryStreamExt as _;
 
@@ -11,9 +12,10 @@ use super::{Exit, Usage, ask, budget, jobs::state, show::unknown};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
+use crate::core::edit::Edit;
 use crate::core::job::{Action, JobId, JobState, ParkReason};
 use crate::core::lifecycle::Policy;
-use crate::engine::{self, operate::OperatorAction};
+use crate::engine::{self, change::Planned, operate::OperatorAction};
 use crate::present::remedies::is_parked_for;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store, StoreError, Updates as _};
@@ -73,6 +75,7 @@ pub(super) async fn operate(
     settings: &Settings,
     action: OperatorAction,
     args: OperateArgs,
+    edits: &[Edit],
 ) -> anyhow::Result<Exit> {
     let OperateArgs {
         select,
@@ -83,11 +86,12 @@ pub(super) async fn operate(
     check_usage(&verb, action, &select)?;
     // As a reader: where there is no database, there is none to make.
     let store = Store::open(settings.database_path(), Role::Reader).await?;
-    let chosen = chosen(&store, action, &verb, &select).await?;
+    let mut chosen = chosen(&store, action, &verb, &select).await?;
+    let planned = edit::plan(&store, edits, &mut chosen).await?;
     let budget = budget(settings, &store, Clock::system().now()).await?;
     let gates = GateSelection::of(&store, action, &select, &chosen.rows).await?;
     let given_up = given_up(&store, action, &chosen.rows).await?;
-    let price = Price::of(&chosen.rows);
+    let price = edit::price(&chosen.rows, &planned);
     let (lines, must_ask) = match action {
         OperatorAction::Cancel => (&given_up, !given_up.is_empty()),
         OperatorAction::Retry | OperatorAction::Resume => (
@@ -109,15 +113,9 @@ pub(super) async fn operate(
         store.close().await;
         return Ok(Exit::Failed);
     } else {
-        change(
-            &store,
-            &wiring::policy(settings),
-            action,
-            &verb,
-            &chosen.rows,
-            &budget,
-        )
-        .await?;
+        let policy = wiring::policy(settings);
+        let changed = carry_out(&store, &policy, action, &chosen.rows, &planned).await?;
+        report(&verb, &chosen.rows, &changed, &planned, &budget);
         gates.open(&store).await?;
     }
     store.close().await;
@@ -355,23 +353,42 @@ async fn given_up(
     Ok(lines)
 }
 
-/// Changes the jobs, and reports those that were: others changed state in the meantime.
-async fn change(
+/// Changes the jobs; returns which were: others changed state in the meantime.
+async fn carry_out(
     store: &Store,
     policy: &Policy,
     action: OperatorAction,
+    rows: &[JobRow],
+    planned: &HashMap<i64, Planned>,
+) -> Result<HashSet<JobId>, StoreError> {
+    let now = Clock::system().now();
+    let changed = if planned.is_empty() {
+        let ids: Vec<_> = rows.iter().map(|row| JobId(row.id)).collect();
+        engine::operate::operate(store, policy, action, &ids, now).await?
+    } else {
+        let edits = rows.iter().filter_map(|row| planned.get(&row.id));
+        let edits = edits.map(|plan| plan.edit.clone()).collect();
+        engine::change::change(store, policy, edits, now).await?
+    };
+    Ok(changed.into_iter().collect())
+}
+
+fn report(
     verb: &Verb,
     rows: &[JobRow],
+    changed: &HashSet<JobId>,
+    planned: &HashMap<i64, Planned>,
     budget: &Budget,
-) -> Result<(), StoreError> {
-    let ids: Vec<_> = rows.iter().map(|row| JobId(row.id)).collect();
-    let now = Clock::system().now();
-    let changed = engine::operate::operate(store, policy, action, &ids, now).await?;
-    let changed: HashSet<_> = changed.into_iter().collect();
+) {
     let mine = rows.iter().filter(|row| changed.contains(&JobId(row.id)));
-    let price = verb.price(Price::of(mine), budget);
+    let price = verb.price(edit::price(mine, planned), budget);
+    let how = if planned.is_empty() {
+        ""
+    } else {
+        "changed and "
+    };
     print_message(&format!(
-        "{} {}{price}",
+        "{} {how}{}{price}",
         count(changed.len(), "job"),
         verb.done
     ));
@@ -381,5 +398,4 @@ async fn change(
             "{moved} changed state in the meantime and stay as they are"
         ));
     }
-    Ok(())
 }

@@ -60,6 +60,13 @@ pub fn find(name: &str) -> Option<&'static ConfigKey> {
     KEYS.iter().find(|key| key.name == name)
 }
 
+/// Whether a name begins with a section of the configuration.
+pub fn has_section(name: &str) -> bool {
+    let section = |name: &'static str| name.split('.').next();
+    KEYS.iter()
+        .any(|key| section(key.name) == name.split('.').next())
+}
+
 /// The known name that differs least from this one, however much that is.
 pub(super) fn least_unlike(found: &str) -> &'static str {
     let distance = |key: &&ConfigKey| strsim::damerau_levenshtein(found, key.name);

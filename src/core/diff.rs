@@ -12,6 +12,7 @@ use super::{
 mod lines;
 mod prune;
 mod record;
+mod settings;
 
 pub use lines::{FieldLine, PartLine};
 pub use prune::{Beside, Names, ParserBeside, Prune};
@@ -32,6 +33,8 @@ named_enum! {
         UpdateBoth = "update_both",
         /// Another parser is made, and the one that is there stays until it is ready.
         Replace = "replace",
+        /// The job that was to make another parser in this one's place is cancelled.
+        Cancel = "cancel",
         /// The job cannot be changed now: left for the next time.
         InFlight = "in_flight",
         /// Nothing.
@@ -149,7 +152,7 @@ impl Diff {
 /// What the job means for what is there.
 pub fn diff(wanted: &JobSpec, known: &Known<'_>) -> Diff {
     let mut diff = by_state(wanted, known);
-    let (settings, note) = settings(wanted, known, &diff);
+    let (settings, note) = settings::settings(wanted, known, &diff);
     diff.settings = settings;
     diff.notes.extend(note);
     diff
@@ -200,9 +203,11 @@ fn replacing(wanted: &JobSpec, known: &Known<'_>, state: JobState) -> Diff {
         JobState::Cancelled => for_parser(),
         JobState::Creating | JobState::Generating if is_asked => Diff::of(Verb::Same, 0)
             .noting("another parser is being made, and this one stays until it is ready"),
-        JobState::Creating | JobState::Generating => {
-            in_flight(wanted, known, "a parser to take the place of this one is being made")
-        }
+        JobState::Creating | JobState::Generating => in_flight(
+            wanted,
+            known,
+            "a parser to take the place of this one is being made",
+        ),
         JobState::Finished if is_asked => Diff::of(Verb::Same, 0).noting(
             "the parser that was made as the file says is worth less than this one, which stays",
         ),
@@ -211,22 +216,32 @@ fn replacing(wanted: &JobSpec, known: &Known<'_>, state: JobState) -> Diff {
             "the create of the parser that is to take the place of this one is in doubt, or that \
              parser may still finish (`parserd retry NAME`): it stays as it is until that is over",
         ),
-        JobState::Failed => {
-            let mut diff = for_parser();
-            if diff.verb == Verb::Replace {
-                diff.notes.push("the last try FAILED: `parserd show NAME` says why".to_owned());
-            }
-            diff
-        }
         JobState::Queued | JobState::Parked if is_asked => Diff::of(Verb::Same, 0)
             .noting("another parser is to be made, and this one stays until it is ready"),
-        JobState::Queued | JobState::Parked => match for_parser().verb {
-            Verb::Replace => waiting(wanted, known),
-            _ => Diff::of(Verb::InFlight, 0).noting(
-                "a job waits to replace this parser, which the file no longer asks for: call it off \
-                 (`parserd cancel NAME`), then apply again",
-            ),
-        },
+        JobState::Queued | JobState::Parked | JobState::Failed => {
+            let diff = for_parser();
+            match (diff.verb, state) {
+                (Verb::Replace, JobState::Failed) => {
+                    diff.noting("the last try FAILED: `parserd show NAME` says why")
+                }
+                (Verb::Replace, _) => waiting(wanted, known),
+                (Verb::Refused, _) => diff,
+                (verb, _) => no_longer_replacing(verb),
+            }
+        }
+    }
+}
+
+/// The file asks for the parser that is there; a job that waits, or that a person may have tried
+/// again, would pay for another.
+fn no_longer_replacing(for_parser: Verb) -> Diff {
+    let diff = Diff::of(Verb::Cancel, 0).noting(
+        "the job that was to make another parser in place of this one is cancelled: the file asks \
+         for the parser that is there",
+    );
+    match for_parser {
+        Verb::Same => diff,
+        _ => diff.noting("the fields differ too: apply again afterwards"),
     }
 }
 
@@ -433,57 +448,6 @@ fn unknown_parts(wanted: &JobSpec, known: &Known<'_>) -> Vec<String> {
         )
     };
     parts.map(note).collect()
-}
-
-/// What differs of what is never sent with a create, and a word on it. A file that says nothing of
-/// `expect`, `check_urls` and `protect` leaves what is there. A field keeps its expectation when it is renamed;
-/// another expectation waits for the fields that it is about.
-fn settings(
-    wanted: &JobSpec,
-    known: &Known<'_>,
-    diff: &Diff,
-) -> (Vec<&'static str>, Option<String>) {
-    let is_updated = match diff.verb {
-        Verb::Same | Verb::EditWaiting => false,
-        Verb::Replace if known.is_replacing && known.state == Some(JobState::Failed) => false,
-        Verb::UpdateFree | Verb::UpdatePaid | Verb::UpdateBoth => true,
-        Verb::Create | Verb::Replace | Verb::InFlight | Verb::Refused => return Default::default(),
-    };
-    let Some(asked) = known.asked else {
-        return Default::default();
-    };
-    let differs = |new: Option<String>, old: Option<String>| new.is_some() && new != old;
-    let carried = asked.expect_json();
-    let carried = carried.and_then(|expect| diff.changes.carry_expect(&expect));
-    let expects_otherwise = differs(wanted.expect_json(), carried);
-    let parts = [
-        ("expect", expects_otherwise && !is_updated),
-        (
-            "check_urls",
-            differs(wanted.check_urls_json(), asked.check_urls_json()),
-        ),
-        ("priority", wanted.priority != asked.priority),
-        ("run_at", wanted.run_at != asked.run_at),
-        (
-            "protect",
-            wanted
-                .protect
-                .is_some_and(|protect| protect != asked.protect.unwrap_or_default()),
-        ),
-    ];
-    let parts = parts.iter().filter(|(_, differs)| *differs);
-    let parts: Vec<_> = parts.map(|(part, _)| *part).collect();
-    let note = if expects_otherwise && is_updated {
-        Some("expect reads otherwise now: apply again once the update is done".to_owned())
-    } else {
-        (!parts.is_empty()).then(|| {
-            format!(
-                "{} read otherwise now, which costs nothing and needs no request",
-                parts.join(", ")
-            )
-        })
-    };
-    (parts, note)
 }
 
 #[cfg(test)]

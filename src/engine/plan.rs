@@ -37,6 +37,8 @@ named_enum! {
         Settings = "settings",
         /// Another parser would be made in the place of the one that is there.
         Replace = "replace",
+        /// The job that was to make another parser in its place would be cancelled.
+        Cancel = "cancel",
         /// It cannot be changed until something that is under way is over.
         InFlight = "in_flight",
         /// It cannot be done as it is written.

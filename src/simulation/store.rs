@@ -62,6 +62,10 @@ impl<D: JobStore> Updates for Simulated<D> {
         read(self.0.target_by_id(id)).await
     }
 
+    async fn former_parser(&self, name: &str) -> Result<Option<ParserId>> {
+        read(self.0.former_parser(name)).await
+    }
+
     async fn pending_update(&self, job: JobId) -> Result<Option<PendingUpdate>> {
         read(self.0.pending_update(job)).await
     }

@@ -150,25 +150,68 @@ async fn the_old_parser_stays_when_the_new_one_is_worth_less() {
     }
 }
 
-#[tokio::test]
-async fn a_replacement_that_is_called_off_leaves_all_as_it_was() {
-    let harness = shop(&[]).await;
-    other_page(&harness);
-    apply(&harness).await;
-    // The file asks again for what is there.
+/// The file asks again for what is there.
+fn back(harness: &Harness) {
     let fields = asking("shop").fields.unwrap();
     let before = job("shop", &asking("shop").urls[0], &fields);
-    write(&harness, "jobs.json", &[before]);
-    let line = plan(&harness).await;
-    assert_eq!(line["verb"], "in_flight", "{line}");
-    run(&harness, &["cancel", "shop"], 0).await;
-    run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
-    // The name is taken, so nothing is loaded anew.
-    let told = stderr(&run(&harness, &["enqueue", "jobs.json"], 0).await);
-    assert!(!told.contains("1 added"), "{told}");
-    harness.run_until_done().await;
-    assert_eq!(harness.requests(Endpoint::Create), 1);
-    assert_eq!(stands_for(&harness).await, "old");
+    write(harness, "jobs.json", &[before]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_edited_back_cancels_the_replacement_that_waits() {
+    for is_by_hand in [true, false] {
+        let harness = shop(&[]).await;
+        other_page(&harness);
+        apply(&harness).await;
+        back(&harness);
+        let line = plan(&harness).await;
+        assert_eq!(
+            (&line["symbol"], &line["verb"]),
+            (&json!("~"), &json!("cancel")),
+            "{line}"
+        );
+        if is_by_hand {
+            run(&harness, &["cancel", "shop"], 0).await;
+        } else {
+            let told = apply(&harness).await;
+            assert!(told.contains("1 cancelled"), "{told}");
+        }
+        run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
+        // The name is taken, so nothing is loaded anew.
+        let told = stderr(&run(&harness, &["enqueue", "jobs.json"], 0).await);
+        assert!(!told.contains("1 added"), "{told}");
+        harness.run_until_done().await;
+        assert_eq!(harness.requests(Endpoint::Create), 1);
+        assert_eq!(stands_for(&harness).await, "old");
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_that_failed_and_is_no_longer_wanted_cannot_be_paid_for_by_a_retry() {
+    for is_loaded in [false, true] {
+        let mut harness = shop(&["create fail=\"no luck\" nth=1"]).await;
+        other_page(&harness);
+        load(&mut harness).await;
+        assert_eq!(newest(&harness).await, "FAILED generation_failed");
+        back(&harness);
+        let line = plan(&harness).await;
+        assert_eq!(
+            (&line["verb"], &line["credits"]),
+            (&json!("cancel"), &json!(0)),
+            "{line}"
+        );
+        if is_loaded {
+            load(&mut harness).await;
+        } else {
+            apply(&harness).await;
+        }
+        assert_eq!(newest(&harness).await, "CANCELLED generation_failed");
+        run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
+        run(&harness, &["retry", "--yes", "shop"], 1).await;
+        harness.run_until_done().await;
+        assert_eq!(harness.requests(Endpoint::Create), 2);
+        assert_eq!(stands_for(&harness).await, "old");
+    }
 }
 
 #[tokio::test]
@@ -177,9 +220,7 @@ async fn back_to_the_first_page_the_first_parser_is_used_again_for_nothing() {
     other_page(&harness);
     apply(&harness).await;
     harness.run_until_done().await;
-    let fields = asking("shop").fields.unwrap();
-    let before = job("shop", &asking("shop").urls[0], &fields);
-    write(&harness, "jobs.json", &[before]);
+    back(&harness);
     apply(&harness).await;
     harness.run_until_done().await;
     assert_eq!(harness.requests(Endpoint::Create), 2);

@@ -46,6 +46,14 @@ impl Price {
         price
     }
 
+    /// The same, with as many jobs more that ask for another parser than before.
+    pub(super) const fn and_anew(self, jobs: usize) -> Self {
+        Self {
+            anew: self.anew.saturating_add(jobs),
+            ..self
+        }
+    }
+
     /// How many creates may be sent, and updates that cost as much.
     pub(super) const fn creates(self) -> usize {
         self.anew

@@ -163,6 +163,7 @@ fn verdict(diff: &Diff) -> Verdict {
         Verb::UpdateFree => Verdict::UpdateFree,
         Verb::UpdatePaid | Verb::UpdateBoth => Verdict::UpdatePaid,
         Verb::Replace => Verdict::Replace,
+        Verb::Cancel => Verdict::Cancel,
         Verb::InFlight => Verdict::InFlight,
         Verb::Same if diff.is_something() => Verdict::Settings,
         Verb::Same => Verdict::AlreadyThere,
@@ -173,7 +174,11 @@ fn verdict(diff: &Diff) -> Verdict {
 const fn symbol(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Create | Verdict::Adopt => "+",
-        Verdict::Edit | Verdict::UpdateFree | Verdict::UpdatePaid | Verdict::Settings => "~",
+        Verdict::Edit
+        | Verdict::UpdateFree
+        | Verdict::UpdatePaid
+        | Verdict::Settings
+        | Verdict::Cancel => "~",
         Verdict::Replace => "-/+",
         Verdict::Delete => "-",
         Verdict::AlreadyThere | Verdict::Kept => "=",

@@ -44,7 +44,7 @@ pub struct RecordedJob {
 
 impl RecordedJob {
     /// Whether it must stay as it is although it waits.
-    fn is_fixed(&self) -> bool {
+    pub fn is_fixed(&self) -> bool {
         let may_finish = self.error_kind.is_some_and(ErrorKind::fixes_spec);
         self.is_in_doubt || self.parser_id.is_some() && may_finish
     }

@@ -440,15 +440,16 @@ fn what_a_replacement_comes_to_follows_from_its_job() {
         ..AppliedParser::default()
     };
     let (same, left, again) = ((Verb::Same, 0), (Verb::InFlight, 0), (Verb::Replace, 1));
+    let cancel = (Verb::Cancel, 0);
     for (state, is_fixed, as_asked, as_before, otherwise) in [
-        (Queued, false, same, left, (Verb::EditWaiting, 1)),
-        (Parked, false, same, left, (Verb::EditWaiting, 1)),
+        (Queued, false, same, cancel, (Verb::EditWaiting, 1)),
+        (Parked, false, same, cancel, (Verb::EditWaiting, 1)),
         (Queued, true, left, left, left),
         (Creating, false, same, left, left),
         (Generating, false, same, left, left),
         // What was made is worth less than what is there.
         (Finished, false, same, same, again),
-        (Failed, false, again, same, again),
+        (Failed, false, again, cancel, again),
         (Failed, true, left, left, left),
         (Cancelled, false, again, same, again),
     ] {

@@ -104,7 +104,8 @@ impl FieldChanges {
         if after_free.is_empty() {
             return vec![if self.is_paid() {
                 "no field stays that is there: write two updates, first the one that adds, then \
-                 the one that removes"
+                 the one that removes (in a job file: an old field beside the new ones, and without \
+                 it once that is applied)"
                     .to_owned()
             } else {
                 "every field is removed: keep at least one, or delete the parser".to_owned()

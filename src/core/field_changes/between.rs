@@ -46,7 +46,12 @@ impl FieldChanges {
         let removed = gone.filter(|name| !renamed.contains(**name));
         change.remove_fields = removed.map(|name| (*name).to_owned()).collect();
         if !change.is_empty() {
-            change.apply(&Value::from(before))?;
+            let before = Value::from(before);
+            if let Err(mut error) = change.apply(&before) {
+                let renames = likely_renames(&change, &before);
+                error.problems.extend(renames.iter().map(meant_as_rename));
+                return Err(error);
+            }
         }
         Ok(change)
     }
@@ -113,6 +118,12 @@ fn lost(
         )
     });
     told.collect()
+}
+
+/// What to write instead, where the change cannot be made and a rename, which is free, could.
+fn meant_as_rename((was, name): &(String, String)) -> String {
+    let (was, name) = (Value::from(was.as_str()), Value::from(name.as_str()));
+    format!("{name} reads as {was} did: write {{ name = {name}, was = {was}, ... }} to rename it")
 }
 
 /// The fields that a change removes and adds again under another name, old and new: most likely

@@ -188,6 +188,24 @@ fn the_change_between_fields_renames_only_by_what_a_field_was() {
 }
 
 #[test]
+fn the_only_field_under_another_name_is_refused_with_the_rename_to_write() {
+    let before = Value::from(vec![field("a", "one")]);
+    let after = Value::from(vec![field("b", "one")]);
+    let refused = FieldChanges::between(&before, &after, &was(&[])).unwrap_err();
+    assert!(
+        refused.problems[0].contains("no field stays"),
+        "{refused:?}"
+    );
+    let cure = r#""b" reads as "a" did: write { name = "b", was = "a", ... } to rename it"#;
+    assert_eq!(refused.problems[1..], [cure]);
+    let renamed = FieldChanges::between(&before, &after, &was(&[("b", "a")])).unwrap();
+    assert!(!renamed.is_paid());
+    let unlike = Value::from(vec![field("b", "two")]);
+    let refused = FieldChanges::between(&before, &unlike, &was(&[])).unwrap_err();
+    assert_eq!(refused.problems.len(), 1, "{refused:?}");
+}
+
+#[test]
 fn a_removal_and_an_addition_that_are_alike_are_a_likely_rename() {
     let before = json!([
         field("a", "title"), field("b", "title"), field("c", "price"), {"name": "d"},

@@ -39,8 +39,13 @@ pub enum Look {
         /// Its version, where it is known.
         version: Option<i64>,
     },
-    /// No parser of this name is known any more.
-    Gone(ErrorDetail),
+    /// No parser of this name is on record any more.
+    Gone {
+        /// The one that had it last, if there was one.
+        parser_id: Option<ParserId>,
+        /// In words.
+        words: ErrorDetail,
+    },
     /// The service does not have it, or not at the moment.
     NotFound(ErrorDetail),
     /// It cannot be told now.
@@ -95,7 +100,11 @@ pub(super) fn looked(at: &Moment, look: Look) -> Transition {
             change.parser = Some(ParserChange::Seen { version });
             change.done()
         }
-        Look::Gone(words) => gone(at, at.change(), &words),
+        Look::Gone { parser_id, words } => {
+            let mut change = at.change();
+            change.next.parser_id = parser_id.or(change.next.parser_id);
+            gone(at, change, &words)
+        }
         Look::NotFound(words) => {
             let missing = at.job.progress.missing_lists + 1;
             if missing >= GONE_LOOKS {
@@ -297,8 +306,8 @@ fn deleted(at: &Moment, mut change: Change) -> Change {
 /// changed any more.
 fn gone(at: &Moment, change: Change, words: &ErrorDetail) -> Transition {
     match at.job.action {
-        Action::Delete => deleted(at, change).done(),
-        Action::Create | Action::Update => change
+        Action::Delete if change.next.parser_id.is_some() => deleted(at, change).done(),
+        Action::Create | Action::Update | Action::Delete => change
             .failed(
                 ErrorKind::NotFound,
                 words,

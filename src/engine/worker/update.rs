@@ -210,7 +210,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
         };
         let Some(target) = target else {
             let words = said("no parser of this name is on record any more");
-            return Ok(Ok(Step::of(Look::Gone(words))));
+            let parser_id = self.store.former_parser(&job.name).await?;
+            return Ok(Ok(Step::of(Look::Gone { parser_id, words })));
         };
         let changes = match order {
             Order::Update(changes) => Some(changes),

@@ -168,7 +168,10 @@ pub(super) fn change_event(rng: &mut Rng, now: UnixMs) -> Event {
             parser_id,
             version,
         }),
-        6 => Event::Looked(Look::Gone(words(rng))),
+        6 => Event::Looked(Look::Gone {
+            parser_id: rng.bool().then_some(parser_id),
+            words: words(rng),
+        }),
         7 | 8 => Event::ChangeAnswered {
             outcome: ChangeOutcome::Done { version },
             is_last,

@@ -59,6 +59,12 @@ impl Changes for Memory {
                 why: "another update or delete of this parser is not done yet".to_owned(),
             });
         }
+        if let (true, Some(why)) = (is_fresh, broken(&change.next)) {
+            return Err(StoreError::Failed {
+                what: "store a change of a job",
+                why: format!("CHECK constraint failed: {why}"),
+            });
+        }
         if is_fresh {
             tables.update(job, change, &intent, now);
         }
@@ -93,6 +99,29 @@ impl Changes for Memory {
             Applied::Stale
         })
     }
+}
+
+/// What the schema's checks of a job's row refuse.
+fn broken(next: &Progress) -> Option<&'static str> {
+    let has_parser = next.parser_id.is_some();
+    let (is_kept, why) = match next.state {
+        JobState::Parked => (next.park_reason.is_some(), "PARKED without park_reason"),
+        JobState::Failed => (next.error_kind.is_some(), "FAILED without error_kind"),
+        JobState::Creating => {
+            let is_named = next.remote_name.is_some() || next.part.is_some();
+            (is_named, "CREATING without remote_name or part")
+        }
+        JobState::Generating => {
+            let is_since = next.generating_since.is_some();
+            (
+                has_parser && is_since,
+                "GENERATING without parser_id or generating_since",
+            )
+        }
+        JobState::Finished => (has_parser, "FINISHED without parser_id"),
+        JobState::Queued | JobState::Cancelled => (true, ""),
+    };
+    (!is_kept).then_some(why)
 }
 
 impl Tables {

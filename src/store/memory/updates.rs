@@ -26,6 +26,19 @@ impl Updates for Memory {
         Ok(self.tables().target(id))
     }
 
+    async fn former_parser(&self, name: &str) -> Result<Option<ParserId>, StoreError> {
+        let tables = self.tables();
+        let named = tables.parsers.iter().filter(|(_, row)| row.name == name);
+        let last = named.max_by_key(|(id, row)| {
+            (
+                !row.is_deleted,
+                row.created_at,
+                std::cmp::Reverse((*id).clone()),
+            )
+        });
+        Ok(last.map(|(id, _)| id.clone()))
+    }
+
     async fn pending_update(&self, job: JobId) -> Result<Option<PendingUpdate>, StoreError> {
         let tables = self.tables();
         let pending = tables.updates.iter().find(|row| row.is_pending(job));

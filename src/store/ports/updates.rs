@@ -58,6 +58,15 @@ pub trait Updates: Send + Sync {
         id: &ParserId,
     ) -> impl Future<Output = Result<Option<Target>, StoreError>> + Send;
 
+    /// The parser that had a name last, whether it is deleted or not.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    fn former_parser(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<ParserId>, StoreError>> + Send;
+
     /// The request of a job that is not settled, with what the job asks for.
     ///
     /// # Errors

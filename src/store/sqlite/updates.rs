@@ -119,6 +119,19 @@ impl Updates for Store {
         self.one_target("parsers WHERE parser_id", &id.0).await
     }
 
+    async fn former_parser(&self, name: &str) -> Result<Option<ParserId>, StoreError> {
+        const TRYING: &str = "look up the parser that had a name last";
+        let id: Option<String> = sqlx::query_scalar(
+            "SELECT parser_id FROM parsers WHERE name = ?1 \
+             ORDER BY deleted_at IS NOT NULL, created_at DESC, parser_id LIMIT 1",
+        )
+        .bind(name)
+        .fetch_optional(&self.readers)
+        .await
+        .trying(TRYING)?;
+        Ok(id.map(ParserId))
+    }
+
     async fn pending_update(&self, job: JobId) -> Result<Option<PendingUpdate>, StoreError> {
         const TRYING: &str = "look up a request that is not settled";
         let row = sqlx::query(

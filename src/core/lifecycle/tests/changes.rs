@@ -111,7 +111,13 @@ fn change_events() -> Vec<(&'static str, Event)> {
                 version: Some(9),
             }),
         ),
-        ("gone", Event::Looked(Look::Gone(words(Some(404))))),
+        (
+            "gone",
+            Event::Looked(Look::Gone {
+                parser_id: Some(id("p1")),
+                words: words(Some(404)),
+            }),
+        ),
         ("not found", Event::Looked(Look::NotFound(words(Some(404))))),
         ("unclear", Event::Looked(Look::Unclear(words(Some(503))))),
         (

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, io};
 
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, beside, records_of};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     },
     store::{
         ports::{Applying, Extent, Left, Made},
-        sqlite::submit::INSERT,
+        sqlite::{edit, submit::INSERT},
     },
 };
 
@@ -247,8 +247,21 @@ async fn change(
             };
             set(connection, id, columns, true).await
         }
+        Verb::Cancel => cancel(connection, id).await,
         Verb::Create | Verb::Replace | Verb::InFlight | Verb::Refused => Ok(()),
     }
+}
+
+/// Cancels a job that waits or FAILED, as an operator does by SQL.
+async fn cancel(connection: &mut SqliteConnection, id: Option<JobId>) -> Result<(), sqlx::Error> {
+    let Some(JobId(id)) = id else {
+        return Ok(());
+    };
+    sqlx::query("UPDATE jobs SET state = 'CANCELLED' WHERE id = ?1")
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// The name of a job whose parser is gone from the account, or is to be replaced, is free again.
@@ -340,25 +353,18 @@ async fn set(
     columns: Vec<Column>,
     is_retried: bool,
 ) -> Result<(), sqlx::Error> {
-    let (Some(JobId(id)), false) = (id, columns.is_empty() && !is_retried) else {
+    let (Some(id), false) = (id, columns.is_empty() && !is_retried) else {
         return Ok(());
     };
-    let mut assignments: Vec<_> = columns
-        .iter()
-        .map(|(column, _)| format!("{column} = ?1 ->> '{column}'"))
-        .collect();
-    if is_retried {
-        assignments.push("state = iif(state = 'FAILED', 'QUEUED', state)".to_owned());
-    }
-    let sql = format!("UPDATE jobs SET {} WHERE id = ?2", assignments.join(", "));
-    let values: serde_json::Map<_, _> = columns
+    let columns = columns
         .into_iter()
         .map(|(column, value)| (column.to_owned(), value))
         .collect();
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(Value::Object(values).to_string())
-        .bind(id)
-        .execute(connection)
-        .await?;
+    let state = if is_retried {
+        "iif(state = 'FAILED', 'QUEUED', state)"
+    } else {
+        "state"
+    };
+    edit::set(connection, id, None, columns, state).await?;
     Ok(())
 }
