@@ -8,7 +8,7 @@ use crate::{
         lifecycle::Policy,
     },
     engine::operate::take_in,
-    store::{Manifest as _, Store, StoreError, edit::JobEdit, report::JobRow},
+    store::{Editing, JobEdit, JobStore, StoreError},
 };
 
 /// Why a job cannot be changed.
@@ -40,6 +40,19 @@ pub enum CannotChange {
     Rules(String),
 }
 
+/// A job that is to be changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Changeable<'a> {
+    /// Its id.
+    pub id: JobId,
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it updates or deletes a parser.
+    pub is_change: bool,
+    /// The parser that it adopts, if it does.
+    pub adopts: Option<&'a str>,
+}
+
 /// A job, and what is to be changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
@@ -54,19 +67,25 @@ pub struct Planned {
 /// # Errors
 /// Whatever the store says; within: why this job cannot be changed.
 pub async fn plan(
-    store: &Store,
-    row: &JobRow,
+    store: &impl Editing,
+    job: Changeable<'_>,
     edits: &[Edit],
 ) -> Result<Result<Planned, CannotChange>, StoreError> {
-    if row.is_change() {
+    let Changeable {
+        id,
+        name,
+        is_change,
+        adopts,
+    } = job;
+    if is_change {
         return Ok(Err(CannotChange::IsChange));
     }
-    if let (true, Some(parser_id)) = (row.is_adoption, &row.parser_id) {
-        return Ok(Err(CannotChange::Adopts(parser_id.clone())));
+    if let Some(parser_id) = adopts {
+        return Ok(Err(CannotChange::Adopts(parser_id.to_owned())));
     }
-    let mut records = store.on_record(&[&row.name]).await?;
-    let job = records.remove(&row.name).and_then(|record| record.job);
-    let job = job.filter(|job| job.id == JobId(row.id));
+    let mut records = store.on_record(&[name]).await?;
+    let job = records.remove(name).and_then(|record| record.job);
+    let job = job.filter(|job| job.id == id);
     Ok(job
         .ok_or(CannotChange::NameIsAnothers)
         .and_then(|job| planned(&job, edits)))
@@ -95,8 +114,8 @@ fn planned(job: &RecordedJob, edits: &[Edit]) -> Result<Planned, CannotChange> {
 ///
 /// # Errors
 /// What the database refuses, in its words.
-pub async fn change(
-    store: &Store,
+pub async fn change<D: JobStore + Editing>(
+    store: &D,
     policy: &Policy,
     edits: Vec<JobEdit>,
     now: UnixMs,

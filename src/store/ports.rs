@@ -24,7 +24,7 @@ use crate::core::{
 
 pub use fetches::{ANSWERS, FetchId, FetchIntent, Fetches, Foreknown, HOST_LOOKS_BACK};
 pub use ledger::{Accounts, Ledger, Strangers};
-pub use manifest::{Applying, Extent, Left, Made, Manifest};
+pub use manifest::{Applying, Editing, Extent, JobEdit, Left, Made, Manifest};
 pub use parses::{Judging, ParseId, ParseIntent, Parses, Unjudged};
 pub use people::{Conflict, Pruning, Submissions, Submitted};
 pub use updates::{PendingUpdate, Target, Updates};

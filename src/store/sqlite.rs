@@ -4,7 +4,7 @@ mod apply;
 mod backup;
 mod batch;
 pub mod browse;
-pub mod edit;
+mod edit;
 mod epochs;
 mod failures;
 mod fetches;

@@ -252,12 +252,19 @@ fn all_that_is_wrong_with_a_configuration_is_told_at_once() {
 }
 
 #[test]
-fn flags_stand_before_the_command_and_show_no_key() {
+fn global_flags_go_anywhere_and_show_no_key() {
     let place = Place::new();
+    for args in [
+        &["--config", "absent.toml", "status"][..],
+        &["status", "--config", "absent.toml"],
+        &["status", "--json", "--config=absent.toml"],
+    ] {
+        place.run(args).is(78).says(&["absent.toml"]);
+    }
     place
-        .run(&["status", "--config", "x"])
-        .is(2)
-        .says(&["--config goes before the command"]);
+        .run(&["status", "--set", "pol.timeout=5s"])
+        .is(78)
+        .says(&["pol.timeout", "poll.timeout"]);
     let bad = format!("api.key:{KEY}");
     place
         .run(&["--set", &bad, "status"])

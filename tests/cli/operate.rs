@@ -74,6 +74,67 @@ async fn retry_by_id_and_name_says_how_many_and_what_it_will_cost() {
 }
 
 #[tokio::test]
+async fn retry_with_set_changes_jobs_by_the_rules_and_tells_the_price_before() {
+    let place = Place::new();
+    let jobs = vec![
+        ("a", generation_failed("a")),
+        ("b", rejected("b")),
+        ("c", in_doubt("c")),
+        ("d", parked_in_doubt("d")),
+    ];
+    place.jobs(jobs).await;
+    let params = |name: &str| {
+        let shown = place.run(&["show", name, "--json"]).is(0).json();
+        shown["scraper_params"].clone()
+    };
+    let render = &["--set", "scraper_params.render=true"][..];
+    let with = |more: &[&str]| {
+        let args = [&["retry", "a", "b"], render, more].concat();
+        place.run(&args)
+    };
+    with(&["--dry-run"]).is(0).says(&[
+        "2 jobs will be created again: up to 2 x 30,000 = 60,000 credits",
+        "dry run, nothing was changed",
+    ]);
+    // What breaks a rule changes nothing, and says what to write.
+    for (set, code, words) in [
+        ("scraper_params.rendr=true", 1, "did you mean render?"),
+        ("scraper_params.country_code=5", 1, "country_code"),
+        ("urls=nowhere", 1, "begin with http:// or https://"),
+        (
+            "scrapper_params.render=true",
+            2,
+            "did you mean scraper_params?",
+        ),
+        ("name=other", 2, "\"name\" is not part of a job"),
+        ("pol.timeout=5s", 2, "not part of a job"),
+        ("poll.timeot=5s", 78, "poll.timeout"),
+    ] {
+        with(&["--set", set]).is(code).says(&[words]);
+        assert_eq!(place.state("a"), "FAILED", "{set}");
+    }
+    assert!(params("a").get("render").is_none());
+    with(&[]).is(0).says(&[
+        "2 jobs will be created again",
+        "2 jobs changed and retried, for up to 2 x 30,000 = 60,000 credits",
+    ]);
+    for name in ["a", "b"] {
+        assert_eq!(place.state(name), "QUEUED");
+        assert_eq!(params(name)["render"], true);
+    }
+    // A create in doubt is settled as the job was.
+    let left = [&["retry", "d"], render].concat();
+    place.run(&left).is(1).says(&[
+        "job 4 \"d\" cannot be changed: its create is in doubt",
+        "`parserd retry` without --set",
+    ]);
+    assert_eq!(place.state("d"), "PARKED");
+    // Only `retry` changes jobs.
+    let cancel = [&["cancel", "a"], render].concat();
+    place.run(&cancel).is(78).says(&["scraper_params.render"]);
+}
+
+#[tokio::test]
 async fn retry_and_cancel_by_state_need_all_and_a_state_that_makes_sense() {
     let place = Place::new();
     place

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{Chosen, price::Price};
 use crate::{
     cli::{Usage, output::print_message},
-    core::edit::Edit,
-    engine::change::{self, Planned},
+    core::{edit::Edit, job::JobId},
+    engine::change::{self, Changeable, Planned},
     present::format::quoted,
     store::{Store, StoreError, report::JobRow},
 };
@@ -30,7 +30,13 @@ pub(super) async fn plan(
         return Ok(planned);
     }
     for row in std::mem::take(&mut chosen.rows) {
-        match change::plan(store, &row, edits).await? {
+        let changeable = Changeable {
+            id: JobId(row.id),
+            name: &row.name,
+            is_change: row.is_change(),
+            adopts: row.parser_id.as_deref().filter(|_| row.is_adoption),
+        };
+        match change::plan(store, changeable, edits).await? {
             Ok(plan) => {
                 planned.insert(row.id, plan);
                 chosen.rows.push(row);

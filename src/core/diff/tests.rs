@@ -392,7 +392,7 @@ fn whatever_is_not_done_says_why() {
         fields: None,
         ..parser
     };
-    let all_new = asking(json!([field("x", "1")]));
+    let all_new = asking(json!([field("x", "another")]));
     for (wanted, known, words) in [
         (other_page(), under_way, "its create is under way"),
         (

@@ -5,9 +5,12 @@ use std::{
     future::Future,
 };
 
+use serde_json::{Map, Value};
+
 use crate::{
     core::{
         diff::{Beside, Record, Verb},
+        job::JobId,
         spec::Batches,
     },
     store::StoreError,
@@ -53,6 +56,30 @@ pub trait Applying: Manifest {
         extent: Extent,
         prune: bool,
     ) -> impl Future<Output = Result<Made, StoreError>> + Send;
+}
+
+/// Changes what single jobs ask for, as an operator says.
+pub trait Editing: Manifest {
+    /// Changes PARKED and FAILED jobs and queues them, all or none; returns which of them were
+    /// still as they were meant.
+    ///
+    /// # Errors
+    /// What the store refuses, in its words; then nothing was changed.
+    fn edit_and_queue(
+        &self,
+        edits: Vec<JobEdit>,
+    ) -> impl Future<Output = Result<Vec<JobId>, StoreError>> + Send;
+}
+
+/// What a job is to ask for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobEdit {
+    /// Which one.
+    pub id: JobId,
+    /// The revision that the change was made for: on another one nothing is changed.
+    pub revision: i64,
+    /// Columns and what they are to hold.
+    pub columns: Map<String, Value>,
 }
 
 /// How much of a plan is done.

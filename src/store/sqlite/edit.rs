@@ -4,26 +4,13 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::{Store, StoreError};
-use crate::core::job::JobId;
+use crate::{
+    core::job::JobId,
+    store::ports::{Editing, JobEdit},
+};
 
-/// What a job is to ask for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JobEdit {
-    /// Which one.
-    pub id: JobId,
-    /// The revision that the change was made for: on another one nothing is changed.
-    pub revision: i64,
-    /// Columns and what they are to hold.
-    pub columns: Map<String, Value>,
-}
-
-impl Store {
-    /// Changes PARKED and FAILED jobs and queues them, all or none; returns which of them were
-    /// still as they were meant.
-    ///
-    /// # Errors
-    /// What the database refuses, in its words; then nothing was changed.
-    pub async fn edit_and_queue(&self, edits: Vec<JobEdit>) -> Result<Vec<JobId>, StoreError> {
+impl Editing for Store {
+    async fn edit_and_queue(&self, edits: Vec<JobEdit>) -> Result<Vec<JobId>, StoreError> {
         self.writer
             .run("change what jobs ask for", move |connection| {
                 Box::pin(async move {
