@@ -274,10 +274,12 @@ mod tests {
         };
         let sql = "INSERT INTO job_events (job_id, at, event) VALUES (0, ?1, 'batch_done')";
         connection.execute(sql, [old]).unwrap();
+        // By this one it is known that time passed.
+        insert("young", "CANCELLED", Some(old + 59_000));
         insert("cancelled", "CANCELLED", Some(old));
         let all = store.events_after(0, None, 10).await.unwrap();
-        assert_eq!(all.len(), 3, "{all:?}");
-        let last = all[2].id;
+        assert_eq!(all.len(), 4, "{all:?}");
+        let (young, last) = (all[2].id, all[3].id);
         store
             .move_cursor("reader", last, clock.now())
             .await
@@ -288,7 +290,7 @@ mod tests {
         assert_eq!(keeper.sweep(&mut eyes).await.unwrap(), 2);
         let left = store.events_after(0, None, 10).await.unwrap();
         let left: Vec<_> = left.iter().map(|row| row.id).collect();
-        assert_eq!(left, [last]);
+        assert_eq!(left, [young, last]);
         insert("next", "QUEUED", None);
         let read = store.cursor("reader").await.unwrap();
         let new = store.events_after(read, None, 10).await.unwrap();
