@@ -368,9 +368,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Somebody else committed: there may be jobs, changed jobs, an opened gate.
     async fn rescan(&mut self) -> Result<(), StoreError> {
         self.agenda.look_at_all();
-        if let Some(announcer) = &mut self.announcer {
-            announcer.look_again();
-        }
+        self.look_for_rest();
         for task in self.running.values_mut() {
             task.is_overtaken = true;
         }

@@ -18,13 +18,6 @@ pub(super) struct Announcer {
     is_due: bool,
 }
 
-impl Announcer {
-    /// Something happened to a job.
-    pub(super) const fn look_again(&mut self) {
-        self.is_due = true;
-    }
-}
-
 impl<S: Service, D: JobStore> Daemon<S, D> {
     /// The same, which announces what happens to no job in particular.
     #[must_use]
@@ -67,6 +60,13 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             log(&event);
         }
         Ok(())
+    }
+
+    /// Something happened: all jobs may be at rest now.
+    pub(super) const fn look_for_rest(&mut self) {
+        if let Some(announcer) = &mut self.announcer {
+            announcer.is_due = true;
+        }
     }
 
     /// Announces that all jobs came to rest, by what ends `run --until-done`; asked only while no

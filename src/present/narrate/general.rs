@@ -7,6 +7,7 @@ use crate::core::{
 };
 use crate::present::format::{grouped, span};
 
+#[expect(clippy::too_many_lines, reason = "one table: each event's sentence")]
 pub(super) fn sentence(event: &GeneralEvent) -> String {
     match event {
         GeneralEvent::GateClosed {
