@@ -26,6 +26,7 @@ pub mod list_lag;
 pub mod listing;
 pub mod made_from;
 pub(crate) mod nearest;
+pub mod notice;
 pub mod oddities;
 pub mod outcome;
 pub mod pace;

@@ -216,7 +216,9 @@ pub async fn daemon<S: Service>(
         max_generating: settings.workers.max_generating,
         single_polls: survey::SINGLE_POLLS,
     };
-    Ok(Daemon::new(worker, limits, until).holding_creates_for(creates_wait_ms))
+    Ok(Daemon::new(worker, limits, until)
+        .holding_creates_for(creates_wait_ms)
+        .announcing())
 }
 
 /// How long creates wait, because the database is not the one that was written last here:

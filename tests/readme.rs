@@ -245,7 +245,8 @@ fn every_command_is_in_the_table_and_run_by_a_block() {
         .map(|block| format!("{}\n", block.body))
         .collect();
     let rows = table("command");
-    for command in program.get_subcommands().filter(|one| !one.is_hide_set()) {
+    let is_shown = |one: &&clap::Command| !one.is_hide_set() && one.get_name() != "help";
+    for command in program.get_subcommands().filter(is_shown) {
         let name = command.get_name();
         let run = [format!("parserd {name}"), format!("-- {name}")];
         let is_run = run.iter().any(|run| scripts.contains(run.as_str()));

@@ -224,10 +224,11 @@ impl<'a> Show<'a> {
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
-        for row in self.store.events_after(self.seen, &[], STEP).await? {
+        for row in self.store.events_after(self.seen, None, STEP).await? {
             self.seen = row.id;
-            // All are queued in the same moment; that was reported already.
-            if row.event.event != "queued" {
+            // All are queued in the same moment; that was reported already. Gates and batch are shown
+            // by what they make of the jobs.
+            if row.event.event != "queued" && row.job_id.is_some() {
                 let text = narrate::event(&row.event);
                 self.print_event(row.event.at, &row.name, &text);
             }

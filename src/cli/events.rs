@@ -1,4 +1,4 @@
-//! `parserd events`: what happened, a line an event.
+//! `parserd events`: what happened to jobs, gates, budget and batch, a line an event.
 
 use std::{io, process::Stdio, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     },
     clock::Clock,
     config::Settings,
-    core::{event::EVENT_NAMES, job::UnixMs, nearest::nearest, text::escaped, timestamp::iso},
+    core::{job::UnixMs, nearest::nearest, notice::EventFilter, text::escaped, timestamp::iso},
     present::narrate,
     store::{Commits as _, JobStore as _, Role, Store, history::EventRow},
 };
@@ -26,7 +26,7 @@ const STEP: usize = 500;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// Shows what happened to jobs, in order, a line an event.
+/// Shows what happened to jobs, gates, budget and batch, in order, a line an event.
 ///
 /// With --cursor it goes on where it stopped: each event is handed on at least once. With --exec a
 /// program is run for each event, with its JSON on standard input; where it does not end with 0 it is
@@ -41,7 +41,8 @@ pub struct EventsArgs {
     #[arg(long, value_name = "NAME", value_parser = cursor)]
     cursor: Option<String>,
 
-    /// Only events of this type, such as finished or failed; may be repeated
+    /// Only events of this type, such as finished, failed, poor_result, gate_closed or batch_done;
+    /// may be repeated
     #[arg(long = "type", value_name = "TYPE", value_parser = event_type)]
     types: Vec<String>,
 
@@ -55,12 +56,13 @@ pub struct EventsArgs {
 }
 
 fn event_type(text: &str) -> Result<String, String> {
-    if EVENT_NAMES.contains(&text) {
+    let types = EventFilter::types();
+    if types.contains(&text) {
         return Ok(text.to_owned());
     }
-    let hint = nearest(text, EVENT_NAMES.iter().copied())
+    let hint = nearest(text, types.iter().copied())
         .map_or_else(String::new, |near| format!("did you mean {near}? "));
-    Err(format!("{hint}the types are {}", EVENT_NAMES.join(", ")))
+    Err(format!("{hint}the types are {}", types.join(", ")))
 }
 
 fn cursor(text: &str) -> Result<String, String> {
@@ -79,8 +81,10 @@ struct EventLine<'a> {
     time: String,
     #[serde(rename = "type")]
     event: &'a str,
-    job_id: i64,
-    name: &'a str,
+    /// None for what happened to no job in particular.
+    job_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     /// As a sentence.
     text: String,
     detail: &'a RawValue,
@@ -94,20 +98,19 @@ impl<'a> EventLine<'a> {
             time: iso(told.event.at),
             event: &told.event.event,
             job_id: told.job_id,
-            name: &told.name,
+            name: told.job_id.map(|_| told.name.as_str()),
             text: narrate::event(&told.event),
             detail: &told.event.detail,
         }
     }
 
     fn words(&self) -> String {
-        format!(
-            "{}  job {} {}: {}",
-            self.time,
-            self.job_id,
-            escaped(self.name),
-            self.text
-        )
+        let job = match (self.job_id, self.name) {
+            (Some(id), Some(name)) => format!("job {id} {}: ", escaped(name)),
+            (Some(id), None) => format!("job {id}: "),
+            (None, _) => String::new(),
+        };
+        format!("{}  {job}{}", self.time, self.text)
     }
 }
 
@@ -144,13 +147,18 @@ async fn hand_on(store: &Store, args: EventsArgs) -> anyhow::Result<()> {
         Some(name) => store.cursor(name).await?,
         None => 0,
     };
+    let filter = EventFilter::of(args.types);
+    let names = filter.names();
     let mut commits = store.commits().await?;
     let clock = Clock::system();
     loop {
-        let some = store.events_after(last, &args.types, STEP).await?;
+        let some = store.events_after(last, names.as_deref(), STEP).await?;
         for told in &some {
-            hand.event(told).await?;
             last = told.id;
+            if !filter.takes(&told.event.event, &told.event.detail) {
+                continue;
+            }
+            hand.event(told).await?;
             // A program's work is not to be done again: each of its events is kept by itself.
             if let (Some(name), true) = (&args.cursor, hand.exec.is_some()) {
                 store.move_cursor(name, last, clock.now()).await?;

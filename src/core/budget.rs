@@ -1,5 +1,7 @@
 //! PURE: what may be spent, and what was.
 
+pub mod share;
+
 use crate::core::job::{DurationMs, UnixMs};
 
 /// Milliseconds of a UTC day: Unix time has no leap seconds.

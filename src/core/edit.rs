@@ -41,7 +41,7 @@ pub enum EditError {
     #[error(
         "{} is not part of a job{}: write scraper_params.KEY, or one of {}",
         shown(name),
-        did_you_mean(name, COLUMNS.iter().copied()),
+        did_you_mean(name.split('.').next().unwrap_or(name), COLUMNS.iter().copied()),
         COLUMNS.join(", ")
     )]
     Unknown {

@@ -1,6 +1,8 @@
 //! What happens to a job, as its history keeps it: the log, the command line and the page tell it
 //! from here.
 
+pub mod general;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
@@ -47,10 +49,13 @@ named_enum! {
     }
 }
 
-/// Every event's name, in alphabetical order.
+/// Every event's name, of jobs and of none, in alphabetical order.
 pub const EVENT_NAMES: &[&str] = &[
     "adopted",
     "awaits_examples",
+    "batch_done",
+    "budget_80",
+    "budget_reset",
     "cancelled",
     "change_made",
     "changed",
@@ -62,6 +67,8 @@ pub const EVENT_NAMES: &[&str] = &[
     "failed",
     "finished",
     "foreseen",
+    "gate_closed",
+    "gate_opened",
     "in_doubt",
     "judged",
     "not_made",
@@ -301,6 +308,9 @@ pub enum JobEvent {
         /// Why, in a sentence; none where all is well.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Its job is FAILED for it, and the event `failed` says so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        fails: bool,
     },
     /// Its generation FAILED, and another create is to be sent with the parameters that the error
     /// calls for.
@@ -334,11 +344,12 @@ impl JobEvent {
         }
     }
 
-    /// What a parser found was judged.
-    pub fn judged(judgement: &Judgement) -> Self {
+    /// What a parser found was judged, and whether its job is FAILED for it.
+    pub fn judged(judgement: &Judgement, fails: bool) -> Self {
         Self::Judged {
             quality: judgement.quality,
             reason: judgement.reason.clone(),
+            fails,
         }
     }
 

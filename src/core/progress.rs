@@ -1,8 +1,13 @@
 //! PURE: what is a batch of jobs, and when it may be done.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::core::job::{DurationMs, UnixMs};
+use serde::{Deserialize, Serialize};
+
+use crate::core::{
+    event::general::GeneralEvent,
+    job::{DurationMs, JobState, UnixMs},
+};
 
 /// Ends longer ago say nothing of the pace now.
 const WINDOW_MS: DurationMs = 30 * 60_000;
@@ -58,6 +63,63 @@ impl Marks {
             after: numbers.next().flatten().unwrap_or(0),
             rested_at: numbers.next().flatten(),
         }
+    }
+}
+
+/// What was announced of batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AnnouncedBatch {
+    /// The last event of the last batch that was announced.
+    #[serde(default)]
+    pub event_id: i64,
+    /// The credits that were spent then, in all; none where that is not known yet.
+    #[serde(default)]
+    pub spent: Option<i64>,
+}
+
+/// What happened to jobs since a batch was announced last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchFigures {
+    /// The last event of it.
+    pub last_event: i64,
+    /// When the first of it happened.
+    pub started_at: UnixMs,
+    /// The jobs that something happened to, by the state that they are in now.
+    pub states: BTreeMap<JobState, i64>,
+}
+
+/// Events with one of which a batch may begin. That a job which is PARKED was tried once more and
+/// is PARKED again is none: after each probe the same would be announced.
+pub const BATCH_BEGINS: &[&str] = &["queued", "requeued", "finished", "failed"];
+
+/// Events that happen to jobs which are at rest and stay so.
+pub const OF_NO_BATCH: &[&str] = &["judged", "pinned"];
+
+impl BatchFigures {
+    /// What to announce, with all that is `spent` by `now`; and what is announced then.
+    pub fn announcement(
+        &self,
+        before: AnnouncedBatch,
+        spent: i64,
+        now: UnixMs,
+    ) -> (GeneralEvent, AnnouncedBatch) {
+        let of = |state| self.states.get(&state).copied().unwrap_or_default();
+        let event = GeneralEvent::BatchDone {
+            finished: of(JobState::Finished),
+            failed: of(JobState::Failed),
+            parked: of(JobState::Parked),
+            cancelled: of(JobState::Cancelled),
+            queued: of(JobState::Queued),
+            // Creates of before may turn out to have made nothing.
+            credits: spent.saturating_sub(before.spent.unwrap_or(spent)).max(0),
+            started_at: self.started_at,
+            took_ms: now.saturating_sub(self.started_at).max(0),
+        };
+        let after = AnnouncedBatch {
+            event_id: self.last_event,
+            spent: Some(spent),
+        };
+        (event, after)
     }
 }
 
@@ -128,6 +190,40 @@ mod tests {
             assert_eq!(Marks::from_text(&seen.to_text()), seen);
         }
         assert_eq!(Marks::from_text("rubbish"), began);
+    }
+
+    #[test]
+    fn a_batch_is_announced_with_what_became_of_its_jobs() {
+        let figures = BatchFigures {
+            last_event: 70,
+            started_at: 1_000,
+            states: BTreeMap::from([(JobState::Finished, 4), (JobState::Parked, 2)]),
+        };
+        for (before, spent, now, credits, took_ms) in [
+            (Some(10), 40, 5_000, 30, 4_000),
+            // Not known, given back, a clock that was set back.
+            (None, 40, 5_000, 0, 4_000),
+            (Some(10), 5, 5_000, 0, 4_000),
+            (Some(10), 40, 500, 30, 0),
+        ] {
+            let before = AnnouncedBatch {
+                event_id: 3,
+                spent: before,
+            };
+            let (event, after) = figures.announcement(before, spent, now);
+            let expected = GeneralEvent::BatchDone {
+                finished: 4,
+                failed: 0,
+                parked: 2,
+                cancelled: 0,
+                queued: 0,
+                credits,
+                started_at: 1_000,
+                took_ms,
+            };
+            assert_eq!(event, expected);
+            assert_eq!((after.event_id, after.spent), (70, Some(spent)));
+        }
     }
 
     const fn at(after: i64, rested_at: Option<i64>) -> Marks {

@@ -12,8 +12,9 @@ pub use self::permit::Permit;
 use self::state::AccountState;
 use crate::{
     core::{
-        budget::{Budget, OverBudget},
+        budget::{Budget, OverBudget, share::AnnouncedShares},
         concurrency::Concurrency,
+        event::general::GeneralEvent,
         gate::{
             Admission, Closure, Gate, GatePolicy, GateReason, Scope, Signal, should_skip_canary,
         },
@@ -302,6 +303,20 @@ impl Account {
     pub fn budget_is_stale(&self, now: UnixMs) -> bool {
         let state = self.lock();
         state.budget_is_stale || state.budget.is_outdated(now)
+    }
+
+    /// What was spent in all.
+    pub fn spent(&self) -> i64 {
+        self.lock().budget.spent
+    }
+
+    /// As [`Budget::announcement`].
+    pub fn budget_announcement(
+        &self,
+        before: AnnouncedShares,
+        now: UnixMs,
+    ) -> Option<(GeneralEvent, AnnouncedShares)> {
+        self.lock().budget.announcement(before, now)
     }
 
     /// What counts as spent on later days: the clock was ahead when it was.

@@ -1,5 +1,6 @@
 //! The daemon's loop: claims what is due, gives it to workers, waits.
 
+mod announce;
 mod claims;
 mod clock_step;
 mod creates_wait;
@@ -26,7 +27,7 @@ use tokio::{
     task::{AbortHandle, Id, JoinSet},
 };
 
-use self::{creates_wait::CreatesWait, hold::Holds, polls::Surveys};
+use self::{announce::Announcer, creates_wait::CreatesWait, hold::Holds, polls::Surveys};
 use crate::{
     api::Service,
     core::{
@@ -129,6 +130,8 @@ pub struct Daemon<S, D> {
     nudge: Arc<Notify>,
     holds: Holds,
     heartbeat: Arc<AtomicI64>,
+    /// None where nothing is announced.
+    announcer: Option<Announcer>,
     stop: watch::Receiver<Stop>,
 }
 
@@ -161,6 +164,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             holds: Holds::new(Arc::clone(&nudge)),
             nudge,
             heartbeat: Arc::new(AtomicI64::new(0)),
+            announcer: None,
             stop,
         }
     }
@@ -237,6 +241,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         }
         self.orphans = interrupted.iter().map(|job| job.id).collect();
         self.leased.extend(&self.orphans);
+        self.load_announced().await?;
         self.work().await
     }
 
@@ -311,14 +316,18 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         if self.worker.account.budget_is_stale(self.worker.clock.now()) {
             self.recount().await?;
         }
+        self.announce_budget().await?;
         self.set_free().await?;
         let max_requests = self.worker.account.max_requests();
         self.worker.metrics.limited(max_requests);
         let until = self.start_all().await?;
         // Whoever releases a hold nudges the loop, which asks again.
         let is_busy = !self.tasks.is_empty() || !self.orphans.is_empty() || self.holds.any();
-        if !is_busy && self.is_done().await? {
-            return Ok(None);
+        if !is_busy {
+            self.announce_rest().await?;
+            if self.is_done().await? {
+                return Ok(None);
+            }
         }
         Ok(Some(self.pause(until)))
     }
@@ -359,6 +368,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
     /// Somebody else committed: there may be jobs, changed jobs, an opened gate.
     async fn rescan(&mut self) -> Result<(), StoreError> {
         self.agenda.look_at_all();
+        self.look_for_rest();
         for task in self.running.values_mut() {
             task.is_overtaken = true;
         }

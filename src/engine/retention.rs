@@ -122,12 +122,16 @@ impl<D: Pruning> Keeper<D> {
                 .jobs_done_before(old.before, old.spared, after, BATCH_SIZE)
                 .await?;
             let Some(last) = jobs.last() else {
-                return Ok(deleted);
+                break;
             };
             after = *last;
             deleted += self.store.delete_done(jobs).await?;
             self.clock.sleep(BITE_PAUSE).await;
         }
+        self.store
+            .delete_general_events(old.before, old.spared)
+            .await?;
+        Ok(deleted)
     }
 }
 
@@ -253,6 +257,45 @@ mod tests {
             ))
             .unwrap();
         store
+    }
+
+    #[tokio::test]
+    async fn who_has_read_all_events_misses_none_that_comes_after_old_ones_are_deleted() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
+        let clock = Clock::system();
+        let old = clock.now() - 60_000;
+        let store = with_job_done_at(&path, old).await;
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let insert = |name: &str, state: &str, finished_at: Option<UnixMs>| {
+            let sql = "INSERT INTO jobs (name, urls, state, finished_at) \
+                       VALUES (?1, '[\"https://a.example/\"]', ?2, ?3)";
+            connection.execute(sql, (name, state, finished_at)).unwrap();
+        };
+        let sql = "INSERT INTO job_events (job_id, at, event) VALUES (0, ?1, 'batch_done')";
+        connection.execute(sql, [old]).unwrap();
+        // By this one it is known that time passed.
+        insert("young", "CANCELLED", Some(old + 59_000));
+        insert("cancelled", "CANCELLED", Some(old));
+        let all = store.events_after(0, None, 10).await.unwrap();
+        assert_eq!(all.len(), 4, "{all:?}");
+        let (young, last) = (all[2].id, all[3].id);
+        store
+            .move_cursor("reader", last, clock.now())
+            .await
+            .unwrap();
+
+        let keeper = keeper(&store, clock, 30_000);
+        let mut eyes = Eyes::new(&keeper.look());
+        assert_eq!(keeper.sweep(&mut eyes).await.unwrap(), 2);
+        let left = store.events_after(0, None, 10).await.unwrap();
+        let left: Vec<_> = left.iter().map(|row| row.id).collect();
+        assert_eq!(left, [young, last]);
+        insert("next", "QUEUED", None);
+        let read = store.cursor("reader").await.unwrap();
+        let new = store.events_after(read, None, 10).await.unwrap();
+        let new: Vec<_> = new.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(new, ["next"]);
     }
 
     const HOUR_MS: i64 = 3_600_000;

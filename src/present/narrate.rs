@@ -1,7 +1,9 @@
-//! A line of a job's history as a sentence.
+//! A line of the history as a sentence.
+
+mod general;
 
 use crate::core::{
-    event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, Standing, ToldBy},
+    event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, Standing, ToldBy, general::GeneralEvent},
     job::Part,
     outcome::is_refusal,
     preflight::Foreseen,
@@ -11,14 +13,16 @@ use crate::store::report::HistoryRow;
 
 /// The event as a sentence; one that is unknown here is shown as it is stored.
 pub(crate) fn event(row: &HistoryRow) -> String {
-    let event = JobEvent::from_columns(&row.event, &row.detail);
-    event.as_ref().map_or_else(
-        || match row.detail.get() {
-            "{}" => row.event.clone(),
-            detail => format!("{}: {detail}", row.event),
-        },
-        sentence,
-    )
+    if let Some(event) = JobEvent::from_columns(&row.event, &row.detail) {
+        return sentence(&event);
+    }
+    if let Some(event) = GeneralEvent::from_columns(&row.event, &row.detail) {
+        return general::sentence(&event);
+    }
+    match row.detail.get() {
+        "{}" => row.event.clone(),
+        detail => format!("{}: {detail}", row.event),
+    }
 }
 
 /// Why no example results are kept, if this event says so.
@@ -166,7 +170,9 @@ fn sentence(event: &JobEvent) -> String {
         JobEvent::Cancelled(standing) => {
             format!("cancelled by an operator, was {}", stood(standing))
         }
-        JobEvent::Judged { quality, reason } => {
+        JobEvent::Judged {
+            quality, reason, ..
+        } => {
             let why = reason
                 .as_ref()
                 .map_or_else(String::new, |why| format!(": {why}"));
@@ -305,6 +311,16 @@ mod tests {
                 json!({"error_kind": "generation_failed", "http_status": 200, "message": "no"}),
             ),
             ("failed", json!({})),
+            (
+                "budget_80",
+                json!({"period": "all", "spent": 80_000, "limit": 100_000, "share": 80}),
+            ),
+            ("budget_reset", json!({"period": "day", "limit": 1_000_000})),
+            (
+                "batch_done",
+                json!({"finished": 1, "failed": 0, "parked": 2, "cancelled": 1, "queued": 1200,
+                    "credits": 30_000, "started_at": 5, "took_ms": 1_000}),
+            ),
             ("from_the_future", json!({"a": 1})),
             ("from_the_future", json!({})),
         ]
@@ -314,6 +330,8 @@ mod tests {
     fn each_event_is_a_sentence_and_an_unknown_one_is_shown_as_it_is() {
         let stored = event::tests::stored().into_iter();
         let stored = stored.map(|(_, name, detail)| (name, detail));
+        let general = event::general::tests::stored().into_iter();
+        let stored = stored.chain(general.map(|(_, name, detail)| (name, detail)));
         let mut text = String::new();
         for (event, detail) in stored.chain(others()) {
             let row = HistoryRow {

@@ -12,6 +12,7 @@ use crate::{
     core::{
         budget::{Redated, Spent},
         diff::{Beside, Record},
+        event::general::GeneralEvent,
         gate::{Closure, Scope},
         job::{DurationMs, Job, JobId, JobState, ParkReason, ParserId, UnixMs},
         ledger::{Elsewhere, KnownParser, LedgerFacts},
@@ -20,14 +21,16 @@ use crate::{
         oddities::Unexplained,
         outcome::ListedParser,
         preflight::{Brought, Fetched},
+        progress::BatchFigures,
         quality::checks::{Tried, TriedOutcome},
     },
     store::{
         ParkedFirst, StoreError,
         ports::{
-            Accounts, Applied, Asked, Changes, Facts, FetchId, FetchIntent, Fetches, Foreknown,
-            Gates, Holder, Intent, JobStore, Lane, Ledger, Manifest, Order, ParseId, ParseIntent,
-            Parses, PendingUpdate, Queue, QueuedJob, Strangers, Target, Times, Updates,
+            Accounts, Announcements, Applied, Asked, Changes, Facts, FetchId, FetchIntent, Fetches,
+            Foreknown, Gates, Holder, Intent, JobStore, Lane, Ledger, Manifest, Order, ParseId,
+            ParseIntent, Parses, PendingUpdate, Queue, QueuedJob, Strangers, Target, Times,
+            Updates,
         },
     },
 };
@@ -417,6 +420,22 @@ impl<D: JobStore> Gates for Simulated<D> {
 
     async fn held_rejections(&self) -> Result<Vec<(u16, String)>> {
         read(self.0.held_rejections()).await
+    }
+}
+
+impl<D: JobStore> Announcements for Simulated<D> {
+    async fn batch_since(&self, after: i64) -> Result<Option<BatchFigures>> {
+        read(self.0.batch_since(after)).await
+    }
+
+    async fn add_event(
+        &self,
+        event: &GeneralEvent,
+        key: &'static str,
+        value: String,
+        now: UnixMs,
+    ) -> Result<()> {
+        commit(self.0.add_event(event, key, value, now)).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The model: jobs in memory, as plain as can be, to hold other stores against and to run most
 //! simulations on. Nothing in it is fast on purpose, and nothing is clever.
 
+mod announcements;
 mod changes;
 mod fetches;
 mod ledger;

@@ -1,6 +1,7 @@
 //! What the engine asks of a store of jobs: one trait a subject. `sqlite` is the store that
 //! daemons use, `memory` the model that it is held against.
 
+mod announcements;
 mod fetches;
 mod ledger;
 mod manifest;
@@ -22,6 +23,7 @@ use crate::core::{
     oddities::{self, Lag},
 };
 
+pub use announcements::Announcements;
 pub use fetches::{ANSWERS, FetchId, FetchIntent, Fetches, Foreknown, HOST_LOOKS_BACK};
 pub use ledger::{Accounts, Ledger, Strangers};
 pub use manifest::{Applying, Editing, Extent, JobEdit, Left, Made, Manifest};
@@ -29,8 +31,8 @@ pub use parses::{Judging, ParseId, ParseIntent, Parses, Unjudged};
 pub use people::{Conflict, Pruning, Submissions, Submitted};
 pub use updates::{PendingUpdate, Target, Updates};
 pub use values::{
-    Applied, Asked, CREATES_HOLD, ChangeRecord, ELSEWHERE, Fact, Found, Holder, Intent, LIST_LAG,
-    LIST_REPORT, Lane, NO_LIST, Order, ParkedFirst, QueuedJob, RESTORED,
+    Applied, Asked, BATCH, BUDGET_SHARES, CREATES_HOLD, ChangeRecord, ELSEWHERE, Fact, Found,
+    Holder, Intent, LIST_LAG, LIST_REPORT, Lane, NO_LIST, Order, ParkedFirst, QueuedJob, RESTORED,
 };
 
 /// A store of jobs, for the one daemon that has it. Cloning it shares it.
@@ -47,6 +49,7 @@ pub trait JobStore:
     + Strangers
     + Gates
     + Facts
+    + Announcements
     + Clone
     + Debug
     + 'static

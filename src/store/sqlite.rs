@@ -1,5 +1,6 @@
 //! The only SQL. One writer, a few readers, and a look for other programs' commits.
 
+mod announcements;
 mod apply;
 mod backup;
 mod batch;

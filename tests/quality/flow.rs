@@ -58,7 +58,7 @@ async fn a_poor_result_is_told_and_changes_nothing() {
     assert_eq!(detail["fields"]["price"]["quality"], "bad", "{detail}");
     assert_eq!(detail["fields"]["title"]["quality"], "ok", "{detail}");
     let events = harness
-        .sql("SELECT event FROM job_events ORDER BY id")
+        .sql("SELECT event FROM job_events WHERE job_id <> 0 ORDER BY id")
         .await;
     assert_eq!(events.unwrap()[3..], ["finished", "judged"]);
     // Nothing was asked for it.

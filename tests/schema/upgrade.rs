@@ -5,7 +5,7 @@ use std::path::Path;
 use parserd::{
     clock::Clock,
     engine::judging::Judge,
-    store::{Role, Store},
+    store::{Announcements as _, BATCH, Facts as _, Role, Store},
 };
 use sqlx::{
     ConnectOptions as _, Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions,
@@ -198,4 +198,29 @@ async fn a_database_of_before_updates_keeps_its_jobs_and_its_parsers_can_be_chan
         .await;
     assert!(refused.unwrap_err().to_string().contains("urls"));
     connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_ended_before_batches_were_announced_is_announced_by_no_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.db");
+    let mut connection = of_version(&path, 13).await;
+    let sql = FINISHED.replace("NAME", "old").replace("RESULT", "'[]'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let last = column(
+        &mut connection,
+        "SELECT CAST(max(id) AS TEXT) FROM job_events",
+    )
+    .await;
+    connection.close().await.unwrap();
+
+    let store = Store::open(&path, Role::Tool).await.unwrap();
+    let announced = store.fact(BATCH).await.unwrap().unwrap();
+    assert_eq!([announced.event_id.to_string()], last[..]);
+    assert_eq!(store.batch_since(announced.event_id).await.unwrap(), None);
+    assert!(store.batch_since(0).await.unwrap().is_some());
+    store.close().await;
 }

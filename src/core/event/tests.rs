@@ -169,6 +169,7 @@ pub(crate) fn stored() -> Vec<(JobEvent, &'static str, Value)> {
             JobEvent::Judged {
                 quality: Quality::Bad,
                 reason: Some("price: it is missing".to_owned()),
+                fails: false,
             },
             "judged",
             json!({"quality": "bad", "reason": "price: it is missing"}),

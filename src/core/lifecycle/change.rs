@@ -114,7 +114,9 @@ impl Change {
 
     /// What the history says of it, in order.
     pub fn events(&self) -> impl Iterator<Item = JobEvent> {
-        let judged = self.judgement.as_ref().map(JobEvent::judged);
+        let fails = self.next.state == JobState::Failed;
+        let judged = self.judgement.as_ref();
+        let judged = judged.map(|judgement| JobEvent::judged(judgement, fails));
         let events = self.event.clone().into_iter().chain(judged);
         events.chain(self.warning.clone())
     }

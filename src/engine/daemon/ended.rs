@@ -20,6 +20,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         let Some(task) = self.running.remove(&id) else {
             return;
         };
+        self.look_for_rest();
         let has_taken_up = self.worker.has_taken_up.swap(false, Ordering::Relaxed);
         self.agenda.task_ended(task.is_overtaken || has_taken_up);
         if self

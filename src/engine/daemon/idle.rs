@@ -20,38 +20,44 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
 
     /// Whether the daemon is to end by itself; asked only while no task runs.
     pub(super) async fn is_done(&self) -> Result<bool, StoreError> {
-        let store = &self.worker.store;
-        let any = async |states: &[JobState]| {
-            for state in states {
-                if store.any(*state).await? {
-                    return Ok::<_, StoreError>(true);
-                }
-            }
-            Ok(false)
-        };
         match self.until {
             Until::Stopped => Ok(false),
-            Until::AllTerminal => Ok(!any(&[
-                JobState::Queued,
-                JobState::Creating,
-                JobState::Generating,
-                JobState::Parked,
-            ])
-            .await?),
-            Until::NoProgress => {
-                let account = &self.worker.account;
-                let reads = !self.is_shut(Scope::Read);
-                let turns = reads && !self.worker.is_blind().await && !self.awaits_list_in_vain();
-                let creates = turns && !self.is_shut(Scope::Create);
-                let has_room = account.budget_hold(self.worker.clock.now()).is_none();
-                // Without credits or budget a QUEUED job goes on for nothing, or is PARKED.
-                let takes_queued = creates || turns && account.out_of_credits().is_some();
-                let moving = reads && any(&[JobState::Creating, JobState::Generating]).await?
-                    || takes_queued && any(&[JobState::Queued]).await?
-                    || creates && has_room && self.agenda.has_held();
-                Ok(!moving)
+            Until::AllTerminal => {
+                let open = [
+                    JobState::Queued,
+                    JobState::Creating,
+                    JobState::Generating,
+                    JobState::Parked,
+                ];
+                Ok(!self.any(&open).await?)
+            }
+            Until::NoProgress => Ok(!self.is_moving().await?),
+        }
+    }
+
+    /// Whether a job can make progress without a person, and before the next probe; asked only
+    /// while no task runs.
+    pub(super) async fn is_moving(&self) -> Result<bool, StoreError> {
+        let account = &self.worker.account;
+        let reads = !self.is_shut(Scope::Read);
+        let turns = reads && !self.worker.is_blind().await && !self.awaits_list_in_vain();
+        let creates = turns && !self.is_shut(Scope::Create);
+        let has_room = account.budget_hold(self.worker.clock.now()).is_none();
+        // Without credits or budget a QUEUED job goes on for nothing, or is PARKED.
+        let takes_queued = creates || turns && account.out_of_credits().is_some();
+        let under_way = [JobState::Creating, JobState::Generating];
+        Ok(reads && self.any(&under_way).await?
+            || takes_queued && self.any(&[JobState::Queued]).await?
+            || creates && has_room && self.agenda.has_held())
+    }
+
+    async fn any(&self, states: &[JobState]) -> Result<bool, StoreError> {
+        for state in states {
+            if self.worker.store.any(*state).await? {
+                return Ok(true);
             }
         }
+        Ok(false)
     }
 
     /// Whether creates wait for a list that can be trusted, and none came in the time in

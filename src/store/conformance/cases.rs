@@ -1,5 +1,7 @@
 //! What holds in every store, case by case.
 
+use std::collections::BTreeMap;
+
 use super::{NOW, Subject, model, policy, sqlite};
 use crate::{
     core::{
@@ -7,9 +9,10 @@ use crate::{
         job::{Job, JobId, JobState, ParkReason, ParserId},
         lifecycle::{Change, Event, Evidence, Presence, Transition, decide},
         outcome::{CreateOutcome, DoubtCause, ErrorDetail, Refusal},
+        progress::AnnouncedBatch,
     },
     store::{
-        ParkedFirst,
+        BATCH, ParkedFirst,
         outside::Operation,
         ports::{Applied, Intent, JobStore, Lane},
     },
@@ -48,6 +51,7 @@ every_store! {
     a_step_of_the_clock_is_taken_once,
     a_cancelled_jobs_name_is_free_and_no_other_is,
     accounts_are_one_where_a_create_at_one_is_adopted_from_the_other,
+    a_batch_is_what_happened_since_the_last_one_was_announced,
 }
 
 impl<D: JobStore> Subject<D> {
@@ -299,4 +303,32 @@ async fn accounts_are_one_where_a_create_at_one_is_adopted_from_the_other(
     assert!(at.store.is_foreign(&parser).await.unwrap());
     at.store.join_adopted().await.unwrap();
     assert!(!at.store.is_foreign(&parser).await.unwrap());
+}
+
+async fn a_batch_is_what_happened_since_the_last_one_was_announced(mut at: Subject<impl JobStore>) {
+    let first = at.store.batch_since(0).await.unwrap();
+    assert_eq!(first, None, "an empty store");
+    let last = at.insert("a", 0);
+    at.insert("b", 0);
+    let figures = at.store.batch_since(0).await.unwrap().unwrap();
+    assert_eq!(figures.started_at, NOW);
+    let queued = BTreeMap::from([(JobState::Queued, 2)]);
+    assert_eq!(figures.states, queued);
+    let (event, announced) = figures.announcement(AnnouncedBatch::default(), 0, NOW + 5);
+    let store = &at.store;
+    store
+        .announce(&event, BATCH, &announced, NOW + 5)
+        .await
+        .unwrap();
+    assert_eq!(store.fact(BATCH).await.unwrap(), Some(announced));
+    // The announcement itself is part of none, and neither is a job that is only held.
+    let refused = Event::ListRefused(Refusal::Credits, ErrorDetail::default());
+    at.handle_event(&at.job(last).await, refused).await;
+    let store = &at.store;
+    let since = store.batch_since(announced.event_id).await.unwrap();
+    assert_eq!(since, None);
+    at.insert("c", 0);
+    let figures = at.store.batch_since(announced.event_id).await.unwrap();
+    let both = BTreeMap::from([(JobState::Parked, 1), (JobState::Queued, 1)]);
+    assert_eq!(figures.unwrap().states, both);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::event::JobEvent;
+use crate::core::event::{JobEvent, general::GeneralEvent};
 
 use crate::core::preflight::Fetched;
 use crate::core::{
@@ -163,6 +163,8 @@ pub(crate) struct Tables {
     pub jobs: BTreeMap<JobId, StoredJob>,
     pub creates: Vec<StoredCreate>,
     pub events: Vec<EventRecord>,
+    /// Those of no job.
+    pub general_events: Vec<(UnixMs, GeneralEvent)>,
     pub parsers: BTreeMap<ParserId, StoredParser>,
     pub parses: Vec<StoredParse>,
     pub fetches: Vec<StoredFetch>,

@@ -94,4 +94,15 @@ pub trait Pruning: Facts {
     /// Whatever the store says; then none was deleted.
     fn delete_done(&self, jobs: Vec<JobId>)
     -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Deletes what happened to no job in particular before `before`, and not within the times of
+    /// `spared`. Returns how many events it was.
+    ///
+    /// # Errors
+    /// Whatever the store says; then none was deleted.
+    fn delete_general_events(
+        &self,
+        before: UnixMs,
+        spared: Option<(UnixMs, UnixMs)>,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }

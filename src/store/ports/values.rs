@@ -4,10 +4,12 @@ use std::{fmt::Debug, marker::PhantomData};
 
 use crate::core::{
     blind::NoListSince,
+    budget::share::AnnouncedShares,
     field_changes::FieldChanges,
     job::{Job, JobId, ParserId, UnixMs},
     list_lag::LagSamples,
     oddities::{CreatesHold, ListReport},
+    progress::AnnouncedBatch,
     quality::Wanted,
     restored::Restored,
     spec::JobSpec,
@@ -157,6 +159,11 @@ pub const NO_LIST: Fact<Option<NoListSince>> = Fact::new("no_list");
 pub const CREATES_HOLD: Fact<CreatesHold> = Fact::new("creates_hold");
 /// The last time that the store turned out not to be the one that was written last.
 pub const RESTORED: Fact<Restored> = Fact::new("restored");
+
+/// What was announced of batches.
+pub const BATCH: Fact<AnnouncedBatch> = Fact::new("batch");
+/// What was announced of the budget.
+pub const BUDGET_SHARES: Fact<AnnouncedShares> = Fact::new("budget_shares");
 
 /// Which PARKED jobs come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,9 +27,13 @@ impl Gates for Store {
                             .await?;
                         return Ok(());
                     };
+                    // No REPLACE: to the triggers each one were a new closing.
                     sqlx::query(
-                        "INSERT OR REPLACE INTO gates (scope, reason, since, next_probe_at, interval_ms) \
-                         VALUES (?1, ?2, ?3, ?4, ?5)",
+                        "INSERT INTO gates (scope, reason, since, next_probe_at, interval_ms) \
+                         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (scope) DO UPDATE \
+                         SET reason = excluded.reason, since = excluded.since, \
+                             next_probe_at = excluded.next_probe_at, \
+                             interval_ms = excluded.interval_ms",
                     )
                     .bind(scope.as_str())
                     .bind(closure.reason.as_str())

@@ -5,13 +5,16 @@ use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
 use super::{Store, StoreError, Trying as _, report::HistoryRow, rows};
 use crate::core::job::UnixMs;
 
+/// The `job_id` of what happened to no job in particular.
+const OF_NO_JOB: i64 = 0;
+
 /// A row of `job_events`, with its id and the name of its job.
 #[derive(Debug, Clone)]
 pub struct EventRow {
     /// Its place in the history.
     pub id: i64,
-    /// The job.
-    pub job_id: i64,
+    /// The job; none for what happened to no job in particular.
+    pub job_id: Option<i64>,
     /// The job's name; empty where the job is gone.
     pub name: String,
     /// What happened.
@@ -22,7 +25,7 @@ impl FromRow<'_, SqliteRow> for EventRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
-            job_id: row.try_get("job_id")?,
+            job_id: Some(row.try_get("job_id")?).filter(|id| *id != OF_NO_JOB),
             name: rows::some_text(row, "name")?,
             event: HistoryRow::from_row(row)?,
         })
@@ -30,18 +33,18 @@ impl FromRow<'_, SqliteRow> for EventRow {
 }
 
 impl Store {
-    /// What happened after the line `after`, oldest first: at most `limit` lines, of these types or
-    /// of all.
+    /// What happened after the line `after`, oldest first: at most `limit` lines, of events of these
+    /// names or of all.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub async fn events_after(
         &self,
         after: i64,
-        types: &[String],
+        names: Option<&[&str]>,
         limit: usize,
     ) -> Result<Vec<EventRow>, StoreError> {
-        let types = (!types.is_empty()).then(|| serde_json::json!(types).to_string());
+        let names = names.map(|names| serde_json::json!(names).to_string());
         sqlx::query_as(
             "SELECT job_events.id, job_id, coalesce(name, '') AS name, at, event, detail \
              FROM job_events LEFT JOIN jobs ON jobs.id = job_id \
@@ -50,7 +53,7 @@ impl Store {
              ORDER BY job_events.id LIMIT ?3",
         )
         .bind(after)
-        .bind(types)
+        .bind(names)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.readers)
         .await

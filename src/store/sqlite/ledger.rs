@@ -234,7 +234,8 @@ impl Ledger for Store {
     async fn knows_until(&self) -> Result<UnixMs, StoreError> {
         sqlx::query_scalar(
             "SELECT max(coalesce((SELECT at FROM job_events \
-                    WHERE event NOT IN ('queued', 'requeued', 'cancelled', 'changed') \
+                    WHERE job_id <> 0 \
+                        AND event NOT IN ('queued', 'requeued', 'cancelled', 'changed') \
                     ORDER BY id DESC LIMIT 1), 0), \
                  coalesce((SELECT sent_at FROM creates ORDER BY id DESC LIMIT 1), 0), \
                  coalesce((SELECT sent_at FROM updates ORDER BY id DESC LIMIT 1), 0))",

@@ -335,7 +335,7 @@ impl Judging for Store {
         let quality = judgement.quality;
         let detail = json!(judgement).to_string();
         let by = judged_by(judgement.min_fill);
-        let (event, event_detail) = JobEvent::judged(judgement).to_columns();
+        let (event, event_detail) = JobEvent::judged(judgement, false).to_columns();
         self.writer
             .run("keep what a parser is worth", move |connection| {
                 Box::pin(async move {

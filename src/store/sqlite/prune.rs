@@ -11,6 +11,9 @@ use crate::{
 /// What may go: nothing more will happen to it, and no create of it is in doubt.
 const IS_DONE: &str = "state IN ('FINISHED', 'CANCELLED') AND doubt_since IS NULL";
 
+/// Between a time and one before it lies none.
+const NO_TIME: (UnixMs, UnixMs) = (0, -1);
+
 impl Pruning for Store {
     async fn last_end(&self) -> Result<Option<UnixMs>, StoreError> {
         let sql = format!("SELECT max(finished_at) FROM jobs WHERE {IS_DONE}");
@@ -32,8 +35,7 @@ impl Pruning for Store {
              AND NOT (finished_at BETWEEN ?4 AND ?5) \
              ORDER BY id LIMIT ?3"
         );
-        // Between a time and one before it lies none.
-        let (from, to) = spared.unwrap_or((0, -1));
+        let (from, to) = spared.unwrap_or(NO_TIME);
         let ids: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .bind(after.0)
             .bind(before)
@@ -60,15 +62,43 @@ impl Pruning for Store {
                         .execute(&mut *connection)
                         .await?
                         .rows_affected();
+                    // The last one stays: SQLite gives its id again otherwise, and a reader that is
+                    // past it would miss what gets that id.
                     sqlx::query(
                         "DELETE FROM job_events \
                          WHERE job_id IN (SELECT value FROM json_each(?1)) \
-                           AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = job_id)",
+                           AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = job_id) \
+                           AND id < (SELECT max(id) FROM job_events)",
                     )
                     .bind(&jobs)
                     .execute(connection)
                     .await?;
                     Ok(deleted)
+                })
+            })
+            .await
+    }
+
+    async fn delete_general_events(
+        &self,
+        before: UnixMs,
+        spared: Option<(UnixMs, UnixMs)>,
+    ) -> Result<u64, StoreError> {
+        let (from, to) = spared.unwrap_or(NO_TIME);
+        self.writer
+            .run("delete old events", move |connection| {
+                Box::pin(async move {
+                    let deleted = sqlx::query(
+                        "DELETE FROM job_events WHERE job_id = 0 AND at < ?1 \
+                         AND NOT (at BETWEEN ?2 AND ?3) \
+                         AND id < (SELECT max(id) FROM job_events)",
+                    )
+                    .bind(before)
+                    .bind(from)
+                    .bind(to)
+                    .execute(connection)
+                    .await?;
+                    Ok(deleted.rows_affected())
                 })
             })
             .await

@@ -269,8 +269,9 @@ fn latest(events: &[EventRow], now: UnixMs) -> Markup {
                 h2 { "What happened last" }
                 ul.lines {
                     @for row in events {
-                        li { span.hint { (when(row.event.at, now)) } " " a href={ "/jobs/" (row.job_id) } { (outside(&row.name)) }
-                            ": " (outside(&narrate::event(&row.event))) }
+                        li { span.hint { (when(row.event.at, now)) } " "
+                            @if let Some(id) = row.job_id { a href={ "/jobs/" (id) } { (outside(&row.name)) } ": " }
+                            (outside(&narrate::event(&row.event))) }
                     }
                 }
             }
