@@ -10,20 +10,11 @@ pub mod ports;
 pub mod sqlite;
 
 pub use ports::{
-<<<<<<< HEAD
-    Accounts, Applied, Applying, Asked, CREATES_HOLD, ChangeRecord, Changes, Commits, Conflict,
-    ELSEWHERE, Editing, Extent, Fact, Facts, FetchId, FetchIntent, Fetches, Foreknown, Found,
-    Gates, Holder, Intent, JobEdit, JobStore, Judging, LIST_LAG, LIST_REPORT, Lane, Ledger, Left,
-    Made, Manifest, NO_LIST, Order, ParkedFirst, ParseId, ParseIntent, Parses, PendingUpdate,
-    Pruning, Queue, QueuedJob, RESTORED, Strangers, Submissions, Submitted, Target, Times,
-    Unjudged, Updates,
-=======
     Accounts, Announcements, Applied, Applying, Asked, BATCH, BUDGET_SHARES, CREATES_HOLD,
-    ChangeRecord, Changes, Commits, Conflict, ELSEWHERE, Extent, Fact, Facts, FetchId, FetchIntent,
-    Fetches, Foreknown, Found, Gates, Holder, Intent, JobStore, Judging, LIST_LAG, LIST_REPORT,
-    Lane, Ledger, Left, Made, Manifest, NO_LIST, Order, ParkedFirst, ParseId, ParseIntent, Parses,
-    PendingUpdate, Pruning, Queue, QueuedJob, RESTORED, Strangers, Submissions, Submitted, Target,
-    Times, Unjudged, Updates,
->>>>>>> wt-a
+    ChangeRecord, Changes, Commits, Conflict, ELSEWHERE, Editing, Extent, Fact, Facts, FetchId,
+    FetchIntent, Fetches, Foreknown, Found, Gates, Holder, Intent, JobEdit, JobStore, Judging,
+    LIST_LAG, LIST_REPORT, Lane, Ledger, Left, Made, Manifest, NO_LIST, Order, ParkedFirst,
+    ParseId, ParseIntent, Parses, PendingUpdate, Pruning, Queue, QueuedJob, RESTORED, Strangers,
+    Submissions, Submitted, Target, Times, Unjudged, Updates,
 };
 pub use sqlite::*;
