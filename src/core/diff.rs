@@ -435,8 +435,17 @@ fn unknown_parts(wanted: &JobSpec, known: &Known<'_>) -> Vec<String> {
     parts.map(note).collect()
 }
 
+/// A file that says nothing of labels leaves them; an empty object takes them away.
+fn labels_differ(wanted: &JobSpec, asked: &JobSpec) -> bool {
+    let there = asked.labels.clone().unwrap_or_default();
+    wanted
+        .labels
+        .as_ref()
+        .is_some_and(|labels| *labels != there)
+}
+
 /// What differs of what is never sent with a create, and a word on it. A file that says nothing of
-/// `expect`, `check_urls` and `protect` leaves what is there. A field keeps its expectation when it is renamed;
+/// `expect`, `check_urls`, `protect` and `labels` leaves what is there. A field keeps its expectation when it is renamed;
 /// another expectation waits for the fields that it is about.
 fn settings(
     wanted: &JobSpec,
@@ -470,6 +479,7 @@ fn settings(
                 .protect
                 .is_some_and(|protect| protect != asked.protect.unwrap_or_default()),
         ),
+        ("labels", labels_differ(wanted, asked)),
     ];
     let parts = parts.iter().filter(|(_, differs)| *differs);
     let parts: Vec<_> = parts.map(|(part, _)| *part).collect();
