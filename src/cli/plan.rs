@@ -189,17 +189,7 @@ pub(super) async fn look(
     let (service, listing, left, answered) = ask(settings).await;
     let now = Clock::system().now();
     let mut planning = Planning {
-        planner: Planner {
-            store: store.as_ref(),
-            service: service.as_ref(),
-            listing,
-            policy: wiring::policy(settings),
-            name_tag: settings.create.name_tag,
-            now,
-            taken: HashSet::new(),
-            asks_left: MAX_ASKS,
-            missing: Some(0),
-        },
+        planner: planner(settings, store.as_ref(), service.as_ref(), listing, now),
         rehearsal: Rehearsal::default(),
         jobs: Vec::new(),
         bad: Vec::new(),
@@ -244,6 +234,26 @@ pub(super) async fn look(
     report.findings = facts.findings();
     report.gates = gates.into_iter().map(BlockingGate::from).collect();
     Ok((report, seen))
+}
+
+fn planner<'a>(
+    settings: &Settings,
+    store: Option<&'a Store>,
+    service: Option<&'a Client>,
+    listing: Listing,
+    now: UnixMs,
+) -> Planner<'a, Client, Store> {
+    Planner {
+        store,
+        service,
+        listing,
+        policy: wiring::policy(settings),
+        name_tag: settings.create.name_tag,
+        now,
+        taken: HashSet::new(),
+        asks_left: MAX_ASKS,
+        missing: Some(0),
+    }
 }
 
 /// How many more creates the ladder may send for a job.

@@ -5,6 +5,7 @@ use crate::{
         job::{ErrorKind, JobState, ParkReason, UnixMs},
         nearest::did_you_mean,
         selector::{LabelSelector, Selector, Since},
+        text::escaped,
     },
     present::format::quoted,
     store::{Store, StoreError},
@@ -103,10 +104,8 @@ fn named<T: Copy>(text: &str, all: &[T], name: fn(&T) -> &'static str) -> Result
 /// The message for a key that no job has.
 pub(super) async fn unknown(store: &Store, key: &str) -> Result<String, StoreError> {
     let names = store.names_about(key).await?;
-    let near = crate::core::nearest::nearest(key, names.iter().map(String::as_str));
-    let near = near.map_or_else(String::new, |name| {
-        format!(" (did you mean {}?)", quoted(name))
-    });
+    let near = did_you_mean(key, names.iter().map(String::as_str));
+    let near = escaped(&near);
     Ok(format!(
         "error: no job has the id or the name {}{near}: `parserd jobs` lists them",
         quoted(key)

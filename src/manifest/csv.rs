@@ -105,6 +105,12 @@ fn is_separator_line(header: &[String]) -> bool {
     })
 }
 
+fn other_length(cells: usize, header: usize) -> String {
+    format!(
+        "the row has {cells} cells and the header {header}: put a cell that holds a comma in quotes, and double the quotes within it"
+    )
+}
+
 fn row_job(header: &[String], row: &CsvRow) -> Entry {
     let CsvRow { line, cells } = row;
     let line = *line;
@@ -122,11 +128,7 @@ fn row_job(header: &[String], row: &CsvRow) -> Entry {
         return Err(BadJob {
             line: Some(line),
             name,
-            reason: format!(
-                "the row has {} cells and the header {}: put a cell that holds a comma in quotes, and double the quotes within it",
-                cells.len(),
-                header.len()
-            ),
+            reason: other_length(cells.len(), header.len()),
         });
     }
     let mut object = Map::new();

@@ -160,7 +160,7 @@ impl Store {
                     .trying(TRYING)?;
                 let left = left - i64::try_from(page.len()).unwrap_or(left);
                 let next = last.and_then(|id| Some((id.checked_add(1)?, left)));
-                let rows: Result<Vec<_>, _> = page.iter().map(|row| read(row)).collect();
+                let rows: Result<Vec<_>, _> = page.iter().map(&read).collect();
                 let rows = rows.trying(TRYING)?;
                 Ok(Some((stream::iter(rows.into_iter().map(Ok)), next)))
             }
