@@ -23,6 +23,7 @@ mod plan;
 mod preflight;
 mod resolve;
 mod run;
+mod selector;
 pub(crate) mod show;
 pub mod simulate;
 pub(crate) mod status;

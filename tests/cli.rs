@@ -13,6 +13,7 @@ mod operate;
 pub mod place;
 mod plan;
 mod read;
+mod select;
 mod surroundings;
 #[cfg(target_os = "linux")]
 pub mod terminal;

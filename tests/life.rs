@@ -9,6 +9,7 @@ mod commands;
 mod doubt;
 mod elsewhere;
 mod flow;
+mod labels;
 mod manifest;
 mod prune;
 mod replace;

@@ -66,7 +66,7 @@ pub(super) async fn apply(settings: &Settings, args: ApplyArgs) -> anyhow::Resul
         )
         .into());
     }
-    let (report, seen) = plan::look(settings, &args.files, args.format, args.prune).await?;
+    let (report, seen) = plan::look(settings, &args.files, args.format, args.prune, &[]).await?;
     plan::print(&report, false)?;
     if let Some(exit) = refused(&report, &args) {
         return Ok(exit);

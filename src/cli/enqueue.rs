@@ -250,7 +250,7 @@ impl Summary {
         words.push_str(&format!(", {} already there", number(self.unchanged)));
         if self.expecting > 0 {
             words.push_str(&format!(
-                " ({} with another expect or check_urls)",
+                " ({} with another expect, check_urls or labels)",
                 number(self.expecting)
             ));
         }

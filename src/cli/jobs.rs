@@ -1,12 +1,14 @@
 //! `parserd jobs`: a line a job.
 
+mod fields;
+
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use super::Exit;
+use super::{Exit, selector::SelectorArgs};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{JobState, UnixMs};
-use crate::core::nearest::did_you_mean;
+use crate::core::selector::Selector;
 use crate::core::text::escaped;
 use crate::store::report::JobRow;
 use crate::store::{Role, Store};
@@ -26,9 +28,16 @@ const HEADINGS: &[&str] = &[
 /// Lists the jobs, in the order of their ids.
 #[derive(Debug, clap::Args)]
 pub struct JobsArgs {
-    /// Only jobs in this state; may be repeated
-    #[arg(long = "state", value_name = "STATE", value_parser = state)]
-    states: Vec<JobState>,
+    #[command(flatten)]
+    selector: SelectorArgs,
+
+    /// Jobs that are FAILED: short for --state FAILED
+    #[arg(long)]
+    failed: bool,
+
+    /// These columns of table jobs, such as name,state,urls,example_result
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    fields: Vec<String>,
 
     /// Print a JSON array; times are Unix milliseconds
     #[arg(long)]
@@ -39,32 +48,41 @@ pub struct JobsArgs {
     csv: bool,
 }
 
-/// A state by its name, in whatever case.
-pub(super) fn state(text: &str) -> Result<JobState, String> {
-    text.to_uppercase().parse().map_err(|_| {
-        let known: Vec<_> = JobState::ALL.iter().map(|state| state.as_str()).collect();
-        let near = did_you_mean(text, known.iter().copied());
-        format!("it must be one of {}{near}", known.join(", "))
-    })
+/// How jobs are printed.
+#[derive(Debug, Clone, Copy)]
+enum Style {
+    Table,
+    Json,
+    Csv,
 }
 
 pub(super) async fn jobs(settings: &Settings, args: JobsArgs) -> anyhow::Result<Exit> {
+    let mut selector = args.selector.selector(Clock::system().now());
+    if args.failed && !selector.states.contains(&JobState::Failed) {
+        selector.states.push(JobState::Failed);
+    }
+    let style = match (args.json, args.csv) {
+        (true, _) => Style::Json,
+        (false, true) => Style::Csv,
+        (false, false) => Style::Table,
+    };
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let mut out = Out::default();
-    if args.json {
-        json(&store, &args.states, &mut out).await?;
-    } else if args.csv {
-        csv(&store, &args.states, &mut out).await?;
-    } else {
-        table(&store, &args.states, &mut out).await?;
+    match style {
+        _ if !args.fields.is_empty() => {
+            fields::print(&store, &selector, &args.fields, style, &mut out).await?;
+        }
+        Style::Json => json(&store, &selector, &mut out).await?,
+        Style::Csv => csv(&store, &selector, &mut out).await?,
+        Style::Table => table(&store, &selector, &mut out).await?,
     }
     out.flush()?;
     store.close().await;
     Ok(Exit::Done)
 }
 
-async fn json(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
-    let mut rows = store.rows(states);
+async fn json(store: &Store, selector: &Selector, out: &mut Out) -> anyhow::Result<()> {
+    let mut rows = store.selected(selector);
     let mut before = "[\n  ";
     while let Some(row) = rows.try_next().await? {
         out.text(before)?;
@@ -74,12 +92,12 @@ async fn json(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Resu
     out.line(if before.starts_with('[') { "[]" } else { "\n]" })
 }
 
-async fn csv(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
-    let mut rows = store.rows(states);
+async fn csv(store: &Store, selector: &Selector, out: &mut Out) -> anyhow::Result<()> {
+    let mut rows = store.selected(selector);
     out.line(
         "id,name,action,state,park_reason,parser_id,parser_version,creates,error_kind,error_status,\
          error_message,error_hint,priority,created_at,updated_at,finished_at,due_at,change,\
-         preflight,effective_params",
+         preflight,effective_params,labels",
     )?;
     while let Some(row) = rows.try_next().await? {
         // A record at a time, so that only `out` meets a closed pipe.
@@ -103,6 +121,7 @@ fn harmless(mut row: JobRow) -> JobRow {
         &mut row.change,
         &mut row.preflight,
         &mut row.effective_params,
+        &mut row.labels,
     ] {
         *json = json.take().map(|json| escaped(&json.to_string()).into());
     }
@@ -139,9 +158,12 @@ const fn choice(width: Option<u16>) -> Choice {
     }
 }
 
-async fn table(store: &Store, states: &[JobState], out: &mut Out) -> anyhow::Result<()> {
+async fn table(store: &Store, selector: &Selector, out: &mut Out) -> anyhow::Result<()> {
     let now = Clock::system().now();
-    let mut blocks = store.rows(states).try_ready_chunks(BLOCK_ROWS).boxed();
+    let mut blocks = store
+        .selected(selector)
+        .try_ready_chunks(BLOCK_ROWS)
+        .boxed();
     let mut widths = Vec::new();
     let (shown, whole) = choice(Columns::width());
     while let Some(rows) = blocks.try_next().await.map_err(|error| error.1)? {

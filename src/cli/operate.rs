@@ -8,13 +8,17 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::TryStreamExt as _;
 
-use super::{Exit, Usage, ask, budget, jobs::state, show::unknown};
+use super::{
+    Exit, Usage, ask, budget,
+    selector::{SelectorArgs, unknown},
+};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::budget::Budget;
 use crate::core::edit::Edit;
 use crate::core::job::{Action, JobId, JobState, ParkReason};
 use crate::core::lifecycle::Policy;
+use crate::core::selector::Selector;
 use crate::engine::{self, change::Planned, operate::OperatorAction};
 use crate::present::remedies::is_parked_for;
 use crate::store::report::JobRow;
@@ -44,15 +48,14 @@ const HELD: &[ParkReason] = &[
 #[derive(Debug, clap::Args)]
 pub struct SelectArgs {
     /// Jobs by id or by name
-    #[arg(value_name = "ID-or-NAME", conflicts_with_all = ["states", "all"])]
+    #[arg(value_name = "ID-or-NAME", conflicts_with_all = ["selection", "named", "all"])]
     jobs: Vec<String>,
 
-    /// Jobs in this state, with --all; may be repeated
-    #[arg(long = "state", value_name = "STATE", value_parser = state, requires = "all")]
-    states: Vec<JobState>,
+    #[command(flatten)]
+    selector: SelectorArgs,
 
-    /// All jobs of the states that --state names
-    #[arg(long, requires = "states")]
+    /// All jobs that are selected so
+    #[arg(long)]
     all: bool,
 }
 
@@ -83,13 +86,15 @@ pub(super) async fn operate(
         dry_run,
     } = args;
     let verb = Verb::of(action);
-    check_usage(&verb, action, &select)?;
+    let selector = select.selector.selector(Clock::system().now());
+    check_usage(&verb, action, &select, &selector)?;
     // As a reader: where there is no database, there is none to make.
     let store = Store::open(settings.database_path(), Role::Reader).await?;
-    let mut chosen = chosen(&store, action, &verb, &select).await?;
+    let mut chosen = chosen(&store, action, &verb, &select, &selector).await?;
     let planned = edit::plan(&store, edits, &mut chosen).await?;
     let budget = budget(settings, &store, Clock::system().now()).await?;
-    let gates = GateSelection::of(&store, action, &select, &chosen.rows).await?;
+    let is_choice = !select.jobs.is_empty() || selector.is_narrow();
+    let gates = GateSelection::of(&store, action, is_choice, &chosen.rows).await?;
     let given_up = given_up(&store, action, &chosen.rows).await?;
     let price = edit::price(&chosen.rows, &planned);
     let (lines, must_ask) = match action {
@@ -162,16 +167,35 @@ impl Verb {
     }
 }
 
-fn check_usage(verb: &Verb, action: OperatorAction, args: &SelectArgs) -> Result<(), Usage> {
+fn check_usage(
+    verb: &Verb,
+    action: OperatorAction,
+    args: &SelectArgs,
+    selector: &Selector,
+) -> Result<(), Usage> {
     let verb = verb.name;
     let possible = action.states();
-    if args.jobs.is_empty() && args.states.is_empty() && action != OperatorAction::Resume {
-        let example = possible.last().map_or("", |state| state.as_str());
+    let is_plain = *selector == Selector::default() && !args.all;
+    let example = possible.last().map_or("", |state| state.as_str());
+    if args.jobs.is_empty()
+        && selector.selects_all()
+        && !(is_plain && action == OperatorAction::Resume)
+    {
         return Err(Usage(format!(
             "{verb} what? Name jobs by id or name, or give --state {example} --all"
         )));
     }
-    match args.states.iter().find(|state| !possible.contains(state)) {
+    if !selector.selects_all() && !args.all {
+        return Err(Usage(format!(
+            "{verb} of many jobs at once needs --all: give it beside what selects them, such as \
+             --state {example} --all"
+        )));
+    }
+    match selector
+        .states
+        .iter()
+        .find(|state| !possible.contains(state))
+    {
         Some(state) => Err(Usage(format!(
             "{verb} is for jobs that are {}, not {state}",
             listed(possible)
@@ -200,9 +224,10 @@ async fn chosen(
     action: OperatorAction,
     verb: &Verb,
     select: &SelectArgs,
+    selector: &Selector,
 ) -> Result<Chosen, StoreError> {
     let mut chosen = if select.jobs.is_empty() {
-        by_state(store, action, &select.states).await?
+        by_selector(store, action, selector).await?
     } else {
         by_key(store, action, verb, &select.jobs).await?
     };
@@ -210,18 +235,21 @@ async fn chosen(
     Ok(chosen)
 }
 
-/// Without states, `resume` takes what a gate or the budget held.
-async fn by_state(
+/// Without a selector, `resume` takes what a gate or the budget held.
+async fn by_selector(
     store: &Store,
     action: OperatorAction,
-    states: &[JobState],
+    selector: &Selector,
 ) -> Result<Chosen, StoreError> {
-    let possible = action.states();
-    let asked = if states.is_empty() { possible } else { states };
-    let mut rows = store.rows(asked);
+    let is_any = selector.selects_all();
+    let mut asked = selector.clone();
+    if asked.states.is_empty() {
+        asked.states = action.states().to_vec();
+    }
+    let mut rows = store.selected(&asked);
     let mut chosen = Chosen::default();
     while let Some(row) = rows.try_next().await? {
-        if !states.is_empty() || is_parked_for(&row, HELD) {
+        if !is_any || is_parked_for(&row, HELD) {
             chosen.rows.push(JobRow {
                 // There may be very many, and nobody reads them all here.
                 error_message: None,
@@ -265,7 +293,7 @@ async fn by_key(
             }
             None => {
                 chosen.missed += 1;
-                print_message(&unknown(key));
+                print_message(&unknown(store, key).await?);
             }
         }
     }

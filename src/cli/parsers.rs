@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
-use super::Exit;
+use super::{Exit, selector::NamedArgs};
 use crate::{
     api::{Service as _, client::Client},
     cli::output::{Columns, Out, print_message},
@@ -63,8 +63,11 @@ struct ListArgs {
     #[arg(long, value_name = "QUALITY", value_parser = quality)]
     quality: Option<Quality>,
 
+    #[command(flatten)]
+    named: NamedArgs,
+
     /// Instead those that the account holds and no job knows; asks the service for its list
-    #[arg(long, conflicts_with = "quality")]
+    #[arg(long, conflicts_with_all = ["quality", "named"])]
     unmanaged: bool,
 
     /// Print a JSON array; times are Unix milliseconds
@@ -103,19 +106,19 @@ async fn list(settings: &Settings, args: ListArgs) -> anyhow::Result<Exit> {
         let unmanaged = unmanaged(settings, &store).await?;
         print_unmanaged(&unmanaged, &args, &mut out)?;
     } else if args.json {
-        json(&store, args.quality, &mut out).await?;
+        json(&store, &args, &mut out).await?;
     } else if args.csv {
-        csv(&store, args.quality, &mut out).await?;
+        csv(&store, &args, &mut out).await?;
     } else {
-        table(&store, args.quality, &mut out).await?;
+        table(&store, &args, &mut out).await?;
     }
     out.flush()?;
     store.close().await;
     Ok(Exit::Done)
 }
 
-async fn json(store: &Store, quality: Option<Quality>, out: &mut Out) -> anyhow::Result<()> {
-    let mut rows = store.parsers(quality);
+async fn json(store: &Store, args: &ListArgs, out: &mut Out) -> anyhow::Result<()> {
+    let mut rows = store.parsers(args.quality, &args.named.selector());
     let mut before = "[\n  ";
     while let Some(row) = rows.try_next().await? {
         out.text(before)?;
@@ -140,8 +143,8 @@ struct CsvRow {
     updated_at: UnixMs,
 }
 
-async fn csv(store: &Store, quality: Option<Quality>, out: &mut Out) -> anyhow::Result<()> {
-    let mut rows = store.parsers(quality);
+async fn csv(store: &Store, args: &ListArgs, out: &mut Out) -> anyhow::Result<()> {
+    let mut rows = store.parsers(args.quality, &args.named.selector());
     out.line(
         "name,parser_id,version,latest_version,quality,reason,protected,job_id,created_at,updated_at",
     )?;
@@ -180,9 +183,10 @@ const HEADINGS: &[&str] = &["NAME", "PARSER", "VERSION", "QUALITY", "AGE", "NOTE
 /// Shown as wide as their content, by index.
 const WHOLE: &[usize] = &[1, 2, 3, 4];
 
-async fn table(store: &Store, quality: Option<Quality>, out: &mut Out) -> anyhow::Result<()> {
+async fn table(store: &Store, args: &ListArgs, out: &mut Out) -> anyhow::Result<()> {
     let now = Clock::system().now();
-    let mut blocks = store.parsers(quality).try_ready_chunks(BLOCK_ROWS).boxed();
+    let rows = store.parsers(args.quality, &args.named.selector());
+    let mut blocks = rows.try_ready_chunks(BLOCK_ROWS).boxed();
     let mut widths = Vec::new();
     while let Some(rows) = blocks.try_next().await.map_err(|error| error.1)? {
         let headings = if widths.is_empty() { HEADINGS } else { &[] };

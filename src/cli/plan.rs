@@ -20,10 +20,11 @@ use crate::config::Settings;
 use crate::core::budget::Budget;
 use crate::core::diff::{Names, PlanDigest};
 use crate::core::gate::{Closure, GateReason, Scope};
-use crate::core::job::{JobId, UnixMs};
+use crate::core::job::{JobId, JobState, UnixMs};
 use crate::core::listing::Listing;
 use crate::core::oddities::{ListReport, Oddity};
 use crate::core::outcome::{AccountOutcome, ListOutcome, Refusal};
+use crate::core::selector::{LabelSelector, Selector};
 use crate::engine::enqueue::Rehearsal;
 use crate::engine::plan::{Fit, Planner, Verdict, fit};
 use crate::manifest::{Format, JobFile};
@@ -53,6 +54,10 @@ pub struct PlanArgs {
     /// Show too what `apply --prune` would delete: parsers that no file names, or that were replaced
     #[arg(long, requires = "files")]
     prune: bool,
+
+    /// Only jobs with this label; repeated, with all of them. Others that are queued count as ahead
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<LabelSelector>,
 
     /// End with code 5 where there is something to do
     #[arg(long)]
@@ -149,7 +154,7 @@ struct PlanFacts {
 }
 
 pub(super) async fn plan(settings: &Settings, args: PlanArgs) -> anyhow::Result<Exit> {
-    let (report, _) = look(settings, &args.files, args.format, args.prune).await?;
+    let (report, _) = look(settings, &args.files, args.format, args.prune, &args.labels).await?;
     print(&report, args.json)?;
     let is_something = report.jobs.iter().any(PlanLine::is_something);
     Ok(if !report.bad.is_empty() {
@@ -173,6 +178,7 @@ pub(super) async fn look(
     files: &[PathBuf],
     format: Option<Format>,
     prune: bool,
+    labels: &[LabelSelector],
 ) -> anyhow::Result<(PlanReport, Seen)> {
     let path = settings.database_path();
     let store = if files.is_empty() || path.exists() {
@@ -183,29 +189,24 @@ pub(super) async fn look(
     let (service, listing, left, answered) = ask(settings).await;
     let now = Clock::system().now();
     let mut planning = Planning {
-        planner: Planner {
-            store: store.as_ref(),
-            service: service.as_ref(),
-            listing,
-            policy: wiring::policy(settings),
-            name_tag: settings.create.name_tag,
-            now,
-            taken: HashSet::new(),
-            asks_left: MAX_ASKS,
-            missing: Some(0),
-        },
+        planner: planner(settings, store.as_ref(), service.as_ref(), listing, now),
         rehearsal: Rehearsal::default(),
         jobs: Vec::new(),
         bad: Vec::new(),
         files: Vec::new(),
         digest: PlanDigest::default(),
         names: Names::default(),
+        labels: labels.to_vec(),
     };
-    planning.queue().await?;
+    let others = planning.queue().await?;
     // Jobs of files come after those that are queued, which are not what is asked about.
     let queued = match files {
-        [] => Vec::new(),
-        _ => std::mem::take(&mut planning.jobs),
+        [] => others,
+        _ => {
+            let mut queued = std::mem::take(&mut planning.jobs);
+            queued.extend(others);
+            queued
+        }
     };
     for file in files {
         planning.file(file, format).await?;
@@ -233,6 +234,26 @@ pub(super) async fn look(
     report.findings = facts.findings();
     report.gates = gates.into_iter().map(BlockingGate::from).collect();
     Ok((report, seen))
+}
+
+fn planner<'a>(
+    settings: &Settings,
+    store: Option<&'a Store>,
+    service: Option<&'a Client>,
+    listing: Listing,
+    now: UnixMs,
+) -> Planner<'a, Client, Store> {
+    Planner {
+        store,
+        service,
+        listing,
+        policy: wiring::policy(settings),
+        name_tag: settings.create.name_tag,
+        now,
+        taken: HashSet::new(),
+        asks_left: MAX_ASKS,
+        missing: Some(0),
+    }
 }
 
 /// How many more creates the ladder may send for a job.
@@ -321,12 +342,27 @@ struct Planning<'a> {
     files: Vec<JobFile>,
     digest: PlanDigest,
     names: Names,
+    /// Only jobs with these labels are shown.
+    labels: Vec<LabelSelector>,
 }
 
 impl Planning<'_> {
-    async fn queue(&mut self) -> anyhow::Result<()> {
+    /// Looks at the jobs of the database; returns those without the labels that are asked for.
+    async fn queue(&mut self) -> anyhow::Result<Vec<PlanLine>> {
+        let mut others = Vec::new();
         let Some(store) = self.planner.store else {
-            return Ok(());
+            return Ok(others);
+        };
+        let labelled = match &self.labels[..] {
+            [] => None,
+            labels => {
+                let selector = Selector {
+                    labels: labels.to_vec(),
+                    ..Selector::of_states(&[JobState::Queued, JobState::Parked])
+                };
+                let ids = store.selected_ids(&selector).await?;
+                Some(ids.into_iter().collect::<HashSet<_>>())
+            }
         };
         for queued in store.to_be_created().await? {
             let (id, name) = (queued.job.id, queued.job.name.clone());
@@ -334,9 +370,12 @@ impl Planning<'_> {
             let prospect = self.planner.of_row(queued).await?;
             let mut line = PlanLine::of(name, prospect);
             (line.id, line.state) = (Some(id), Some(state));
-            self.jobs.push(line);
+            match &labelled {
+                Some(labelled) if !labelled.contains(&id) => others.push(line),
+                _ => self.jobs.push(line),
+            }
         }
-        Ok(())
+        Ok(others)
     }
 }
 

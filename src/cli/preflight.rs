@@ -15,7 +15,8 @@ use crate::{
         Exit,
         enqueue::{print_errors, print_notes},
         output::{Columns, Out, print_error, print_message},
-        show::{looked_up, unknown},
+        selector::unknown,
+        show::looked_up,
     },
     clock::Clock,
     config::Settings,
@@ -197,7 +198,7 @@ async fn of_name(store: &Store, name: &str) -> anyhow::Result<Result<Target, Str
                 escaped(name)
             )
         } else {
-            unknown(name)
+            unknown(store, name).await?
         }));
     };
     let urls = details.urls.as_ref().map_or("[]", |urls| urls.get());

@@ -4,7 +4,7 @@
 mod change;
 mod choice;
 
-use super::{Exit, Usage, show::unknown};
+use super::{Exit, Usage, selector::unknown};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{Action, Job, JobId, JobState, Part};
@@ -74,7 +74,7 @@ pub(super) async fn resolve(settings: &Settings, args: ResolveArgs) -> anyhow::R
             _ => choice::list(settings, &store, id).await?,
         },
         (None, _) => {
-            print_message(&unknown(&args.job));
+            print_message(&unknown(&store, &args.job).await?);
             Exit::Failed
         }
     };

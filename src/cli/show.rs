@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Exit;
+use super::{Exit, selector::unknown};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{Action, Job, JobState, UnixMs};
@@ -15,7 +15,7 @@ use crate::store::{Role, Store, StoreError};
 use crate::{
     cli::output::{Columns, Out, print_message},
     core::timestamp::iso,
-    present::format::{count, grouped, quoted, relative},
+    present::format::{count, grouped, relative},
     store::Queue as _,
 };
 
@@ -34,11 +34,12 @@ pub struct ShowArgs {
 pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<Exit> {
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let found = looked_up(&store, &args.job).await?;
-    store.close().await;
     let Some((details, job)) = found else {
-        print_message(&unknown(&args.job));
+        print_message(&unknown(&store, &args.job).await?);
+        store.close().await;
         return Ok(Exit::Failed);
     };
+    store.close().await;
     let mut out = Out::default();
     if args.json {
         out.json(&details)?;
@@ -60,14 +61,6 @@ pub(super) async fn looked_up(
         Some(id) => store.details(id).await?.zip(store.job(id).await?),
         None => None,
     })
-}
-
-/// The message for a key that no job has.
-pub(super) fn unknown(key: &str) -> String {
-    format!(
-        "error: no job has the id or the name {}: `parserd jobs` lists them",
-        quoted(key)
-    )
 }
 
 fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
@@ -192,6 +185,9 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
     }
     if row.priority != 0 {
         put("priority", row.priority.to_string());
+    }
+    if let Some(labels) = row.labels_line() {
+        put("labels", labels);
     }
     let ago = relative(row.created_at, now);
     put("added", format!("{} ({ago})", iso(row.created_at)));

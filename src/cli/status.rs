@@ -14,6 +14,7 @@ use crate::core::blind::NoListSince;
 use crate::core::gate::{Closure, GateReason, Scope};
 use crate::core::job::{Action, Job, JobState, ParkReason, UnixMs};
 use crate::core::oddities::{Lag, Oddity, Unexplained};
+use crate::core::spending::{SpendingBy, SpendingRow};
 use crate::present::remedies::{Parked, parked, to_come};
 use crate::store::foresight::Foresight;
 use crate::store::parsers::QualityCounts;
@@ -36,6 +37,10 @@ pub struct StatusArgs {
     /// Look again every second until Ctrl-C; in a pipe, a block per change
     #[arg(long)]
     watch: bool,
+
+    /// Show too what credits were spent on: label:KEY (such as label:team), host or day
+    #[arg(long, value_name = "WHAT")]
+    by: Option<SpendingBy>,
 
     /// Print JSON, with --watch an object a line; times are Unix milliseconds
     #[arg(long)]
@@ -73,6 +78,15 @@ struct StatusFacts {
     foresight: Foresight,
     /// Creates in doubt of CANCELLED jobs.
     given_up: GivenUp,
+    /// What credits were spent on, where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spending: Option<Spending>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Spending {
+    by: String,
+    rows: Vec<SpendingRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -128,9 +142,9 @@ pub(super) async fn status(settings: &Settings, args: StatusArgs) -> anyhow::Res
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let mut out = Out::default();
     if args.watch {
-        watch(settings, &store, &mut out, args.json).await?;
+        watch(settings, &store, &mut out, &args).await?;
     } else {
-        let status = look(settings, &store).await?;
+        let status = look(settings, &store, args.by.as_ref()).await?;
         if args.json {
             out.json(&status)?;
         } else {
@@ -146,13 +160,14 @@ async fn watch(
     settings: &Settings,
     store: &Store,
     out: &mut Out,
-    json: bool,
+    args: &StatusArgs,
 ) -> anyhow::Result<()> {
+    let json = args.json;
     let mut ended = std::pin::pin!(shutdown());
     let redraws = out.is_terminal() && !json;
     let mut shown: Option<StatusFacts> = None;
     loop {
-        let status = look(settings, store).await?;
+        let status = look(settings, store, args.by.as_ref()).await?;
         if redraws {
             out.text(&format!("{CLEAR}{}", status.block()))?;
         } else if shown.as_ref() != Some(&status.known) {
@@ -173,7 +188,11 @@ async fn watch(
     }
 }
 
-async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreError> {
+async fn look(
+    settings: &Settings,
+    store: &Store,
+    by: Option<&SpendingBy>,
+) -> Result<StatusReport, StoreError> {
     let now = Clock::system().now();
     let spent = store.spent(now).await?;
     let budget = wiring::budget(settings).having(spent, now);
@@ -220,6 +239,13 @@ async fn look(settings: &Settings, store: &Store) -> Result<StatusReport, StoreE
             changes: counts.changes,
             foresight: store.foresight().await?,
             given_up: store.given_up().await?,
+            spending: match by {
+                Some(by) => Some(Spending {
+                    by: by.to_string(),
+                    rows: store.spending(by).await?,
+                }),
+                None => None,
+            },
         },
     })
 }

@@ -7,7 +7,7 @@ use crate::{
         Exit,
         output::{print_error, print_message},
         run::ending::listed,
-        show::unknown,
+        selector::{NamedArgs, unknown},
         shutdown,
     },
     config::Settings,
@@ -30,8 +30,11 @@ const DAEMON_LOOK: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 pub struct WaitArgs {
     /// Jobs by name or id; none for all
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", conflicts_with = "named")]
     names: Vec<String>,
+
+    #[command(flatten)]
+    named: NamedArgs,
 
     /// At most this long, such as 30m or 2h
     #[arg(long, value_name = "DURATION", value_parser = timeout)]
@@ -57,10 +60,21 @@ pub(super) async fn wait(settings: &Settings, args: WaitArgs) -> anyhow::Result<
         match store.find(name).await? {
             Some(id) => jobs.push(id),
             None => {
-                print_message(&unknown(name));
+                print_message(&unknown(&store, name).await?);
                 store.close().await;
                 return Ok(Exit::Failed);
             }
+        }
+    }
+    let selector = args.named.selector();
+    if !selector.selects_all() {
+        jobs = store.selected_ids(&selector).await?;
+        if jobs.is_empty() {
+            print_message(
+                "error: no job has that label and name: `parserd jobs` takes the same --label and --name",
+            );
+            store.close().await;
+            return Ok(Exit::Failed);
         }
     }
     let jobs = (!jobs.is_empty()).then_some(jobs);

@@ -13,6 +13,7 @@ use crate::core::job::UnixMs;
 
 mod adopted;
 mod batch;
+mod labels;
 mod name;
 mod rules;
 mod strict;
@@ -21,6 +22,10 @@ pub(crate) use super::shown::{kind, shown, unknown_key};
 pub use adopted::PARSER_ID_MAX_CHARS;
 pub(crate) use adopted::take_was;
 pub use batch::{Batch, Batches};
+pub use labels::{
+    LABEL_KEY_MAX_CHARS, LABEL_VALUE_MAX_CHARS, LABELS_MAX, Labels, labels_of_column,
+};
+pub(crate) use labels::{label_key_problem, read_labels};
 pub use name::INVISIBLE;
 pub(crate) use name::looks;
 pub use rules::{
@@ -64,6 +69,8 @@ pub struct JobSpec {
     /// What fields were called before, by their names now: says that a field is renamed. Never
     /// sent, not within `fields`, no part of the tag.
     pub was: BTreeMap<String, String>,
+    /// By what people tell jobs apart; None leaves them as they are. Never sent, no part of the tag.
+    pub labels: Option<Labels>,
 }
 
 /// Every rule that a spec breaks, each with what to write instead.
@@ -208,6 +215,12 @@ impl JobSpec {
         urls.map(|urls| Value::from(urls.clone()).to_string())
     }
 
+    /// `labels` as JSON; None where nothing is said of them.
+    pub fn labels_json(&self) -> Option<String> {
+        let labels = self.labels.as_ref();
+        labels.map(|labels| Value::from_iter(labels.clone()).to_string())
+    }
+
     /// `was` as JSON; None where no field had another name.
     pub fn was_json(&self) -> Option<String> {
         let names = self.was.iter();
@@ -302,6 +315,7 @@ impl JobSpec {
             problems.extend(adopted::parser_id_problem(id));
         }
         problems.extend(adopted::was_problems(&self.was, self.fields.as_ref()));
+        problems.extend(self.labels.iter().flat_map(labels::labels_problems));
         problems
     }
 }

@@ -25,10 +25,14 @@ const COLUMNS: &[&str] = &[
     "run_at",
     "protect",
     "parser_id",
+    "labels",
 ];
 
+/// A column of this beginning holds the label of the key that follows: `label.team`.
+const LABEL: &str = "label.";
+
 /// The columns that hold JSON.
-const JSON_COLUMNS: &[&str] = &["scraper_params", "fields", "expect", "check_urls"];
+const JSON_COLUMNS: &[&str] = &["scraper_params", "fields", "expect", "check_urls", "labels"];
 
 /// Hands the jobs of a CSV text on, one at a time, so that it may be of any length.
 pub(super) fn each<E>(
@@ -66,11 +70,15 @@ fn header_problem(header: &[String]) -> Option<String> {
     if header.len() == 1 && first.contains([';', '\t']) {
         return Some("the header has one column: separate columns by commas".to_owned());
     }
-    let unknown = header.iter().find(|name| !COLUMNS.contains(&name.as_str()));
+    let is_known = |name: &str| COLUMNS.contains(&name) || name.starts_with(LABEL);
+    let unknown = header.iter().find(|name| !is_known(name));
+    let labels = header.iter().filter(|name| name.starts_with(LABEL));
     let twice = ["name", "priority", "run_at", "protect", "parser_id"]
         .iter()
         .chain(JSON_COLUMNS)
-        .find(|column| header.iter().filter(|name| name == *column).count() > 1);
+        .copied()
+        .chain(labels.map(String::as_str))
+        .find(|column| header.iter().filter(|name| name == column).count() > 1);
     if let Some(name) = unknown {
         Some(unknown_key("the header", name, COLUMNS))
     } else if let Some(name) = twice {
@@ -97,6 +105,12 @@ fn is_separator_line(header: &[String]) -> bool {
     })
 }
 
+fn other_length(cells: usize, header: usize) -> String {
+    format!(
+        "the row has {cells} cells and the header {header}: put a cell that holds a comma in quotes, and double the quotes within it"
+    )
+}
+
 fn row_job(header: &[String], row: &CsvRow) -> Entry {
     let CsvRow { line, cells } = row;
     let line = *line;
@@ -114,15 +128,12 @@ fn row_job(header: &[String], row: &CsvRow) -> Entry {
         return Err(BadJob {
             line: Some(line),
             name,
-            reason: format!(
-                "the row has {} cells and the header {}: put a cell that holds a comma in quotes, and double the quotes within it",
-                cells.len(),
-                header.len()
-            ),
+            reason: other_length(cells.len(), header.len()),
         });
     }
     let mut object = Map::new();
     let mut urls = Vec::new();
+    let mut labels = Map::new();
     let mut urls_reported = false;
     let mut problems = Vec::new();
     for (column, cell) in header
@@ -146,14 +157,40 @@ fn row_job(header: &[String], row: &CsvRow) -> Entry {
                 }
                 Err(problem) => problems.push(problem),
             },
-            _ => _ = object.insert(column.clone(), value_of(column, cell)),
+            other => match other.strip_prefix(LABEL) {
+                Some(key) => _ = labels.insert(key.to_owned(), Value::from(cell.as_str())),
+                None => _ = object.insert(column.clone(), value_of(column, cell)),
+            },
         }
     }
     if urls_reported {
         urls.push(Value::from("https://example.com/"));
     }
     object.insert("urls".to_owned(), Value::from(urls));
+    problems.extend(add_labels(&mut object, labels));
     job::spec(line, object, problems)
+}
+
+/// The labels of columns of their own, beside those of the column `labels`; says where both have
+/// one key.
+fn add_labels(object: &mut Map<String, Value>, labels: Map<String, Value>) -> Option<String> {
+    if labels.is_empty() {
+        return None;
+    }
+    let there = object
+        .entry("labels")
+        .or_insert_with(|| Value::Object(Map::new()));
+    // What is not an object is reported as such.
+    let there = there.as_object_mut()?;
+    let twice = labels.keys().find(|key| there.contains_key(*key));
+    let problem = twice.map(|key| {
+        format!(
+            "label {} is in labels too: write it in one of both columns",
+            shown(key)
+        )
+    });
+    there.extend(labels);
+    problem
 }
 
 /// A cell that holds neither URLs nor JSON; one that does not fit its column stays a text.

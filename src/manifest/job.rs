@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 use super::{BadJob, Located};
 use crate::core::job::UnixMs;
 use crate::core::shown::described;
-use crate::core::spec::{CHECK_URLS_MAX, JobSpec, URLS_MAX, kind, shown, take_was, unknown_key};
+use crate::core::spec::{
+    CHECK_URLS_MAX, JobSpec, URLS_MAX, kind, read_labels, shown, take_was, unknown_key,
+};
 
 /// The keys of a job.
 pub(super) const JOB_KEYS: &[&str] = &[
@@ -20,6 +22,7 @@ pub(super) const JOB_KEYS: &[&str] = &[
     "run_at",
     "protect",
     "parser_id",
+    "labels",
 ];
 const RUN_AT_CURE: &str =
     "write Unix milliseconds or a time such as 2026-08-01T06:00:00Z, or leave it out";
@@ -64,6 +67,7 @@ pub(super) fn spec(
     let run_at = read.or_default(take("run_at").map(run_at).transpose());
     let protect = read.or_default(take("protect").map(protect).transpose());
     let parser_id = read.or_default(take("parser_id").map(parser_id).transpose());
+    let labels = read.or_default(take("labels").map(read_labels).transpose());
     problems.extend(
         object
             .keys()
@@ -81,6 +85,7 @@ pub(super) fn spec(
         protect,
         parser_id,
         was: was.unwrap_or_default(),
+        labels,
     }
     .normalised();
     problems.extend(value.problems());

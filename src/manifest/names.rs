@@ -66,8 +66,8 @@ fn digest(spec: &JobSpec) -> [u8; 16] {
         spec.check_urls_json()
     ));
     hash.update(format!(
-        "{:?} {:?} {:?}",
-        spec.protect, spec.parser_id, spec.was
+        "{:?} {:?} {:?} {:?}",
+        spec.protect, spec.parser_id, spec.was, spec.labels
     ));
     let mut digest = [0; 16];
     digest.copy_from_slice(&hash.finalize()[..16]);

@@ -7,6 +7,7 @@ use super::*;
 mod adopted;
 mod file;
 mod formats;
+mod labels;
 
 const PAGE: &str = "https://books.toscrape.com/";
 

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::atomic::Ordering};
 
 use super::Vitals;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, SpendingFigures};
 use crate::{
     core::gate::{Closure, GateReason, Scope},
     core::job::{ParkReason, UnixMs},
@@ -16,6 +16,7 @@ pub(super) async fn page(vitals: &Vitals) -> Result<String, StoreError> {
     let snapshot = vitals.looks.get().await?;
     let now = vitals.clock.now();
     let mut page = figures(&snapshot, now);
+    spending(&mut page, &*vitals.looks.spending().await?);
     one(
         &mut page,
         "parserd_last_round_timestamp_seconds",
@@ -152,6 +153,40 @@ fn creates(page: &mut String, snapshot: &Snapshot) {
             (labels, count as f64)
         }),
     );
+}
+
+/// What credits were spent on.
+fn spending(page: &mut String, figures: &SpendingFigures) {
+    gauge(
+        page,
+        "parserd_credits_spent_by_label",
+        "Of all credits spent, those of jobs with a label: the 50 largest, the rest as other.",
+        figures.by_label.iter().map(|((key, value), credits)| {
+            let labels = format!(
+                "{{label=\"{}\",value=\"{}\"}}",
+                label_value(key),
+                label_value(value)
+            );
+            (labels, *credits as f64)
+        }),
+    );
+    gauge(
+        page,
+        "parserd_credits_spent_by_host",
+        "Of all credits spent, those of jobs with pages of a host: the 50 largest, the rest as other.",
+        figures.by_host.iter().map(|(host, credits)| {
+            (
+                format!("{{host=\"{}\"}}", label_value(host)),
+                *credits as f64,
+            )
+        }),
+    );
+}
+
+/// A text of others as the value of a label.
+fn label_value(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    escaped.replace('\n', "\\n")
 }
 
 fn parsers(page: &mut String, counts: QualityCounts) {

@@ -1,6 +1,6 @@
 //! One look at the database for all who ask at about the same time.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
 
@@ -11,6 +11,7 @@ use crate::{
     core::job::{DurationMs, JobState, ParkReason, UnixMs},
     core::oddities::AccountFacts,
     core::progress::{Marks, Throughput},
+    core::spending::{SpendingBy, bounded},
     store::{
         Facts as _, JobStore, Store, StoreError,
         figures::{CreateCounts, FailureGroup, FileSizes},
@@ -26,6 +27,13 @@ const SPARING: u32 = 50;
 
 /// How often the batch and the pace are looked at while nobody asks.
 const SAMPLING: Duration = Duration::from_secs(15);
+
+/// How many labels and how many hosts are told apart in what was spent: each is a series that a
+/// Prometheus keeps.
+const SPENDING_KEYS: usize = 50;
+
+/// What the rest of them is counted under.
+const OTHER: &str = "other";
 
 /// The key under which the database keeps where the batch begins.
 const MARKS: &str = "batch_marks";
@@ -84,6 +92,15 @@ impl BatchProgress {
     }
 }
 
+/// What credits were spent on: the largest amounts, and the sum of the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpendingFigures {
+    /// By key and value of labels.
+    pub by_label: BTreeMap<(String, String), i64>,
+    /// By host.
+    pub by_host: BTreeMap<String, i64>,
+}
+
 /// Looks at the database, and remembers.
 #[derive(Debug)]
 pub struct SnapshotCache {
@@ -92,6 +109,7 @@ pub struct SnapshotCache {
     /// What `reconcile.settle_after_error` is.
     settle_ms: DurationMs,
     last: Mutex<Remembered>,
+    spending: Mutex<Option<(Arc<SpendingFigures>, Instant, Duration)>>,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +129,7 @@ impl SnapshotCache {
             clock,
             settle_ms: settle_after_error_ms,
             last: Mutex::default(),
+            spending: Mutex::default(),
         }
     }
 
@@ -131,9 +150,36 @@ impl SnapshotCache {
         Ok(snapshot)
     }
 
+    /// What credits were spent on. Apart from [`get`](Self::get): it looks at every job, and only
+    /// `/metrics` asks for it.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn spending(&self) -> Result<Arc<SpendingFigures>, StoreError> {
+        let mut last = self.spending.lock().await;
+        if let Some((figures, taken, cost)) = &*last
+            && is_fresh(taken.elapsed(), *cost)
+        {
+            return Ok(Arc::clone(figures));
+        }
+        let began = Instant::now();
+        let other = || OTHER.to_owned();
+        let hosts = self.store.spending(&SpendingBy::Host).await?.into_iter();
+        let hosts = hosts.filter(|row| row.credits != 0);
+        let hosts = hosts.map(|row| (row.key.unwrap_or_else(other), row.credits));
+        let labels = self.store.spent_by_label().await?;
+        let figures = Arc::new(SpendingFigures {
+            by_label: bounded(labels, SPENDING_KEYS, &(other(), other())),
+            by_host: bounded(hosts, SPENDING_KEYS, &other()),
+        });
+        *last = Some((Arc::clone(&figures), Instant::now(), began.elapsed()));
+        Ok(figures)
+    }
+
     /// What was remembered is not good any more: somebody changed something here.
     pub async fn forget(&self) {
         self.last.lock().await.last = None;
+        *self.spending.lock().await = None;
     }
 
     /// Looks now and then, so that batches are told apart and the pace is known when

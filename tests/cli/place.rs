@@ -155,7 +155,7 @@ pub fn job_line(name: &str) -> String {
     serde_json::json!({"name": name, "urls": ["https://example.com/page"]}).to_string()
 }
 
-async fn drive(store: &Store, id: JobId, event: Event) {
+pub async fn drive(store: &Store, id: JobId, event: Event) {
     let job: Job = store.job(id).await.unwrap().unwrap();
     let now = jiff::Timestamp::now().as_millisecond();
     let Transition::Change(change) = decide(&job, event, &policy(), now, 0.0) else {

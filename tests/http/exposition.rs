@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use parserd::simulator::Inserted;
+use parserd::{core::spec::JobSpec, simulator::Inserted};
 
 use super::site::Site;
 use crate::common::{Harness, spec};
@@ -105,6 +105,49 @@ async fn what_happened_is_counted() {
         "parserd_requests_total{endpoint=\"details\",outcome=\"finished\"}",
     ] {
         assert!(found[name] > 0.0, "{name}");
+    }
+    site.closed().await;
+}
+
+#[tokio::test]
+async fn what_was_spent_is_told_by_label_and_by_host_and_bounded() {
+    let harness = Harness::new(&[]).await;
+    let labelled = |n: usize| JobSpec {
+        labels: Some([("team".to_owned(), format!("t\"\\{n}"))].into()),
+        ..spec(n)
+    };
+    let store = harness.store().await;
+    store
+        .submit((0..52).map(labelled).collect(), false)
+        .await
+        .unwrap();
+    store.close().await;
+    let site = Site::new(harness).await;
+    site.await_metric("parserd_jobs{state=\"FINISHED\"}", 52.0)
+        .await;
+    site.await_metric("parserd_credits_spent_by_host{host=\"other\"}", 60_000.0)
+        .await;
+    let found = site.metrics().await;
+    for (start, one) in [
+        (
+            "parserd_credits_spent_by_label{",
+            "parserd_credits_spent_by_label{label=\"team\",value=\"t\\\"\\\\0\"}",
+        ),
+        (
+            "parserd_credits_spent_by_host{",
+            "parserd_credits_spent_by_host{host=\"site-0.example\"}",
+        ),
+    ] {
+        let series: Vec<_> = found
+            .iter()
+            .filter(|(name, _)| name.starts_with(start))
+            .collect();
+        assert_eq!(series.len(), 51, "{series:?}");
+        assert_eq!(
+            series.iter().map(|(_, credits)| **credits).sum::<f64>(),
+            52.0 * 30_000.0
+        );
+        assert_eq!(found.get(one), Some(&30_000.0), "{one} of {series:?}");
     }
     site.closed().await;
 }

@@ -3,9 +3,10 @@
 mod apart;
 mod checks;
 mod fields;
+mod labels;
 
 use parserd::core::spec::{
-    INVISIBLE, JobSpec, NAME_MAX_CHARS, SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX,
+    INVISIBLE, JobSpec, NAME_MAX_CHARS, SCRAPER_PARAMS, URL_MAX_CHARS, URLS_MAX, labels_of_column,
 };
 use serde_json::{Value, json};
 
@@ -20,6 +21,7 @@ struct Row {
     fields: Option<String>,
     expect: Option<String>,
     check_urls: Option<String>,
+    labels: Option<String>,
 }
 
 impl Row {
@@ -66,6 +68,10 @@ impl Row {
         )
         .and_then(|spec| spec.with_checks(self.expect.as_deref(), self.check_urls.as_deref()))
         .map_err(|error| error.to_string())
+        .and_then(|spec| {
+            let labels = self.labels.as_deref().map(labels_of_column).transpose()?;
+            Ok(JobSpec { labels, ..spec })
+        })
     }
 
     fn insert(&self) -> String {
@@ -74,14 +80,15 @@ impl Row {
             None => "NULL".to_owned(),
         };
         format!(
-            "INSERT INTO jobs (name, urls, scraper_params, fields, expect, check_urls) \
-             VALUES ({}, {}, {}, {}, {}, {});",
+            "INSERT INTO jobs (name, urls, scraper_params, fields, expect, check_urls, labels) \
+             VALUES ({}, {}, {}, {}, {}, {}, {});",
             quoted(&self.name),
             quoted(&self.urls),
             or_null(&self.scraper_params),
             or_null(&self.fields),
             or_null(&self.expect),
             or_null(&self.check_urls),
+            or_null(&self.labels),
         )
     }
 }
@@ -112,6 +119,7 @@ async fn assert_agreement(rows: impl IntoIterator<Item = Row>, valid: bool) {
                 fields: spec.fields_json(),
                 expect: spec.expect_json(),
                 check_urls: spec.check_urls_json(),
+                labels: spec.labels_json(),
             };
             assert_eq!(canonical.spec(), Ok(spec), "{row:?}");
             for (engine, verdict) in verdicts(&mut database, &canonical).await {

@@ -1,6 +1,5 @@
 //! The gates that `resume` opens.
 
-use super::SelectArgs;
 use crate::present::remedies::is_parked_for;
 use crate::{
     cli::output::print_message,
@@ -26,15 +25,15 @@ pub(super) struct GateSelection {
 }
 
 impl GateSelection {
-    /// Those that `resume` is to open: all, or where jobs are named, if they held one of them.
+    /// Those that `resume` is to open: all, or where jobs are chosen, if they held one of them.
     pub(super) async fn of(
         store: &Store,
         action: OperatorAction,
-        select: &SelectArgs,
+        is_choice: bool,
         rows: &[JobRow],
     ) -> Result<Self, StoreError> {
         let mine = rows.iter().filter(|row| is_parked_for(row, &GATED)).count();
-        if action != OperatorAction::Resume || (!select.jobs.is_empty() && mine == 0) {
+        if action != OperatorAction::Resume || (is_choice && mine == 0) {
             return Ok(Self::default());
         }
         let closed = store.gates().await?;

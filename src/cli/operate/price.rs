@@ -170,6 +170,7 @@ mod tests {
             due_at: 0,
             preflight: None,
             effective_params: None,
+            labels: None,
             is_edited: false,
             is_adoption: false,
         }

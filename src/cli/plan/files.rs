@@ -56,7 +56,13 @@ impl Planning<'_> {
         };
         for Located { line, value } in jobs {
             let record = records.remove(&value.name).unwrap_or_default();
+            let labels = value.labels.clone().or_else(|| record.labels());
+            let is_selected = self.labels.iter().all(|label| label.is_in(labels.as_ref()));
             let mut planned = self.planned(value, &record).await?;
+            // What the plan leaves out counts for its digest, and for what no file names.
+            if !is_selected {
+                continue;
+            }
             (planned.file, planned.line) = (Some(source.to_owned()), Some(line));
             self.jobs.push(planned);
         }

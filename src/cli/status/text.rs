@@ -1,6 +1,6 @@
 //! The status for people.
 
-use super::{AccountReport, ClosedGate, Credits, Next, StatusFacts, StatusReport};
+use super::{AccountReport, ClosedGate, Credits, Next, Spending, StatusFacts, StatusReport};
 use crate::cli::fold;
 use crate::core::gate::{GateReason, Scope};
 use crate::core::job::{Action, JobState, ParkReason, UnixMs};
@@ -33,6 +33,7 @@ impl StatusReport {
         lines.extend(self.known.no_list_lines(self.now));
         lines.extend(self.known.account.lines());
         lines.extend(self.known.credits.lines());
+        lines.extend(self.known.spending.iter().flat_map(Spending::lines));
         lines.extend(self.next_lines());
         lines.push(String::new());
         fold::block(&lines)
@@ -103,6 +104,33 @@ impl StatusReport {
             .filter(|gate| gate.gate == Scope::Read || both && gate.reason != GateReason::Credits);
         let probe = mine.map(|gate| gate.next_probe_at).max();
         at.map(|at| at.max(probe.unwrap_or(at)))
+    }
+}
+
+impl Spending {
+    fn lines(&self) -> Vec<String> {
+        let mut columns = Columns::new(&[
+            "  KEY",
+            "JOBS",
+            "FINISHED",
+            "FAILED",
+            "CREATES",
+            "CREDITS",
+            "PER WORKING PARSER",
+        ]);
+        for row in &self.rows {
+            let per_parser = row.credits_per_working_parser;
+            columns.row([
+                format!("  {}", row.key.as_deref().unwrap_or("(none)")),
+                grouped(row.jobs),
+                grouped(row.finished),
+                grouped(row.failed),
+                grouped(row.creates),
+                grouped(row.credits),
+                per_parser.map_or_else(String::new, grouped),
+            ]);
+        }
+        titled(&format!("Spent by {}", self.by), columns.lines())
     }
 }
 

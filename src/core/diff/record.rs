@@ -7,7 +7,7 @@ use super::{AppliedParser, Diff, Known, OpenChange, Prune, Verb, diff};
 use crate::core::{
     field_changes::FieldChanges,
     job::{Action, ErrorKind, JobId, JobState, ParserId},
-    spec::JobSpec,
+    spec::{JobSpec, Labels},
 };
 
 /// Everything under a name that a plan depends on.
@@ -149,6 +149,11 @@ impl Record {
         self.job.as_ref()?.spec.as_ref()?.protect
     }
 
+    /// The labels of the job of this name.
+    pub fn labels(&self) -> Option<Labels> {
+        self.job.as_ref()?.spec.as_ref()?.labels.clone()
+    }
+
     /// Whether the last try to make a parser of this name FAILED.
     pub fn has_failed(&self) -> bool {
         let state = self.job.as_ref().map(|job| job.state);
@@ -185,13 +190,14 @@ impl PlanDigest {
         );
         self.0.update(line);
         let settings = format!(
-            "{:?} {:?} {} {:?} {:?} {:?}\n",
+            "{:?} {:?} {} {:?} {:?} {:?} {:?}\n",
             wanted.expect_json(),
             wanted.check_urls_json(),
             wanted.priority,
             wanted.run_at,
             wanted.protect,
             wanted.parser_id,
+            wanted.labels,
         );
         self.0.update(settings);
     }

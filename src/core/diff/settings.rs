@@ -4,7 +4,7 @@ use super::{Diff, Known, Verb};
 use crate::core::{job::JobState, spec::JobSpec};
 
 /// What differs of what is never sent with a create, and a word on it. A file that says nothing of
-/// `expect`, `check_urls` and `protect` leaves what is there. A field keeps its expectation when it is renamed;
+/// `expect`, `check_urls`, `protect` and `labels` leaves what is there. A field keeps its expectation when it is renamed;
 /// another expectation waits for the fields that it is about.
 pub(super) fn settings(
     wanted: &JobSpec,
@@ -40,6 +40,7 @@ pub(super) fn settings(
                 .protect
                 .is_some_and(|protect| protect != asked.protect.unwrap_or_default()),
         ),
+        ("labels", labels_differ(wanted, asked)),
     ];
     let parts = parts.iter().filter(|(_, differs)| *differs);
     let parts: Vec<_> = parts.map(|(part, _)| *part).collect();
@@ -54,4 +55,13 @@ pub(super) fn settings(
         })
     };
     (parts, note)
+}
+
+/// A file that says nothing of labels leaves them; an empty object takes them away.
+fn labels_differ(wanted: &JobSpec, asked: &JobSpec) -> bool {
+    let there = asked.labels.clone().unwrap_or_default();
+    wanted
+        .labels
+        .as_ref()
+        .is_some_and(|labels| *labels != there)
 }

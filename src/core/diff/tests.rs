@@ -1,8 +1,10 @@
+mod labels;
 mod record;
 
 use serde_json::json;
 
 use super::*;
+use crate::core::spec::Labels;
 
 const PAGE: &str = "https://books.toscrape.com/";
 
@@ -352,6 +354,7 @@ fn what_is_never_sent_makes_no_difference_but_a_note() {
         priority: 1,
         run_at: Some(1),
         protect: Some(true),
+        labels: Some(Labels::from([("team".to_owned(), "a".to_owned())])),
         ..books()
     };
     for state in [JobState::Queued, JobState::Generating, JobState::Finished] {
@@ -365,7 +368,7 @@ fn what_is_never_sent_makes_no_difference_but_a_note() {
         assert_eq!((silent.verb, silent.notes.len()), (Verb::Same, 0));
         let noted = diff(&noted, &known);
         assert_eq!((noted.verb, noted.creates), (Verb::Same, 0));
-        let parts = "expect, check_urls, priority, run_at, protect read otherwise";
+        let parts = "expect, check_urls, priority, run_at, protect, labels read otherwise";
         assert!(noted.notes[0].starts_with(parts), "{:?}", noted.notes);
     }
 }

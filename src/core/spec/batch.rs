@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, io};
 
 use serde_json::Value;
 
-use super::JobSpec;
+use super::{JobSpec, Labels};
 use crate::core::job::UnixMs;
 
 /// How many jobs make a batch full.
@@ -18,7 +18,7 @@ pub type Batches = Box<dyn Fn() -> Box<dyn Iterator<Item = io::Result<Batch>> + 
 
 /// Specs, each with its place (a line, or an index in a list), as JSON without line
 /// breaks: `[[name, urls, scraper_params, fields, priority, run_at, expect, check_urls, protect,
-/// parser_id, was, place], ...]`, `protect` as 0, 1 or null.
+/// parser_id, was, labels, place], ...]`, `protect` as 0, 1 or null.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     json: String,
@@ -46,6 +46,7 @@ type BatchRow = (
     Option<u8>,
     Option<String>,
     Option<BTreeMap<String, String>>,
+    Option<Labels>,
     usize,
 );
 
@@ -59,7 +60,7 @@ impl Batch {
         }
         let _a_string_takes_all = write!(
             self.json,
-            "[{},{},{},{},{},{},{},{},{},{},{},{place}]]",
+            "[{},{},{},{},{},{},{},{},{},{},{},{},{place}]]",
             Value::from(spec.name.as_str()),
             spec.urls_json(),
             spec.scraper_params_json().unwrap_or_else(null),
@@ -72,6 +73,7 @@ impl Batch {
                 .map_or_else(null, |protect| u8::from(protect).to_string()),
             Value::from(spec.parser_id.as_deref()),
             spec.was_json().unwrap_or_else(null),
+            spec.labels_json().unwrap_or_else(null),
         );
         self.jobs += 1;
     }
@@ -129,6 +131,7 @@ impl Batch {
                 protect,
                 parser_id,
                 was,
+                labels,
                 place,
             ) = row;
             let spec = JobSpec {
@@ -143,6 +146,7 @@ impl Batch {
                 protect: protect.map(|protect| protect != 0),
                 parser_id,
                 was: was.unwrap_or_default(),
+                labels,
             };
             (place, spec)
         };
@@ -181,6 +185,7 @@ mod tests {
                 protect: Some(true),
                 parser_id: Some("p-\"1\"".to_owned()),
                 was: BTreeMap::from([("t".to_owned(), "two\nlines".to_owned())]),
+                labels: Some(Labels::from([("team".to_owned(), "\"a\"".to_owned())])),
                 ..spec("c")
             },
         ];
@@ -207,13 +212,25 @@ mod tests {
             protect: Some(true),
             parser_id: Some("p".to_owned()),
             was: BTreeMap::from([("b".to_owned(), "a".to_owned())]),
+            labels: Some(Labels::from([("k".to_owned(), "v".to_owned())])),
             ..spec("b")
         };
         batch.push(8, &full);
         let rows: Value = serde_json::from_str(batch.json()).unwrap();
         let last = |row: usize| &rows[row].as_array().unwrap()[8..];
-        assert_eq!(last(0), [Value::Null, Value::Null, Value::Null, json!(7)]);
-        assert_eq!(last(1), [json!(1), json!("p"), json!({"b": "a"}), json!(8)]);
+        assert_eq!(
+            last(0)[..4],
+            [Value::Null, Value::Null, Value::Null, Value::Null]
+        );
+        assert_eq!(last(0)[4], json!(7));
+        let full = [
+            json!(1),
+            json!("p"),
+            json!({"b": "a"}),
+            json!({"k": "v"}),
+            json!(8),
+        ];
+        assert_eq!(last(1), full);
     }
 
     #[test]

@@ -64,6 +64,7 @@ fn the_tag_is_pinned_for_ever() {
         protect: Some(true),
         parser_id: Some("p-1".to_owned()),
         was: BTreeMap::from([("products.price".to_owned(), "price".to_owned())]),
+        labels: Some(BTreeMap::from([("team".to_owned(), "a".to_owned())])),
     };
     assert_eq!(full.tag(3), "kmfd4w4b");
 }

@@ -18,7 +18,7 @@ pub struct Submitted {
     pub added: usize,
     /// How many were there already, just so.
     pub unchanged: usize,
-    /// Of these, how many have another `expect` or `check_urls` now: neither makes them other
+    /// Of these, how many have another `expect`, `check_urls` or `labels` now: none makes them other
     /// jobs.
     pub expecting: usize,
     /// Which are there already and read otherwise: these are left as they are.

@@ -14,7 +14,7 @@ use crate::{
     core::{
         diff::{Beside, Record, RecordedChange, RecordedJob, RecordedParser},
         job::{Action, JobId, JobState, ParserId},
-        spec::JobSpec,
+        spec::{JobSpec, labels_of_column},
     },
     store::ports::Manifest,
 };
@@ -24,7 +24,7 @@ const NAMES_STEP: usize = 1000;
 
 const JOBS: &str = "SELECT id, name, revision, state, doubt_since IS NOT NULL AS is_in_doubt, \
         parser_id, error_kind, urls, scraper_params, fields, expect, check_urls, priority, run_at, \
-        protect \
+        protect, labels \
     FROM jobs WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL \
         AND name IN (SELECT value FROM json_each(?1))";
 
@@ -143,6 +143,7 @@ fn job(row: &SqliteRow, name: &str) -> Result<RecordedJob, sqlx::Error> {
         .and_then(|spec| spec.with_checks(expect.as_deref(), check_urls.as_deref()));
     let (priority, run_at) = (row.try_get("priority")?, row.try_get("run_at")?);
     let protect = Some(row.try_get("protect")?);
+    let labels = text("labels")?.and_then(|labels| labels_of_column(&labels).ok());
     Ok(RecordedJob {
         id: JobId(row.try_get("id")?),
         revision: row.try_get("revision")?,
@@ -156,6 +157,7 @@ fn job(row: &SqliteRow, name: &str) -> Result<RecordedJob, sqlx::Error> {
             run_at,
             protect,
             parser_id,
+            labels,
             ..spec
         }),
     })

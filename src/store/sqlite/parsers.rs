@@ -5,12 +5,14 @@ use serde::Serialize;
 use serde_json::{json, value::RawValue};
 use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
+use super::selection::{bound, condition_on_parsers};
 use super::{Store, StoreError, Trying as _, browse::PAGE_JOBS, report::json_column, rows};
 use crate::{
     core::{
         event::JobEvent,
         job::{JobId, ParserId, UnixMs},
         quality::{Judgement, Quality, judged_by},
+        selector::Selector,
     },
     store::ports::{Judging, Unjudged},
 };
@@ -118,29 +120,34 @@ const COLUMNS: &str = "rowid AS place, name, parser_id, version, latest_version,
     deleted_at";
 
 impl Store {
-    /// Parsers that are not deleted, oldest first, as a stream: all, or those of one quality.
+    /// Parsers that are not deleted, oldest first, as a stream: all, or those of one quality; with
+    /// the labels and the name that are selected.
     ///
     /// Read page by page, as [`rows`](Self::rows) is.
     pub fn parsers(
         &self,
         quality: Option<Quality>,
+        selector: &Selector,
     ) -> BoxStream<'_, Result<ParserRow, StoreError>> {
         use futures_util::{StreamExt as _, TryStreamExt as _, stream};
         const TRYING: &str = "list the parsers";
         let condition = if quality.is_some() {
-            "quality = ?3"
+            "quality = ?4"
         } else {
-            "?3 IS NULL"
+            "?4 IS NULL"
         };
         let sql = format!(
-            "SELECT {COLUMNS} FROM parsers WHERE {condition} AND deleted_at IS NULL \
-             AND rowid > ?1 ORDER BY rowid LIMIT ?2"
+            "SELECT {COLUMNS} FROM parsers WHERE {condition} AND {} AND deleted_at IS NULL \
+             AND rowid > ?2 ORDER BY rowid LIMIT ?3",
+            condition_on_parsers(selector)
         );
+        let bound = bound(selector);
         stream::try_unfold(Some(0_i64), move |after| {
-            let sql = sql.clone();
+            let (sql, bound) = (sql.clone(), bound.clone());
             async move {
                 let Some(after) = after else { return Ok(None) };
                 let page = sqlx::query(AssertSqlSafe(sql))
+                    .bind(bound)
                     .bind(after)
                     .bind(PAGE_ROWS)
                     .bind(quality.map(Quality::as_str))

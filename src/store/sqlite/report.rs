@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::stream::BoxStream;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
@@ -78,6 +77,8 @@ pub struct JobRow {
     pub preflight: Option<serde_json::Value>,
     /// The parameters that its create is sent with, JSON, where they are others than those written.
     pub effective_params: Option<serde_json::Value>,
+    /// By what people tell jobs apart, JSON: an object of strings.
+    pub labels: Option<serde_json::Value>,
     /// Its specification is another one since it was last worked on, and no parser is its own.
     #[serde(skip)]
     pub is_edited: bool,
@@ -109,6 +110,7 @@ impl FromRow<'_, SqliteRow> for JobRow {
             change: json_value(row, "change")?,
             preflight: json_value(row, "preflight")?,
             effective_params: json_value(row, "effective_params")?,
+            labels: json_value(row, "labels")?,
             is_edited: row.try_get("is_edited")?,
             is_adoption: row.try_get("is_adoption")?,
         })
@@ -126,6 +128,19 @@ impl JobRow {
         FieldChanges::from_json(&self.change.as_ref()?.to_string()).ok()
     }
 
+    /// Its labels for people: `env=prod, team=search`; none where it has none.
+    pub fn labels_line(&self) -> Option<String> {
+        let labels = self.labels.as_ref()?.as_object()?.iter();
+        let labels = labels.map(|(key, value)| {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            format!("{key}={value}")
+        });
+        let labels: Vec<_> = labels.collect();
+        (!labels.is_empty()).then(|| labels.join(", "))
+    }
+
     /// Whether nothing that it may send costs anything.
     pub fn is_free(&self) -> bool {
         let is_paid = |changes: FieldChanges| changes.is_paid();
@@ -134,11 +149,11 @@ impl JobRow {
 }
 
 /// How many rows one look at the database takes.
-const PAGE_ROWS: i64 = 1000;
+pub(super) const PAGE_ROWS: i64 = 1000;
 
-const ROW_COLUMNS: &str = "id, name, action, change, state, park_reason, parser_id, parser_version, creates, \
+pub(super) const ROW_COLUMNS: &str = "id, name, action, change, state, park_reason, parser_id, parser_version, creates, \
     error_kind, error_status, error_message, error_hint, priority, created_at, updated_at, \
-    finished_at, due_at, preflight, effective_params, edit_requested_at IS NOT NULL AS is_edited, \
+    finished_at, due_at, preflight, effective_params, labels, edit_requested_at IS NOT NULL AS is_edited, \
     action = 'create' AND parser_id IS NOT NULL AND remote_name IS NULL AND creates = 0 \
         AS is_adoption";
 
@@ -272,41 +287,6 @@ impl Store {
     /// Whatever SQLite says.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         counts(&self.readers).await
-    }
-
-    /// Jobs in the order of their ids, as a stream: those in one of `states`, or all.
-    ///
-    /// Read page by page: a reader that dawdles (`parserd jobs | less`) must hold no
-    /// snapshot, behind which the write-ahead log would grow.
-    pub fn rows(&self, states: &[JobState]) -> BoxStream<'_, Result<JobRow, StoreError>> {
-        use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-        let condition = if states.is_empty() {
-            "?1 = ?1"
-        } else {
-            "state IN (SELECT value FROM json_each(?1))"
-        };
-        let sql = format!(
-            "SELECT {ROW_COLUMNS} FROM jobs WHERE {condition} AND id >= ?2 ORDER BY id LIMIT ?3"
-        );
-        let states = serde_json::json!(states).to_string();
-        // Ids that other programs chose may be negative.
-        stream::try_unfold(Some(i64::MIN), move |from| {
-            let (sql, states) = (sql.clone(), states.clone());
-            async move {
-                let Some(from) = from else { return Ok(None) };
-                let page: Vec<JobRow> = sqlx::query_as(AssertSqlSafe(sql))
-                    .bind(states)
-                    .bind(from)
-                    .bind(PAGE_ROWS)
-                    .fetch_all(&self.readers)
-                    .await
-                    .trying("list the jobs")?;
-                let next = page.last().and_then(|row| row.id.checked_add(1));
-                Ok(Some((stream::iter(page.into_iter().map(Ok)), next)))
-            }
-        })
-        .try_flatten()
-        .boxed()
     }
 
     /// Requests in doubt, and jobs that only a person can settle, the oldest jobs first.

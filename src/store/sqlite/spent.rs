@@ -8,18 +8,22 @@ use crate::core::{
     job::UnixMs,
 };
 
+/// Everything that counts as spent, a row a request: for which job, how much, when it was sent, and
+/// at what time it counts.
+pub(super) const COUNTED: &str = "SELECT job_id, credits, sent_at, \
+        coalesce(counted_at, sent_at) AS at, 1 AS is_create \
+    FROM creates WHERE outcome <> 'not_made' \
+    UNION ALL SELECT job_id, credits, sent_at, sent_at, 0 FROM updates WHERE outcome <> 'not_made' \
+    UNION ALL SELECT job_id, credits, sent_at, sent_at, 0 FROM parses \
+    UNION ALL SELECT job_id, credits, sent_at, sent_at, 0 FROM fetches";
+
 pub(super) async fn spent(
     readers: impl SqliteExecutor<'_>,
     now: UnixMs,
 ) -> Result<Spent, StoreError> {
     let row = sqlx::query(AssertSqlSafe(format!(
         "SELECT {}, {}, {}, {} \
-         FROM (SELECT credits, sent_at, coalesce(counted_at, sent_at) AS at \
-               FROM creates WHERE outcome <> 'not_made' \
-               UNION ALL SELECT credits, sent_at, sent_at FROM updates \
-                   WHERE outcome <> 'not_made' \
-               UNION ALL SELECT credits, sent_at, sent_at FROM parses \
-               UNION ALL SELECT credits, sent_at, sent_at FROM fetches)",
+         FROM ({COUNTED})",
         sum("true", "in_all"),
         sum("at >= ?1", "today"),
         sum("at >= ?2", "later"),
@@ -70,7 +74,7 @@ const LOW_BITS: u32 = 32;
 
 /// The credits of the rows for which `condition` holds, in two columns: a sum of SQLite's that
 /// overflows is an error, and the halves of two thousand million numbers do not.
-fn sum(condition: &str, name: &str) -> String {
+pub(super) fn sum(condition: &str, name: &str) -> String {
     let low = u32::MAX;
     format!(
         "coalesce(sum(credits >> {LOW_BITS}) FILTER (WHERE {condition}), 0) AS {name}_high, \
@@ -79,7 +83,7 @@ fn sum(condition: &str, name: &str) -> String {
 }
 
 /// The two put together; the most that a number holds where it is more.
-fn total(row: &SqliteRow, name: &str) -> Result<i64, sqlx::Error> {
+pub(super) fn total(row: &SqliteRow, name: &str) -> Result<i64, sqlx::Error> {
     let half = |which: &str| row.try_get::<i64, _>(format!("{name}_{which}").as_str());
     let total = (i128::from(half("high")?) << LOW_BITS) + i128::from(half("low")?);
     Ok(i64::try_from(total).unwrap_or(if total < 0 { i64::MIN } else { i64::MAX }))

@@ -10,7 +10,7 @@ use futures_util::TryStreamExt as _;
 use super::{Store, StoreError, Trying as _, rows};
 use crate::{
     core::job::JobId,
-    core::spec::{Batch, Batches, JobSpec},
+    core::spec::{Batch, Batches, JobSpec, labels_of_column},
     store::ports::{Conflict, Submissions, Submitted},
 };
 
@@ -18,9 +18,10 @@ use crate::{
 const NAMES_STEP: usize = 1000;
 
 pub(super) const INSERT: &str = "INSERT INTO jobs (name, urls, scraper_params, fields, priority, run_at, \
-        expect, check_urls, protect, parser_id) \
+        expect, check_urls, protect, parser_id, labels) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
-        value ->> 6, value ->> 7, coalesce(value ->> 8, 0), value ->> 9 \
+        value ->> 6, value ->> 7, coalesce(value ->> 8, 0), value ->> 9, \
+        nullif(value ->> 11, '{}') \
     FROM jsonb_each(?1) AS new";
 
 const IS_NEW: &str = "NOT EXISTS (SELECT 1 FROM jobs \
@@ -173,7 +174,8 @@ async fn compare(
     for batch in batches {
         let batch = batch?;
         let rows = sqlx::query(
-            "SELECT id, state, name, urls, scraper_params, fields, expect, check_urls, parser_id \
+            "SELECT id, state, name, urls, scraper_params, fields, expect, check_urls, parser_id, \
+                 labels \
              FROM jobs \
              WHERE state <> 'CANCELLED' AND action = 'create' AND released_at IS NULL \
                  AND name IN (SELECT value ->> 0 FROM json_each(?1))",
@@ -219,7 +221,7 @@ fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, 
     Ok(there.is_ok_and(|there| spec.asks_no_more_than(&JobSpec { parser_id, ..there })))
 }
 
-/// Whether the spec says what is expected, or names held-out pages, and the row other ones. Where
+/// Whether the spec says what is expected, or names held-out pages or labels, and the row other ones. Where
 /// it says nothing, what was said by SQL stays.
 fn expects_otherwise(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, sqlx::Error> {
     let differs = |column, new: Option<String>| -> Result<bool, sqlx::Error> {
@@ -227,10 +229,18 @@ fn expects_otherwise(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bo
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
         Ok(new.is_some_and(|new| there.as_deref().and_then(value) != value(&new)))
     };
-    Ok(differs("expect", spec.expect_json())? || differs("check_urls", spec.check_urls_json())?)
+    let labels = rows::text(row, "labels")?;
+    let labels = labels.and_then(|labels| labels_of_column(&labels).ok());
+    let labels_differ = spec
+        .labels
+        .clone()
+        .is_some_and(|new| new != labels.unwrap_or_default());
+    Ok(differs("expect", spec.expect_json())?
+        || differs("check_urls", spec.check_urls_json())?
+        || labels_differ)
 }
 
-/// Gives jobs that are there what they are to be judged by.
+/// Gives jobs that are there what they are to be judged by, and their labels.
 async fn expect(
     connection: &mut SqliteConnection,
     batches: impl Iterator<Item = io::Result<Batch>>,
@@ -238,20 +248,24 @@ async fn expect(
     for batch in batches {
         for (_, spec) in batch?.specs().map_err(io::Error::from)? {
             let (expect, check_urls) = (spec.expect_json(), spec.check_urls_json());
-            if expect.is_none() && check_urls.is_none() {
+            let labels = spec.labels_json();
+            if expect.is_none() && check_urls.is_none() && labels.is_none() {
                 continue;
             }
             sqlx::query(
                 "UPDATE jobs SET expect = coalesce(?2, expect), \
-                     check_urls = coalesce(?3, check_urls) \
+                     check_urls = coalesce(?3, check_urls), \
+                     labels = iif(?4 IS NULL, labels, nullif(?4, '{}')) \
                  WHERE name = ?1 AND state <> 'CANCELLED' AND action = 'create' \
                      AND released_at IS NULL \
                    AND (?2 IS NOT NULL AND json(expect) IS NOT json(?2) \
-                        OR ?3 IS NOT NULL AND json(check_urls) IS NOT json(?3))",
+                        OR ?3 IS NOT NULL AND json(check_urls) IS NOT json(?3) \
+                        OR ?4 IS NOT NULL AND json(labels) IS NOT json(nullif(?4, '{}')))",
             )
             .bind(spec.name)
             .bind(expect)
             .bind(check_urls)
+            .bind(labels)
             .execute(&mut *connection)
             .await?;
         }

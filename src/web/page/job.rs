@@ -90,6 +90,7 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Markup {
                     dt { "creates sent" } dd { (row.creates) }
                 }
                 @if row.priority != 0 { dt { "priority" } dd { (row.priority) } }
+                @if let Some(labels) = row.labels_line() { dt { "labels" } dd { (outside(&labels)) } }
                 @if let Some(at) = row.finished_at { dt { "ended" } dd { (when(at, now)) } }
             }
         }

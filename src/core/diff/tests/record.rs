@@ -123,6 +123,10 @@ fn a_digest_is_another_with_everything_that_a_plan_depends_on() {
         protect: Some(true),
         ..books()
     };
+    let labelled = JobSpec {
+        labels: Some([("team".to_owned(), "a".to_owned())].into()),
+        ..books()
+    };
     let digests = [
         digest(&books(), &before),
         digest(&books(), &Record::default()),
@@ -137,6 +141,7 @@ fn a_digest_is_another_with_everything_that_a_plan_depends_on() {
             &other_parser(|parser| parser.parser_id = ParserId("q".to_owned())),
         ),
         digest(&protected, &before),
+        digest(&labelled, &before),
         digest(&inferring(), &before),
     ];
     let distinct: std::collections::HashSet<_> = digests.iter().collect();

@@ -123,10 +123,11 @@ impl Step {
         match self.diff.verb {
             Verb::Create => Some(Cow::Borrowed(&self.wanted)),
             // The parser that the file names is the one that is to go; what protects it protects
-            // the one that takes its place.
+            // the one that takes its place, and its labels are that one's.
             Verb::Replace if !self.record.has_failed() => Some(Cow::Owned(JobSpec {
                 parser_id: None,
                 protect: self.wanted.protect.or_else(|| self.record.protect()),
+                labels: self.wanted.labels.clone().or_else(|| self.record.labels()),
                 ..self.wanted.clone()
             })),
             _ => None,
@@ -285,12 +286,16 @@ async fn update(
     wanted: &JobSpec,
     changes: &FieldChanges,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO jobs (action, name, change, priority) VALUES ('update', ?1, ?2, ?3)")
-        .bind(&wanted.name)
-        .bind(changes.to_json())
-        .bind(wanted.priority)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO jobs (action, name, change, priority, labels) \
+         VALUES ('update', ?1, ?2, ?3, nullif(?4, '{}'))",
+    )
+    .bind(&wanted.name)
+    .bind(changes.to_json())
+    .bind(wanted.priority)
+    .bind(wanted.labels_json())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -305,6 +310,7 @@ fn settings(wanted: &JobSpec, diff: &Diff) -> Vec<Column> {
             "check_urls" => json!(wanted.check_urls_json()),
             "priority" => json!(wanted.priority),
             "run_at" => json!(wanted.run_at),
+            "labels" => json!(wanted.labels_json().filter(|labels| labels != "{}")),
             _ => json!(u8::from(wanted.protect == Some(true))),
         };
         (*name, value)

@@ -227,6 +227,37 @@ async fn only_what_is_new_of_a_list_is_added_and_in_its_order() {
 }
 
 #[tokio::test]
+async fn labels_are_stored_and_another_set_makes_no_other_job() {
+    let mut f = Fixture::new().await;
+    let labelled = |pairs: &[(&str, &str)]| {
+        let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        JobSpec {
+            labels: Some(pairs.iter().map(pair).collect()),
+            ..spec("a")
+        }
+    };
+    for (wanted, added, changed, stored) in [
+        (labelled(&[("team", "x")]), 1, 0, r#"{"team":"x"}"#),
+        (labelled(&[("team", "x")]), 0, 0, r#"{"team":"x"}"#),
+        (spec("a"), 0, 0, r#"{"team":"x"}"#),
+        (
+            labelled(&[("env", "p"), ("team", "y")]),
+            0,
+            1,
+            r#"{"env":"p","team":"y"}"#,
+        ),
+        (labelled(&[]), 0, 1, "none"),
+        (labelled(&[]), 0, 0, "none"),
+    ] {
+        let submitted = f.store.submit(vec![wanted], false).await.unwrap();
+        assert_eq!((submitted.added, submitted.expecting), (added, changed));
+        assert!(submitted.conflicts.is_empty());
+        let labels = f.column("SELECT coalesce(labels, 'none') FROM jobs").await;
+        assert_eq!(labels, [stored]);
+    }
+}
+
+#[tokio::test]
 async fn the_parser_to_adopt_and_its_protection_are_stored() {
     let mut f = Fixture::new().await;
     let adopting = JobSpec {
