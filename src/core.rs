@@ -44,3 +44,4 @@ pub mod sighting;
 pub mod spec;
 pub mod text;
 pub mod timestamp;
+pub mod webhook;

@@ -2,8 +2,6 @@
 
 use std::{io, process::Stdio, time::Duration};
 
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::{
@@ -14,9 +12,9 @@ use crate::{
     },
     clock::Clock,
     config::Settings,
-    core::{event::EVENT_NAMES, job::UnixMs, nearest::nearest, text::escaped, timestamp::iso},
-    present::narrate,
-    store::{Commits as _, JobStore as _, Role, Store, history::EventRow},
+    core::{event::EVENT_NAMES, nearest::nearest, text::escaped},
+    present::event_line::EventLine,
+    store::{Commits as _, JobStore as _, Role, Store, history::EventRow, notices::WEBHOOK_CURSOR},
 };
 
 /// How many events are read at once.
@@ -65,49 +63,11 @@ fn event_type(text: &str) -> Result<String, String> {
 
 fn cursor(text: &str) -> Result<String, String> {
     match text.chars().count() {
+        _ if text == WEBHOOK_CURSOR => {
+            Err("this one is the webhook's (notify.url): choose another name".to_owned())
+        }
         1..=100 => Ok(text.to_owned()),
         _ => Err("a cursor's name has 1 to 100 characters".to_owned()),
-    }
-}
-
-/// An event as JSON.
-#[derive(Debug, Serialize)]
-struct EventLine<'a> {
-    id: i64,
-    /// Unix milliseconds.
-    at: UnixMs,
-    time: String,
-    #[serde(rename = "type")]
-    event: &'a str,
-    job_id: i64,
-    name: &'a str,
-    /// As a sentence.
-    text: String,
-    detail: &'a RawValue,
-}
-
-impl<'a> EventLine<'a> {
-    fn of(told: &'a EventRow) -> Self {
-        Self {
-            id: told.id,
-            at: told.event.at,
-            time: iso(told.event.at),
-            event: &told.event.event,
-            job_id: told.job_id,
-            name: &told.name,
-            text: narrate::event(&told.event),
-            detail: &told.event.detail,
-        }
-    }
-
-    fn words(&self) -> String {
-        format!(
-            "{}  job {} {}: {}",
-            self.time,
-            self.job_id,
-            escaped(self.name),
-            self.text
-        )
     }
 }
 
