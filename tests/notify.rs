@@ -46,7 +46,8 @@ async fn start(harness: &Harness) -> JoinHandle<()> {
     let settings = harness.settings();
     let key = settings.require_key().unwrap();
     let store = harness.store().await;
-    let sender = Sender::new(&webhook(harness), key, store, Clock::system(), PACE);
+    let webhook = webhook(harness);
+    let sender = Sender::new(&webhook, key, store, Clock::system(), PACE);
     tokio::spawn(sender.await.unwrap().run())
 }
 

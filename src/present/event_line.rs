@@ -18,8 +18,10 @@ pub(crate) struct EventLine<'a> {
     pub time: String,
     #[serde(rename = "type")]
     pub event: &'a str,
-    pub job_id: i64,
-    pub name: &'a str,
+    /// None for what happened to no job in particular.
+    pub job_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
     /// As a sentence.
     pub text: String,
     pub detail: &'a RawValue,
@@ -27,25 +29,25 @@ pub(crate) struct EventLine<'a> {
 
 impl<'a> EventLine<'a> {
     pub(crate) fn of(row: &'a EventRow) -> Self {
+        let job_id = (row.job_id != 0).then_some(row.job_id);
         Self {
             id: row.id,
             at: row.event.at,
             time: iso(row.event.at),
             event: &row.event.event,
-            job_id: row.job_id,
-            name: &row.name,
+            job_id,
+            name: job_id.map(|_| row.name.as_str()),
             text: narrate::event(&row.event),
             detail: &row.event.detail,
         }
     }
 
     pub(crate) fn words(&self) -> String {
-        format!(
-            "{}  job {} {}: {}",
-            self.time,
-            self.job_id,
-            escaped(self.name),
-            self.text
-        )
+        let job = match (self.job_id, self.name) {
+            (Some(id), Some(name)) => format!("job {id} {}: ", escaped(name)),
+            (Some(id), None) => format!("job {id}: "),
+            (None, _) => String::new(),
+        };
+        format!("{}  {job}{}", self.time, self.text)
     }
 }

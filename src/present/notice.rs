@@ -47,7 +47,11 @@ pub(crate) fn notice(row: &EventRow, notice: NoticeType, standing: Option<&JobSt
     json!(Notice {
         event,
         why: why(row),
-        next: next(row.job_id, notice, standing),
+        next: match row.event.event.as_str() {
+            // That of a budget's type which is good news.
+            "budget_reset" => "nothing: creates go on by themselves".to_owned(),
+            _ => next(row.job_id, notice, standing),
+        },
     })
 }
 
@@ -248,6 +252,18 @@ mod tests {
                 "{event} {detail}"
             );
         }
+    }
+
+    #[test]
+    fn what_happened_to_no_job_has_no_name_and_good_news_call_for_nothing() {
+        let event = EventRow {
+            job_id: 0,
+            name: String::new(),
+            ..row("budget_reset", "{}")
+        };
+        let told = notice(&event, NoticeType::Budget80, None);
+        assert_eq!((&told["job_id"], told.get("name")), (&Value::Null, None));
+        assert_eq!(told["next"], "nothing: creates go on by themselves");
     }
 
     #[test]

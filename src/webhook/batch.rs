@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{MAX_EVENTS, Sender};
 use crate::{
     api::text::Quoter,
-    core::webhook::{NoticeType, message, notice_type},
+    core::webhook::{NoticeType, message},
     present::notice,
     store::{StoreError, history::EventRow},
 };
@@ -30,7 +30,7 @@ pub(super) struct Batch {
 impl Sender {
     /// The next events that are to be told, if there are any; what is passed over is not read again.
     pub(super) async fn collect(&mut self) -> Result<Option<Batch>, StoreError> {
-        let names = notice_type::event_names(&self.on);
+        let names = self.event_names();
         let mut rows: Vec<(EventRow, NoticeType)> = Vec::new();
         let mut after = self.position;
         loop {
@@ -43,9 +43,9 @@ impl Sender {
                 after = after.max(end);
             }
             for row in some {
-                let found = notice_type::of_event(&row.event.event, &row.event.detail);
-                if let Some(notice) = found.filter(|notice| self.on.contains(notice)) {
-                    rows.push((row, notice));
+                let types = NoticeType::types_of(&row.event.event, &row.event.detail);
+                if let Some(notice) = types.iter().find(|notice| self.on.contains(notice)) {
+                    rows.push((row, *notice));
                 }
             }
             if rows.is_empty() {
@@ -60,6 +60,15 @@ impl Sender {
         }
         rows.truncate(MAX_EVENTS);
         self.batch_of(&rows).await.map(Some)
+    }
+
+    /// The names of the events among which those that are to be told are.
+    fn event_names(&self) -> Vec<String> {
+        let names = self.on.iter().flat_map(|notice| notice.events());
+        let mut names: Vec<_> = names.map(|name| (*name).to_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     async fn batch_of(&self, rows: &[(EventRow, NoticeType)]) -> Result<Batch, StoreError> {

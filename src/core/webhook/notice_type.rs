@@ -27,30 +27,46 @@ named_enum! {
     }
 }
 
-/// The notice that an event of this name calls for, if it calls for one.
-pub fn of_event(name: &str, detail: &RawValue) -> Option<NoticeType> {
-    let says = |key: &str, word: &str| {
-        let detail: Option<Value> = serde_json::from_str(detail.get()).ok();
-        detail.is_some_and(|detail| detail[key] == word)
-    };
-    match name {
-        "failed" if says("error_kind", ErrorKind::PoorResult.as_str()) => {
-            Some(NoticeType::PoorResult)
+impl NoticeType {
+    /// All types that this event counts as, its own first: a job that FAILED `poor_result` is of
+    /// interest to whoever asked for either.
+    pub fn types_of(event: &str, detail: &RawValue) -> &'static [Self] {
+        let detail = || serde_json::from_str::<Value>(detail.get()).unwrap_or_default();
+        match event {
+            "failed" if detail()["error_kind"] == ErrorKind::PoorResult.as_str() => {
+                &[Self::PoorResult, Self::Failed]
+            }
+            "failed" => &[Self::Failed],
+            // Where its job is FAILED for it, that event says so.
+            "judged" => {
+                let detail = detail();
+                if detail["quality"] == Quality::Bad.as_str() && detail["fails"] != true {
+                    &[Self::PoorResult]
+                } else {
+                    &[]
+                }
+            }
+            "parked" => &[Self::Parked],
+            "gate_closed" => &[Self::GateClosed],
+            "gate_opened" => &[Self::GateOpened],
+            "batch_done" => &[Self::BatchDone],
+            "budget_80" | "budget_reset" => &[Self::Budget80],
+            _ => &[],
         }
-        "judged" => says("quality", Quality::Bad.as_str()).then_some(NoticeType::PoorResult),
-        name => name.parse().ok(),
     }
-}
 
-/// The names of the events among which those of these types are found.
-pub fn event_names(types: &[NoticeType]) -> Vec<String> {
-    let mut names: Vec<&str> = types.iter().map(|notice| notice.as_str()).collect();
-    if types.contains(&NoticeType::PoorResult) {
-        names.extend(["judged", NoticeType::Failed.as_str()]);
+    /// The names of the events that may be of this type.
+    pub const fn events(self) -> &'static [&'static str] {
+        match self {
+            Self::Failed => &["failed"],
+            Self::Parked => &["parked"],
+            Self::GateClosed => &["gate_closed"],
+            Self::GateOpened => &["gate_opened"],
+            Self::PoorResult => &["failed", "judged"],
+            Self::BatchDone => &["batch_done"],
+            Self::Budget80 => &["budget_80", "budget_reset"],
+        }
     }
-    names.sort_unstable();
-    names.dedup();
-    names.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -58,41 +74,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_calls_for_one_notice_or_for_none() {
+    fn an_event_counts_as_its_types_and_is_found_by_their_names() {
+        let poor = &["poor_result", "failed"][..];
         for (name, detail, expected) in [
-            ("failed", r#"{"error_kind":"bad_request"}"#, Some("failed")),
-            ("failed", "{}", Some("failed")),
-            (
-                "failed",
-                r#"{"error_kind":"poor_result"}"#,
-                Some("poor_result"),
-            ),
-            ("judged", r#"{"quality":"bad"}"#, Some("poor_result")),
-            ("judged", r#"{"quality":"thin"}"#, None),
-            ("judged", r#"{"quality":"ok"}"#, None),
-            ("judged", "7", None),
-            ("parked", r#"{"park_reason":"credits"}"#, Some("parked")),
-            ("gate_closed", "{}", Some("gate_closed")),
-            ("gate_opened", "{}", Some("gate_opened")),
-            ("batch_done", "{}", Some("batch_done")),
-            ("budget_80", "{}", Some("budget_80")),
-            ("queued", "{}", None),
-            ("finished", "{}", None),
-            ("of a later version", "{}", None),
+            ("failed", r#"{"error_kind":"bad_request"}"#, &["failed"][..]),
+            ("failed", "{}", &["failed"]),
+            ("failed", r#"{"error_kind":"poor_result"}"#, poor),
+            ("judged", r#"{"quality":"bad"}"#, &["poor_result"]),
+            ("judged", r#"{"quality":"bad","fails":true}"#, &[]),
+            ("judged", r#"{"quality":"thin"}"#, &[]),
+            ("judged", r#"{"quality":"ok"}"#, &[]),
+            ("judged", "7", &[]),
+            ("parked", r#"{"park_reason":"credits"}"#, &["parked"]),
+            ("gate_closed", "{}", &["gate_closed"]),
+            ("gate_opened", "{}", &["gate_opened"]),
+            ("batch_done", "{}", &["batch_done"]),
+            ("budget_80", "{}", &["budget_80"]),
+            ("budget_reset", "{}", &["budget_80"]),
+            ("queued", "{}", &[]),
+            ("of a later version", "{}", &[]),
         ] {
             let raw: Box<RawValue> = serde_json::from_str(detail).unwrap();
-            let found = of_event(name, &raw).map(NoticeType::as_str);
-            assert_eq!(found, expected, "{name} {detail}");
+            let types = NoticeType::types_of(name, &raw);
+            let names: Vec<_> = types.iter().map(|it| it.as_str()).collect();
+            assert_eq!(names, expected, "{name} {detail}");
+            for notice in types {
+                assert!(notice.events().contains(&name), "{name} {notice}");
+            }
         }
-    }
-
-    #[test]
-    fn every_type_is_found_among_events_of_some_names() {
-        assert_eq!(event_names(&[NoticeType::Parked]), ["parked"]);
-        assert_eq!(
-            event_names(&[NoticeType::PoorResult, NoticeType::Failed]),
-            ["failed", "judged", "poor_result"]
-        );
-        assert!(event_names(&[]).is_empty());
     }
 }
