@@ -96,7 +96,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     }
     take_in_service(&store, settings, &key, clock.now()).await?;
     let web = listen(settings).await?.zip(Some(token));
-    let sender = sender(webhook.as_ref(), &key, &store, &clock).await?;
+    let tasks = sending(webhook.as_ref(), &key, &store, &clock).await?;
     let supervisor = signals.supervisor.clone();
     let service_clock = client.clock();
     let daemon = wiring::daemon(
@@ -114,10 +114,6 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         service = %settings.api.base_url,
         "parserd is up"
     );
-    let mut tasks = JoinSet::new();
-    if let Some(sender) = sender {
-        tasks.spawn(sender.run());
-    }
     let (mut beside, files_ok) = Beside {
         settings,
         store: &store,
@@ -198,21 +194,23 @@ async fn take_in_service(
     Ok(())
 }
 
-/// The webhook's sender, where there is one. It is made before anything moves: the first one begins
-/// at the end of the history.
-async fn sender(
+/// Starts the webhook's sender, where there is one. It is made before anything moves: the first one
+/// begins at the end of the history.
+async fn sending(
     webhook: Option<&Webhook>,
     key: &SecretString,
     store: &Store,
     clock: &Clock,
-) -> anyhow::Result<Option<Sender>> {
+) -> anyhow::Result<JoinSet<()>> {
+    let mut tasks = JoinSet::new();
     let Some(webhook) = webhook else {
         webhook::forget(store).await?;
-        return Ok(None);
+        return Ok(tasks);
     };
     let sender = Sender::new(webhook, key, store.clone(), clock.clone(), Pace::USUAL).await?;
     tracing::info!(receiver = %webhook.url, "notices are sent");
-    Ok(Some(sender))
+    tasks.spawn(sender.run());
+    Ok(tasks)
 }
 
 async fn listen(settings: &Settings) -> anyhow::Result<Option<Listener>> {

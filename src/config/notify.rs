@@ -58,7 +58,7 @@ pub struct Webhook {
 #[derive(Debug, Clone)]
 pub(super) enum Notify {
     Off,
-    On(Webhook),
+    On(Box<Webhook>),
     NoSecret,
     NotForUs(ConfigError),
 }
@@ -86,7 +86,7 @@ pub(super) fn notify(r: &mut Reader, sources: &Sources) -> Notify {
     };
     match secret {
         Key::Known(text) => match WebhookSecret::parse(text.expose_secret()) {
-            Ok(secret) => Notify::On(Webhook { url, secret, on }),
+            Ok(secret) => Notify::On(Box::new(Webhook { url, secret, on })),
             // It was noted when it was read.
             Err(_) => Notify::NoSecret,
         },
