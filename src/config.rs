@@ -7,6 +7,7 @@ mod foresight;
 mod guessable;
 pub mod keys;
 mod layers;
+mod notify;
 mod read;
 mod secret;
 
@@ -24,6 +25,7 @@ use crate::core::quality::QualityGate;
 pub use error::ConfigError;
 pub use foresight::{LadderSettings, PreflightSettings};
 pub use layers::{DEFAULT_FILE, Sources};
+pub use notify::{Webhook, WebhookUrl};
 use read::Reader;
 
 /// The service's own host; its account is known to be at [`ACCOUNT_URL`].
@@ -67,6 +69,7 @@ pub struct Settings {
     pub log: Log,
     key: secret::Key,
     token: secret::Key,
+    notify: notify::Notify,
 }
 
 /// Section `database`.
@@ -270,6 +273,15 @@ impl Settings {
         }
     }
 
+    /// Where notices go, and what is worth one; none where `notify.url` is not set.
+    ///
+    /// # Errors
+    /// Where there is no secret to sign them by, with the ways to give one; or where the user who
+    /// runs this may not read its file.
+    pub fn webhook(&self) -> Result<Option<&Webhook>, ConfigError> {
+        self.notify.webhook()
+    }
+
     /// The file of the database, in full: a relative one is in `$STATE_DIRECTORY`,
     /// else in the working directory.
     pub fn database_path(&self) -> &Path {
@@ -290,6 +302,7 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
     let preflight = foresight::preflight(r, base_url);
     let ladder = foresight::ladder(r);
     let max_age = r.optional("retention.max_age", read::duration);
+    let notify = notify::notify(r, sources);
     let is_remote = r.bool("http.remote");
     let http = Http {
         listen: r.optional("http.listen", |text| read::listen_address(text, is_remote)),
@@ -316,6 +329,7 @@ fn read_all(r: &mut Reader, sources: &Sources) -> Option<Settings> {
         log: log?,
         key,
         token,
+        notify,
     })
 }
 

@@ -4,7 +4,8 @@
 //!
 //! From the top; each floor uses those below it.
 //!
-//! - [`cli`]: one file a command; [`web`]: the page, metrics and health; [`telemetry`]: logs
+//! - [`cli`]: one file a command; [`web`]: the page, metrics and health; [`webhook`]: notices;
+//!   [`telemetry`]: logs
 //! - `present`: words for people, for both
 //! - [`wiring`] puts the parts together
 //! - [`engine`]: [`engine::daemon`] claims and waits, [`engine::worker`], [`engine::worker::lists`] and
@@ -43,4 +44,5 @@ pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod web;
+pub mod webhook;
 pub mod wiring;

@@ -1,8 +1,10 @@
 //! What people read: the terminal and the page say the same.
 
 pub(crate) mod changes;
+pub(crate) mod event_line;
 pub(crate) mod foresight;
 pub(crate) mod format;
 pub(crate) mod narrate;
+pub(crate) mod notice;
 pub(crate) mod quality;
 pub(crate) mod remedies;

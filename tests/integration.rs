@@ -23,6 +23,7 @@ mod logs;
 mod loss;
 mod matrix;
 mod money;
+mod notify;
 mod process;
 mod quality;
 mod readme;

@@ -15,7 +15,7 @@ use syn::visit::{self, Visit};
 const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
-    &["web"],
+    &["web", "webhook"],
     &["present"],
     &["wiring", "telemetry"],
     &["engine"],

@@ -30,7 +30,7 @@ use std::{
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind as ClapError};
 use parserd::{
     cli::Cli,
-    config::keys::KEYS,
+    config::keys::{KEYS, KeyKind},
     core::job::{ErrorKind, JobState, ParkReason},
 };
 
@@ -185,7 +185,7 @@ fn every_key_is_in_the_table_with_its_default() {
         let key = parserd::config::keys::find(plain(&row[0])).unwrap();
         let default = match key.default {
             None => "none".to_owned(),
-            Some("") => "`[]`".to_owned(),
+            Some(_) if key.kind == KeyKind::List => format!("`{}`", key.default_toml().unwrap()),
             Some(default) => format!("`{default}`"),
         };
         assert_eq!(row[1], default, "{}", key.name);

@@ -319,7 +319,7 @@ fn asked_wait_ms(answer: &RawAnswer, now: UnixMs) -> Option<DurationMs> {
 /// The wait that a `Retry-After` asks for: seconds or an HTTP date (RFC 9110,
 /// 10.2.3), at most [`MAX_RETRY_AFTER_MS`], 0 for a date that is past, `None`
 /// for anything else.
-fn retry_after_ms(text: &str, now: UnixMs) -> Option<DurationMs> {
+pub(super) fn retry_after_ms(text: &str, now: UnixMs) -> Option<DurationMs> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than a number holds is more than the cap.

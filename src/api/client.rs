@@ -7,6 +7,7 @@ mod fetch;
 mod patch;
 mod punctual;
 mod setup;
+pub mod webhook;
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::{Exit, budget, oddities};
 use crate::clock::Clock;
-use crate::config::{ConfigError, Settings, Sources};
+use crate::config::{ConfigError, Settings, Sources, Webhook};
 use crate::core::listing::Listing;
 use crate::core::oddities::ListReport;
 use crate::core::outcome::{Flaws, ListedParser};
@@ -78,7 +78,9 @@ impl Checker {
                          lists all"
                     )),
                 ),
-                ConfigError::MissingKey | ConfigError::MissingToken => {
+                ConfigError::MissingKey
+                | ConfigError::MissingToken
+                | ConfigError::MissingNotifySecret => {
                     let text = error.to_string();
                     let (what, cure) = text.split_once(": ").unwrap_or((&text, ""));
                     (what.to_owned(), Some(cure.to_owned()))
@@ -110,6 +112,15 @@ impl Checker {
         match settings.page_token() {
             Ok(None) => {}
             Ok(Some(_)) => self.ok("page", "a token is set, the page may act")?,
+            Err(error) => {
+                self.config_faults(&error)?;
+                exit = Exit::BadConfig;
+            }
+        }
+        match settings.webhook() {
+            Ok(None) => {}
+            // Nothing is posted: a check is no notice.
+            Ok(Some(webhook)) => self.ok("webhook", webhook_words(webhook))?,
             Err(error) => {
                 self.config_faults(&error)?;
                 exit = Exit::BadConfig;
@@ -336,6 +347,15 @@ impl Checker {
         }
         Ok(())
     }
+}
+
+fn webhook_words(webhook: &Webhook) -> String {
+    let types: Vec<_> = webhook.on.iter().map(|notice| notice.as_str()).collect();
+    format!(
+        "notices go to {}, signed: {}",
+        webhook.url,
+        types.join(", ")
+    )
 }
 
 fn bad_lines(error: &crate::manifest::ManifestError) -> String {

@@ -2,8 +2,6 @@
 
 use std::{io, process::Stdio, time::Duration};
 
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::{
@@ -14,9 +12,9 @@ use crate::{
     },
     clock::Clock,
     config::Settings,
-    core::{job::UnixMs, nearest::nearest, notice::EventFilter, text::escaped, timestamp::iso},
-    present::narrate,
-    store::{Commits as _, JobStore as _, Role, Store, history::EventRow},
+    core::{nearest::nearest, notice::EventFilter, text::escaped},
+    present::event_line::EventLine,
+    store::{Commits as _, JobStore as _, Role, Store, history::EventRow, notices::WEBHOOK_CURSOR},
 };
 
 /// How many events are read at once.
@@ -67,50 +65,11 @@ fn event_type(text: &str) -> Result<String, String> {
 
 fn cursor(text: &str) -> Result<String, String> {
     match text.chars().count() {
+        _ if text == WEBHOOK_CURSOR => {
+            Err("this one is the webhook's (notify.url): choose another name".to_owned())
+        }
         1..=100 => Ok(text.to_owned()),
         _ => Err("a cursor's name has 1 to 100 characters".to_owned()),
-    }
-}
-
-/// An event as JSON.
-#[derive(Debug, Serialize)]
-struct EventLine<'a> {
-    id: i64,
-    /// Unix milliseconds.
-    at: UnixMs,
-    time: String,
-    #[serde(rename = "type")]
-    event: &'a str,
-    /// None for what happened to no job in particular.
-    job_id: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    /// As a sentence.
-    text: String,
-    detail: &'a RawValue,
-}
-
-impl<'a> EventLine<'a> {
-    fn of(told: &'a EventRow) -> Self {
-        Self {
-            id: told.id,
-            at: told.event.at,
-            time: iso(told.event.at),
-            event: &told.event.event,
-            job_id: told.job_id,
-            name: told.job_id.map(|_| told.name.as_str()),
-            text: narrate::event(&told.event),
-            detail: &told.event.detail,
-        }
-    }
-
-    fn words(&self) -> String {
-        let job = match (self.job_id, self.name) {
-            (Some(id), Some(name)) => format!("job {id} {}: ", escaped(name)),
-            (Some(id), None) => format!("job {id}: "),
-            (None, _) => String::new(),
-        };
-        format!("{}  {job}{}", self.time, self.text)
     }
 }
 

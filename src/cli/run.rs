@@ -26,8 +26,8 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     api::{Service, service_clock::ServiceClock},
     clock::Clock,
-    config::{self, Settings},
-    core::{cure, job::UnixMs},
+    config::{self, Settings, Webhook},
+    core::{cure, job::UnixMs, webhook::Pace},
     engine::{
         daemon::{Daemon, Until},
         judging::Judge,
@@ -37,6 +37,7 @@ use crate::{
     store::{Failures, Role, Store, StoreError},
     telemetry,
     web::{Listener, Vitals},
+    webhook::{self, Sender},
     wiring,
 };
 
@@ -77,6 +78,7 @@ impl RunArgs {
 pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Exit> {
     let key = settings.require_key()?.clone();
     let token = settings.page_token()?.cloned();
+    let webhook = settings.webhook()?.cloned();
     telemetry::init(&settings.log)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let (stop, stopped) = watch::channel(Stop::No);
@@ -94,6 +96,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     }
     take_in_service(&store, settings, &key, clock.now()).await?;
     let web = listen(settings).await?.zip(Some(token));
+    let tasks = sending(webhook.as_ref(), &key, &store, &clock).await?;
     let supervisor = signals.supervisor.clone();
     let service_clock = client.clock();
     let daemon = wiring::daemon(
@@ -116,7 +119,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         store: &store,
         clock: &clock,
         daemon: &daemon,
-        tasks: JoinSet::new(),
+        tasks,
     }
     .start(signals, service_clock, web, args.until_done)?;
     let metrics = daemon.metrics();
@@ -189,6 +192,25 @@ async fn take_in_service(
         );
     }
     Ok(())
+}
+
+/// Starts the webhook's sender, where there is one. It is made before anything moves: the first one
+/// begins at the end of the history.
+async fn sending(
+    webhook: Option<&Webhook>,
+    key: &SecretString,
+    store: &Store,
+    clock: &Clock,
+) -> anyhow::Result<JoinSet<()>> {
+    let mut tasks = JoinSet::new();
+    let Some(webhook) = webhook else {
+        webhook::forget(store).await?;
+        return Ok(tasks);
+    };
+    let sender = Sender::new(webhook, key, store.clone(), clock.clone(), Pace::USUAL).await?;
+    tracing::info!(receiver = %webhook.url, "notices are sent");
+    tasks.spawn(sender.run());
+    Ok(tasks)
 }
 
 async fn listen(settings: &Settings) -> anyhow::Result<Option<Listener>> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// What is wrong with the configuration, and what to write instead.
 ///
-/// No message repeats the value of `api.key`.
+/// No message repeats the value of `api.key`, nor any other secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// A key that parserd does not know, and that is like one of its own.
@@ -82,6 +82,13 @@ pub enum ConfigError {
          LoadCredential=http_token:/path/to/file"
     )]
     MissingToken,
+    /// Notices are to be sent, and there is nothing to sign them by.
+    #[error(
+        "notify.secret_file is missing, and notify.url is set: name a file that holds the secret \
+         that the receiver verifies by (`echo whsec_$(openssl rand -base64 32)`, mode 0600), or \
+         give the systemd unit LoadCredential=notify_secret:/path/to/file"
+    )]
+    MissingNotifySecret,
     /// More than one of these, each on a line of its own.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<ConfigError>),

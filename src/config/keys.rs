@@ -39,7 +39,12 @@ impl ConfigKey {
         let default = self.default?;
         Some(match self.kind {
             KeyKind::Text | KeyKind::Duration => format!("{default:?}"),
-            KeyKind::List => format!("[{default}]"),
+            KeyKind::List => {
+                let items = default.split(',').map(str::trim);
+                let items = items.filter(|item| !item.is_empty());
+                let items: Vec<_> = items.map(|item| format!("{item:?}")).collect();
+                format!("[{}]", items.join(", "))
+            }
             KeyKind::Integer | KeyKind::Number | KeyKind::Bool => default.to_owned(),
         })
     }
@@ -148,6 +153,9 @@ pub const KEYS: &[ConfigKey] = &[
     key("ladder.max_creates_per_job", Integer, Some("2"), "creates of one job, the first included"),
     key("ladder.max_credits_per_day", Integer, None, "what such further creates may cost in a UTC day"),
     key("retention.max_age", Duration, None, "the age at which FINISHED and CANCELLED jobs are deleted with their history; unset, never"),
+    key("notify.url", Text, None, "where notices are posted: one webhook, https, or http on a loopback address"),
+    key("notify.secret_file", Text, None, "a file with the secret that notices are signed by, whsec_..., that no one else can read"),
+    key("notify.on", List, Some("failed, parked, gate_closed, gate_opened, poor_result, batch_done, budget_80"), "what is worth a notice"),
     key("http.listen", Text, None, "address for the page, /metrics, /healthz and /readyz"),
     key("http.remote", Bool, Some("false"), "whether http.listen may be an address that other machines reach; they get no page"),
     key("http.actions", Bool, Some("false"), "whether jobs can be retried, cancelled, resumed and resolved from the page"),

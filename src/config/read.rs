@@ -231,7 +231,7 @@ fn bool(text: &str) -> Result<bool, BadValue> {
     }
 }
 
-fn unknown_name(text: &str, names: &[&'static str]) -> BadValue {
+pub(super) fn unknown_name(text: &str, names: &[&'static str]) -> BadValue {
     let near = did_you_mean(text, names.iter().copied());
     BadValue::new(
         format!("{} is unknown{near}", shown(text)),

@@ -1,4 +1,4 @@
-//! Where the API key comes from, and the token of the page.
+//! Where the API key comes from, the token of the page, and the secret of the webhook.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -14,6 +14,7 @@ use super::read::Reader;
 /// The names of systemd's credentials.
 const CREDENTIAL: &str = "api_key";
 const TOKEN_CREDENTIAL: &str = "http_token";
+const NOTIFY_CREDENTIAL: &str = "notify_secret";
 /// The longest key file that is read, in bytes.
 const MAX_BYTES: u64 = 4096;
 const KEY_CURE: &str = "the key alone, on one line";
@@ -66,10 +67,47 @@ pub(super) fn resolve(reader: &mut Reader, sources: &Sources) -> Key {
 
 /// `http.token_file`, else systemd's credential.
 pub(super) fn token(reader: &mut Reader, sources: &Sources) -> Key {
-    let credential = credentials(sources).map(|directory| directory.join(TOKEN_CREDENTIAL));
-    let file = reader
-        .text("http.token_file")
-        .filter(|(path, _)| !path.trim().is_empty());
+    file_or_credential(
+        reader,
+        sources,
+        "http.token_file",
+        TOKEN_CREDENTIAL,
+        |token| match guessable(token) {
+            None => Ok(()),
+            Some(why) => {
+                let problem = format!("contains a token that could be guessed: it {why}");
+                Err(BadValue::new(problem, CURE))
+            }
+        },
+    )
+}
+
+/// `notify.secret_file`, else systemd's credential; `check` says what is wrong with what is there.
+pub(super) fn notify<T>(
+    reader: &mut Reader,
+    sources: &Sources,
+    check: impl FnOnce(&str) -> Result<T, BadValue>,
+) -> Key {
+    file_or_credential(
+        reader,
+        sources,
+        "notify.secret_file",
+        NOTIFY_CREDENTIAL,
+        |secret| check(secret).map(drop),
+    )
+}
+
+/// What is in the file that `key` names, else in systemd's credential of this name, and passes
+/// `check`, whose problem follows the path of the file.
+fn file_or_credential(
+    reader: &mut Reader,
+    sources: &Sources,
+    key: &str,
+    credential_name: &str,
+    check: impl FnOnce(&str) -> Result<(), BadValue>,
+) -> Key {
+    let credential = credentials(sources).map(|directory| directory.join(credential_name));
+    let file = reader.text(key).filter(|(path, _)| !path.trim().is_empty());
     let (path, origin, exempt) = match (file, credential) {
         (Some((path, origin)), _) => {
             let path = sources.working_dir.join(path.trim());
@@ -77,21 +115,18 @@ pub(super) fn token(reader: &mut Reader, sources: &Sources) -> Key {
             (path, origin, exempt)
         }
         (None, Some(path)) if path.exists() => {
-            (path, format!("systemd credential {TOKEN_CREDENTIAL}"), true)
+            (path, format!("systemd credential {credential_name}"), true)
         }
         (None, _) => return Key::Absent,
     };
-    let read = key_file(&path, exempt).and_then(|token| {
-        let Some(why) = guessable(token.expose_secret()) else {
-            return Ok(token);
-        };
-        let problem = format!(
-            "{} contains a token that could be guessed: it {why}",
-            path.display()
-        );
-        Err(SecretFault::BadValue(BadValue::new(problem, CURE)))
+    let read = key_file(&path, exempt).and_then(|secret| match check(secret.expose_secret()) {
+        Ok(()) => Ok(secret),
+        Err(bad) => {
+            let problem = format!("{} {}", path.display(), bad.problem);
+            Err(SecretFault::BadValue(BadValue::new(problem, bad.cure)))
+        }
     });
-    settle(reader, "http.token_file", &origin, read)
+    settle(reader, key, &origin, read)
 }
 
 fn credentials(sources: &Sources) -> Option<&Path> {

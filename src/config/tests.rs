@@ -8,6 +8,7 @@ use super::*;
 mod foresight;
 mod key;
 mod misspelt;
+mod notify;
 mod shipped;
 #[cfg(unix)]
 mod special;

@@ -184,7 +184,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::store::{Role, Store};
+    use crate::store::{Role, Store, notices::WEBHOOK_CURSOR};
 
     #[tokio::test]
     async fn only_what_is_long_done_goes_and_what_was_paid_for_stays_on_record() {
@@ -235,6 +235,50 @@ mod tests {
             .unwrap();
         assert_eq!(usize::try_from(paid).unwrap(), count);
         assert_eq!(keeper.sweep(&mut eyes).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_the_webhook_has_not_told_stays_for_30_days_longer_and_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("p.db");
+        let clock = Clock::system();
+        let done_at = clock.now() - 40 * DAY_MS;
+        let store = with_job_done_at(&path, done_at).await;
+        let old_at = |age_ms| Old {
+            before: done_at + age_ms,
+            spared: None,
+        };
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let count = || -> i64 {
+            let sql = "SELECT count(*) FROM jobs";
+            connection.query_row(sql, [], |row| row.get(0)).unwrap()
+        };
+        let last = store.last_event().await.unwrap();
+        assert!(last > 0);
+        let keeper = keeper(&store, clock, HOUR_MS);
+        // It is a reader whom nobody waits for.
+        store.move_cursor("mail", 0, 1).await.unwrap();
+        store
+            .move_cursor(WEBHOOK_CURSOR, last - 1, 1)
+            .await
+            .unwrap();
+        for age_ms in [1, 7 * DAY_MS, 30 * DAY_MS] {
+            assert_eq!(keeper.delete(old_at(age_ms)).await.unwrap(), 0, "{age_ms}");
+        }
+        assert_eq!(count(), 1);
+        store.move_cursor(WEBHOOK_CURSOR, last, 1).await.unwrap();
+        assert_eq!(keeper.delete(old_at(1)).await.unwrap(), 1);
+        // One of which it never tells goes all the same.
+        connection
+            .execute_batch(&format!(
+                "INSERT INTO jobs (name, urls, state, parser_id, finished_at) \
+                 VALUES ('next', '[\"https://a.example/\"]', 'FINISHED', 'p', {done_at});"
+            ))
+            .unwrap();
+        store.move_cursor(WEBHOOK_CURSOR, 0, 1).await.unwrap();
+        assert_eq!(keeper.delete(old_at(30 * DAY_MS)).await.unwrap(), 0);
+        assert_eq!(keeper.delete(old_at(30 * DAY_MS + 1)).await.unwrap(), 1);
+        assert_eq!(count(), 0);
     }
 
     fn keeper(store: &Store, clock: Clock, max_age_ms: DurationMs) -> Keeper<Store> {
@@ -299,6 +343,7 @@ mod tests {
     }
 
     const HOUR_MS: i64 = 3_600_000;
+    const DAY_MS: i64 = 24 * HOUR_MS;
     const YEAR_MS: i64 = 365 * 24 * HOUR_MS;
 
     #[tokio::test]

@@ -21,6 +21,7 @@ pub mod instructions;
 mod ledger;
 mod manifest;
 mod mark;
+pub mod notices;
 mod oddities;
 mod open;
 mod pages;

@@ -69,6 +69,9 @@ pub enum ClientError {
     /// The fetch URL cannot be used.
     #[error("the fetch URL {0}")]
     FetchUrl(&'static str),
+    /// The webhook's URL cannot be used.
+    #[error("the webhook's URL {0}")]
+    WebhookUrl(&'static str),
     /// The key cannot be one.
     #[error("the API key {0}")]
     Key(&'static str),
@@ -119,7 +122,7 @@ fn check_url(url: &Url) -> Result<bool, &'static str> {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),

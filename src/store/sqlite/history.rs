@@ -65,13 +65,7 @@ impl Store {
     /// # Errors
     /// Whatever the database says.
     pub async fn cursor(&self, name: &str) -> Result<i64, StoreError> {
-        let id: Option<i64> =
-            sqlx::query_scalar("SELECT event_id FROM event_cursors WHERE name = ?1")
-                .bind(name)
-                .fetch_optional(&self.readers)
-                .await
-                .trying("read how far a reader of the history has come")?;
-        Ok(id.unwrap_or_default())
+        Ok(self.known_cursor(name).await?.unwrap_or_default())
     }
 
     /// A reader has handed on the events up to this one.

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{Store, StoreError, Trying as _, queue::bounded};
+use super::{Store, StoreError, Trying as _, notices::WEBHOOK_CURSOR, queue::bounded};
 use crate::{
-    core::job::{JobId, UnixMs},
+    core::job::{DurationMs, JobId, UnixMs},
     store::ports::Pruning,
 };
 
@@ -13,6 +13,10 @@ const IS_DONE: &str = "state IN ('FINISHED', 'CANCELLED') AND doubt_since IS NUL
 
 /// Between a time and one before it lies none.
 const NO_TIME: (UnixMs, UnixMs) = (0, -1);
+
+/// How much longer a job is kept of which the webhook has not told yet. A receiver may be down for
+/// a week and nothing is lost; one that never comes back must not keep jobs for ever.
+const KEPT_FOR_WEBHOOK_MS: DurationMs = 30 * 24 * 3_600_000;
 
 impl Pruning for Store {
     async fn last_end(&self) -> Result<Option<UnixMs>, StoreError> {
@@ -33,6 +37,10 @@ impl Pruning for Store {
         let sql = format!(
             "SELECT id FROM jobs WHERE id > ?1 AND finished_at < ?2 AND {IS_DONE} \
              AND NOT (finished_at BETWEEN ?4 AND ?5) \
+             AND (finished_at < ?7 OR NOT EXISTS \
+                 (SELECT 1 FROM event_cursors JOIN job_events \
+                     ON job_id = jobs.id AND job_events.id > event_id \
+                     WHERE event_cursors.name = ?6)) \
              ORDER BY id LIMIT ?3"
         );
         let (from, to) = spared.unwrap_or(NO_TIME);
@@ -42,6 +50,8 @@ impl Pruning for Store {
             .bind(bounded(limit))
             .bind(from)
             .bind(to)
+            .bind(WEBHOOK_CURSOR)
+            .bind(before.saturating_sub(KEPT_FOR_WEBHOOK_MS))
             .fetch_all(&self.readers)
             .await
             .trying("look for old jobs")?;

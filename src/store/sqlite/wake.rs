@@ -48,10 +48,12 @@ impl Wake {
             directory: directory::Watch::new(&store.path),
         })
     }
-}
 
-impl Commits for Wake {
-    async fn next(&mut self) -> Result<(), StoreError> {
+    /// Waits until anybody committed since the last call, this process too.
+    ///
+    /// # Errors
+    /// As of [`Commits::next`].
+    pub async fn next_of_all(&mut self) -> Result<(), StoreError> {
         let mut pause = SLOW_LOOK;
         loop {
             // A connection to a file that was deleted or replaced sees no commit any more.
@@ -59,13 +61,7 @@ impl Commits for Wake {
             let version = data_version(&mut self.connection).await?;
             if version != self.version {
                 self.version = version;
-                // The writer's own connection does not count its own commits.
-                let foreign = self.store.writer.foreign_version().await?;
-                if foreign != self.foreign {
-                    self.foreign = foreign;
-                    return Ok(());
-                }
-                continue;
+                return Ok(());
             }
             let touched = tokio::time::timeout(pause, self.directory.touched()).await;
             pause = if touched.is_ok() {
@@ -74,6 +70,20 @@ impl Commits for Wake {
             } else {
                 SLOW_LOOK.min(pause * 2)
             };
+        }
+    }
+}
+
+impl Commits for Wake {
+    async fn next(&mut self) -> Result<(), StoreError> {
+        loop {
+            self.next_of_all().await?;
+            // The writer's own connection does not count its own commits.
+            let foreign = self.store.writer.foreign_version().await?;
+            if foreign != self.foreign {
+                self.foreign = foreign;
+                return Ok(());
+            }
         }
     }
 }

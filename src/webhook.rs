@@ -1,0 +1,245 @@
+//! The webhook: tells a receiver what happened, beside the work.
+//!
+//! What is told is read from the history, and how far it was told is kept there: whatever ends the
+//! process, each event is told at least once, in order. No job waits for it, and what is not told
+//! yet takes no memory beyond one message.
+
+mod batch;
+mod log;
+
+use std::time::Duration;
+
+use self::{batch::Batch, log::Trouble};
+use crate::{
+    api::{
+        client::{
+            ClientError,
+            webhook::{Receiver, SignedMessage},
+        },
+        text::Quoter,
+    },
+    clock::Clock,
+    config::{Webhook, WebhookUrl},
+    core::{
+        job::{DurationMs, UnixMs},
+        notice::NoticeType,
+        webhook::{Answer, Pace, Posts, Turn, WebhookSecret},
+    },
+    store::{JobStore as _, Store, StoreError, notices::WEBHOOK_CURSOR, wake::Wake},
+};
+use secrecy::SecretString;
+
+/// How many events a message has, and how many are read at once.
+const MAX_EVENTS: usize = 500;
+
+/// Between two looks at a history that grows.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long it waits after the database refused something.
+const STORE_PAUSE: Duration = Duration::from_secs(10);
+
+/// What nobody is to be told of is passed over in memory: that is kept once it is so many events,
+/// or after so long.
+const KEPT_EVENTS: i64 = 1_000;
+const KEPT_INTERVAL_MS: DurationMs = 600_000;
+
+/// Sends notices, one message after the other.
+#[derive(Debug)]
+pub struct Sender {
+    store: Store,
+    clock: Clock,
+    receiver: Receiver,
+    url: WebhookUrl,
+    secret: WebhookSecret,
+    on: Vec<NoticeType>,
+    pace: Pace,
+    /// Those that hide the API key and the webhook's own secret.
+    quoters: [Quoter; 2],
+    host: Option<String>,
+    /// Up to this event everything was told, or is none to be told of.
+    position: i64,
+    /// As much of that as the database knows.
+    kept: i64,
+    kept_at: DurationMs,
+    batch: Option<Batch>,
+    posts: Posts,
+    trouble: Trouble,
+}
+
+/// Has a webhook that is set up later begin at the events of then.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn forget(store: &Store) -> Result<(), StoreError> {
+    match store.known_cursor(WEBHOOK_CURSOR).await? {
+        Some(_) => store.forget_cursor(WEBHOOK_CURSOR).await,
+        None => Ok(()),
+    }
+}
+
+/// Why there is no sender.
+#[derive(Debug, thiserror::Error)]
+pub enum SenderError {
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up the webhook")]
+    Receiver(#[from] ClientError),
+    /// The database refused.
+    #[error("cannot read how far the webhook has come")]
+    Store(#[from] StoreError),
+}
+
+impl Sender {
+    /// A sender that goes on where the last one stopped; the first one begins at the end of the
+    /// history. Nothing is sent before [`run`](Self::run).
+    ///
+    /// # Errors
+    /// Where the HTTP client cannot be set up, and whatever the database says.
+    pub async fn new(
+        webhook: &Webhook,
+        api_key: &SecretString,
+        store: Store,
+        clock: Clock,
+        pace: Pace,
+    ) -> Result<Self, SenderError> {
+        let receiver = Receiver::new(webhook.url.whole())?;
+        let position = match store.known_cursor(WEBHOOK_CURSOR).await? {
+            Some(position) => position,
+            None => {
+                let end = store.last_event().await?;
+                store.move_cursor(WEBHOOK_CURSOR, end, clock.now()).await?;
+                end
+            }
+        };
+        Ok(Self {
+            receiver,
+            url: webhook.url.clone(),
+            secret: webhook.secret.clone(),
+            on: webhook.on.clone(),
+            pace,
+            quoters: [
+                Quoter::hiding(api_key),
+                Quoter::hiding(webhook.secret.base64()),
+            ],
+            host: host(),
+            position,
+            kept: position,
+            kept_at: clock.lasting_ms(),
+            batch: None,
+            posts: Posts::default(),
+            trouble: Trouble::default(),
+            store,
+            clock,
+        })
+    }
+
+    /// Goes on until it is dropped, or the receiver wants no more.
+    pub async fn run(mut self) {
+        loop {
+            match self.send_all().await {
+                Ok(()) => return,
+                // The daemon says so, and ends.
+                Err(StoreError::Replaced { .. } | StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%error, "the webhook cannot read what happened; it is tried again");
+                    self.clock.sleep(STORE_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Sends what is to be sent until the receiver wants no more.
+    async fn send_all(&mut self) -> Result<(), StoreError> {
+        let mut commits = self.store.commits().await?;
+        loop {
+            match self.posts.turn(&self.pace, self.clock.lasting_ms()) {
+                Turn::Never => return Ok(()),
+                // Nothing is read meanwhile: what waits costs nothing.
+                Turn::Wait(left_ms) => {
+                    let left = Duration::from_millis(left_ms.unsigned_abs());
+                    self.clock.sleep(left).await;
+                }
+                Turn::Send => {
+                    if self.batch.is_none() {
+                        self.batch = self.collect().await?;
+                    }
+                    match &self.batch {
+                        Some(batch) => {
+                            let answer = self.post(batch).await;
+                            self.take_in(&answer).await?;
+                        }
+                        None => self.rest(&mut commits).await?,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nothing is to be told: waits until something happened.
+    async fn rest(&mut self, commits: &mut Wake) -> Result<(), StoreError> {
+        let passed_ms = self.clock.lasting_ms() - self.kept_at;
+        let is_due = passed_ms >= KEPT_INTERVAL_MS || self.position - self.kept >= KEPT_EVENTS;
+        if self.position > self.kept && is_due {
+            self.keep().await?;
+        }
+        // A quiet database is looked at all the same, so that what was passed over is kept.
+        let interval = Duration::from_millis(KEPT_INTERVAL_MS.unsigned_abs());
+        match tokio::time::timeout(interval, commits.next_of_all()).await {
+            Ok(committed) => committed?,
+            Err(_elapsed) => return Ok(()),
+        }
+        self.clock.sleep(LOOK_PAUSE).await;
+        Ok(())
+    }
+
+    async fn post(&self, batch: &Batch) -> Answer {
+        let now = self.clock.now();
+        let timestamp_s = now.div_euclid(1000);
+        let message = SignedMessage {
+            id: batch.id.clone(),
+            timestamp_s,
+            signature: self.secret.sign(&batch.id, timestamp_s, &batch.body),
+            body: batch.body.clone(),
+        };
+        self.receiver.post(&message, now).await
+    }
+
+    async fn take_in(&mut self, answer: &Answer) -> Result<(), StoreError> {
+        let now = self.clock.lasting_ms();
+        self.posts = self.posts.after(answer, now);
+        let wait = self.posts.turn(&self.pace, now);
+        self.trouble.log(answer, wait, &self.url, now);
+        if *answer != Answer::Accepted {
+            return Ok(());
+        }
+        let Some(batch) = self.batch.take() else {
+            return Ok(());
+        };
+        tracing::debug!(events = batch.events, "notices were sent");
+        self.position = batch.last;
+        self.keep().await
+    }
+
+    /// Keeps how far it has come.
+    async fn keep(&mut self) -> Result<(), StoreError> {
+        let now: UnixMs = self.clock.now();
+        self.store
+            .move_cursor(WEBHOOK_CURSOR, self.position, now)
+            .await?;
+        self.kept = self.position;
+        self.kept_at = self.clock.lasting_ms();
+        Ok(())
+    }
+}
+
+/// The name of this machine.
+#[cfg(unix)]
+fn host() -> Option<String> {
+    let name = rustix::system::uname();
+    let name = name.nodename().to_str().ok()?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+#[cfg(not(unix))]
+fn host() -> Option<String> {
+    None
+}
