@@ -9,6 +9,8 @@ mod log;
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use self::{batch::Batch, log::Trouble};
 use crate::{
     api::{
@@ -65,6 +67,9 @@ pub struct Sender {
     posts: Posts,
     trouble: Trouble,
 }
+
+/// Whether nothing more will happen, and what is left is to be sent.
+type Finishing = watch::Receiver<bool>;
 
 /// Has a webhook that is set up later begin at the events of then.
 ///
@@ -132,10 +137,11 @@ impl Sender {
         })
     }
 
-    /// Goes on until it is dropped, or the receiver wants no more.
-    pub async fn run(mut self) {
+    /// Goes on until it is dropped, or the receiver wants no more. Once it is `finishing`, until what
+    /// happened is sent, or a POST fails.
+    pub async fn run(mut self, mut finishing: Finishing) {
         loop {
-            match self.send_all().await {
+            match self.send_all(&mut finishing).await {
                 Ok(()) => return,
                 // The daemon says so, and ends.
                 Err(StoreError::Replaced { .. } | StoreError::Closed) => return,
@@ -147,16 +153,20 @@ impl Sender {
         }
     }
 
-    /// Sends what is to be sent until the receiver wants no more.
-    async fn send_all(&mut self) -> Result<(), StoreError> {
+    /// Sends what is to be sent, for as long as [`run`](Self::run) says.
+    async fn send_all(&mut self, finishing: &mut Finishing) -> Result<(), StoreError> {
         let mut commits = self.store.commits().await?;
         loop {
             match self.posts.turn(&self.pace, self.clock.lasting_ms()) {
                 Turn::Never => return Ok(()),
+                Turn::Wait(_) if self.posts.failures() > 0 && *finishing.borrow() => return Ok(()),
                 // Nothing is read meanwhile: what waits costs nothing.
                 Turn::Wait(left_ms) => {
                     let left = Duration::from_millis(left_ms.unsigned_abs());
-                    self.clock.sleep(left).await;
+                    tokio::select! {
+                        () = self.clock.sleep(left) => {}
+                        Ok(()) = finishing.changed() => {}
+                    }
                 }
                 Turn::Send => {
                     if self.batch.is_none() {
@@ -167,7 +177,8 @@ impl Sender {
                             let answer = self.post(batch).await;
                             self.take_in(&answer).await?;
                         }
-                        None => self.rest(&mut commits).await?,
+                        None if *finishing.borrow() => return self.keep().await,
+                        None => self.rest(&mut commits, finishing).await?,
                     }
                 }
             }
@@ -175,7 +186,11 @@ impl Sender {
     }
 
     /// Nothing is to be told: waits until something happened.
-    async fn rest(&mut self, commits: &mut Wake) -> Result<(), StoreError> {
+    async fn rest(
+        &mut self,
+        commits: &mut Wake,
+        finishing: &mut Finishing,
+    ) -> Result<(), StoreError> {
         let passed_ms = self.clock.lasting_ms() - self.kept_at;
         let is_due = passed_ms >= KEPT_INTERVAL_MS || self.position - self.kept >= KEPT_EVENTS;
         if self.position > self.kept && is_due {
@@ -183,9 +198,10 @@ impl Sender {
         }
         // A quiet database is looked at all the same, so that what was passed over is kept.
         let interval = Duration::from_millis(KEPT_INTERVAL_MS.unsigned_abs());
-        match tokio::time::timeout(interval, commits.next_of_all()).await {
-            Ok(committed) => committed?,
-            Err(_elapsed) => return Ok(()),
+        tokio::select! {
+            committed = commits.next_of_all() => committed?,
+            Ok(()) = finishing.changed() => return Ok(()),
+            () = self.clock.sleep(interval) => return Ok(()),
         }
         self.clock.sleep(LOOK_PAUSE).await;
         Ok(())

@@ -48,7 +48,12 @@ async fn start(harness: &Harness) -> JoinHandle<()> {
     let store = harness.store().await;
     let webhook = webhook(harness);
     let sender = Sender::new(&webhook, key, store, Clock::system(), PACE);
-    tokio::spawn(sender.await.unwrap().run())
+    tokio::spawn(
+        sender
+            .await
+            .unwrap()
+            .run(tokio::sync::watch::channel(false).1),
+    )
 }
 
 /// Adds `count` events that are worth a notice, of a job that is gone, each with this message.

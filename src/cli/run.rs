@@ -8,6 +8,7 @@ mod signals;
 mod standby;
 #[cfg_attr(not(unix), path = "run/unsupervised.rs")]
 mod supervisor;
+mod webhook;
 #[cfg(unix)]
 mod words;
 
@@ -26,8 +27,8 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     api::{Service, service_clock::ServiceClock},
     clock::Clock,
-    config::{self, Settings, Webhook},
-    core::{cure, job::UnixMs, webhook::Pace},
+    config::{self, Settings},
+    core::{cure, job::UnixMs},
     engine::{
         daemon::{Daemon, Until},
         judging::Judge,
@@ -37,13 +38,12 @@ use crate::{
     store::{Failures, Role, Store, StoreError},
     telemetry,
     web::{Listener, Vitals},
-    webhook::{self, Sender},
     wiring,
 };
 
 #[cfg(unix)]
 use self::supervisor::{Supervisor, SupervisorFacts};
-use self::{ending::RunEnd, loading::Loading, signals::Signals};
+use self::{ending::RunEnd, loading::Loading, signals::Signals, webhook::Notices};
 use super::{Exit, bar};
 
 /// What `run` takes.
@@ -96,7 +96,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     }
     take_in_service(&store, settings, &key, clock.now()).await?;
     let web = listen(settings).await?.zip(Some(token));
-    let tasks = sending(webhook.as_ref(), &key, &store, &clock).await?;
+    let notices = Notices::start(webhook.as_ref(), &key, &store, &clock).await?;
     let supervisor = signals.supervisor.clone();
     let service_clock = client.clock();
     let daemon = wiring::daemon(
@@ -119,19 +119,20 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         store: &store,
         clock: &clock,
         daemon: &daemon,
-        tasks,
+        tasks: JoinSet::new(),
     }
     .start(signals, service_clock, web, args.until_done)?;
     let metrics = daemon.metrics();
+    let stop = daemon.stop();
     daemon.run().await?;
+    notices.finish(stop).await;
     beside.shutdown().await;
     // It may have been done before anybody looked; and it may stop unasked.
     supervisor.ready();
     supervisor.stopping();
-    let ended = if args.until_done {
-        Some(end(&store, metrics.finished(), &failed_before, &files_ok).await?)
-    } else {
-        None
+    let ended = match args.until_done {
+        true => Some(end(&store, metrics.finished(), &failed_before, &files_ok).await?),
+        false => None,
     };
     store.close().await;
     tracing::info!("parserd has stopped");
@@ -192,25 +193,6 @@ async fn take_in_service(
         );
     }
     Ok(())
-}
-
-/// Starts the webhook's sender, where there is one. It is made before anything moves: the first one
-/// begins at the end of the history.
-async fn sending(
-    webhook: Option<&Webhook>,
-    key: &SecretString,
-    store: &Store,
-    clock: &Clock,
-) -> anyhow::Result<JoinSet<()>> {
-    let mut tasks = JoinSet::new();
-    let Some(webhook) = webhook else {
-        webhook::forget(store).await?;
-        return Ok(tasks);
-    };
-    let sender = Sender::new(webhook, key, store.clone(), clock.clone(), Pace::USUAL).await?;
-    tracing::info!(receiver = %webhook.url, "notices are sent");
-    tasks.spawn(sender.run());
-    Ok(tasks)
 }
 
 async fn listen(settings: &Settings) -> anyhow::Result<Option<Listener>> {

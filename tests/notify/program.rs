@@ -102,6 +102,44 @@ async fn a_receiver_that_never_answers_delays_neither_jobs_nor_the_end() {
 }
 
 #[tokio::test]
+async fn a_run_until_all_is_done_tells_so_before_it_ends() {
+    let receiver = Receiver::playing([]).await;
+    let harness = notifying(&receiver.url).await;
+    // So that there is an end of the history at which the first run begins.
+    let output = Program::start(parserd(&harness, &["run", "--until-done"]))
+        .ended()
+        .await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let store = harness.store().await;
+    store.submit(vec![spec(1)], false).await.unwrap();
+    store.close().await;
+    let output = Program::start(parserd(&harness, &["run", "--until-done"]))
+        .ended()
+        .await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let messages = receiver.wait_for(1).await;
+    let events = messages[0].json()["data"]["events"].clone();
+    assert_eq!(events[0]["type"], "batch_done", "{events}");
+    assert_eq!(events[0]["detail"]["finished"], 1, "{events}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_done_does_not_wait_for_a_receiver_that_fails() {
+    let failing = std::iter::repeat_with(|| Act::Answer("500 Oops", String::new()));
+    let receiver = Receiver::playing(failing.take(100)).await;
+    let harness = notifying(&receiver.url).await;
+    enqueue(&harness).await;
+    let output = Program::start(parserd(&harness, &["run", "--until-done"]))
+        .ended()
+        .await;
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    receiver.wait_for(1).await;
+    let untold = "SELECT count(*) || '' FROM job_events, event_cursors AS cursor \
+        WHERE cursor.name = 'notify' AND id > event_id AND event = 'batch_done'";
+    assert_eq!(harness.sql(untold).await.unwrap(), ["1"]);
+}
+
+#[tokio::test]
 async fn without_an_address_the_next_webhook_begins_at_the_end() {
     let receiver = Receiver::playing([]).await;
     let mut harness = notifying(&receiver.url).await;
