@@ -15,6 +15,7 @@ mod fold;
 mod generate;
 mod init;
 mod jobs;
+mod narrator;
 mod oddities;
 pub(crate) mod operate;
 pub mod output;

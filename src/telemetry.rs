@@ -1,8 +1,9 @@
 //! Logs: to standard error, one line an event that matters.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write},
     sync::OnceLock,
+    time::Instant,
 };
 
 use anstream::{AutoStream, ColorChoice};
@@ -11,7 +12,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::{
     Layer as _,
     filter::{FilterFn, Targets},
-    fmt::MakeWriter,
+    fmt::{MakeWriter, format::Writer, time::FormatTime},
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
@@ -38,17 +39,56 @@ pub fn write_line(line: &str) -> io::Result<()> {
     Line { priority: "" }.write_all(line.as_bytes())
 }
 
-/// Starts logging.
+/// Who tells what happens to jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// The log itself.
+    Log,
+    /// Whoever started it, in words for a person: standard error is a terminal. All else is logged,
+    /// with the time since the start.
+    Words,
+}
+
+/// Where the log says what happens to jobs.
+const OF_JOBS: &str = "parserd::engine::change_log";
+
+/// A person's terminal has words in place of the log's lines of jobs, where these would be there
+/// and nothing finer is asked for.
+fn telling(format: LogFormat, is_journal: bool, filter: &Targets) -> Telling {
+    let shows = |level: Level| filter.would_enable(OF_JOBS, &level);
+    let is_usual = shows(Level::INFO) && !shows(Level::DEBUG);
+    if format == LogFormat::Auto && !is_journal && io::stderr().is_terminal() && is_usual {
+        Telling::Words
+    } else {
+        Telling::Log
+    }
+}
+
+/// The time since the start, as the lines in words have it.
+struct SinceStart {
+    started: Instant,
+    span: fn(i64) -> String,
+}
+
+impl FormatTime for SinceStart {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        let ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        write!(writer, "{:>8} ", (self.span)(ms))
+    }
+}
+
+/// Starts logging. `span` says how long something took, for the lines of a terminal.
 ///
 /// Whatever `log.level` says, the targets of the HTTP stack below WARN are left
 /// out: at TRACE some may print requests, and requests hold the API key.
 ///
 /// # Errors
 /// If `log.level` is not a valid filter, or logging was started before.
-pub fn init(log: &Log) -> anyhow::Result<()> {
+pub fn init(log: &Log, span: fn(i64) -> String) -> anyhow::Result<Telling> {
     let filter = log.level.parse::<Targets>()?;
     // The journal has times of its own.
     let is_journal = writes_to_journal();
+    let telling = telling(log.format, is_journal, &filter);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(LogLines { is_journal })
         .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
@@ -56,18 +96,23 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).with_target(true).boxed(),
         LogFormat::Auto if is_journal => lines.without_time().boxed(),
+        LogFormat::Auto if telling == Telling::Words => {
+            let started = Instant::now();
+            lines.with_timer(SinceStart { started, span }).boxed()
+        }
         LogFormat::Auto | LogFormat::Text => lines.boxed(),
     };
     tracing_subscriber::registry()
         .with(
             lines
                 .with_filter(filter)
-                .with_filter(FilterFn::new(|metadata| {
-                    *metadata.level() <= tracing::Level::WARN || !is_leaky(metadata.target())
+                .with_filter(FilterFn::new(move |metadata| {
+                    let is_told = telling == Telling::Words && metadata.target() == OF_JOBS;
+                    !is_told && (*metadata.level() <= Level::WARN || !is_leaky(metadata.target()))
                 })),
         )
         .try_init()?;
-    Ok(())
+    Ok(telling)
 }
 
 /// What stands before a line of an error, where standard error leads to the journal.

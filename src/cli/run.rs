@@ -34,8 +34,9 @@ use crate::{
         retention,
         worker::Stop,
     },
+    present::format::span,
     store::{Failures, Role, Store, StoreError},
-    telemetry,
+    telemetry::{self, Telling},
     web::{Listener, Vitals},
     wiring,
 };
@@ -43,7 +44,7 @@ use crate::{
 #[cfg(unix)]
 use self::supervisor::{Supervisor, SupervisorFacts};
 use self::{ending::RunEnd, loading::Loading, signals::Signals};
-use super::{Exit, bar};
+use super::{Exit, bar, narrator::Narrator};
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -77,7 +78,7 @@ impl RunArgs {
 pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Exit> {
     let key = settings.require_key()?.clone();
     let token = settings.page_token()?.cloned();
-    telemetry::init(&settings.log)?;
+    let telling = telemetry::init(&settings.log, span)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let (stop, stopped) = watch::channel(Stop::No);
     // From here on a signal ends the daemon in good order.
@@ -93,6 +94,7 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         wiring::trust(&mut store, clock.now()).await?;
     }
     take_in_service(&store, settings, &key, clock.now()).await?;
+    let narrator = narrator(telling, &store).await?;
     let web = listen(settings).await?.zip(Some(token));
     let supervisor = signals.supervisor.clone();
     let service_clock = client.clock();
@@ -119,9 +121,15 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         tasks: JoinSet::new(),
     }
     .start(signals, service_clock, web, args.until_done)?;
+    if let Some(narrator) = narrator.clone() {
+        beside.spawn(async move { narrator.keep().await });
+    }
     let metrics = daemon.metrics();
     daemon.run().await?;
     beside.shutdown().await;
+    if let Some(narrator) = &narrator {
+        narrator.tell().await?;
+    }
     // It may have been done before anybody looked; and it may stop unasked.
     supervisor.ready();
     supervisor.stopping();
@@ -133,6 +141,14 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     store.close().await;
     tracing::info!("parserd has stopped");
     Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
+}
+
+/// Who tells what happens to jobs in words, where the log does not.
+async fn narrator(telling: Telling, store: &Store) -> Result<Option<Arc<Narrator>>, StoreError> {
+    match telling {
+        Telling::Log => Ok(None),
+        Telling::Words => Ok(Some(Arc::new(Narrator::new(store.clone()).await?))),
+    }
 }
 
 /// How things stand now that the run has ended.

@@ -81,6 +81,11 @@ impl RunEnd {
                  with them",
             ),
             (
+                self.finished > 0,
+                "next: `parserd parsers` says what each parser is worth, `parserd show NAME` what it \
+                 found",
+            ),
+            (
                 !self.files_ok,
                 "next: correct the job files of enqueue.files that were not loaded, named above",
             ),
