@@ -170,14 +170,20 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let sources = || sources(config.clone(), &set);
     let settings = || anyhow::Ok(Settings::load(&sources()?)?);
     match command {
-        Command::Run(args) => run::run(&settings()?, args).await,
+        Command::Run(args) => {
+            let sources = sources()?;
+            run::run(&Settings::load(&sources)?, sources.file.as_deref(), args).await
+        }
         Command::Demo(args) => demo::demo(args).await,
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
         Command::Draft(args) => draft::draft(&settings()?, args).await,
         Command::Plan(args) => plan::plan(&settings()?, args).await,
         Command::Preflight(args) => preflight::preflight(&settings()?, args).await,
         Command::Apply(args) => apply::apply(&settings()?, args).await,
-        Command::Status(args) => status::status(&settings()?, args).await,
+        Command::Status(args) => {
+            let sources = sources()?;
+            status::status(&Settings::load(&sources)?, sources.file.as_deref(), args).await
+        }
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
         Command::Parsers(args) => parsers::parsers(&settings()?, args).await,
         Command::Show(args) => show::show(&settings()?, args).await,

@@ -21,6 +21,19 @@ pub fn message_width() -> Option<u16> {
     sane(Table::new().use_stderr().width())
 }
 
+/// How many rows the window of the terminal has that standard output leads to, if it says so.
+#[cfg(unix)]
+pub fn height() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_row > 0).then_some(size.ws_row)
+}
+
+/// How many rows the window has: not known here.
+#[cfg(not(unix))]
+pub const fn height() -> Option<u16> {
+    None
+}
+
 fn sane(width: Option<u16>) -> Option<u16> {
     width.map(|width| {
         if width < LEAST_WIDTH {

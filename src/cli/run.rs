@@ -13,6 +13,7 @@ mod words;
 
 use std::{
     io::IsTerminal as _,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -27,7 +28,7 @@ use crate::{
     api::{Service, service_clock::ServiceClock},
     clock::Clock,
     config::{self, Settings},
-    core::{cure, job::UnixMs},
+    core::{cure, daemon_facts::DaemonFacts, job::UnixMs},
     engine::{
         daemon::{Daemon, Until},
         judging::Judge,
@@ -35,7 +36,7 @@ use crate::{
         worker::Stop,
     },
     present::format::span,
-    store::{Failures, Role, Store, StoreError},
+    store::{Facts as _, Failures, RUNNING, Role, Store, StoreError},
     telemetry::{self, Telling},
     web::{Listener, Vitals},
     wiring,
@@ -75,7 +76,11 @@ impl RunArgs {
 }
 
 /// Runs the daemon until a signal, or until nothing is left to do.
-pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(
+    settings: &Settings,
+    config: Option<&Path>,
+    args: RunArgs,
+) -> anyhow::Result<Exit> {
     let key = settings.require_key()?.clone();
     let token = settings.page_token()?.cloned();
     let telling = telemetry::init(&settings.log, span)?;
@@ -95,7 +100,9 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     }
     take_in_service(&store, settings, &key, clock.now()).await?;
     let narrator = narrator(telling, &store).await?;
-    let web = listen(settings).await?.zip(Some(token));
+    let web = listen(settings).await?;
+    say_running(&store, settings, config, web.as_ref(), clock.now()).await?;
+    let web = web.zip(Some(token));
     let supervisor = signals.supervisor.clone();
     let service_clock = client.clock();
     let daemon = wiring::daemon(
@@ -141,6 +148,29 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     store.close().await;
     tracing::info!("parserd has stopped");
     Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
+}
+
+/// Says in the database how this daemon was started, for `parserd status`.
+async fn say_running(
+    store: &Store,
+    settings: &Settings,
+    config: Option<&Path>,
+    web: Option<&Listener>,
+    now: UnixMs,
+) -> anyhow::Result<()> {
+    let page = match web {
+        Some(listener) => Some(format!("http://{}/", listener.address()?)),
+        None => None,
+    };
+    let facts = DaemonFacts {
+        since: now,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config: config.map(|path| path.display().to_string()),
+        page,
+        max_credits_per_day: settings.budget.max_credits_per_day,
+        max_credits: settings.budget.max_credits,
+    };
+    Ok(store.keep(RUNNING, &facts).await?)
 }
 
 /// Who tells what happens to jobs in words, where the log does not.
