@@ -21,6 +21,14 @@ pub fn message_width() -> Option<u16> {
     sane(Table::new().use_stderr().width())
 }
 
+/// How wide help is: as clap folds what it writes itself.
+pub fn help_width() -> u16 {
+    const WIDEST: u16 = 100;
+    let said = std::env::var("COLUMNS").ok();
+    let said = said.and_then(|columns| columns.parse().ok());
+    said.or_else(width).unwrap_or(WIDEST).min(WIDEST)
+}
+
 /// How many rows the window of the terminal has that standard output leads to, if it says so.
 #[cfg(unix)]
 pub fn height() -> Option<u16> {

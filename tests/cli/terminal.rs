@@ -261,6 +261,17 @@ async fn watching_wipes_nothing_that_was_scrolled_away() {
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(output.contains("\u{1b}[H\u{1b}[J"), "{output:?}");
+    // 24 rows: bar and counts come first, and what has no room is counted.
+    let frame = output.split("\u{1b}[J").nth(1).unwrap();
+    assert!(
+        frame.starts_with("[####################..........] 2 of 3 done"),
+        "{frame}"
+    );
+    assert!(frame.matches('\n').count() < 24, "{frame}");
+    assert!(
+        frame.contains("QUEUED") && frame.contains("more lines: parserd status"),
+        "{frame}"
+    );
     assert!(!output.contains("\u{1b}[3J"), "{output:?}");
 }
 
