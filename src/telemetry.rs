@@ -36,7 +36,11 @@ pub fn bars() -> &'static MultiProgress {
 /// Where nobody reads it.
 pub fn write_line(line: &str) -> io::Result<()> {
     let line = format!("{line}\n");
-    Line { priority: "" }.write_all(line.as_bytes())
+    Line {
+        priority: "",
+        folded: None,
+    }
+    .write_all(line.as_bytes())
 }
 
 /// Who tells what happens to jobs.
@@ -77,27 +81,39 @@ impl FormatTime for SinceStart {
     }
 }
 
-/// Starts logging. `span` says how long something took, for the lines of a terminal.
+/// How lines look to a person, at a terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Looks {
+    /// How long something took, in milliseconds, in words.
+    pub span: fn(i64) -> String,
+    /// A line, folded to the width of the terminal.
+    pub folded: fn(&str) -> String,
+}
+
+/// Starts logging.
 ///
 /// Whatever `log.level` says, the targets of the HTTP stack below WARN are left
 /// out: at TRACE some may print requests, and requests hold the API key.
 ///
 /// # Errors
 /// If `log.level` is not a valid filter, or logging was started before.
-pub fn init(log: &Log, span: fn(i64) -> String) -> anyhow::Result<Telling> {
+pub fn init(log: &Log, looks: Looks) -> anyhow::Result<Telling> {
     let filter = log.level.parse::<Targets>()?;
     // The journal has times of its own.
     let is_journal = writes_to_journal();
     let telling = telling(log.format, is_journal, &filter);
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(LogLines { is_journal })
+        .with_writer(LogLines {
+            is_journal,
+            folded: (telling == Telling::Words).then_some(looks.folded),
+        })
         .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
         .with_target(false);
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).with_target(true).boxed(),
         LogFormat::Auto if is_journal => lines.without_time().boxed(),
         LogFormat::Auto if telling == Telling::Words => {
-            let started = Instant::now();
+            let (started, span) = (Instant::now(), looks.span);
             lines.with_timer(SinceStart { started, span }).boxed()
         }
         LogFormat::Auto | LogFormat::Text => lines.boxed(),
@@ -163,13 +179,17 @@ const fn stderr_place() -> Option<(u64, u64)> {
 /// Standard error.
 struct LogLines {
     is_journal: bool,
+    folded: Option<fn(&str) -> String>,
 }
 
 impl<'a> MakeWriter<'a> for LogLines {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { priority: "" }
+        Line {
+            priority: "",
+            folded: self.folded,
+        }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
@@ -178,19 +198,26 @@ impl<'a> MakeWriter<'a> for LogLines {
         } else {
             ""
         };
-        Line { priority }
+        Line {
+            priority,
+            folded: self.folded,
+        }
     }
 }
 
 /// A line with its priority in front, as `sd-daemon(3)` has it.
 struct Line {
     priority: &'static str,
+    folded: Option<fn(&str) -> String>,
 }
 
 impl Write for Line {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         // In one piece: lines of several threads must not mix.
-        let line = [self.priority.as_bytes(), text].concat();
+        let line = match self.folded {
+            Some(folded) => folded(&String::from_utf8_lossy(text)).into_bytes(),
+            None => [self.priority.as_bytes(), text].concat(),
+        };
         match BARS.get().filter(|bars| !bars.is_hidden()) {
             Some(bars) => bars.println(String::from_utf8_lossy(&line).trim_end())?,
             None => io::stderr().write_all(&line)?,

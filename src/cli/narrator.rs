@@ -1,5 +1,7 @@
 //! What happens to jobs, as lines that are told while it happens.
 
+use std::time::Duration;
+
 use tokio::sync::Mutex;
 
 use super::fold;
@@ -7,12 +9,21 @@ use crate::{
     clock::Clock,
     core::{job::UnixMs, text::escaped},
     present::{format::span, narrate},
-    store::{Commits as _, JobStore as _, Store, StoreError, history::EventRow},
-    telemetry,
+    store::{Store, StoreError, history::EventRow},
+    telemetry::{self, Looks},
 };
 
 /// How many lines of the history are read at once.
 const STEP: usize = 1_000;
+
+/// How often it looks: soon enough for somebody who watches, and by an index.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How lines look between those that are told.
+pub(super) const LOOKS: Looks = Looks {
+    span,
+    folded: |line| fold::hanging(fold::message_width(), line, TIME_WIDTH),
+};
 
 /// How wide the time before a line is, with the gap behind it.
 const TIME_WIDTH: usize = 10;
@@ -52,11 +63,11 @@ impl Narrator {
 
     /// Tells everything as it happens. For ever.
     pub(super) async fn keep(&self) {
-        // The daemon itself reports what is wrong with the database.
-        let Ok(mut commits) = self.store.commits().await else {
-            return;
-        };
-        while self.tell().await.is_ok() && commits.next().await.is_ok() {}
+        loop {
+            // The daemon itself reports what is wrong with the database.
+            let _reported = self.tell().await;
+            tokio::time::sleep(INTERVAL).await;
+        }
     }
 
     /// Tells what happened since the last time.

@@ -35,7 +35,6 @@ use crate::{
         retention,
         worker::Stop,
     },
-    present::format::span,
     store::{Facts as _, Failures, RUNNING, Role, Store, StoreError},
     telemetry::{self, Telling},
     web::{Listener, Vitals},
@@ -45,7 +44,10 @@ use crate::{
 #[cfg(unix)]
 use self::supervisor::{Supervisor, SupervisorFacts};
 use self::{ending::RunEnd, loading::Loading, signals::Signals};
-use super::{Exit, bar, narrator::Narrator};
+use super::{
+    Exit, bar,
+    narrator::{self, Narrator},
+};
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -83,7 +85,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let key = settings.require_key()?.clone();
     let token = settings.page_token()?.cloned();
-    let telling = telemetry::init(&settings.log, span)?;
+    let telling = telemetry::init(&settings.log, narrator::LOOKS)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let (stop, stopped) = watch::channel(Stop::No);
     // From here on a signal ends the daemon in good order.
@@ -99,7 +101,7 @@ pub(super) async fn run(
         wiring::trust(&mut store, clock.now()).await?;
     }
     take_in_service(&store, settings, &key, clock.now()).await?;
-    let narrator = narrator(telling, &store).await?;
+    let narrator = telling_in_words(telling, &store).await?;
     let web = listen(settings).await?;
     say_running(&store, settings, config, web.as_ref(), clock.now()).await?;
     let web = web.zip(Some(token));
@@ -174,7 +176,10 @@ async fn say_running(
 }
 
 /// Who tells what happens to jobs in words, where the log does not.
-async fn narrator(telling: Telling, store: &Store) -> Result<Option<Arc<Narrator>>, StoreError> {
+async fn telling_in_words(
+    telling: Telling,
+    store: &Store,
+) -> Result<Option<Arc<Narrator>>, StoreError> {
     match telling {
         Telling::Log => Ok(None),
         Telling::Words => Ok(Some(Arc::new(Narrator::new(store.clone()).await?))),
