@@ -10,11 +10,16 @@ mod demo;
 mod draft;
 mod enqueue;
 mod events;
+mod examples;
 pub mod exit;
 mod fold;
 mod generate;
+mod help;
 mod init;
 mod jobs;
+mod manual;
+mod named;
+mod narrator;
 mod oddities;
 pub(crate) mod operate;
 pub mod output;
@@ -33,7 +38,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{Settings, Sources, keys};
 use crate::core::budget::Budget;
@@ -45,11 +50,12 @@ use crate::store::{Ledger as _, Store, StoreError};
 use crate::wiring;
 
 pub use exit::{Exit, Usage};
+use named::Named;
 use operate::operate;
 
 /// Provisions AI parsers in bulk, unattended, and never pays for one twice
 #[derive(Debug, Parser)]
-#[command(name = "parserd", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+#[command(name = "parserd", version, arg_required_else_help = true)]
 pub struct Cli {
     /// The configuration file [default: $PARSERD_CONFIG, else /etc/parserd/parserd.toml
     /// if it exists]
@@ -58,7 +64,8 @@ pub struct Cli {
 
     /// Sets a configuration key over file and environment, and with `retry` a part of the jobs;
     /// may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = SETTING,
+        hide_possible_values = true)]
     pub set: Vec<String>,
 
     /// What to do
@@ -66,44 +73,45 @@ pub struct Cli {
     pub command: Command,
 }
 
-const AFTER_HELP: &str = "\
-Exit codes: 0 done; 1 failed; 2 usage; 3 run --until-done ended with jobs that FAILED \
-meanwhile; 4 it ended with PARKED jobs and none FAILED; 5 plan --exit-code has something to \
-do; 65 a job file is bad; 75 another \
-daemon has this database; 78 the configuration is bad.";
+/// Takes any text; a shell completes the keys.
+const SETTING: Named<String> = Named::new(
+    || keys::KEYS.iter().map(|key| key.name).collect(),
+    |text| Ok(text.to_owned()),
+);
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The daemon, in the foreground
+    /// Run the daemon, in the foreground
     Run(run::RunArgs),
-    /// The whole system end to end on a simulator; needs no key and no network
+    /// Show the whole system at work on a simulator; needs no key and no network
     Demo(demo::DemoArgs),
     /// Add the jobs of files (TOML, JSON, JSON Lines, CSV)
     Enqueue(enqueue::EnqueueArgs),
     /// Group a list of URLs into page types, and print a job file of them; nothing is asked for
     Draft(draft::DraftArgs),
-    /// What the queue, or job files, would create, adopt and cost; nothing is changed
+    /// Show what the queue, or job files, would create, adopt and cost; nothing is changed
     Plan(plan::PlanArgs),
     /// Fetch the example pages of jobs, and say what would fail before anything is created
     Preflight(preflight::PreflightArgs),
     /// Make what is there as job files say: shows the plan and asks first
     Apply(apply::ApplyArgs),
-    /// Counts by state, what is parked and why, what it costs, what happens next
+    /// Show counts by state, what is parked and why, what it costs, what happens next
     Status(status::StatusArgs),
-    /// A line a job
+    /// List jobs, a line each
+    #[command(visible_aliases = ["ls", "list"])]
     Jobs(jobs::JobsArgs),
-    /// A line a parser: what it is worth, and why
+    /// List parsers: what each is worth, and why
     Parsers(parsers::ParsersArgs),
-    /// One job with its whole history
+    /// Show one job with its whole history
     Show(show::ShowArgs),
-    /// What happened, a line an event
+    /// Show what happened, a line an event
     Events(events::EventsArgs),
     /// Wait beside a running daemon until jobs are done
     Wait(wait::WaitArgs),
     /// Try FAILED and PARKED jobs again; with --set, changed: --set scraper_params.render=true
     Retry(operate::OperateArgs),
-    /// Call off jobs that are QUEUED, PARKED or FAILED
+    /// Cancel jobs that are QUEUED, PARKED or FAILED
     Cancel(operate::OperateArgs),
     /// Open closed gates and un-park jobs: without arguments, all that credits, key or
     /// budget held
@@ -128,12 +136,19 @@ pub enum Command {
 impl Cli {
     /// Reads the command line; prints what is wrong with it, or help, and ends the process.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Self {
-        Self::try_parse_from(args).unwrap_or_else(|error| with_tip(error).exit())
+        Self::read(args).unwrap_or_else(|error| with_tip(error).exit())
+    }
+
+    fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = help::command();
+        let mut matches = command.try_get_matches_from_mut(args)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
     }
 }
 
-/// What clap does not say: which command was meant behind `help`.
+/// What clap does not say: which command was meant behind `help`. What is hidden is never meant.
 fn with_tip(mut error: clap::Error) -> clap::Error {
+    without_hidden(&mut error);
     // Clap has a suggestion for `parserd shwo`, and none for `parserd help shwo`.
     let meant = match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(name))
@@ -150,6 +165,24 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::SuggestedSubcommand, meant);
     }
     error
+}
+
+/// Takes hidden commands out of what is suggested.
+fn without_hidden(error: &mut clap::Error) {
+    let cli = Cli::command();
+    let is_shown = |name: &String| {
+        cli.find_subcommand(name)
+            .is_none_or(|found| !found.is_hide_set())
+    };
+    let suggested = match error.remove(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(names)) => names.into_iter().filter(is_shown).collect(),
+        Some(ContextValue::String(name)) => Vec::from_iter(Some(name).filter(is_shown)),
+        _ => Vec::new(),
+    };
+    if !suggested.is_empty() {
+        let suggested = ContextValue::Strings(suggested);
+        error.insert(ContextKind::SuggestedSubcommand, suggested);
+    }
 }
 
 /// Does what the command line says. Errors go to standard error.
@@ -169,14 +202,20 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let sources = || sources(config.clone(), &set);
     let settings = || anyhow::Ok(Settings::load(&sources()?)?);
     match command {
-        Command::Run(args) => run::run(&settings()?, args).await,
+        Command::Run(args) => {
+            let sources = sources()?;
+            run::run(&Settings::load(&sources)?, sources.file.as_deref(), args).await
+        }
         Command::Demo(args) => demo::demo(args).await,
         Command::Enqueue(args) => enqueue::enqueue(&settings()?, args).await,
         Command::Draft(args) => draft::draft(&settings()?, args).await,
         Command::Plan(args) => plan::plan(&settings()?, args).await,
         Command::Preflight(args) => preflight::preflight(&settings()?, args).await,
         Command::Apply(args) => apply::apply(&settings()?, args).await,
-        Command::Status(args) => status::status(&settings()?, args).await,
+        Command::Status(args) => {
+            let sources = sources()?;
+            status::status(&Settings::load(&sources)?, sources.file.as_deref(), args).await
+        }
         Command::Jobs(args) => jobs::jobs(&settings()?, args).await,
         Command::Parsers(args) => parsers::parsers(&settings()?, args).await,
         Command::Show(args) => show::show(&settings()?, args).await,

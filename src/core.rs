@@ -7,6 +7,7 @@ pub mod candidates;
 pub mod concurrency;
 pub(crate) mod countdown;
 pub(crate) mod cure;
+pub mod daemon_facts;
 pub mod diff;
 pub mod draft;
 pub(crate) mod duration;

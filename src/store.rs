@@ -14,7 +14,7 @@ pub use ports::{
     ChangeRecord, Changes, Commits, Conflict, ELSEWHERE, Editing, Extent, Fact, Facts, FetchId,
     FetchIntent, Fetches, Foreknown, Found, Gates, Holder, Intent, JobEdit, JobStore, Judging,
     LIST_LAG, LIST_REPORT, Lane, Ledger, Left, Made, Manifest, NO_LIST, Order, ParkedFirst,
-    ParseId, ParseIntent, Parses, PendingUpdate, Pruning, Queue, QueuedJob, RESTORED, Strangers,
-    Submissions, Submitted, Target, Times, Unjudged, Updates,
+    ParseId, ParseIntent, Parses, PendingUpdate, Pruning, Queue, QueuedJob, RESTORED, RUNNING,
+    Strangers, Submissions, Submitted, Target, Times, Unjudged, Updates,
 };
 pub use sqlite::*;

@@ -1,8 +1,9 @@
 //! Logs: to standard error, one line an event that matters.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write},
     sync::OnceLock,
+    time::Instant,
 };
 
 use anstream::{AutoStream, ColorChoice};
@@ -11,7 +12,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::{
     Layer as _,
     filter::{FilterFn, Targets},
-    fmt::MakeWriter,
+    fmt::{MakeWriter, format::Writer, time::FormatTime},
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
@@ -35,7 +36,58 @@ pub fn bars() -> &'static MultiProgress {
 /// Where nobody reads it.
 pub fn write_line(line: &str) -> io::Result<()> {
     let line = format!("{line}\n");
-    Line { priority: "" }.write_all(line.as_bytes())
+    Line {
+        priority: "",
+        folded: None,
+    }
+    .write_all(line.as_bytes())
+}
+
+/// Who tells what happens to jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// The log itself.
+    Log,
+    /// Whoever started it, in words for a person: standard error is a terminal. All else is logged,
+    /// with the time since the start.
+    Words,
+}
+
+/// Where the log says what happens to jobs.
+const OF_JOBS: &str = "parserd::engine::change_log";
+
+/// A person's terminal has words in place of the log's lines of jobs, where these would be there
+/// and nothing finer is asked for.
+fn telling(format: LogFormat, is_journal: bool, filter: &Targets) -> Telling {
+    let shows = |level: Level| filter.would_enable(OF_JOBS, &level);
+    let is_usual = shows(Level::INFO) && !shows(Level::DEBUG);
+    if format == LogFormat::Auto && !is_journal && io::stderr().is_terminal() && is_usual {
+        Telling::Words
+    } else {
+        Telling::Log
+    }
+}
+
+/// The time since the start, as the lines in words have it.
+struct SinceStart {
+    started: Instant,
+    span: fn(i64) -> String,
+}
+
+impl FormatTime for SinceStart {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        let ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        write!(writer, "{:>8} ", (self.span)(ms))
+    }
+}
+
+/// How lines look to a person, at a terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Looks {
+    /// How long something took, in milliseconds, in words.
+    pub span: fn(i64) -> String,
+    /// A line, folded to the width of the terminal.
+    pub folded: fn(&str) -> String,
 }
 
 /// Starts logging.
@@ -45,29 +97,38 @@ pub fn write_line(line: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// If `log.level` is not a valid filter, or logging was started before.
-pub fn init(log: &Log) -> anyhow::Result<()> {
+pub fn init(log: &Log, looks: Looks) -> anyhow::Result<Telling> {
     let filter = log.level.parse::<Targets>()?;
     // The journal has times of its own.
     let is_journal = writes_to_journal();
+    let telling = telling(log.format, is_journal, &filter);
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(LogLines { is_journal })
+        .with_writer(LogLines {
+            is_journal,
+            folded: (telling == Telling::Words).then_some(looks.folded),
+        })
         .with_ansi(AutoStream::choice(&io::stderr()) != ColorChoice::Never)
         .with_target(false);
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).with_target(true).boxed(),
         LogFormat::Auto if is_journal => lines.without_time().boxed(),
+        LogFormat::Auto if telling == Telling::Words => {
+            let (started, span) = (Instant::now(), looks.span);
+            lines.with_timer(SinceStart { started, span }).boxed()
+        }
         LogFormat::Auto | LogFormat::Text => lines.boxed(),
     };
     tracing_subscriber::registry()
         .with(
             lines
                 .with_filter(filter)
-                .with_filter(FilterFn::new(|metadata| {
-                    *metadata.level() <= tracing::Level::WARN || !is_leaky(metadata.target())
+                .with_filter(FilterFn::new(move |metadata| {
+                    let is_told = telling == Telling::Words && metadata.target() == OF_JOBS;
+                    !is_told && (*metadata.level() <= Level::WARN || !is_leaky(metadata.target()))
                 })),
         )
         .try_init()?;
-    Ok(())
+    Ok(telling)
 }
 
 /// What stands before a line of an error, where standard error leads to the journal.
@@ -118,13 +179,17 @@ const fn stderr_place() -> Option<(u64, u64)> {
 /// Standard error.
 struct LogLines {
     is_journal: bool,
+    folded: Option<fn(&str) -> String>,
 }
 
 impl<'a> MakeWriter<'a> for LogLines {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { priority: "" }
+        Line {
+            priority: "",
+            folded: self.folded,
+        }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
@@ -133,19 +198,26 @@ impl<'a> MakeWriter<'a> for LogLines {
         } else {
             ""
         };
-        Line { priority }
+        Line {
+            priority,
+            folded: self.folded,
+        }
     }
 }
 
 /// A line with its priority in front, as `sd-daemon(3)` has it.
 struct Line {
     priority: &'static str,
+    folded: Option<fn(&str) -> String>,
 }
 
 impl Write for Line {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         // In one piece: lines of several threads must not mix.
-        let line = [self.priority.as_bytes(), text].concat();
+        let line = match self.folded {
+            Some(folded) => folded(&String::from_utf8_lossy(text)).into_bytes(),
+            None => [self.priority.as_bytes(), text].concat(),
+        };
         match BARS.get().filter(|bars| !bars.is_hidden()) {
             Some(bars) => bars.println(String::from_utf8_lossy(&line).trim_end())?,
             None => io::stderr().write_all(&line)?,

@@ -8,6 +8,8 @@ mod check;
 mod draft;
 mod enqueue;
 mod faults;
+#[cfg(target_os = "linux")]
+mod folded;
 mod generated;
 mod operate;
 pub mod place;

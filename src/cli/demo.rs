@@ -1,5 +1,6 @@
 //! `parserd demo`: the whole system end to end, on a simulator of the service.
 
+mod found;
 mod script;
 
 use std::{
@@ -13,15 +14,16 @@ use tokio::sync::watch;
 use crate::{
     clock::Clock,
     config::{Settings, Sources},
-    core::job::{JobState, UnixMs},
+    core::{
+        job::{JobState, UnixMs},
+        selector::Selector,
+        text::escaped,
+    },
     engine::daemon::Until,
     engine::enqueue,
     engine::worker::Stop,
     manifest::{self, Format, JobFile},
-    present::{
-        format::{grouped, span},
-        narrate,
-    },
+    present::{format::grouped, narrate},
     simulator::{
         Endpoint, Faults, Simulator, WorldConfig,
         server::{Server, ServerHandle},
@@ -33,9 +35,11 @@ use crate::{
 use super::{
     Exit,
     bar::JobsBar,
+    fold, jobs, narrator,
     output::{Columns, Out, print_error, print_message},
+    show::looked_up,
 };
-use script::{End, FAULTS};
+use script::{End, FAILS, FAULTS, FINDS, Story};
 
 /// How many lines of the history are read at once.
 const STEP: usize = 1_000;
@@ -104,8 +108,8 @@ pub(super) async fn demo(args: DemoArgs) -> anyhow::Result<Exit> {
     let jobs = JobFile::of(manifest).context("cannot keep the sample jobs")?;
     let submitted = enqueue::submit(&store, &jobs, false).await?;
     print_message(&format!(
-        "A simulated AI Parser API listens on {}; {} jobs of config/jobs.example.toml are queued.",
-        server.base_url(),
+        "{} jobs of config/jobs.example.toml are queued for a simulated AI Parser API that makes \
+         errors on purpose:",
         submitted.added + submitted.unchanged
     ));
     let (stop, stopped) = watch::channel(Stop::No);
@@ -181,6 +185,7 @@ struct Show<'a> {
     server: &'a ServerHandle,
     started: UnixMs,
     seen: i64,
+    story: Story,
     bar: Option<JobsBar>,
     parked_since: Option<UnixMs>,
 }
@@ -193,6 +198,7 @@ impl<'a> Show<'a> {
             server,
             started: Clock::system().now(),
             seen: 0,
+            story: Story::default(),
             bar,
             parked_since: None,
         }
@@ -226,9 +232,8 @@ impl<'a> Show<'a> {
     async fn look(&mut self) -> anyhow::Result<()> {
         for row in self.store.events_after(self.seen, None, STEP).await? {
             self.seen = row.id;
-            // All are queued in the same moment; that was reported already. Gates and batch are shown
-            // by what they make of the jobs.
-            if row.event.event != "queued" && row.job_id.is_some() {
+            // Gates and batch are shown by what they make of the jobs.
+            if row.job_id.is_some() && self.story.tells(&row.event.event) {
                 let text = narrate::event(&row.event);
                 self.print_event(row.event.at, &row.name, &text);
             }
@@ -264,7 +269,7 @@ impl<'a> Show<'a> {
     }
 
     fn print_event(&self, at: UnixMs, name: &str, text: &str) {
-        let line = format!("{:>6}  {name:<28} {text}", span(at - self.started));
+        let line = narrator::line(at - self.started, name, text);
         match &self.bar {
             Some(bar) => bar.line(&line),
             None => print_message(&line),
@@ -272,49 +277,55 @@ impl<'a> Show<'a> {
     }
 }
 
-/// The table of the jobs; returns their names and states.
-async fn table(store: &Store, out: &mut Out) -> anyhow::Result<Vec<(String, String)>> {
-    let mut table = Columns::new(&[
-        "ID",
-        "JOB",
-        "STATE",
-        "PARSER",
-        "CREATES",
-        "WHY, AND WHAT TO DO",
-    ]);
+/// Every job with its state.
+async fn states(store: &Store) -> anyhow::Result<Vec<(String, String)>> {
     let mut rows = store.rows(&[]);
     let mut jobs = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        jobs.push((row.name.clone(), row.state.clone()));
-        let why = match (row.error_kind, row.error_message, row.error_hint) {
-            (Some(kind), Some(message), Some(hint)) => format!("{kind}: {message}. Hint: {hint}"),
-            (kind, ..) => kind.unwrap_or_default(),
-        };
-        table.row([
-            row.id.to_string(),
-            row.name,
-            row.state,
-            row.parser_id.unwrap_or_default(),
-            row.creates.to_string(),
-            why,
-        ]);
-    }
-    table.keep_whole(&[0, 1, 2, 4]);
-    out.line("")?;
-    for line in table.lines() {
-        out.line(&line)?;
+        jobs.push((row.name, row.state));
     }
     Ok(jobs)
 }
 
-/// The table of the jobs, what was spent, and what to try next.
+/// What to do about the job that failed, and what a parser found.
+async fn outcome(store: &Store, out: &mut Out) -> anyhow::Result<()> {
+    let mut line = |text: &str| out.line(&fold::text(fold::width(), text, 2));
+    if let Some((failed, _)) = looked_up(store, FAILS).await?
+        && let Some(hint) = &failed.row.error_hint
+    {
+        line(&format!("\n{FAILS} failed on purpose. What to do: {hint}"))?;
+    }
+    let Some((finds, _)) = looked_up(store, FINDS).await? else {
+        return Ok(());
+    };
+    let result = finds.example_result.as_ref().map(|json| json.get());
+    if let Some(found) = result.and_then(found::first_page) {
+        line(&format!(
+            "\nWhat the parser {FINDS} found at {}:",
+            escaped(&found.url)
+        ))?;
+        let mut columns = Columns::new(&[]);
+        for (field, value) in found.fields {
+            columns.row([format!("  {field}"), value]);
+        }
+        for row in columns.lines() {
+            out.line(&row)?;
+        }
+    }
+    Ok(())
+}
+
+/// The table of the jobs, what a parser found, what was spent, and what to try next.
 async fn result(
     store: &Store,
     server: &ServerHandle,
     kept: Option<&std::path::Path>,
 ) -> anyhow::Result<End> {
     let mut out = Out::default();
-    let jobs = table(store, &mut out).await?;
+    out.line("")?;
+    jobs::table(store, &Selector::default(), &mut out).await?;
+    outcome(store, &mut out).await?;
+    let jobs = states(store).await?;
     let (spent, names, creates) = server.with(|simulator| {
         let world = &simulator.world;
         let names: Vec<_> = world
@@ -327,26 +338,24 @@ async fn result(
     });
     let parsers = names.len();
     let twice = parsers - names.into_iter().collect::<HashSet<_>>().len();
-    out.line(&format!(
+    let mut line = |text: &str| out.line(&fold::text(fold::width(), text, 2));
+    line(&format!(
         "\nSpent: {} credits for {parsers} parsers, the account's first one free; \
          {creates} create requests were sent, {twice} jobs were paid twice.",
         grouped(spent)
     ))?;
-    out.line("\nNext:")?;
+    line("\nNext:")?;
     if let Some(directory) = kept {
         let database = directory.join("parserd.db");
-        out.line(&format!(
-            "  parserd --set database.url=sqlite://{} show quotes-js-delayed-no-render",
+        line(&format!(
+            "  parserd --set database.url=sqlite://{} show {FAILS}",
             database.display()
         ))?;
     } else {
-        out.line("  parserd demo --keep FOLDER      keeps the database, to look at with status, jobs and show")?;
+        line("  parserd demo --keep FOLDER  keeps the database for status, jobs and show")?;
     }
-    out.line(
-        "  parserd simulate --listen 127.0.0.1:8080   the simulator alone, for tests of your own",
-    )?;
-    out.line("  parserd check                   with PARSERD__API__KEY set: is everything ready for a real run?")?;
-    out.line("  parserd enqueue --dry-run config/jobs.example.toml   what a job file would add")?;
+    line("  parserd check               says what a real run lacks")?;
+    line("  parserd enqueue --dry-run config/jobs.example.toml")?;
     out.flush()?;
     Ok(End {
         jobs,

@@ -7,6 +7,7 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 use crate::{
     cli::{
         Exit,
+        named::Named,
         output::{Out, print_error},
         shutdown,
     },
@@ -41,7 +42,8 @@ pub struct EventsArgs {
 
     /// Only events of this type, such as finished, failed, poor_result, gate_closed or batch_done;
     /// may be repeated
-    #[arg(long = "type", value_name = "TYPE", value_parser = event_type)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = EVENT_TYPE,
+        hide_possible_values = true)]
     types: Vec<String>,
 
     /// Run this command (by sh) for each event, instead of showing it
@@ -52,6 +54,8 @@ pub struct EventsArgs {
     #[arg(long)]
     json: bool,
 }
+
+const EVENT_TYPE: Named<String> = Named::new(EventFilter::types, event_type);
 
 fn event_type(text: &str) -> Result<String, String> {
     let types = EventFilter::types();

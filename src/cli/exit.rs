@@ -31,6 +31,34 @@ pub enum Exit {
     BadConfig = 78,
 }
 
+/// Each code and what it means, for help and man pages.
+pub(super) fn meanings() -> impl Iterator<Item = (String, &'static str)> {
+    let meaning = |exit| match exit {
+        Exit::Done => "done",
+        Exit::Failed => "failed",
+        Exit::Usage => "usage",
+        Exit::FailedJobs => "run --until-done ended with jobs that FAILED meanwhile",
+        Exit::ParkedJobs => "it ended with PARKED jobs and none FAILED",
+        Exit::SomethingToDo => "plan --exit-code has something to do",
+        Exit::BadFile => "a job file is bad",
+        Exit::Locked => "another daemon has this database",
+        Exit::BadConfig => "the configuration is bad",
+    };
+    let all = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::FailedJobs,
+        Exit::ParkedJobs,
+        Exit::SomethingToDo,
+        Exit::BadFile,
+        Exit::Locked,
+        Exit::BadConfig,
+    ];
+    all.into_iter()
+        .map(move |exit| ((exit as u8).to_string(), meaning(exit)))
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -4,10 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::{Cli, Exit};
+use super::{Exit, help, manual};
 
 /// Writes man pages (man/) and completions (completions/) below a directory.
 #[derive(Debug, clap::Args)]
@@ -18,11 +17,14 @@ pub struct GenerateArgs {
 
 pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<Exit> {
     let man = made(&args.directory, "man")?;
-    clap_mangen::generate_to(Cli::command(), &man)
-        .with_context(|| format!("cannot write man pages to {}", man.display()))?;
+    for page in manual::pages(help::command()).context("cannot make the man pages")? {
+        let path = man.join(page.file);
+        std::fs::write(&path, page.text)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let completions = made(&args.directory, "completions")?;
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
-        clap_complete::generate_to(shell, &mut Cli::command(), "parserd", &completions)
+        clap_complete::generate_to(shell, &mut help::completed(), "parserd", &completions)
             .with_context(|| format!("cannot write completions to {}", completions.display()))?;
     }
     Ok(Exit::Done)

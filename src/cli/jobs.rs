@@ -158,7 +158,8 @@ const fn choice(width: Option<u16>) -> Choice {
     }
 }
 
-async fn table(store: &Store, selector: &Selector, out: &mut Out) -> anyhow::Result<()> {
+/// The table of the jobs that are selected.
+pub(super) async fn table(store: &Store, selector: &Selector, out: &mut Out) -> anyhow::Result<()> {
     let now = Clock::system().now();
     let mut blocks = store
         .selected(selector)

@@ -6,13 +6,13 @@ use anstream::{AutoStream, ColorChoice};
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use serde::Serialize;
 
+use crate::cli::fold;
 use crate::core::job::JobState;
 use crate::core::text::{escaped, is_unfit};
 use crate::telemetry;
 
-/// A terminal that says it is narrower than this is taken to be of the usual width.
-const LEAST_WIDTH: u16 = 20;
-const USUAL_WIDTH: u16 = 80;
+/// What goes on of a message is indented by this much.
+const HANG: usize = 2;
 
 /// Nobody reads standard output any more (`| head`): a reason to end, and no fault.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +109,10 @@ fn failed(error: io::Error) -> anyhow::Error {
     }
 }
 
-/// Writes a line to standard error. That nobody reads it must end no command.
+/// Writes a line to standard error, folded where that is a terminal. That nobody reads it must
+/// end no command.
 pub fn print_message(line: &str) {
+    let line = fold::text(fold::message_width(), line, HANG);
     let _nobody_reads = writeln!(io::stderr(), "{line}");
 }
 
@@ -165,9 +167,8 @@ impl Columns {
         table
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic);
-        // Some terminals say 0 (`script`, `docker run -t`): they do not know.
-        if table.width().is_some_and(|width| width < LEAST_WIDTH) {
-            table.set_width(USUAL_WIDTH);
+        if let Some(width) = fold::width() {
+            table.set_width(width);
         }
         if !headings.is_empty() {
             table.set_header(headings.to_vec());
@@ -185,7 +186,7 @@ impl Columns {
 
     /// How wide the terminal is, if there is one.
     pub fn width() -> Option<u16> {
-        Self::new(&[]).table.width()
+        fold::width()
     }
 
     /// Cuts what does not fit, instead of breaking it into lines.

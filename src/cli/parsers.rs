@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
-use super::{Exit, selector::NamedArgs};
+use super::{Exit, named::Named, selector::NamedArgs};
 use crate::{
     api::{Service as _, client::Client},
     cli::output::{Columns, Out, print_message},
@@ -60,7 +60,7 @@ enum ParsersCommand {
 #[derive(Debug, clap::Args)]
 struct ListArgs {
     /// Only parsers of this quality: ok, thin or bad
-    #[arg(long, value_name = "QUALITY", value_parser = quality)]
+    #[arg(long, value_name = "QUALITY", value_parser = QUALITY)]
     quality: Option<Quality>,
 
     #[command(flatten)]
@@ -78,6 +78,16 @@ struct ListArgs {
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }
+
+const QUALITY: Named<Quality> = Named::new(
+    || {
+        Quality::ALL
+            .iter()
+            .map(|quality| quality.as_str())
+            .collect()
+    },
+    quality,
+);
 
 fn quality(text: &str) -> Result<Quality, String> {
     text.to_lowercase().parse().map_err(|_| {

@@ -14,6 +14,7 @@ mod words;
 
 use std::{
     io::IsTerminal as _,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,15 +29,15 @@ use crate::{
     api::{Service, service_clock::ServiceClock},
     clock::Clock,
     config::{self, Settings},
-    core::{cure, job::UnixMs},
+    core::{cure, daemon_facts::DaemonFacts, job::UnixMs},
     engine::{
         daemon::{Daemon, Until},
         judging::Judge,
         retention,
         worker::Stop,
     },
-    store::{Failures, Role, Store, StoreError},
-    telemetry,
+    store::{Facts as _, Failures, RUNNING, Role, Store, StoreError},
+    telemetry::{self, Telling},
     web::{Listener, Vitals},
     wiring,
 };
@@ -44,7 +45,10 @@ use crate::{
 #[cfg(unix)]
 use self::supervisor::{Supervisor, SupervisorFacts};
 use self::{ending::RunEnd, loading::Loading, signals::Signals, webhook::Notices};
-use super::{Exit, bar};
+use super::{
+    Exit, bar,
+    narrator::{self, Narrator},
+};
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -75,11 +79,15 @@ impl RunArgs {
 }
 
 /// Runs the daemon until a signal, or until nothing is left to do.
-pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(
+    settings: &Settings,
+    config: Option<&Path>,
+    args: RunArgs,
+) -> anyhow::Result<Exit> {
     let key = settings.require_key()?.clone();
     let token = settings.page_token()?.cloned();
     let webhook = settings.webhook()?.cloned();
-    telemetry::init(&settings.log)?;
+    let telling = telemetry::init(&settings.log, narrator::LOOKS)?;
     let client = wiring::client(settings, &key).context("cannot set up the HTTP client")?;
     let (stop, stopped) = watch::channel(Stop::No);
     // From here on a signal ends the daemon in good order.
@@ -95,7 +103,10 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         wiring::trust(&mut store, clock.now()).await?;
     }
     take_in_service(&store, settings, &key, clock.now()).await?;
-    let web = listen(settings).await?.zip(Some(token));
+    let narrator = telling_in_words(telling, &store).await?;
+    let web = listen(settings).await?;
+    say_running(&store, settings, config, web.as_ref(), clock.now()).await?;
+    let web = web.zip(Some(token));
     let notices = Notices::start(webhook.as_ref(), &key, &store, &clock).await?;
     let supervisor = signals.supervisor.clone();
     let service_clock = client.clock();
@@ -122,11 +133,17 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
         tasks: JoinSet::new(),
     }
     .start(signals, service_clock, web, args.until_done)?;
+    if let Some(narrator) = narrator.clone() {
+        beside.spawn(async move { narrator.keep().await });
+    }
     let metrics = daemon.metrics();
     let stop = daemon.stop();
     daemon.run().await?;
     notices.finish(stop).await;
     beside.shutdown().await;
+    if let Some(narrator) = &narrator {
+        narrator.tell().await?;
+    }
     // It may have been done before anybody looked; and it may stop unasked.
     supervisor.ready();
     supervisor.stopping();
@@ -137,6 +154,40 @@ pub(super) async fn run(settings: &Settings, args: RunArgs) -> anyhow::Result<Ex
     store.close().await;
     tracing::info!("parserd has stopped");
     Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
+}
+
+/// Says in the database how this daemon was started, for `parserd status`.
+async fn say_running(
+    store: &Store,
+    settings: &Settings,
+    config: Option<&Path>,
+    web: Option<&Listener>,
+    now: UnixMs,
+) -> anyhow::Result<()> {
+    let page = match web {
+        Some(listener) => Some(format!("http://{}/", listener.address()?)),
+        None => None,
+    };
+    let facts = DaemonFacts {
+        since: now,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config: config.map(|path| path.display().to_string()),
+        page,
+        max_credits_per_day: settings.budget.max_credits_per_day,
+        max_credits: settings.budget.max_credits,
+    };
+    Ok(store.keep(RUNNING, &facts).await?)
+}
+
+/// Who tells what happens to jobs in words, where the log does not.
+async fn telling_in_words(
+    telling: Telling,
+    store: &Store,
+) -> Result<Option<Arc<Narrator>>, StoreError> {
+    match telling {
+        Telling::Log => Ok(None),
+        Telling::Words => Ok(Some(Arc::new(Narrator::new(store.clone()).await?))),
+    }
 }
 
 /// How things stand now that the run has ended.

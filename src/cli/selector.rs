@@ -1,5 +1,6 @@
 //! Which jobs: the selectors that commands share.
 
+use super::named::Named;
 use crate::{
     core::{
         job::{ErrorKind, JobState, ParkReason, UnixMs},
@@ -16,15 +17,15 @@ use crate::{
 #[group(id = "selection", multiple = true)]
 pub struct SelectorArgs {
     /// Jobs in this state; may be repeated
-    #[arg(long = "state", value_name = "STATE", value_parser = state)]
+    #[arg(long = "state", value_name = "STATE", value_parser = STATE)]
     states: Vec<JobState>,
 
     /// Jobs with this error_kind; may be repeated
-    #[arg(long = "error-kind", value_name = "KIND", value_parser = error_kind)]
+    #[arg(long = "error-kind", value_name = "KIND", value_parser = ERROR_KIND)]
     error_kinds: Vec<ErrorKind>,
 
     /// Jobs PARKED for this reason; may be repeated
-    #[arg(long = "park-reason", value_name = "REASON", value_parser = park_reason)]
+    #[arg(long = "park-reason", value_name = "REASON", value_parser = PARK_REASON)]
     park_reasons: Vec<ParkReason>,
 
     #[command(flatten)]
@@ -75,6 +76,18 @@ impl NamedArgs {
             ..Selector::default()
         }
     }
+}
+
+const STATE: Named<JobState> = Named::new(|| names(JobState::ALL, |state| state.as_str()), state);
+const ERROR_KIND: Named<ErrorKind> =
+    Named::new(|| names(ErrorKind::ALL, |kind| kind.as_str()), error_kind);
+const PARK_REASON: Named<ParkReason> = Named::new(
+    || names(ParkReason::ALL, |reason| reason.as_str()),
+    park_reason,
+);
+
+fn names<T>(all: &[T], name: fn(&T) -> &'static str) -> Vec<&'static str> {
+    all.iter().map(name).collect()
 }
 
 /// A state by its name, in whatever case.

@@ -1,12 +1,17 @@
 //! `parserd status`: where everything stands, and what happens next.
 
+mod around;
 mod text;
+mod watch;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 
-use super::{Exit, shutdown};
+use around::Around;
+use watch::Watched;
+
+use super::{Exit, fold, shutdown};
 use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::config::{Settings, millis};
@@ -19,7 +24,8 @@ use crate::present::remedies::{Parked, parked, to_come};
 use crate::store::foresight::Foresight;
 use crate::store::parsers::QualityCounts;
 use crate::store::{
-    Facts as _, Gates as _, JobStore, Ledger as _, NO_LIST, Queue as _, report::DoubtRow,
+    Facts as _, Gates as _, JobStore, Ledger as _, NO_LIST, Queue as _,
+    report::{Counts, DoubtRow},
 };
 use crate::store::{GivenUp, Lane, Role, Store, StoreError, has_daemon};
 use crate::wiring;
@@ -57,6 +63,10 @@ struct StatusReport {
     #[serde(flatten)]
     known: StatusFacts,
     next: Next,
+    #[serde(flatten)]
+    around: Around,
+    #[serde(skip)]
+    counts: Counts,
 }
 
 /// What makes a new block of `--watch` in a pipe worth its lines.
@@ -138,13 +148,17 @@ struct Next {
     poll: Option<UnixMs>,
 }
 
-pub(super) async fn status(settings: &Settings, args: StatusArgs) -> anyhow::Result<Exit> {
+pub(super) async fn status(
+    settings: &Settings,
+    config: Option<&Path>,
+    args: StatusArgs,
+) -> anyhow::Result<Exit> {
     let store = Store::open(settings.database_path(), Role::Reader).await?;
     let mut out = Out::default();
     if args.watch {
-        watch(settings, &store, &mut out, &args).await?;
+        watch(settings, config, &store, &mut out, &args).await?;
     } else {
-        let status = look(settings, &store, args.by.as_ref()).await?;
+        let status = look(settings, config, &store, args.by.as_ref()).await?;
         if args.json {
             out.json(&status)?;
         } else {
@@ -158,6 +172,7 @@ pub(super) async fn status(settings: &Settings, args: StatusArgs) -> anyhow::Res
 
 async fn watch(
     settings: &Settings,
+    config: Option<&Path>,
     store: &Store,
     out: &mut Out,
     args: &StatusArgs,
@@ -166,10 +181,13 @@ async fn watch(
     let mut ended = std::pin::pin!(shutdown());
     let redraws = out.is_terminal() && !json;
     let mut shown: Option<StatusFacts> = None;
+    let mut watched = Watched::default();
     loop {
-        let status = look(settings, store, args.by.as_ref()).await?;
+        let status = look(settings, config, store, args.by.as_ref()).await?;
         if redraws {
-            out.text(&format!("{CLEAR}{}", status.block()))?;
+            let bar = watched.bar(&status.counts, status.now);
+            let frame = watch::fitted(&status.frame(bar), fold::height());
+            out.text(&format!("{CLEAR}{frame}"))?;
         } else if shown.as_ref() != Some(&status.known) {
             if json {
                 out.json_compact(&status)?;
@@ -190,17 +208,27 @@ async fn watch(
 
 async fn look(
     settings: &Settings,
+    config: Option<&Path>,
     store: &Store,
     by: Option<&SpendingBy>,
 ) -> Result<StatusReport, StoreError> {
     let now = Clock::system().now();
     let spent = store.spent(now).await?;
+    let daemon = around::daemon(store).await?;
     let budget = wiring::budget(settings).having(spent, now);
+    // What holds is what the daemon goes by.
+    let budget = match &daemon {
+        Some(daemon) => daemon.limiting(budget),
+        None => budget,
+    };
     let counts = store.counts().await?;
     let gates = store.gates().await?;
     let settle_ms = millis(settings.reconcile.settle_after_error);
     let facts = store.account_facts(settle_ms, now).await?;
     let is_parked = counts.parked.contains_key(&ParkReason::Budget);
+    let config = config.map(|path| path.display().to_string());
+    let holding = (&counts, &gates[..], &budget);
+    let around = Around::look(store, config, daemon, holding, now).await?;
     let room_at = budget.admits(now).err().and_then(|over| over.until);
     Ok(StatusReport {
         now,
@@ -235,8 +263,8 @@ async fn look(
                 has_room: budget.admits(now).is_ok(),
                 to_come: to_come(&counts, &budget),
             },
-            states: counts.states,
-            changes: counts.changes,
+            states: counts.states.clone(),
+            changes: counts.changes.clone(),
             foresight: store.foresight().await?,
             given_up: store.given_up().await?,
             spending: match by {
@@ -247,6 +275,8 @@ async fn look(
                 None => None,
             },
         },
+        around,
+        counts,
     })
 }
 

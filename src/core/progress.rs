@@ -155,14 +155,24 @@ impl Throughput {
         }
     }
 
-    /// How long `left` jobs take at this pace; none where it is not known, or nothing ends.
-    pub fn time_for(&self, left: i64) -> Option<DurationMs> {
+    /// How many jobs end in an hour at this pace; none where it is not known.
+    pub fn per_hour(&self) -> Option<i64> {
+        let (done, took_ms) = self.measured()?;
+        Some(done.saturating_mul(3_600_000).saturating_div(took_ms))
+    }
+
+    /// How many jobs ended in how long, where that says something.
+    fn measured(&self) -> Option<(i64, DurationMs)> {
         let (began_at, began) = self.0.front()?;
         let (now, ended) = self.0.back()?;
-        let took_ms = now - began_at;
-        let done = ended - began;
-        (took_ms >= LEAST_WINDOW_MS && done > 0)
-            .then(|| left.saturating_mul(took_ms).saturating_div(done))
+        let (done, took_ms) = (ended - began, now - began_at);
+        (took_ms >= LEAST_WINDOW_MS && done > 0).then_some((done, took_ms))
+    }
+
+    /// How long `left` jobs take at this pace; none where it is not known, or nothing ends.
+    pub fn time_for(&self, left: i64) -> Option<DurationMs> {
+        let (done, took_ms) = self.measured()?;
+        Some(left.saturating_mul(took_ms).saturating_div(done))
     }
 }
 
@@ -269,6 +279,7 @@ mod tests {
         pace.note(1_210_000, 7, true);
         pace.note(1_270_000, 17, true);
         assert_eq!(pace.time_for(5), Some(30_000));
+        assert_eq!(pace.per_hour(), Some(600));
         pace.note(1_300_000, 17, false);
         assert_eq!(pace.time_for(5), None);
     }

@@ -33,6 +33,7 @@ pub use updates::{PendingUpdate, Target, Updates};
 pub use values::{
     Applied, Asked, BATCH, BUDGET_SHARES, CREATES_HOLD, ChangeRecord, ELSEWHERE, Fact, Found,
     Holder, Intent, LIST_LAG, LIST_REPORT, Lane, NO_LIST, Order, ParkedFirst, QueuedJob, RESTORED,
+    RUNNING,
 };
 
 /// A store of jobs, for the one daemon that has it. Cloning it shares it.

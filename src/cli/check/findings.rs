@@ -5,9 +5,15 @@ use serde::Serialize;
 use crate::cli::Exit;
 use crate::core::text::escaped;
 use crate::{
-    cli::output::{Out, print_message},
+    cli::{
+        fold,
+        output::{Out, print_message},
+    },
     present::format::count,
 };
+
+/// What goes on of a finding begins below its words.
+const INDENT: usize = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -70,10 +76,11 @@ impl Checker {
                 Level::Warn => "warn",
                 Level::Fail => "FAIL",
             };
-            self.out
-                .line(&format!("{level} {check}: {}", finding.detail))?;
+            let line = format!("{level} {check}: {}", finding.detail);
+            self.out.line(&fold::text(fold::width(), &line, INDENT))?;
             if let Some(cure) = &finding.cure {
-                self.out.line(&format!("     cure: {cure}"))?;
+                let line = format!("{:INDENT$}cure: {cure}", "");
+                self.out.line(&fold::text(fold::width(), &line, 2))?;
             }
             self.out.flush()?;
         }

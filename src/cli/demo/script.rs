@@ -1,12 +1,17 @@
 //! PURE: the demo's script: what goes wrong in it, and how it must end.
 
+use std::collections::BTreeSet;
+
 use crate::{
     core::job::JobState,
     present::format::{count, quoted},
 };
 
 /// The job that is bound to fail.
-const FAILS: &str = "quotes-js-delayed-no-render";
+pub(super) const FAILS: &str = "quotes-js-delayed-no-render";
+
+/// The job of whose parser a result is shown.
+pub(super) const FINDS: &str = "books-product";
 
 /// What goes wrong, and for whom.
 pub(super) const FAULTS: &[&str] = &[
@@ -18,6 +23,26 @@ pub(super) const FAULTS: &[&str] = &[
     // An answer lost on its way: the parser is found, not paid for again.
     "create lose after nth=1 name=quotes-author",
 ];
+
+/// Which events are told: what goes wrong, and what comes of it.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    told_once: BTreeSet<&'static str>,
+}
+
+/// Told each time, and told the first time only: many jobs go the same way.
+const TOLD: &[&str] = &["in_doubt", "not_made", "adopted", "failed"];
+const TOLD_ONCE: &[&str] = &["created", "finished", "parked", "unparked"];
+
+impl Story {
+    /// Whether the event of this name is told, now that it happens.
+    pub(super) fn tells(&mut self, event: &str) -> bool {
+        match TOLD_ONCE.iter().find(|once| **once == event) {
+            Some(once) => self.told_once.insert(once),
+            None => TOLD.contains(&event),
+        }
+    }
+}
 
 /// How the demo ended.
 #[derive(Debug)]
@@ -61,6 +86,24 @@ pub(super) fn departures(end: &End) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_happens_to_many_jobs_is_told_once() {
+        let mut story = Story::default();
+        for (event, is_told) in [
+            ("creating", false),
+            ("created", true),
+            ("created", false),
+            ("in_doubt", true),
+            ("in_doubt", true),
+            ("parked", true),
+            ("parked", false),
+            ("failed", true),
+            ("judged", false),
+        ] {
+            assert_eq!(story.tells(event), is_told, "{event}");
+        }
+    }
 
     #[test]
     fn all_jobs_finish_but_the_one_that_is_bound_to_fail() {

@@ -81,6 +81,11 @@ impl RunEnd {
                  with them",
             ),
             (
+                self.finished > 0,
+                "next: `parserd parsers` says what each parser is worth, `parserd show NAME` what it \
+                 found",
+            ),
+            (
                 !self.files_ok,
                 "next: correct the job files of enqueue.files that were not loaded, named above",
             ),
@@ -126,7 +131,7 @@ mod tests {
                 (1200, 0),
                 true,
                 Exit::Done,
-                &["jobs: 1,200 FINISHED"],
+                &["jobs: 1,200 FINISHED", "next: `parserd parsers` says"],
             ),
             // Each night after a job failed for good.
             (
@@ -137,6 +142,7 @@ mod tests {
                 &[
                     "jobs: 200 FINISHED",
                     "not from this run: 1,000 FINISHED, 4 FAILED, 1 CANCELLED",
+                    "next: `parserd parsers` says",
                 ],
             ),
             (
@@ -160,6 +166,7 @@ mod tests {
                     "not from this run: 4 FAILED",
                     "next: `parserd jobs --state FAILED`",
                     "next: `parserd status` says why",
+                    "next: `parserd parsers` says",
                     "next: correct the job files",
                 ],
             ),

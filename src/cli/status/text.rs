@@ -15,15 +15,32 @@ use crate::{
 impl StatusReport {
     /// The same for people.
     pub(super) fn block(&self) -> String {
-        let mut lines = vec![format!("database  {}", escaped(&self.database))];
-        let daemon = match self.daemon_running {
-            Some(true) => "running",
-            Some(false) => "not running: nothing moves until `parserd run`",
-            None => "unknown",
-        };
-        lines.push(format!("daemon    {daemon}"));
+        let mut lines = self.place();
         lines.push(String::new());
-        lines.extend(self.known.states());
+        lines.extend(self.states());
+        lines.extend(self.rest());
+        lines.push(String::new());
+        fold::block(&lines)
+    }
+
+    /// The same for a window that may be too low for it: what matters most comes first.
+    pub(super) fn frame(&self, bar: String) -> String {
+        let mut lines = vec![bar, String::new()];
+        lines.extend(self.states());
+        lines.extend(self.rest());
+        lines.push(String::new());
+        lines.extend(self.place());
+        fold::block(&lines)
+    }
+
+    fn place(&self) -> Vec<String> {
+        let mut lines = vec![format!("database  {}", escaped(&self.database))];
+        lines.extend(self.around.daemon_lines(self.daemon_running, self.now));
+        lines
+    }
+
+    fn rest(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         lines.extend(self.known.change_lines());
         lines.extend(self.known.parser_lines());
         lines.extend(self.known.foresight_lines());
@@ -34,9 +51,28 @@ impl StatusReport {
         lines.extend(self.known.account.lines());
         lines.extend(self.known.credits.lines());
         lines.extend(self.known.spending.iter().flat_map(Spending::lines));
+        lines.extend(self.around.failure_lines());
         lines.extend(self.next_lines());
-        lines.push(String::new());
-        fold::block(&lines)
+        lines.extend(self.around.event_lines(self.now));
+        lines
+    }
+
+    fn states(&self) -> Vec<String> {
+        let mut columns = Columns::new(&[]);
+        for (state, jobs) in &self.known.states {
+            let note = match state {
+                JobState::Queued => self.around.held_note().unwrap_or_default(),
+                JobState::Creating if self.known.in_doubt > 0 => {
+                    format!("{} in doubt", grouped(self.known.in_doubt))
+                }
+                JobState::Failed if *jobs > 0 => {
+                    "see `parserd jobs --state FAILED`, then `parserd retry`".to_owned()
+                }
+                _ => String::new(),
+            };
+            columns.row([state.to_string(), format!("{:>9}", grouped(*jobs)), note]);
+        }
+        columns.lines()
     }
 
     fn next_lines(&self) -> Vec<String> {
@@ -135,23 +171,6 @@ impl Spending {
 }
 
 impl StatusFacts {
-    fn states(&self) -> Vec<String> {
-        let mut columns = Columns::new(&[]);
-        for (state, jobs) in &self.states {
-            let note = match state {
-                JobState::Creating if self.in_doubt > 0 => {
-                    format!("{} in doubt", grouped(self.in_doubt))
-                }
-                JobState::Failed if *jobs > 0 => {
-                    "see `parserd jobs --state FAILED`, then `parserd retry`".to_owned()
-                }
-                _ => String::new(),
-            };
-            columns.row([state.to_string(), format!("{:>9}", grouped(*jobs)), note]);
-        }
-        columns.lines()
-    }
-
     fn change_lines(&self) -> Vec<String> {
         let counts = self.changes.iter().map(|(action, jobs)| {
             let jobs = usize::try_from(*jobs).unwrap_or_default();
@@ -394,7 +413,8 @@ impl Credits {
     }
 }
 
-fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
+/// A heading with its lines, after an empty one; nothing where there are none.
+pub(super) fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
     if lines.is_empty() {
         return lines;
     }

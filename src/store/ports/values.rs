@@ -5,6 +5,7 @@ use std::{fmt::Debug, marker::PhantomData};
 use crate::core::{
     blind::NoListSince,
     budget::share::AnnouncedShares,
+    daemon_facts::DaemonFacts,
     field_changes::FieldChanges,
     job::{Job, JobId, ParserId, UnixMs},
     list_lag::LagSamples,
@@ -159,6 +160,9 @@ pub const NO_LIST: Fact<Option<NoListSince>> = Fact::new("no_list");
 pub const CREATES_HOLD: Fact<CreatesHold> = Fact::new("creates_hold");
 /// The last time that the store turned out not to be the one that was written last.
 pub const RESTORED: Fact<Restored> = Fact::new("restored");
+
+/// How the daemon was started that has the store, or had it last.
+pub const RUNNING: Fact<DaemonFacts> = Fact::new("running");
 
 /// What was announced of batches.
 pub const BATCH: Fact<AnnouncedBatch> = Fact::new("batch");
