@@ -3,6 +3,9 @@
 pub(crate) mod changes;
 pub(crate) mod foresight;
 pub(crate) mod format;
+pub(crate) mod found;
 pub(crate) mod narrate;
+pub(crate) mod price;
 pub(crate) mod quality;
 pub(crate) mod remedies;
+pub(crate) mod timeline;
