@@ -89,7 +89,10 @@ pub(super) fn section(
         && !row.is_adoption
         && !is_parked_for(row, &[ParkReason::Ambiguous]);
     let Some(session) = visitor.session.as_ref().filter(|_| is_possible) else {
-        return html! {};
+        let problem = refused.and_then(|refused| refused.problem.as_ref());
+        return html! {
+            @if let Some(problem) = problem { p.alert role="alert" { (outside_lines(problem)) } }
+        };
     };
     let shown = refused.cloned().unwrap_or_else(|| Edited::of_job(details));
     let verb = if row.state == JobState::Queued.as_str() {
