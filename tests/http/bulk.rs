@@ -5,7 +5,7 @@ use parserd::core::job::JobState;
 use super::{actions::Operator, site::Site};
 use crate::common::Harness;
 
-/// Five jobs, of which the first and the third are FAILED and the others FINISHED.
+/// Five jobs, of which two are FAILED and the others FINISHED.
 async fn two_failed() -> Site {
     let mut harness = Harness::new(&["create status=400 nth=1", "create status=400 nth=3"]).await;
     harness.set("workers.max_requests", "1");
@@ -17,15 +17,22 @@ async fn two_failed() -> Site {
     site
 }
 
+/// The ids of the jobs in a state.
+async fn ids(site: &Site, state: &str) -> Vec<String> {
+    let sql = format!("SELECT id FROM jobs WHERE state = '{state}' ORDER BY id");
+    site.harness.sql(&sql).await.unwrap()
+}
+
 #[tokio::test]
 async fn chosen_jobs_are_retried_after_the_price_was_said() {
     let site = two_failed().await;
     let operator = Operator::of(&site).await;
+    let (failed, finished) = (ids(&site, "FAILED").await, ids(&site, "FINISHED").await);
     let chosen = [
         ("action", "retry"),
-        ("job", "1"),
-        ("job", "2"),
-        ("job", "3"),
+        ("job", &failed[0]),
+        ("job", &finished[0]),
+        ("job", &failed[1]),
         ("job", "99"),
     ];
     let (status, page) = operator.act("/jobs", &chosen).await;
@@ -43,8 +50,8 @@ async fn chosen_jobs_are_retried_after_the_price_was_said() {
         .await;
     let confirmed = [
         ("action", "retry"),
-        ("job", "1"),
-        ("job", "3"),
+        ("job", &failed[0]),
+        ("job", &failed[1]),
         ("jobs", "2"),
         ("credits", "60000"),
     ];
@@ -107,17 +114,20 @@ async fn what_became_more_than_was_confirmed_is_confirmed_anew() {
 async fn a_job_that_changed_in_between_is_named() {
     let site = two_failed().await;
     let operator = Operator::of(&site).await;
+    let failed = ids(&site, "FAILED").await;
     let chosen = [
         ("action", "cancel"),
-        ("job", "1"),
-        ("job", "3"),
+        ("job", &failed[0]),
+        ("job", &failed[1]),
         ("jobs", "2"),
         ("credits", "0"),
     ];
     let (_, page) = operator.act("/jobs", &chosen).await;
     assert!(page.contains("This is final."), "{page}");
     assert!(page.contains("Cancel 2 jobs for good"), "{page}");
-    let (status, _) = operator.act("/jobs/1/cancel", &[]).await;
+    let (status, _) = operator
+        .act(&format!("/jobs/{}/cancel", failed[0]), &[])
+        .await;
     assert_eq!(status, 303);
     let (_, page) = operator.act("/jobs/bulk", &chosen).await;
     assert!(page.contains("1 job cancelled"), "{page}");
