@@ -4,9 +4,12 @@
 
 mod actions;
 mod browser;
+mod bulk;
 mod driver;
+mod edit;
 mod exposition;
 mod health;
+mod lists;
 mod page;
 mod rules;
 pub mod site;

@@ -2,7 +2,6 @@
 
 pub(super) mod edit;
 mod gates;
-mod price;
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +19,7 @@ use crate::core::job::{Action, JobId, JobState, ParkReason};
 use crate::core::lifecycle::Policy;
 use crate::core::selector::Selector;
 use crate::engine::{self, change::Planned, operate::OperatorAction};
-use crate::present::remedies::is_parked_for;
+use crate::present::{price::Price, remedies::is_parked_for};
 use crate::store::report::JobRow;
 use crate::store::{Role, Store, StoreError, Updates as _};
 use crate::wiring;
@@ -29,7 +28,6 @@ use crate::{
     present::format::{count, grouped, quoted},
 };
 use gates::GateSelection;
-use price::Price;
 
 /// How many jobs one statement looks up.
 const STEP_JOBS: usize = 1000;

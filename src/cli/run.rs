@@ -119,12 +119,7 @@ pub(super) async fn run(
         stopped,
     )
     .await?;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        database = %settings.database_path().display(),
-        service = %settings.api.base_url,
-        "parserd is up"
-    );
+    log_start(settings);
     let (mut beside, files_ok) = Beside {
         settings,
         store: &store,
@@ -154,6 +149,15 @@ pub(super) async fn run(
     store.close().await;
     tracing::info!("parserd has stopped");
     Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
+}
+
+fn log_start(settings: &Settings) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        database = %settings.database_path().display(),
+        service = %settings.api.base_url,
+        "parserd is up"
+    );
 }
 
 /// Says in the database how this daemon was started, for `parserd status`.

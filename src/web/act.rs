@@ -1,6 +1,9 @@
 //! What a person does from the page: the same as `parserd retry`, `cancel`, `resume` and
 //! `resolve` do.
 
+mod bulk;
+mod edit;
+
 use std::time::Duration;
 
 use axum::{
@@ -144,6 +147,9 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/login", post(sign_in))
         .route("/logout", post(sign_out))
         .route("/resume", post(resume))
+        .route("/jobs", post(bulk::confirm))
+        .route("/jobs/bulk", post(bulk::carry_out))
+        .route("/jobs/{id}/edit", post(edit::edit))
         .route("/jobs/{id}/{action}", post(of_job))
 }
 
@@ -210,8 +216,7 @@ async fn of_job(
         return Err(Notice::refused("there is no such action"));
     };
     if vitals.store.job(id).await?.is_none() {
-        let why = format!("There is no job {id}.");
-        return Err(Notice::nothing_done(StatusCode::NOT_FOUND, why));
+        return Err(Notice::no_job(id));
     }
     if let Err(why) = act(&vitals, id, action, &form).await? {
         let why = format!("Job {id}: {why}.");
@@ -299,6 +304,18 @@ impl ActionForm {
         form_urlencoded::parse(&self.0)
             .find(|(found, _)| found == name)
             .map_or_else(String::new, |(_, value)| value.into_owned())
+    }
+
+    /// All values of a name.
+    fn all(&self, name: &str) -> Vec<String> {
+        let pairs = form_urlencoded::parse(&self.0);
+        let found = pairs.filter(|(found, _)| found == name);
+        found.map(|(_, value)| value.into_owned()).collect()
+    }
+
+    /// As an address has it; nothing where it is not UTF-8.
+    fn query(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

@@ -1,13 +1,15 @@
 //! The page: who asks for what, and which of its parts answers.
 
-mod job;
+pub(super) mod bulk;
+pub(super) mod filter;
+pub(super) mod job;
 mod jobs;
 mod layout;
 pub(super) mod login;
 mod overview;
 mod parsers;
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
 
 use axum::{
     Extension, Router,
@@ -25,11 +27,7 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use url::form_urlencoded;
 
 use super::{Shared, act, fold::FoldKind, guard, reply, session::Session};
-use crate::{
-    core::job::JobState,
-    engine::metrics::PageRefusal,
-    store::{StoreError, browse::Filter},
-};
+use crate::{core::job::JobId, engine::metrics::PageRefusal, store::StoreError};
 
 /// How many pages read the database at once: the daemon needs its readers, too.
 const MAX_PAGES: usize = 2;
@@ -70,7 +68,7 @@ impl FromRequestParts<Shared> for Visitor {
 #[derive(Debug, Clone)]
 pub(super) struct Notice {
     status: StatusCode,
-    title: &'static str,
+    title: Cow<'static, str>,
     words: String,
 }
 
@@ -79,7 +77,7 @@ impl Notice {
     pub fn nothing_done(status: StatusCode, why: impl Into<String>) -> Self {
         Self {
             status,
-            title: "Nothing was done",
+            title: "Nothing was done".into(),
             words: why.into(),
         }
     }
@@ -92,8 +90,17 @@ impl Notice {
     fn not_found() -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
-            title: "There is no such page",
-            words: "The pages are /, /jobs and /parsers.".to_owned(),
+            title: "Page not found".into(),
+            words: "There is nothing at this address.".to_owned(),
+        }
+    }
+
+    /// No job has this id.
+    pub fn no_job(id: JobId) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            title: format!("No job {id}").into(),
+            words: "It may have been deleted, or the number is mistyped.".to_owned(),
         }
     }
 }
@@ -102,7 +109,7 @@ impl From<StoreError> for Notice {
     fn from(error: StoreError) -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
-            title: "The database does not answer",
+            title: "The database does not answer".into(),
             words: error.to_string(),
         }
     }
@@ -124,6 +131,7 @@ pub(super) fn routes(vitals: &Shared) -> Router<Shared> {
         .route("/", get(overview::page))
         .route("/jobs", get(jobs::page))
         .route("/jobs/{id}", get(job::page))
+        .route("/jobs/{id}/{action}", get(job::action_page))
         .route("/parsers", get(parsers::page))
         // The daemon goes first: pages wait for one another, not it for them.
         .layer(GlobalConcurrencyLimitLayer::new(MAX_PAGES))
@@ -195,7 +203,7 @@ async fn admit(
             .folds
             .came(FoldKind::Database, Some(notice.words.clone()));
     }
-    let page = layout::message(&visitor, notice.title, &notice.words);
+    let page = layout::message(&visitor, &notice.title, &notice.words);
     (notice.status, page).into_response()
 }
 
@@ -203,56 +211,4 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     form_urlencoded::parse(query.as_bytes())
         .find(|(found, _)| found == name)
         .map(|(_, value)| value.into_owned())
-}
-
-fn state(text: &str) -> Option<JobState> {
-    text.trim().to_uppercase().parse().ok()
-}
-
-/// A state that is asked for and does not exist.
-fn unknown_state(query: &str) -> Option<String> {
-    parameter(query, "state").filter(|text| !text.trim().is_empty() && state(text).is_none())
-}
-
-fn filter(query: &str) -> Filter {
-    let text = |name| parameter(query, name).filter(|text| !text.trim().is_empty());
-    Filter {
-        state: text("state").and_then(|text| state(&text)),
-        text: text("q").map_or_else(String::new, |text| text.chars().take(200).collect()),
-        before: text("before").and_then(|before| before.parse().ok()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_takes_what_it_can_read_and_no_more() {
-        let none = Filter::default();
-        for (query, expected) in [
-            ("", none.clone()),
-            ("state=&q=&before=", none.clone()),
-            ("state=nonsense&before=x", none.clone()),
-            (
-                "state=failed&q=a%26b+c&before=7",
-                Filter {
-                    state: Some(JobState::Failed),
-                    text: "a&b c".to_owned(),
-                    before: Some(7),
-                },
-            ),
-        ] {
-            assert_eq!(filter(query), expected, "{query}");
-        }
-        assert_eq!(filter(&format!("q={}", "x".repeat(999))).text.len(), 200);
-        for (query, unknown) in [
-            ("", None),
-            ("state=", None),
-            ("state=failed", None),
-            ("state=FALED", Some("FALED")),
-        ] {
-            assert_eq!(unknown_state(query).as_deref(), unknown, "{query}");
-        }
-    }
 }

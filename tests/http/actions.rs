@@ -15,14 +15,14 @@ use crate::common::Harness;
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// One who has signed in.
-struct Operator<'a> {
+pub struct Operator<'a> {
     site: &'a Site,
     cookie: String,
     form_token: String,
 }
 
 impl<'a> Operator<'a> {
-    async fn of(site: &'a Site) -> Self {
+    pub async fn of(site: &'a Site) -> Self {
         let answer = post(site, "/login", own(site), &[("token", TOKEN)]).await;
         assert_eq!(answer.status(), 303);
         assert_eq!(answer.headers()[LOCATION], "/");
@@ -52,7 +52,7 @@ impl<'a> Operator<'a> {
     }
 
     /// Posts a form of the page, with what the page puts into it.
-    async fn act(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub async fn act(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let mut form = vec![("form_token", self.form_token.as_str())];
         form.extend_from_slice(fields);
         let headers = with_cookie(own(self.site), &self.cookie);
@@ -63,7 +63,7 @@ impl<'a> Operator<'a> {
         (status, place.unwrap_or(answer.text().await.unwrap()))
     }
 
-    async fn get(&self, path: &str) -> String {
+    pub async fn get(&self, path: &str) -> String {
         let headers = with_cookie(HeaderMap::new(), &self.cookie);
         let answer = self.site.send(Method::GET, path, headers, &[]).await;
         answer.text().await.unwrap()
@@ -102,10 +102,7 @@ async fn a_failed_job_is_retried_and_goes_on_at_once() {
     let site = with_a_failure().await;
     let operator = Operator::of(&site).await;
     let page = operator.get("/jobs/1").await;
-    assert!(
-        page.contains("A new create may cost 30,000 credits."),
-        "{page}"
-    );
+    assert!(page.contains("Retry: up to 30,000 credits"), "{page}");
     let (status, place) = operator.act("/jobs/1/retry", &[]).await;
     assert_eq!((status, place.as_str()), (303, "/jobs/1?done=retry"));
     assert!(operator.get(&place).await.contains("Retried."));
@@ -130,6 +127,11 @@ async fn a_failed_job_is_cancelled() {
             "{path}"
         );
     }
+    let page = operator.get("/jobs/99").await;
+    assert!(page.contains("No job 99"), "{page}");
+    let page = operator.get("/jobs/1/cancel").await;
+    assert!(page.contains("This is final."), "{page}");
+    site.harness.await_states(&[(JobState::Failed, 1)]).await;
     let done = operator.act("/jobs/1/cancel", &[]).await;
     assert_eq!(done, (303, "/jobs/1?done=cancel".to_owned()));
     assert!(operator.get(&done.1).await.contains("Cancelled."));
@@ -274,7 +276,15 @@ async fn whatever_lacks_session_form_token_or_origin_does_nothing() {
             &form,
         ),
     ];
-    for path in ["/jobs/1/retry", "/jobs/1/cancel", "/resume", "/logout"] {
+    for path in [
+        "/jobs/1/retry",
+        "/jobs/1/cancel",
+        "/jobs/1/edit",
+        "/jobs",
+        "/jobs/bulk",
+        "/resume",
+        "/logout",
+    ] {
         for (what, headers, form) in &cases {
             let answer = post(&site, path, headers.clone(), form).await;
             assert_eq!(answer.status(), 403, "{path} with {what}");

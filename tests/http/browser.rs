@@ -98,7 +98,16 @@ async fn the_pages_fit_a_desktop_and_a_phone_in_light_and_dark() {
     let kept = std::env::var_os("PARSERD_TEST_SCREENSHOTS").map(PathBuf::from);
     let directory = tempfile::tempdir().unwrap();
     let directory = kept.as_deref().unwrap_or(directory.path());
-    let pages = [("overview", "/"), ("jobs", "/jobs"), ("job", "/jobs/2")];
+    let pages = [
+        ("overview", "/"),
+        ("jobs", "/jobs"),
+        ("jobs-failed", "/jobs?state=FAILED"),
+        ("jobs-empty", "/jobs?q=zebra"),
+        ("job", "/jobs/2"),
+        ("job-finished", "/jobs/1"),
+        ("job-unknown", "/jobs/99999"),
+        ("parsers", "/parsers"),
+    ];
     shoot_all(program, &site, &pages, directory).await;
     site.closed().await;
     let mut harness = Harness::new(&["create status=402", "create lose nth=1"]).await;

@@ -215,3 +215,37 @@ async fn on_a_narrow_screen_nothing_is_beside_it() {
     browser.end().await;
     site.closed().await;
 }
+
+#[tokio::test]
+async fn who_signed_in_chooses_and_confirms_also_on_a_narrow_screen() {
+    let site = with_a_failure().await;
+    let Some(browser) = Browser::of(&site).await else {
+        return;
+    };
+    browser.visit("/login").await;
+    browser.write("#token", TOKEN).await;
+    browser.click("form.login button").await;
+    browser.await_words("Sign out").await;
+    for width in [240, 390, 1280] {
+        browser.set_width(width).await;
+        for path in ["/jobs", "/jobs?state=FAILED", "/jobs/1", "/jobs/1/cancel"] {
+            browser.visit(path).await;
+            let unfold = "document.querySelectorAll('details').forEach(it => it.open = true);\
+                return document.documentElement.scrollWidth";
+            let found = browser.evaluate(unfold).await;
+            assert!(found.as_i64() <= Some(width), "{path}: {found} of {width}");
+        }
+    }
+    browser.visit("/jobs").await;
+    browser.click("input[name=job]").await;
+    browser.click("button[value=retry]").await;
+    browser
+        .await_words("Retry 1 job: up to 30,000 credits")
+        .await;
+    site.harness.await_states(&[(JobState::Failed, 1)]).await;
+    browser.click("button.primary").await;
+    browser.await_words("1 job retried").await;
+    site.harness.await_states(&[(JobState::Finished, 1)]).await;
+    browser.end().await;
+    site.closed().await;
+}

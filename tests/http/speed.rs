@@ -4,9 +4,15 @@
 //! PARSERD_TEST_JOBS=1000000 cargo test --test integration http::speed -- --nocapture
 //! ```
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
-use parserd::store::{Role, Store};
+use parserd::{
+    core::{job::JobState, selector::Selector},
+    store::{
+        Role, Store,
+        browse::{Filter, PAGE_JOBS, Place},
+    },
+};
 use reqwest::{Method, header::HeaderMap};
 use rusqlite::Connection;
 
@@ -87,6 +93,9 @@ async fn a_scrape_and_each_page_answer_and_their_times_are_told() {
         "/jobs?state=FAILED".to_owned(),
         format!("/jobs?state=FINISHED&before={middle}"),
         "/jobs?q=catalogue".to_owned(),
+        "/jobs?error_kind=generation_failed".to_owned(),
+        "/jobs?label=team%3Dsearch".to_owned(),
+        "/parsers".to_owned(),
         "/jobs?q=catalogue-1234-of".to_owned(),
         "/jobs?q=nothing-like-it".to_owned(),
         "/jobs?state=FAILED&q=shop-976".to_owned(),
@@ -101,5 +110,30 @@ async fn a_scrape_and_each_page_answer_and_their_times_are_told() {
         let took_ms = began.elapsed().as_millis();
         println!("{path}: {took_ms} ms, {bytes} bytes");
     }
-    site.closed().await;
+    let harness = site.closed().await;
+    let store = harness.store().await;
+    assert_all_are_listed(&store, jobs).await;
+    store.close().await;
+}
+
+/// Where there are too many to be sorted, page after page has each job once all the same.
+async fn assert_all_are_listed(store: &Store, jobs: i64) {
+    let filter = Filter {
+        selector: Selector::of_states(&[JobState::Finished]),
+        ..Filter::default()
+    };
+    let (mut place, mut seen, mut pages) = (Some(Place::default()), BTreeSet::new(), 0);
+    // A million take too long.
+    while let Some(next) = place.filter(|_| pages < 1_000) {
+        let page = store.browse(&filter, next).await.unwrap();
+        assert_eq!(page.place.skipped, seen.len());
+        assert_eq!(page.total, None);
+        for line in &page.lines {
+            assert!(seen.insert(line.id), "{line:?}");
+        }
+        place = page.next;
+        pages += 1;
+    }
+    let finished = usize::try_from(jobs * 7 / 10).unwrap();
+    assert_eq!(seen.len(), finished.min(pages * PAGE_JOBS));
 }

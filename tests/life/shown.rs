@@ -111,24 +111,27 @@ async fn a_job_that_only_adopts_a_parser_is_told_as_free() {
 
 #[tokio::test]
 async fn the_page_finds_updates_by_name() {
-    use parserd::store::browse::Filter;
+    use parserd::store::browse::{Filter, Place};
     let harness = shop(&[]).await;
     update(&harness, BOTH).await;
     add(&harness, vec![asking("other")]).await;
     let store = harness.store().await;
-    let found = async |text: &str, before| {
+    let found = async |text: &str, skipped| {
         let filter = Filter {
-            state: None,
             text: text.to_owned(),
-            before,
+            ..Filter::default()
         };
-        let page = store.browse(&filter).await.unwrap();
+        let place = Place {
+            skipped,
+            ..Place::default()
+        };
+        let page = store.browse(&filter, place).await.unwrap();
         let lines = page.lines.into_iter();
         let lines = lines.map(|line| format!("{} {} {}", line.id, line.action, line.name));
         lines.collect::<Vec<_>>()
     };
-    assert_eq!(found("sho", None).await, ["2 update shop", "1 create shop"]);
-    assert_eq!(found("sho", Some(2)).await, ["1 create shop"]);
-    assert_eq!(found("", None).await.len(), 3);
+    assert_eq!(found("sho", 0).await, ["2 update shop", "1 create shop"]);
+    assert_eq!(found("sho", 1).await, ["1 create shop"]);
+    assert_eq!(found("", 0).await.len(), 3);
     store.close().await;
 }

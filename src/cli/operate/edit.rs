@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::{Chosen, price::Price};
+use super::Chosen;
 use crate::{
     cli::{Usage, output::print_message},
     core::{edit::Edit, job::JobId},
     engine::change::{self, Changeable, Planned},
-    present::format::quoted,
+    present::{format::quoted, price::Price},
     store::{Store, StoreError, report::JobRow},
 };
 

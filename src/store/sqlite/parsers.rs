@@ -40,13 +40,30 @@ impl QualityCounts {
     }
 }
 
+/// The qualities in the order of the list.
+const WORST_FIRST: [Option<Quality>; 4] = [
+    Some(Quality::Bad),
+    Some(Quality::Thin),
+    None,
+    Some(Quality::Ok),
+];
+
 /// A page of the list.
 #[derive(Debug)]
 pub struct ParserPage {
-    /// Newest first.
+    /// The worst first.
     pub lines: Vec<ParserRow>,
     /// Where the next page begins, if there is one.
-    pub next_before: Option<i64>,
+    pub next: Option<ParserPlace>,
+}
+
+/// Where a page of the list begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ParserPlace {
+    /// With this quality: counted from the worst.
+    pub rank: usize,
+    /// Older than this one.
+    pub before: Option<i64>,
 }
 
 /// A parser as it is shown: the columns of CONTRACT.md that are meant to be read.
@@ -183,42 +200,59 @@ impl Store {
         Ok(known.into_iter().map(ParserId).collect())
     }
 
-    /// A page of parsers that are not deleted, newest first: all, or those of one quality; older
-    /// ones than `before`, if that is given.
+    /// A page of parsers that are not deleted, the worst first and of these the newest: all, or
+    /// those of one quality; with the labels and the name that are selected; after `place`, if that
+    /// is given.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub async fn browse_parsers(
         &self,
         quality: Option<Quality>,
-        before: Option<i64>,
+        selector: &Selector,
+        place: Option<ParserPlace>,
     ) -> Result<ParserPage, StoreError> {
         const TRYING: &str = "look through the parsers";
-        let condition = if quality.is_some() {
-            "quality = ?3"
-        } else {
-            "?3 IS NULL"
+        let place = place.unwrap_or_default();
+        let is_wanted = |rank: &usize| match (quality, WORST_FIRST.get(*rank)) {
+            (Some(quality), Some(of_rank)) => *of_rank == Some(quality),
+            _ => true,
         };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM parsers WHERE {condition} AND deleted_at IS NULL \
-             AND rowid < ?1 ORDER BY rowid DESC LIMIT ?2"
-        );
-        let mut rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(super::queue::bounded(PAGE_JOBS + 1))
-            .bind(quality.map(Quality::as_str))
-            .fetch_all(&self.readers)
-            .await
-            .trying(TRYING)?;
-        let has_more = rows.len() > PAGE_JOBS;
-        rows.truncate(PAGE_JOBS);
-        let last = rows.last().filter(|_| has_more);
-        let last = last.map(|row| row.try_get("place")).transpose();
-        let lines = rows.iter().map(ParserRow::from_row);
-        Ok(ParserPage {
-            lines: lines.collect::<Result<_, _>>().trying(TRYING)?,
-            next_before: last.trying(TRYING)?,
-        })
+        let mut page = ParserPage {
+            lines: Vec::new(),
+            next: None,
+        };
+        // By the index, one quality after the other: nothing is sorted.
+        for rank in (place.rank..WORST_FIRST.len()).filter(is_wanted) {
+            let of_rank = WORST_FIRST.get(rank).copied().flatten();
+            let before = place.before.filter(|_| rank == place.rank);
+            let room = PAGE_JOBS.saturating_sub(page.lines.len());
+            let sql = format!(
+                "SELECT {COLUMNS} FROM parsers WHERE quality IS ?2 AND deleted_at IS NULL \
+                 AND rowid < ?3 AND {} ORDER BY rowid DESC LIMIT ?4",
+                condition_on_parsers(selector)
+            );
+            let mut rows = sqlx::query(AssertSqlSafe(sql))
+                .bind(bound(selector))
+                .bind(of_rank.map(Quality::as_str))
+                .bind(before.unwrap_or(i64::MAX))
+                .bind(super::queue::bounded(room + 1))
+                .fetch_all(&self.readers)
+                .await
+                .trying(TRYING)?;
+            let has_more = rows.len() > room;
+            rows.truncate(room);
+            let lines = rows.iter().map(ParserRow::from_row);
+            let lines: Vec<_> = lines.collect::<Result<_, _>>().trying(TRYING)?;
+            page.lines.extend(lines);
+            if has_more {
+                let last = rows.last().map(|row| row.try_get("place"));
+                let before = last.transpose().trying(TRYING)?;
+                page.next = Some(ParserPlace { rank, before });
+                break;
+            }
+        }
+        Ok(page)
     }
 
     /// How many parsers are worth what.

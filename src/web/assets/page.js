@@ -2,9 +2,11 @@
 "use strict";
 const live = document.querySelector("main[data-live]");
 const touched = () => {
-  const fields = [...live.querySelectorAll("input:not([type=hidden]), select")];
+  const fields = [...live.querySelectorAll("input:not([type=hidden]), select, textarea")];
+  // What somebody unfolded stays so.
+  if (live.querySelector("details[open]")) return true;
   return fields.some((field) => field === document.activeElement
-    || (field.type === "checkbox" ? field.checked !== field.defaultChecked
+    || (field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked
       : field.type !== undefined && "defaultValue" in field && field.value !== field.defaultValue));
 };
 const refresh = async () => {

@@ -1,16 +1,21 @@
 //! One job, with its history.
 
+mod edit;
+mod found;
+mod requests;
+
 use axum::extract::{Path, RawQuery, State};
 use maud::{Markup, html};
 use serde_json::value::RawValue;
 
 use super::{
     Notice, Visitor,
-    layout::{self, badge, outside, outside_lines, when},
+    layout::{self, badge, link, outside, outside_lines, quality_badge, ticked, when},
     parameter,
 };
 use crate::{
     core::{
+        event::JobEvent,
         job::{Job, JobId, JobState, ParkReason, UnixMs},
         outcome::is_refusal,
         timestamp::iso,
@@ -19,15 +24,21 @@ use crate::{
         changes, foresight,
         format::grouped,
         narrate,
+        price::Price,
         quality::Detail,
-        remedies::{self, is_created_anew},
+        remedies::{self, is_parked_for},
+        timeline,
     },
-    store::{Queue as _, report::JobDetails},
+    store::{
+        Queue as _,
+        report::{HistoryRow, JobDetails},
+    },
     web::{Shared, Vitals, act::Action},
 };
+pub(in crate::web) use edit::{EDITED_FROM, Edited};
 
-/// More of a result than this is left to `parserd show`, in bytes.
-const MAX_RESULT_BYTES: usize = 20_000;
+/// For how long the page says that something was just changed.
+const SHOWN_MS: i64 = 60_000;
 
 /// The page.
 pub(super) async fn page(
@@ -37,52 +48,148 @@ pub(super) async fn page(
     RawQuery(query): RawQuery,
 ) -> Result<Markup, Notice> {
     let id = JobId(id.parse().map_err(|_| Notice::not_found())?);
-    let details = vitals.store.details(id).await?;
-    let Some((details, job)) = details.zip(vitals.store.job(id).await?) else {
-        return Err(Notice::not_found());
-    };
+    let done = parameter(&query.unwrap_or_default(), "done");
+    shown(&vitals, &visitor, id, done.as_deref(), None).await
+}
+
+/// The page of a job: after what was `done`, or with a form that was refused.
+pub(in crate::web) async fn shown(
+    vitals: &Vitals,
+    visitor: &Visitor,
+    id: JobId,
+    done: Option<&str>,
+    refused: Option<&Edited>,
+) -> Result<Markup, Notice> {
+    let (details, job) = read(vitals, id).await?;
     let now = vitals.clock.now();
-    // Anybody can make a link that says so.
-    let done = parameter(&query.unwrap_or_default(), "done")
-        .and_then(|done| Action::of(&done))
-        .filter(|action| action.was_done(&details.events, now))
-        .map(|action| action.done(details.row.is_change()));
+    let row = &details.row;
+    let done = done.and_then(|done| words_of(done, &details, now));
     let content = html! {
-        h1 { (outside(&details.row.name)) }
+        h1 { (outside(&row.name)) }
         @if let Some(done) = done { p.notice { (done) } }
         p {
-            @if details.row.is_change() { (outside(&details.row.action)) " " }
-            (badge(&details.row.state)) " "
-            @if let Some(why) = details.row.park_reason.as_ref().or(details.row.error_kind.as_ref()) { code { (outside(why)) } }
-            span.hint { " job " (id) ", added " (when(details.row.created_at, now)) }
+            @if row.is_change() { (outside(&row.action)) " " }
+            (badge(&row.state)) " "
+            @if let Some(why) = row.park_reason.as_ref().or(row.error_kind.as_ref()) { code { (outside(why)) } }
+            span.hint { " job " (id) ", added " (when(row.created_at, now)) }
         }
+        (found::section(&details))
         (facts(&details, &job, now))
-        (actions(&vitals, &visitor, &details, &job))
-        (history(&details))
-        (creates(&details))
-        (updates(&details))
+        (actions(vitals, visitor, &details, &job))
+        (edit::section(vitals, visitor, &details, refused))
+        (history(&details, now))
+        (requests::section(&details))
         (asked(&details))
-        (result(&details))
     };
-    Ok(layout::page(&visitor, &details.row.name, true, &content))
+    // What somebody is about to send stays as it is.
+    Ok(layout::page(
+        visitor,
+        &row.name,
+        refused.is_none(),
+        &content,
+    ))
+}
+
+async fn read(vitals: &Vitals, id: JobId) -> Result<(JobDetails, Job), Notice> {
+    let details = vitals.store.details(id).await?;
+    let found = details.zip(vitals.store.job(id).await?);
+    found.ok_or_else(|| Notice::no_job(id))
+}
+
+/// What is said of what was just done. Anybody can make a link that says so: the history decides.
+fn words_of(done: &str, details: &JobDetails, now: UnixMs) -> Option<&'static str> {
+    if done == "edit" {
+        let is_just_now = |row: &&HistoryRow| (0..SHOWN_MS).contains(&(now - row.at));
+        let mut recent = details.events.iter().filter(is_just_now);
+        let is_changed = recent.any(|row| {
+            let event = JobEvent::from_columns(&row.event, &row.detail);
+            matches!(event, Some(JobEvent::Changed { .. }))
+        });
+        return is_changed.then_some("Changed and queued.");
+    }
+    Action::of(done)
+        .filter(|action| action.was_done(&details.events, now))
+        .map(|action| action.done(details.row.is_change()))
+}
+
+/// What must be asked on a page of its own.
+pub(super) async fn action_page(
+    State(vitals): State<Shared>,
+    visitor: Visitor,
+    Path((id, action)): Path<(String, String)>,
+) -> Result<Markup, Notice> {
+    let (Ok(id), Some(Action::Cancel)) = (id.parse().map(JobId), Action::of(&action)) else {
+        return Err(Notice::not_found());
+    };
+    let (details, job) = read(&vitals, id).await?;
+    let row = &details.row;
+    let title = format!("Cancel job {id}?");
+    let content = html! {
+        h1 { (title) }
+        section {
+            p { (outside(&row.name)) " " (badge(&row.state)) }
+            p { strong { "This is final." } " A cancelled job stays so; to have it done after all, enqueue it again." }
+            @if job.progress.doubt.is_some() { p.alert { (in_doubt(&vitals, row.is_change())) } }
+            @match &visitor.session {
+                Some(session) if Action::Cancel.is_possible(&job) => {
+                    form.action method="post" action={ "/jobs/" (id) "/cancel" } {
+                        input type="hidden" name="form_token" value=(session.form_token);
+                        button.primary.final { "Cancel the job for good" }
+                    }
+                }
+                Some(_) => p { "It is " (outside(&row.state)) ", and cannot be cancelled." },
+                None => p { a href="/login" { "Sign in" } " to cancel it." },
+            }
+            p { a href={ "/jobs/" (id) } { "Back to the job; nothing was done" } }
+        }
+    };
+    Ok(layout::page(&visitor, &title, false, &content))
+}
+
+fn in_doubt(vitals: &Vitals, is_change: bool) -> String {
+    if is_change {
+        return "Its request is in doubt, and counts as spent.".to_owned();
+    }
+    format!(
+        "Its create is in doubt: if it made a parser, {} credits are paid for it, and given up.",
+        grouped(vitals.budget.credits_per_create)
+    )
+}
+
+/// What holds it, in the right words: an answer that came before may have had others.
+fn trouble(details: &JobDetails) -> Option<String> {
+    let row = &details.row;
+    if is_parked_for(row, &[ParkReason::Ambiguous]) {
+        let parked = details
+            .events
+            .iter()
+            .rev()
+            .find(|event| event.event == "parked");
+        if let Some(parked) = parked {
+            return Some(narrate::event(parked));
+        }
+    }
+    let message = row.error_message.as_ref()?;
+    let status = row.error_status.filter(|status| is_refusal(*status));
+    let status = status.map_or_else(String::new, |status| format!("HTTP {status}: "));
+    Some(format!("{status}{message}"))
 }
 
 fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Markup {
     let row = &details.row;
     html! {
         section {
-            @if let Some(message) = &row.error_message {
-                p.alert { @if let Some(status) = row.error_status.filter(|status| is_refusal(*status)) { "HTTP " (status) ": " } (outside(message)) }
-            }
+            h2 { "State" }
+            @if let Some(trouble) = trouble(details) { p.alert { (outside(&trouble)) } }
             dl {
-                dt { "what to do" } dd { (outside(&remedies::what_to_do(row, job, now))) }
+                dt { "what to do" } dd { (ticked(&remedies::what_to_do(row, job, now))) }
                 @if let Some(parser) = &row.parser_id {
                     dt { "parser" }
                     dd { code { (outside(parser)) } @if let Some(version) = row.parser_version { ", version " (version) } }
                 }
                 @if let Some(quality) = &details.quality {
                     dt { "quality" }
-                    dd { (outside(quality)) @if let Some(why) = Detail::of(details.quality_detail.as_deref()).reason { ": " (outside(&why)) } }
+                    dd { (quality_badge(Some(quality))) @if let Some(why) = Detail::of(details.quality_detail.as_deref()).reason { " " (outside(&why)) } }
                 }
                 @for (what, text) in foresight::lines(row, now) { dt { (what) } dd { (outside(&text)) } }
                 @if !row.is_change() {
@@ -101,14 +208,14 @@ fn actions(vitals: &Vitals, visitor: &Visitor, details: &JobDetails, job: &Job) 
     let Some(session) = &visitor.session else {
         return html! {};
     };
-    let possible: Vec<_> = Action::ALL
+    let posted = Action::ALL
         .iter()
-        .filter(|action| action.is_possible(job))
-        .collect();
-    let cost = grouped(vitals.budget.credits_per_create);
+        .filter(|action| **action != Action::Cancel);
+    let possible: Vec<_> = posted.filter(|action| action.is_possible(job)).collect();
+    let may_cancel = Action::Cancel.is_possible(job);
     let is_change = details.row.is_change();
     html! {
-        @if !possible.is_empty() {
+        @if may_cancel || !possible.is_empty() {
             section {
                 h2 { "Actions" }
                 @for action in possible {
@@ -117,36 +224,46 @@ fn actions(vitals: &Vitals, visitor: &Visitor, details: &JobDetails, job: &Job) 
                         @match action {
                             Action::Adopt if is_change => (own_parser(job)),
                             Action::Adopt => (parsers(job)),
-                            Action::NotCreated => {
-                                label { input type="checkbox" name="sure" value="yes" required;
-                                    @if is_change {
-                                        " I looked at the parser: the request made nothing. Another \
-                                         one may cost as much."
-                                    } @else {
-                                        " I looked at the account: it has no parser for this job. \
-                                         Another create may cost " (cost) " credits."
-                                    }
-                                }
-                            }
-                            Action::Cancel if is_change && job.progress.doubt.is_some() => {
-                                span.hint { "Its request is in doubt, and counts as spent." }
-                            }
-                            Action::Retry | Action::Cancel if is_change => {}
-                            Action::Retry if details.row.is_free() => {}
-                            Action::Retry if is_created_anew(&details.row) => {
-                                span.hint { "A new create may cost " (cost) " credits." }
-                            }
-                            Action::Cancel if job.progress.doubt.is_some() => {
-                                span.hint { "Its create is in doubt: if it made a parser, " (cost) " credits are paid for it, and given up." }
-                            }
+                            Action::NotCreated => (sure(vitals, is_change)),
                             Action::Retry | Action::Cancel => {}
                         }
-                        button { (action.label(is_change)) }
+                        button.primary[*action == Action::Retry] { (on_button(vitals, details, *action)) }
                     }
+                }
+                @if may_cancel {
+                    p.hint { a href={ "/jobs/" (job.id) "/cancel" } { "Cancel the job..." } " It is asked about first: this is final." }
                 }
             }
         } @else if job.progress.state == JobState::Parked && job.progress.park_reason != Some(ParkReason::Ambiguous) {
             p.hint { "It goes on by itself." }
+        }
+    }
+}
+
+/// What the button says, with the price of a retry.
+fn on_button(vitals: &Vitals, details: &JobDetails, action: Action) -> String {
+    let row = &details.row;
+    let label = action.label(row.is_change());
+    let price = Price::of([row]).on_button(&vitals.budget);
+    match action {
+        Action::Retry if is_parked_for(row, &[ParkReason::Ambiguous]) => {
+            format!("Look for its parser again, and create one if there is none: {price}")
+        }
+        Action::Retry => format!("{label}: {price}"),
+        Action::Cancel | Action::Adopt | Action::NotCreated => label.to_owned(),
+    }
+}
+
+fn sure(vitals: &Vitals, is_change: bool) -> Markup {
+    html! {
+        label { input type="checkbox" name="sure" value="yes" required;
+            @if is_change {
+                " I looked at the parser: the request made nothing. Another \
+                 one may cost as much."
+            } @else {
+                " I looked at the account: it has no parser for this job. \
+                 Another create may cost " (grouped(vitals.budget.credits_per_create)) " credits."
+            }
         }
     }
 }
@@ -178,10 +295,11 @@ fn parsers(job: &Job) -> Markup {
     }
 }
 
-fn history(details: &JobDetails) -> Markup {
+fn history(details: &JobDetails, now: UnixMs) -> Markup {
     html! {
         section {
             h2 { "History" }
+            (time_line(&details.events, now))
             ol.lines {
                 @for event in &details.events {
                     li { time.hint { (iso(event.at)) } " " (outside(&narrate::event(event))) }
@@ -191,36 +309,18 @@ fn history(details: &JobDetails) -> Markup {
     }
 }
 
-fn creates(details: &JobDetails) -> Markup {
+/// How long it stood where, as one bar, and in words.
+fn time_line(events: &[HistoryRow], now: UnixMs) -> Markup {
+    let phases = timeline::phases(events, now);
     html! {
-        @if !details.create_requests.is_empty() {
-            section {
-                h2 { "Create requests" }
-                table.creates {
-                    thead { tr { th { "Sent" } th { "Name" } th { "Outcome" } th { "Credits" } } }
-                    @for create in &details.create_requests {
-                        tr { td { (iso(create.sent_at)) } td.name { (outside(&create.remote_name)) }
-                            td { (outside(&create.outcome)) @if let Some(id) = &create.parser_id { " " code { (outside(id)) } } }
-                            td.number { (grouped(create.credits)) span.unit { " credits" } } }
-                    }
+        @if !phases.is_empty() {
+            svg.timeline viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" {
+                @for (phase, from, width) in timeline::bars(&phases, 1000) {
+                    rect class=(phase.state.as_str().to_lowercase()) x=(from) y="0" width=(width) height="10" {}
                 }
             }
-        }
-    }
-}
-
-fn updates(details: &JobDetails) -> Markup {
-    html! {
-        @if !details.update_requests.is_empty() {
-            section {
-                h2 { "Requests that change the parser" }
-                table.creates {
-                    thead { tr { th { "Sent" } th { "Request" } th { "Credits" } } }
-                    @for update in &details.update_requests {
-                        tr { td { (iso(update.sent_at)) } td { (outside(&changes::request(update))) }
-                            td.number { (grouped(update.credits)) span.unit { " credits" } } }
-                    }
-                }
+            ol.phases {
+                @for phase in &phases { li class=(phase.state.as_str().to_lowercase()) { (phase.words()) } }
             }
         }
     }
@@ -241,29 +341,10 @@ fn asked(details: &JobDetails) -> Markup {
     html! {
         section {
             h2 { "What it asks for" }
-            @for (name, json) in [("urls", &details.urls), ("scraper_params", &details.scraper_params), ("fields", &details.fields), ("expect", &details.expect), ("check_urls", &details.check_urls)] {
+            h3 { "urls" }
+            ul.lines { @for url in urls(details) { li { (link(&url)) } } }
+            @for (name, json) in [("scraper_params", &details.scraper_params), ("fields", &details.fields), ("expect", &details.expect), ("check_urls", &details.check_urls)] {
                 @if let Some(json) = json { h3 { (name) } pre { (outside_lines(&pretty(json))) } }
-            }
-        }
-    }
-}
-
-fn result(details: &JobDetails) -> Markup {
-    let Some(json) = &details.example_result else {
-        let why = details.events.iter().rev().find_map(narrate::no_examples);
-        return html! {
-            @if let Some(why) = why {
-                section { h2 { "What it found" } p { "Nothing is kept of it: " (outside(&why)) } }
-            }
-        };
-    };
-    html! {
-        section {
-            h2 { "What it found" }
-            @if json.get().len() > MAX_RESULT_BYTES {
-                p { "Too long for a page: " code { "parserd show " (details.row.id) " --json" } " has it." }
-            } @else {
-                pre { (outside_lines(&pretty(json))) }
             }
         }
     }
@@ -273,4 +354,10 @@ fn pretty(json: &RawValue) -> String {
     serde_json::from_str::<serde_json::Value>(json.get())
         .and_then(|value| serde_json::to_string_pretty(&value))
         .unwrap_or_else(|_| json.get().to_owned())
+}
+
+/// The example pages; a text that is not a list of strings as it is.
+fn urls(details: &JobDetails) -> Vec<String> {
+    let text = details.urls.as_ref().map_or("[]", |urls| urls.get());
+    serde_json::from_str(text).unwrap_or_else(|_| vec![text.to_owned()])
 }

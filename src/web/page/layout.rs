@@ -62,7 +62,7 @@ pub(super) fn message(visitor: &Visitor, title: &str, words: &str) -> Markup {
     let content = html! {
         h1 { (title) }
         p { (outside(words)) }
-        p { a href="/" { "Back to the overview" } }
+        p.pages { a href="/" { "Overview" } a href="/jobs" { "Jobs" } a href="/parsers" { "Parsers" } }
     };
     page(visitor, title, false, &content)
 }
@@ -87,4 +87,72 @@ pub(super) fn badge(state: &str) -> Markup {
 /// A time as one says it, and in full where one points at it.
 pub(super) fn when(at: UnixMs, now: UnixMs) -> Markup {
     html! { time datetime=(iso(at)) title=(iso(at)) { (relative(at, now)) } }
+}
+
+/// A text of parserd's own, with what stands between backticks as code.
+pub(super) fn ticked(text: &str) -> Markup {
+    let parts: Vec<_> = text.split('`').collect();
+    // An odd one encloses nothing.
+    if parts.len().is_multiple_of(2) {
+        return outside(text);
+    }
+    html! {
+        @for (place, part) in parts.iter().enumerate() {
+            @if place.is_multiple_of(2) { (outside(part)) } @else { code { (outside(part)) } }
+        }
+    }
+}
+
+/// An address that leads out of the page, where it is one of the web.
+pub(super) fn link(address: &str) -> Markup {
+    html! {
+        @if address.starts_with("https://") || address.starts_with("http://") {
+            a rel="noopener noreferrer nofollow" href=(address) { (outside(address)) }
+        } @else {
+            (outside(address))
+        }
+    }
+}
+
+/// What a parser is worth, in its colour.
+pub(super) fn quality_badge(quality: Option<&str>) -> Markup {
+    let kind = match quality {
+        Some(quality @ ("ok" | "thin" | "bad")) => quality,
+        _ => "unjudged",
+    };
+    html! { span class={ "badge quality " (kind) } { (quality.map_or_else(|| "not judged".to_owned(), escaped)) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_between_backticks_is_code_and_nothing_is_markup() {
+        for (text, shown) in [
+            ("a", "<bdi>a</bdi>"),
+            (
+                "see `parserd <x>` now",
+                "<bdi>see </bdi><code><bdi>parserd &lt;x&gt;</bdi></code><bdi> now</bdi>",
+            ),
+            ("one ` alone", "<bdi>one ` alone</bdi>"),
+        ] {
+            assert_eq!(ticked(text).into_string(), shown);
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_the_web_are_links() {
+        for (address, is_link) in [
+            ("https://a.example/?b=\"<", true),
+            ("http://a.example", true),
+            ("javascript:alert(1)", false),
+            ("data:text/html,x", false),
+            ("/jobs", false),
+        ] {
+            let shown = link(address).into_string();
+            assert_eq!(shown.contains("href"), is_link, "{shown}");
+            assert!(!shown.contains("b=\"<"), "{shown}");
+        }
+    }
 }

@@ -1,17 +1,14 @@
 //! PURE: what it costs to take jobs up again.
 
-use crate::{
-    core::budget::Budget,
-    present::{
-        format::{cost, count},
-        remedies::{is_created_anew, is_polled},
-    },
-    store::report::JobRow,
+use super::{
+    format::{cost, count, grouped},
+    remedies::{is_created_anew, is_polled},
 };
+use crate::{core::budget::Budget, store::report::JobRow};
 
 /// Jobs by what taking them up again leads to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Price {
+pub(crate) struct Price {
     /// Created again.
     anew: usize,
     /// Of these, those with a parser that is asked for before another is paid for.
@@ -27,7 +24,7 @@ pub(super) struct Price {
 }
 
 impl Price {
-    pub(super) fn of<'a>(rows: impl IntoIterator<Item = &'a JobRow>) -> Self {
+    pub(crate) fn of<'a>(rows: impl IntoIterator<Item = &'a JobRow>) -> Self {
         let mut price = Self::default();
         for row in rows {
             if is_polled(row) {
@@ -47,7 +44,7 @@ impl Price {
     }
 
     /// The same, with as many jobs more that ask for another parser than before.
-    pub(super) const fn and_anew(self, jobs: usize) -> Self {
+    pub(crate) const fn and_anew(self, jobs: usize) -> Self {
         Self {
             anew: self.anew.saturating_add(jobs),
             ..self
@@ -55,14 +52,14 @@ impl Price {
     }
 
     /// How many creates may be sent, and updates that cost as much.
-    pub(super) const fn creates(self) -> usize {
+    pub(crate) const fn creates(self) -> usize {
         self.anew
             .saturating_add(self.looked_for)
             .saturating_add(self.changed)
     }
 
     /// What it leads to, a line for each kind of job.
-    pub(super) fn lines(self, budget: &Budget) -> Vec<String> {
+    pub(crate) fn lines(self, budget: &Budget) -> Vec<String> {
         let jobs = |number| count(number, "job");
         let text = |number: usize, line: String| (number > 0).then_some(line);
         let free = match (self.anew, self.had_parser) {
@@ -125,8 +122,22 @@ impl Price {
         .collect()
     }
 
+    /// All of it at the most, as a button has it: `up to 60,000 credits`.
+    pub(crate) fn on_button(self, budget: &Budget) -> String {
+        match self.credits(budget) {
+            0 => "free".to_owned(),
+            credits => format!("up to {} credits", grouped(credits)),
+        }
+    }
+
+    /// All of it at the most, in credits.
+    pub(crate) fn credits(self, budget: &Budget) -> i64 {
+        let creates = i64::try_from(self.creates()).unwrap_or(i64::MAX);
+        creates.saturating_mul(budget.credits_per_create)
+    }
+
     /// All of it at the most: `for up to 2 x 30,000 = 60,000 credits`.
-    pub(super) fn in_all(self, budget: &Budget) -> String {
+    pub(crate) fn in_all(self, budget: &Budget) -> String {
         match self.creates() {
             0 => "for nothing".to_owned(),
             creates => format!("for {}", cost(creates, budget)),
@@ -273,6 +284,8 @@ mod tests {
             assert!(line.starts_with(start), "{line}");
         }
         assert_eq!(lines.len(), 6);
+        assert_eq!(price.on_button(&BUDGET), "up to 180,000 credits");
+        assert_eq!(Price::default().on_button(&BUDGET), "free");
         assert_eq!(
             price.in_all(&BUDGET),
             "for up to 6 x 30,000 = 180,000 credits"
