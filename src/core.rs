@@ -48,3 +48,4 @@ pub mod spec;
 pub mod spending;
 pub mod text;
 pub mod timestamp;
+pub mod trend;

@@ -155,14 +155,19 @@ impl Throughput {
         }
     }
 
-    /// How long `left` jobs take at this pace; none where it is not known, or nothing ends.
-    pub fn time_for(&self, left: i64) -> Option<DurationMs> {
+    /// How many jobs ended in how long; none where it is not known, or nothing ends.
+    pub fn measured(&self) -> Option<(i64, DurationMs)> {
         let (began_at, began) = self.0.front()?;
         let (now, ended) = self.0.back()?;
         let took_ms = now - began_at;
         let done = ended - began;
-        (took_ms >= LEAST_WINDOW_MS && done > 0)
-            .then(|| left.saturating_mul(took_ms).saturating_div(done))
+        (took_ms >= LEAST_WINDOW_MS && done > 0).then_some((done, took_ms))
+    }
+
+    /// How long `left` jobs take at this pace; none where it is not known, or nothing ends.
+    pub fn time_for(&self, left: i64) -> Option<DurationMs> {
+        let (done, took_ms) = self.measured()?;
+        Some(left.saturating_mul(took_ms).saturating_div(done))
     }
 }
 

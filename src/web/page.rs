@@ -1,5 +1,8 @@
 //! The page: who asks for what, and which of its parts answers.
 
+mod charts;
+#[cfg(test)]
+mod contrast;
 mod job;
 mod jobs;
 mod layout;
