@@ -7,6 +7,7 @@ mod browser;
 mod driver;
 mod exposition;
 mod health;
+mod overview;
 mod page;
 mod rules;
 pub mod site;

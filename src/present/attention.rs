@@ -1,7 +1,7 @@
 //! PURE: what needs a person, most urgent first, each in one sentence with what mends it.
 
 use super::{
-    format::{grouped, relative},
+    format::{grouped, lasting, relative},
     remedies,
 };
 use crate::{
@@ -153,21 +153,21 @@ fn account(facts: &Facts<'_>, reason: ParkReason) -> Option<Attention> {
         }
         Some(jobs) => format!("{jobs} wait."),
     };
-    let since = relative(since, facts.now);
+    let lasting = lasting(since, facts.now);
     let check = format!(
         "parserd checks again {}.",
         relative(probe.max(facts.now), facts.now)
     );
     let (why, what_to_do) = match reason {
         ParkReason::Unauthorized => (
-            format!("The service has answered 401 since {since}, and nothing is sent."),
+            format!("The service has answered 401 {lasting}, and nothing is sent."),
             format!(
                 "Correct api.key or api.key_file (`parserd check` tests it) and restart parserd. \
                  {check}"
             ),
         ),
         _ => (
-            format!("No parser has been created since {since}."),
+            format!("No parser has been created {lasting}."),
             format!("Add credits to the account. {check}"),
         ),
     };
@@ -198,9 +198,9 @@ fn list(no_list: &NoListSince, now: UnixMs) -> Attention {
     Attention {
         headline: "The account's list is not available.".to_owned(),
         words: format!(
-            "No create has been sent since {}, for without it a parser could be paid for twice: \
-             HTTP {}, {}.",
-            relative(no_list.since, now),
+            "No create has been sent {}, for without it a parser could be paid for twice: HTTP {}, \
+             {}.",
+            lasting(no_list.since, now),
             no_list.http_status,
             no_list.why.trim_end_matches('.')
         ),
@@ -261,10 +261,7 @@ fn unreachable(facts: &Facts<'_>) -> Option<Attention> {
     let (since, probe) = closed(facts.gates, GateReason::Unreachable)?;
     Some(Attention {
         headline: "The service cannot be reached.".to_owned(),
-        words: format!(
-            "No connection has been made since {}.",
-            relative(since, facts.now)
-        ),
+        words: format!("No connection has been made {}.", lasting(since, facts.now)),
         what_to_do: format!(
             "parserd tries again by itself {}. If it lasts, look at this machine's network and at \
              api.base_url.",

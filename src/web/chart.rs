@@ -139,11 +139,17 @@ pub(super) fn bins(sorted: &[DurationMs], p95: DurationMs) -> Bins {
     }
 }
 
-/// The least round number that is not below `value`: 1, 2 or 5 with zeros.
+/// The least round number that is not below `value`: of two digits at the most, and zeros.
 pub(super) fn round_up(value: i64) -> i64 {
+    let small = [1, 2, 3, 4, 5, 6, 8]
+        .into_iter()
+        .find(|round| *round >= value);
+    if let Some(round) = small {
+        return round;
+    }
     let mut unit: i64 = 1;
     loop {
-        for factor in [1, 2, 5] {
+        for factor in [10, 12, 15, 20, 25, 30, 40, 50, 60, 80] {
             let round = unit.saturating_mul(factor);
             if round >= value {
                 return round;
@@ -248,10 +254,12 @@ mod tests {
             (-1, 1),
             (0, 1),
             (1, 1),
-            (3, 5),
-            (5, 5),
-            (6, 10),
-            (60_001, 100_000),
+            (3, 3),
+            (7, 8),
+            (9, 10),
+            (11, 12),
+            (60_001, 80_000),
+            (1_900_000, 2_000_000),
             (i64::MAX, i64::MAX),
         ] {
             assert_eq!(round_up(value), expected, "{value}");

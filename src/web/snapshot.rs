@@ -148,6 +148,28 @@ struct Remembered {
     pace: Throughput,
 }
 
+impl Remembered {
+    /// Takes in how many jobs have ended, and says what that means for the batch.
+    fn measure(
+        &mut self,
+        batch: &mut BatchProgress,
+        counts: &Counts,
+        gates: &[(Scope, Closure)],
+        now: UnixMs,
+    ) {
+        let ended = [JobState::Finished, JobState::Failed, JobState::Cancelled]
+            .iter()
+            .map(|state| counts.of(*state))
+            .sum();
+        let is_held = gates
+            .iter()
+            .any(|(_, closure)| !closure.reason.is_passing());
+        self.pace.note(now, ended, batch.moving() > 0 && !is_held);
+        batch.left_ms = self.pace.time_for(batch.moving());
+        batch.pace = self.pace.measured();
+    }
+}
+
 impl SnapshotCache {
     /// Nothing looked at yet.
     pub fn new(store: Store, clock: Clock, settle_after_error_ms: DurationMs) -> Self {
@@ -297,12 +319,12 @@ impl SnapshotCache {
         let mut batch = BatchProgress {
             total: open + ended.all(),
             open,
+            later: reading.waiting_for_time(now).await?,
+            parked: counts.of(JobState::Parked) - ambiguous(&counts),
             ended,
             after: marks.after,
             newest_id,
             pace: None,
-            later: reading.waiting_for_time(now).await?,
-            parked: counts.of(JobState::Parked) - ambiguous(&counts),
             left_ms: None,
         };
         let creates = reading.create_counts().await?;
@@ -314,16 +336,7 @@ impl SnapshotCache {
         let failures = reading.failures().await?;
         reading.end().await?;
         memory.marks = Some(marks);
-        let ended = [JobState::Finished, JobState::Failed, JobState::Cancelled]
-            .iter()
-            .map(|state| counts.of(*state))
-            .sum();
-        let is_held = gates
-            .iter()
-            .any(|(_, closure)| !closure.reason.is_passing());
-        memory.pace.note(now, ended, batch.moving() > 0 && !is_held);
-        batch.left_ms = memory.pace.time_for(batch.moving());
-        batch.pace = memory.pace.measured();
+        memory.measure(&mut batch, &counts, &gates, now);
         Ok(Snapshot {
             at: now,
             counts,

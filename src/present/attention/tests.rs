@@ -90,7 +90,7 @@ fn out_of_credits_says_how_many_jobs_wait_and_what_they_need() {
         let (headlines, first) = found(&facts(&counts, &gates, &unlimited));
         assert_eq!(headlines, ["Out of credits."]);
         assert!(first.contains(expected), "{first}");
-        assert!(first.contains("since 3 min ago"), "{first}");
+        assert!(first.contains("created for 3 min."), "{first}");
         assert!(first.contains("checks again in 12 min."), "{first}");
     }
 }

@@ -68,7 +68,7 @@ pub struct FailureGroup {
     pub newest_id: i64,
     /// Its name.
     pub newest_name: String,
-    /// What it was told.
+    /// Its error's message.
     pub newest_message: Option<String>,
 }
 

@@ -95,13 +95,7 @@ pub(super) fn done(trend: &Trend, batch: &BatchProgress, now: UnixMs) -> Markup 
         of.map(|one| one.at).collect()
     };
     let (finished, failed) = (times(false), times(true));
-    let closed: Vec<_> = trend
-        .closings
-        .iter()
-        .filter(|closing| {
-            closing.from < frame.to && closing.until.is_none_or(|end| end > frame.from)
-        })
-        .collect();
+    let closed = closed_within(&trend.closings, frame);
     let lines = steps(&finished, trend.batch.step, frame);
     let shapes = html! {
         (horizontal(0, "grid"))
@@ -128,14 +122,21 @@ pub(super) fn done(trend: &Trend, batch: &BatchProgress, now: UnixMs) -> Markup 
                 (time_axis(frame))
             }
             ul.key {
-                li { span.swatch.finished {} b { (grouped(batch.ended.finished)) } " finished" }
-                li { span.swatch.failed.dashes {} b { (grouped(batch.ended.failed)) } " failed" }
+                li { span.swatch.finished {} strong { (grouped(batch.ended.finished)) } " finished" }
+                li { span.swatch.failed.dashes {} strong { (grouped(batch.ended.failed)) } " failed" }
                 @if !closed.is_empty() { li { span.swatch.closed {} "gate closed" } }
             }
             @if !closed.is_empty() { (named(&closed, now)) }
             (done_table(&finished, &failed, trend.batch.step, frame))
         }
     }
+}
+
+fn closed_within(closings: &[Closing], frame: Frame) -> Vec<&Closing> {
+    let is_within = |closing: &&Closing| {
+        closing.from < frame.to && closing.until.is_none_or(|end| end > frame.from)
+    };
+    closings.iter().filter(is_within).collect()
 }
 
 fn times_over(number: usize) -> String {
@@ -231,9 +232,9 @@ pub(super) fn generation(trend: &Trend) -> Markup {
             } @else {
                 (histogram(&took, median, p95))
                 ul.key {
-                    li { span.swatch.median {} "median " b { (span(median)) } }
-                    li { span.swatch.p95.dashes {} "95 % within " b { (span(p95)) } }
-                    li { "longest " b { (span(longest)) } }
+                    li { span.swatch.median {} "median " strong { (span(median)) } }
+                    li { span.swatch.p95.dashes {} "95 % within " strong { (span(p95)) } }
+                    li { "longest " strong { (span(longest)) } }
                 }
                 (bins_table(&took, p95))
             }
@@ -347,7 +348,24 @@ fn days_needed(budget: &Budget, to_come: i64) -> Option<String> {
 /// as much as leaves the rest to be seen.
 fn credits_top(spent: i64, limit: Option<i64>, needed: i64) -> i64 {
     let shown = spent.max(limit.unwrap_or(0)).max(1);
-    round_up(shown.max(needed.min(shown.saturating_mul(3))))
+    round_up(shown.max(needed.min(shown.saturating_mul(2))))
+}
+
+fn days_in_words(days: usize, budget: &Budget, needed: Option<i64>) -> String {
+    let mut words = format!(
+        "Credits spent on each of the last {days} days (UTC), today {}.",
+        grouped(budget.spent_today)
+    );
+    if let Some(limit) = budget.max_credits_per_day {
+        words.push_str(&format!(" The budget is {} a day.", grouped(limit)));
+    }
+    if let Some(needed) = needed {
+        words.push_str(&format!(
+            " With all that the queue needs, today would come to {}.",
+            grouped(needed)
+        ));
+    }
+    words
 }
 
 fn days(trend: &Trend, budget: &Budget, to_come: i64) -> Markup {
@@ -369,20 +387,7 @@ fn days(trend: &Trend, budget: &Budget, to_come: i64) -> Markup {
         @if to_come > 0 { (horizontal(height(needed, top), "need")) }
         (horizontal(HEIGHT, "base"))
     };
-    let mut description = format!(
-        "Credits spent on each of the last {} days (UTC), today {}.",
-        trend.days.len(),
-        grouped(budget.spent_today)
-    );
-    if let Some(limit) = limit {
-        description.push_str(&format!(" The budget is {} a day.", grouped(limit)));
-    }
-    if to_come > 0 {
-        description.push_str(&format!(
-            " With all that the queue needs, today would come to {}.",
-            grouped(needed)
-        ));
-    }
+    let description = days_in_words(trend.days.len(), budget, (to_come > 0).then_some(needed));
     let ends = trend.days.first().zip(trend.days.last());
     html! {
         div.figure {
@@ -394,9 +399,9 @@ fn days(trend: &Trend, budget: &Budget, to_come: i64) -> Markup {
         }
         ul.key {
             li { span.swatch.bar {} "spent" }
-            @if let Some(limit) = limit { li { span.swatch.limit {} "budget, " b { (grouped(limit)) } " a day" } }
+            @if let Some(limit) = limit { li { span.swatch.limit {} "budget, " strong { (grouped(limit)) } " a day" } }
             @if to_come > 0 {
-                li { span.swatch.need.dashes {} "today with all that is queued, " b { (grouped(needed)) }
+                li { span.swatch.need.dashes {} "today with all that is queued, " strong { (grouped(needed)) }
                     @if needed > top { " (beyond the chart)" } }
             }
         }
@@ -435,64 +440,4 @@ pub(super) fn bar(parts: &[(&str, i64)]) -> Markup {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_queue_needs_does_not_dwarf_what_was_spent() {
-        for (spent, limit, needed, expected) in [
-            (0, None, 0, 1),
-            (60_000, None, 60_000, 100_000),
-            (60_000, Some(120_000), 60_000, 200_000),
-            (60_000, None, 90_000, 100_000),
-            (60_000, None, 30_000_000, 200_000),
-        ] {
-            assert_eq!(
-                credits_top(spent, limit, needed),
-                expected,
-                "{spent} {limit:?} {needed}"
-            );
-        }
-    }
-
-    #[test]
-    fn it_is_told_how_long_the_budget_makes_the_queue_wait() {
-        let budget = |limit| Budget {
-            credits_per_create: 30_000,
-            max_credits_per_day: limit,
-            max_credits: None,
-            spent: 0,
-            spent_today: 30_000,
-            spent_later: 0,
-            day: 0,
-        };
-        for (limit, to_come, expected) in [
-            (None, 90_000, None),
-            (Some(0), 90_000, None),
-            (Some(60_000), 0, None),
-            (Some(60_000), 30_000, Some("fits into what is left")),
-            (Some(60_000), 90_000, Some("takes 1 day beyond today")),
-            (Some(60_000), 91_000, Some("takes 2 days beyond today")),
-        ] {
-            let said = days_needed(&budget(limit), to_come);
-            match (said, expected) {
-                (None, None) => {}
-                (Some(said), Some(words)) => assert!(said.contains(words), "{said}"),
-                (said, _) => panic!("{limit:?} {to_come}: {said:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_long_axis_has_dates_and_a_short_one_seconds() {
-        let at = 1_700_000_000_000;
-        for (axis_ms, expected) in [
-            (60_000, "22:13:20"),
-            (3_600_000, "22:13"),
-            (2 * DAY_MS, "Nov 14, 22:13"),
-        ] {
-            assert_eq!(clock(at, axis_ms), expected);
-        }
-        assert_eq!(clock(i64::MAX, 1), "?");
-    }
-}
+mod tests;

@@ -37,6 +37,9 @@ use crate::{
 const DOUBTS_SHOWN: i64 = 20;
 const EVENTS_SHOWN: i64 = 12;
 
+/// So many characters of an error's message are shown.
+const MESSAGE_CHARS: usize = 160;
+
 /// An estimate below this is not shown.
 const SHORT_MS: DurationMs = 5_000;
 
@@ -189,7 +192,7 @@ fn batch(snapshot: &Snapshot, trend: &Trend, now: UnixMs) -> Markup {
                     @let all = snapshot.counts.of(*state);
                     li.zero[*jobs == 0 && all == 0] { a href={ "/jobs?state=" (state) } {
                         span class={ "swatch " (class) } {}
-                        b { (grouped(*jobs)) } " " (state)
+                        strong { (grouped(*jobs)) } " " (state)
                         @if all > *jobs { span.hint { " of " (grouped(all)) " in all" } }
                     } }
                 }
@@ -206,7 +209,7 @@ fn end(batch: &BatchProgress, gates: &[(Scope, Closure)]) -> String {
         .find(|(_, closure)| !closure.reason.is_passing());
     let mut words = match (batch.open, held, batch.moving(), batch.left_ms) {
         (0, ..) => return "All are at rest.".to_owned(),
-        (_, Some(_), ..) => "Paused: see above.".to_owned(),
+        (_, Some(_), ..) => return "Paused: the top of the page says why.".to_owned(),
         (_, None, ..=0, _) => "Nothing can be done at this moment.".to_owned(),
         (_, None, _, Some(..SHORT_MS)) => {
             "At the pace of the last half hour the rest takes a few seconds.".to_owned()
@@ -297,7 +300,7 @@ fn failure(group: &FailureGroup, groups: &[FailureGroup], is_whole: bool) -> Mar
         li {
             strong { (grouped(group.jobs)) } " " code { (outside(&group.kind)) } ", the newest is "
             a href={ "/jobs/" (group.newest_id) } { (outside(&group.newest_name)) }
-            @if let Some(message) = &group.newest_message { ": " (outside(message)) }
+            @if let Some(message) = &group.newest_message { ": " (outside(&shortened(message))) }
             @if let Some(hint) = &group.hint { br; span.hint { (outside(hint)) } }
             br;
             span.actions {
@@ -307,6 +310,14 @@ fn failure(group: &FailureGroup, groups: &[FailureGroup], is_whole: bool) -> Mar
                 a href={ "/jobs/" (group.newest_id) } { "Edit and retry " (outside(&group.newest_name)) }
             }
         }
+    }
+}
+
+/// The beginning of a message: the whole is on the job's page.
+fn shortened(message: &str) -> String {
+    match message.char_indices().nth(MESSAGE_CHARS) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
     }
 }
 
@@ -352,6 +363,14 @@ fn latest(events: &[EventRow], now: UnixMs) -> Markup {
 mod tests {
     use super::*;
     use crate::store::figures::EndedCounts;
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        assert_eq!(shortened("short"), "short");
+        let long = "ä".repeat(MESSAGE_CHARS);
+        assert_eq!(shortened(&long), long);
+        assert_eq!(shortened(&format!("{long}ä")), format!("{long}…"));
+    }
 
     #[test]
     fn a_loop_that_has_not_begun_is_not_stuck() {
