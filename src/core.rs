@@ -49,4 +49,5 @@ pub mod spec;
 pub mod spending;
 pub mod text;
 pub mod timestamp;
+pub mod trend;
 pub mod webhook;

@@ -1,5 +1,6 @@
 //! What people read: the terminal and the page say the same.
 
+pub(crate) mod attention;
 pub(crate) mod changes;
 pub(crate) mod event_line;
 pub(crate) mod foresight;

@@ -1,6 +1,7 @@
 //! `http.listen`: the page, for this machine only, and `/metrics`, `/healthz`, `/readyz`.
 
 mod act;
+mod chart;
 mod connections;
 mod exposition;
 mod fold;

@@ -10,6 +10,7 @@ mod edit;
 mod exposition;
 mod health;
 mod lists;
+mod overview;
 mod page;
 mod rules;
 pub mod site;

@@ -162,7 +162,7 @@ impl Throughput {
     }
 
     /// How many jobs ended in how long, where that says something.
-    fn measured(&self) -> Option<(i64, DurationMs)> {
+    pub fn measured(&self) -> Option<(i64, DurationMs)> {
         let (began_at, began) = self.0.front()?;
         let (now, ended) = self.0.back()?;
         let (done, took_ms) = (ended - began, now - began_at);

@@ -42,6 +42,15 @@ pub fn span(ms: i64) -> String {
     }
 }
 
+/// How many in a minute, or in the least larger time in which it is at least one.
+pub fn rate(number: i64, took_ms: i64) -> String {
+    let in_time = |ms: i64| number.saturating_mul(ms) / took_ms.max(1);
+    let units = [(60_000, "a minute"), (3_600_000, "an hour")];
+    let found = units.iter().find(|(ms, _)| in_time(*ms) > 0);
+    let (ms, unit) = found.copied().unwrap_or((86_400_000, "a day"));
+    format!("{} {unit}", grouped(in_time(ms)))
+}
+
 /// A number with a comma before each three digits.
 pub fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -98,6 +107,16 @@ mod tests {
             (i64::MAX, "never"),
         ] {
             assert_eq!(relative(ms, 0), text);
+        }
+        for (number, took_ms, text) in [
+            (49, 60_000, "49 a minute"),
+            (2_000, 60_000, "2,000 a minute"),
+            (1, 120_000, "30 an hour"),
+            (1, 7_200_000, "12 a day"),
+            (0, 60_000, "0 a day"),
+            (5, 0, "300,000 a minute"),
+        ] {
+            assert_eq!(rate(number, took_ms), text);
         }
         assert_eq!(lasting(0, 180_000), "for 3 min");
         assert_eq!(lasting(5, 0), "for 0 s", "the clock was set back");

@@ -41,6 +41,7 @@ mod spent;
 mod strangers;
 mod submit;
 mod times;
+pub mod trend;
 pub mod updates;
 pub mod waiting;
 pub mod wake;

@@ -1,6 +1,9 @@
 //! The page: who asks for what, and which of its parts answers.
 
 pub(super) mod bulk;
+mod charts;
+#[cfg(test)]
+mod contrast;
 pub(super) mod filter;
 pub(super) mod job;
 mod jobs;

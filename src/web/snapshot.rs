@@ -12,14 +12,19 @@ use crate::{
     core::oddities::AccountFacts,
     core::progress::{Marks, Throughput},
     core::spending::{SpendingBy, bounded},
+    core::trend::{Closing, closings},
     store::{
         Facts as _, JobStore, Store, StoreError,
-        figures::{CreateCounts, FailureGroup, FileSizes},
+        figures::{CreateCounts, EndedCounts, FailureGroup, FileSizes},
         foresight::Foresight,
         parsers::QualityCounts,
         report::Counts,
+        trend::BatchEndings,
     },
 };
+
+/// For how many UTC days it is told what was spent.
+const DAYS: i64 = 14;
 
 /// A look is good for so many times what it took: looks then take a fiftieth of one core,
 /// whoever asks how often, and with few jobs what is shown is of this moment.
@@ -81,6 +86,14 @@ pub struct BatchProgress {
     pub later: i64,
     /// Of the open ones, those that are PARKED.
     pub parked: i64,
+    /// Those that ended.
+    pub ended: EndedCounts,
+    /// Its jobs have ids above this one, save older ones that are open.
+    pub after: i64,
+    /// The newest job's id.
+    pub newest_id: i64,
+    /// How many jobs ended in how long, in the last half hour, where that is known.
+    pub pace: Option<(i64, DurationMs)>,
     /// How long the others take at the pace of the last half hour, where it is known.
     pub left_ms: Option<DurationMs>,
 }
@@ -110,6 +123,20 @@ pub struct SnapshotCache {
     settle_ms: DurationMs,
     last: Mutex<Remembered>,
     spending: Mutex<Option<(Arc<SpendingFigures>, Instant, Duration)>>,
+    trend: Mutex<Option<(Arc<Trend>, Instant, Duration)>>,
+}
+
+/// What the charts show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trend {
+    /// The batch that it is of: see [`BatchProgress::after`].
+    pub after: i64,
+    /// What ended of the batch.
+    pub batch: BatchEndings,
+    /// When the gate was closed, oldest first.
+    pub closings: Vec<Closing>,
+    /// What was spent on each of the last days, oldest first: day since the epoch, credits.
+    pub days: Vec<(i64, i64)>,
 }
 
 #[derive(Debug, Default)]
@@ -121,6 +148,28 @@ struct Remembered {
     pace: Throughput,
 }
 
+impl Remembered {
+    /// Takes in how many jobs have ended, and says what that means for the batch.
+    fn measure(
+        &mut self,
+        batch: &mut BatchProgress,
+        counts: &Counts,
+        gates: &[(Scope, Closure)],
+        now: UnixMs,
+    ) {
+        let ended = [JobState::Finished, JobState::Failed, JobState::Cancelled]
+            .iter()
+            .map(|state| counts.of(*state))
+            .sum();
+        let is_held = gates
+            .iter()
+            .any(|(_, closure)| !closure.reason.is_passing());
+        self.pace.note(now, ended, batch.moving() > 0 && !is_held);
+        batch.left_ms = self.pace.time_for(batch.moving());
+        batch.pace = self.pace.measured();
+    }
+}
+
 impl SnapshotCache {
     /// Nothing looked at yet.
     pub fn new(store: Store, clock: Clock, settle_after_error_ms: DurationMs) -> Self {
@@ -130,6 +179,7 @@ impl SnapshotCache {
             settle_ms: settle_after_error_ms,
             last: Mutex::default(),
             spending: Mutex::default(),
+            trend: Mutex::default(),
         }
     }
 
@@ -176,10 +226,38 @@ impl SnapshotCache {
         Ok(figures)
     }
 
+    /// What the charts show of the batch that `snapshot` is of. Apart from [`get`](Self::get): it
+    /// reads thousands of rows, and only the page asks for it.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn trend(&self, snapshot: &Snapshot) -> Result<Arc<Trend>, StoreError> {
+        let batch = snapshot.batch;
+        let mut last = self.trend.lock().await;
+        if let Some((trend, taken, cost)) = &*last
+            && trend.after == batch.after
+            && is_fresh(taken.elapsed(), *cost)
+        {
+            return Ok(Arc::clone(trend));
+        }
+        let began = Instant::now();
+        let mut reading = self.store.reading().await?;
+        let trend = Arc::new(Trend {
+            after: batch.after,
+            batch: reading.batch_endings(batch.after, batch.newest_id).await?,
+            closings: closings(&reading.gate_events().await?),
+            days: reading.spent_by_day(snapshot.at, DAYS).await?,
+        });
+        reading.end().await?;
+        *last = Some((Arc::clone(&trend), Instant::now(), began.elapsed()));
+        Ok(trend)
+    }
+
     /// What was remembered is not good any more: somebody changed something here.
     pub async fn forget(&self) {
         self.last.lock().await.last = None;
         *self.spending.lock().await = None;
+        *self.trend.lock().await = None;
     }
 
     /// Looks now and then, so that batches are told apart and the pace is known when
@@ -234,13 +312,19 @@ impl SnapshotCache {
         let mut reading = self.store.reading().await?;
         let counts = reading.counts().await?;
         let open = open(&counts);
-        let marks = before.seen(open, reading.newest_id().await?);
+        let newest_id = reading.newest_id().await?;
+        let marks = before.seen(open, newest_id);
         let gates = reading.gates().await?;
+        let ended = reading.ended_after(marks.after).await?;
         let mut batch = BatchProgress {
-            total: open + reading.ended_after(marks.after).await?,
+            total: open + ended.all(),
             open,
             later: reading.waiting_for_time(now).await?,
             parked: counts.of(JobState::Parked) - ambiguous(&counts),
+            ended,
+            after: marks.after,
+            newest_id,
+            pace: None,
             left_ms: None,
         };
         let creates = reading.create_counts().await?;
@@ -252,15 +336,7 @@ impl SnapshotCache {
         let failures = reading.failures().await?;
         reading.end().await?;
         memory.marks = Some(marks);
-        let ended = [JobState::Finished, JobState::Failed, JobState::Cancelled]
-            .iter()
-            .map(|state| counts.of(*state))
-            .sum();
-        let is_held = gates
-            .iter()
-            .any(|(_, closure)| !closure.reason.is_passing());
-        memory.pace.note(now, ended, batch.moving() > 0 && !is_held);
-        batch.left_ms = memory.pace.time_for(batch.moving());
+        memory.measure(&mut batch, &counts, &gates, now);
         Ok(Snapshot {
             at: now,
             counts,

@@ -153,7 +153,7 @@ async fn a_closed_gate_is_opened_and_what_it_held_goes_on() {
     )
     .await;
     let operator = Operator::of(&site).await;
-    assert!(operator.get("/").await.contains("Open it and resume"));
+    assert!(operator.get("/").await.contains("Try again now"));
     assert_eq!(operator.act("/resume", &[]).await, (303, "/".to_owned()));
     site.harness.await_states(&[(JobState::Finished, 3)]).await;
     site.closed().await;

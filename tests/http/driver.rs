@@ -18,7 +18,7 @@ use super::{
 };
 
 /// A browser, and what drives it. Both end with it.
-struct Browser<'a> {
+pub struct Browser<'a> {
     site: &'a Site,
     client: Client,
     session: String,
@@ -27,7 +27,7 @@ struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     /// None where there is no chromedriver.
-    async fn of(site: &'a Site) -> Option<Self> {
+    pub async fn of(site: &'a Site) -> Option<Self> {
         let started = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -68,7 +68,7 @@ impl<'a> Browser<'a> {
         })
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let mut request = self
             .client
             .request(method, format!("{}{path}", self.session));
@@ -85,7 +85,7 @@ impl<'a> Browser<'a> {
         self.ask(Method::POST, "/url", Some(body)).await;
     }
 
-    async fn visit(&self, path: &str) {
+    pub async fn visit(&self, path: &str) {
         self.open(&format!("{}{path}", self.site.base)).await;
     }
 
@@ -96,19 +96,19 @@ impl<'a> Browser<'a> {
         format!("/element/{}", id.as_str().unwrap())
     }
 
-    async fn write(&self, selector: &str, text: &str) {
+    pub async fn write(&self, selector: &str, text: &str) {
         let path = format!("{}/value", self.element(selector).await);
         self.ask(Method::POST, &path, Some(json!({"text": text})))
             .await;
     }
 
-    async fn click(&self, selector: &str) {
+    pub async fn click(&self, selector: &str) {
         let path = format!("{}/click", self.element(selector).await);
         self.ask(Method::POST, &path, Some(json!({}))).await;
     }
 
     /// Waits for a page with these words.
-    async fn await_words(&self, words: &str) {
+    pub async fn await_words(&self, words: &str) {
         self.site
             .harness
             .wait_until(words, async || {
@@ -119,7 +119,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Makes the window so wide, also where the browser would not be so narrow.
-    async fn set_width(&self, width: i64) {
+    pub async fn set_width(&self, width: i64) {
         let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
         let body = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size});
         self.ask(Method::POST, "/goog/cdp/execute", Some(body))
@@ -127,12 +127,12 @@ impl<'a> Browser<'a> {
     }
 
     /// What a script says.
-    async fn evaluate(&self, script: &str) -> Value {
+    pub async fn evaluate(&self, script: &str) -> Value {
         let body = json!({"script": script, "args": []});
         self.ask(Method::POST, "/execute/sync", Some(body)).await
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.ask(Method::DELETE, "", None).await;
     }
 }

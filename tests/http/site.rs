@@ -41,6 +41,17 @@ impl Site {
 
     /// Where who has the token may act.
     pub async fn with_actions(mut harness: Harness) -> Self {
+        Self::give_token(&mut harness);
+        Self::open(harness, "127.0.0.1:0", true).await
+    }
+
+    /// Where who has the token may act, and nothing happens by itself.
+    pub async fn with_actions_at_rest(mut harness: Harness) -> Self {
+        Self::give_token(&mut harness);
+        Self::open(harness, "127.0.0.1:0", false).await
+    }
+
+    fn give_token(harness: &mut Harness) {
         let path = harness.directory.path().join("token");
         std::fs::write(&path, TOKEN).unwrap();
         #[cfg(unix)]
@@ -50,7 +61,6 @@ impl Site {
         }
         harness.set("http.actions", "true");
         harness.set("http.token_file", path.to_str().unwrap());
-        Self::open(harness, "127.0.0.1:0", true).await
     }
 
     /// Where one can only look, and nothing happens.
@@ -160,6 +170,11 @@ impl Site {
     /// Tells the daemon to stop, and goes on listening.
     pub fn stop(&self) {
         self.stop.send_replace(Stop::Drain);
+    }
+
+    /// Nobody answers any more, and the daemon goes on.
+    pub fn hang_up(&self) {
+        self.listener.abort();
     }
 
     /// Waits for the daemon to end by itself.

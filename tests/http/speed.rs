@@ -24,10 +24,10 @@ fn jobs() -> i64 {
     jobs.map_or(20_000, |jobs| jobs.parse().unwrap())
 }
 
-/// Fills a database as if parserd had worked for long: the rules would only take time.
-fn fill(connection: &Connection, jobs: i64) {
+/// Runs SQL without the rules of the database, and puts them back.
+pub fn without_rules(connection: &Connection, sql: &str) {
     let triggers: Vec<(String, String)> = connection
-        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'jobs'")
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
         .unwrap()
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap()
@@ -39,6 +39,15 @@ fn fill(connection: &Connection, jobs: i64) {
             .execute_batch(&format!("DROP TRIGGER {name}"))
             .unwrap();
     }
+    connection.execute_batch(sql).unwrap();
+    for (_, sql) in &triggers {
+        connection.execute_batch(sql).unwrap();
+    }
+    connection.execute_batch("COMMIT").unwrap();
+}
+
+/// Fills a database as if parserd had worked for long: the rules would only take time.
+fn fill(connection: &Connection, jobs: i64) {
     let page = "[\"https://site.example/a/page/of/usual/length/that/is/an/example\"]";
     let result = "x".repeat(300);
     // Of ten jobs: seven FINISHED, one FAILED, one CANCELLED, one waits for tomorrow.
@@ -58,11 +67,7 @@ fn fill(connection: &Connection, jobs: i64) {
          INSERT INTO creates (job_id, remote_name, sent_at, credits, outcome, parser_id, settled_at) \
          SELECT id, name, 0, 30000, 'made', parser_id, 0 FROM jobs WHERE state = 'FINISHED';"
     );
-    connection.execute_batch(&sql).unwrap();
-    for (_, sql) in &triggers {
-        connection.execute_batch(sql).unwrap();
-    }
-    connection.execute_batch("COMMIT").unwrap();
+    without_rules(connection, &sql);
 }
 
 #[tokio::test(flavor = "multi_thread")]

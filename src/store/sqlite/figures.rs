@@ -3,7 +3,7 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use sqlx::{FromRow, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{FromRow, Row as _, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     Store, StoreError, Trying as _,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     core::budget::Spent,
     core::gate::{Closure, Scope},
-    core::job::UnixMs,
+    core::job::{JobState, UnixMs},
     store::Facts as _,
 };
 
@@ -37,6 +37,24 @@ pub struct CreateCounts {
     pub not_made: i64,
 }
 
+/// Jobs that ended, by how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EndedCounts {
+    /// FINISHED.
+    pub finished: i64,
+    /// FAILED.
+    pub failed: i64,
+    /// CANCELLED.
+    pub cancelled: i64,
+}
+
+impl EndedCounts {
+    /// All of them.
+    pub const fn all(&self) -> i64 {
+        self.finished + self.failed + self.cancelled
+    }
+}
+
 /// FAILED jobs of one kind with one hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureGroup {
@@ -50,6 +68,8 @@ pub struct FailureGroup {
     pub newest_id: i64,
     /// Its name.
     pub newest_name: String,
+    /// Its error's message.
+    pub newest_message: Option<String>,
 }
 
 impl FromRow<'_, SqliteRow> for FailureGroup {
@@ -60,6 +80,7 @@ impl FromRow<'_, SqliteRow> for FailureGroup {
             jobs: row.try_get("jobs")?,
             newest_id: row.try_get("newest_id")?,
             newest_name: rows::some_text(row, "newest_name")?,
+            newest_message: rows::text(row, "newest_message")?,
         })
     }
 }
@@ -78,6 +99,11 @@ pub struct FileSizes {
 pub struct Reading(Transaction<'static, Sqlite>);
 
 impl Reading {
+    /// What its statements are run on.
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.0
+    }
+
     /// Counts the jobs.
     ///
     /// # Errors
@@ -177,15 +203,24 @@ impl Reading {
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn ended_after(&mut self, after: i64) -> Result<i64, StoreError> {
-        sqlx::query_scalar(
-            "SELECT count(*) FROM jobs INDEXED BY jobs_state \
-             WHERE state IN ('FINISHED', 'FAILED', 'CANCELLED') AND id > ?1",
+    pub async fn ended_after(&mut self, after: i64) -> Result<EndedCounts, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT state, count(*) FROM jobs INDEXED BY jobs_state \
+             WHERE state IN ('FINISHED', 'FAILED', 'CANCELLED') AND id > ?1 GROUP BY state",
         )
         .bind(after)
-        .fetch_one(&mut *self.0)
+        .fetch_all(&mut *self.0)
         .await
-        .trying("count the jobs that ended")
+        .trying("count the jobs that ended")?;
+        let of = |state: JobState| {
+            let found = rows.iter().find(|(name, _)| name == state.as_str());
+            found.map_or(0, |(_, count)| *count)
+        };
+        Ok(EndedCounts {
+            finished: of(JobState::Finished),
+            failed: of(JobState::Failed),
+            cancelled: of(JobState::Cancelled),
+        })
     }
 
     /// The newest [`FAILURES_LOOKED_AT`] FAILED jobs by kind and hint, large groups first.
@@ -195,8 +230,9 @@ impl Reading {
     pub async fn failures(&mut self) -> Result<Vec<FailureGroup>, StoreError> {
         // A bare column beside max() is that of the row with the maximum.
         sqlx::query_as(
-            "SELECT kind, hint, count(*) AS jobs, max(id) AS newest_id, name AS newest_name FROM \
-                 (SELECT id, name, error_kind AS kind, error_hint AS hint \
+            "SELECT kind, hint, count(*) AS jobs, max(id) AS newest_id, name AS newest_name, \
+                 error_message AS newest_message FROM \
+                 (SELECT id, name, error_kind AS kind, error_hint AS hint, error_message \
                   FROM jobs INDEXED BY jobs_failed WHERE state = 'FAILED' \
                   ORDER BY id DESC LIMIT ?1) \
              GROUP BY kind, hint ORDER BY jobs DESC, newest_id DESC LIMIT ?2",

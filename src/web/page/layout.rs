@@ -13,6 +13,11 @@ const RELOAD_S: u32 = 30;
 
 /// A whole page. What is `live` is brought up to date by itself.
 pub(super) fn page(visitor: &Visitor, title: &str, is_live: bool, content: &Markup) -> Markup {
+    titled(visitor, &format!("{title} · parserd"), is_live, content)
+}
+
+/// The same with the whole title that the browser shows.
+pub(super) fn titled(visitor: &Visitor, title: &str, is_live: bool, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -20,7 +25,7 @@ pub(super) fn page(visitor: &Visitor, title: &str, is_live: bool, content: &Mark
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (escaped(title)) " · parserd" }
+                title { (escaped(title)) }
                 link rel="icon" href="/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/style.css";
                 script src="/page.js" defer {}
@@ -38,8 +43,20 @@ pub(super) fn page(visitor: &Visitor, title: &str, is_live: bool, content: &Mark
                     }
                     span.who { (who(visitor)) }
                 }
+                @if is_live { (stale()) }
                 main data-live[is_live] { (content) }
             }
+        }
+    }
+}
+
+/// What the page's script shows where nobody answers any more.
+fn stale() -> Markup {
+    html! {
+        div.stale id="stale" role="alert" hidden {
+            strong { "parserd does not answer." }
+            " It has stopped, or the connection to it is broken. What is below is as of "
+            span id="stale-at" {} "."
         }
     }
 }
@@ -77,6 +94,18 @@ pub(super) fn outside(text: &str) -> Markup {
 pub(super) fn outside_lines(text: &str) -> Markup {
     let lines: Vec<_> = text.split('\n').map(escaped).collect();
     html! { bdi { (lines.join("\n")) } }
+}
+
+/// Text whose commands stand between backticks.
+pub(super) fn marked(text: &str) -> Markup {
+    let text = escaped(text).to_string();
+    html! {
+        bdi {
+            @for (index, part) in text.split('`').enumerate() {
+                @if index % 2 == 1 { code { (part) } } @else { (part) }
+            }
+        }
+    }
 }
 
 /// A state, in its colour.
