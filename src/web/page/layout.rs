@@ -145,10 +145,8 @@ pub(super) fn link(address: &str) -> Markup {
 
 /// What a parser is worth, in its colour.
 pub(super) fn quality_badge(quality: Option<&str>) -> Markup {
-    let kind = match quality {
-        Some(quality @ ("ok" | "thin" | "bad")) => quality,
-        _ => "unjudged",
-    };
+    let known = quality.filter(|quality| matches!(*quality, "ok" | "thin" | "bad"));
+    let kind = known.unwrap_or("unjudged");
     html! { span class={ "badge quality " (kind) } { (quality.map_or_else(|| "not judged".to_owned(), escaped)) } }
 }
 
