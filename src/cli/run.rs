@@ -116,12 +116,7 @@ pub(super) async fn run(
         stopped,
     )
     .await?;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        database = %settings.database_path().display(),
-        service = %settings.api.base_url,
-        "parserd is up"
-    );
+    log_up(settings);
     let (mut beside, files_ok) = Beside {
         settings,
         store: &store,
@@ -142,14 +137,22 @@ pub(super) async fn run(
     // It may have been done before anybody looked; and it may stop unasked.
     supervisor.ready();
     supervisor.stopping();
-    let ended = if args.until_done {
-        Some(end(&store, metrics.finished(), &failed_before, &files_ok).await?)
-    } else {
-        None
+    let ended = match args.until_done {
+        true => Some(end(&store, metrics.finished(), &failed_before, &files_ok).await?),
+        false => None,
     };
     store.close().await;
     tracing::info!("parserd has stopped");
     Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
+}
+
+fn log_up(settings: &Settings) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        database = %settings.database_path().display(),
+        service = %settings.api.base_url,
+        "parserd is up"
+    );
 }
 
 /// Says in the database how this daemon was started, for `parserd status`.
