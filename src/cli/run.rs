@@ -119,7 +119,7 @@ pub(super) async fn run(
         stopped,
     )
     .await?;
-    log_start(settings);
+    log_up(settings);
     let (mut beside, files_ok) = Beside {
         settings,
         store: &store,
@@ -151,7 +151,7 @@ pub(super) async fn run(
     Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
 }
 
-fn log_start(settings: &Settings) {
+fn log_up(settings: &Settings) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         database = %settings.database_path().display(),

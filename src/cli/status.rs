@@ -16,6 +16,7 @@ use crate::cli::output::Out;
 use crate::clock::Clock;
 use crate::config::{Settings, millis};
 use crate::core::blind::NoListSince;
+use crate::core::budget::{Budget, Spent};
 use crate::core::gate::{Closure, GateReason, Scope};
 use crate::core::job::{Action, Job, JobState, ParkReason, UnixMs};
 use crate::core::oddities::{Lag, Oddity, Unexplained};
@@ -250,19 +251,7 @@ async fn look(
                 unexplained: facts.unexplained,
                 list_lag: facts.lag,
             },
-            credits: Credits {
-                spent_today: budget.spent_today,
-                dated_ahead: spent.later,
-                redated: spent.redated,
-                spent: budget.spent,
-                spent_on_updates: store.spent_on_updates().await?,
-                spent_on_fetches: store.spent_on_fetches().await?,
-                per_create: budget.credits_per_create,
-                max_per_day: budget.max_credits_per_day,
-                max: budget.max_credits,
-                has_room: budget.admits(now).is_ok(),
-                to_come: to_come(&counts, &budget),
-            },
+            credits: credits(store, &counts, &budget, spent, now).await?,
             states: counts.states.clone(),
             changes: counts.changes.clone(),
             foresight: store.foresight().await?,
@@ -277,6 +266,28 @@ async fn look(
         },
         around,
         counts,
+    })
+}
+
+async fn credits(
+    store: &Store,
+    counts: &Counts,
+    budget: &Budget,
+    spent: Spent,
+    now: UnixMs,
+) -> Result<Credits, StoreError> {
+    Ok(Credits {
+        spent_today: budget.spent_today,
+        dated_ahead: spent.later,
+        redated: spent.redated,
+        spent: budget.spent,
+        spent_on_updates: store.spent_on_updates().await?,
+        spent_on_fetches: store.spent_on_fetches().await?,
+        per_create: budget.credits_per_create,
+        max_per_day: budget.max_credits_per_day,
+        max: budget.max_credits,
+        has_room: budget.admits(now).is_ok(),
+        to_come: to_come(counts, budget),
     })
 }
 
