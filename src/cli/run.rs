@@ -106,7 +106,6 @@ pub(super) async fn run(
     let narrator = telling_in_words(telling, &store).await?;
     let web = listen(settings).await?;
     say_running(&store, settings, config, web.as_ref(), clock.now()).await?;
-    let web = web.zip(Some(token));
     let notices = Notices::start(webhook.as_ref(), &key, &store, &clock).await?;
     let supervisor = signals.supervisor.clone();
     let service_clock = client.clock();
@@ -127,7 +126,12 @@ pub(super) async fn run(
         daemon: &daemon,
         tasks: JoinSet::new(),
     }
-    .start(signals, service_clock, web, args.until_done)?;
+    .start(
+        signals,
+        service_clock,
+        web.zip(Some(token)),
+        args.until_done,
+    )?;
     if let Some(narrator) = narrator.clone() {
         beside.spawn(async move { narrator.keep().await });
     }
@@ -142,10 +146,7 @@ pub(super) async fn run(
     // It may have been done before anybody looked; and it may stop unasked.
     supervisor.ready();
     supervisor.stopping();
-    let ended = match args.until_done {
-        true => Some(end(&store, metrics.finished(), &failed_before, &files_ok).await?),
-        false => None,
-    };
+    let ended = end(&args, &store, metrics.finished(), &failed_before, &files_ok).await?;
     store.close().await;
     tracing::info!("parserd has stopped");
     Ok(ended.map_or(Exit::Done, |ended| report_end(&ended)))
@@ -194,19 +195,23 @@ async fn telling_in_words(
     }
 }
 
-/// How things stand now that the run has ended.
+/// How things stand now that the run has ended by itself.
 async fn end(
+    args: &RunArgs,
     store: &Store,
     finished: i64,
     failed_before: &Failures,
     files_ok: &AtomicBool,
-) -> Result<RunEnd, StoreError> {
-    Ok(RunEnd {
+) -> Result<Option<RunEnd>, StoreError> {
+    if !args.until_done {
+        return Ok(None);
+    }
+    Ok(Some(RunEnd {
         counts: store.counts().await?,
         finished,
         failed: store.failures().await?.since(failed_before),
         files_ok: files_ok.load(Ordering::Acquire),
-    })
+    }))
 }
 
 /// Opens the database, as soon as no other daemon has it where this one stands by; none where a

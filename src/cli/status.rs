@@ -256,17 +256,21 @@ async fn look(
             changes: counts.changes.clone(),
             foresight: store.foresight().await?,
             given_up: store.given_up().await?,
-            spending: match by {
-                Some(by) => Some(Spending {
-                    by: by.to_string(),
-                    rows: store.spending(by).await?,
-                }),
-                None => None,
-            },
+            spending: spending(store, by).await?,
         },
         around,
         counts,
     })
+}
+
+async fn spending(store: &Store, by: Option<&SpendingBy>) -> Result<Option<Spending>, StoreError> {
+    let Some(by) = by else {
+        return Ok(None);
+    };
+    Ok(Some(Spending {
+        by: by.to_string(),
+        rows: store.spending(by).await?,
+    }))
 }
 
 async fn credits(
