@@ -418,6 +418,12 @@ fn report(
         count(changed.len(), "job"),
         verb.done
     ));
+    if planned.values().any(|plan| !plan.edit.columns.is_empty()) && !changed.is_empty() {
+        print_message(
+            "write the change in the job file too, where there is one: `parserd apply`, and loading it \
+             with enqueue.on_change = \"apply\", make the job read as the file does",
+        );
+    }
     if changed.len() < rows.len() {
         let moved = count(rows.len() - changed.len(), "job");
         print_message(&format!(

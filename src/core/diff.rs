@@ -80,6 +80,8 @@ pub struct Known<'a> {
 pub struct OpenChange<'a> {
     /// Which of them it is.
     pub action: Action,
+    /// Whether it waits, and nothing of it is under way or in doubt.
+    pub is_waiting: bool,
     /// The fields once it is done, where that is known.
     pub target: Option<&'a Value>,
 }
@@ -112,6 +114,8 @@ pub struct Diff {
     pub creates: u8,
     /// Removals and additions that are most likely renames, which cost nothing: old and new name.
     pub likely_renames: Vec<(String, String)>,
+    /// What is cancelled is the update that waits, not a job that makes a parser.
+    pub cancels_update: bool,
     /// What differs of what is never sent, and is set at once for nothing.
     pub settings: Vec<&'static str>,
     /// What else is to be said.
@@ -126,6 +130,7 @@ impl Diff {
             lines: Vec::new(),
             creates,
             likely_renames: Vec::new(),
+            cancels_update: false,
             settings: Vec::new(),
             notes: Vec::new(),
         }
@@ -375,6 +380,15 @@ fn under_way(wanted: &JobSpec, open: &OpenChange<'_>, is_same_but_for_fields: bo
     };
     if is_wanted && is_same_but_for_fields {
         Diff::of(Verb::Same, 0).noting("an update of its parser is under way")
+    } else if open.is_waiting {
+        Diff {
+            cancels_update: true,
+            ..Diff::of(Verb::Cancel, 0)
+        }
+        .noting(
+            "the update of its parser that waits is cancelled, since the file does not ask for it: \
+             apply again afterwards for what differs then",
+        )
     } else {
         left("an update of its parser")
     }
@@ -400,6 +414,7 @@ fn updated(wanted: &JobSpec, before: &Value, after: &Value) -> Diff {
         lines: lines::of(&changes, before),
         creates: u8::from(changes.is_paid()),
         likely_renames: likely_renames(&changes, before),
+        cancels_update: false,
         settings: Vec::new(),
         notes: Vec::new(),
         changes,

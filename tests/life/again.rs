@@ -40,6 +40,56 @@ async fn a_paid_update_that_failed_is_paid_again_when_asked_for_and_not_when_loa
 }
 
 #[tokio::test]
+async fn an_update_that_waits_is_cancelled_by_the_file_that_no_longer_asks_for_it() {
+    let harness = shop(&[]).await;
+    let before = asking("shop").fields.unwrap();
+    let mut fields = before.clone();
+    fields[1]["description"] = json!("another");
+    let file = |fields| [job("shop", &asking("shop").urls[0], fields)];
+    write(&harness, "jobs.json", &file(&fields));
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    // Another value: first the one that waits goes, then the next one comes.
+    fields[1]["description"] = json!("a third");
+    write(&harness, "jobs.json", &file(&fields));
+    let plan = run(&harness, &["plan", "jobs.json"], 0).await;
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    assert!(plan.contains("~  cancel"), "{plan}");
+    let told = stderr(&run(&harness, &["apply", "--yes", "jobs.json"], 0).await);
+    assert!(told.contains("1 cancelled"), "{told}");
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    let states = "SELECT group_concat(state) FROM (SELECT state FROM jobs WHERE action = 'update' \
+        ORDER BY id)";
+    assert_eq!(one(&harness, states).await, "CANCELLED,QUEUED");
+    // And back to what the parser has: nothing is paid.
+    write(&harness, "jobs.json", &file(&before));
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
+    harness.run_until_done().await;
+    assert_eq!(one(&harness, states).await, "CANCELLED,CANCELLED");
+    assert_eq!(harness.requests(Endpoint::Patch), 0);
+}
+
+#[tokio::test]
+async fn a_parser_whose_replacement_waits_is_not_deleted_beside_it() {
+    let harness = shop(&[]).await;
+    let fields = asking("shop").fields.unwrap();
+    let other = [job("shop", "https://site-0.example/other", &fields)];
+    write(&harness, "jobs.json", &other);
+    run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    let delete = ["parsers", "delete", "--yes", "shop"];
+    let told = stderr(&run(&harness, &delete, 1).await);
+    assert!(
+        told.contains("job 2 is QUEUED, and is to make another parser in place of this one"),
+        "{told}"
+    );
+    run(&harness, &["cancel", "2"], 0).await;
+    run(&harness, &delete, 0).await;
+    harness.run_until_done().await;
+    assert_eq!(harness.requests(Endpoint::Create), 1);
+    assert_eq!(harness.requests(Endpoint::Delete), 1);
+}
+
+#[tokio::test]
 async fn a_change_that_changes_nothing_is_done_unpaid() {
     let harness = shop(&[]).await;
     let same = &asking("shop").fields.unwrap()[1];

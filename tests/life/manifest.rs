@@ -224,18 +224,20 @@ async fn a_failed_job_that_reads_the_same_is_told_with_the_way_to_retry_it() {
 }
 
 #[tokio::test]
-async fn another_update_that_is_not_done_is_waited_for() {
-    let harness = shop(&[]).await;
+async fn another_update_that_waits_is_cancelled_by_apply_and_not_by_loading() {
+    let mut harness = shop(&[]).await;
     shop_file(&harness, rename);
     update(&harness, super::MODIFY).await;
     let line = &planned(&harness).await["jobs"][0];
     assert_eq!(
         (&line["symbol"], &line["verb"]),
-        (&json!("!"), &json!("in_flight"))
+        (&json!("~"), &json!("cancel"))
     );
-    let told = stderr(&run(&harness, &["apply", "--yes", "jobs.json"], 0).await);
-    assert!(told.contains("nothing to do"), "{told}");
-    harness.run_until_done().await;
+    harness.set("enqueue.files", "jobs.json");
+    harness.set("enqueue.on_change", "apply");
+    run(&harness, &["run", "--until-done"], 0).await;
+    let done = "SELECT state FROM jobs WHERE action = 'update'";
+    assert_eq!(one(&harness, done).await, "FINISHED");
     assert_eq!(planned(&harness).await["jobs"][0]["verb"], "update_both");
 }
 

@@ -6,7 +6,7 @@ use crate::{
     cli::{Exit, Usage, ask, output::print_message},
     config::Settings,
     present::format::{count, quoted},
-    store::{Role, Store, StoreError, has_daemon, instructions::Refused},
+    store::{Manifest as _, Role, Store, StoreError, has_daemon, instructions::Refused},
 };
 
 /// Deletes parsers at the service, with all their versions; it cannot be undone. Adds a job for
@@ -36,6 +36,9 @@ async fn add(store: &Store, args: DeleteArgs) -> anyhow::Result<Exit> {
     // What cannot be done is told before anybody is asked.
     if let Err(refused) = store.delete_parsers(&names, true).await? {
         return Ok(refuse(&refused));
+    }
+    if let Some(waiting) = replaced(store, &names).await? {
+        return Ok(refuse(&waiting));
     }
     for name in &names {
         print_message(&line(store, name).await?);
@@ -69,6 +72,31 @@ async fn add(store: &Store, args: DeleteArgs) -> anyhow::Result<Exit> {
         "{added} added; {next}, and `parserd show NAME` tells how far it is"
     ));
     Ok(Exit::Done)
+}
+
+/// Those whose name a job has that is to make another parser, which would be paid for all the same.
+async fn replaced(store: &Store, names: &[String]) -> Result<Option<Vec<Refused>>, StoreError> {
+    let asked: Vec<_> = names.iter().map(String::as_str).collect();
+    let records = store.on_record(&asked).await?;
+    let mut refused: Vec<_> = records
+        .into_iter()
+        .filter_map(|(name, record)| {
+            let (job, parser) = (record.job?, record.parser?);
+            let makes_another = job.parser_id.as_ref() != Some(&parser.parser_id);
+            let is_open = !job.state.is_terminal();
+            (makes_another && is_open).then(|| Refused {
+                why: format!(
+                    "job {id} is {state}, and is to make another parser in place of this one: \
+                     cancel it first (`parserd cancel {id}`), or wait until it is done",
+                    id = job.id.0,
+                    state = job.state
+                ),
+                name,
+            })
+        })
+        .collect();
+    refused.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok((!refused.is_empty()).then_some(refused))
 }
 
 /// `delete books: parser p1, version 2`

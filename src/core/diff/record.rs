@@ -21,6 +21,8 @@ pub struct Record {
     pub open: Option<RecordedChange>,
     /// What the last update of this name changes (JSON), where that FAILED.
     pub failed_change: Option<String>,
+    /// Whether it FAILED since somebody else had changed the parser.
+    pub has_conflict: bool,
 }
 
 /// A job that makes or adopts a parser.
@@ -76,6 +78,8 @@ pub struct RecordedChange {
     pub id: JobId,
     /// What it does.
     pub action: Action,
+    /// Whether it waits, and nothing of it is under way or in doubt.
+    pub is_waiting: bool,
     /// What it changes (JSON).
     pub change: Option<String>,
     /// The fields that it is to bring about, once that is on record.
@@ -103,12 +107,18 @@ impl Record {
             }),
             open: self.open.as_ref().map(|open| OpenChange {
                 action: open.action,
+                is_waiting: open.is_waiting,
                 target: target.as_ref(),
             }),
         };
         let mut diff = diff(wanted, &known);
         if self.has_failed_at(&diff) {
             let note = "the last try of this very change FAILED: `parserd show NAME` says why";
+            diff.notes.push(note.to_owned());
+        }
+        if self.overwrites(&diff) {
+            let note = "somebody else changed the parser, and the last update ended as a conflict: \
+                `parserd apply` makes it as the file says, loading the file does not";
             diff.notes.push(note.to_owned());
         }
         if diff.verb == Verb::Replace && self.is_adopted_as_it_is(wanted) {
@@ -123,6 +133,16 @@ impl Record {
     pub fn has_failed_at(&self, diff: &Diff) -> bool {
         let failed = self.failed_change.as_deref();
         diff.changes.is_paid() && failed == Some(diff.changes.to_json().as_str())
+    }
+
+    /// Whether it would undo what somebody else did to the parser, which is told as a conflict and
+    /// is a person's to decide.
+    pub fn overwrites(&self, diff: &Diff) -> bool {
+        let is_update = matches!(
+            diff.verb,
+            Verb::UpdateFree | Verb::UpdatePaid | Verb::UpdateBoth
+        );
+        self.has_conflict && is_update
     }
 
     /// Whether the job adopted its parser in spite of pages or options of this very file, which no

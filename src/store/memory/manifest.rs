@@ -61,22 +61,28 @@ impl Tables {
             open: open.map(|row| RecordedChange {
                 id: row.job.id,
                 action: row.job.action,
+                is_waiting: row.job.progress.doubt.is_none()
+                    && matches!(row.job.progress.state, JobState::Queued | JobState::Parked),
                 change: row.change.clone(),
                 target_fields: value(row.target_fields.as_deref()),
             }),
-            failed_change: self.failed_change(name),
+            has_conflict: self
+                .failed_update(name)
+                .and_then(|row| row.job.progress.error_message.as_deref())
+                .is_some_and(|message| message.starts_with("conflict: ")),
+            failed_change: self.failed_update(name).and_then(|row| row.change.clone()),
         }
     }
 
-    fn failed_change(&self, name: &str) -> Option<String> {
+    /// The last update of this name, where it FAILED.
+    fn failed_update(&self, name: &str) -> Option<&StoredJob> {
         let is_update = |row: &&StoredJob| row.job.name == name && row.job.action == Action::Update;
         let last = self
             .jobs
             .values()
             .filter(is_update)
             .max_by_key(|row| row.job.id);
-        let failed = last.filter(|row| row.job.progress.state == JobState::Failed);
-        failed.and_then(|row| row.change.clone())
+        last.filter(|row| row.job.progress.state == JobState::Failed)
     }
 
     fn beside(&self) -> Beside {

@@ -45,7 +45,8 @@ pub trait Applying: Manifest {
     ///
     /// With a `digest` of the plan that was shown nothing is done where it is another by now.
     /// Without one, a parser whose replacement FAILED is left too: each try costs. So is one that
-    /// was adopted and is to be replaced by the very file that adopted it.
+    /// was adopted and is to be replaced by the very file that adopted it, an update after one that
+    /// ended as a conflict, and the cancelling of an update that waits.
     ///
     /// # Errors
     /// Whatever the store says, or why a batch is not there; then nothing was done.

@@ -40,14 +40,16 @@ const PARSERS: &str = "SELECT name, parser_id, latest_version, urls, scraper_par
         AND jobs.name IN (SELECT value FROM json_each(?1)) AND parsers.deleted_at IS NOT NULL \
         AND NOT EXISTS (SELECT 1 FROM named_parsers WHERE named_parsers.name = jobs.name)";
 
-const OPEN: &str = "SELECT id, name, action, change, target_fields FROM jobs \
+const OPEN: &str = "SELECT id, name, action, change, target_fields, \
+        state IN ('QUEUED', 'PARKED') AND doubt_since IS NULL AS is_waiting FROM jobs \
     WHERE action <> 'create' AND state IN ('QUEUED', 'CREATING', 'GENERATING', 'PARKED') \
         AND name IN (SELECT value FROM json_each(?1)) \
         AND (parser_id IS NULL OR parser_id = \
             (SELECT parser_id FROM named_parsers WHERE named_parsers.name = jobs.name)) \
     ORDER BY id";
 
-const FAILED_CHANGES: &str = "SELECT name, change FROM jobs AS last \
+const FAILED_CHANGES: &str = "SELECT name, change, \
+        coalesce(error_message GLOB 'conflict: *', 0) AS is_conflict FROM jobs AS last \
     WHERE action <> 'create' AND action = 'update' AND state = 'FAILED' \
         AND name IN (SELECT value FROM json_each(?1)) \
         AND id = (SELECT max(id) FROM jobs WHERE name = last.name \
@@ -117,6 +119,7 @@ async fn records_of(
         record.open.get_or_insert(RecordedChange {
             id: JobId(row.try_get("id")?),
             action: action.unwrap_or(Action::Update),
+            is_waiting: row.try_get("is_waiting")?,
             change: rows::text(row, "change")?,
             target_fields: value(row, "target_fields")?,
         });
@@ -128,6 +131,7 @@ async fn records_of(
     {
         let record = records.entry(rows::some_text(row, "name")?).or_default();
         record.failed_change = rows::text(row, "change")?;
+        record.has_conflict = row.try_get("is_conflict")?;
     }
     Ok(records)
 }

@@ -38,12 +38,27 @@ fn an_update_that_is_not_done_is_under_way_or_in_the_way() {
                 fields: made.1.as_ref(),
                 ..AppliedParser::default()
             }),
-            open: Some(OpenChange { action, target }),
+            open: Some(OpenChange {
+                action,
+                is_waiting: false,
+                target,
+            }),
             ..Known::default()
         };
-        let diff = diff(&wanted, &known);
-        assert_eq!((diff.verb, diff.creates), (expected, 0), "{wanted:?}");
-        assert_eq!(diff.notes.len(), 1, "{diff:?}");
+        let under_way = diff(&wanted, &known);
+        let verb = (under_way.verb, under_way.creates);
+        assert_eq!(verb, (expected, 0), "{wanted:?}");
+        assert_eq!(under_way.notes.len(), 1, "{under_way:?}");
+        // One that waits can be cancelled; a delete was asked for by its name.
+        let open = known.open.map(|open| OpenChange {
+            is_waiting: true,
+            ..open
+        });
+        let waiting = diff(&wanted, &Known { open, ..known });
+        let is_cancelled = expected == Verb::InFlight && action == Action::Update;
+        let expected = if is_cancelled { Verb::Cancel } else { expected };
+        assert_eq!((waiting.verb, waiting.creates), (expected, 0), "{wanted:?}");
+        assert_eq!(waiting.cancels_update, is_cancelled, "{waiting:?}");
     }
 }
 
@@ -107,6 +122,7 @@ fn a_digest_is_another_with_everything_that_a_plan_depends_on() {
         parser: Some(parser.clone()),
         open: None,
         failed_change: None,
+        has_conflict: false,
     };
     let before = record(&job, &parser);
     let other_job = |change: fn(&mut RecordedJob)| {

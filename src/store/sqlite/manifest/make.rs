@@ -134,11 +134,14 @@ impl Step {
         }
     }
 
-    /// Whether it would pay for what was paid for already, a try that FAILED or a parser that was
-    /// adopted, which is nothing to be done without being asked for.
-    fn pays_again(&self) -> bool {
+    /// Whether it is nothing to be done without being asked for: it would pay for what was paid for
+    /// already, a try that FAILED or a parser that was adopted, or undo what somebody else did or wants.
+    fn wants_asking(&self) -> bool {
         let is_there = self.record.has_failed() || self.record.is_adopted_as_it_is(&self.wanted);
-        self.diff.verb == Verb::Replace && is_there || self.record.has_failed_at(&self.diff)
+        self.diff.verb == Verb::Replace && is_there
+            || self.record.has_failed_at(&self.diff)
+            || self.record.overwrites(&self.diff)
+            || self.diff.cancels_update
     }
 }
 
@@ -169,7 +172,7 @@ async fn take(
     let mut new = Batch::default();
     for step in steps(connection, batch).await? {
         let verb = step.diff.verb;
-        let is_meant = within(extent, &step.diff) && (is_shown || !step.pays_again());
+        let is_meant = within(extent, &step.diff) && (is_shown || !step.wants_asking());
         let is_done = match is_meant {
             false => verb == Verb::Same && step.diff.settings.is_empty(),
             true => {
@@ -247,6 +250,9 @@ async fn change(
                 edit(wanted, record, diff)
             };
             set(connection, id, columns, true).await
+        }
+        Verb::Cancel if diff.cancels_update => {
+            cancel(connection, record.open.as_ref().map(|open| open.id)).await
         }
         Verb::Cancel => cancel(connection, id).await,
         Verb::Create | Verb::Replace | Verb::InFlight | Verb::Refused => Ok(()),
