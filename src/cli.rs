@@ -232,7 +232,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Backup(args) => backup::backup(&settings()?, args).await,
         Command::Check(args) => check::check(&sources()?, args).await,
         Command::Simulate(args) => {
-            simulate::simulate(args, shutdown()).await?;
+            simulate::simulate(args, settings, shutdown()).await?;
             Ok(Exit::Done)
         }
         Command::Completions(args) => completions::completions(args),

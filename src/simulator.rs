@@ -10,6 +10,7 @@
 //! endpoint lags, and a FAILED generation is charged.
 
 mod changes;
+mod control;
 pub mod defects;
 mod delivery;
 mod endpoints;
@@ -62,6 +63,13 @@ impl Simulator {
 
     /// Does what a request asks for at this moment, faults included.
     pub fn respond(&mut self, now_ms: UnixMs, request: &HttpRequest) -> Reply {
+        if request.is_control() {
+            return Reply::HttpAnswer {
+                answer: self.control(now_ms, request),
+                delivery: Delivery::Whole,
+                delay_ms: 0,
+            };
+        }
         let endpoint = request.endpoint();
         let name = self.world.name_in(now_ms, request);
         let reply = self.reply(now_ms, request, name.as_deref());

@@ -16,6 +16,7 @@ pub mod place;
 mod plan;
 mod read;
 mod select;
+mod simulate;
 mod surroundings;
 #[cfg(target_os = "linux")]
 pub mod terminal;

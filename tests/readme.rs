@@ -14,7 +14,8 @@
 //! - `<!-- test: goes on -->`: in the directory of the block before it on its page, with what that
 //!   one left there
 //! - `<!-- test: edit NAME -->`: the blocks that go on after it find this file so
-//! - `needs PROGRAM`, after another word: left out, and said so, where there is none
+//! - `needs PROGRAM`, also after another word: left out, and said so, where there is none;
+//!   `needs pandas` is a module of `python3`
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -39,7 +40,7 @@ const MANIFEST: &str = include_str!("../Cargo.toml");
 const EXIT: &str = include_str!("../src/cli/exit.rs");
 
 /// How long README.md may be.
-const README_LINES: usize = 250;
+const README_LINES: usize = 150;
 
 /// What people read, with its path from the repository's root.
 #[derive(Debug)]
@@ -210,6 +211,19 @@ fn every_exit_code_state_reason_and_kind_of_error_is_explained() {
         "`error_kind`",
         ErrorKind::ALL.iter().map(|kind| kind.as_str()),
     );
+}
+
+#[test]
+fn the_glossary_and_the_runbook_are_whole() {
+    let words = "create, tag, adopt, in doubt, settle, park, gate, probe, canary";
+    assert_rows("word", words.split(", "));
+    let rows = table("symptom");
+    assert!(rows.len() >= 15, "{rows:?}");
+    let of_credits = rows.iter().find(|row| row[0].contains("`credits`"));
+    assert!(of_credits.is_some_and(|row| row[2].contains("`parserd resume`")));
+    for row in rows {
+        assert!(row.len() == 3 && row[2].contains("`parserd "), "{row:?}");
+    }
 }
 
 #[test]

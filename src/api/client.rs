@@ -2,6 +2,7 @@
 
 mod addresses;
 mod chunks;
+pub mod control;
 mod exchange;
 mod fetch;
 mod patch;

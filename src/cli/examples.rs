@@ -39,6 +39,7 @@ pub const EXAMPLES: &[Examples] = &[
     ("simulate", &[
         ("parserd simulate --listen 127.0.0.1:8080", "serve a simulated service on a port"),
         ("parserd simulate --fault 'create lose after nth=1'", "lose the first create's answer"),
+        ("parserd simulate control --add-credits 300000 --clear-faults", "change the one that runs"),
     ]),
     ("draft", &[
         ("parserd draft urls.txt > jobs.toml", "make a job file of a list of URLs"),

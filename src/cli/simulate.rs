@@ -1,5 +1,7 @@
 //! `parserd simulate`: the AI Parser API on a loopback socket.
 
+mod control;
+
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -7,60 +9,82 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::config::Settings;
 use crate::core::cure;
 use crate::core::effort::Proxy;
 use crate::simulator::server::Server;
 use crate::simulator::{FaultRule, Faults, Simulator, WorldConfig, script};
 
+/// The key that a simulator has unless it is given another.
+const DEFAULT_KEY: &str = "demo-key";
+
 /// Serves a simulator of the AI Parser API, for tests of your own.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct SimulateArgs {
+    #[command(subcommand)]
+    command: Option<SimulateCommand>,
+
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// What to do with a simulator, other than to serve one.
+#[derive(Debug, clap::Subcommand)]
+enum SimulateCommand {
+    /// Change credits and faults of a simulator that is running, and print its state
+    Control(control::ControlArgs),
+}
+
+/// What the simulator is like.
+#[derive(Debug, clap::Args)]
+struct ServeArgs {
     /// Where to listen: a loopback address with a port, 0 for any free one
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
-    pub listen: SocketAddr,
+    listen: SocketAddr,
 
     /// The API key; any other gets 401
-    #[arg(long, default_value = "demo-key")]
-    pub key: String,
+    #[arg(long, default_value = DEFAULT_KEY)]
+    key: String,
 
     /// What all chance is drawn from; the same seed, the same fate of every name
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    seed: u64,
 
     /// Scales the generation times: 1 is a median of 60 s, 0 is at once
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0,
         value_parser = scale, allow_hyphen_values = true)]
-    pub generation_scale: f64,
+    generation_scale: f64,
 
     /// The account's credits; without it, more than can be spent
     #[arg(long)]
-    pub credits: Option<i64>,
+    credits: Option<i64>,
 
     /// Whether the account's first parser is free
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    pub first_free: bool,
+    first_free: bool,
 
     /// Answers 429 to more requests than this at once
     #[arg(long, value_name = "N")]
-    pub concurrency_limit: Option<u64>,
+    concurrency_limit: Option<u64>,
 
     /// The best proxies that the plan includes: standard, premium or ultra_premium
     #[arg(long, value_name = "PROXY", default_value_t = Proxy::UltraPremium)]
-    pub plan: Proxy,
+    plan: Proxy,
 
     /// The share of pages that the fetch API sees otherwise than the generator
     #[arg(long, value_name = "SHARE", default_value_t = 0.0,
         value_parser = share, allow_hyphen_values = true)]
-    pub fetches_astray: f64,
+    fetches_astray: f64,
 
     /// What is to go wrong, for example 'create status=500 after p=0.5'; may be
     /// repeated. See below for the words
     #[arg(long = "fault", value_name = "RULE", long_help = FAULT_HELP)]
-    pub faults: Vec<FaultRule>,
+    faults: Vec<FaultRule>,
 
     /// A TOML file with an array `faults` of such rules
     #[arg(long, value_name = "FILE")]
-    pub script: Option<PathBuf>,
+    script: Option<PathBuf>,
 }
 
 const FAULT_HELP: &str = "\
@@ -119,11 +143,29 @@ fn unread(path: &Path, error: io::Error) -> anyhow::Error {
     ))
 }
 
-/// Serves until `shutdown` is done.
+/// What is to be pasted into the shell in which parserd runs. Another key than the default is not
+/// repeated: whoever gave it knows it.
+fn to_paste(base_url: &str, key: &str) -> String {
+    let key = match key {
+        DEFAULT_KEY => format!("export PARSERD__API__KEY={DEFAULT_KEY}"),
+        _ => "# and PARSERD__API__KEY, the key of --key".to_owned(),
+    };
+    format!("export PARSERD__API__BASE_URL={base_url}\n{key}\n")
+}
+
+/// Serves until `shutdown` is done, or controls one that is served.
 pub async fn simulate(
     args: SimulateArgs,
+    settings: impl FnOnce() -> anyhow::Result<Settings>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    match args.command {
+        None => serve(args.serve, shutdown).await,
+        Some(SimulateCommand::Control(args)) => control::control(args, settings).await,
+    }
+}
+
+async fn serve(args: ServeArgs, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut rules = args.faults;
     if let Some(path) = &args.script {
         let text = std::fs::read_to_string(path).map_err(|error| unread(path, error))?;
@@ -131,6 +173,7 @@ pub async fn simulate(
             .with_context(|| format!("the script {} is bad", path.display()))?;
         rules.extend(scripted);
     }
+    let key = args.key.clone();
     let world = WorldConfig {
         key: args.key,
         seed: args.seed,
@@ -151,7 +194,10 @@ pub async fn simulate(
                 .context(format!("cannot listen at {}: {what_to_do}", args.listen))
         })?;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening on {}", server.base_url())?;
+    let base_url = server.base_url();
+    let ready = format!("listening on {base_url}\n{}", to_paste(&base_url, &key));
+    // At once: who waits for the first line may not read the rest.
+    stdout.write_all(ready.as_bytes())?;
     stdout.flush()?;
     shutdown.await;
     server.shutdown().await;
@@ -167,10 +213,10 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Cli {
         #[command(flatten)]
-        args: SimulateArgs,
+        args: ServeArgs,
     }
 
-    fn parse(args: &[&str]) -> Result<SimulateArgs, String> {
+    fn parse(args: &[&str]) -> Result<ServeArgs, String> {
         let args = std::iter::once("simulate").chain(args.iter().copied());
         let cli = Cli::try_parse_from(args).map_err(|error| error.to_string())?;
         Ok(cli.args)
@@ -210,13 +256,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_other_key_than_the_default_is_printed() {
+        let url = "http://127.0.0.1:8080";
+        let lines = "export PARSERD__API__BASE_URL=http://127.0.0.1:8080\n";
+        let known = to_paste(url, "demo-key");
+        assert_eq!(known, format!("{lines}export PARSERD__API__KEY=demo-key\n"));
+        let other = to_paste(url, "s3cret");
+        assert!(
+            other.starts_with(lines) && !other.contains("s3cret"),
+            "{other}"
+        );
+    }
+
     #[tokio::test]
     async fn a_bad_script_is_named_with_the_reason() {
         let script = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(script.path(), "faults = [\"get\"]").unwrap();
         let path = script.path().display().to_string();
         let args = parse(&["--script", &path]).unwrap();
-        let error = simulate(args, std::future::pending()).await.unwrap_err();
+        let error = serve(args, std::future::pending()).await.unwrap_err();
         let error = format!("{error:#}");
         assert!(
             error.contains(&path) && error.contains("it does nothing"),

@@ -142,7 +142,7 @@ pub const KEYS: &[ConfigKey] = &[
     key("budget.max_credits", Integer, None, "total spending that parserd refuses to exceed"),
     key("enqueue.files", List, Some(""), "globs of job files, loaded at start and on SIGHUP"),
     key("enqueue.on_change", Text, Some("report"), "what loading them does with a job that is there already and reads otherwise: report it, do what is free, or apply it"),
-    key("quality.gate", Text, Some("report"), "whether a parser that is bad is only told of (report), or makes its job FAILED (fail)"),
+    key("quality.gate", Text, Some("report"), "whether a parser that is bad is only reported (report), or makes its job FAILED (fail)"),
     key("quality.min_fill", Number, Some("0.5"), "below which share of its places a field that was asked for is thin"),
     key("quality.credits_per_parse", Integer, Some("1"), "what one request for a held-out page (check_urls) is assumed to cost"),
     key("preflight.mode", Text, Some("off"), "whether the example pages are fetched before a create: off, check (what cannot work is not paid for) or repair (it is sent with the parameters that it needs)"),

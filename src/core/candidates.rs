@@ -26,7 +26,7 @@ impl Kinship {
     /// In words.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Named => "bears its name",
+            Self::Named => "has its name",
             Self::Alike => "bears the job's own name, without the tag",
             Self::Cut => "its name may be cut",
             Self::Suspected => "the account lists it since about then",

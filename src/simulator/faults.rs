@@ -16,6 +16,8 @@ use crate::core::job::{DurationMs, UnixMs};
 /// Best written as text; see [`super::script`] for the grammar.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FaultRule {
+    /// The rule as text.
+    pub text: String,
     /// The requests that it counts.
     pub scope: Scope,
     /// Which of them it applies to.
@@ -383,6 +385,11 @@ impl Faults {
     /// How many requests each rule applied to, in the order of the rules.
     pub fn applied(&self) -> Vec<u64> {
         self.rules.iter().map(|rule| rule.applied).collect()
+    }
+
+    /// Each rule, in their order, with how many requests it applied to.
+    pub fn applied_by_rule(&self) -> impl Iterator<Item = (&FaultRule, u64)> {
+        self.rules.iter().map(|rule| (&rule.rule, rule.applied))
     }
 
     /// What applies to this request, which is counted.

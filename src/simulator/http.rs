@@ -79,6 +79,8 @@ pub struct HttpRequest {
     pub query: Vec<(String, String)>,
     /// The body's bytes.
     pub body: Vec<u8>,
+    /// The credentials of `Authorization: Bearer`; the service itself reads none.
+    pub bearer: Option<String>,
 }
 
 impl HttpRequest {
@@ -92,6 +94,7 @@ impl HttpRequest {
                 .into_owned()
                 .collect(),
             body: body.into(),
+            bearer: None,
         }
     }
 

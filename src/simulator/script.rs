@@ -78,7 +78,7 @@ use super::faults::{AnswerFault, Edit, Effect, FaultRule, NameChange, RetryAfter
 use super::http::{Delivery, Endpoint};
 use super::world::StaleBase;
 use crate::core::nearest::did_you_mean;
-use words::{RuleWords, words};
+use words::{RuleWords, line, words};
 
 /// Words that only these endpoints take.
 const PLACES: &[(&[&str], &[Endpoint])] = &[
@@ -117,7 +117,11 @@ impl FromStr for FaultRule {
             }
             RuleWords::check(words)?.rule(&endpoint)
         });
-        parsed.map_err(|reason| FaultError {
+        let with_text = |rule| Self {
+            text: text.trim().to_owned(),
+            ..rule
+        };
+        parsed.map(with_text).map_err(|reason| FaultError {
             rule: text.to_owned(),
             reason,
         })
@@ -167,7 +171,12 @@ fn script_rule(item: &toml::Value) -> Result<FaultRule, FaultError> {
     });
     endpoint
         .ok_or_else(|| "on is missing: the endpoint, or any".to_owned())
-        .and_then(|endpoint| RuleWords::check(words.collect())?.rule(endpoint))
+        .and_then(|endpoint| {
+            let words: Vec<_> = words.collect();
+            let text = line(endpoint, &words);
+            let rule = RuleWords::check(words)?.rule(endpoint)?;
+            Ok(FaultRule { text, ..rule })
+        })
         .map_err(|reason| FaultError {
             rule: item.to_string(),
             reason,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use hyper::header::AUTHORIZATION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -193,11 +194,18 @@ async fn answer(
         .uri
         .path_and_query()
         .map_or("/", |target| target.as_str());
-    let request = HttpRequest::new(head.method.as_str(), target, body);
+    let mut request = HttpRequest::new(head.method.as_str(), target, body);
+    let authorization = head.headers.get(AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    request.bearer = authorization
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .map(str::to_owned);
     let (reply, _in_flight) = {
         let mut locked = lock(&simulator);
-        locked.traffic.begin();
-        let in_flight = RequestGuard(Arc::clone(&simulator));
+        let in_flight = (!request.is_control()).then(|| {
+            locked.traffic.begin();
+            RequestGuard(Arc::clone(&simulator))
+        });
         (locked.respond(now_ms(), &request), in_flight)
     };
     let (Reply::HttpAnswer { delay_ms, .. } | Reply::Lost { delay_ms, .. }) = reply;

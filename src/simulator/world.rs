@@ -242,8 +242,18 @@ impl World {
     /// Buys credits. No effect where they are unlimited.
     pub fn add_credits(&mut self, credits: i64) {
         if let Some(limit) = &mut self.config.credits {
-            *limit += credits;
+            *limit = limit.saturating_add(credits);
         }
+    }
+
+    /// Makes so many credits left, also where they were unlimited.
+    pub fn set_credits_left(&mut self, credits: i64) {
+        self.config.credits = Some(self.credits_spent().saturating_add(credits));
+    }
+
+    /// Whether this is the account's API key.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        key == self.config.key
     }
 
     /// Changes the API key; the one before gets 401 from now on.

@@ -90,7 +90,7 @@ fn bad_lines_are_told_with_their_number_and_lose_nothing() {
         "-: line 1: \"javascript:alert(1)\" is neither http nor https",
         "-: line 2: ",
         "-: line 3: the address contains a user name or password",
-        "-: line 4: \"shop.example/p/1\" is no URL",
+        "-: line 4: \"shop.example/p/1\" is not a URL",
         "-: line 6: is not UTF-8",
         "-: line 7: is longer than",
         "more lines left out",

@@ -70,7 +70,7 @@ impl PlanReport {
             let words = if is_read {
                 "nothing to do"
             } else {
-                "nothing can be told of bad files"
+                "bad files are not planned"
             };
             return words.to_owned();
         }

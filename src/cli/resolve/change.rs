@@ -142,7 +142,7 @@ fn verdict(
     seen: &Seen,
 ) -> String {
     match (part, seen) {
-        (_, Seen::Unknown(_)) => "error: what it is like now cannot be told".to_owned(),
+        (_, Seen::Unknown(_)) => "error: what it is like now is not known".to_owned(),
         (Some(Part::Delete), Seen::Gone(_)) => "it looks as if the delete took effect".to_owned(),
         (_, Seen::Gone(_)) => {
             "the parser is gone: somebody deleted it, and there is nothing to change any more"
@@ -153,7 +153,7 @@ fn verdict(
             Sighting::Unchanged(_) => "it looks as if the request made nothing".to_owned(),
             Sighting::AsWanted(_) => "it looks as if the request took effect".to_owned(),
             Sighting::Otherwise(why) | Sighting::Unclear(why) => {
-                format!("whether it took effect cannot be told: {}", escaped(&why))
+                format!("it is not known whether it took effect: {}", escaped(&why))
             }
         },
     }

@@ -97,7 +97,7 @@ pub(super) struct Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// It cannot be read.
-    #[error("is no URL: write it in full, such as https://example.com/page")]
+    #[error("is not a URL: write it in full, such as https://example.com/page")]
     Unreadable,
     /// Another scheme.
     #[error("is neither http nor https, and left out")]

@@ -99,7 +99,18 @@ fn a_script_says_the_same_as_lines() {
     "#;
     let lines = ["create status=500 after p=0.5 name=\"my shop\"", "any lose"];
     let rules: Vec<FaultRule> = lines.iter().map(|line| line.parse().unwrap()).collect();
-    assert_eq!(parse_script(script).unwrap(), rules);
+    let tables = parse_script(script).unwrap();
+    let does = |rules: &[FaultRule]| -> Vec<_> {
+        let parts = |rule: &FaultRule| (rule.scope.clone(), rule.when.clone(), rule.effect.clone());
+        rules.iter().map(parts).collect()
+    };
+    assert_eq!(does(&tables), does(&rules));
+    // The text of a table is a line that says the same.
+    let texts: Vec<FaultRule> = tables
+        .iter()
+        .map(|rule| rule.text.parse().unwrap())
+        .collect();
+    assert_eq!(texts, tables);
     let script = format!("faults = {lines:?}");
     assert_eq!(parse_script(&script).unwrap(), rules);
     assert_eq!(parse_script("").unwrap(), []);

@@ -80,6 +80,21 @@ pub(super) fn words(text: &str) -> Result<Vec<RuleWord>, String> {
     Ok(words.into_iter().map(split).collect())
 }
 
+/// The line that these words make, after the endpoint.
+pub(super) fn line(endpoint: &str, words: &[RuleWord]) -> String {
+    let mut line = endpoint.to_owned();
+    for (key, value) in words {
+        let word = match value {
+            None => key.clone(),
+            Some(value) if value.chars().any(char::is_whitespace) => format!("{key}=\"{value}\""),
+            Some(value) => format!("{key}={value}"),
+        };
+        line.push(' ');
+        line.push_str(&word);
+    }
+    line
+}
+
 /// The words of one rule, every one of them known.
 pub(super) struct RuleWords(Vec<RuleWord>);
 
