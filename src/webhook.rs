@@ -162,6 +162,9 @@ impl Sender {
                 Turn::Wait(_) if self.posts.failures() > 0 && *finishing.borrow() => return Ok(()),
                 // Nothing is read meanwhile: what waits costs nothing.
                 Turn::Wait(left_ms) => {
+                    if *finishing.borrow() && !self.has_batch().await? {
+                        return self.keep().await;
+                    }
                     let left = Duration::from_millis(left_ms.unsigned_abs());
                     tokio::select! {
                         () = self.clock.sleep(left) => {}
@@ -169,9 +172,7 @@ impl Sender {
                     }
                 }
                 Turn::Send => {
-                    if self.batch.is_none() {
-                        self.batch = self.collect().await?;
-                    }
+                    self.has_batch().await?;
                     match &self.batch {
                         Some(batch) => {
                             let answer = self.post(batch).await;
@@ -183,6 +184,14 @@ impl Sender {
                 }
             }
         }
+    }
+
+    /// Whether there is something to send; it stays the same until it is accepted.
+    async fn has_batch(&mut self) -> Result<bool, StoreError> {
+        if self.batch.is_none() {
+            self.batch = self.collect().await?;
+        }
+        Ok(self.batch.is_some())
     }
 
     /// Nothing is to be told: waits until something happened.

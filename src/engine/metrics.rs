@@ -111,14 +111,19 @@ pub struct Metrics {
     progressed_at: AtomicI64,
 }
 
+/// A registry with memory, processor time and open files of this process, where these are told.
+fn registry() -> Registry {
+    let registry = Registry::new();
+    #[cfg(target_os = "linux")]
+    sure(registry.register(Box::new(
+        prometheus::process_collector::ProcessCollector::for_self(),
+    )));
+    registry
+}
+
 impl Default for Metrics {
     fn default() -> Self {
-        let registry = Registry::new();
-        // Memory, processor time and open files of this process.
-        #[cfg(target_os = "linux")]
-        sure(registry.register(Box::new(
-            prometheus::process_collector::ProcessCollector::for_self(),
-        )));
+        let registry = registry();
         let counter = |name: &str, help: &str, labels: &[&str]| {
             let made = sure(IntCounterVec::new(Opts::new(name, help), labels));
             sure(registry.register(Box::new(made.clone())));

@@ -45,7 +45,7 @@ async fn an_update_that_waits_is_cancelled_by_the_file_that_no_longer_asks_for_i
     let before = asking("shop").fields.unwrap();
     let mut fields = before.clone();
     fields[1]["description"] = json!("another");
-    let file = |fields| [job("shop", &asking("shop").urls[0], fields)];
+    let file = |fields: &serde_json::Value| [job("shop", &asking("shop").urls[0], fields)];
     write(&harness, "jobs.json", &file(&fields));
     run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
     // Another value: first the one that waits goes, then the next one comes.

@@ -56,7 +56,11 @@ impl Notices {
         }
         self.finish.send_replace(true);
         tokio::select! {
-            _ = tokio::time::timeout(LAST_NOTICES, self.tasks.join_next()) => {}
+            ended = tokio::time::timeout(LAST_NOTICES, self.tasks.join_next()) => {
+                if ended.is_err() {
+                    tracing::warn!("some notices are not sent yet: the next run sends them");
+                }
+            }
             // The sending half ends with the task that handles signals.
             Ok(_) = stop.wait_for(|stop| *stop != Stop::No) => {}
         }
