@@ -109,7 +109,7 @@ pub enum Command {
     Events(events::EventsArgs),
     /// Wait beside a running daemon until jobs are done
     Wait(wait::WaitArgs),
-    /// Try FAILED and PARKED jobs again; with --set, changed: --set scraper_params.render=true
+    /// Try FAILED and PARKED jobs again, with --set also changed
     Retry(operate::OperateArgs),
     /// Cancel jobs that are QUEUED, PARKED or FAILED
     Cancel(operate::OperateArgs),

@@ -43,7 +43,7 @@ pub const EXAMPLES: &[Examples] = &[
     ]),
     ("draft", &[
         ("parserd draft urls.txt > jobs.toml", "make a job file of a list of URLs"),
-        ("parserd draft - --format sitemap < sitemap.xml", "make one of a sitemap"),
+        ("parserd draft - --format xml < sitemap.xml", "make one of a sitemap"),
     ]),
     ("preflight", &[
         ("parserd preflight jobs.toml", "say which jobs would fail before they are paid for"),

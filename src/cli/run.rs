@@ -106,6 +106,7 @@ pub(super) async fn run(
     let narrator = telling_in_words(telling, &store).await?;
     let web = listen(settings).await?;
     say_running(&store, settings, config, web.as_ref(), clock.now()).await?;
+    let web = web.zip(Some(token));
     let notices = Notices::start(webhook.as_ref(), &key, &store, &clock).await?;
     let supervisor = signals.supervisor.clone();
     let service_clock = client.clock();
@@ -124,17 +125,10 @@ pub(super) async fn run(
         store: &store,
         clock: &clock,
         daemon: &daemon,
+        narrator: narrator.clone(),
         tasks: JoinSet::new(),
     }
-    .start(
-        signals,
-        service_clock,
-        web.zip(Some(token)),
-        args.until_done,
-    )?;
-    if let Some(narrator) = narrator.clone() {
-        beside.spawn(async move { narrator.keep().await });
-    }
+    .start(signals, service_clock, web, args.until_done)?;
     let metrics = daemon.metrics();
     let stop = daemon.stop();
     daemon.run().await?;
@@ -272,6 +266,7 @@ struct Beside<'a, S> {
     store: &'a Store,
     clock: &'a Clock,
     daemon: &'a Daemon<S, Store>,
+    narrator: Option<Arc<Narrator>>,
     tasks: JoinSet<()>,
 }
 
@@ -294,6 +289,9 @@ impl<S: Service> Beside<'_, S> {
             min_fill: self.settings.quality.min_fill,
         };
         self.tasks.spawn(judge.keep());
+        if let Some(narrator) = self.narrator.take() {
+            self.tasks.spawn(async move { narrator.keep().await });
+        }
         let files_ok = self.load(signals);
         if let Some((listener, token)) = web {
             self.serve(listener, token)?;

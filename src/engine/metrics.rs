@@ -114,6 +114,11 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let registry = Registry::new();
+        // Memory, processor time and open files of this process.
+        #[cfg(target_os = "linux")]
+        sure(registry.register(Box::new(
+            prometheus::process_collector::ProcessCollector::for_self(),
+        )));
         let counter = |name: &str, help: &str, labels: &[&str]| {
             let made = sure(IntCounterVec::new(Opts::new(name, help), labels));
             sure(registry.register(Box::new(made.clone())));

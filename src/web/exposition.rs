@@ -3,12 +3,13 @@
 use std::{fmt::Write as _, sync::atomic::Ordering};
 
 use super::Vitals;
-use super::snapshot::{Snapshot, SpendingFigures};
+use super::snapshot::{BatchProgress, Snapshot, SpendingFigures};
 use crate::{
+    core::budget::Budget,
     core::gate::{Closure, GateReason, Scope},
-    core::job::{ParkReason, UnixMs},
+    core::job::{ErrorKind, ParkReason, UnixMs},
     core::oddities::{AccountFacts, OddityKind},
-    store::{StoreError, parsers::QualityCounts},
+    store::{StoreError, figures::EndedCounts, parsers::QualityCounts},
 };
 
 /// All of it in Prometheus' text format 0.0.4.
@@ -16,6 +17,8 @@ pub(super) async fn page(vitals: &Vitals) -> Result<String, StoreError> {
     let snapshot = vitals.looks.get().await?;
     let now = vitals.clock.now();
     let mut page = figures(&snapshot, now);
+    limits(&mut page, &vitals.budget);
+    batch(&mut page, &snapshot.batch);
     spending(&mut page, &*vitals.looks.spending().await?);
     one(
         &mut page,
@@ -89,6 +92,15 @@ fn jobs(page: &mut String, snapshot: &Snapshot, now: UnixMs) {
             (format!("{{reason=\"{reason}\"}}"), *count as f64)
         }),
     );
+    gauge(
+        page,
+        "parserd_failed_jobs",
+        "FAILED jobs by error_kind.",
+        ErrorKind::ALL.iter().map(|kind| {
+            let count = snapshot.failed.get(kind.as_str()).unwrap_or(&0);
+            (format!("{{error_kind=\"{kind}\"}}"), *count as f64)
+        }),
+    );
     one(
         page,
         "parserd_oldest_ready_job_age_seconds",
@@ -96,6 +108,50 @@ fn jobs(page: &mut String, snapshot: &Snapshot, now: UnixMs) {
         snapshot
             .oldest_ready_at
             .map_or(0.0, |at| seconds(now.saturating_sub(at).max(0))),
+    );
+}
+
+/// What may be spent.
+fn limits(page: &mut String, budget: &Budget) {
+    let limits = [
+        ("day", budget.max_credits_per_day),
+        ("all", budget.max_credits),
+    ];
+    gauge(
+        page,
+        "parserd_budget_credits_limit",
+        "Credits that may be spent, in a UTC day and in all; missing without a limit.",
+        limits.into_iter().filter_map(|(period, limit)| {
+            Some((format!("{{period=\"{period}\"}}"), limit? as f64))
+        }),
+    );
+}
+
+/// How far the current batch is.
+fn batch(page: &mut String, batch: &BatchProgress) {
+    let EndedCounts {
+        finished,
+        failed,
+        cancelled,
+    } = batch.ended;
+    gauge(
+        page,
+        "parserd_batch_jobs",
+        "Jobs of the current batch: those added since all were last at rest, and older ones that are not.",
+        [
+            ("finished", finished),
+            ("failed", failed),
+            ("cancelled", cancelled),
+            ("parked", batch.parked),
+            ("open", batch.open - batch.parked),
+        ]
+        .map(|(state, count)| (format!("{{state=\"{state}\"}}"), count as f64)),
+    );
+    gauge(
+        page,
+        "parserd_batch_left_seconds",
+        "How long the rest of the batch takes at the pace of the last half hour; missing where that is not known.",
+        batch.left_ms.map(|ms| (String::new(), seconds(ms))),
     );
 }
 

@@ -66,6 +66,8 @@ pub struct Snapshot {
     pub oldest_ready_at: Option<UnixMs>,
     /// Failures by kind and hint.
     pub failures: Vec<FailureGroup>,
+    /// FAILED jobs by `error_kind`.
+    pub failed: BTreeMap<String, i64>,
     /// What is odd about the account and its list.
     pub account: AccountFacts,
     /// What the files take.
@@ -334,6 +336,7 @@ impl SnapshotCache {
         let foresight = reading.foresight().await?;
         let oldest_ready_at = reading.oldest_ready(now).await?;
         let failures = reading.failures().await?;
+        let failed = reading.failed_jobs().await?;
         reading.end().await?;
         memory.marks = Some(marks);
         memory.measure(&mut batch, &counts, &gates, now);
@@ -348,6 +351,7 @@ impl SnapshotCache {
             gates,
             oldest_ready_at,
             failures,
+            failed,
             account: self.store.account_facts(self.settle_ms, now).await?,
             sizes: self.store.file_sizes(),
             batch,

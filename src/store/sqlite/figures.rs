@@ -1,7 +1,7 @@
 //! What metrics and the page count: each figure from an index, so that a million jobs
 //! cost tenths of a second at the most, and from few rows where no index serves.
 
-use std::{io::ErrorKind, path::Path};
+use std::{collections::BTreeMap, io::ErrorKind, path::Path};
 
 use sqlx::{FromRow, Row as _, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
@@ -242,6 +242,21 @@ impl Reading {
         .fetch_all(&mut *self.0)
         .await
         .trying("group the failures")
+    }
+
+    /// How many jobs are FAILED, by `error_kind`.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn failed_jobs(&mut self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT error_kind, count(*) FROM jobs INDEXED BY jobs_failed_kind \
+             WHERE state = 'FAILED' GROUP BY error_kind",
+        )
+        .fetch_all(&mut *self.0)
+        .await
+        .trying("count the failures")?;
+        Ok(rows.into_iter().collect())
     }
 
     /// How many QUEUED jobs are not to be taken before a time to come: that of their
