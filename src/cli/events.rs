@@ -85,11 +85,12 @@ struct Hand {
 }
 
 pub(super) async fn events(settings: &Settings, args: EventsArgs) -> anyhow::Result<Exit> {
-    let role = match args.cursor {
-        Some(_) => Role::Tool,
-        None => Role::Reader,
-    };
-    let store = Store::open(settings.database_path(), role).await?;
+    // Where there is no database, there is none to make.
+    let mut store = Store::open(settings.database_path(), Role::Reader).await?;
+    if args.cursor.is_some() {
+        store.close().await;
+        store = Store::open(settings.database_path(), Role::Tool).await?;
+    }
     let mut told = std::pin::pin!(shutdown());
     let result = tokio::select! {
         biased;

@@ -37,7 +37,8 @@ const ENVIRONMENT: Section = (
         ),
         (
             "CREDENTIALS_DIRECTORY",
-            "Where systemd puts the credentials of a unit: api_key and page_token are read from it.",
+            "Where systemd puts the credentials of a unit: api_key, http_token and notify_secret are \
+             read from it.",
         ),
         (
             "STATE_DIRECTORY",

@@ -1,6 +1,9 @@
 //! `parserd wait`: beside a running daemon, until jobs are done.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use crate::{
     cli::{
@@ -21,6 +24,9 @@ use crate::{
 
 /// How often it is looked whether a daemon still runs, where nothing happens.
 const DAEMON_LOOK: Duration = Duration::from_secs(5);
+
+/// How long a daemon that ran may be away, as while it is restarted.
+const RESTART: Duration = Duration::from_secs(60);
 
 /// Waits beside a running daemon until jobs are done, or can go no further without a person.
 ///
@@ -94,12 +100,16 @@ pub(super) async fn wait(settings: &Settings, args: WaitArgs) -> anyhow::Result<
 async fn until_at_rest(store: &Store, jobs: Option<&[JobId]>) -> anyhow::Result<Ended> {
     let mut told = std::pin::pin!(shutdown());
     let mut commits = store.commits().await?;
+    let mut seen_at = None;
     loop {
         let found = store.at_rest(jobs).await?;
         if found.moving() == 0 {
             return Ok(Ended::AtRest(found));
         }
-        if has_daemon(store.path()) == Some(false) {
+        let now = Instant::now();
+        if has_daemon(store.path()) != Some(false) {
+            seen_at = Some(now);
+        } else if is_gone(seen_at.map(|at| now - at)) {
             return Ok(Ended::NoDaemon(found));
         }
         tokio::select! {
@@ -108,6 +118,11 @@ async fn until_at_rest(store: &Store, jobs: Option<&[JobId]>) -> anyhow::Result<
             () = tokio::time::sleep(DAEMON_LOOK) => {}
         }
     }
+}
+
+/// Whether no daemon is to be expected back, where none runs: `seen` is how long ago one did.
+fn is_gone(seen: Option<Duration>) -> bool {
+    seen.is_none_or(|ago| ago > RESTART)
 }
 
 /// Says how the jobs stand, and with which code the command ends.
@@ -146,5 +161,22 @@ fn concluded(ended: Ended, before: &HashSet<JobId>) -> Exit {
         Exit::ParkedJobs
     } else {
         Exit::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_ran_may_be_restarted_and_one_that_never_did_is_not_waited_for() {
+        for (seen_s, gone) in [
+            (None, true),
+            (Some(0), false),
+            (Some(60), false),
+            (Some(61), true),
+        ] {
+            assert_eq!(is_gone(seen_s.map(Duration::from_secs)), gone, "{seen_s:?}");
+        }
     }
 }

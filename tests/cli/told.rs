@@ -44,6 +44,12 @@ async fn two() -> Harness {
 #[tokio::test]
 async fn an_empty_database_is_made_once() {
     let harness = Harness::new(&[]).await;
+    // Who reads events makes none.
+    for args in [&["events"][..], &["events", "--cursor", "a"]] {
+        let (code, _, told) = run(&harness, args).await;
+        assert_eq!(code, 1, "{told}");
+        assert!(told.contains("there is no database"), "{told}");
+    }
     let (code, _, told) = run(&harness, &["init"]).await;
     assert_eq!(code, 0);
     assert!(told.contains("is made"), "{told}");

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::text::titled;
+use super::text::{NOT_RUNNING, titled};
 use crate::{
     cli::output::Columns,
     core::{
@@ -135,7 +135,7 @@ impl Around {
             (None, is_running) => {
                 let daemon = match is_running {
                     Some(true) => "running",
-                    Some(false) => "not running: nothing moves until `parserd run`",
+                    Some(false) => NOT_RUNNING,
                     None => "unknown",
                 };
                 lines.push(format!("daemon    {daemon}"));

@@ -12,6 +12,9 @@ use crate::{
     present::format::{count, grouped, lasting, quoted, relative, span},
 };
 
+/// What is said first where no daemon runs.
+pub(super) const NOT_RUNNING: &str = "not running: nothing moves until `parserd run`";
+
 impl StatusReport {
     /// The same for people.
     pub(super) fn block(&self) -> String {
@@ -25,7 +28,11 @@ impl StatusReport {
 
     /// The same for a window that may be too low for it: what matters most comes first.
     pub(super) fn frame(&self, bar: String) -> String {
-        let mut lines = vec![bar, String::new()];
+        let mut lines = vec![bar];
+        if self.daemon_running == Some(false) {
+            lines.push(NOT_RUNNING.to_owned());
+        }
+        lines.push(String::new());
         lines.extend(self.states());
         lines.extend(self.rest());
         lines.push(String::new());

@@ -5,8 +5,8 @@ const stale = document.getElementById("stale");
 let seen = new Date();
 const touched = () => {
   const fields = [...live.querySelectorAll("input:not([type=hidden]), select, textarea")];
-  // What somebody unfolded stays so.
-  if (live.querySelector("details[open]")) return true;
+  // What somebody unfolded stays so: what has an id is unfolded again.
+  if (live.querySelector("details[open]:not([id])")) return true;
   return fields.some((field) => field === document.activeElement
     || (field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked
       : field.type !== undefined && "defaultValue" in field && field.value !== field.defaultValue));
