@@ -36,6 +36,12 @@ const VARYING: &[(&str, &str)] = &[
     // The charts: a day is another one half an hour after midnight.
     (r">[A-Z][a-z]{2} \d{1,2}(, \d\d:\d\d)?<", ">DAY<"),
     (r#"(<rect class="bar" x=)"\d+""#, r#"${1}"N""#),
+    // A job's time line.
+    (
+        r#"(<rect class="[a-z]+" x=)"\d+"( y="0" width=)"\d+"( height="10">)"#,
+        r#"${1}"N"${2}"N"${3}"#,
+    ),
+    (r#"(<li class="[a-z]+">[a-z]+ )[\d.]+ (s|ms)\b"#, "${1}N s"),
     (
         r#"(?s)(<details id="credits-figures">).*?(</details>)"#,
         "${1}\nFIGURES\n${2}",

@@ -160,5 +160,8 @@ fn demo() {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"(?m)^(\d+ +\S+ +[A-Z]+ +\S+ +)\d", "${1}N");
     settings.add_filter(r"\d+ create requests", "N create requests");
+    settings.add_filter(r"(?m)(?:\d+ s ago|now)$", "AGO");
+    settings.add_filter(r"(?:\d+ s ago|now) +", "AGO  ");
+    settings.add_filter(r"UPDATED +NOTE", "UPDATED  NOTE");
     settings.bind(|| assert_text("demo", &String::from_utf8(output.stdout).unwrap()));
 }
