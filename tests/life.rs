@@ -80,6 +80,14 @@ pub async fn shop_in(world: WorldConfig, faults: &[&str]) -> Harness {
     harness
 }
 
+/// Another tool changes the parser `id`.
+pub fn change_as_other(harness: &Harness, id: &str, change: &serde_json::Value) {
+    harness.server.with(|simulator| {
+        let world = &mut simulator.world;
+        world.patch_as_other(now_ms(), id, change).unwrap();
+    });
+}
+
 pub fn now_ms() -> i64 {
     let since = std::time::UNIX_EPOCH.elapsed().unwrap();
     i64::try_from(since.as_millis()).unwrap()

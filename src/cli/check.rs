@@ -119,7 +119,7 @@ impl Checker {
         }
         match settings.webhook() {
             Ok(None) => {}
-            // Nothing is posted: a check is no notice.
+            // Nothing is posted: a check is not a notice.
             Ok(Some(webhook)) => self.ok("webhook", webhook_words(webhook))?,
             Err(error) => {
                 self.config_faults(&error)?;

@@ -68,6 +68,9 @@ use hold::FileLock;
 use mark::Mark;
 use writer::Writer;
 
+/// Writes a row of `meta`.
+const SET_META: &str = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+
 /// Readers of reports and of the scheduler; the writer is apart.
 const READERS: u32 = 4;
 
@@ -387,7 +390,7 @@ impl Store {
                 Box::pin(async move {
                     let (nonce, requests) = identity(connection).await?;
                     if nonce.is_none() {
-                        sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")
+                        sqlx::query(SET_META)
                             .bind(NONCE)
                             .bind(drawn.to_string())
                             .execute(connection)
@@ -434,7 +437,7 @@ impl Facts for Store {
         self.writer
             .run("write meta", move |connection| {
                 Box::pin(async move {
-                    sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")
+                    sqlx::query(SET_META)
                         .bind(key)
                         .bind(value)
                         .execute(connection)

@@ -34,8 +34,7 @@ fn output(metrics: &str) -> BTreeSet<String> {
         .collect()
 }
 
-#[tokio::test]
-async fn rules_and_dashboard_name_only_what_is_told() {
+async fn one_finished_and_one_failed() -> Site {
     let harness = Harness::new(&["create status=400 nth=2"]).await;
     harness.enqueue(2).await;
     let site = Site::new(harness).await;
@@ -43,6 +42,12 @@ async fn rules_and_dashboard_name_only_what_is_told() {
         .await;
     site.await_metric("parserd_jobs{state=\"FAILED\"}", 1.0)
         .await;
+    site
+}
+
+#[tokio::test]
+async fn rules_and_dashboard_name_only_what_is_told() {
+    let site = one_finished_and_one_failed().await;
     let (_, metrics) = site.get("/metrics").await;
     let output = output(&metrics);
     site.closed().await;
@@ -182,13 +187,7 @@ async fn one_cause_has_one_alert_of_its_severity() {
 
 #[tokio::test]
 async fn failures_are_alerted_by_their_share_and_the_end_of_a_batch_is_said() {
-    let harness = Harness::new(&["create status=400 nth=2"]).await;
-    harness.enqueue(2).await;
-    let site = Site::new(harness).await;
-    site.await_metric("parserd_jobs{state=\"FINISHED\"}", 1.0)
-        .await;
-    site.await_metric("parserd_jobs{state=\"FAILED\"}", 1.0)
-        .await;
+    let site = one_finished_and_one_failed().await;
     site.await_metric("parserd_batch_jobs{state=\"open\"}", 0.0)
         .await;
     let (_, metrics) = site.get("/metrics").await;

@@ -5,7 +5,10 @@ use parserd::{
     simulator::{Endpoint, WorldConfig},
 };
 
-use super::{BOTH, MODIFY, RENAME, add, asking, flow::LAST, now_ms, one, shop, shop_in, update};
+use super::{
+    BOTH, MODIFY, RENAME, add, asking, change_as_other, flow::LAST, manifest, now_ms, one, shop,
+    shop_in, update,
+};
 use crate::common::Harness;
 
 /// How many changes took effect: each made a version.
@@ -212,31 +215,26 @@ async fn a_version_that_a_person_chose_stays_while_the_rest_of_an_update_waits()
 #[tokio::test]
 async fn what_another_tool_changed_is_overwritten_by_no_file_that_is_loaded() {
     let mut harness = shop(&[]).await;
-    let mut fields = super::asking("shop").fields.unwrap();
+    let mut fields = asking("shop").fields.unwrap();
     fields[1]["description"] = serde_json::json!("another");
-    let file = super::manifest::job("shop", &super::asking("shop").urls[0], &fields);
-    super::manifest::write(&harness, "jobs.json", &[file]);
+    let file = manifest::job("shop", &asking("shop").urls[0], &fields);
+    manifest::write(&harness, "jobs.json", &[file]);
     let others = serde_json::json!({"rename_fields": [{"name": "price", "new_name": "cost"}]});
-    harness.server.with(|simulator| {
-        let id = simulator.world.parsers(i64::MAX)[0].id.clone();
-        simulator
-            .world
-            .patch_as_other(now_ms(), &id, &others)
-            .unwrap();
-    });
+    let id = one(&harness, "SELECT parser_id FROM parsers").await;
+    change_as_other(&harness, &id, &others);
     harness.set("enqueue.files", "jobs.json");
     harness.set("enqueue.on_change", "apply");
     for code in [3, 0, 0] {
-        super::manifest::run(&harness, &["run", "--until-done"], code).await;
+        manifest::run(&harness, &["run", "--until-done"], code).await;
         assert_eq!(harness.requests(Endpoint::Patch), 0);
     }
-    let plan = super::manifest::run(&harness, &["plan", "jobs.json"], 0).await;
+    let plan = manifest::run(&harness, &["plan", "jobs.json"], 0).await;
     let plan = String::from_utf8(plan.stdout).unwrap();
     assert!(
         plan.contains("the last update ended as a conflict"),
         "{plan}"
     );
-    super::manifest::run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
+    manifest::run(&harness, &["apply", "--yes", "jobs.json"], 0).await;
     let updates = "SELECT count(*) FROM jobs WHERE action = 'update'";
     assert_eq!(one(&harness, updates).await, "2");
 }
@@ -245,13 +243,8 @@ async fn what_another_tool_changed_is_overwritten_by_no_file_that_is_loaded() {
 async fn what_another_tool_changed_is_told_and_not_overwritten() {
     let harness = shop(&[]).await;
     let others = serde_json::json!({"rename_fields": [{"name": "price", "new_name": "cost"}]});
-    harness.server.with(|simulator| {
-        let id = simulator.world.parsers(i64::MAX)[0].id.clone();
-        simulator
-            .world
-            .patch_as_other(now_ms(), &id, &others)
-            .unwrap();
-    });
+    let id = one(&harness, "SELECT parser_id FROM parsers").await;
+    change_as_other(&harness, &id, &others);
     update(&harness, MODIFY).await;
     harness.run_until_done().await;
     let last = one(&harness, LAST).await;

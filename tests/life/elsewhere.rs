@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{
-    RENAME, asking,
+    RENAME, asking, change_as_other,
     manifest::{job, run, write},
-    now_ms, one, shop,
+    one, shop,
 };
 use crate::common::Harness;
 
@@ -31,10 +31,7 @@ async fn a_version_that_another_tool_made_is_told() {
     let (harness, id) = with_file(&[]).await;
     assert_eq!(notes(&harness).await, "[]");
     let others: Value = serde_json::from_str(RENAME).unwrap();
-    harness.server.with(|simulator| {
-        let world = &mut simulator.world;
-        world.patch_as_other(now_ms(), &id, &others).unwrap();
-    });
+    change_as_other(&harness, &id, &others);
     let told = notes(&harness).await;
     let expected = "version 1 at the service, 0 on record: changed elsewhere";
     assert!(told.contains(expected), "{told}");

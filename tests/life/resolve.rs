@@ -3,7 +3,7 @@
 use parserd::{engine::daemon::Until, simulator::Endpoint};
 use serde_json::{Value, json};
 
-use super::{BOTH, MODIFY, commands::run, flow::LAST, now_ms, one, shop, update};
+use super::{BOTH, MODIFY, change_as_other, commands::run, flow::LAST, one, shop, update};
 use crate::common::{Harness, program::parserd};
 
 const FIELDS: &str = "SELECT latest_version || ' ' || applied_version || ' ' || \
@@ -22,10 +22,7 @@ pub async fn ambiguous(change: &str, others: Value) -> (Harness, String) {
         })
         .await;
     let id = one(&harness, "SELECT parser_id FROM parsers").await;
-    harness.server.with(|simulator| {
-        let world = &mut simulator.world;
-        world.patch_as_other(now_ms(), &id, &others).unwrap();
-    });
+    change_as_other(&harness, &id, &others);
     harness
         .wait_until("a person is asked", async || {
             one(&harness, LAST).await.starts_with("update PARKED")

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::{Store, StoreError, Trying as _};
+use super::{SET_META, Store, StoreError, Trying as _};
 use crate::{
     core::{
         event::general::GeneralEvent,
@@ -70,7 +70,7 @@ impl Announcements for Store {
                     .bind(detail.to_string())
                     .execute(&mut *connection)
                     .await?;
-                    sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")
+                    sqlx::query(SET_META)
                         .bind(key)
                         .bind(value)
                         .execute(connection)
