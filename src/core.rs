@@ -39,6 +39,7 @@ pub mod quality;
 pub mod rejections;
 pub mod remedy;
 pub mod remote_name;
+pub mod repeats;
 pub mod restored;
 pub mod rules;
 pub(crate) mod schedule;

@@ -2,7 +2,6 @@
 
 pub mod account;
 pub mod change;
-mod change_log;
 pub mod daemon;
 pub mod enqueue;
 pub mod foresight;

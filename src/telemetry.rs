@@ -43,28 +43,25 @@ pub fn write_line(line: &str) -> io::Result<()> {
     .write_all(line.as_bytes())
 }
 
-/// Who tells what happens to jobs.
+/// How the log says what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Telling {
-    /// The log itself.
-    Log,
-    /// Whoever started it, in words for a person: standard error is a terminal. All else is logged,
-    /// with the time since the start.
+    /// In a sentence, with all that a program may want to know in fields of their own.
+    Fields,
+    /// In a sentence, and which job it is about.
+    Lines,
+    /// In words for a person at a terminal, with the time since the start.
     Words,
 }
 
-/// Where the log says what happens to jobs.
-const OF_JOBS: &str = "parserd::engine::change_log";
-
-/// A person's terminal has words in place of the log's lines of jobs, where these would be there
-/// and nothing finer is asked for.
+/// A person's terminal has words in place of lines, unless something finer is asked for.
 fn telling(format: LogFormat, is_journal: bool, filter: &Targets) -> Telling {
-    let shows = |level: Level| filter.would_enable(OF_JOBS, &level);
+    let shows = |level: Level| filter.would_enable(module_path!(), &level);
     let is_usual = shows(Level::INFO) && !shows(Level::DEBUG);
-    if format == LogFormat::Auto && !is_journal && io::stderr().is_terminal() && is_usual {
-        Telling::Words
-    } else {
-        Telling::Log
+    match format {
+        LogFormat::Json => Telling::Fields,
+        LogFormat::Auto if !is_journal && io::stderr().is_terminal() && is_usual => Telling::Words,
+        LogFormat::Auto | LogFormat::Text => Telling::Lines,
     }
 }
 
@@ -122,9 +119,8 @@ pub fn init(log: &Log, looks: Looks) -> anyhow::Result<Telling> {
         .with(
             lines
                 .with_filter(filter)
-                .with_filter(FilterFn::new(move |metadata| {
-                    let is_told = telling == Telling::Words && metadata.target() == OF_JOBS;
-                    !is_told && (*metadata.level() <= Level::WARN || !is_leaky(metadata.target()))
+                .with_filter(FilterFn::new(|metadata| {
+                    *metadata.level() <= Level::WARN || !is_leaky(metadata.target())
                 })),
         )
         .try_init()?;

@@ -5,7 +5,12 @@
 
 use std::{fs::File, os::unix::fs::MetadataExt as _, path::PathBuf};
 
-use crate::common::{Harness, program::parserd};
+use crate::common::{
+    Harness,
+    program::{Program, parserd, stderr},
+};
+use parserd::core::job::JobState;
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// Runs until done; what was logged.
@@ -37,25 +42,19 @@ async fn a_job_has_a_line_for_each_change_and_none_for_a_poll() {
     harness.enqueue(3).await;
     let lines = json_lines(&logged(&harness, false).await);
     for (job, name, expected) in [
-        (
-            1,
-            "job-0",
-            &["creating", "created", "finished", "judged"][..],
-        ),
+        (1, "job-0", &["creating", "created", "finished"][..]),
         (3, "job-2", &["creating", "failed"]),
     ] {
         let of_job: Vec<_> = lines.iter().filter(|line| line["job"] == job).collect();
-        let output: Vec<_> = of_job.iter().map(|line| &line["message"]).collect();
+        let output: Vec<_> = of_job.iter().map(|line| &line["event"]).collect();
         assert_eq!(output, expected, "{of_job:?}");
-        for line in of_job {
+        for line in &of_job {
             assert_eq!(line["name"], name);
-            assert!(
-                line["state"].is_string() && line["attempt"].is_u64(),
-                "{line}"
-            );
+            assert!(line["state"].is_string(), "{line}");
         }
+        assert_eq!(of_job[0]["attempt"], 1, "{of_job:?}");
     }
-    let finished = |line: &&Value| line["message"] == "finished";
+    let finished = |line: &&Value| line["event"] == "finished";
     let finished = lines.iter().find(finished).unwrap();
     assert!(finished["parser_id"].is_string(), "{finished}");
     assert!(finished["elapsed_ms"].as_i64().unwrap() > 0, "{finished}");
@@ -78,7 +77,8 @@ async fn a_status_is_told_only_with_what_it_brought() {
     let lines = json_lines(&logged(&harness, false).await);
     let of_job = |job: u64, message: &str| -> Vec<&Value> {
         let of = lines.iter().filter(|line| line["job"] == job);
-        of.filter(|line| line["message"] == message).collect()
+        of.filter(|line| line["event"] == message || line["message"] == message)
+            .collect()
     };
     assert_eq!(of_job(1, "in_doubt")[0]["http_status"], 500);
     let later = [of_job(1, "not_made"), of_job(1, "creating")].concat();
@@ -98,7 +98,7 @@ async fn a_gate_s_times_are_told_as_times() {
     harness.set("log.format", "json");
     harness.enqueue(1).await;
     let lines = json_lines(&logged(&harness, false).await);
-    let closed = lines.iter().find(|line| line["message"] == "gate closed");
+    let closed = lines.iter().find(|line| line["event"] == "gate_closed");
     let at = closed.unwrap()["next_probe_at"].as_str().unwrap();
     assert!(at.parse::<jiff::Timestamp>().is_ok(), "{at}");
 }
@@ -127,7 +127,7 @@ async fn the_journal_gets_priorities_and_no_times() {
     assert!(log.lines().all(|line| line.starts_with('<')), "{log}");
     assert!(
         log.lines()
-            .any(|line| line.starts_with("<6> INFO creating")),
+            .any(|line| line.starts_with("<6> INFO asked the service for a parser")),
         "{log}"
     );
     assert!(
@@ -141,16 +141,39 @@ async fn the_journal_gets_priorities_and_no_times() {
 }
 
 #[tokio::test]
-async fn what_an_operator_says_by_sql_has_a_line_when_it_is_taken_in() {
+async fn what_other_programs_do_has_its_lines() {
     let mut harness = Harness::new(&["create status=400 nth=1"]).await;
     harness.set("log.format", "json");
     harness.enqueue(1).await;
-    logged(&harness, false).await;
+    let daemon = Program::start(parserd(&harness, &["run"]));
+    let of_state = |state| [(state, 1)];
+    harness.await_states(&of_state(JobState::Failed)).await;
     let retry = "UPDATE jobs SET state = 'QUEUED' WHERE state = 'FAILED'";
     harness.sql(retry).await.unwrap();
-    let lines = json_lines(&logged(&harness, false).await);
+    harness.await_states(&of_state(JobState::Finished)).await;
+    daemon.signal(Signal::TERM);
+    let lines = json_lines(&stderr(&daemon.ended().await));
     let of_job = lines.iter().filter(|line| line["job"] == 1);
-    let output: Vec<_> = of_job.map(|line| &line["message"]).collect();
-    let expected = ["requeued", "creating", "created", "finished", "judged"];
+    let output: Vec<_> = of_job.map(|line| &line["event"]).collect();
+    let expected = [
+        "creating", "failed", "requeued", "creating", "created", "finished",
+    ];
     assert_eq!(output, expected);
+}
+
+#[tokio::test]
+async fn many_of_a_kind_are_one_line_and_what_needs_a_person_is_an_error() {
+    let mut harness = Harness::new(&["create status=401"]).await;
+    harness.set("log.format", "json");
+    harness.enqueue(16).await;
+    let lines = json_lines(&logged(&harness, false).await);
+    let of = |event: &str| -> Vec<&Value> {
+        lines.iter().filter(|line| line["event"] == event).collect()
+    };
+    let closed = of("gate_closed");
+    assert_eq!(closed.len(), 1, "{lines:?}");
+    assert_eq!(closed[0]["level"], "ERROR", "{}", closed[0]);
+    let message = closed[0]["message"].as_str().unwrap();
+    assert!(message.contains("parserd check"), "{message}");
+    assert!(of("parked").len() <= 3, "{lines:?}");
 }

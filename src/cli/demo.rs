@@ -269,7 +269,7 @@ impl<'a> Show<'a> {
     }
 
     fn print_event(&self, at: UnixMs, name: &str, text: &str) {
-        let line = narrator::line(at - self.started, name, text);
+        let line = narrator::line(at - self.started, Some(name), text);
         match &self.bar {
             Some(bar) => bar.line(&line),
             None => print_message(&line),

@@ -1,15 +1,16 @@
 //! `parserd run`: the daemon in the foreground.
 
 pub(super) mod ending;
+mod history_log;
 mod loading;
 #[cfg(unix)]
 mod notify;
+mod progress;
 mod signals;
 mod standby;
 #[cfg_attr(not(unix), path = "run/unsupervised.rs")]
 mod supervisor;
 mod webhook;
-#[cfg(unix)]
 mod words;
 
 use std::{
@@ -37,18 +38,17 @@ use crate::{
         worker::Stop,
     },
     store::{Facts as _, Failures, RUNNING, Role, Store, StoreError},
-    telemetry::{self, Telling},
+    telemetry,
     web::{Listener, Vitals},
     wiring,
 };
 
 #[cfg(unix)]
 use self::supervisor::{Supervisor, SupervisorFacts};
-use self::{ending::RunEnd, loading::Loading, signals::Signals, webhook::Notices};
-use super::{
-    Exit, bar,
-    narrator::{self, Narrator},
+use self::{
+    ending::RunEnd, history_log::HistoryLog, loading::Loading, signals::Signals, webhook::Notices,
 };
+use super::{Exit, bar, narrator};
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -99,11 +99,11 @@ pub(super) async fn run(
     // Before anything moves: these are not failures of this run.
     let failed_before = store.failures().await?;
     let clock = Clock::system();
+    let history_log = Arc::new(HistoryLog::new(&store, &clock, telling).await?);
     if args.trust_database {
         wiring::trust(&mut store, clock.now()).await?;
     }
     take_in_service(&store, settings, &key, clock.now()).await?;
-    let narrator = telling_in_words(telling, &store).await?;
     let web = listen(settings).await?;
     say_running(&store, settings, config, web.as_ref(), clock.now()).await?;
     let web = web.zip(Some(token));
@@ -125,18 +125,18 @@ pub(super) async fn run(
         store: &store,
         clock: &clock,
         daemon: &daemon,
-        narrator: narrator.clone(),
+        history_log: Arc::clone(&history_log),
         tasks: JoinSet::new(),
     }
     .start(signals, service_clock, web, args.until_done)?;
     let metrics = daemon.metrics();
     let stop = daemon.stop();
-    daemon.run().await?;
-    notices.finish(stop).await;
-    beside.shutdown().await;
-    if let Some(narrator) = &narrator {
-        narrator.tell().await?;
+    let ran = daemon.run().await;
+    if ran.is_ok() {
+        notices.finish(stop).await;
     }
+    beside.shutdown().await;
+    ran.and(history_log.finish().await)?;
     // It may have been done before anybody looked; and it may stop unasked.
     supervisor.ready();
     supervisor.stopping();
@@ -176,17 +176,6 @@ async fn say_running(
         max_credits: settings.budget.max_credits,
     };
     Ok(store.keep(RUNNING, &facts).await?)
-}
-
-/// Who tells what happens to jobs in words, where the log does not.
-async fn telling_in_words(
-    telling: Telling,
-    store: &Store,
-) -> Result<Option<Arc<Narrator>>, StoreError> {
-    match telling {
-        Telling::Log => Ok(None),
-        Telling::Words => Ok(Some(Arc::new(Narrator::new(store.clone()).await?))),
-    }
 }
 
 /// How things stand now that the run has ended by itself.
@@ -266,7 +255,7 @@ struct Beside<'a, S> {
     store: &'a Store,
     clock: &'a Clock,
     daemon: &'a Daemon<S, Store>,
-    narrator: Option<Arc<Narrator>>,
+    history_log: Arc<HistoryLog>,
     tasks: JoinSet<()>,
 }
 
@@ -289,15 +278,18 @@ impl<S: Service> Beside<'_, S> {
             min_fill: self.settings.quality.min_fill,
         };
         self.tasks.spawn(judge.keep());
-        if let Some(narrator) = self.narrator.take() {
-            self.tasks.spawn(async move { narrator.keep().await });
-        }
+        let history_log = Arc::clone(&self.history_log);
+        self.tasks.spawn(async move { history_log.keep().await });
         let files_ok = self.load(signals);
         if let Some((listener, token)) = web {
             self.serve(listener, token)?;
         }
+        // A bar says the same.
         if until_done && std::io::stderr().is_terminal() {
             self.tasks.spawn(bar::watch(self.store.clone()));
+        } else {
+            let (store, clock) = (self.store.clone(), self.clock.clone());
+            self.tasks.spawn(progress::keep(store, clock));
         }
         Ok((self.tasks, files_ok))
     }

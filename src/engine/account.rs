@@ -170,18 +170,11 @@ impl Account {
         if let Some(limit) = limit {
             tracing::info!(limit, "the service throttles: fewer requests at once");
         }
-        match (before.closure(), after.closure()) {
-            // With a busy service every few seconds.
-            (None, Some(closure)) if closure.reason == GateReason::Throttled => {
-                tracing::debug!(gate = %permit.scope, next_probe_at = iso(closure.next_probe_at), "throttled");
-            }
-            (None, Some(closure)) => tracing::warn!(
-                gate = %permit.scope, reason = %closure.reason, next_probe_at = iso(closure.next_probe_at),
-                "gate closed"
-            ),
-            (Some(closure), None) if closure.reason == GateReason::Throttled => {}
-            (Some(_), None) => tracing::info!(gate = %permit.scope, "gate opened"),
-            (None, None) | (Some(_), Some(_)) => {}
+        // Of other gates the history tells; with a busy service this comes every few seconds.
+        if let (None, Some(closure)) = (before.closure(), after.closure())
+            && closure.reason == GateReason::Throttled
+        {
+            tracing::debug!(gate = %permit.scope, next_probe_at = iso(closure.next_probe_at), "throttled");
         }
     }
 
@@ -399,7 +392,6 @@ impl Account {
                 stored[scope as usize] = Some(is_closed.then_some(closure));
                 if !is_closed {
                     *self.lock().gate(scope) = Gate::Open;
-                    tracing::info!(gate = %scope, "gate opened by an operator");
                 }
             } else {
                 store.set_gate(scope, now).await?;
@@ -427,7 +419,6 @@ impl Account {
                 stored[scope as usize] = Some(None);
                 *self.lock().gate(scope) = Gate::Open;
                 opened = true;
-                tracing::info!(gate = %scope, "gate opened by an operator");
             }
         }
         Ok(opened)

@@ -33,6 +33,7 @@ use crate::{
     core::{
         job::{DurationMs, Job, JobId, ParkReason, UnixMs},
         lifecycle::Event,
+        repeats::Repeats,
         schedule::Agenda,
     },
     engine::{
@@ -132,6 +133,8 @@ pub struct Daemon<S, D> {
     heartbeat: Arc<AtomicI64>,
     /// None where nothing is announced.
     announcer: Option<Announcer>,
+    /// What was logged of a database that cannot be used.
+    repeats: Repeats,
     stop: watch::Receiver<Stop>,
 }
 
@@ -165,6 +168,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             nudge,
             heartbeat: Arc::new(AtomicI64::new(0)),
             announcer: None,
+            repeats: Repeats::default(),
             stop,
         }
     }
@@ -245,6 +249,18 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
         self.work().await
     }
 
+    fn log_database_error(&mut self, error: &StoreError) {
+        let now = self.worker.clock.now();
+        let why = error.to_string();
+        if let Some(times) = self.repeats.came("database", &why, now) {
+            tracing::error!(
+                %error,
+                times,
+                "the database cannot be used, and is tried again: nothing is sent meanwhile"
+            );
+        }
+    }
+
     async fn work(&mut self) -> Result<(), StoreError> {
         let nudge = self.nudge();
         let mut stop = self.stop.clone();
@@ -255,12 +271,12 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                 Ok(Some(pause)) => pause,
                 // Nobody sees what is stored now, and another daemon may have the new file.
                 Err(error @ StoreError::Replaced { .. }) => {
-                    tracing::error!(%error, "stopping");
+                    tracing::error!(%error, "stopping: restart parserd on the database that it is to use");
                     self.drain(stop).await;
                     return Err(error);
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the database cannot be used; waiting");
+                    self.log_database_error(&error);
                     // A change that was reported lost may have been stored.
                     self.lifted.clear();
                     self.agenda.look_at_all();
@@ -416,7 +432,7 @@ async fn watch_commits(mut commits: impl Commits, nudge: Arc<Notify>) {
             // The next round says so, and is the last.
             Err(StoreError::Replaced { .. }) => return nudge.notify_one(),
             Err(error) => {
-                tracing::error!(%error, "cannot look for other programs' commits");
+                tracing::error!(%error, "cannot look for other programs' commits: tried again");
                 tokio::time::sleep(STORE_PAUSE).await;
             }
         }

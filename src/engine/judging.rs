@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::{
     clock::Clock,
     core::quality::{Wanted, judge, judged_by},
-    engine::change_log::log_judgement,
     store::{StoreError, ports::Judging},
 };
 
@@ -72,7 +71,6 @@ impl<D: Judging> Judge<D> {
                     .keep_judgement(&unjudged, &judgement, now)
                     .await?
                 {
-                    log_judgement(unjudged.job, &unjudged.name, None, &judgement);
                     kept += 1;
                 }
             }

@@ -9,7 +9,6 @@ use crate::{
         job::{Job, JobId, JobState, ParkReason, UnixMs},
         lifecycle::{Event, Policy, Transition, decide},
     },
-    engine::change_log::log_change,
     store::{Applied, Intent, JobStore, ParkedFirst, StoreError},
 };
 
@@ -238,8 +237,5 @@ async fn handle_event<D: JobStore>(
     };
     let applied = store.apply(&job, &change, Intent::default(), now).await?;
     let is_stored = matches!(applied, Applied::Durable { .. });
-    if is_stored {
-        log_change(&job, &change, now);
-    }
     Ok(is_stored.then_some(job.id))
 }

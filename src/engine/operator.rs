@@ -10,7 +10,7 @@ use crate::{
         lifecycle::{Event, Policy, Transition, decide},
         outcome::{Description, ListOutcome, PollOutcome},
     },
-    engine::{change_log::log_change, operate},
+    engine::operate,
     store::{Applied, Intent, JobStore, StoreError},
 };
 
@@ -130,7 +130,6 @@ pub async fn settle<S: Service>(
             Transition::Ignored(why) => return Ok(Settled::Refused(job, why)),
         };
         if let Applied::Durable { .. } = store.apply(&job, &change, intent, now).await? {
-            log_change(&job, &change, now);
             return Ok(Settled::Done(job));
         }
     }

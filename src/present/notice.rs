@@ -84,7 +84,7 @@ fn why(row: &EventRow) -> Option<String> {
 }
 
 /// What to do next.
-fn next(job_id: i64, notice: NoticeType, standing: Option<&JobStanding>) -> String {
+pub(crate) fn next(job_id: i64, notice: NoticeType, standing: Option<&JobStanding>) -> String {
     let of_job = |state: JobState, otherwise: &str| match standing {
         None => "nothing: the job is deleted by now".to_owned(),
         Some(now) if now.state != state.as_str() => {
@@ -151,6 +151,8 @@ mod tests {
         JobStanding {
             state: state.to_owned(),
             error_hint: hint.map(str::to_owned),
+            parser_id: None,
+            generation_ms: None,
         }
     }
 

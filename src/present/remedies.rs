@@ -6,7 +6,7 @@ use super::format::relative;
 use crate::{
     core::{
         budget::Budget,
-        gate::{Closure, Scope},
+        gate::{Closure, GateReason, Scope},
         job::{Action, ErrorKind, Job, JobState, ParkReason, UnixMs},
     },
     store::report::{Counts, JobRow},
@@ -76,6 +76,24 @@ pub(crate) fn parked(
         }
     };
     counts.parked.iter().map(row).collect()
+}
+
+/// What mends a closed gate, or what becomes of it without.
+pub(crate) const fn of_gate(reason: GateReason) -> &'static str {
+    match reason {
+        GateReason::Credits => {
+            "add credits to the account: parserd goes on by itself then, and at once with \
+             `parserd resume`"
+        }
+        GateReason::Unauthorized => {
+            "correct api.key or api.key_file (`parserd check` tests it), and restart parserd"
+        }
+        GateReason::Unreachable => {
+            "parserd goes on by itself as soon as the service can be reached; if this lasts, look \
+             at this machine's network and at api.base_url"
+        }
+        GateReason::Throttled => "parserd goes on by itself",
+    }
 }
 
 /// What the creates and updates of QUEUED and PARKED jobs cost at the most.

@@ -3,9 +3,7 @@
 use super::Daemon;
 use crate::{
     api::Service,
-    core::{
-        budget::share::AnnouncedShares, event::general::GeneralEvent, progress::AnnouncedBatch,
-    },
+    core::{budget::share::AnnouncedShares, progress::AnnouncedBatch},
     store::{BATCH, BUDGET_SHARES, JobStore, StoreError},
 };
 
@@ -57,7 +55,6 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                 .announce(&event, BUDGET_SHARES, &shares, now)
                 .await?;
             announcer.shares = shares;
-            log(&event);
         }
         Ok(())
     }
@@ -89,43 +86,8 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             let (event, batch) = figures.announcement(announcer.batch, worker.account.spent(), now);
             worker.store.announce(&event, BATCH, &batch, now).await?;
             announcer.batch = batch;
-            log(&event);
         }
         announcer.is_due = false;
         Ok(())
-    }
-}
-
-/// A line of the log. That of a gate is where the gate closes and opens.
-fn log(event: &GeneralEvent) {
-    let name = event.name();
-    match event {
-        GeneralEvent::Budget80 {
-            period,
-            spent,
-            limit,
-            share,
-        } => tracing::info!(%period, spent, limit, share, "{name}"),
-        GeneralEvent::BudgetReset { period, limit } => tracing::info!(%period, limit, "{name}"),
-        GeneralEvent::BatchDone {
-            finished,
-            failed,
-            parked,
-            cancelled,
-            queued,
-            credits,
-            took_ms,
-            started_at: _,
-        } => tracing::info!(
-            finished,
-            failed,
-            parked,
-            cancelled,
-            queued,
-            credits,
-            elapsed_ms = took_ms,
-            "{name}"
-        ),
-        GeneralEvent::GateClosed { .. } | GeneralEvent::GateOpened { .. } => {}
     }
 }

@@ -56,7 +56,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                 }
             }
             Err(error) => {
-                tracing::error!(error, jobs = ?task.jobs, "a worker could not finish");
+                tracing::error!(error, jobs = ?task.jobs, "work on these jobs ended with an error: they are taken up again");
                 // What was reported lost may have been stored: also a job PARKED for a
                 // reason that holds no longer.
                 self.lifted.clear();

@@ -16,7 +16,7 @@ use crate::{
         pace::{Generation, Pace},
         rules::Rule,
     },
-    engine::{account::Permit, change_log::log_change},
+    engine::account::Permit,
     store::{Applied, Intent, JobStore, StoreError},
 };
 
@@ -85,7 +85,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     /// failing to is told and nothing worse.
     pub(crate) async fn after_report(&self) {
         if let Err(error) = self.account.save(&self.store).await {
-            tracing::error!(%error, "cannot store the gates");
+            tracing::error!(%error, "cannot store the gates: tried again with the next answer");
         }
     }
 
@@ -115,7 +115,6 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     self.account.refund(*credits, *sent_at);
                 }
                 let now = self.clock.now();
-                log_change(job, &change, now);
                 self.metrics.applied(&job.progress, &change.next, now);
                 if let Some(generation) = Generation::of(&change.next) {
                     self.pace().learn(generation);
@@ -158,7 +157,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             let parser_id = change.next.parser_id.as_ref().map(|id| id.0.as_str());
             tracing::error!(
                 job = job.id.0, name = job.name, state = %change.next.state, parser_id, %error,
-                "cannot store what the service said; trying on"
+                "cannot store what the service said: tried again until it is stored"
             );
             if *stop.borrow() == Stop::Abandon || matches!(error, StoreError::Closed) {
                 return Err(error);

@@ -22,6 +22,7 @@ use crate::{
         list_lag::{LagSamples, ListLag},
         listing::Listing,
         outcome::{ErrorDetail, ListOutcome, NoList},
+        repeats::Repeats,
     },
     engine::{
         account::Permit,
@@ -40,6 +41,8 @@ pub struct Lists {
     lag: std::sync::Mutex<ListLag>,
     /// The last altered name that was told.
     told: std::sync::Mutex<Option<(String, String)>>,
+    /// What was logged of lists that cannot be used.
+    repeats: std::sync::Mutex<Repeats>,
     failures: AtomicI64,
     /// How long the service took for the last one.
     took_ms: AtomicI64,
@@ -65,6 +68,35 @@ impl Lists {
         let is_news = told.as_ref() != Some(altered);
         *told = Some(altered.clone());
         is_news
+    }
+
+    fn log_no_list(&self, words: &ErrorDetail, now: UnixMs) {
+        if let Some(times) = self.times_to_log("no list", &words.message, now) {
+            tracing::warn!(
+                http_status = words.status,
+                error_message = words.message,
+                times,
+                "the account's list could not be read, and is asked for again: creates in doubt \
+                 wait for it, and no parser that exists already can be found"
+            );
+        }
+    }
+
+    fn log_distrust(&self, why: &str, now: UnixMs) {
+        if let Some(times) = self.times_to_log("distrust", why, now) {
+            tracing::warn!(
+                why,
+                times,
+                "the account's list cannot be trusted to be whole: until it can, nothing that it \
+                 lacks counts as not made"
+            );
+        }
+    }
+
+    /// How often this came since it was last logged, where it is to be logged now.
+    fn times_to_log(&self, what: &'static str, why: &str, now: UnixMs) -> Option<u64> {
+        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        repeats.came(what, why, now)
     }
 
     /// Before this time no list is asked for, since the last ones could not be had.
@@ -184,11 +216,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     None => Signal::NotConnected,
                 };
                 self.account.report(permit, &signal, now);
-                tracing::warn!(
-                    http_status = words.status,
-                    error_message = words.message,
-                    "no list of the account"
-                );
+                self.lists.log_no_list(&words, self.clock.now());
                 return Ok(Err(NoList::Trouble(words)));
             }
         };
@@ -208,7 +236,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             Err(words) => return Ok(Err(NoList::Trouble(words))),
         };
         if let Some(why) = &listing.distrust {
-            tracing::warn!(why, "the account's list cannot be trusted to be whole");
+            self.lists.log_distrust(why, self.clock.now());
         }
         let has_news = self.meet(&listing).await?;
         self.learn_lag(&listing).await?;

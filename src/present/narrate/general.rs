@@ -2,7 +2,7 @@
 
 use crate::core::{
     event::general::{BudgetPeriod, GeneralEvent},
-    gate::Scope,
+    gate::{GateReason, Scope},
     timestamp::iso,
 };
 use crate::present::format::{grouped, span};
@@ -16,8 +16,9 @@ pub(super) fn sentence(event: &GeneralEvent) -> String {
             next_probe_at,
             ..
         } => format!(
-            "the gate before {} closed, {reason}; one request tries again at {}",
+            "{} are paused: {}; one request tries again at {}",
             requests(*scope),
+            cause(*reason),
             iso(*next_probe_at)
         ),
         GeneralEvent::GateOpened {
@@ -26,9 +27,10 @@ pub(super) fn sentence(event: &GeneralEvent) -> String {
             closed_ms,
             ..
         } => format!(
-            "the gate before {} opened; it was closed for {}, {reason}",
+            "{} go on, after a pause of {}: {}",
             requests(*scope),
-            span(*closed_ms)
+            span(*closed_ms),
+            cause(*reason)
         ),
         GeneralEvent::Budget80 {
             period,
@@ -81,6 +83,15 @@ pub(super) fn sentence(event: &GeneralEvent) -> String {
                 span(*took_ms)
             )
         }
+    }
+}
+
+const fn cause(reason: GateReason) -> &'static str {
+    match reason {
+        GateReason::Credits => "the account had no credits left",
+        GateReason::Unauthorized => "the service did not accept the API key",
+        GateReason::Unreachable => "the service could not be reached",
+        GateReason::Throttled => "the service asked to slow down",
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::FromRow;
+use sqlx::{FromRow, Row as _};
 
 use super::{Store, StoreError, Trying as _, rows};
+use crate::core::job::DurationMs;
 
 /// The name under which it is kept how far the webhook has come. No other reader may have it.
 pub const WEBHOOK_CURSOR: &str = "notify";
@@ -16,6 +17,10 @@ pub struct JobStanding {
     pub state: String,
     /// What a person can do about it, where it is PARKED or FAILED.
     pub error_hint: Option<String>,
+    /// Its parser, where it has one.
+    pub parser_id: Option<String>,
+    /// How long its parser was generated, where that has ended.
+    pub generation_ms: Option<DurationMs>,
 }
 
 impl Store {
@@ -68,7 +73,8 @@ impl Store {
     pub async fn standings(&self, jobs: &[i64]) -> Result<HashMap<i64, JobStanding>, StoreError> {
         const TRYING: &str = "read how jobs stand";
         let rows = sqlx::query(
-            "SELECT id, state, error_hint FROM jobs \
+            "SELECT id, state, error_hint, parser_id, max(finished_at - generating_since, 0) AS generation_ms \
+             FROM jobs \
              WHERE id IN (SELECT value FROM json_each(?1))",
         )
         .bind(serde_json::json!(jobs).to_string())
@@ -82,6 +88,9 @@ impl Store {
                     state: rows::some_text(row, "state")?,
                     error_hint: Some(rows::some_text(row, "error_hint")?)
                         .filter(|hint| !hint.is_empty()),
+                    parser_id: Some(rows::some_text(row, "parser_id")?)
+                        .filter(|parser_id| !parser_id.is_empty()),
+                    generation_ms: row.try_get("generation_ms")?,
                 };
                 Ok((id, standing))
             })

@@ -36,7 +36,11 @@ impl<S: Service, D: JobStore> Worker<S, D> {
             && self.lists.is_news(altered)
         {
             let (sent, listed) = altered;
-            tracing::warn!(sent, listed, "the service alters names");
+            tracing::warn!(
+                sent,
+                listed,
+                "the service alters the names of parsers: they are recognised by what is left of them"
+            );
         }
         self.distrust_of(assessment, known).await
     }
@@ -98,7 +102,8 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     )));
                 }
                 PollOutcome::NotFound(_) => {
-                    tracing::warn!(parser_id = %id, "a parser was deleted from the account");
+                    tracing::warn!(parser_id = %id, "a parser is gone from the account, and parserd did not delete it: its job \
+                         stays as it is");
                     self.store.mark_gone(id.clone(), self.clock.now()).await?;
                 }
                 PollOutcome::Finished(_)

@@ -100,7 +100,7 @@ impl<S: Service, D: JobStore> Worker<S, D> {
                     Ok(is_anothers) => is_anothers,
                     // What was paid for is kept, whoever else may hold it.
                     Err(error) => {
-                        tracing::error!(%error, %parser_id, "cannot look up who holds a parser");
+                        tracing::error!(%error, %parser_id, "cannot look up whether another job holds this parser: it is kept for this one, since it was paid for");
                         false
                     }
                 }
