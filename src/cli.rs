@@ -19,6 +19,7 @@ mod init;
 mod jobs;
 mod manual;
 mod named;
+mod names;
 mod narrator;
 mod oddities;
 pub(crate) mod operate;
@@ -237,6 +238,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         }
         Command::Completions(args) => completions::completions(args),
         Command::Generate(args) => generate::generate(&args),
+        Command::Names(args) => names::names(&args).await,
     }
 }
 
