@@ -13,7 +13,6 @@ mod webhook;
 mod words;
 
 use std::{
-    io::IsTerminal as _,
     path::Path,
     sync::{
         Arc,
@@ -120,6 +119,7 @@ pub(super) async fn run(
     )
     .await?;
     log_up(settings);
+    let bar = bar::of_run(args.until_done);
     let (mut beside, files_ok) = Beside {
         settings,
         store: &store,
@@ -128,15 +128,13 @@ pub(super) async fn run(
         narrator: narrator.clone(),
         tasks: JoinSet::new(),
     }
-    .start(signals, service_clock, web, args.until_done)?;
+    .start(signals, service_clock, web, bar.clone())?;
     let metrics = daemon.metrics();
     let stop = daemon.stop();
     daemon.run().await?;
     notices.finish(stop).await;
     beside.shutdown().await;
-    if let Some(narrator) = &narrator {
-        narrator.tell().await?;
-    }
+    tell_the_end(narrator.as_deref(), bar, &store).await?;
     // It may have been done before anybody looked; and it may stop unasked.
     supervisor.ready();
     supervisor.stopping();
@@ -187,6 +185,21 @@ async fn telling_in_words(
         Telling::Log => Ok(None),
         Telling::Words => Ok(Some(Arc::new(Narrator::new(store.clone()).await?))),
     }
+}
+
+/// Tells what happened since whoever tells it looked last: the end of the last job.
+async fn tell_the_end(
+    narrator: Option<&Narrator>,
+    bar: Option<Arc<bar::JobsBar>>,
+    store: &Store,
+) -> Result<(), StoreError> {
+    if let Some(narrator) = narrator {
+        narrator.tell().await?;
+    }
+    if let Some(bar) = bar {
+        bar.look(store).await;
+    }
+    Ok(())
 }
 
 /// How things stand now that the run has ended by itself.
@@ -278,7 +291,7 @@ impl<S: Service> Beside<'_, S> {
         signals: Signals,
         service_clock: ServiceClock,
         web: Option<(Listener, Option<SecretString>)>,
-        until_done: bool,
+        bar: Option<Arc<bar::JobsBar>>,
     ) -> anyhow::Result<(JoinSet<()>, Arc<AtomicBool>)> {
         #[cfg(unix)]
         self.notify(signals.supervisor.clone());
@@ -296,8 +309,8 @@ impl<S: Service> Beside<'_, S> {
         if let Some((listener, token)) = web {
             self.serve(listener, token)?;
         }
-        if until_done && std::io::stderr().is_terminal() {
-            self.tasks.spawn(bar::watch(self.store.clone()));
+        if let Some(bar) = bar {
+            self.tasks.spawn(bar::watch(self.store.clone(), bar));
         }
         Ok((self.tasks, files_ok))
     }
