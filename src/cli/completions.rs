@@ -78,8 +78,8 @@ const ZSH: &str = r#"
 # Names from the database: the words are those before _arguments takes some away.
 _parserd_names() {
     local -a names
-    names=("${(@f)$("${(Q)parserd_words[1]}" names -- "${(@Q)parserd_words[2,-1]}" 2>/dev/null)}")
-    compadd -a names
+    names=(${(f)"$("${(Q)parserd_words[1]}" names -- "${(@Q)parserd_words[2,-1]}" 2>/dev/null)"})
+    (( $#names )) && compadd -a names
 }
 "#;
 

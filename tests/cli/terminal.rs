@@ -281,7 +281,7 @@ async fn the_first_frame_of_a_watch_has_the_pace_of_before() {
     place.jobs(vec![("waits", vec![])]).await;
     let (mut child, mut terminal) = begun(80, place.command(&["status", "--watch"]));
     let (mut output, mut piece) = (String::new(), [0; 4096]);
-    while !output.contains("database") {
+    while !output.contains("QUEUED") {
         let read = terminal.read(&mut piece).unwrap();
         output.push_str(&String::from_utf8_lossy(&piece[..read]));
     }
