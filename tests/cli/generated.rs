@@ -177,7 +177,9 @@ async fn shells_complete_names_of_the_database() {
             assert!(expected.is_empty() || !found.contains("quotes"), "{found}");
         }
     }
-    assert!(!place.path("none.db").exists(), "a database was made");
+    for name in ["none.db", "parserd.db-wal", "parserd.db-shm"] {
+        assert!(!place.path(name).exists(), "{name} was made");
+    }
     if let Some(found) = completed(&place, "bash", BASH, "parserd show sh") {
         assert_eq!(found.trim(), r"shop:a\ b\$\(touch\ bad\)");
         let found = completed(&place, "bash", BASH, "parserd show shop:").unwrap();

@@ -2,9 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use super::{StoreError, Trying as _, file, open};
+use super::{Role, StoreError, Trying as _, file};
 
 /// So many names at most: nobody reads more.
 const MOST: i64 = 1000;
@@ -35,9 +35,16 @@ pub async fn names_starting(
     if !file::has_content(&path) {
         return Err(StoreError::Missing { path });
     }
-    let options = open::options(&path).trying(TRYING)?;
-    let options = options.read_only(true).create_if_missing(false);
-    let options = options.busy_timeout(BUSY_TIMEOUT);
+    file::check_access(&path, Role::Reader)?;
+    // A reader that may not write leaves a log and its index behind. Where there is no log nobody
+    // has the database open, and none is needed.
+    let is_at_rest = !file::beside(&path, "-wal").exists();
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .read_only(true)
+        .immutable(is_at_rest)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
     let mut connection = SqliteConnection::connect_with(&options)
         .await
         .trying(TRYING)?;
