@@ -19,6 +19,7 @@ mod init;
 mod jobs;
 mod manual;
 mod named;
+mod names;
 mod narrator;
 mod oddities;
 pub(crate) mod operate;
@@ -131,12 +132,15 @@ pub enum Command {
     /// Write what a package holds besides the program: man pages, completions
     #[command(hide = true)]
     Generate(generate::GenerateArgs),
+    /// Print the names that a shell completes
+    #[command(hide = true)]
+    Names(names::NamesArgs),
 }
 
 impl Cli {
     /// Reads the command line; prints what is wrong with it, or help, and ends the process.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Self {
-        Self::read(args).unwrap_or_else(|error| with_tip(error).exit())
+        Self::read(args).unwrap_or_else(|error| exit::with_usage(&with_tip(error)))
     }
 
     fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
@@ -237,6 +241,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         }
         Command::Completions(args) => completions::completions(args),
         Command::Generate(args) => generate::generate(&args),
+        Command::Names(args) => names::names(&args).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bars on a terminal for what takes long; nothing where standard error is not one.
 
-use std::time::Duration;
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -48,6 +48,14 @@ impl JobsBar {
         ));
     }
 
+    /// Counts the jobs of `store` and shows how far they are.
+    pub async fn look(&self, store: &Store) {
+        // The daemon itself reports what is wrong with the database.
+        if let Ok(counts) = store.counts().await {
+            self.show(&counts);
+        }
+    }
+
     /// Writes a line above it.
     pub fn line(&self, line: &str) {
         // That nobody reads it must end no command.
@@ -61,14 +69,16 @@ impl Drop for JobsBar {
     }
 }
 
+/// A bar for a run that ends by itself, where somebody sees it.
+pub(super) fn of_run(until_done: bool) -> Option<Arc<JobsBar>> {
+    let is_seen = until_done && std::io::stderr().is_terminal();
+    is_seen.then(|| Arc::new(JobsBar::new()))
+}
+
 /// Shows how far the jobs of `store` are, until it is dropped.
-pub(super) async fn watch(store: Store) {
-    let bar = JobsBar::new();
+pub(super) async fn watch(store: Store, bar: Arc<JobsBar>) {
     loop {
-        // The daemon itself reports what is wrong with the database.
-        if let Ok(counts) = store.counts().await {
-            bar.show(&counts);
-        }
+        bar.look(&store).await;
         tokio::time::sleep(COUNT_INTERVAL).await;
     }
 }

@@ -6,7 +6,7 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::{
     cli::{
-        Exit,
+        Exit, fold,
         named::Named,
         output::{Out, print_error},
         shutdown,
@@ -17,6 +17,9 @@ use crate::{
     present::event_line::EventLine,
     store::{Commits as _, JobStore as _, Role, Store, history::EventRow, notices::WEBHOOK_CURSOR},
 };
+
+/// What goes on of an event's line is indented by this much.
+const HANG: usize = 2;
 
 /// How many events are read at once.
 const STEP: usize = 500;
@@ -151,7 +154,9 @@ impl Hand {
                 self.out.json_compact(&line)?;
                 self.out.line("")
             }
-            None => self.out.line(&line.words()),
+            None => self
+                .out
+                .line(&fold::text(fold::width(), &line.words(), HANG)),
         }
     }
 }

@@ -9,12 +9,16 @@ pub struct Example {
     pub purpose: &'static str,
 }
 
-/// The examples of a command, by its name as it is typed.
+/// The examples of a command, by its name as it is typed: those of `parsers delete` are the ones of
+/// `parsers` that begin so.
 pub fn of(command: &str) -> impl Iterator<Item = Example> {
-    let found = EXAMPLES.iter().find(|(name, _)| *name == command);
-    let lines = found.map_or(&[][..], |(_, lines)| lines);
+    let top = command.split(' ').next().unwrap_or(command);
+    let found = EXAMPLES.iter().find(|(name, _)| *name == top);
+    let lines = found.map_or(&[][..], |(_, lines)| lines).iter();
+    let start = format!("parserd {command} ");
+    let is_of_it = move |line: &str| top == command || line.starts_with(&start);
     lines
-        .iter()
+        .filter(move |(line, _)| is_of_it(line))
         .map(|(line, purpose)| Example { line, purpose })
 }
 
@@ -40,6 +44,7 @@ pub const EXAMPLES: &[Examples] = &[
         ("parserd simulate --listen 127.0.0.1:8080", "serve a simulated service on a port"),
         ("parserd simulate --fault 'create lose after nth=1'", "lose the first create's answer"),
         ("parserd simulate control --add-credits 300000 --clear-faults", "change the one that runs"),
+        ("parserd simulate control --at http://127.0.0.1:8080 --json", "ask the one on a port how it is"),
     ]),
     ("draft", &[
         ("parserd draft urls.txt > jobs.toml", "make a job file of a list of URLs"),
@@ -90,7 +95,10 @@ pub const EXAMPLES: &[Examples] = &[
     ("parsers", &[
         ("parserd parsers --quality bad", "list the parsers that are of no use, and why"),
         ("parserd parsers --unmanaged", "list the account's parsers that no job knows"),
+        ("parserd parsers import --all > jobs.toml", "print a job file of what the account holds"),
         ("parserd parsers pin books 2", "use version 2 of a parser"),
+        ("parserd parsers delete books", "delete a parser, after a question"),
+        ("parserd parsers delete books quotes --yes", "delete two, unasked"),
     ]),
     ("run", &[
         ("parserd run", "run until it is stopped"),

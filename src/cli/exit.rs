@@ -1,11 +1,12 @@
 //! Exit codes, and how an error becomes one.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use crate::config::ConfigError;
 use crate::engine::enqueue::EnqueueError;
 use crate::store::StoreError;
 
+use crate::cli::fold;
 use crate::cli::output::{OutputClosed, print_error, print_message};
 
 /// How the program ends; CONTRACT.md fixes the numbers.
@@ -37,7 +38,7 @@ pub(super) fn meanings() -> impl Iterator<Item = (String, &'static str)> {
         Exit::Done => "done",
         Exit::Failed => "failed",
         Exit::Usage => "usage",
-        Exit::FailedJobs => "run --until-done ended with jobs that FAILED meanwhile",
+        Exit::FailedJobs => "run --until-done or wait ended with jobs that FAILED meanwhile",
         Exit::ParkedJobs => "it ended with PARKED jobs and none FAILED",
         Exit::SomethingToDo => "plan --exit-code has something to do",
         Exit::BadFile => "a job file is bad",
@@ -59,10 +60,74 @@ pub(super) fn meanings() -> impl Iterator<Item = (String, &'static str)> {
         .map(move |exit| ((exit as u8).to_string(), meaning(exit)))
 }
 
+/// How `parserd wait` ends, for its man page.
+const OF_WAIT: &[(Exit, &str)] = &[
+    (
+        Exit::Done,
+        "all are FINISHED or CANCELLED, or were FAILED before",
+    ),
+    (
+        Exit::Failed,
+        "the time of --timeout is over, no daemon runs, there is no such job, or the database cannot be read",
+    ),
+    (Exit::Usage, "usage"),
+    (Exit::FailedJobs, "some became FAILED meanwhile"),
+    (
+        Exit::ParkedJobs,
+        "some are PARKED, and none became FAILED meanwhile",
+    ),
+    (Exit::BadConfig, "the configuration is bad"),
+];
+
+/// The codes of a command and what each means there, for its man page; none where there is nothing
+/// to say but that 0 is done.
+pub(super) fn meanings_of(command: &str) -> Vec<(String, &'static str)> {
+    let some = |codes: &[Exit]| {
+        let is_one = |code: &String| codes.iter().any(|exit| (*exit as u8).to_string() == *code);
+        meanings().filter(|(code, _)| is_one(code)).collect()
+    };
+    use Exit::{BadConfig, BadFile, Done, Failed, FailedJobs, Locked, ParkedJobs, SomethingToDo};
+    match command {
+        "parserd" => meanings().collect(),
+        "run" => some(&[
+            Done,
+            Failed,
+            Exit::Usage,
+            FailedJobs,
+            ParkedJobs,
+            BadFile,
+            Locked,
+            BadConfig,
+        ]),
+        "wait" => {
+            let of_wait = OF_WAIT.iter();
+            of_wait
+                .map(|(exit, meaning)| ((*exit as u8).to_string(), *meaning))
+                .collect()
+        }
+        "plan" => some(&[Done, Failed, Exit::Usage, SomethingToDo, BadFile, BadConfig]),
+        "apply" | "enqueue" => some(&[Done, Failed, Exit::Usage, BadFile, BadConfig]),
+        _ => Vec::new(),
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
     }
+}
+
+/// Prints what clap says of a command line, and ends the process. What is wrong is folded where
+/// standard error is a terminal; help is already.
+pub(super) fn with_usage(error: &clap::Error) -> ! {
+    let Some(width) = fold::message_width().filter(|_| error.use_stderr()) else {
+        error.exit()
+    };
+    let text = error.render().ansi().to_string();
+    let text = fold::text(Some(width), &text, 2);
+    // That nobody reads it must not hide the exit code.
+    let _nobody_reads = write!(anstream::stderr(), "{text}");
+    std::process::exit(error.exit_code())
 }
 
 /// A command line that clap lets through and that makes no sense anyway.

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap_complete::Shell;
+use clap_complete::{Generator as _, Shell};
 
-use super::{Exit, help, manual};
+use super::{Exit, completions::script, help, manual};
 
 /// Writes man pages (man/) and completions (completions/) below a directory.
 #[derive(Debug, clap::Args)]
@@ -24,8 +24,10 @@ pub(super) fn generate(args: &GenerateArgs) -> anyhow::Result<Exit> {
     }
     let completions = made(&args.directory, "completions")?;
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
-        clap_complete::generate_to(shell, &mut help::completed(), "parserd", &completions)
-            .with_context(|| format!("cannot write completions to {}", completions.display()))?;
+        let path = completions.join(shell.file_name("parserd"));
+        let script = script(shell).context("cannot make the completions")?;
+        std::fs::write(&path, script)
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(Exit::Done)
 }

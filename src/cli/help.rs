@@ -44,9 +44,7 @@ pub(super) fn command() -> Command {
         .map(|sub| sub.get_name().to_owned())
         .collect();
     for name in names {
-        if let Some(text) = with_examples(&name) {
-            command = command.mut_subcommand(&name, |sub| sub.after_help(text));
-        }
+        command = command.mut_subcommand(&name, |sub| exemplified(sub, &name));
     }
     let groups = groups(&command, fold::help_width());
     command.after_help(exit_codes()).help_template(format!(
@@ -62,6 +60,21 @@ pub(super) fn completed() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .args(command.get_arguments().cloned())
         .subcommands(shown.cloned())
+}
+
+/// A command whose help has its examples, and those below it theirs.
+fn exemplified(command: Command, path: &str) -> Command {
+    let below: Vec<_> = command
+        .get_subcommands()
+        .map(|sub| sub.get_name().to_owned())
+        .collect();
+    let command = below.iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |sub| exemplified(sub, &format!("{path} {name}")))
+    });
+    match with_examples(path) {
+        Some(text) => command.after_help(text),
+        None => command,
+    }
 }
 
 fn with_examples(name: &str) -> Option<StyledStr> {

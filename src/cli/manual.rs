@@ -2,10 +2,10 @@
 
 use std::io;
 
-use clap::{Command, builder::Resettable};
+use clap::{Arg, ArgAction, Command, builder::Resettable};
 use clap_mangen::{
     Man,
-    roff::{Roff, bold, roman},
+    roff::{Roff, bold, italic, roman},
 };
 
 use super::{examples, exit};
@@ -112,16 +112,18 @@ fn page(command: &Command) -> io::Result<Page> {
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
-    man.render_synopsis_section(&mut text)?;
+    text.extend(synopsis(command).to_roff().into_bytes());
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
     if command.has_subcommands() {
         man.render_subcommands_section(&mut text)?;
     }
     let mut roff = Roff::new();
-    if is_root || matches!(name, "run" | "wait" | "plan") {
-        terms(&mut roff, "EXIT STATUS", exit::meanings());
-    }
+    terms(
+        &mut roff,
+        "EXIT STATUS",
+        exit::meanings_of(name).into_iter(),
+    );
     let sections: &[Section] = match name {
         "parserd" => &[ENVIRONMENT, FILES],
         "run" => &[ENVIRONMENT, FILES, SIGNALS],
@@ -135,7 +137,8 @@ fn page(command: &Command) -> io::Result<Page> {
             section.map(|(term, text)| ((*term).to_owned(), *text)),
         );
     }
-    examples_section(&mut roff, name, is_root);
+    let path = command.get_bin_name().unwrap_or(name);
+    examples_section(&mut roff, path.trim_start_matches("parserd "), is_root);
     let others = if is_root {
         "parserd\\-run(1), parserd.toml(5)"
     } else {
@@ -146,6 +149,61 @@ fn page(command: &Command) -> io::Result<Page> {
     text.extend(roff.to_roff().into_bytes());
     let file = man.get_filename();
     Ok(Page { file, text })
+}
+
+/// So many values are written where an option is; more are listed below it.
+const FEW_VALUES: usize = 5;
+
+/// How a command is written, with what each option and argument takes: clap_mangen leaves that out.
+fn synopsis(command: &Command) -> Roff {
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    let mut line = vec![bold(name)];
+    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let (positional, options): (Vec<_>, Vec<_>) = shown.partition(|arg| arg.is_positional());
+    for arg in options.iter().chain(&positional) {
+        let (before, after) = match arg.is_required_set() {
+            true => (" ", ""),
+            false => (" [", "]"),
+        };
+        line.push(roman(before));
+        if let Some(long) = arg.get_long() {
+            line.push(bold(format!("--{long}")));
+        }
+        let takes_values = arg.get_action().takes_values();
+        if takes_values {
+            line.push(roman(if arg.is_positional() { "" } else { " " }));
+            line.push(italic(value(arg)));
+        }
+        line.push(roman(after));
+        let is_many = arg
+            .get_num_args()
+            .is_some_and(|range| range.max_values() > 1);
+        if is_many || takes_values && matches!(arg.get_action(), ArgAction::Append) {
+            line.push(roman("..."));
+        }
+    }
+    let below: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
+    match below.len() {
+        0 => {}
+        1..=FEW_VALUES => line.extend([roman(" ["), italic(below.join("|")), roman("]")]),
+        _ => line.extend([roman(" "), italic("COMMAND")]),
+    }
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text(line);
+    roff
+}
+
+/// What an argument takes: its values where they are few, else what it is called.
+fn value(arg: &Arg) -> String {
+    let values = arg.get_possible_values();
+    let values: Vec<_> = values.iter().map(|value| value.get_name()).collect();
+    if (1..=FEW_VALUES).contains(&values.len()) && !arg.is_hide_possible_values_set() {
+        return values.join("|");
+    }
+    let names = arg.get_value_names().unwrap_or_default();
+    let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+    names.join(" ")
 }
 
 /// A title with the name of the program and its version below and above.

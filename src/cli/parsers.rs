@@ -190,22 +190,43 @@ fn csv_line(out: &mut Out, row: impl Serialize) -> anyhow::Result<()> {
 
 const HEADINGS: &[&str] = &["NAME", "PARSER", "VERSION", "QUALITY", "AGE", "NOTE"];
 
-/// Shown as wide as their content, by index.
-const WHOLE: &[usize] = &[1, 2, 3, 4];
+/// A terminal of so many columns has room for a parser's id; for age and note.
+const WIDE: u16 = 80;
+const MIDDLING: u16 = 60;
+
+/// What is shown, and which of it as wide as its content, by index in each.
+type Choice = (&'static [usize], &'static [usize]);
+const ALL: Choice = (&[0, 1, 2, 3, 4, 5], &[1, 2, 3, 4]);
+const MOST: Choice = (&[0, 2, 3, 4, 5], &[1, 2, 3]);
+const FEW: Choice = (&[0, 2, 3], &[1, 2]);
+
+/// What a terminal of this width, or a pipe, has room for.
+const fn choice(width: Option<u16>) -> Choice {
+    match width {
+        None | Some(WIDE..) => ALL,
+        Some(MIDDLING..) => MOST,
+        Some(_) => FEW,
+    }
+}
 
 async fn table(store: &Store, args: &ListArgs, out: &mut Out) -> anyhow::Result<()> {
     let now = Clock::system().now();
     let rows = store.parsers(args.quality, &args.named.selector());
     let mut blocks = rows.try_ready_chunks(BLOCK_ROWS).boxed();
     let mut widths = Vec::new();
+    let (shown, whole) = choice(Columns::width());
     while let Some(rows) = blocks.try_next().await.map_err(|error| error.1)? {
-        let headings = if widths.is_empty() { HEADINGS } else { &[] };
-        let mut columns = Columns::new(headings).one_line();
+        let headings: Vec<_> = match widths.is_empty() {
+            true => shown.iter().map(|index| HEADINGS[*index]).collect(),
+            false => Vec::new(),
+        };
+        let mut columns = Columns::new(&headings).one_line();
         for row in &rows {
-            columns.row(cells(row, now));
+            let cells = cells(row, now);
+            columns.row(shown.iter().map(|index| &cells[*index]));
         }
         if widths.is_empty() {
-            columns.keep_whole(WHOLE);
+            columns.keep_whole(whole);
             widths = columns.widths();
         } else {
             columns.at_least(&widths);
@@ -308,6 +329,14 @@ fn print_unmanaged(parsers: &[ListedParser], args: &ListArgs, out: &mut Out) -> 
     }
     if rows.is_empty() {
         print_message("no parsers that no job knows");
+        return Ok(());
+    }
+    if Columns::width().is_some_and(|width| width < MIDDLING) {
+        // An id that is cut is of no use: it has a line of its own.
+        for row in &rows {
+            out.line(&escaped(row.name))?;
+            out.line(&format!("  {}", escaped(row.parser_id)))?;
+        }
         return Ok(());
     }
     let mut columns = Columns::new(&["NAME", "PARSER", "VERSION", "STATUS"]).one_line();

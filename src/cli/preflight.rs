@@ -14,6 +14,7 @@ use crate::{
     cli::{
         Exit,
         enqueue::{print_errors, print_notes},
+        fold,
         output::{Columns, Out, print_error, print_message},
         selector::unknown,
         show::looked_up,
@@ -334,12 +335,13 @@ fn print(report: &PreflightReport, as_json: bool) -> anyhow::Result<()> {
     let totals: Vec<_> = totals
         .map(|(verdict, n)| format!("{n} {verdict}"))
         .collect();
-    out.line(&format!(
+    let total = format!(
         "{}: {}; {} credits spent",
         count(report.jobs.len(), "job"),
         totals.join(", "),
         grouped(report.credits)
-    ))?;
+    );
+    out.line(&fold::block(&[total]))?;
     out.flush()?;
     if let Some(stopped) = &report.stopped {
         print_error(&format!("error: not all jobs were looked at: {stopped}"));
@@ -381,13 +383,14 @@ fn print_cost(targets: &[Target], preflight: Preflight, as_json: bool) -> anyhow
         out.json(&cost)?;
         return out.flush();
     }
-    out.line(&format!(
+    let words = format!(
         "{} of {}: {} credits if all pages load as they are, at most {} \
          (preflight.max_credits_per_job); nothing was fetched",
         count(cost.pages, "page"),
         count(cost.jobs, "job"),
         grouped(cost.credits_at_least),
         grouped(cost.credits_at_most)
-    ))?;
+    );
+    out.line(&fold::block(&[words]))?;
     out.flush()
 }

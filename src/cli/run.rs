@@ -14,7 +14,6 @@ mod webhook;
 mod words;
 
 use std::{
-    io::IsTerminal as _,
     path::Path,
     sync::{
         Arc,
@@ -120,6 +119,7 @@ pub(super) async fn run(
     )
     .await?;
     log_up(settings);
+    let bar = bar::of_run(args.until_done);
     let (mut beside, files_ok) = Beside {
         settings,
         store: &store,
@@ -128,7 +128,7 @@ pub(super) async fn run(
         history_log: Arc::clone(&history_log),
         tasks: JoinSet::new(),
     }
-    .start(signals, service_clock, web, args.until_done)?;
+    .start(signals, service_clock, web, bar.clone())?;
     let metrics = daemon.metrics();
     let stop = daemon.stop();
     let ran = daemon.run().await;
@@ -136,7 +136,8 @@ pub(super) async fn run(
         notices.finish(stop).await;
     }
     beside.shutdown().await;
-    ran.and(history_log.finish().await)?;
+    let told = tell_the_end(&history_log, bar, &store).await;
+    ran.and(told)?;
     // It may have been done before anybody looked; and it may stop unasked.
     supervisor.ready();
     supervisor.stopping();
@@ -176,6 +177,19 @@ async fn say_running(
         max_credits: settings.budget.max_credits,
     };
     Ok(store.keep(RUNNING, &facts).await?)
+}
+
+/// Tells what happened since whoever tells it looked last: the end of the last job.
+async fn tell_the_end(
+    history_log: &HistoryLog,
+    bar: Option<Arc<bar::JobsBar>>,
+    store: &Store,
+) -> Result<(), StoreError> {
+    history_log.finish().await?;
+    if let Some(bar) = bar {
+        bar.look(store).await;
+    }
+    Ok(())
 }
 
 /// How things stand now that the run has ended by itself.
@@ -267,7 +281,7 @@ impl<S: Service> Beside<'_, S> {
         signals: Signals,
         service_clock: ServiceClock,
         web: Option<(Listener, Option<SecretString>)>,
-        until_done: bool,
+        bar: Option<Arc<bar::JobsBar>>,
     ) -> anyhow::Result<(JoinSet<()>, Arc<AtomicBool>)> {
         #[cfg(unix)]
         self.notify(signals.supervisor.clone());
@@ -284,9 +298,9 @@ impl<S: Service> Beside<'_, S> {
         if let Some((listener, token)) = web {
             self.serve(listener, token)?;
         }
-        // A bar says the same.
-        if until_done && std::io::stderr().is_terminal() {
-            self.tasks.spawn(bar::watch(self.store.clone()));
+        // A bar says the same as the lines of progress.
+        if let Some(bar) = bar {
+            self.tasks.spawn(bar::watch(self.store.clone(), bar));
         } else {
             let (store, clock) = (self.store.clone(), self.clock.clone());
             self.tasks.spawn(progress::keep(store, clock));

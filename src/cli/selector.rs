@@ -5,7 +5,7 @@ use crate::{
     core::{
         job::{ErrorKind, JobState, ParkReason, UnixMs},
         nearest::did_you_mean,
-        selector::{LabelSelector, Selector, Since},
+        selector::{LabelSelector, NamePattern, Selector, Since},
         text::escaped,
     },
     present::format::quoted,
@@ -50,7 +50,7 @@ pub struct NamedArgs {
 
     /// Those whose name matches a pattern, in quotes: * for any characters, ? for one, [a-c]
     #[arg(long = "name", value_name = "GLOB")]
-    glob: Option<String>,
+    glob: Option<NamePattern>,
 }
 
 impl SelectorArgs {
@@ -72,7 +72,7 @@ impl NamedArgs {
     pub(super) fn selector(&self) -> Selector {
         Selector {
             labels: self.labels.clone(),
-            name: self.glob.clone(),
+            name: self.glob.as_ref().map(|glob| glob.0.clone()),
             ..Selector::default()
         }
     }

@@ -7,7 +7,6 @@ use super::{Exit, selector::unknown};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::job::{Action, Job, JobState, UnixMs};
-use crate::core::outcome::is_refusal;
 use crate::core::text::escaped;
 use crate::present::{changes, foresight, narrate, quality::Detail, remedies::what_to_do};
 use crate::store::report::{JobDetails, JobRow};
@@ -144,7 +143,6 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
     if let Some(message) = &row.error_message {
         let status = row
             .error_status
-            .filter(|status| is_refusal(*status))
             .map_or_else(String::new, |status| format!("HTTP {status}: "));
         put("message", format!("{status}{message}"));
     }

@@ -182,11 +182,19 @@ async fn watch(
     let mut ended = std::pin::pin!(shutdown());
     let redraws = out.is_terminal() && !json;
     let mut shown: Option<StatusFacts> = None;
-    let mut watched = Watched::default();
+    let mut watched: Option<Watched> = None;
     loop {
         let status = look(settings, config, store, args.by.as_ref()).await?;
         if redraws {
-            let bar = watched.bar(&status.counts, status.now);
+            let mut pace = match watched.take() {
+                Some(watched) => watched,
+                None => {
+                    let lately = store.lately_ended(status.now).await?;
+                    Watched::of_history(lately, &status.counts, status.now)
+                }
+            };
+            let bar = pace.bar(&status.counts, status.now);
+            watched = Some(pace);
             let frame = watch::fitted(&status.frame(bar), fold::height());
             out.text(&format!("{CLEAR}{frame}"))?;
         } else if shown.as_ref() != Some(&status.known) {

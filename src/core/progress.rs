@@ -127,7 +127,27 @@ impl BatchFigures {
 #[derive(Debug, Clone, Default)]
 pub struct Throughput(VecDeque<(UnixMs, i64)>);
 
+/// How far back the pace is looked up in the history where it is not known yet.
+pub const LOOKED_BACK_MS: DurationMs = 5 * 60_000;
+
+/// What the history says of the time since [`LOOKED_BACK_MS`] ago.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LatelyEnded {
+    /// How many jobs ended.
+    pub jobs: i64,
+    /// When the first of all events happened; none where nothing did.
+    pub since: Option<UnixMs>,
+}
+
 impl Throughput {
+    /// Begins with what ended lately, where `ended` have ended in all. Where work began a moment ago,
+    /// the pace is that of the shortest time that counts.
+    pub fn of_history(lately: LatelyEnded, ended: i64, now: UnixMs) -> Self {
+        let began = lately.since.filter(|_| lately.jobs > 0);
+        let looks = began.map(|at| (at.min(now - LEAST_WINDOW_MS), ended - lately.jobs));
+        Self(looks.into_iter().collect())
+    }
+
     /// Takes in that `ended` jobs in all have ended by `now`. While nothing is worked on,
     /// no time counts: the pace is that of the work, and begins with it.
     pub fn note(&mut self, now: UnixMs, ended: i64, is_working: bool) {
@@ -266,6 +286,26 @@ mod tests {
                 pace.note(*now, *ended, true);
             }
             assert_eq!(pace.time_for(*left), *expected, "{looks:?}");
+        }
+    }
+
+    #[test]
+    fn a_pace_begins_with_what_the_history_says() {
+        const NOW: UnixMs = 1_000_000;
+        for (jobs, since, expected) in [
+            (0, None, None),
+            (0, Some(NOW - 60_000), None),
+            (10, Some(NOW - 60_000), Some(600)),
+            // Work began a moment ago, or a clock was ahead.
+            (10, Some(NOW - 1_000), Some(1_200)),
+            (10, Some(NOW + 60_000), Some(1_200)),
+        ] {
+            let lately = LatelyEnded { jobs, since };
+            let mut pace = Throughput::of_history(lately, 50, NOW);
+            pace.note(NOW, 50, true);
+            assert_eq!(pace.per_hour(), expected, "{lately:?}");
+            pace.note(NOW + 1_000, 50, false);
+            assert_eq!(pace.per_hour(), None, "{lately:?}");
         }
     }
 

@@ -85,6 +85,38 @@ pub enum BadSelector {
         "{0} is not valid: write a duration such as 2h, or a time such as 2026-08-01T06:00:00Z"
     )]
     Since(String),
+    /// Longer ago than there are jobs.
+    #[error(
+        "{0} ago there was no job yet: write a shorter duration, such as 30days, or leave it out for all"
+    )]
+    TooLongAgo(String),
+    /// A pattern that matches nothing, since a bracket of it does not end.
+    #[error(
+        "the [ of {0} has no ] that ends it: write a set such as [a-c], or [[] for the character itself"
+    )]
+    OpenBracket(String),
+}
+
+/// A pattern for names, as SQLite's GLOB has them: `*`, `?` and `[...]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePattern(pub String);
+
+impl FromStr for NamePattern {
+    type Err = BadSelector;
+
+    fn from_str(text: &str) -> Result<Self, BadSelector> {
+        let mut rest = text;
+        while let Some((_, set)) = rest.split_once('[') {
+            let set = set.strip_prefix('^').unwrap_or(set);
+            // The first character of a set is part of it, a ] too.
+            let first = set.chars().next().map_or(0, char::len_utf8);
+            let (_, after) = set[first..]
+                .split_once(']')
+                .ok_or_else(|| BadSelector::OpenBracket(shown(text)))?;
+            rest = after;
+        }
+        Ok(Self(text.to_owned()))
+    }
 }
 
 impl FromStr for LabelSelector {
@@ -105,6 +137,9 @@ impl FromStr for LabelSelector {
         })
     }
 }
+
+/// Longer ago than this there was no job: fifty years.
+const LONGEST_AGO: Duration = Duration::from_secs(50 * 365 * 86_400);
 
 /// Since when: a time, or so long ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +167,9 @@ impl FromStr for Since {
 
     fn from_str(text: &str) -> Result<Self, BadSelector> {
         if let Ok(ago) = duration::parse(text) {
+            if ago > LONGEST_AGO {
+                return Err(BadSelector::TooLongAgo(shown(text)));
+            }
             return Ok(Self::Ago(ago));
         }
         let time = text.parse::<jiff::Timestamp>();
@@ -201,6 +239,31 @@ mod tests {
             assert_eq!(found, expected, "{text}");
         }
         assert_eq!(Since::Ago(Duration::MAX).at(0), -UnixMs::MAX);
+        let error = "99999y".parse::<Since>().unwrap_err();
+        assert!(matches!(error, BadSelector::TooLongAgo(_)), "{error}");
+    }
+
+    #[test]
+    fn each_bracket_of_a_pattern_ends() {
+        for (text, is_valid) in [
+            ("", true),
+            ("shop-*", true),
+            ("*-[b-z]", true),
+            ("[]]", true),
+            ("[^]a]x", true),
+            ("[[]", true),
+            ("a]", true),
+            ("[é]", true),
+            ("[", false),
+            ("[]", false),
+            ("[^", false),
+            ("[^]", false),
+            ("[a-c]-[", false),
+            ("a[b", false),
+        ] {
+            let found = text.parse::<NamePattern>();
+            assert_eq!(found.is_ok(), is_valid, "{text}: {found:?}");
+        }
     }
 
     #[test]

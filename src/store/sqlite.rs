@@ -21,6 +21,7 @@ pub mod instructions;
 mod ledger;
 mod manifest;
 mod mark;
+mod names;
 pub mod notices;
 mod oddities;
 mod open;
@@ -61,6 +62,7 @@ pub use failures::Failures;
 pub use file::{beside, check_access, directory_of, has_content, resolved};
 pub use given_up::{GivenUp, PendingCreate};
 pub use hold::has_daemon;
+pub use names::{NamesOf, names_starting};
 pub use place::shared_file_system;
 
 use super::ports::{Facts, JobStore};

@@ -16,19 +16,84 @@ fn shown(width: u16, mut command: Command) -> String {
     shown_at(width, command).replace('\r', "")
 }
 
-/// Whether each line has room, or is a single word that has none.
+/// The lines that have no room, and are not a single word that has none.
+fn too_wide(width: u16, text: &str) -> Vec<&str> {
+    let is_too_wide = |line: &&str| {
+        let is_a_word = !line.trim().contains(' ');
+        line.chars().count() > usize::from(width) && !is_a_word
+    };
+    text.lines().filter(is_too_wide).collect()
+}
+
 #[track_caller]
 fn assert_folded(width: u16, text: &str) {
     assert!(!text.trim().is_empty());
-    for line in text.lines() {
-        let is_a_word = !line.trim().contains(' ');
-        let columns = line.chars().count();
-        assert!(
-            columns <= usize::from(width) || is_a_word,
-            "{width}: {line}\n{text}"
-        );
-    }
+    let lines = too_wide(width, text);
+    assert!(lines.is_empty(), "{width}: {lines:#?}\n{text}");
 }
+
+/// What each command shows, and what is wrong with a value. What is for programs (JSON, CSV, scripts)
+/// is as wide as it is.
+const SHOWN: &[&[&str]] = &[
+    &[],
+    &["--help"],
+    &["help", "run"],
+    &["apply", "--help"],
+    &["apply", "--yes", "--free-only", "more.jsonl"],
+    &["backup", "--help"],
+    &["backup", "given.jsonl"],
+    &["cancel", "--dry-run", "broken"],
+    &["cancel", "nobody"],
+    &["check"],
+    &["completions", "tcsh"],
+    &["draft", "none.txt"],
+    &["enqueue", "--dry-run", "more.jsonl"],
+    &["enqueue", "bad.jsonl"],
+    &["events"],
+    &["events", "--type", "finsihed"],
+    &["init"],
+    &["jobs"],
+    &["jobs", "--failed"],
+    &["jobs", "--fields", "name,state,urls,error_message"],
+    &["jobs", "--fields", "name,stat"],
+    &["jobs", "--state", "DONE"],
+    &["jobs", "--error-kind", "generation"],
+    &["jobs", "--since", "99999y"],
+    &["jobs", "--name", "["],
+    &["jobs", "--label", "team"],
+    &["parsers"],
+    &["parsers", "--quality", "god"],
+    &["parsers", "pin", "done", "7"],
+    &["parsers", "pin", "nobody", "7"],
+    &["parsers", "delete", "nobody"],
+    &["parsers", "import", "--all"],
+    &["plan"],
+    &["plan", "more.jsonl"],
+    &["preflight", "--dry-run", "more.jsonl"],
+    &["resolve", "done"],
+    &["resolve", "nobody"],
+    &["resume", "--dry-run"],
+    &["retry", "--dry-run", "broken"],
+    &["retry", "done"],
+    &["retry", "--state", "FAILED"],
+    &["run"],
+    &["run", "--until-don"],
+    &["show", "broken"],
+    &["show", "done"],
+    &["show", "nobody"],
+    &["show", "poor"],
+    &["simulate", "--listen", "nowhere"],
+    &["simulate", "--fault", "create los"],
+    &["simulate", "control", "--at", "http://127.0.0.1:1"],
+    &["status"],
+    &["status", "--by", "host"],
+    &["status", "--by", "hosts"],
+    &["wait"],
+    &["wait", "--timeout", "2"],
+    &["--set", "budget.max_creditz=1", "status"],
+    &["--set", "poll.timeout=2", "status"],
+    &["shwo"],
+];
 
 #[tokio::test]
 async fn every_command_folds_at_each_width() {
@@ -41,18 +106,20 @@ async fn every_command_folds_at_each_width() {
         ])
         .await;
     place.file("more.jsonl", &job_line("more"));
+    place.file(
+        "bad.jsonl",
+        "{\"name\": \"bad\", \"urls\": [], \"prioritty\": 1}",
+    );
+    let mut wrong = Vec::new();
     for width in WIDTHS {
-        for args in [
-            &["status"][..],
-            &["check"],
-            &["plan", "more.jsonl"],
-            &["show", "nobody"],
-            &["retry", "done"],
-            &["--set", "budget.max_creditz=1", "status"],
-        ] {
-            assert_folded(width, &shown(width, place.command(args)));
+        for args in SHOWN {
+            let text = shown(width, place.command(args));
+            assert!(!text.trim().is_empty(), "{args:?}");
+            let lines = too_wide(width, &text);
+            wrong.extend(lines.iter().map(|line| format!("{width} {args:?}: {line}")));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -84,9 +151,16 @@ async fn run_says_on_a_terminal_what_happens_in_words() {
     }
     assert!(text.contains("`parserd parsers`"), "{text}");
     assert!(!text.contains("job=1"), "{text}");
+    // The bar ends with all jobs counted.
+    harness.enqueue(4).await;
+    let mut command = parserd(&harness, &["run", "--until-done"]);
+    command.env("TERM", "xterm-256color");
+    let text = shown_at(80, command);
+    let (before, _) = text.rsplit_once(" done  ").expect(&text);
+    assert!(before.ends_with("4/4"), "{text}");
     // Whoever asks for a format, or for more, has the log.
     for setting in ["log.format=json", "log.format=text", "log.level=debug"] {
-        harness.enqueue(3).await;
+        harness.enqueue(5).await;
         let args = ["--set", setting, "run", "--until-done"];
         let text = shown(160, parserd(&harness, &args));
         assert!(!text.contains(" s  job-"), "{setting}: {text}");

@@ -257,6 +257,25 @@ async fn jobs_are_a_line_each_as_table_json_and_csv() {
 }
 
 #[tokio::test]
+async fn a_status_that_refuses_nothing_is_not_told_as_an_error() {
+    let place = one_of_each().await;
+    let fields = ["--fields", "name,error_status"];
+    for more in [&[][..], &fields] {
+        let json = place.run(&[&["jobs", "--json"], more].concat()).is(0);
+        for job in json.json().as_array().unwrap() {
+            let expected = match job["name"].as_str() {
+                Some("poor") => Some(402),
+                _ => None,
+            };
+            assert_eq!(job["error_status"].as_i64(), expected, "{job}");
+        }
+        let csv = place.run(&[&["jobs", "--csv"], more].concat()).is(0);
+        assert!(!csv.out.contains(",200"), "{}", csv.out);
+    }
+    assert!(place.shown("broken")["error_status"].is_null());
+}
+
+#[tokio::test]
 async fn an_unknown_state_is_a_usage_error_that_names_the_known_ones() {
     let place = Place::new();
     place

@@ -167,6 +167,17 @@ async fn the_columns_that_are_asked_for_are_printed_in_their_order() {
     twice.says(&["names name twice"]);
 }
 
+#[test]
+fn a_selector_that_selects_nothing_or_all_by_mistake_is_refused() {
+    let place = Place::new();
+    for command in ["jobs", "retry", "wait", "parsers"] {
+        let open = place.run(&[command, "--name", "shop-["]).is(2);
+        open.says(&["--name", "the [ of \"shop-[\" has no ]", "[a-c]"]);
+    }
+    let long = place.run(&["jobs", "--since", "99999y"]).is(2);
+    long.says(&["--since", "99999y", "a shorter duration, such as 30days"]);
+}
+
 #[tokio::test]
 async fn a_name_that_is_near_is_pointed_out() {
     let place = Place::new();

@@ -275,6 +275,23 @@ async fn watching_wipes_nothing_that_was_scrolled_away() {
     assert!(!output.contains("\u{1b}[3J"), "{output:?}");
 }
 
+#[tokio::test]
+async fn the_first_frame_of_a_watch_has_the_pace_of_before() {
+    let place = some_jobs().await;
+    place.jobs(vec![("waits", vec![])]).await;
+    let (mut child, mut terminal) = begun(80, place.command(&["status", "--watch"]));
+    let (mut output, mut piece) = (String::new(), [0; 4096]);
+    while !output.contains("QUEUED") {
+        let read = terminal.read(&mut piece).unwrap();
+        output.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Two ended a moment ago: in the shortest time that counts, which is 30 s.
+    let bar = " 2 of 4 done, 240 an hour, about 15 s left";
+    assert!(output.contains(bar), "{output}");
+}
+
 #[test]
 fn a_long_file_has_a_bar_and_in_a_pipe_none() {
     let place = Place::new();

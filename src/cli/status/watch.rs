@@ -3,7 +3,7 @@
 use crate::{
     core::{
         job::{DurationMs, JobState, UnixMs},
-        progress::Throughput,
+        progress::{LatelyEnded, Throughput},
     },
     present::format::{grouped, span},
     store::report::Counts,
@@ -13,14 +13,24 @@ use crate::{
 const BAR_WIDTH: i64 = 30;
 
 /// How fast jobs end while they are watched.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watched(Throughput);
 
+fn ended(counts: &Counts) -> i64 {
+    let ended = [JobState::Finished, JobState::Failed, JobState::Cancelled];
+    ended.iter().map(|state| counts.of(*state)).sum()
+}
+
 impl Watched {
+    /// With the pace of before, so that the first frame has it too.
+    pub(super) fn of_history(lately: LatelyEnded, counts: &Counts, now: UnixMs) -> Self {
+        Self(Throughput::of_history(lately, ended(counts), now))
+    }
+
     /// The first line: a bar, with rate and time left as far as they are known.
     pub(super) fn bar(&mut self, counts: &Counts, now: UnixMs) -> String {
         let of = |states: &[JobState]| states.iter().map(|state| counts.of(*state)).sum::<i64>();
-        let ended = of(&[JobState::Finished, JobState::Failed, JobState::Cancelled]);
+        let ended = ended(counts);
         let moving = of(&[JobState::Queued, JobState::Creating, JobState::Generating]);
         let total = ended + moving + of(&[JobState::Parked]);
         self.0.note(now, ended, moving > 0);

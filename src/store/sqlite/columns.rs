@@ -5,7 +5,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _, sqlite::SqliteRow};
 
-use super::{Store, StoreError, Trying as _, report::json_column, rows};
+use super::{
+    Store, StoreError, Trying as _,
+    report::{json_column, refusal},
+    rows,
+};
 use crate::core::selector::Selector;
 
 /// Columns that hold JSON.
@@ -76,6 +80,9 @@ fn cell(row: &SqliteRow, column: &str) -> Result<Cell, sqlx::Error> {
     }
     let kind = value.type_info().name().to_owned();
     Ok(match kind.as_str() {
+        "INTEGER" if column == "error_status" => {
+            refusal(row.try_get(column)?).map_or(Cell::Null, Cell::Integer)
+        }
         "INTEGER" => Cell::Integer(row.try_get(column)?),
         "REAL" => Cell::Real(row.try_get(column)?),
         _ if JSON.contains(&column) => json_column(row, column)?.map_or(Cell::Null, Cell::Json),

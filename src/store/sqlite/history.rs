@@ -3,7 +3,14 @@
 use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
 
 use super::{Store, StoreError, Trying as _, report::HistoryRow, rows};
-use crate::core::job::UnixMs;
+use crate::core::{
+    job::UnixMs,
+    progress::{LOOKED_BACK_MS, LatelyEnded},
+};
+
+/// Of so many of the newest events, it is counted how many jobs ended: a look stays quick, however
+/// much happens.
+const LATELY_EVENTS: i64 = 50_000;
 
 /// The `job_id` of what happened to no job in particular.
 const OF_NO_JOB: i64 = 0;
@@ -33,6 +40,25 @@ impl FromRow<'_, SqliteRow> for EventRow {
 }
 
 impl Store {
+    /// How many jobs ended lately.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub async fn lately_ended(&self, now: UnixMs) -> Result<LatelyEnded, StoreError> {
+        let (jobs, since) = sqlx::query_as(
+            "SELECT count(DISTINCT CASE WHEN event IN ('finished', 'failed', 'cancelled') \
+                 THEN job_id END), min(at) \
+             FROM (SELECT job_id, at, event FROM job_events ORDER BY id DESC LIMIT ?2) \
+             WHERE at >= ?1 AND job_id <> 0",
+        )
+        .bind(now - LOOKED_BACK_MS)
+        .bind(LATELY_EVENTS)
+        .fetch_one(&self.readers)
+        .await
+        .trying("count how many jobs ended lately")?;
+        Ok(LatelyEnded { jobs, since })
+    }
+
     /// What happened after the line `after`, oldest first: at most `limit` lines, of events of these
     /// names or of all.
     ///

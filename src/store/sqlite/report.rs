@@ -10,6 +10,7 @@ use super::{Store, StoreError, Trying as _, rows, updates::UpdateRow};
 use crate::core::{
     field_changes::FieldChanges,
     job::{Action, JobId, JobState, ParkReason, UnixMs},
+    outcome::is_refusal,
 };
 
 /// How many jobs are where.
@@ -55,7 +56,8 @@ pub struct JobRow {
     pub creates: i64,
     /// Why it FAILED.
     pub error_kind: Option<String>,
-    /// HTTP status of the last error.
+    /// HTTP status of the last error, if that was a refusal: a generation that failed is told of
+    /// with a 200.
     pub error_status: Option<i64>,
     /// The last error's words.
     pub error_message: Option<String>,
@@ -99,7 +101,7 @@ impl FromRow<'_, SqliteRow> for JobRow {
             parser_version: row.try_get("parser_version")?,
             creates: row.try_get("creates")?,
             error_kind: rows::text(row, "error_kind")?,
-            error_status: row.try_get("error_status")?,
+            error_status: refusal(row.try_get("error_status")?),
             error_message: rows::text(row, "error_message")?,
             error_hint: rows::text(row, "error_hint")?,
             priority: row.try_get("priority")?,
@@ -115,6 +117,11 @@ impl FromRow<'_, SqliteRow> for JobRow {
             is_adoption: row.try_get("is_adoption")?,
         })
     }
+}
+
+/// A status that says of itself that something is wrong.
+pub(super) fn refusal(status: Option<i64>) -> Option<i64> {
+    status.filter(|status| is_refusal(*status))
 }
 
 impl JobRow {

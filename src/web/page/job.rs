@@ -17,7 +17,6 @@ use crate::{
     core::{
         event::JobEvent,
         job::{Job, JobId, JobState, ParkReason, UnixMs},
-        outcome::is_refusal,
         timestamp::iso,
     },
     present::{
@@ -170,8 +169,9 @@ fn trouble(details: &JobDetails) -> Option<String> {
         }
     }
     let message = row.error_message.as_ref()?;
-    let status = row.error_status.filter(|status| is_refusal(*status));
-    let status = status.map_or_else(String::new, |status| format!("HTTP {status}: "));
+    let status = row
+        .error_status
+        .map_or_else(String::new, |status| format!("HTTP {status}: "));
     Some(format!("{status}{message}"))
 }
 
