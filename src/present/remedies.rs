@@ -57,8 +57,8 @@ pub(crate) fn parked(
                 Err(over) => (over.message, "nothing goes on without it".to_owned()),
             },
             ParkReason::Ambiguous => (
-                "you decide: it is not known which parser of the account is the job's, or whether an \
-                 update took effect"
+                "it is not known which parser of the account is the job's, or whether an update took \
+                 effect: you decide"
                     .to_owned(),
                 "look at the account's parsers (`parserd resolve ID`), then `parserd resolve ID --adopt PARSER_ID` or \
                  `parserd resolve ID --not-created`"

@@ -241,7 +241,7 @@ async fn the_history_says_which_columns_were_changed() {
     let mut database = Database::new().await;
     let script = [
         QUEUED,
-        "UPDATE jobs SET urls = urls, fields = '[{\"name\":\"a\"}]', scraper_params = '{\"render\":true}';
+        "UPDATE jobs SET urls = urls, fields = '[{\"name\":\"a\",\"description\":\"b\"}]', scraper_params = '{\"render\":true}';
          UPDATE jobs SET name = name;
          UPDATE jobs SET labels = '{\"team\":\"a\"}';
          UPDATE jobs SET labels = '{\"team\":\"a\"}';
