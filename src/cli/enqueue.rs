@@ -46,6 +46,8 @@ struct Summary {
     /// Of these, jobs that are judged otherwise now.
     #[serde(skip)]
     expecting: usize,
+    /// Of the unchanged ones, jobs that have other labels now.
+    relabelled: usize,
     #[serde(skip)]
     otherwise: usize,
     files: Vec<FileSummary>,
@@ -225,6 +227,7 @@ impl Summary {
         self.added += submitted.added;
         self.unchanged += submitted.unchanged;
         self.expecting += submitted.expecting;
+        self.relabelled += submitted.relabelled;
         print_otherwise(&file, &otherwise);
         self.otherwise += otherwise.len();
         self.files.push(FileSummary {
@@ -248,11 +251,16 @@ impl Summary {
             ));
         }
         words.push_str(&format!(", {} already there", number(self.unchanged)));
-        if self.expecting > 0 {
-            words.push_str(&format!(
-                " ({} with another expect, check_urls or labels)",
-                number(self.expecting)
-            ));
+        let changes = [
+            (self.expecting, "another expect or check_urls"),
+            (self.relabelled, "other labels"),
+        ];
+        let changes = changes.iter().filter(|(jobs, _)| *jobs > 0);
+        let changes: Vec<_> = changes
+            .map(|(jobs, what)| format!("{what} for {}", number(*jobs)))
+            .collect();
+        if !changes.is_empty() {
+            words.push_str(&format!(" ({})", changes.join(", ")));
         }
         if self.otherwise > 0 {
             words.push_str(&format!(

@@ -19,7 +19,7 @@ use crate::core::job::{Action, JobId, JobState, ParkReason};
 use crate::core::lifecycle::Policy;
 use crate::core::selector::Selector;
 use crate::engine::{self, change::Planned, operate::OperatorAction};
-use crate::present::{price::Price, remedies::is_parked_for};
+use crate::present::price::{Price, is_parked_for};
 use crate::store::report::JobRow;
 use crate::store::{Role, Store, StoreError, Updates as _};
 use crate::wiring;

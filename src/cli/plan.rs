@@ -146,6 +146,9 @@ struct PlanFacts {
     parsers: Option<usize>,
     /// Why there is no list.
     no_list: Option<String>,
+    /// Why nothing could be asked at all, such as for want of a key.
+    #[serde(skip)]
+    not_asked: Option<String>,
     /// Why it is not known what credits are left, where that was asked.
     no_account: Option<String>,
     /// What the list says of itself.
@@ -295,7 +298,12 @@ async fn ask(settings: &Settings) -> (Option<Client>, Listing, Option<i64>, Plan
     };
     let client = match wiring::hasty_client(settings) {
         Ok(client) => client,
-        Err(error) => return without(format!("it was not asked: {error}")),
+        Err(error) => {
+            let (service, listing, left, mut answered) =
+                without(format!("it was not asked: {error}"));
+            answered.not_asked = Some(error);
+            return (service, listing, left, answered);
+        }
     };
     let (list, account) = tokio::join!(client.list(), client.account());
     let (left, no_account) = match account {

@@ -6,11 +6,13 @@ use serde_json::value::RawValue;
 use super::{Exit, selector::unknown};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::core::budget::Budget;
 use crate::core::job::{Action, Job, JobState, UnixMs};
 use crate::core::text::escaped;
 use crate::present::{changes, foresight, narrate, quality::Detail, remedies::what_to_do};
 use crate::store::report::{JobDetails, JobRow};
 use crate::store::{Role, Store, StoreError};
+use crate::wiring;
 use crate::{
     cli::output::{Columns, Out, print_message},
     core::timestamp::iso,
@@ -43,7 +45,8 @@ pub(super) async fn show(settings: &Settings, args: ShowArgs) -> anyhow::Result<
     if args.json {
         out.json(&details)?;
     } else {
-        for line in describe(&details, &job, Clock::system().now()) {
+        let budget = wiring::budget(settings);
+        for line in describe(&details, &job, &budget, Clock::system().now()) {
             out.line(&line)?;
         }
     }
@@ -62,13 +65,13 @@ pub(super) async fn looked_up(
     })
 }
 
-fn describe(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
+fn describe(details: &JobDetails, job: &Job, budget: &Budget, now: UnixMs) -> Vec<String> {
     let row = &details.row;
     let mut lines = vec![
         format!("job {}  {}", row.id, escaped(&row.name)),
         String::new(),
     ];
-    lines.extend(facts(details, job, now));
+    lines.extend(facts(details, job, budget, now));
     lines.extend(requests(details));
     lines.extend([String::new(), "history".to_owned()]);
     let mut columns = Columns::new(&[]);
@@ -132,7 +135,7 @@ fn action(row: &JobRow) -> Option<&str> {
 }
 
 /// What it is and where it stands, a line each.
-fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
+fn facts(details: &JobDetails, job: &Job, budget: &Budget, now: UnixMs) -> Vec<String> {
     let row = &details.row;
     let mut columns = Columns::new(&[]);
     let mut put = |what: &str, text: String| columns.row([what, &text]);
@@ -151,7 +154,7 @@ fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Vec<String> {
         let what = "look at what the parser found, below: it is of no use as it is";
         put("what to do", what.to_owned());
     } else {
-        put("what to do", what_to_do(row, job, now));
+        put("what to do", what_to_do(row, job, budget, now));
     }
     if let Some(id) = &row.parser_id {
         let version = row

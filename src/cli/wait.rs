@@ -31,7 +31,7 @@ const RESTART: Duration = Duration::from_secs(60);
 /// Waits beside a running daemon until jobs are done, or can go no further without a person.
 ///
 /// Ends as `run --until-done` does: with 0 where all are FINISHED or CANCELLED, 3 where some became
-/// FAILED meanwhile (one that was FAILED before is told, and does not count), 4 where some are PARKED
+/// FAILED meanwhile (one that was FAILED before is named, and does not count), 4 where some are PARKED
 /// and none became FAILED; with 1 where the time is over, or no daemon runs.
 #[derive(Debug, clap::Args)]
 pub struct WaitArgs {

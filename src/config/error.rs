@@ -69,10 +69,8 @@ pub enum ConfigError {
     Process(String),
     /// There is no API key.
     #[error(
-        "api.key is missing: name a file that holds it in api.key_file (mode 0600), or set the \
-         environment variable PARSERD__API__KEY (or api.key in the configuration file), or give \
-         the systemd unit LoadCredential=api_key:/path/to/file; a key that the unit has already is \
-         its own (README, Under systemd, says how to check that)"
+        "no API key: set PARSERD__API__KEY, or api.key_file to a file with mode 0600 (under \
+         systemd: see docs/src/systemd.md)"
     )]
     MissingKey,
     /// The page is to act, and nobody could be asked for a token.

@@ -116,7 +116,7 @@ use KeyKind::{Bool, Duration, Integer, List, Number, Text};
 #[rustfmt::skip]
 pub const KEYS: &[ConfigKey] = &[
     key("database.url", Text, Some("sqlite://parserd.db"), "the database; a relative path is in $STATE_DIRECTORY or the working directory"),
-    key("api.base_url", Text, Some("https://aiparser.scraperapi.com"), "the service; https only, save on a loopback address"),
+    key("api.base_url", Text, Some("https://aiparser.scraperapi.com"), "the service; https only, except on a loopback address"),
     key("api.account_url", Text, None, "where the credits left are looked up before a canary is sent; by default known for the real service only, \"\" for nowhere"),
     key("api.key", Text, None, "the API key"),
     key("api.key_file", Text, None, "a file with the API key, that no one else can read"),

@@ -280,6 +280,9 @@ pub enum JobEvent {
         /// The columns as they were.
         #[serde(default)]
         old: Value,
+        /// Which of them differ now; none in the history of a version that did not record that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        columns: Option<Vec<String>>,
     },
     /// The service told of its parser in a word that parserd does not know.
     UnknownStatus(Answer),

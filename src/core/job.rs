@@ -79,7 +79,7 @@ pub(crate) use named_enum;
 
 /// A name that stands for no value of an enum.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: {found:?} is none of {}", known.join(", "))]
+#[error("{what}: {found:?} is not one of {}", known.join(", "))]
 pub struct UnknownName {
     /// The enum that was asked for.
     pub what: &'static str,

@@ -92,8 +92,9 @@ pub struct BatchFigures {
 /// is PARKED again is none: after each probe the same would be announced.
 pub const BATCH_BEGINS: &[&str] = &["queued", "requeued", "finished", "failed"];
 
-/// Events that happen to jobs which are at rest and stay so.
-pub const OF_NO_BATCH: &[&str] = &["judged", "pinned"];
+/// Events that happen to jobs which are at rest and stay so. A change that sets a job going again
+/// comes with `requeued`; one of labels or `expect` does not.
+pub const OF_NO_BATCH: &[&str] = &["changed", "judged", "pinned"];
 
 impl BatchFigures {
     /// What to announce, with all that is `spent` by `now`; and what is announced then.

@@ -57,7 +57,7 @@ pub fn compare(known: &KnownVersion, wanted: Option<&Value>, shown: &ShownVersio
                  version {known}"
             )),
             None => Sighting::Otherwise(format!(
-                "the parser has version {shown}, whose fields cannot be told, and it was version \
+                "the parser has version {shown}, whose fields are not known, and it was version \
                  {known}"
             )),
         },

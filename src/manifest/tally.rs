@@ -36,7 +36,7 @@ impl Tally {
 
     pub(super) fn is_wanted(&self) -> io::Result<()> {
         if self.0.is_given_up.load(Ordering::Relaxed) {
-            Err(io::Error::other("parserd was told to stop"))
+            Err(io::Error::other("parserd was asked to stop"))
         } else {
             Ok(())
         }

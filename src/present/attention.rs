@@ -247,8 +247,8 @@ fn in_doubt(counts: &Counts) -> Option<Attention> {
     Some(Attention {
         headline: format!("{} {needs} your decision.", grouped(jobs)),
         words: format!(
-            "It is in doubt which parser is {whose}, or what became of an update: nothing is sent \
-             until a person says so."
+            "It is not known which parser is {whose}, or whether an update took effect: nothing \
+             is sent until you say so."
         ),
         what_to_do: "Look at what the account holds, and say which parser it is, or that nothing \
                      was made."

@@ -2,6 +2,8 @@
 
 mod general;
 
+use serde_json::Value;
+
 use crate::core::{
     event::{AdoptedFrom, Answer, InDoubtCause, JobEvent, Standing, ToldBy, general::GeneralEvent},
     job::Part,
@@ -47,12 +49,17 @@ fn sentence(event: &JobEvent) -> String {
         JobEvent::Adopted {
             parser_id, from, ..
         } => {
-            let how = match from {
-                AdoptedFrom::List => "the account holds it already, nothing was paid",
-                AdoptedFrom::Reconciliation => "the create in doubt had made it",
-                AdoptedFrom::Operator => "an operator says that it is this job's",
-            };
-            format!("took parser {parser_id}: {how}")
+            let took = format!("took parser {parser_id}");
+            match from {
+                AdoptedFrom::List => {
+                    format!("{took}: the account holds it already, nothing was paid")
+                }
+                AdoptedFrom::Reconciliation => format!(
+                    "found parser {parser_id} in the account: the request whose outcome was not \
+                     known had created it"
+                ),
+                AdoptedFrom::Operator => format!("{took}: an operator says that it is this job's"),
+            }
         }
         JobEvent::Changing {
             part,
@@ -95,9 +102,7 @@ fn sentence(event: &JobEvent) -> String {
             let why = reason
                 .as_ref()
                 .map_or_else(String::new, |why| format!(": {why}"));
-            format!(
-                "the new parser is worth less than {stays}, for which the name still stands{why}"
-            )
+            format!("the new parser is worth less than {stays}, which keeps the name{why}")
         }
         JobEvent::Worse {
             version,
@@ -178,7 +183,9 @@ fn sentence(event: &JobEvent) -> String {
                 .map_or_else(String::new, |why| format!(": {why}"));
             format!("what the parser found was judged {quality}{why}")
         }
-        JobEvent::Changed { .. } => "changed by an operator".to_owned(),
+        JobEvent::Changed { old, columns, .. } => {
+            format!("changed by an operator{}", changed(old, columns.as_deref()))
+        }
         JobEvent::UnknownStatus(answer) => {
             format!("the service said something unknown{}", words(answer))
         }
@@ -213,6 +220,24 @@ fn sentence(event: &JobEvent) -> String {
         ),
         JobEvent::Failed { error_kind, answer } => {
             format!("failed, {error_kind}{}", words(answer))
+        }
+    }
+}
+
+/// Which columns an operator changed, after a colon.
+fn changed(old: &Value, columns: Option<&[String]>) -> String {
+    let of_job = |column: &&str| *column != "parser_id";
+    match columns {
+        Some([]) => ", to what it was already".to_owned(),
+        Some(columns) => format!(": {}", columns.join(", ")),
+        None => {
+            let there = old.as_object().into_iter().flatten();
+            let there = there.map(|(column, _)| column.as_str());
+            // All of them were recorded then, whichever was written.
+            match there.filter(of_job).collect::<Vec<_>>().join(" or ") {
+                none if none.is_empty() => none,
+                there => format!(": {there}"),
+            }
         }
     }
 }
@@ -270,7 +295,7 @@ fn foresaw(foreseen: &Foreseen) -> String {
 mod tests {
     use std::fmt::Write as _;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::core::event;
@@ -305,6 +330,20 @@ mod tests {
                 json!({"from": "PARKED", "park_reason": "ambiguous"}),
             ),
             ("cancelled", json!({"from": "QUEUED"})),
+            (
+                "changed",
+                json!({"by": "operator", "old": {"urls": "[]", "scraper_params": null},
+                    "columns": ["urls", "scraper_params"]}),
+            ),
+            (
+                "changed",
+                json!({"by": "operator", "old": {"urls": "[]"}, "columns": []}),
+            ),
+            (
+                "changed",
+                json!({"by": "operator", "old": {"urls": "[]", "fields": null, "parser_id": null}}),
+            ),
+            ("changed", json!({"by": "operator", "old": {"protect": 0}})),
             ("finished", json!({"no_examples": "they are not JSON"})),
             (
                 "failed",

@@ -1,12 +1,12 @@
 //! PURE: a notice of the webhook: what happened, why, and what to do next.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
-use super::event_line::EventLine;
+use super::{event_line::EventLine, format::grouped};
 use crate::{
     core::{
-        event::JobEvent,
+        event::{JobEvent, general::GeneralEvent},
         hint,
         job::{JobState, UnixMs},
         notice::NoticeType,
@@ -53,6 +53,7 @@ pub(crate) fn notice(row: &EventRow, notice: NoticeType, standing: Option<&JobSt
         next: match row.event.event.as_str() {
             // That of a budget's type which is good news.
             "budget_reset" => "nothing: creates go on by themselves".to_owned(),
+            "batch_done" => after_batch(&row.event.detail),
             _ => next(row.job_id.unwrap_or_default(), notice, standing),
         },
     })
@@ -120,12 +121,52 @@ pub(crate) fn next(job_id: i64, notice: NoticeType, standing: Option<&JobStandin
                 .to_owned()
         }
         NoticeType::GateOpened => "nothing: requests go on by themselves".to_owned(),
-        NoticeType::BatchDone => "nothing, unless some failed or are parked: `parserd jobs --state \
-                                  FAILED` and `parserd status` show them"
-            .to_owned(),
+        NoticeType::BatchDone => AFTER_SOME_BATCH.to_owned(),
         NoticeType::Budget80 => "nothing, if the rest is enough: creates beyond the limit are \
                                  PARKED; to have them go on, raise budget.* and restart parserd"
             .to_owned(),
+    }
+}
+
+/// What to do after a batch whose figures are not known.
+const AFTER_SOME_BATCH: &str = "nothing, unless some failed or are parked: `parserd jobs --state FAILED` \
+     and `parserd status` show them";
+
+/// What to do after a batch, by how many of its jobs came to rest without a parser.
+fn after_batch(detail: &RawValue) -> String {
+    let Some(GeneralEvent::BatchDone {
+        failed,
+        parked,
+        queued,
+        ..
+    }) = GeneralEvent::from_columns("batch_done", detail)
+    else {
+        return AFTER_SOME_BATCH.to_owned();
+    };
+    let some = |number: i64, what: &str, command: &str| {
+        (number > 0).then(|| format!("{} {what}: {command}", grouped(number)))
+    };
+    let steps = [
+        some(
+            failed,
+            "FAILED",
+            "`parserd jobs --state FAILED` says why, `parserd retry ID` tries again",
+        ),
+        some(
+            parked,
+            "PARKED",
+            "`parserd status` says for what, and what to do about it",
+        ),
+        some(
+            queued,
+            "QUEUED behind a closed gate",
+            "`parserd status` says why and when parserd tries again by itself",
+        ),
+    ];
+    let steps: Vec<_> = steps.into_iter().flatten().collect();
+    match steps[..] {
+        [] => "nothing: no job failed or is parked".to_owned(),
+        _ => steps.join("; "),
     }
 }
 
@@ -220,6 +261,29 @@ mod tests {
         ] {
             let found = next(4, notice, now.as_ref());
             assert!(found.contains(expected), "{notice}: {found}");
+        }
+    }
+
+    #[test]
+    fn after_a_batch_there_is_to_do_what_its_figures_call_for() {
+        let after = |failed: i64, parked: i64, queued: i64| {
+            let detail = json!({"finished": 4, "failed": failed, "parked": parked, "cancelled": 1,
+                "queued": queued, "credits": 1, "started_at": 1, "took_ms": 1});
+            let event = row("batch_done", &detail.to_string());
+            notice(&event, NoticeType::BatchDone, None)["next"].take()
+        };
+        assert_eq!(after(0, 0, 0), "nothing: no job failed or is parked");
+        assert_eq!(
+            after(1_200, 0, 0),
+            "1,200 FAILED: `parserd jobs --state FAILED` says why, `parserd retry ID` tries again"
+        );
+        let all = after(1, 2, 3);
+        for words in [
+            "1 FAILED:",
+            "; 2 PARKED: `parserd status`",
+            "; 3 QUEUED behind",
+        ] {
+            assert!(all.as_str().unwrap().contains(words), "{words}: {all}");
         }
     }
 

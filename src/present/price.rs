@@ -1,10 +1,13 @@
 //! PURE: what it costs to take jobs up again.
 
-use super::{
-    format::{cost, count, grouped},
-    remedies::{is_created_anew, is_polled},
+use super::format::{cost, count, grouped};
+use crate::{
+    core::{
+        budget::Budget,
+        job::{ErrorKind, JobState, ParkReason},
+    },
+    store::report::JobRow,
 };
-use crate::{core::budget::Budget, store::report::JobRow};
 
 /// Jobs by what taking them up again leads to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub(crate) struct Price {
     anew: usize,
     /// Of these, those with a parser that is asked for before another is paid for.
     had_parser: usize,
+    /// Of these, those whose example pages are fetched before anything else.
+    foreseen: usize,
     /// Whose parser is looked for in the account's list first.
     looked_for: usize,
     /// Polled, which is free.
@@ -36,6 +41,9 @@ impl Price {
             } else if is_created_anew(row) {
                 price.anew += 1;
                 price.had_parser += usize::from(row.parser_id.is_some());
+                let kind = row.error_kind.as_deref();
+                let is_foreseen = kind == Some(ErrorKind::PreflightFailed.as_str());
+                price.foreseen += usize::from(is_foreseen);
             } else {
                 price.looked_for += 1;
             }
@@ -60,9 +68,67 @@ impl Price {
 
     /// What it leads to, a line for each kind of job.
     pub(crate) fn lines(self, budget: &Budget) -> Vec<String> {
-        let jobs = |number| count(number, "job");
-        let text = |number: usize, line: String| (number > 0).then_some(line);
-        let free = match (self.anew, self.had_parser) {
+        self.said_of(|jobs| count(jobs, "job"), budget)
+    }
+
+    /// What another try of this one job leads to: the same words as those of many.
+    pub(crate) fn of_one(row: &JobRow, budget: &Budget) -> String {
+        let said = Self::of([row]).said_of(|_| "it".to_owned(), budget);
+        said.join("; ")
+    }
+
+    fn said_of(self, jobs: impl Fn(usize) -> String, budget: &Budget) -> Vec<String> {
+        let price = |number| cost(number, budget);
+        let lines: [(usize, &dyn Fn(usize) -> String); 7] = [
+            (self.anew, &|n| {
+                format!("{} will be created again: {}", jobs(n), price(n))
+            }),
+            (self.had_parser, &|n| self.looked_up_first(n)),
+            (self.foreseen, &|n| {
+                let whose = match n {
+                    1 if self.anew == 1 => "its pages".to_owned(),
+                    n => format!("the pages of {n} of them"),
+                };
+                format!(
+                    "{whose} are fetched anew first, unless preflight.mode is off now: nothing \
+                     else is sent where these speak against it"
+                )
+            }),
+            (self.looked_for, &|n| {
+                format!(
+                    "{} may have a parser: that is looked for first, free; a create is sent only \
+                     where there is none: {}",
+                    jobs(n),
+                    price(n)
+                )
+            }),
+            (self.polled, &|n| {
+                format!(
+                    "{} may have a parser that still finishes: it is polled, and nothing is paid",
+                    jobs(n)
+                )
+            }),
+            (self.changed, &|n| {
+                format!(
+                    "{} may add or modify fields of a parser: {}",
+                    jobs(n),
+                    price(n)
+                )
+            }),
+            (self.free, &|n| {
+                format!(
+                    "{} may change, delete or adopt a parser, free of charge",
+                    jobs(n)
+                )
+            }),
+        ];
+        let lines = lines.iter().filter(|(number, _)| *number > 0);
+        lines.map(|(number, line)| line(*number)).collect()
+    }
+
+    /// That parsers are asked for before others are paid for.
+    fn looked_up_first(self, had: usize) -> String {
+        match (self.anew, had) {
             (1, _) => {
                 "it had a parser: that is looked up first, free, and used if it is ready after all"
                     .to_owned()
@@ -74,52 +140,7 @@ impl Price {
                 "{had} of them had parsers: these are looked up first, free, and used if they are \
                  ready after all"
             ),
-        };
-        [
-            text(
-                self.anew,
-                format!(
-                    "{} will be created again: {}",
-                    jobs(self.anew),
-                    cost(self.anew, budget)
-                ),
-            ),
-            text(self.had_parser, free),
-            text(
-                self.looked_for,
-                format!(
-                    "{} may have a parser: that is looked for first, free; a create is sent only \
-                     where there is none: {}",
-                    jobs(self.looked_for),
-                    cost(self.looked_for, budget)
-                ),
-            ),
-            text(
-                self.polled,
-                format!(
-                    "{} may have a parser that still finishes: it is polled, and nothing is paid",
-                    jobs(self.polled)
-                ),
-            ),
-            text(
-                self.changed,
-                format!(
-                    "{} may add or modify fields of a parser: {}",
-                    jobs(self.changed),
-                    cost(self.changed, budget)
-                ),
-            ),
-            text(
-                self.free,
-                format!(
-                    "{} may change, delete or adopt a parser, free of charge",
-                    jobs(self.free)
-                ),
-            ),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        }
     }
 
     /// All of it at the most, as a button has it: `up to 60,000 credits`.
@@ -143,6 +164,25 @@ impl Price {
             creates => format!("for {}", cost(creates, budget)),
         }
     }
+}
+
+/// Whether a retry sends a new create; else the parser is polled, or a create in
+/// doubt is settled, before anything is sent.
+fn is_created_anew(row: &JobRow) -> bool {
+    !is_polled(row) && !is_parked_for(row, &[ParkReason::Ambiguous])
+}
+
+/// Whether a job's parser may still finish.
+fn is_polled(row: &JobRow) -> bool {
+    let kind = row.error_kind.as_deref();
+    let kind: Option<ErrorKind> = kind.and_then(|kind| kind.parse().ok());
+    !row.is_edited && row.parser_id.is_some() && kind.is_some_and(ErrorKind::parser_may_finish)
+}
+
+/// Whether a job is PARKED for one of these reasons.
+pub(crate) fn is_parked_for(row: &JobRow, reasons: &[ParkReason]) -> bool {
+    let named = |reason: &ParkReason| row.park_reason.as_deref() == Some(reason.as_str());
+    row.state == JobState::Parked.as_str() && reasons.iter().any(named)
 }
 
 #[cfg(test)]
@@ -267,6 +307,7 @@ mod tests {
         let price = Price {
             anew: 3,
             had_parser: 1,
+            foreseen: 2,
             looked_for: 2,
             polled: 1,
             changed: 1,
@@ -276,6 +317,7 @@ mod tests {
         for (line, start) in lines.iter().zip([
             "3 jobs will be created again: up to 3 x 30,000 = 90,000 credits",
             "1 of them had a parser: it is looked up first, free",
+            "the pages of 2 of them are fetched anew first",
             "2 jobs may have a parser: that is looked for first, free",
             "1 job may have a parser that still finishes: it is polled",
             "1 job may add or modify fields of a parser: up to 1 x 30,000 = 30,000 credits",
@@ -283,7 +325,7 @@ mod tests {
         ]) {
             assert!(line.starts_with(start), "{line}");
         }
-        assert_eq!(lines.len(), 6);
+        assert_eq!(lines.len(), 7);
         assert_eq!(price.on_button(&BUDGET), "up to 180,000 credits");
         assert_eq!(Price::default().on_button(&BUDGET), "free");
         assert_eq!(
@@ -292,5 +334,30 @@ mod tests {
         );
         assert_eq!(Price::default().lines(&BUDGET), [""; 0]);
         assert_eq!(Price::default().in_all(&BUDGET), "for nothing");
+    }
+
+    #[test]
+    fn one_job_is_spoken_of_as_many_are() {
+        for (row, words) in [
+            (
+                row("FAILED", None, Some("generation_failed"), true),
+                "it will be created again: up to 1 x 30,000 = 30,000 credits; it had a parser: that \
+                 is looked up first, free, and used if it is ready after all",
+            ),
+            (
+                row("FAILED", None, Some("preflight_failed"), false),
+                "it will be created again: up to 1 x 30,000 = 30,000 credits; its pages are fetched \
+                 anew first, unless preflight.mode is off now: nothing else is sent where these \
+                 speak against it",
+            ),
+            (
+                row("FAILED", None, Some("generation_timeout"), true),
+                "it may have a parser that still finishes: it is polled, and nothing is paid",
+            ),
+        ] {
+            assert_eq!(Price::of_one(&row, &BUDGET), words);
+            let of_many = Price::of([&row]).lines(&BUDGET).join("; ");
+            assert_eq!(of_many.replacen("1 job", "it", 1), words);
+        }
     }
 }

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::format::relative;
+use super::{format::relative, price::Price};
 use crate::{
     core::{
         budget::Budget,
         gate::{Closure, GateReason, Scope},
-        job::{Action, ErrorKind, Job, JobState, ParkReason, UnixMs},
+        job::{Action, Job, JobState, ParkReason, UnixMs},
     },
     store::report::{Counts, JobRow},
 };
@@ -57,8 +57,8 @@ pub(crate) fn parked(
                 Err(over) => (over.message, "nothing goes on without it".to_owned()),
             },
             ParkReason::Ambiguous => (
-                "it is in doubt which parser is the job's, or what became of an update, and only a \
-                 person can tell"
+                "it is not known which parser of the account is the job's, or whether an update took \
+                 effect: you decide"
                     .to_owned(),
                 "look at the account's parsers (`parserd resolve ID`), then `parserd resolve ID --adopt PARSER_ID` or \
                  `parserd resolve ID --not-created`"
@@ -103,7 +103,8 @@ pub(crate) fn to_come(counts: &Counts, budget: &Budget) -> i64 {
         .saturating_mul(budget.credits_per_create)
 }
 
-pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
+/// What a person can do about the job, and what that costs.
+pub(crate) fn what_to_do(row: &JobRow, job: &Job, budget: &Budget, now: UnixMs) -> String {
     let due = relative(row.due_at.max(now), now);
     let id = row.id;
     let hint = row.error_hint.clone().unwrap_or_default();
@@ -136,39 +137,8 @@ pub(crate) fn what_to_do(row: &JobRow, job: &Job, now: UnixMs) -> String {
         JobState::Cancelled => "nothing: it was cancelled".to_owned(),
         JobState::Parked => hint.replace("resolve ID", &format!("resolve {id}")),
         JobState::Failed => {
-            let price = if row.is_free() {
-                "tries again, which is free"
-            } else if is_created_anew(row) && row.is_change() {
-                "looks at the parser and sends what is left to change, which is paid for where it \
-                 adds or modifies fields"
-            } else if row.error_kind.as_deref() == Some(ErrorKind::PreflightFailed.as_str()) {
-                "has its pages looked at anew (unless preflight.mode is off now), then sends a \
-                 create, which is paid for, if nothing speaks against it"
-            } else if is_created_anew(row) {
-                "sends a new create, which is paid for"
-            } else {
-                "polls the parser again and pays nothing"
-            };
-            format!("{hint}; `parserd retry {id}` {price}")
+            let price = Price::of_one(row, budget);
+            format!("{hint}; `parserd retry {id}`: {price}")
         }
     }
-}
-
-/// Whether a retry sends a new create; else the parser is polled, or a create in
-/// doubt is settled, before anything is sent.
-pub(crate) fn is_created_anew(row: &JobRow) -> bool {
-    !is_polled(row) && !is_parked_for(row, &[ParkReason::Ambiguous])
-}
-
-/// Whether a job's parser may still finish.
-pub(crate) fn is_polled(row: &JobRow) -> bool {
-    let kind = row.error_kind.as_deref();
-    let kind: Option<ErrorKind> = kind.and_then(|kind| kind.parse().ok());
-    !row.is_edited && row.parser_id.is_some() && kind.is_some_and(ErrorKind::parser_may_finish)
-}
-
-/// Whether a job is PARKED for one of these reasons.
-pub(crate) fn is_parked_for(row: &JobRow, reasons: &[ParkReason]) -> bool {
-    let named = |reason: &ParkReason| row.park_reason.as_deref() == Some(reason.as_str());
-    row.state == JobState::Parked.as_str() && reasons.iter().any(named)
 }

@@ -264,7 +264,7 @@ fn gates(page: &mut String, gates: &[(Scope, Closure)]) {
     gauge(
         page,
         "parserd_gate_closed",
-        "1 where a gate of the account is closed, by what it stands before and why.",
+        "1 where a gate of the account is closed, by which requests it holds and why.",
         Scope::ALL.iter().flat_map(|scope| {
             GateReason::ALL.iter().map(move |reason| {
                 let closed = gates

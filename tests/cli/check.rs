@@ -248,7 +248,7 @@ fn all_that_is_wrong_with_a_configuration_is_told_at_once() {
     place
         .run(&["check"])
         .is(78)
-        .prints(&["api.key is missing", "api.key_file"]);
+        .prints(&["no API key", "PARSERD__API__KEY", "api.key_file"]);
 }
 
 #[test]

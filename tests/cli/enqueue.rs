@@ -144,6 +144,34 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
         .says(&["0 would be added, 2 already there"]);
 }
 
+#[test]
+fn a_file_that_changes_only_labels_says_for_how_many_jobs() {
+    let place = Place::new();
+    let labelled = |team: &str| {
+        let job = |name: &str, team: &str| {
+            format!(
+                "{{\"name\": \"{name}\", \"urls\": [\"https://example.com/{name}\"], \
+                 \"labels\": {{\"team\": \"{team}\"}}}}\n"
+            )
+        };
+        [job("a", team), job("b", team), job("c", "same")].concat()
+    };
+    place.file("jobs.jsonl", &labelled("x"));
+    place.run(&["enqueue", "jobs.jsonl"]).is(0);
+    place.file("jobs.jsonl", &labelled("y"));
+    let said = "3 already there (other labels for 2)";
+    place
+        .run(&["enqueue", "--dry-run", "jobs.jsonl"])
+        .is(0)
+        .says(&["0 would be added", said]);
+    let summary = place.run(&["enqueue", "--json", "jobs.jsonl"]).is(0);
+    assert_eq!(summary.json()["relabelled"], 2);
+    place
+        .run(&["enqueue", "jobs.jsonl"])
+        .is(0)
+        .says(&["0 added, 3 already there"]);
+}
+
 /// `count` jobs that no other test file has.
 fn many(count: usize) -> String {
     let jobs = (0..count).map(|n| job_line(&format!("many {n}")) + "\n");

@@ -129,7 +129,7 @@ fn the_demo_folds_and_ends_with_what_a_parser_found() {
         let text = shown(width, place.command(&["demo"]));
         assert_folded(width, &text);
         let (story, rest) = text.split_once("\nID ").expect(&text);
-        assert!(story.contains("quotes-author: took parser"), "{story}");
+        assert!(story.contains("quotes-author: found parser"), "{story}");
         let lines = story.lines().count();
         assert!(width < 80 || lines <= 30, "{lines} lines: {story}");
         let (_, found) = rest

@@ -67,6 +67,23 @@ async fn chosen_jobs_are_retried_after_the_price_was_said() {
 }
 
 #[tokio::test]
+async fn without_a_ticked_box_the_page_says_what_to_do() {
+    let site = two_failed().await;
+    let operator = Operator::of(&site).await;
+    for path in ["/jobs", "/jobs/bulk"] {
+        let chosen = [("action", "retry"), ("state", "FAILED")];
+        let (status, page) = operator.act(path, &chosen).await;
+        assert_eq!(status, 200);
+        assert!(page.contains("Tick the boxes beside the jobs"), "{page}");
+        assert!(page.contains("href=\"/jobs?state=FAILED\""), "{page}");
+    }
+    site.harness
+        .await_states(&[(JobState::Failed, 2), (JobState::Finished, 3)])
+        .await;
+    site.closed().await;
+}
+
+#[tokio::test]
 async fn what_became_more_than_was_confirmed_is_confirmed_anew() {
     let site = two_failed().await;
     let operator = Operator::of(&site).await;

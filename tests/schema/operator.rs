@@ -218,7 +218,8 @@ async fn a_row_can_be_corrected_and_queued_in_one_statement() {
     .concat();
     let select = "SELECT state || ' ' || urls || ' ' || due_at || ' ' || coalesce(error_kind, '-') FROM jobs;
          SELECT event FROM job_events ORDER BY event;
-         SELECT json_extract(detail, '$.old.urls') FROM job_events WHERE event = 'changed';";
+         SELECT json_extract(detail, '$.old.urls') FROM job_events WHERE event = 'changed';
+         SELECT json_extract(detail, '$.columns') FROM job_events WHERE event = 'changed';";
     database
         .comes_to(
             &script,
@@ -229,9 +230,27 @@ async fn a_row_can_be_corrected_and_queued_in_one_statement() {
                 "queued",
                 "requeued",
                 "[\"https://b.example/\"]",
+                "[\"urls\"]",
             ],
         )
         .await;
+}
+
+#[tokio::test]
+async fn the_history_says_which_columns_were_changed() {
+    let mut database = Database::new().await;
+    let script = [
+        QUEUED,
+        "UPDATE jobs SET urls = urls, fields = '[{\"name\":\"a\",\"description\":\"b\"}]', scraper_params = '{\"render\":true}';
+         UPDATE jobs SET name = name;
+         UPDATE jobs SET labels = '{\"team\":\"a\"}';
+         UPDATE jobs SET labels = '{\"team\":\"a\"}';
+         INSERT INTO jobs (name, urls, labels) VALUES ('own', '[\"https://a.example/\"]', '{\"team\":\"b\"}');",
+    ]
+    .concat();
+    let select = "SELECT json_extract(detail, '$.columns') FROM job_events WHERE event = 'changed' ORDER BY id;";
+    let changed = [r#"["scraper_params","fields"]"#, "[]", r#"["labels"]"#];
+    database.comes_to(&script, select, &changed).await;
 }
 
 #[tokio::test]

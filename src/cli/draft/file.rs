@@ -7,7 +7,7 @@ use crate::{
 };
 
 const HEAD: &str = "\
-# Page types of a list of URLs, told apart by the form of their URLs alone: look whether the pages
+# Page types of a list of URLs, grouped by the form of their URLs alone: look whether the pages
 # of each are alike, delete what you do not need, and see `parserd plan` before you load it. Each
 # job is one parser, paid for. Without `fields` the service infers them by itself.
 

@@ -1,6 +1,6 @@
 //! The gates that `resume` opens.
 
-use crate::present::remedies::is_parked_for;
+use crate::present::price::is_parked_for;
 use crate::{
     cli::output::print_message,
     clock::Clock,

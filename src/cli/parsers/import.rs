@@ -232,7 +232,7 @@ impl Importing {
             print_message(&format!("error: {line}"));
         }
         print_message(&format!(
-            "{} in the file; scraper_params are not told by the service: add them by hand where \
+            "{} in the file; the service does not say which scraper_params it used: add them by hand where \
              a parser needs them",
             count(written, "parser")
         ));

@@ -99,12 +99,16 @@ impl PlanReport {
     fn account(&self) -> Vec<String> {
         let service = &self.service;
         let mut lines = Vec::new();
-        match (service.parsers, &service.no_list) {
-            (Some(parsers), _) => {
+        let unseen = "what it holds already would be adopted, not paid for";
+        match (service.parsers, &service.not_asked, &service.no_list) {
+            (Some(parsers), ..) => {
                 lines.push(format!("account: {} there", count(parsers, "parser")))
             }
-            (None, why) => lines.push(format!(
-                "account: no list ({}); what it holds already would be adopted, not paid for",
+            (None, Some(error), _) => {
+                lines.extend([format!("account: not asked; {unseen}"), escaped(error)])
+            }
+            (None, None, why) => lines.push(format!(
+                "account: no list ({}); {unseen}",
                 escaped(why.as_deref().unwrap_or_default())
             )),
         }

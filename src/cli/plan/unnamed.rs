@@ -21,6 +21,8 @@ pub(in crate::cli) struct Unnamed {
     replaced: usize,
     /// Jobs that are to make a parser yet, or FAILED to; they are always left alone.
     waiting: usize,
+    /// Of these, the FAILED ones, which do not go on by themselves.
+    failed: usize,
     /// The number for `apply --prune --delete`; null without `--prune`.
     pub delete: Option<usize>,
     /// The files, as they are to be named again.
@@ -56,6 +58,7 @@ impl Planning<'_> {
             parsers: all.count() - replaced,
             replaced,
             waiting: pruned.waiting,
+            failed: pruned.failed,
             delete: prune.then_some(pruned.deleted.len()),
             files: files.collect::<Vec<_>>().join(" "),
         };
@@ -127,16 +130,63 @@ impl Unnamed {
                 }
             }
         }
-        if self.waiting > 0 {
-            let (are, one) = match self.waiting {
-                1 => ("is", "it goes on (`parserd cancel NAME` calls it off)"),
-                _ => ("are", "they go on (`parserd cancel NAME` calls one off)"),
+        let going = self.waiting.saturating_sub(self.failed);
+        if going > 0 {
+            let (are, one) = match going {
+                1 => ("is", "it goes on (`parserd cancel NAME` cancels it)"),
+                _ => ("are", "they go on (`parserd cancel NAME` cancels one)"),
             };
             lines.push(format!(
                 "{} that no file names {are} not done yet: {one}",
-                count(self.waiting, "job")
+                count(going, "job")
+            ));
+        }
+        if self.failed > 0 {
+            let (are, one) = match self.failed {
+                1 => ("is", "it stays"),
+                _ => ("are", "they stay"),
+            };
+            lines.push(format!(
+                "{} that no file names {are} FAILED: {one} so (`parserd show NAME` says why, \
+                 `parserd retry NAME` tries again, `parserd cancel NAME` cancels)",
+                count(self.failed, "job")
             ));
         }
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_that_failed_are_not_said_to_go_on() {
+        let lines = |waiting, failed| {
+            let unnamed = Unnamed {
+                parsers: 0,
+                replaced: 0,
+                waiting,
+                failed,
+                delete: None,
+                files: String::new(),
+            };
+            unnamed.lines()
+        };
+        assert_eq!(lines(0, 0), [""; 0]);
+        let all = lines(3, 2);
+        assert_eq!(
+            all[0],
+            "1 job that no file names is not done yet: it goes on (`parserd cancel NAME` cancels it)"
+        );
+        assert!(
+            all[1].starts_with("2 jobs that no file names are FAILED: they stay so"),
+            "{all:?}"
+        );
+        assert!(
+            all[1].contains("`parserd retry NAME` tries again"),
+            "{all:?}"
+        );
+        assert!(lines(1, 1)[0].starts_with("1 job that no file names is FAILED: it stays so"));
     }
 }

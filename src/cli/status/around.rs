@@ -31,8 +31,10 @@ pub(super) struct Around {
     config: Option<String>,
     /// How the running daemon was started; null where none runs, or it did not say so.
     daemon: Option<DaemonFacts>,
-    /// What holds the QUEUED jobs.
+    /// What holds the QUEUED jobs whose time has come.
     held: Option<Held>,
+    /// QUEUED jobs whose time is to come: that of their `run_at`, or the end of a retry's pause.
+    later: i64,
     failures: Vec<Failures>,
     /// The last ones, oldest first.
     events: Vec<LastEvent>,
@@ -79,13 +81,15 @@ impl Around {
     ) -> Result<Self, StoreError> {
         let mut reading = store.reading().await?;
         let failures = reading.failures().await?.into_iter();
+        let later = reading.waiting_for_time(now).await?;
         reading.end().await?;
         let events = store.latest_events(EVENTS_SHOWN).await?.into_iter().rev();
         let (counts, gates, budget) = held;
         Ok(Self {
             config,
             daemon,
-            held: holding(counts, gates, budget, now),
+            held: holding(counts.of(JobState::Queued) - later, gates, budget, now),
+            later,
             failures: failures
                 .map(|group| Failures {
                     error_kind: group.kind,
@@ -147,8 +151,17 @@ impl Around {
 
     /// Why the QUEUED jobs wait, beside their count.
     pub(super) fn held_note(&self) -> Option<String> {
-        let held = self.held.as_ref()?;
-        Some(format!("held: {}", held.why))
+        let later = (self.later > 0).then(|| {
+            let jobs = grouped(self.later);
+            format!("{jobs} for a later time (run_at, or a retry's pause)")
+        });
+        let held = self.held.as_ref().map(|held| match later {
+            // Else all of them are.
+            Some(_) => format!("{} held: {}", grouped(held.jobs), held.why),
+            None => format!("held: {}", held.why),
+        });
+        let notes: Vec<_> = held.into_iter().chain(later.clone()).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     pub(super) fn failure_lines(&self) -> Vec<String> {
@@ -179,15 +192,9 @@ impl Around {
     }
 }
 
-/// What keeps QUEUED jobs from their creates.
-fn holding(
-    counts: &Counts,
-    gates: &[(Scope, Closure)],
-    budget: &Budget,
-    now: UnixMs,
-) -> Option<Held> {
-    let jobs = counts.of(JobState::Queued);
-    if jobs == 0 {
+/// What keeps so many QUEUED jobs, whose time has come, from their creates.
+fn holding(jobs: i64, gates: &[(Scope, Closure)], budget: &Budget, now: UnixMs) -> Option<Held> {
+    if jobs <= 0 {
         return None;
     }
     // What lasts longest until a person acts comes first.
@@ -215,6 +222,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn jobs_whose_time_is_to_come_are_not_held_before_it() {
+        let around = |held: i64, later| Around {
+            config: None,
+            daemon: None,
+            held: (held > 0).then(|| Held {
+                jobs: held,
+                why: "the budget is used up".to_owned(),
+            }),
+            later,
+            failures: Vec::new(),
+            events: Vec::new(),
+        };
+        let waits = "1 for a later time (run_at, or a retry's pause)";
+        for (held, later, note) in [
+            (0, 0, None),
+            (2, 0, Some("held: the budget is used up".to_owned())),
+            (0, 1, Some(waits.to_owned())),
+            (
+                2,
+                1,
+                Some(format!("2 held: the budget is used up; {waits}")),
+            ),
+        ] {
+            assert_eq!(around(held, later).held_note(), note);
+        }
+    }
+
+    #[test]
     fn queued_jobs_are_held_by_gates_and_budget_and_others_are_not() {
         let closed = |scope, reason| {
             let closure = Closure {
@@ -239,8 +274,6 @@ mod tests {
                 Some("the API key is not accepted"),
             ),
         ] {
-            let mut counts = Counts::default();
-            counts.states.insert(JobState::Queued, queued);
             let budget = Budget {
                 credits_per_create: 30_000,
                 max_credits_per_day: None,
@@ -250,7 +283,7 @@ mod tests {
                 spent_later: 0,
                 day: 0,
             };
-            let held = holding(&counts, &gates, &budget, 0);
+            let held = holding(queued, &gates, &budget, 0);
             let expected = why.map(|why| Held {
                 jobs: queued,
                 why: why.to_owned(),

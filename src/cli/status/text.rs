@@ -104,7 +104,7 @@ impl StatusReport {
         let probes = self.known.gates.iter().map(|gate| gate.next_probe_at);
         let probe = probes.max().filter(|_| may_probe);
         let creates = if is_out_of_credits || !self.known.credits.has_room {
-            "take up QUEUED jobs (only what costs nothing goes on)"
+            "start QUEUED jobs (only those that cost nothing)"
         } else {
             "create"
         };

@@ -12,6 +12,8 @@ pub struct Beside {
     pub parsers: Vec<ParserBeside>,
     /// The names of the jobs that are to make one yet, or FAILED to.
     pub waiting: Vec<String>,
+    /// Of these, the ones that FAILED.
+    pub failed: Vec<String>,
 }
 
 /// A parser that is there.
@@ -51,15 +53,20 @@ pub struct Prune {
     pub deleted: Vec<ParserBeside>,
     /// They are left: they are protected, or busy.
     pub left: Vec<ParserBeside>,
-    /// How many jobs are to make a parser that no file names: they are left alone.
+    /// How many jobs are to make a parser that no file names, or FAILED to: they are left alone.
     pub waiting: usize,
+    /// How many of these FAILED.
+    pub failed: usize,
 }
 
 impl Prune {
     /// Of all that is there what goes, where files have these names.
     pub fn of(beside: Beside, names: &Names) -> Self {
-        let waiting = beside.waiting.iter();
-        let waiting = waiting.filter(|name| !names.0.contains_key(*name)).count();
+        let unnamed = |jobs: &[String]| {
+            let jobs = jobs.iter();
+            jobs.filter(|name| !names.0.contains_key(*name)).count()
+        };
+        let (waiting, failed) = (unnamed(&beside.waiting), unnamed(&beside.failed));
         let may_go = |row: &ParserBeside| row.is_replaced || !names.0.contains_key(&row.name);
         let unnamed = beside.parsers.into_iter().filter(may_go);
         let unnamed = unnamed.map(|row| {
@@ -72,6 +79,7 @@ impl Prune {
             deleted,
             left,
             waiting,
+            failed,
         }
     }
 }
@@ -103,6 +111,7 @@ mod tests {
                 let beside = Beside {
                     parsers: vec![one],
                     waiting: vec![name.to_owned()],
+                    failed: is_busy.then(|| name.to_owned()).into_iter().collect(),
                 };
                 let prune = Prune::of(beside, &names);
                 let may_go = is_replaced || name == "unnamed";
@@ -110,6 +119,7 @@ mod tests {
                 assert_eq!(prune.deleted.len(), usize::from(may_go && !is_kept));
                 assert_eq!(prune.left.len(), usize::from(may_go && is_kept));
                 assert_eq!(prune.waiting, usize::from(name == "unnamed"));
+                assert_eq!(prune.failed, usize::from(name == "unnamed" && is_busy));
             }
         }
     }

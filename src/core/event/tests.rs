@@ -144,9 +144,10 @@ pub(crate) fn stored() -> Vec<(JobEvent, &'static str, Value)> {
             JobEvent::Changed {
                 by: "operator".to_owned(),
                 old: json!({"name": "n"}),
+                columns: Some(vec!["name".to_owned()]),
             },
             "changed",
-            json!({"by": "operator", "old": {"name": "n"}}),
+            json!({"by": "operator", "old": {"name": "n"}, "columns": ["name"]}),
         ),
         (JobEvent::UnknownStatus(answer()), "unknown_status", busy),
         (

@@ -466,7 +466,7 @@ pub(super) fn refused(
             "several jobs in a row were refused in these words, so they are taken to be about the \
              account: parserd tries one job at a time, and `parserd resume` makes it try at once. \
              Lift the limit with the service; if the jobs are at fault, correct or cancel them. \
-             `parserd retry` takes up the first ones, which FAILED",
+             `parserd retry` tries the first ones again, which FAILED",
         ),
         Refusal::Throttled { retry_after_ms } => {
             let n = change.next.holds;

@@ -238,8 +238,20 @@ pub(super) fn refuted(at: &Moment, doubt: Doubt) -> Transition {
             .failed(
                 ErrorKind::ServerError,
                 &words,
-                "the service failed each time and made nothing: try other scraper_params, \
-                 retry later, or contact its support",
+                match at.job.action {
+                    Action::Create => {
+                        "the service failed each time and made nothing: try other scraper_params, \
+                         retry later, or contact its support"
+                    }
+                    Action::Update => {
+                        "the service failed each time and changed nothing: retry later, or contact \
+                         its support"
+                    }
+                    Action::Delete => {
+                        "the service failed each time and the parser is still there: retry later, \
+                         or contact its support"
+                    }
+                },
                 at.now,
             )
             .done();

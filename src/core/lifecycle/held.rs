@@ -46,7 +46,7 @@ pub(super) fn broken(at: &Moment, how: &str) -> Transition {
         status: None,
         message: format!("the row was changed past the database's rules: {how}"),
     };
-    let hint = "`parserd retry` queues the job again, `parserd cancel` calls it off";
+    let hint = "`parserd retry` queues the job again, `parserd cancel` cancels it";
     let mut change = at.change().failed(kind, &words, hint, at.now);
     if is_lost {
         change = change.ledger(LedgerChange::Changed(None));

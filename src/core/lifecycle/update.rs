@@ -65,8 +65,12 @@ pub enum Sight {
 
 /// What a person can do about a parser that another tool changed.
 const CONFLICT: &str = "somebody else changed this parser: `parserd plan FILE` shows how it differs \
-    from its job file now; `parserd retry` bases the change on that version, `parserd cancel` calls \
-    it off";
+    from its job file now; `parserd retry` bases the change on that version, `parserd cancel` \
+    cancels it";
+
+/// The same for a delete.
+const DELETE_CONFLICT: &str = "somebody else changed this parser: `parserd retry` deletes it as it is \
+    now, `parserd cancel` leaves it as it is";
 
 pub(super) fn looked(at: &Moment, look: Look) -> Transition {
     match look {
@@ -93,9 +97,13 @@ pub(super) fn looked(at: &Moment, look: Look) -> Transition {
                 status: None,
                 message: format!("conflict: {why}; nothing was sent"),
             };
+            let hint = match at.job.action {
+                Action::Delete => DELETE_CONFLICT,
+                Action::Create | Action::Update => CONFLICT,
+            };
             let mut change = at
                 .change()
-                .failed(ErrorKind::BadRequest, &words, CONFLICT, at.now);
+                .failed(ErrorKind::BadRequest, &words, hint, at.now);
             change.next.parser_id = Some(parser_id);
             change.parser = Some(ParserChange::Seen { version });
             change.done()
@@ -212,10 +220,16 @@ fn rejected(at: &Moment, words: &ErrorDetail) -> Transition {
         change.next.attempts = attempts;
         return change.done();
     }
-    let hint = if is_conflict {
-        CONFLICT
-    } else {
-        "the service refused the change: correct it, which takes a new job, and cancel this one"
+    let hint = match (at.job.action, is_conflict) {
+        (Action::Delete, true) => DELETE_CONFLICT,
+        (Action::Delete, false) => {
+            "the service refused to delete the parser: correct what its message says, then retry; \
+             `parserd cancel` leaves the parser as it is"
+        }
+        (Action::Create | Action::Update, true) => CONFLICT,
+        (Action::Create | Action::Update, false) => {
+            "the service refused the change: correct it, which takes a new job, and cancel this one"
+        }
     };
     change
         .failed(ErrorKind::BadRequest, words, hint, at.now)

@@ -196,7 +196,7 @@ impl Expectation {
                     || choice.parse() == text.parse::<f64>() && choice.parse::<f64>().is_ok()
             };
             if !choices.iter().any(same) {
-                return Some(format!("{} is none of one_of", shown(text)));
+                return Some(format!("{} is not in one_of", shown(text)));
             }
         }
         if !self.is_about_numbers() {

@@ -72,7 +72,7 @@ fn what_is_expected_and_missed_is_bad() {
         (json!({"state": {"one_of": ["in stock", "sold out"]}}), None),
         (
             json!({"state": {"one_of": ["in stock"]}}),
-            Some("\"sold out\" is none of one_of"),
+            Some("\"sold out\" is not in one_of"),
         ),
         (json!({"items.price": {"one_of": ["$5.00", 7.0]}}), None),
         (json!({"state": {"pattern": "^s.*t$"}}), None),

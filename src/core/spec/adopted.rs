@@ -78,7 +78,7 @@ pub(super) fn was_problems(was: &BTreeMap<String, String>, fields: Option<&Value
         let (new_shown, old_shown) = (shown(new), shown(old));
         if old == new {
             problems.push(format!(
-                "field {new_shown} was what it is called: leave was out, or write the name that it had"
+                "field {new_shown} has its own name in was: leave was out, or write the name that it had"
             ));
         } else if !names.contains(&new.as_str()) {
             problems.push(format!(

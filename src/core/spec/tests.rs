@@ -402,7 +402,7 @@ fn what_a_job_says_of_a_parser_that_is_there_keeps_rules() {
         ),
         (
             &[("a", "a")],
-            "field \"a\" was what it is called: leave was out",
+            "field \"a\" has its own name in was: leave was out",
         ),
         (
             &[("a", "b")],

@@ -79,7 +79,7 @@ fn what_cannot_be_read_of_it_is_told() {
             "fields[0].was is 1: write a string, or leave it out",
         ),
         (fields("\"\""), "fields[0].was is blank"),
-        (fields("\"t\""), "field \"t\" was what it is called"),
+        (fields("\"t\""), "field \"t\" has its own name in was"),
         (
             fields("\"u\""),
             "field \"t\" was \"u\", and \"u\" is a field still",

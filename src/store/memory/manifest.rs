@@ -122,8 +122,10 @@ impl Tables {
             })
             .collect();
         parsers.sort_by(|a, b| (&a.name, &a.parser_id).cmp(&(&b.name, &b.parser_id)));
+        let failed = waiting.iter().filter(|name| failed(name));
         Beside {
             parsers,
+            failed: failed.cloned().collect(),
             waiting: waiting.into_iter().collect(),
         }
     }

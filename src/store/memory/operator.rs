@@ -158,6 +158,12 @@ impl Tables {
                 "name": row.job.name, "urls": row.urls, "scraper_params": row.scraper_params,
                 "fields": row.fields, "parser_id": progress.parser_id,
             }),
+            columns: Some(
+                (row.urls != urls)
+                    .then(|| "urls".to_owned())
+                    .into_iter()
+                    .collect(),
+            ),
         };
         row.job.requested.edit = true;
         row.job.revision += 1;

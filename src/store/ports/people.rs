@@ -18,9 +18,10 @@ pub struct Submitted {
     pub added: usize,
     /// How many were there already, just so.
     pub unchanged: usize,
-    /// Of these, how many have another `expect`, `check_urls` or `labels` now: none makes them other
-    /// jobs.
+    /// Of these, how many have another `expect` or `check_urls` now: none makes them other jobs.
     pub expecting: usize,
+    /// Of these, how many have other `labels` now.
+    pub relabelled: usize,
     /// Which are there already and read otherwise: these are left as they are.
     pub conflicts: Vec<Conflict>,
 }

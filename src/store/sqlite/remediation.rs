@@ -59,7 +59,7 @@ fn cure_of_code(code: Option<u32>) -> Option<&'static str> {
         8 => {
             "this user must be able to write to it and to its directory, on a disk that is not read-only"
         }
-        10 | 13 => "see to the disk: is it full, or failing?",
+        10 | 13 => "check the disk: is it full, or failing?",
         11 => PUT_A_BACKUP,
         26 => "set database.url to a database of parserd's",
         _ => return None,

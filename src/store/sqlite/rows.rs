@@ -108,7 +108,7 @@ pub(super) fn some_text(row: &SqliteRow, column: &str) -> Result<String, sqlx::E
 /// none: a row that got in past the rules must not stop the others.
 pub(super) fn job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
     let state = state(row)?
-        .ok_or_else(|| sqlx::Error::Decode("a job's state is none of the known ones".into()))?;
+        .ok_or_else(|| sqlx::Error::Decode("a job's state is not one of the known ones".into()))?;
     job_in(row, state)
 }
 

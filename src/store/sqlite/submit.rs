@@ -84,7 +84,7 @@ impl Submissions for Store {
                     let submitted = compare(connection, batches()).await?;
                     if !dry_run {
                         insert(connection, batches(), &submitted).await?;
-                        if submitted.expecting > 0 {
+                        if submitted.expecting + submitted.relabelled > 0 {
                             expect(connection, batches()).await?;
                         }
                     }
@@ -197,6 +197,7 @@ async fn compare(
                 Some(row) if says_the_same(row, &spec)? => {
                     submitted.unchanged += 1;
                     submitted.expecting += usize::from(expects_otherwise(row, &spec)?);
+                    submitted.relabelled += usize::from(is_labelled_otherwise(row, &spec)?);
                 }
                 Some(row) => submitted.conflicts.push(Conflict {
                     place,
@@ -221,23 +222,28 @@ fn says_the_same(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, 
     Ok(there.is_ok_and(|there| spec.asks_no_more_than(&JobSpec { parser_id, ..there })))
 }
 
-/// Whether the spec says what is expected, or names held-out pages or labels, and the row other ones. Where
-/// it says nothing, what was said by SQL stays.
+/// Whether the spec says what is expected, or names held-out pages, and the row other ones. Where it
+/// says nothing, what was said by SQL stays.
 fn expects_otherwise(row: &sqlx::sqlite::SqliteRow, spec: &JobSpec) -> Result<bool, sqlx::Error> {
     let differs = |column, new: Option<String>| -> Result<bool, sqlx::Error> {
         let there = rows::text(row, column)?;
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
         Ok(new.is_some_and(|new| there.as_deref().and_then(value) != value(&new)))
     };
+    Ok(differs("expect", spec.expect_json())? || differs("check_urls", spec.check_urls_json())?)
+}
+
+/// Whether the spec has labels, and the row others.
+fn is_labelled_otherwise(
+    row: &sqlx::sqlite::SqliteRow,
+    spec: &JobSpec,
+) -> Result<bool, sqlx::Error> {
     let labels = rows::text(row, "labels")?;
     let labels = labels.and_then(|labels| labels_of_column(&labels).ok());
-    let labels_differ = spec
+    Ok(spec
         .labels
-        .clone()
-        .is_some_and(|new| new != labels.unwrap_or_default());
-    Ok(differs("expect", spec.expect_json())?
-        || differs("check_urls", spec.check_urls_json())?
-        || labels_differ)
+        .as_ref()
+        .is_some_and(|new| *new != labels.unwrap_or_default()))
 }
 
 /// Gives jobs that are there what they are to be judged by, and their labels.

@@ -38,6 +38,9 @@ pub(super) async fn confirm(
     SignedForm(form): SignedForm,
 ) -> Result<Markup, Notice> {
     let chosen = chosen(&vitals, &form).await?;
+    if chosen.is_none {
+        return Ok(bulk::nothing_chosen(&visitor, &chosen));
+    }
     let outlook = outlook(&vitals, &chosen).await?;
     Ok(bulk::confirmation(&visitor, &chosen, &outlook))
 }
@@ -49,6 +52,9 @@ pub(super) async fn carry_out(
     SignedForm(form): SignedForm,
 ) -> Result<Markup, Notice> {
     let mut chosen = chosen(&vitals, &form).await?;
+    if chosen.is_none {
+        return Ok(bulk::nothing_chosen(&visitor, &chosen));
+    }
     let mut outlook = outlook(&vitals, &chosen).await?;
     let number = |name: &str| form.text(name).parse::<i64>().unwrap_or(0);
     let jobs = i64::try_from(chosen.rows.len()).unwrap_or(i64::MAX);
@@ -99,6 +105,7 @@ async fn chosen(vitals: &Vitals, form: &ActionForm) -> Result<Chosen, Notice> {
             .filter_map(|id| id.parse().ok().map(JobId))
             .collect()
     };
+    let is_none = !is_all && ids.is_empty();
     let is_cut = ids.len() > MAX_JOBS;
     ids.truncate(MAX_JOBS);
     let rows = vitals.store.rows_of(&ids).await?;
@@ -126,6 +133,7 @@ async fn chosen(vitals: &Vitals, form: &ActionForm) -> Result<Chosen, Notice> {
         left_out,
         filter,
         is_all,
+        is_none,
         is_cut,
     })
 }

@@ -35,6 +35,8 @@ pub(in crate::web) struct Chosen {
     pub filter: Filter,
     /// All that it shows.
     pub is_all: bool,
+    /// Neither that nor any job.
+    pub is_none: bool,
     /// There are more than can be changed at once.
     pub is_cut: bool,
 }
@@ -88,6 +90,20 @@ fn on_button(chosen: &Chosen, budget: &Budget) -> String {
             format!("{what}: {}", chosen.price().on_button(budget))
         }
     }
+}
+
+/// That no box was ticked, and how to tick one.
+pub(in crate::web) fn nothing_chosen(visitor: &Visitor, chosen: &Chosen) -> Markup {
+    let back = filter::address(&chosen.filter, Place::default());
+    let content = html! {
+        h1 { "No job is chosen" }
+        section {
+            p { "Nothing was done. Tick the boxes beside the jobs, or the one for all that match, then press "
+                strong { (verb(chosen.action)) } " again." }
+            p { a href=(back) { "Back to the list" } }
+        }
+    };
+    layout::page(visitor, "No job is chosen", false, &content)
 }
 
 /// What is to be done, before it is.
@@ -183,7 +199,7 @@ pub(in crate::web) fn report(visitor: &Visitor, chosen: &Chosen, changed: usize)
     let missed = i64::try_from(chosen.left_out.len()).unwrap_or(i64::MAX);
     let content = html! {
         h1 { (title) }
-        @if missed > 0 { p.alert { (grouped(missed)) " of those chosen had changed in the meantime or were not to be had." } }
+        @if missed > 0 { p.alert { (grouped(missed)) " of those chosen stay as they are: each is below, with the reason." } }
         p { a href=(back) { "Back to the list" } }
         (left_out(&chosen.left_out))
     };

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     core::{
+        budget::Budget,
         event::JobEvent,
         job::{Job, JobId, JobState, ParkReason, UnixMs},
         timestamp::iso,
@@ -23,10 +24,9 @@ use crate::{
         changes, foresight,
         format::grouped,
         narrate,
-        price::Price,
+        price::{Price, is_parked_for},
         quality::Detail,
-        remedies::{self, is_parked_for},
-        timeline,
+        remedies, timeline,
     },
     store::{
         Queue as _,
@@ -73,7 +73,7 @@ pub(in crate::web) async fn shown(
             span.hint { " job " (id) ", added " (when(row.created_at, now)) }
         }
         (found::section(&details))
-        (facts(&details, &job, now))
+        (facts(&details, &job, &vitals.budget, now))
         (actions(vitals, visitor, &details, &job))
         (edit::section(vitals, visitor, &details, refused))
         (history(&details, now))
@@ -175,14 +175,14 @@ fn trouble(details: &JobDetails) -> Option<String> {
     Some(format!("{status}{message}"))
 }
 
-fn facts(details: &JobDetails, job: &Job, now: UnixMs) -> Markup {
+fn facts(details: &JobDetails, job: &Job, budget: &Budget, now: UnixMs) -> Markup {
     let row = &details.row;
     html! {
         section {
             h2 { "State" }
             @if let Some(trouble) = trouble(details) { p.alert { (outside(&trouble)) } }
             dl {
-                dt { "what to do" } dd { (ticked(&remedies::what_to_do(row, job, now))) }
+                dt { "what to do" } dd { (ticked(&remedies::what_to_do(row, job, budget, now))) }
                 @if let Some(parser) = &row.parser_id {
                     dt { "parser" }
                     dd { code { (outside(parser)) } @if let Some(version) = row.parser_version { ", version " (version) } }

@@ -77,9 +77,9 @@ pub(super) async fn page(State(vitals): State<Shared>, visitor: Visitor) -> Resu
         (in_doubt(&doubts, now))
         (foreseen(&snapshot.foresight))
         (latest(&events, now))
-        p.note { "As of " (iso(snapshot.at)) ". Times are UTC. "
-            @if let Some(at) = vitals.metrics.progressed_at() { "Last progress " (when(at, now)) "." }
-            @else { "No progress since parserd started." }
+        p.note { "Updated " (iso(snapshot.at)) ". Times are UTC. "
+            @if let Some(at) = vitals.metrics.progressed_at() { "Last job changed " (when(at, now)) "." }
+            @else { "No job changed since parserd started." }
         }
     };
     let title = match snapshot.batch.ended.failed {

@@ -431,6 +431,35 @@ fn a_conflict_is_looked_at_before_it_is_told_and_so_is_a_refusal_after_a_lost_an
 }
 
 #[test]
+fn the_hint_of_a_failed_delete_is_about_a_delete() {
+    let mut conflicts = sent(Action::Delete, Part::Delete);
+    conflicts.progress.attempts = 4;
+    let refused = sent(Action::Delete, Part::Delete);
+    let mut lost = doubtful(sent(Action::Delete, Part::Delete));
+    lost.progress.attempts = 4;
+    let answered = |status| Event::ChangeAnswered {
+        outcome: ChangeOutcome::Rejected(words(Some(status))),
+        is_last: true,
+    };
+    let there = Event::Sighted {
+        sight: Sight::Seen(Sighting::Unchanged(Some(3))),
+        seen_at: NOW + 10 * 3_600_000,
+        is_last: true,
+    };
+    for (job, event, expected) in [
+        (conflicts, answered(409), "deletes it as it is now"),
+        (refused, answered(422), "refused to delete the parser"),
+        (lost, there, "the parser is still there: retry later"),
+    ] {
+        let change = change(&job, event, NOW + 10 * 3_600_000);
+        assert_eq!(change.next.state, JobState::Failed, "{expected}");
+        let hint = change.next.error_hint.unwrap();
+        assert!(hint.contains(expected), "{hint}");
+        assert!(!hint.contains("scraper_params"), "{hint}");
+    }
+}
+
+#[test]
 fn what_another_tool_seems_to_have_changed_is_told_once_before_a_person_is_asked() {
     let other = || Event::Sighted {
         sight: Sight::Seen(Sighting::Otherwise("version 9".to_owned())),

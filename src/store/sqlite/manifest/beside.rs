@@ -19,7 +19,7 @@ const PARSERS: &str = "SELECT parser_id, name, latest_version, protected, \
                     WHERE named.name = parsers.name)) = parsers.parser_id END) AS is_busy \
     FROM parsers WHERE deleted_at IS NULL ORDER BY name, parser_id";
 
-const WAITING: &str = "SELECT name FROM jobs WHERE action = 'create' AND released_at IS NULL \
+const WAITING: &str = "SELECT name, state = 'FAILED' AS has_failed FROM jobs WHERE action = 'create' AND released_at IS NULL \
         AND state NOT IN ('FINISHED', 'CANCELLED') ORDER BY name";
 
 pub(super) async fn beside(connection: &mut SqliteConnection) -> Result<Beside, sqlx::Error> {
@@ -35,7 +35,11 @@ pub(super) async fn beside(connection: &mut SqliteConnection) -> Result<Beside, 
         });
     }
     for row in &sqlx::query(WAITING).fetch_all(connection).await? {
-        beside.waiting.push(rows::some_text(row, "name")?);
+        let name = rows::some_text(row, "name")?;
+        if row.try_get("has_failed")? {
+            beside.failed.push(name.clone());
+        }
+        beside.waiting.push(name);
     }
     Ok(beside)
 }

@@ -250,7 +250,8 @@ async fn labels_are_stored_and_another_set_makes_no_other_job() {
         (labelled(&[]), 0, 0, "none"),
     ] {
         let submitted = f.store.submit(vec![wanted], false).await.unwrap();
-        assert_eq!((submitted.added, submitted.expecting), (added, changed));
+        assert_eq!((submitted.added, submitted.relabelled), (added, changed));
+        assert_eq!(submitted.expecting, 0);
         assert!(submitted.conflicts.is_empty());
         let labels = f.column("SELECT coalesce(labels, 'none') FROM jobs").await;
         assert_eq!(labels, [stored]);

@@ -9,7 +9,7 @@ use crate::{
         job::{JobState, ParkReason},
         spec::{DEVICE_TYPES, SCRAPER_PARAMS},
     },
-    present::{price::Price, remedies::is_parked_for},
+    present::price::{Price, is_parked_for},
     store::report::JobDetails,
     web::Vitals,
 };
