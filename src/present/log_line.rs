@@ -5,7 +5,7 @@ mod grouping;
 use std::collections::HashMap;
 
 pub(crate) use self::grouping::Grouping;
-use super::{format::grouped, narrate, notice, remedies};
+use super::{format::grouped, narrate, notice};
 use crate::{
     core::{
         event::{JobEvent, general::GeneralEvent},
@@ -344,7 +344,7 @@ fn of_no_job(
             fields.gate = Some(scope.as_str());
             fields.reason = Some(reason.as_str().to_owned());
             fields.next_probe_at = Some(iso(*next_probe_at));
-            let next = format!("{}{}", remedies::of_gate(*reason), held(waiting));
+            let next = format!("{}{}", notice::next_of_general(event), held(waiting));
             (urgency_of_closing(*reason), Some(next))
         }
         GeneralEvent::GateOpened { scope, reason, .. } => {
@@ -362,8 +362,7 @@ fn of_no_job(
             figures.spent = Some(*spent);
             figures.limit = Some(*limit);
             figures.share = Some(*share);
-            let next = notice::next(0, NoticeType::Budget80, None);
-            (Urgency::Warning, Some(next))
+            (Urgency::Warning, Some(notice::next_of_general(event)))
         }
         GeneralEvent::BudgetReset { period, limit } => {
             figures.period = Some(period.as_str());
@@ -387,7 +386,9 @@ fn of_no_job(
             figures.queued = Some(*queued);
             figures.credits = Some(*credits);
             fields.elapsed_ms = Some(*took_ms);
-            (Urgency::Info, None)
+            let is_all_well = *failed + *parked + *queued == 0;
+            let next = (!is_all_well).then(|| notice::next_of_general(event));
+            (Urgency::Info, next)
         }
     }
 }

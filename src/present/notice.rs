@@ -1,9 +1,9 @@
 //! PURE: a notice of the webhook: what happened, why, and what to do next.
 
 use serde::Serialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 
-use super::{event_line::EventLine, format::grouped};
+use super::{event_line::EventLine, format::grouped, remedies};
 use crate::{
     core::{
         event::{JobEvent, general::GeneralEvent},
@@ -50,11 +50,9 @@ pub(crate) fn notice(row: &EventRow, notice: NoticeType, standing: Option<&JobSt
     json!(Notice {
         event,
         why: why(row),
-        next: match row.event.event.as_str() {
-            // That of a budget's type which is good news.
-            "budget_reset" => "nothing: creates go on by themselves".to_owned(),
-            "batch_done" => after_batch(&row.event.detail),
-            _ => next(row.job_id.unwrap_or_default(), notice, standing),
+        next: match GeneralEvent::from_columns(&row.event.event, &row.event.detail) {
+            Some(event) => next_of_general(&event),
+            None => next(row.job_id.unwrap_or_default(), notice, standing),
         },
     })
 }
@@ -115,34 +113,36 @@ pub(crate) fn next(job_id: i64, notice: NoticeType, standing: Option<&JobStandin
             "`parserd show`",
             &format!("`parserd show {job_id}`"),
         ),
-        NoticeType::GateClosed => {
-            "`parserd status` says why and when parserd tries again by itself; where it is the \
-             credits or the key, correct that (`parserd check`), then `parserd resume` tries at once"
-                .to_owned()
-        }
-        NoticeType::GateOpened => "nothing: requests go on by themselves".to_owned(),
-        NoticeType::BatchDone => AFTER_SOME_BATCH.to_owned(),
-        NoticeType::Budget80 => "nothing, if the rest is enough: creates beyond the limit are \
-                                 PARKED; to have them go on, raise budget.* and restart parserd"
-            .to_owned(),
+        // Of no job, and of a version that is not this one.
+        NoticeType::GateClosed
+        | NoticeType::GateOpened
+        | NoticeType::BatchDone
+        | NoticeType::Budget80 => "`parserd status` says how things stand".to_owned(),
     }
 }
 
-/// What to do after a batch whose figures are not known.
-const AFTER_SOME_BATCH: &str = "nothing, unless some failed or are parked: `parserd jobs --state FAILED` \
-     and `parserd status` show them";
+/// What to do next about what happened to no job in particular.
+pub(crate) fn next_of_general(event: &GeneralEvent) -> String {
+    match event {
+        GeneralEvent::GateClosed { reason, .. } => remedies::of_gate(*reason).to_owned(),
+        GeneralEvent::GateOpened { .. } => "nothing: requests go on by themselves".to_owned(),
+        GeneralEvent::Budget80 { .. } => {
+            "nothing, if the rest is enough: creates beyond the limit are PARKED; to have them go \
+             on, raise budget.* and restart parserd"
+                .to_owned()
+        }
+        GeneralEvent::BudgetReset { .. } => "nothing: creates go on by themselves".to_owned(),
+        GeneralEvent::BatchDone {
+            failed,
+            parked,
+            queued,
+            ..
+        } => after_batch(*failed, *parked, *queued),
+    }
+}
 
 /// What to do after a batch, by how many of its jobs came to rest without a parser.
-fn after_batch(detail: &RawValue) -> String {
-    let Some(GeneralEvent::BatchDone {
-        failed,
-        parked,
-        queued,
-        ..
-    }) = GeneralEvent::from_columns("batch_done", detail)
-    else {
-        return AFTER_SOME_BATCH.to_owned();
-    };
+fn after_batch(failed: i64, parked: i64, queued: i64) -> String {
     let some = |number: i64, what: &str, command: &str| {
         (number > 0).then(|| format!("{} {what}: {command}", grouped(number)))
     };
@@ -254,10 +254,10 @@ mod tests {
                 Some(standing("FINISHED", None)),
                 "`parserd show 4` has what it found",
             ),
-            (GateClosed, None, "`parserd resume` tries at once"),
-            (GateOpened, None, "nothing"),
-            (BatchDone, None, "`parserd status` show them"),
-            (Budget80, None, "raise budget.*"),
+            (GateClosed, None, "`parserd status` says how"),
+            (GateOpened, None, "`parserd status` says how"),
+            (BatchDone, None, "`parserd status` says how"),
+            (Budget80, None, "`parserd status` says how"),
         ] {
             let found = next(4, notice, now.as_ref());
             assert!(found.contains(expected), "{notice}: {found}");
