@@ -127,6 +127,7 @@ async fn chosen(vitals: &Vitals, form: &ActionForm) -> Result<Chosen, Notice> {
         filter,
         is_all,
         is_cut,
+        ladder: vitals.policy.ladder,
     })
 }
 
