@@ -78,6 +78,7 @@ async fn a_create_that_was_refused_is_not_announced_as_spent() {
     for (credits, ends, expected) in [(0, JobState::Parked, 0), (30_000, JobState::Finished, 1)] {
         let world = WorldConfig {
             credits: Some(credits),
+            first_free: false,
             ..WorldConfig::default()
         };
         let mut harness = Harness::with(world, &["create delay=300ms"]).await;
