@@ -85,19 +85,6 @@ impl Price {
     pub(crate) fn lines(self, budget: &Budget) -> Vec<String> {
         let jobs = |number| count(number, "job");
         let text = |number: usize, line: String| (number > 0).then_some(line);
-        let free = match (self.anew, self.had_parser) {
-            (1, _) => {
-                "it had a parser: that is looked up first, free, and used if it is ready after all"
-                    .to_owned()
-            }
-            (_, 1) => "1 of them had a parser: it is looked up first, free, and used if it is \
-                       ready after all"
-                .to_owned(),
-            (_, had) => format!(
-                "{had} of them had parsers: these are looked up first, free, and used if they are \
-                 ready after all"
-            ),
-        };
         [
             text(
                 self.anew,
@@ -107,7 +94,7 @@ impl Price {
                     cost(self.anew, budget)
                 ),
             ),
-            text(self.had_parser, free),
+            text(self.had_parser, self.looked_up()),
             text(
                 self.looked_for,
                 format!(
@@ -150,6 +137,23 @@ impl Price {
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// That those with parsers are not created before these are asked for.
+    fn looked_up(self) -> String {
+        match (self.anew, self.had_parser) {
+            (1, _) => {
+                "it had a parser: that is looked up first, free, and used if it is ready after all"
+                    .to_owned()
+            }
+            (_, 1) => "1 of them had a parser: it is looked up first, free, and used if it is \
+                       ready after all"
+                .to_owned(),
+            (_, had) => format!(
+                "{had} of them had parsers: these are looked up first, free, and used if they are \
+                 ready after all"
+            ),
+        }
     }
 
     /// All of it at the most, as a button has it: `up to 60,000 credits`.
