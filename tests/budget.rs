@@ -13,8 +13,13 @@ use std::{
 
 use crate::common::Harness;
 use parserd::{
-    clock::Clock, core::budget::utc_day, core::job::JobState, core::spec::JobSpec,
-    engine::daemon::Until, simulator::Endpoint, store::Ledger as _,
+    clock::Clock,
+    core::budget::utc_day,
+    core::job::JobState,
+    core::spec::JobSpec,
+    engine::daemon::Until,
+    simulator::{Endpoint, WorldConfig},
+    store::Ledger as _,
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -64,6 +69,40 @@ async fn creates_in_doubt_count_as_spent_whatever_ends_the_process() {
             })
             .await;
         running.killed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_was_refused_is_not_announced_as_spent() {
+    let announced = "SELECT count(*) || '' FROM job_events WHERE event = 'budget_80'";
+    for (credits, ends, expected) in [(0, JobState::Parked, 0), (30_000, JobState::Finished, 1)] {
+        let world = WorldConfig {
+            credits: Some(credits),
+            first_free: false,
+            ..WorldConfig::default()
+        };
+        let mut harness = Harness::with(world, &["create delay=300ms"]).await;
+        harness.set("budget.max_credits", "37500");
+        harness.set("park.probe_interval", "1h");
+        harness.set("park.max_probe_interval", "1h");
+        harness.enqueue(1).await;
+        let running = harness.start(Until::Stopped).await;
+        harness
+            .wait_until("the create is under way", async || {
+                harness.states().await.contains_key(&JobState::Creating)
+            })
+            .await;
+        // A commit of another's: the daemon looks at what there is to announce.
+        let elsewhere = "INSERT INTO jobs (name, urls, run_at) VALUES \
+            ('later', '[\"https://later.example/\"]', 32503680000000) RETURNING name";
+        harness.sql(elsewhere).await.unwrap();
+        harness
+            .wait_until("it came to rest", async || {
+                harness.states().await.contains_key(&ends)
+            })
+            .await;
+        running.stopped().await;
+        assert_eq!(count(&harness, announced).await, expected, "{credits}");
     }
 }
 

@@ -94,7 +94,8 @@ pub(super) async fn operate(
     let is_choice = !select.jobs.is_empty() || selector.is_narrow();
     let gates = GateSelection::of(&store, action, is_choice, &chosen.rows).await?;
     let given_up = given_up(&store, action, &chosen.rows).await?;
-    let price = edit::price(&chosen.rows, &planned);
+    let policy = wiring::policy(settings);
+    let price = edit::price(&chosen.rows, &planned, policy.ladder);
     let (lines, must_ask) = match action {
         OperatorAction::Cancel => (&given_up, !given_up.is_empty()),
         OperatorAction::Retry | OperatorAction::Resume => (
@@ -116,9 +117,12 @@ pub(super) async fn operate(
         store.close().await;
         return Ok(Exit::Failed);
     } else {
-        let policy = wiring::policy(settings);
         let changed = carry_out(&store, &policy, action, &chosen.rows, &planned).await?;
-        report(&verb, &chosen.rows, &changed, &planned, &budget);
+        let cost = |mine: &[&JobRow]| {
+            let price = edit::price(mine.iter().copied(), &planned, policy.ladder);
+            verb.price(price, &budget)
+        };
+        report(&verb, &chosen.rows, &changed, &planned, cost);
         gates.open(&store).await?;
     }
     store.close().await;
@@ -404,10 +408,10 @@ fn report(
     rows: &[JobRow],
     changed: &HashSet<JobId>,
     planned: &HashMap<i64, Planned>,
-    budget: &Budget,
+    cost: impl Fn(&[&JobRow]) -> String,
 ) {
     let mine = rows.iter().filter(|row| changed.contains(&JobId(row.id)));
-    let price = verb.price(edit::price(mine, planned), budget);
+    let price = cost(&mine.collect::<Vec<_>>());
     let how = if planned.is_empty() {
         ""
     } else {

@@ -24,6 +24,7 @@ use crate::{
     core::{
         effort::Effort,
         job::JobId,
+        outcome::{ErrorDetail, Refusal},
         preflight::{Foreseen, Mode, Record, Verdict},
         spec::JobSpec,
         text::escaped,
@@ -259,8 +260,8 @@ async fn look(
                 );
                 break;
             }
-            Looked::Refused(_, words) => {
-                report.stopped = Some(format!("the account was refused: {words}"));
+            Looked::Refused(refusal, words) => {
+                report.stopped = Some(refused(&refusal, &words));
                 break;
             }
             Looked::Later(_) | Looked::Held => break,
@@ -268,6 +269,30 @@ async fn look(
     }
     report.credits = foresight.spent.load(Ordering::Relaxed);
     Ok(report)
+}
+
+/// Why the account is not served, and what to do.
+fn refused(refusal: &Refusal, words: &ErrorDetail) -> String {
+    let speaks_of_key = words.message.to_lowercase().contains("api key");
+    match refusal {
+        Refusal::Unauthorized => key_refused(words),
+        // Of an account that is empty the service says the same with 403.
+        Refusal::Credits if speaks_of_key => key_refused(words),
+        Refusal::Credits | Refusal::AccountLimit => format!(
+            "the fetch API says that the credits are exhausted, or that the plan does not allow it: \
+             {words}: add credits, then try again"
+        ),
+        Refusal::Throttled { .. } => {
+            format!("the fetch API asks to slow down: {words}: try again later")
+        }
+    }
+}
+
+fn key_refused(words: &ErrorDetail) -> String {
+    format!(
+        "the fetch API refused the API key: {words}: take the key from the dashboard, put it where \
+         api.key or api.key_file says, and try again (`parserd check` tries it without a fetch)"
+    )
 }
 
 /// Looks at one job, until something is found.
@@ -335,10 +360,13 @@ fn print(report: &PreflightReport, as_json: bool) -> anyhow::Result<()> {
     let totals: Vec<_> = totals
         .map(|(verdict, n)| format!("{n} {verdict}"))
         .collect();
+    let totals = match totals.as_slice() {
+        [] => "none was looked at".to_owned(),
+        totals => totals.join(", "),
+    };
     let total = format!(
-        "{}: {}; {} credits spent",
+        "{}: {totals}; {} credits spent",
         count(report.jobs.len(), "job"),
-        totals.join(", "),
         grouped(report.credits)
     );
     out.line(&fold::block(&[total]))?;
@@ -393,4 +421,32 @@ fn print_cost(targets: &[Target], preflight: Preflight, as_json: bool) -> anyhow
     );
     out.line(&fold::block(&[words]))?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_refused_is_told_as_such_whatever_the_status() {
+        let told = |refusal, status, message: &str| {
+            let words = ErrorDetail {
+                status: Some(status),
+                message: message.to_owned(),
+            };
+            refused(&refusal, &words)
+        };
+        let key = "Unauthorized request, please make sure your API key is valid.";
+        for told in [
+            told(Refusal::Unauthorized, 401, "no"),
+            told(Refusal::Credits, 403, key),
+        ] {
+            assert!(
+                told.starts_with("the fetch API refused the API key: "),
+                "{told}"
+            );
+        }
+        let credits = told(Refusal::Credits, 402, "You have exhausted your credits.");
+        assert!(credits.contains("add credits"), "{credits}");
+    }
 }

@@ -136,8 +136,7 @@ pub(super) async fn run(
         notices.finish(stop).await;
     }
     beside.shutdown().await;
-    let told = tell_the_end(&history_log, bar, &store).await;
-    ran.and(told)?;
+    ran.and(tell_the_end(&history_log, bar, &store).await)?;
     // It may have been done before anybody looked; and it may stop unasked.
     supervisor.ready();
     supervisor.stopping();

@@ -178,6 +178,15 @@ impl Budget {
         }
     }
 
+    /// The same without these credits, each of a request sent at that time.
+    #[must_use]
+    pub fn without(mut self, requests: &[(i64, UnixMs)]) -> Self {
+        for (credits, sent_at) in requests {
+            self.refund(*credits, *sent_at);
+        }
+        self
+    }
+
     const fn spent_on(&self, day: i64) -> i64 {
         if day > self.day {
             self.spent_later

@@ -1,8 +1,12 @@
 //! PURE: what a look at a parser says of a change to it.
 
+mod differences;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+
+use self::differences::differences;
 
 /// A parser as parserd knows it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,6 +48,11 @@ pub fn compare(known: &KnownVersion, wanted: Option<&Value>, shown: &ShownVersio
         Some(echoes(shown.fields.as_ref()?, fields))
     };
     let (is_known, is_wanted) = (is_like(known.fields.as_ref()), is_like(wanted));
+    let otherwise = |why: String| {
+        let fields = differences(known.fields.as_ref(), wanted, shown.fields.as_ref());
+        let fields = fields.map_or_else(String::new, |fields| format!(": {fields}"));
+        Sighting::Otherwise(format!("{why}{fields}"))
+    };
     match (known.latest, shown.version) {
         (Some(known), Some(shown)) if shown == known => Sighting::Unchanged(Some(known)),
         // An older one is what a service shows that is late.
@@ -52,11 +61,11 @@ pub fn compare(known: &KnownVersion, wanted: Option<&Value>, shown: &ShownVersio
         )),
         (Some(known), Some(shown)) => match is_wanted {
             Some(true) => Sighting::AsWanted(Some(shown)),
-            Some(false) => Sighting::Otherwise(format!(
+            Some(false) => otherwise(format!(
                 "the parser has version {shown} with other fields than are wanted, and it was \
                  version {known}"
             )),
-            None => Sighting::Otherwise(format!(
+            None => otherwise(format!(
                 "the parser has version {shown}, whose fields are not known, and it was version \
                  {known}"
             )),
@@ -69,7 +78,7 @@ pub fn compare(known: &KnownVersion, wanted: Option<&Value>, shown: &ShownVersio
             ),
             (Some(true), _) => Sighting::Unchanged(shown.or(known)),
             (_, Some(true)) => Sighting::AsWanted(shown),
-            (Some(false), _) | (None, Some(false)) => Sighting::Otherwise(
+            (Some(false), _) | (None, Some(false)) => otherwise(
                 "the parser has other fields than are known, and no version tells why".to_owned(),
             ),
             (None, None) => match (known, shown) {
@@ -143,18 +152,20 @@ fn words(field: &Value, key: &str) -> Option<String> {
 }
 
 fn is_echo_of(shown: &Value, field: &Value) -> bool {
-    let plain = |field: &Value, key: &str| {
-        let text = words(field, key)?;
-        Some(match key {
-            "description" => text,
-            _ => text.replace(' ', "").to_lowercase(),
-        })
-    };
     ["description", "type", "selector"].iter().all(|key| {
-        match (plain(shown, key), plain(field, key)) {
+        match (plain_part(shown, key), plain_part(field, key)) {
             (Some(shown), Some(asked)) => shown == asked,
             (None, _) | (_, None) => true,
         }
+    })
+}
+
+/// A part of a field, without what a service may write its own way.
+fn plain_part(field: &Value, key: &str) -> Option<String> {
+    let text = words(field, key)?;
+    Some(match key {
+        "description" => text,
+        _ => text.replace(' ', "").to_lowercase(),
     })
 }
 

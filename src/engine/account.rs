@@ -2,14 +2,15 @@
 //! [`crate::core::gate`] behind one lock, and their copy in the database.
 
 mod permit;
+mod reservation;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedMutexGuard, RwLockReadGuard};
 
-pub use self::permit::Permit;
 use self::state::AccountState;
+pub use self::{permit::Permit, reservation::Reservation};
 use crate::{
     core::{
         budget::{Budget, OverBudget, share::AnnouncedShares},
@@ -74,6 +75,7 @@ impl Account {
                 create: gate(Scope::Create),
                 read: gate(Scope::Read),
                 budget,
+                unanswered: Vec::new(),
                 credits_room: usize::MAX,
                 is_held: false,
                 budget_is_stale: false,
@@ -228,12 +230,18 @@ impl Account {
     ///
     /// # Errors
     /// The bound that it would exceed; creates are then held until there is room.
-    pub fn reserve(&self, now: UnixMs) -> Result<(), OverBudget> {
+    pub fn reserve(&self, now: UnixMs) -> Result<Reservation, OverBudget> {
         let mut state = self.lock();
         match state.budget.admits(now) {
             Ok(()) => {
                 state.budget.spend(now);
-                Ok(())
+                let credits = state.budget.credits_per_create;
+                state.unanswered.push((credits, now));
+                Ok(Reservation {
+                    credits,
+                    sent_at: now,
+                    state: Arc::clone(&self.state),
+                })
             }
             Err(over) => {
                 state.is_held = true;
@@ -303,13 +311,15 @@ impl Account {
         self.lock().budget.spent
     }
 
-    /// As [`Budget::announcement`].
+    /// As [`Budget::announcement`], of what was spent without requests that were not answered yet.
     pub fn budget_announcement(
         &self,
         before: AnnouncedShares,
         now: UnixMs,
     ) -> Option<(GeneralEvent, AnnouncedShares)> {
-        self.lock().budget.announcement(before, now)
+        let state = self.lock();
+        let answered = state.budget.clone().without(&state.unanswered);
+        answered.announcement(before, now)
     }
 
     /// What counts as spent on later days: the clock was ahead when it was.

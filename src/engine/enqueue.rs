@@ -117,8 +117,12 @@ pub async fn take(
     let added = made.done.get(&Verb::Create).copied().unwrap_or(0);
     let done: usize = made.done.values().sum();
     let left = made.left.into_iter().map(|left| {
-        let notes = left.notes.join("; ");
-        let reason = format!("reads otherwise and is left ({}): {notes}", left.verb);
+        let why = if left.notes.is_empty() {
+            why_left(left.verb, on_change, &source_name(path))
+        } else {
+            left.notes.join("; ")
+        };
+        let reason = format!("reads otherwise and is left ({}): {why}", left.verb);
         located(left.place, left.name, reason)
     });
     Ok(Taken {
@@ -127,6 +131,20 @@ pub async fn take(
         unchanged: made.same,
         otherwise: left.collect(),
     })
+}
+
+/// Why loading leaves a job that could be made so, of which the plan says nothing but the difference.
+fn why_left(verb: Verb, on_change: OnChange, path: &str) -> String {
+    let is_paid = matches!(
+        verb,
+        Verb::UpdatePaid | Verb::UpdateBoth | Verb::Replace | Verb::EditWaiting
+    );
+    let why = if on_change == OnChange::Free && is_paid {
+        "it costs credits, and enqueue.on_change is free"
+    } else {
+        "it would undo what somebody else did, or repeat what FAILED"
+    };
+    format!("{why}: `parserd plan {path}` shows the difference, `parserd apply {path}` makes it so")
 }
 
 /// The jobs of several files, one file after another.

@@ -213,8 +213,9 @@ fn sentence(event: &JobEvent) -> String {
             why,
             credits,
         } => format!(
-            "the generation failed: {}; another create goes out with scraper_params {to} in place \
-             of {from} ({} credits)",
+            // Its share of the day is asked for when its turn comes.
+            "the generation failed: {}; another create with scraper_params {to} in place of {from} \
+             follows if the ladder's share of the day has room ({} credits)",
             why,
             grouped(*credits)
         ),

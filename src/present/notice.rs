@@ -109,10 +109,9 @@ pub(crate) fn next(job_id: i64, notice: NoticeType, standing: Option<&JobStandin
             JobState::Parked,
             "`parserd status` says what PARKED jobs wait for",
         ),
-        NoticeType::PoorResult => hint::POOR_RESULT.replace(
-            "`parserd show`",
-            &format!("`parserd show {job_id}`"),
-        ),
+        NoticeType::PoorResult => {
+            hint::POOR_RESULT.replace("`parserd show`", &format!("`parserd show {job_id}`"))
+        }
         // Of no job, and of a version that is not this one.
         NoticeType::GateClosed
         | NoticeType::GateOpened
@@ -328,7 +327,7 @@ mod tests {
         let event = EventRow {
             job_id: None,
             name: String::new(),
-            ..row("budget_reset", "{}")
+            ..row("budget_reset", r#"{"period":"day"}"#)
         };
         let told = notice(&event, NoticeType::Budget80, None);
         assert_eq!((&told["job_id"], told.get("name")), (&Value::Null, None));

@@ -5,6 +5,7 @@ use crate::{
     core::{
         budget::Budget,
         job::{ErrorKind, JobState, ParkReason},
+        ladder::Ladder,
     },
     store::report::JobRow,
 };
@@ -26,6 +27,8 @@ pub(crate) struct Price {
     changed: usize,
     /// Updates, deletes and adoptions that are free.
     free: usize,
+    /// Creates that the ladder may send besides, where generations of these FAIL.
+    climbs: usize,
 }
 
 impl Price {
@@ -59,7 +62,25 @@ impl Price {
         }
     }
 
-    /// How many creates may be sent, and updates that cost as much.
+    /// The same, with what the ladder may send besides; to be asked for last. A job that is tried
+    /// again has all its rungs.
+    pub(crate) fn with_ladder(self, ladder: Option<Ladder>) -> Self {
+        let rungs = ladder.map_or(0, |ladder| ladder.max_creates_per_job - 1);
+        let rungs = usize::try_from(rungs).unwrap_or(0);
+        // A parser that is polled may turn out to be FAILED, too.
+        let generated = self.anew + self.looked_for + self.polled;
+        Self {
+            climbs: generated.saturating_mul(rungs),
+            ..self
+        }
+    }
+
+    /// How many creates may be sent in all, and updates that cost as much.
+    const fn at_most(self) -> usize {
+        self.creates().saturating_add(self.climbs)
+    }
+
+    /// How many creates may be sent without those of the ladder, and updates that cost as much.
     pub(crate) const fn creates(self) -> usize {
         self.anew
             .saturating_add(self.looked_for)
@@ -79,7 +100,7 @@ impl Price {
 
     fn said_of(self, jobs: impl Fn(usize) -> String, budget: &Budget) -> Vec<String> {
         let price = |number| cost(number, budget);
-        let lines: [(usize, &dyn Fn(usize) -> String); 7] = [
+        let lines: [(usize, &dyn Fn(usize) -> String); 8] = [
             (self.anew, &|n| {
                 format!("{} will be created again: {}", jobs(n), price(n))
             }),
@@ -121,6 +142,9 @@ impl Price {
                     jobs(n)
                 )
             }),
+            (self.climbs, &|n| {
+                format!("the ladder may create again what FAILS: {} more", price(n))
+            }),
         ];
         let lines = lines.iter().filter(|(number, _)| *number > 0);
         lines.map(|(number, line)| line(*number)).collect()
@@ -153,13 +177,13 @@ impl Price {
 
     /// All of it at the most, in credits.
     pub(crate) fn credits(self, budget: &Budget) -> i64 {
-        let creates = i64::try_from(self.creates()).unwrap_or(i64::MAX);
+        let creates = i64::try_from(self.at_most()).unwrap_or(i64::MAX);
         creates.saturating_mul(budget.credits_per_create)
     }
 
     /// All of it at the most: `for up to 2 x 30,000 = 60,000 credits`.
     pub(crate) fn in_all(self, budget: &Budget) -> String {
-        match self.creates() {
+        match self.at_most() {
             0 => "for nothing".to_owned(),
             creates => format!("for {}", cost(creates, budget)),
         }
@@ -312,6 +336,7 @@ mod tests {
             polled: 1,
             changed: 1,
             free: 2,
+            climbs: 0,
         };
         let lines = price.lines(&BUDGET);
         for (line, start) in lines.iter().zip([
@@ -332,6 +357,22 @@ mod tests {
             price.in_all(&BUDGET),
             "for up to 6 x 30,000 = 180,000 credits"
         );
+        // As `plan` counts: each create, and each that follows it.
+        let ladder = Ladder {
+            max_creates_per_job: 3,
+            max_credits_per_day: None,
+            credits_per_create: 30_000,
+        };
+        let climbing = price.with_ladder(Some(ladder));
+        assert_eq!(climbing.creates(), price.creates());
+        assert_eq!(
+            climbing.lines(&BUDGET).last().unwrap(),
+            "the ladder may create again what FAILS: up to 12 x 30,000 = 360,000 credits more"
+        );
+        assert_eq!(climbing.on_button(&BUDGET), "up to 540,000 credits");
+        assert_eq!(climbing.credits(&BUDGET), 540_000);
+        assert_eq!(price.with_ladder(None), price);
+        assert_eq!(Price::default().with_ladder(Some(ladder)), Price::default());
         assert_eq!(Price::default().lines(&BUDGET), [""; 0]);
         assert_eq!(Price::default().in_all(&BUDGET), "for nothing");
     }

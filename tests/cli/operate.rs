@@ -47,6 +47,15 @@ async fn retry_by_id_and_name_says_how_many_and_what_it_will_cost() {
         "2 jobs will be created again: up to 2 x 30,000 = 60,000 credits",
         "3 jobs would be retried, for up to 3 x 30,000 = 90,000 credits; dry run",
     ]);
+    let ladder = [
+        ("PARSERD__LADDER__ENABLED", "true"),
+        ("PARSERD__BUDGET__MAX_CREDITS", "1000000"),
+    ];
+    let rehearsed = place.run_with(&ladder, &["retry", "--dry-run", "1", "b", "c"]);
+    rehearsed.is(0).says(&[
+        "the ladder may create again what FAILS: up to 3 x 30,000 = 90,000 credits more",
+        "3 jobs would be retried, for up to 6 x 30,000 = 180,000 credits; dry run",
+    ]);
     assert_eq!(place.state("a"), "FAILED");
     let ended = place.run(&["retry", "1", "b", "c", "a"]).is(0).says(&[
         "3 jobs retried",

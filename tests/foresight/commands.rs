@@ -89,3 +89,25 @@ async fn what_is_neither_a_file_nor_a_job_is_told() {
     assert_eq!(code, 1);
     assert!(err.contains("no job has the id or the name"), "{err}");
 }
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_told_with_what_to_do() {
+    let mut harness = shop("off").await;
+    harness.set("api.key", "no-key-of-the-service");
+    let file = harness.directory.path().join("jobs.toml");
+    std::fs::write(&file, FILE).unwrap();
+    let (code, out, err) = run(&harness, &["preflight", file.to_str().unwrap()]).await;
+    assert_eq!(code, 1);
+    assert!(
+        out.contains("0 jobs: none was looked at; 0 credits spent"),
+        "{out}"
+    );
+    let told = [
+        "not all jobs were looked at",
+        "refused the API key",
+        "api.key_file",
+    ];
+    for words in told {
+        assert!(err.contains(words), "{words}: {err}");
+    }
+}

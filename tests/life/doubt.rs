@@ -252,6 +252,16 @@ async fn what_another_tool_changed_is_told_and_not_overwritten() {
         last.starts_with("update FAILED - bad_request: conflict: "),
         "{last}"
     );
+    // What it was, what was wanted and what it is now, where each is read.
+    for shown in [["show", "2"], ["show", "shop"]] {
+        let told = manifest::run(&harness, &shown, 0).await;
+        let told = String::from_utf8(told.stdout).unwrap();
+        assert!(told.contains("\"price\": before \""), "{told}");
+        assert!(
+            told.contains("\"cost\": before none, wanted none, now \""),
+            "{told}"
+        );
+    }
     assert_eq!(harness.requests(Endpoint::Patch), 0);
     // It is known from now on, and what does not fit it any more is refused unpaid.
     let parser = "SELECT version || ' ' || latest_version || ' ' || fields FROM parsers";

@@ -408,3 +408,18 @@ async fn loading_reports_an_edited_job_or_does_what_is_free_or_applies_it() {
     run(&harness, &["plan", "--exit-code", "jobs.json"], 0).await;
     assert_eq!(harness.requests(Endpoint::Create), 2);
 }
+
+#[tokio::test]
+async fn what_loading_leaves_since_it_costs_is_told_with_its_reason() {
+    let mut harness = shop(&[]).await;
+    shop_file(&harness, |fields| {
+        let added = json!({"name": "author", "description": "who wrote it"});
+        fields.as_array_mut().unwrap().push(added);
+    });
+    harness.set("enqueue.files", "jobs.json");
+    harness.set("enqueue.on_change", "free");
+    let told = stderr(&run(&harness, &["run", "--until-done"], 0).await);
+    let words = "left (update_paid): it costs credits, and enqueue.on_change is free: \
+                 `parserd plan jobs.json` shows the difference";
+    assert!(told.contains(words), "{told}");
+}

@@ -329,6 +329,38 @@ async fn a_create_of_a_name_whose_parser_is_being_deleted_is_refused_in_words() 
 }
 
 #[tokio::test]
+async fn a_parser_that_is_to_be_replaced_is_not_deleted_beside_that() {
+    const REPLACING: &str = "UPDATE jobs SET released_at = 9, revision = revision + 1 WHERE id = 1;
+        INSERT INTO jobs (name, urls) VALUES ('books', '[\"https://b.example/other\"]');";
+    let by_id = DELETE.replace("name)", "name, parser_id)");
+    let by_id = by_id.replace("'books')", "'books', 'p1')");
+    let words = "is to make another parser in place of this one: cancel it first";
+    let setup = format!("{MADE}{REPLACING}");
+    let mut database = Database::new().await;
+    for before in ["", PARKED] {
+        for delete in [DELETE, &by_id] {
+            let setup = format!("{setup}{before}");
+            database.refuses(&setup, delete, words).await;
+        }
+    }
+    let cancelled = "UPDATE jobs SET state = 'CANCELLED' WHERE id = 2;";
+    for over in [FAILED, cancelled] {
+        let script = format!(
+            "{setup}{over}{DELETE}SELECT action || ' ' || state FROM jobs ORDER BY id DESC LIMIT 1;"
+        );
+        database.prints(&script, &["delete QUEUED"]).await;
+    }
+    // One that was replaced before goes.
+    let former = "INSERT INTO parsers (parser_id, name, version, latest_version, applied_version,
+            job_id, created_at, updated_at, replaced_by)
+        VALUES ('p2', 'books', 0, 0, 0, 1, 5, 6, 'p1');";
+    let of_former = by_id.replace("'p1'", "'p2'");
+    let script =
+        format!("{setup}{former}{of_former}SELECT parser_id FROM jobs WHERE action = 'delete';");
+    database.prints(&script, &["p2"]).await;
+}
+
+#[tokio::test]
 async fn a_request_that_was_sent_stays_on_record() {
     const SENT: &str =
         "INSERT INTO updates (job_id, parser_id, part, base_version, sent_at, credits)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Chosen;
 use crate::{
     cli::{Usage, output::print_message},
-    core::{edit::Edit, job::JobId},
+    core::{edit::Edit, job::JobId, ladder::Ladder},
     engine::change::{self, Changeable, Planned},
     present::{format::quoted, price::Price},
     store::{Store, StoreError, report::JobRow},
@@ -58,11 +58,14 @@ pub(super) async fn plan(
 pub(super) fn price<'a>(
     rows: impl IntoIterator<Item = &'a JobRow>,
     planned: &HashMap<i64, Planned>,
+    ladder: Option<Ladder>,
 ) -> Price {
     let is_another = |row: &&JobRow| {
         let plan = planned.get(&row.id);
         plan.is_some_and(|plan| plan.is_another_parser)
     };
     let (anew, as_before): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_another);
-    Price::of(as_before).and_anew(anew.len())
+    Price::of(as_before)
+        .and_anew(anew.len())
+        .with_ladder(ladder)
 }

@@ -34,11 +34,11 @@ async fn add(store: &Store, args: DeleteArgs) -> anyhow::Result<Exit> {
     let mut names = args.names;
     names.retain(|name| seen.insert(name.clone()));
     // What cannot be done is told before anybody is asked.
-    if let Err(refused) = store.delete_parsers(&names, true).await? {
-        return Ok(refuse(&refused));
-    }
     if let Some(waiting) = replaced(store, &names).await? {
         return Ok(refuse(&waiting));
+    }
+    if let Err(refused) = store.delete_parsers(&names, true).await? {
+        return Ok(refuse(&refused));
     }
     for name in &names {
         print_message(&line(store, name).await?);
@@ -75,6 +75,7 @@ async fn add(store: &Store, args: DeleteArgs) -> anyhow::Result<Exit> {
 }
 
 /// Those whose name a job has that is to make another parser, which would be paid for all the same.
+/// The database refuses these too, and cannot say which job it is.
 async fn replaced(store: &Store, names: &[String]) -> Result<Option<Vec<Refused>>, StoreError> {
     let asked: Vec<_> = names.iter().map(String::as_str).collect();
     let records = store.on_record(&asked).await?;

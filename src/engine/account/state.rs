@@ -4,6 +4,7 @@ use crate::core::{
     budget::Budget,
     concurrency::Concurrency,
     gate::{Gate, GateReason, Scope, Signal},
+    job::UnixMs,
     outcome::Refusal,
 };
 
@@ -14,6 +15,9 @@ pub(super) struct AccountState {
     pub(super) create: Gate,
     pub(super) read: Gate,
     pub(super) budget: Budget,
+    /// Of what the budget has as spent: the credits of requests that were not answered yet, and when
+    /// each was sent.
+    pub(super) unanswered: Vec<(i64, UnixMs)>,
     /// Creates are held for want of budget.
     pub(super) is_held: bool,
     /// What was spent is to be counted anew.

@@ -83,6 +83,40 @@ async fn a_hold_that_the_next_day_does_not_end_lasts_into_the_day_after() {
 }
 
 #[tokio::test]
+async fn what_may_still_be_given_back_is_not_announced_and_counts_for_refusals() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.db");
+    let store = Store::open(&path, Role::Daemon).await.unwrap();
+    let budget = Budget {
+        max_credits_per_day: Some(60_000),
+        max_credits: None,
+        ..BUDGET
+    };
+    let account = Account::load(&store, POLICY, budget, 1, 5).await.unwrap();
+    let announced = |now| account.budget_announcement(AnnouncedShares::default(), now);
+    let (refused, kept) = (account.reserve(5).unwrap(), account.reserve(5).unwrap());
+    account.reserve(5).unwrap_err();
+    assert_eq!(announced(5), None);
+    account.refund(30_000, 5);
+    drop(refused);
+    assert_eq!(announced(5), None);
+    let yesterdays = account.reserve(6).unwrap();
+    drop(kept);
+    assert_eq!(announced(6), None, "half of it");
+    // An answer that comes when the day is over says nothing of the new one.
+    let todays = account.reserve(DAY_MS).unwrap();
+    drop(yesterdays);
+    assert_eq!(announced(DAY_MS), None);
+    let second = account.reserve(DAY_MS).unwrap();
+    drop((todays, second));
+    let (event, _) = announced(DAY_MS).unwrap();
+    assert!(matches!(
+        event,
+        GeneralEvent::Budget80 { spent: 60_000, .. }
+    ));
+}
+
+#[tokio::test]
 async fn what_a_fetch_cost_takes_the_place_of_what_was_set_aside() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("p.db");

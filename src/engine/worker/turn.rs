@@ -32,7 +32,10 @@ use crate::{
         outcome::{AccountOutcome, CreateRequest, ErrorDetail, NoList},
         spec::JobSpec,
     },
-    engine::{account::Permit, naming::Plan},
+    engine::{
+        account::{Permit, Reservation},
+        naming::Plan,
+    },
     store::{Applied, Intent, JobStore, Order, QueuedJob, StoreError},
 };
 
@@ -107,6 +110,7 @@ struct Reserved {
     change: Change,
     intent: Intent,
     held: Held,
+    reservation: Reservation,
     /// By the time that lasts: after it nothing is sent any more.
     not_after: DurationMs,
 }
@@ -116,6 +120,7 @@ struct Reserved {
 struct Intended {
     job: Job,
     request: CreateRequest,
+    reservation: Reservation,
 }
 
 /// What came of the create is durable.
@@ -301,16 +306,19 @@ impl Cleared {
         // No await between the reserving and the intent's own handling of failure.
         let sent_at = worker.clock.now();
         let lasting_ms = worker.clock.lasting_ms();
-        if let Err(over) = worker.account.reserve(sent_at) {
-            let done = worker
-                .handle_event(&mut job, Event::OverBudget(over))
-                .await?;
-            if done.parked != Some(ParkReason::Budget) {
-                // Creates are held and no job says why: the next one is to meet the bound.
-                worker.account.distrust_count();
+        let reservation = match worker.account.reserve(sent_at) {
+            Ok(reservation) => reservation,
+            Err(over) => {
+                let done = worker
+                    .handle_event(&mut job, Event::OverBudget(over))
+                    .await?;
+                if done.parked != Some(ParkReason::Budget) {
+                    // Creates are held and no job says why: the next one is to meet the bound.
+                    worker.account.distrust_count();
+                }
+                return Err(Ended::At(done));
             }
-            return Err(Ended::At(done));
-        }
+        };
         let intent = Intent {
             credits: worker.credits_per_create,
             sent_at,
@@ -325,6 +333,7 @@ impl Cleared {
             change,
             intent,
             held,
+            reservation,
             not_after: lasting_ms.saturating_add(worker.request_timeout_ms),
         })
     }
@@ -343,6 +352,7 @@ impl Reserved {
             change,
             intent,
             held,
+            reservation,
             not_after,
         } = self;
         let worker = turn.worker;
@@ -377,7 +387,11 @@ impl Reserved {
             fields: raw(spec.fields_json()),
             not_after: Some(not_after),
         };
-        Ok(Intended { job, request })
+        Ok(Intended {
+            job,
+            request,
+            reservation,
+        })
     }
 }
 

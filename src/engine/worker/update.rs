@@ -25,7 +25,7 @@ use crate::{
         outcome::{ChangeOutcome, ErrorDetail, NoList, PatchRequest, PollOutcome, Refusal},
         sighting::{KnownVersion, ShownVersion, Sighting, compare},
     },
-    engine::account::Permit,
+    engine::account::{Permit, Reservation},
     store::{Applied, ChangeRecord, Intent, JobStore, Order, StoreError},
 };
 
@@ -81,8 +81,8 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             return Ok(done);
         }
         worker.probe.reached(CrashPoint::Cleared, job.id);
-        let intent = match self.reserve_for(&mut job, part, intent).await? {
-            Ok(intent) => intent,
+        let (intent, reservation) = match self.reserve_for(&mut job, part, intent).await? {
+            Ok(reserved) => reserved,
             Err(done) => return Ok(done),
         };
         worker.probe.reached(CrashPoint::Reserved, job.id);
@@ -104,6 +104,8 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
             worker.keep_wish(&change).await;
             worker.persist_with_retry(&mut job, change).await?;
         }
+        // What a refusal gave back is taken back by now.
+        drop(reservation);
         worker.probe.reached(CrashPoint::Answered, job.id);
         Ok(Done::of(&job))
     }
@@ -150,26 +152,30 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
         job: &mut Job,
         part: Part,
         intent: Intent,
-    ) -> Result<Result<Intent, Done>, Ended> {
+    ) -> Result<Result<(Intent, Option<Reservation>), Done>, Ended> {
         let worker = self.worker;
         worker.store.still_has_its_file()?;
         if part != Part::Paid {
-            return Ok(Ok(intent));
+            return Ok(Ok((intent, None)));
         }
         // No await between the reserving and the intent's own handling of failure.
         let sent_at = worker.clock.now();
-        if let Err(over) = worker.account.reserve(sent_at) {
-            let done = worker.handle_event(job, Event::OverBudget(over)).await?;
-            if done.parked != Some(ParkReason::Budget) {
-                worker.account.distrust_count();
+        let reservation = match worker.account.reserve(sent_at) {
+            Ok(reservation) => reservation,
+            Err(over) => {
+                let done = worker.handle_event(job, Event::OverBudget(over)).await?;
+                if done.parked != Some(ParkReason::Budget) {
+                    worker.account.distrust_count();
+                }
+                return Ok(Err(done));
             }
-            return Ok(Err(done));
-        }
-        Ok(Ok(Intent {
+        };
+        let intent = Intent {
             credits: worker.credits_per_create,
             sent_at,
             ..intent
-        }))
+        };
+        Ok(Ok((intent, Some(reservation))))
     }
 
     /// Stores the intent; whether the request may be sent.

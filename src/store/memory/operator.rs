@@ -92,6 +92,11 @@ impl Tables {
         if change.is_none() && parser.is_some_and(|row| row.protected) {
             return Err(Refused("this parser is protected"));
         }
+        if change.is_none() && self.is_to_be_replaced(name) {
+            return Err(Refused(
+                "a job of this name that is not done yet is to make another parser",
+            ));
+        }
         self.newest_job += 1;
         let id = JobId(self.newest_job);
         let action = if change.is_some() {

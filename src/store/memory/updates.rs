@@ -240,6 +240,22 @@ impl Tables {
         }
     }
 
+    /// Whether a job that is not done yet is to make another parser than the one that the name
+    /// stands for.
+    pub(super) fn is_to_be_replaced(&self, name: &str) -> bool {
+        let Some(named) = self.named_parser(name) else {
+            return false;
+        };
+        self.jobs.values().any(|row| {
+            let progress = &row.job.progress;
+            row.job.name == name
+                && row.job.action == Action::Create
+                && row.released_at.is_none()
+                && !progress.state.is_terminal()
+                && progress.parser_id.as_ref() != Some(&named)
+        })
+    }
+
     /// Why a new job that changes or deletes a parser is refused, if it is.
     pub(super) fn refuses_change(
         &self,

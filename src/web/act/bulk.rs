@@ -135,6 +135,7 @@ async fn chosen(vitals: &Vitals, form: &ActionForm) -> Result<Chosen, Notice> {
         is_all,
         is_none,
         is_cut,
+        ladder: vitals.policy.ladder,
     })
 }
 

@@ -7,7 +7,7 @@ use super::{
     layout::{self, badge, outside},
 };
 use crate::{
-    core::budget::Budget,
+    core::{budget::Budget, ladder::Ladder},
     engine::operate::OperatorAction,
     present::{
         format::{count, grouped},
@@ -39,6 +39,8 @@ pub(in crate::web) struct Chosen {
     pub is_none: bool,
     /// There are more than can be changed at once.
     pub is_cut: bool,
+    /// What creates again what FAILS, where it is enabled.
+    pub ladder: Option<Ladder>,
 }
 
 /// What it leads to.
@@ -55,7 +57,9 @@ impl Chosen {
     pub fn price(&self) -> Price {
         match self.action {
             OperatorAction::Cancel => Price::default(),
-            OperatorAction::Retry | OperatorAction::Resume => Price::of(&self.rows),
+            OperatorAction::Retry | OperatorAction::Resume => {
+                Price::of(&self.rows).with_ladder(self.ladder)
+            }
         }
     }
 }

@@ -244,7 +244,8 @@ fn actions(vitals: &Vitals, visitor: &Visitor, details: &JobDetails, job: &Job) 
 fn on_button(vitals: &Vitals, details: &JobDetails, action: Action) -> String {
     let row = &details.row;
     let label = action.label(row.is_change());
-    let price = Price::of([row]).on_button(&vitals.budget);
+    let price = Price::of([row]).with_ladder(vitals.policy.ladder);
+    let price = price.on_button(&vitals.budget);
     match action {
         Action::Retry if is_parked_for(row, &[ParkReason::Ambiguous]) => {
             format!("Look for its parser again, and create one if there is none: {price}")

@@ -114,7 +114,7 @@ impl<S: Service, D: JobStore> Turn<'_, S, D> {
                 match worker.account.reserve(now) {
                     Err(over) => worker.handle_event(job, Event::OverBudget(over)).await,
                     // Room was made meanwhile: it is looked at again.
-                    Ok(()) => {
+                    Ok(_reservation) => {
                         worker.account.refund(worker.credits_per_create, now);
                         Ok(Done::of(job))
                     }

@@ -13,7 +13,7 @@ use crate::{
         lifecycle::Event,
         outcome::{CreateOutcome, CreateRequest, DoubtCause, ErrorDetail},
     },
-    engine::worker::Worker,
+    engine::{account::Reservation, worker::Worker},
     store::JobStore,
 };
 
@@ -23,6 +23,7 @@ pub(super) struct Sent {
     pub job: Job,
     request: CreateRequest,
     outcome: CreateOutcome,
+    reservation: Reservation,
 }
 
 impl Intended {
@@ -31,7 +32,11 @@ impl Intended {
         self,
         turn: &Turn<'_, S, D>,
     ) -> Result<Sent, Ended> {
-        let Self { job, request } = self;
+        let Self {
+            job,
+            request,
+            reservation,
+        } = self;
         let worker = turn.worker;
         // An intent that is in a file which nobody will read is none.
         worker.store.still_has_its_file()?;
@@ -49,6 +54,7 @@ impl Intended {
             job,
             request,
             outcome,
+            reservation,
         })
     }
 }
@@ -63,6 +69,7 @@ impl Sent {
             mut job,
             request,
             outcome,
+            reservation,
         } = self;
         let worker = turn.worker;
         let outcome = worker.unless_shared(&job, outcome).await;
@@ -76,6 +83,8 @@ impl Sent {
             worker.keep_wish(&change).await;
             worker.persist_with_retry(&mut job, change).await?;
         }
+        // What a refusal gave back is taken back by now.
+        drop(reservation);
         worker.in_hand().retain(|_, holder| *holder != job.id);
         Ok(Answered { job })
     }

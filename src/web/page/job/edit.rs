@@ -100,7 +100,9 @@ pub(super) fn section(
     } else {
         "Change and retry"
     };
-    let price = Price::default().and_anew(1).on_button(&vitals.budget);
+    let price = Price::default().and_anew(1);
+    let price = price.with_ladder(vitals.policy.ladder);
+    let price = price.on_button(&vitals.budget);
     html! {
         section {
             details.edit open[refused.is_some()] {
