@@ -16,6 +16,7 @@ use lol_html::{
 
 use serde_json::Value;
 
+use self::shape::Open;
 pub use self::{selector::Places, shape::Shape};
 
 /// How much of a page is looked at, in bytes. What stands behind it changes no verdict.
@@ -76,7 +77,7 @@ impl Sight {
 #[derive(Debug, Default)]
 struct Gathered {
     /// The names of the open elements.
-    open: Vec<String>,
+    open: Vec<Open>,
     /// How many of the open elements hide what is in them.
     hiding: usize,
     paths: BTreeSet<String>,
@@ -157,7 +158,8 @@ fn opened(element: &mut Element<'_, '_>, shared: &Shared) -> lol_html::HandlerRe
     let is_hiding = hides(&name);
     gathered.imply_ends(&name);
     gathered.part_words(&name);
-    gathered.open.push(name);
+    let classes = element.get_attribute("class");
+    gathered.open.push(Open::new(name, classes.as_deref()));
     let path = shape::path(&gathered.open);
     if gathered.paths.len() < shape::PATHS_MAX {
         gathered.paths.insert(path);
@@ -203,15 +205,21 @@ impl Gathered {
         while self
             .open
             .last()
-            .is_some_and(|last| ended.contains(&last.as_str()))
+            .is_some_and(|last| ended.contains(&last.name.as_str()))
         {
             self.close_to(self.open.len() - 1);
         }
     }
 
+    fn is_within(&self, name: &str) -> bool {
+        self.open.last().is_some_and(|open| open.name == name)
+    }
+
     fn close_to(&mut self, depth: usize) {
         while self.open.len() > depth {
-            let Some(name) = self.open.pop() else { return };
+            let Some(Open { name, .. }) = self.open.pop() else {
+                return;
+            };
             self.part_words(&name);
             self.hiding -= usize::from(hides(&name));
         }
@@ -232,11 +240,11 @@ impl Gathered {
                 self.text_chars += text.chars().filter(|c| !c.is_whitespace()).count();
                 add_some(&mut self.opening, text, OPENING_MAX_CHARS);
             }
-            TextType::RCData if self.open.last().is_some_and(|name| name == "title") => {
+            TextType::RCData if self.is_within("title") => {
                 add_some(&mut self.title, text, TITLE_MAX_CHARS);
             }
             // Some refusals are told only there, and a reader does not see them.
-            TextType::RawText if self.open.last().is_some_and(|name| name == "iframe") => {
+            TextType::RawText if self.is_within("iframe") => {
                 add_some(&mut self.opening, text, OPENING_MAX_CHARS);
             }
             _ => {}

@@ -30,6 +30,7 @@ pub(super) struct GateWatch {
     intent_of: BTreeMap<i64, u64>,
     closed: Option<Closed>,
     opened_at_intent: u64,
+    openings: u64,
     /// The next refusal may be taken for one from before somebody opened the gates.
     may_be_passed_over: bool,
 }
@@ -135,6 +136,50 @@ impl GateWatch {
         }
     }
 
+    /// How often it was opened, as a fetch that begins now is to be told of.
+    pub const fn openings(&self) -> u64 {
+        self.openings
+    }
+
+    /// The daemon is told that a fetch was refused, which began after so many openings. Whether it was
+    /// the canary's is not known here: a closed gate then waits for the least that it may.
+    pub fn fetch_refused(
+        &mut self,
+        plan: &Scenario,
+        openings: u64,
+        refusal: &Refusal,
+        time: UnixMs,
+    ) {
+        if openings != self.openings || self.may_be_passed_over {
+            // As a create from before somebody opened the gates.
+            self.may_be_passed_over = false;
+            self.opened();
+            return;
+        }
+        let (passes_by_itself, interval_ms) = match refusal {
+            Refusal::Credits | Refusal::Unauthorized => (false, plan.probe_interval_ms),
+            Refusal::AccountLimit => return,
+            Refusal::Throttled { retry_after_ms } => (
+                true,
+                retry_after_ms.unwrap_or(0).max(plan.retry_interval_ms),
+            ),
+        };
+        match &mut self.closed {
+            Some(closed) if passes_by_itself || !closed.passes_by_itself => {
+                closed.interval_ms = closed.interval_ms.min(interval_ms);
+            }
+            _ => {
+                self.closed = Some(Closed {
+                    since_intent: self.intents,
+                    probe_at: time + interval_ms,
+                    interval_ms,
+                    passes_by_itself,
+                    is_canary_out: false,
+                });
+            }
+        }
+    }
+
     /// Somebody opened the gates: what was asked before closes them no more, and the
     /// daemon may notice it only with the next answer.
     pub const fn opened_by_somebody(&mut self) {
@@ -144,6 +189,7 @@ impl GateWatch {
 
     const fn opened(&mut self) {
         self.closed = None;
+        self.openings += 1;
         self.opened_at_intent = self.intents;
     }
 

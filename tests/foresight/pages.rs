@@ -12,7 +12,7 @@ use parserd::core::{
 };
 
 /// How many pairs of two types are told apart, of all.
-const FOUND: (usize, usize) = (4, 114);
+const FOUND: (usize, usize) = (16, 114);
 
 /// A page with the site it is of, and what comes before the first dash of its name: its type.
 #[derive(Debug)]

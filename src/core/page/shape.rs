@@ -1,13 +1,41 @@
-//! How a page is built: the paths of tags in it, as a sketch of a fixed size.
+//! How a page is built: the paths of elements in it, as a sketch of a fixed size.
 
 use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-/// How many tags make a path, from the innermost outwards. Longer ones tell more pages of two types
-/// apart, and pages of one type by what they happen to nest: one more element around a whole page,
-/// as tests of variants bring it, then leaves little in common.
-const PATH_TAGS: usize = 4;
+/// How many elements make a path, from the innermost outwards. Longer ones tell more pages of two
+/// types apart, and pages of one type by what they happen to nest: one more element around a whole
+/// page, as tests of variants bring it, then leaves little in common.
+const PATH_ELEMENTS: usize = 3;
+
+/// How much of a class is part of a path, in characters.
+const CLASS_MAX_CHARS: usize = 32;
+
+/// An element that is open.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// Its tag.
+    pub name: String,
+    /// What it is in a path: its tag and its first class, which says more of what a page is about than
+    /// tags alone do. Numbers in it are of one page.
+    step: String,
+}
+
+impl Open {
+    pub(super) fn new(name: String, classes: Option<&str>) -> Self {
+        let class = classes.and_then(|classes| classes.split_whitespace().next());
+        let step = match class {
+            None => name.clone(),
+            Some(class) => {
+                let class = class.chars().filter(|c| !c.is_ascii_digit());
+                let class: String = class.take(CLASS_MAX_CHARS).collect();
+                format!("{name}.{class}")
+            }
+        };
+        Self { name, step }
+    }
+}
 
 /// How many paths of a page are gathered.
 pub(super) const PATHS_MAX: usize = 4_096;
@@ -19,14 +47,16 @@ const SKETCH: usize = 256;
 /// A page with fewer paths to compare tells nothing of its type.
 const COMPARED_MIN: usize = 8;
 
-/// The smallest hashes of a page's tag paths, in order.
+/// The smallest hashes of a page's paths, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Shape(Vec<u32>);
 
 /// The path of the innermost of these open elements.
-pub(super) fn path(open: &[String]) -> String {
-    open[open.len().saturating_sub(PATH_TAGS)..].join(">")
+pub(super) fn path(open: &[Open]) -> String {
+    let last = &open[open.len().saturating_sub(PATH_ELEMENTS)..];
+    let steps: Vec<_> = last.iter().map(|open| open.step.as_str()).collect();
+    steps.join(">")
 }
 
 impl Shape {
