@@ -22,6 +22,17 @@ struct Kind {
     why: Option<String>,
 }
 
+impl LogLine {
+    /// Whether it tells how something ended: what led there comes before it. A line that says that
+    /// jobs are parked would be read as news after the one that says that they are done.
+    fn ends_what_was_held(&self) -> bool {
+        matches!(
+            self.fields.event.as_deref(),
+            Some("batch_done" | "gate_opened")
+        )
+    }
+}
+
 impl Kind {
     fn of(line: &LogLine) -> Option<Self> {
         let fields = &line.fields;
@@ -125,6 +136,9 @@ impl Grouping {
     pub(crate) fn pass(&mut self, lines: Vec<LogLine>, now: UnixMs) -> Vec<LogLine> {
         let mut passed = self.due(now);
         for (kind, lines) in by_kind(lines) {
+            if lines.iter().any(LogLine::ends_what_was_held) {
+                passed.extend(self.held());
+            }
             match kind {
                 None => passed.extend(lines),
                 Some(kind) => passed.extend(self.window(kind, now).pass(lines)),
@@ -137,6 +151,11 @@ impl Grouping {
     pub(crate) fn rest(&mut self) -> Vec<LogLine> {
         let windows = std::mem::take(&mut self.0).into_iter();
         windows.filter_map(|mut window| window.flush()).collect()
+    }
+
+    /// What is held back, and what comes later is held back as before.
+    fn held(&mut self) -> Vec<LogLine> {
+        self.0.iter_mut().filter_map(Window::flush).collect()
     }
 
     fn due(&mut self, now: UnixMs) -> Vec<LogLine> {

@@ -75,6 +75,32 @@ fn what_goes_on_has_a_line_a_minute_as_long_as_it_goes_on() {
 }
 
 #[test]
+fn what_was_held_back_comes_before_the_line_that_says_how_it_ended() {
+    for end in ["gate_opened", "batch_done"] {
+        let mut grouping = Grouping::default();
+        grouping.pass(many("parked", "credits", 0, 3), 0);
+        assert!(
+            grouping
+                .pass(many("parked", "credits", 3, 6), 1_000)
+                .is_empty()
+        );
+        let mut lines = many("parked", "credits", 6, 8);
+        lines.push(line(end, "", "end"));
+        assert_eq!(
+            shown(grouping.pass(lines, 2_000)),
+            ["5 jobs: parked, credits (j3, j4, j5 and 2 more)", "end"]
+        );
+        // The window goes on: what comes now is held back as before.
+        assert!(
+            grouping
+                .pass(many("parked", "credits", 8, 9), 3_000)
+                .is_empty()
+        );
+        assert_eq!(shown(grouping.rest()), ["j8"]);
+    }
+}
+
+#[test]
 fn each_reason_is_a_kind_and_what_a_person_decides_has_its_own_line() {
     let mut grouping = Grouping::default();
     let ambiguous = many("parked", "ambiguous", 0, 20);
