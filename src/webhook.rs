@@ -27,7 +27,10 @@ use crate::{
         notice::NoticeType,
         webhook::{Answer, Pace, Posts, Turn, WebhookSecret},
     },
-    store::{JobStore as _, Store, StoreError, notices::WEBHOOK_CURSOR, wake::Wake},
+    store::{
+        Facts as _, JobStore as _, LAST_POST, Store, StoreError, notices::WEBHOOK_CURSOR,
+        wake::Wake,
+    },
 };
 use secrecy::SecretString;
 
@@ -115,6 +118,10 @@ impl Sender {
                 end
             }
         };
+        let posts = match store.fact(LAST_POST).await? {
+            Some(last) => Posts::resumed(clock.now().saturating_sub(last), clock.lasting_ms()),
+            None => Posts::default(),
+        };
         Ok(Self {
             receiver,
             url: webhook.url.clone(),
@@ -130,7 +137,7 @@ impl Sender {
             kept: position,
             kept_at: clock.lasting_ms(),
             batch: None,
-            posts: Posts::default(),
+            posts,
             trouble: Trouble::default(),
             store,
             clock,
@@ -175,7 +182,7 @@ impl Sender {
                     self.has_batch().await?;
                     match &self.batch {
                         Some(batch) => {
-                            let answer = self.post(batch).await;
+                            let answer = self.post(batch).await?;
                             self.take_in(&answer).await?;
                         }
                         None if *finishing.borrow() => return self.keep().await,
@@ -216,8 +223,17 @@ impl Sender {
         Ok(())
     }
 
-    async fn post(&self, batch: &Batch) -> Answer {
+    async fn post(&self, batch: &Batch) -> Result<Answer, StoreError> {
         let now = self.clock.now();
+        // First, so that a restart in the middle of it knows.
+        match self.store.keep(LAST_POST, &now).await {
+            Ok(()) => {}
+            Err(error @ (StoreError::Replaced { .. } | StoreError::Closed)) => return Err(error),
+            // A notice may be about this very trouble.
+            Err(error) => {
+                tracing::warn!(%error, "cannot keep when a notice was sent; a restart may send the next one at once");
+            }
+        }
         let timestamp_s = now.div_euclid(1000);
         let message = SignedMessage {
             id: batch.id.clone(),
@@ -225,7 +241,7 @@ impl Sender {
             signature: self.secret.sign(&batch.id, timestamp_s, &batch.body),
             body: batch.body.clone(),
         };
-        self.receiver.post(&message, now).await
+        Ok(self.receiver.post(&message, now).await)
     }
 
     async fn take_in(&mut self, answer: &Answer) -> Result<(), StoreError> {

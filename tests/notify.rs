@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod kills;
 mod program;
 mod receiver;
 
@@ -43,11 +44,15 @@ fn webhook(harness: &Harness) -> Webhook {
 
 /// Starts a sender in this process, on a connection of its own.
 async fn start(harness: &Harness) -> JoinHandle<()> {
+    start_at(harness, PACE).await
+}
+
+async fn start_at(harness: &Harness, pace: Pace) -> JoinHandle<()> {
     let settings = harness.settings();
     let key = settings.require_key().unwrap();
     let store = harness.store().await;
     let webhook = webhook(harness);
-    let sender = Sender::new(&webhook, key, store, Clock::system(), PACE);
+    let sender = Sender::new(&webhook, key, store, Clock::system(), pace);
     tokio::spawn(
         sender
             .await
@@ -155,6 +160,30 @@ async fn it_begins_at_the_end_of_the_history_and_goes_on_where_it_stopped() {
     receiver.wait_for(2).await;
     assert_eq!(receiver.ids(), [5, 6, 7]);
     sender.abort();
+}
+
+#[tokio::test]
+async fn a_restart_makes_no_minute_shorter() {
+    let pace = Pace {
+        interval_ms: 300,
+        ..PACE
+    };
+    let receiver = Receiver::playing([]).await;
+    let harness = notifying(&receiver.url).await;
+    make(&harness).await;
+    let mut posted_at = Vec::new();
+    for restarts in 0..3 {
+        let sender = start_at(&harness, pace).await;
+        fail(&harness, 1, "one").await;
+        receiver.wait_for(restarts + 1).await;
+        sender.abort();
+        let _stopped = sender.await;
+        let sql = "SELECT value FROM meta WHERE key = 'webhook_last_post'";
+        posted_at.push(number(&harness, sql).await);
+    }
+    // Two clocks in whole milliseconds.
+    let is_so = |two: &[i64]| two[1] - two[0] >= pace.interval_ms - 5;
+    assert!(posted_at.windows(2).all(is_so), "{posted_at:?}");
 }
 
 #[tokio::test]

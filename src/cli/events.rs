@@ -105,6 +105,10 @@ pub(super) async fn events(settings: &Settings, args: EventsArgs) -> anyhow::Res
 }
 
 async fn hand_on(store: &Store, args: EventsArgs) -> anyhow::Result<()> {
+    let _held = match &args.cursor {
+        Some(name) => Some(store.hold_cursor(name)?),
+        None => None,
+    };
     let mut hand = Hand {
         out: Out::default(),
         json: args.json,

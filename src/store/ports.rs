@@ -32,8 +32,8 @@ pub use people::{Conflict, Pruning, Submissions, Submitted};
 pub use updates::{PendingUpdate, Target, Updates};
 pub use values::{
     Applied, Asked, BATCH, BUDGET_SHARES, CREATES_HOLD, ChangeRecord, ELSEWHERE, Fact, Found,
-    Holder, Intent, LIST_LAG, LIST_REPORT, Lane, NO_LIST, Order, ParkedFirst, QueuedJob, RESTORED,
-    RUNNING,
+    Holder, Intent, LAST_POST, LIST_LAG, LIST_REPORT, Lane, NO_LIST, Order, ParkedFirst, QueuedJob,
+    RESTORED, RUNNING,
 };
 
 /// A store of jobs, for the one daemon that has it. Cloning it shares it.

@@ -31,6 +31,7 @@ mod parses;
 mod place;
 mod prune;
 mod queue;
+mod reader;
 mod remediation;
 mod repair;
 pub mod report;
@@ -64,8 +65,10 @@ pub use given_up::{GivenUp, PendingCreate};
 pub use hold::has_daemon;
 pub use names::{NamesOf, names_starting};
 pub use place::shared_file_system;
+pub use reader::CursorHold;
 
 use super::ports::{Facts, JobStore};
+use crate::core::text::escaped;
 use hold::FileLock;
 use mark::Mark;
 use writer::Writer;
@@ -95,6 +98,16 @@ pub enum StoreError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// Another reader of the history goes on under this name.
+    #[error(
+        "another `parserd events` reads with --cursor {}: each would get what the other one missed; \
+         stop that one, or choose another name",
+        escaped(name)
+    )]
+    CursorHeld {
+        /// The cursor.
+        name: String,
     },
     /// The database cannot be opened.
     #[error("cannot open the database {}: {source}; {}", path.display(), remediation::cure_of(source))]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -10,8 +11,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    net::{TcpSocket, TcpStream},
+    task::{JoinHandle, JoinSet},
 };
 
 use crate::common::PATIENCE;
@@ -23,6 +24,8 @@ pub enum Act {
     Answer(&'static str, String),
     /// Nothing, for as long as the other side waits.
     Silence,
+    /// 204, after so long.
+    Late(Duration),
 }
 
 pub fn status(line: &'static str) -> Act {
@@ -66,36 +69,56 @@ struct State {
 pub struct Receiver {
     pub url: String,
     state: Arc<Mutex<State>>,
-    task: JoinHandle<()>,
+    address: SocketAddr,
+    task: Option<JoinHandle<()>>,
+    /// Bound and no more: it keeps the port from others while nobody listens.
+    _reserved: TcpSocket,
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
 impl Receiver {
     /// Does these first, and answers 204 from then on.
     pub async fn playing(acts: impl IntoIterator<Item = Act>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let reserved = bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = reserved.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
             acts: acts.into_iter().collect(),
             messages: Vec::new(),
         }));
-        let shared = Arc::clone(&state);
-        let task = tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, Arc::clone(&shared)));
-            }
-        });
         Self {
             url: format!("http://{address}/hook"),
+            task: Some(listen(address, Arc::clone(&state))),
             state,
-            task,
+            address,
+            _reserved: reserved,
         }
+    }
+
+    /// Ends with all its connections where it stands. What it got is kept.
+    pub async fn kill(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+            let _cancelled = task.await;
+        }
+    }
+
+    /// Listens again where it did before, with these acts in place of those that are left.
+    pub async fn revive(&mut self, acts: impl IntoIterator<Item = Act>) {
+        self.kill().await;
+        self.play(acts);
+        self.task = Some(listen(self.address, Arc::clone(&self.state)));
+    }
+
+    /// Does these next.
+    pub fn play(&self, acts: impl IntoIterator<Item = Act>) {
+        self.state.lock().unwrap().acts = acts.into_iter().collect();
     }
 
     pub fn messages(&self) -> Vec<Message> {
@@ -129,6 +152,35 @@ impl Receiver {
     }
 }
 
+/// A socket at a port that others of this receiver have too.
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// The connections end with the task.
+fn listen(address: SocketAddr, state: Arc<Mutex<State>>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let listener = loop {
+            match bind(address).and_then(|socket| socket.listen(1024)) {
+                Ok(listener) => break listener,
+                // A program that was just started may have the last one open until it runs.
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            connections.spawn(serve(stream, Arc::clone(&state)));
+        }
+    })
+}
+
 async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut stream = BufReader::new(stream);
     // One that ends without a request sent nothing.
@@ -138,18 +190,21 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
             state.messages.push(message);
             state.acts.pop_front().unwrap_or(status("204 No Content"))
         };
-        match act {
+        let (line, headers) = match act {
             Act::Silence => {
                 // Until the other side hangs up.
                 let _ended = stream.read_u8().await;
                 return;
             }
-            Act::Answer(line, headers) => {
-                let head = format!("HTTP/1.1 {line}\r\n{headers}content-length: 0\r\n\r\n");
-                if stream.write_all(head.as_bytes()).await.is_err() {
-                    return;
-                }
+            Act::Late(delay) => {
+                tokio::time::sleep(delay).await;
+                ("204 No Content", String::new())
             }
+            Act::Answer(line, headers) => (line, headers),
+        };
+        let head = format!("HTTP/1.1 {line}\r\n{headers}content-length: 0\r\n\r\n");
+        if stream.write_all(head.as_bytes()).await.is_err() {
+            return;
         }
     }
 }

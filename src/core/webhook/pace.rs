@@ -47,6 +47,16 @@ pub enum Turn {
 }
 
 impl Posts {
+    /// Those of a sender that was started anew: its last POST, whatever came of it, began `ago_ms` ago.
+    /// How many failed is forgotten: whoever restarts parserd may have mended the receiver.
+    pub fn resumed(ago_ms: DurationMs, now: DurationMs) -> Self {
+        Self {
+            // Of a clock that was set back, it is not known how long ago that was.
+            last_at: Some(now.saturating_sub(ago_ms.max(0))),
+            ..Self::default()
+        }
+    }
+
     /// How many failed since the last one that was accepted.
     pub const fn failures(&self) -> u32 {
         self.failures
@@ -134,6 +144,20 @@ mod tests {
             (DAY_MS, Turn::Send),
         ] {
             assert_eq!(posts.turn(&pace, now), expected, "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_restart_makes_no_minute_shorter_and_none_longer() {
+        for (ago_ms, expected) in [
+            (-DAY_MS, Turn::Wait(MINUTE_MS)),
+            (0, Turn::Wait(MINUTE_MS)),
+            (MINUTE_MS - 1, Turn::Wait(1)),
+            (MINUTE_MS, Turn::Send),
+            (DAY_MS, Turn::Send),
+        ] {
+            let posts = Posts::resumed(ago_ms, 7);
+            assert_eq!(posts.turn(&Pace::USUAL, 7), expected, "{ago_ms} ms ago");
         }
     }
 

@@ -164,6 +164,9 @@ pub const RESTORED: Fact<Restored> = Fact::new("restored");
 /// How the daemon was started that has the store, or had it last.
 pub const RUNNING: Fact<DaemonFacts> = Fact::new("running");
 
+/// When the webhook's last POST began.
+pub const LAST_POST: Fact<UnixMs> = Fact::new("webhook_last_post");
+
 /// What was announced of batches.
 pub const BATCH: Fact<AnnouncedBatch> = Fact::new("batch");
 /// What was announced of the budget.

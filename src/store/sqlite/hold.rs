@@ -205,13 +205,17 @@ async fn patiently<T>(
 
 /// None where another process has it.
 fn lock_beside(path: &Path) -> Result<Option<File>, StoreError> {
-    let path = lock_path(path);
+    lock_file(&lock_path(path))
+}
+
+/// Makes and locks a file that is there for its lock alone; none where another process has it.
+pub(super) fn lock_file(path: &Path) -> Result<Option<File>, StoreError> {
     let failed = |source| StoreError::Lock {
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     };
-    file::make(&path).map_err(failed)?;
-    let opened = File::options().read(true).write(true).open(&path);
+    file::make(path).map_err(failed)?;
+    let opened = File::options().read(true).write(true).open(path);
     let file = opened.map_err(failed)?;
     Ok(is_locked(file.try_lock()).map_err(failed)?.then_some(file))
 }

@@ -109,6 +109,7 @@ impl StoreError {
             Self::MountPoint { .. } => Some(MOUNT_THE_FOLDER),
             Self::Damaged { .. } | Self::Unmendable { .. } => Some(PUT_A_BACKUP),
             Self::Locked { .. }
+            | Self::CursorHeld { .. }
             | Self::HardLinks { .. }
             | Self::Replaced { .. }
             | Self::Missing { .. }
