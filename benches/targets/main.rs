@@ -17,6 +17,7 @@ mod insert;
 mod judge;
 mod limits;
 mod look;
+mod notify;
 mod place;
 mod queue;
 mod table;
@@ -38,6 +39,7 @@ const ALL: &[(&str, Benchmark)] = &[
     ("throttle", throttle::run),
     ("judge", judge::run),
     ("foresight", foresight::run),
+    ("notify", notify::run),
 ];
 
 fn main() {

@@ -42,17 +42,36 @@ impl LagSamples {
     /// Whether lists show new parsers well within `settle_ms`.
     pub fn is_quick(&self, settle_ms: DurationMs, now: UnixMs) -> bool {
         let bound_ms = settle_ms / PART;
-        let quick = self.shown_within_ms.iter().filter(|ms| **ms <= bound_ms);
-        let lagged = self.hidden_for_ms > bound_ms
-            && (0..REMEMBERED_MS).contains(&now.saturating_sub(self.hidden_at));
-        quick.count() >= MIN_QUICK && !lagged
+        self.quick(bound_ms).count() >= MIN_QUICK && self.hidden_ms(now) <= bound_ms
     }
 
-    /// The longest time that any of the last few new parsers surely took to be listed, where
-    /// there are enough of them.
-    pub fn slowest_ms(&self) -> Option<DurationMs> {
-        let slowest_ms = self.shown_within_ms.iter().max()?;
-        (self.shown_within_ms.len() >= MIN_QUICK).then_some(*slowest_ms.max(&self.hidden_for_ms))
+    /// How long lists take to show new parsers: the longest that one was seen to lack one, where that
+    /// is not well within `settle_ms`, else within what time they were shown, where enough were seen
+    /// so soon.
+    ///
+    /// Of a parser that the next look shows, after a long time in which nobody looked, nothing is
+    /// known: that is no lag.
+    pub fn slowest_ms(&self, settle_ms: DurationMs, now: UnixMs) -> Option<DurationMs> {
+        let (bound_ms, hidden_ms) = (settle_ms / PART, self.hidden_ms(now));
+        if hidden_ms > bound_ms {
+            return Some(hidden_ms);
+        }
+        let slowest_ms = self.quick(bound_ms).max()?;
+        (self.quick(bound_ms).count() >= MIN_QUICK).then_some(slowest_ms.max(hidden_ms))
+    }
+
+    fn quick(&self, bound_ms: DurationMs) -> impl Iterator<Item = DurationMs> {
+        let all = self.shown_within_ms.iter().copied();
+        all.filter(move |ms| *ms <= bound_ms)
+    }
+
+    /// How long a list lacked a new parser, where that is remembered.
+    fn hidden_ms(&self, now: UnixMs) -> DurationMs {
+        if (0..REMEMBERED_MS).contains(&now.saturating_sub(self.hidden_at)) {
+            self.hidden_for_ms
+        } else {
+            0
+        }
     }
 }
 
@@ -158,7 +177,7 @@ mod tests {
         }
         assert!(lag.lag_samples().is_quick(10_000, at));
         assert!(!lag.lag_samples().is_quick(9_998, at), "half of it is less");
-        assert_eq!(lag.lag_samples().slowest_ms(), Some(5_000));
+        assert_eq!(lag.lag_samples().slowest_ms(10_000, at), Some(5_000));
         // Nothing new, nothing learnt.
         assert_eq!(
             lag.listed(&list(at + 9_000, &["a", "b", "c"]), 900_000),
@@ -192,6 +211,36 @@ mod tests {
             lag.lag_samples()
                 .is_quick(10_000, at + REMEMBERED_MS + 6_000)
         );
+    }
+
+    #[test]
+    fn the_time_in_which_nobody_looked_is_no_lag_and_no_proof_of_quick_lists() {
+        const MINUTES_10: DurationMs = 600_000;
+        let mut lag = ListLag::default();
+        let mut at = 1_000_000;
+        let mut look = |lag: &mut ListLag, text: &str, after_ms| {
+            lag.made(id(text), at);
+            at += after_ms;
+            lag.listed(&list(at, &[text]), 900_000);
+            at
+        };
+        for text in ["a", "b", "c"] {
+            let now = look(&mut lag, text, MINUTES_10);
+            assert_eq!(lag.lag_samples().slowest_ms(120_000, now), None);
+            assert!(!lag.lag_samples().is_quick(120_000, now));
+        }
+        for text in ["d", "e", "f"] {
+            look(&mut lag, text, 4_000);
+        }
+        let now = look(&mut lag, "g", MINUTES_10);
+        assert_eq!(lag.lag_samples().slowest_ms(120_000, now), Some(4_000));
+        assert!(lag.lag_samples().is_quick(120_000, now));
+        // One that a list lacked is one.
+        lag.made(id("h"), now);
+        lag.listed(&list(now + 70_000, &[]), 900_000);
+        let now = now + 70_000;
+        assert_eq!(lag.lag_samples().slowest_ms(120_000, now), Some(70_000));
+        assert!(!lag.lag_samples().is_quick(120_000, now));
     }
 
     #[test]

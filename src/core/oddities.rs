@@ -58,7 +58,8 @@ pub struct Unexplained {
 /// How soon the account's lists show new parsers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Lag {
-    /// Within this time the last few were shown; null where too few were seen.
+    /// Within this time the last few were shown, or for longer than this one was seen to be lacking;
+    /// null where too little was seen.
     pub shown_within_ms: Option<DurationMs>,
     /// What `reconcile.settle_after_error` is.
     pub settle_after_error_ms: DurationMs,
@@ -297,9 +298,9 @@ impl AccountFacts {
         Some(Oddity::new(
             OddityKind::LaggingList,
             format!(
-                "the account's list took up to {} s to show new parsers: \
+                "the account's list lacked a new parser for {} s and longer: \
                  reconcile.settle_after_error ({} s) does not count, reconcile.settle does",
-                seconds(shown_within_ms),
+                shown_within_ms / 1000,
                 seconds(self.lag.settle_after_error_ms)
             ),
             "none is needed: creates in doubt take longer",

@@ -88,7 +88,7 @@ pub trait JobStore:
                 list: self.fact(LIST_REPORT).await?.unwrap_or_default(),
                 unexplained: self.unexplained_of_ledger().await?,
                 lag: Lag {
-                    shown_within_ms: lag_samples.slowest_ms(),
+                    shown_within_ms: lag_samples.slowest_ms(settle_after_error_ms, now),
                     settle_after_error_ms,
                     settle_after_error_counts: lag_samples.is_quick(settle_after_error_ms, now),
                 },

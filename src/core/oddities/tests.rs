@@ -100,7 +100,7 @@ fn each_oddity_has_its_cause_and_its_cure() {
             "cuts them to 9 characters",
         ),
         (lag(true), "", ""),
-        (lag(false), "lagging_list", "up to 62 s"),
+        (lag(false), "lagging_list", "lacked a new parser for 61 s"),
         (
             AccountFacts {
                 elsewhere: Some(Elsewhere {
