@@ -12,6 +12,7 @@ mod health;
 mod lists;
 mod overview;
 mod page;
+mod pictures;
 mod rules;
 pub mod site;
 mod speed;

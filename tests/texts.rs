@@ -25,6 +25,7 @@ const VARYING: &[(&str, &str)] = &[
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z",
         "YYYY-MM-DDThh:mm:ss.mmmZ",
     ),
+    (r">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d<", ">YYYY-MM-DD hh:mm:ss<"),
     // A free port has five digits, those of the texts have fewer.
     (r"127\.0\.0\.1:\d{5}", "127.0.0.1:PORT"),
     (r"\d[\d,]* MB free", "N MB free"),

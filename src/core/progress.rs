@@ -18,50 +18,93 @@ const LEAST_WINDOW_MS: DurationMs = 30_000;
 /// Looks closer together than this are one.
 const APART_MS: DurationMs = 5_000;
 
-/// Where the current batch begins: with the first job that was added after all jobs had
-/// come to rest. Stored as two numbers, so that a restart does not begin another.
+/// How far the database was at one moment: its newest job and its newest retry, the `id` of an
+/// event `requeued`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The newest job's id.
+    pub job: i64,
+    /// The newest retry's id.
+    pub retry: i64,
+}
+
+impl Mark {
+    /// Whether a job was added or retried since.
+    const fn is_before(self, newest: Self) -> bool {
+        newest.job > self.job || newest.retry > self.retry
+    }
+
+    /// Without retries that the database does not have: they were not counted yet when this was
+    /// stored, or they were deleted since.
+    fn known_to(self, newest: Self) -> Self {
+        Self {
+            retry: self.retry.min(newest.retry),
+            ..self
+        }
+    }
+
+    fn to_text(self) -> String {
+        format!("{}/{}", self.job, self.retry)
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        // Before retries counted, the job stood alone.
+        let (job, retry) = match text.split_once('/') {
+            Some((job, retry)) => (job, retry.parse().ok()?),
+            None => (text, i64::MAX),
+        };
+        Some(Self {
+            job: job.parse().ok()?,
+            retry,
+        })
+    }
+}
+
+/// Where the current batch begins: with the first job that was added or retried after all jobs had
+/// come to rest. Stored, so that a restart does not begin another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Marks {
-    /// Jobs with ids up to this one belong to earlier batches, if they have ended.
-    pub after: i64,
-    /// The newest id when all jobs were at rest; none while one is not.
-    pub rested_at: Option<i64>,
+    /// Jobs up to this one belong to earlier batches, if they have ended and were not retried since.
+    pub after: Mark,
+    /// The newest when all jobs were at rest; none while one is not.
+    pub rested_at: Option<Mark>,
 }
 
 impl Marks {
     /// The marks after a look that found `open` jobs that are not at rest.
     #[must_use]
-    pub const fn seen(self, open: i64, newest_id: i64) -> Self {
-        match self.rested_at {
-            None if open == 0 => Self {
-                rested_at: Some(newest_id),
-                ..self
+    pub fn seen(self, open: i64, newest: Mark) -> Self {
+        let after = self.after.known_to(newest);
+        match self.rested_at.map(|mark| mark.known_to(newest)) {
+            None => Self {
+                after,
+                rested_at: (open == 0).then_some(newest),
             },
             Some(rested_at) if open > 0 => Self {
                 after: rested_at,
                 rested_at: None,
             },
-            // Added and ended between two looks: a batch of their own.
-            Some(rested_at) if newest_id > rested_at => Self {
+            // Added or retried, and ended between two looks: a batch of their own.
+            Some(rested_at) if rested_at.is_before(newest) => Self {
                 after: rested_at,
-                rested_at: Some(newest_id),
+                rested_at: Some(newest),
             },
-            None | Some(_) => self,
+            rested_at @ Some(_) => Self { after, rested_at },
         }
     }
 
     /// As it is stored.
     pub fn to_text(self) -> String {
-        let rested_at = self.rested_at.map_or_else(String::new, |id| id.to_string());
-        format!("{} {rested_at}", self.after)
+        let rested_at = self.rested_at.map_or_else(String::new, Mark::to_text);
+        format!("{} {rested_at}", self.after.to_text())
     }
 
     /// What was stored; the beginning of all where that cannot be read.
     pub fn from_text(text: &str) -> Self {
-        let mut numbers = text.split(' ').map(|number| number.parse().ok());
+        let mut marks = text.split(' ').map(Mark::from_text);
         Self {
-            after: numbers.next().flatten().unwrap_or(0),
-            rested_at: numbers.next().flatten(),
+            after: marks.next().flatten().unwrap_or_default(),
+            rested_at: marks.next().flatten(),
         }
     }
 }
@@ -202,25 +245,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_begins_with_the_first_job_after_a_rest() {
+    fn a_batch_begins_with_the_first_job_that_is_added_or_retried_after_a_rest() {
         let began = Marks::default();
-        for (marks, open, newest_id, expected) in [
-            (began, 3, 5, (0, None)),
-            (began, 0, 0, (0, Some(0))),
-            (began, 0, 5, (0, Some(5))),
-            (at(0, Some(5)), 0, 5, (0, Some(5))),
-            (at(0, Some(5)), 2, 7, (5, None)),
-            (at(0, Some(5)), 1, 5, (5, None)),
-            (at(0, Some(5)), 0, 9, (5, Some(9))),
-            (at(5, None), 1, 9, (5, None)),
-            (at(5, None), 0, 9, (5, Some(9))),
+        for (marks, open, newest, expected) in [
+            (began, 3, (5, 0), "0/0 "),
+            (began, 0, (0, 0), "0/0 0/0"),
+            (began, 0, (5, 0), "0/0 5/0"),
+            (at("0/0 5/0"), 0, (5, 0), "0/0 5/0"),
+            (at("0/0 5/0"), 2, (7, 0), "5/0 "),
+            (at("0/0 5/0"), 0, (9, 0), "5/0 9/0"),
+            (at("5/0 "), 1, (9, 0), "5/0 "),
+            (at("5/0 "), 0, (9, 0), "5/0 9/0"),
+            // One is retried; one was, and ended before anybody looked.
+            (at("0/0 5/0"), 1, (5, 40), "5/0 "),
+            (at("0/0 5/0"), 0, (5, 40), "5/0 5/40"),
+            (at("5/0 "), 0, (5, 40), "5/0 5/40"),
+            // Retries whose history was deleted.
+            (at("5/30 5/40"), 0, (5, 10), "5/10 5/10"),
+            // As it was stored before retries counted.
+            (at("0 5"), 0, (5, 40), "0/40 5/40"),
+            (at("0 "), 2, (5, 40), "0/40 "),
         ] {
-            let seen = marks.seen(open, newest_id);
-            let found = (seen.after, seen.rested_at);
-            assert_eq!(found, expected, "{marks:?} {open} {newest_id}");
+            let newest = Mark {
+                job: newest.0,
+                retry: newest.1,
+            };
+            let seen = marks.seen(open, newest);
+            assert_eq!(seen.to_text(), expected, "{marks:?} {open} {newest:?}");
             assert_eq!(Marks::from_text(&seen.to_text()), seen);
         }
         assert_eq!(Marks::from_text("rubbish"), began);
+    }
+
+    fn at(text: &str) -> Marks {
+        Marks::from_text(text)
     }
 
     #[test]
@@ -255,10 +313,6 @@ mod tests {
             assert_eq!(event, expected);
             assert_eq!((after.event_id, after.spent), (70, Some(spent)));
         }
-    }
-
-    const fn at(after: i64, rested_at: Option<i64>) -> Marks {
-        Marks { after, rested_at }
     }
 
     #[test]

@@ -272,7 +272,7 @@ fn unreachable(facts: &Facts<'_>) -> Option<Attention> {
 }
 
 /// A clause as a sentence of its own.
-fn sentence(clause: &str) -> String {
+pub(crate) fn sentence(clause: &str) -> String {
     let mut chars = clause.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string());
     let text = format!("{}{}", first.unwrap_or_default(), chars.as_str());

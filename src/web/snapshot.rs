@@ -10,7 +10,7 @@ use crate::{
     core::gate::{Closure, Scope},
     core::job::{DurationMs, JobState, ParkReason, UnixMs},
     core::oddities::AccountFacts,
-    core::progress::{Marks, Throughput},
+    core::progress::{Mark, Marks, Throughput},
     core::spending::{SpendingBy, bounded},
     core::trend::{Closing, closings},
     store::{
@@ -76,7 +76,7 @@ pub struct Snapshot {
     pub batch: BatchProgress,
 }
 
-/// How far the current batch is: what was added since all jobs were last at rest, and
+/// How far the current batch is: what was added or retried since all jobs were last at rest, and
 /// older jobs that are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchProgress {
@@ -90,8 +90,8 @@ pub struct BatchProgress {
     pub parked: i64,
     /// Those that ended.
     pub ended: EndedCounts,
-    /// Its jobs have ids above this one, save older ones that are open.
-    pub after: i64,
+    /// Its jobs were added or retried after this, save older ones that are open.
+    pub after: Mark,
     /// The newest job's id.
     pub newest_id: i64,
     /// How many jobs ended in how long, in the last half hour, where that is known.
@@ -132,7 +132,7 @@ pub struct SnapshotCache {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trend {
     /// The batch that it is of: see [`BatchProgress::after`].
-    pub after: i64,
+    pub after: Mark,
     /// What ended of the batch.
     pub batch: BatchEndings,
     /// When the gate was closed, oldest first.
@@ -314,8 +314,8 @@ impl SnapshotCache {
         let mut reading = self.store.reading().await?;
         let counts = reading.counts().await?;
         let open = open(&counts);
-        let newest_id = reading.newest_id().await?;
-        let marks = before.seen(open, newest_id);
+        let newest = reading.newest().await?;
+        let marks = before.seen(open, newest);
         let gates = reading.gates().await?;
         let ended = reading.ended_after(marks.after).await?;
         let mut batch = BatchProgress {
@@ -325,7 +325,7 @@ impl SnapshotCache {
             parked: counts.of(JobState::Parked) - ambiguous(&counts),
             ended,
             after: marks.after,
-            newest_id,
+            newest_id: newest.job,
             pace: None,
             left_ms: None,
         };

@@ -107,6 +107,9 @@ async fn a_failed_job_is_retried_and_goes_on_at_once() {
     assert_eq!((status, place.as_str()), (303, "/jobs/1?done=retry"));
     assert!(operator.get(&place).await.contains("Retried."));
     site.harness.await_states(&[(JobState::Finished, 1)]).await;
+    // It is of the batch that began with its retry.
+    let shown = async || operator.get("/").await.contains("1 of 1 done");
+    site.harness.wait_until("1 of 1 done", shown).await;
     // Said by a link, and not so.
     let page = operator.get("/jobs/1?done=cancel").await;
     assert!(!page.contains("Cancelled."), "{page}");

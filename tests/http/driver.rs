@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use data_encoding::BASE64;
 use parserd::core::job::JobState;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -121,8 +122,7 @@ impl<'a> Browser<'a> {
     /// Makes the window so wide, also where the browser would not be so narrow.
     pub async fn set_width(&self, width: i64) {
         let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
-        let body = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size});
-        self.ask(Method::POST, "/goog/cdp/execute", Some(body))
+        self.command("Emulation.setDeviceMetricsOverride", size)
             .await;
     }
 
@@ -130,6 +130,38 @@ impl<'a> Browser<'a> {
     pub async fn evaluate(&self, script: &str) -> Value {
         let body = json!({"script": script, "args": []});
         self.ask(Method::POST, "/execute/sync", Some(body)).await
+    }
+
+    async fn command(&self, command: &str, params: Value) -> Value {
+        let body = json!({"cmd": command, "params": params});
+        self.ask(Method::POST, "/goog/cdp/execute", Some(body))
+            .await
+    }
+
+    /// Shows the page as one who prefers `light` or `dark` sees it.
+    pub async fn set_scheme(&self, scheme: &str) {
+        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
+        self.command("Emulation.setEmulatedMedia", json!({"features": [feature]}))
+            .await;
+    }
+
+    /// The whole page, as a PNG.
+    pub async fn screenshot(&self) -> Vec<u8> {
+        let size = "return [innerWidth, document.documentElement.scrollHeight]";
+        let size = self.evaluate(size).await;
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let wanted = json!({"captureBeyondViewport": true, "clip": clip});
+        let found = self.command("Page.captureScreenshot", wanted).await;
+        let data = found["data"].as_str().unwrap();
+        BASE64.decode(data.as_bytes()).unwrap()
+    }
+
+    /// Signs in as an operator.
+    pub async fn sign_in(&self) {
+        self.visit("/login").await;
+        self.write("#token", TOKEN).await;
+        self.click("form.login button").await;
+        self.await_words("Sign out").await;
     }
 
     pub async fn end(self) {

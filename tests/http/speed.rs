@@ -89,8 +89,6 @@ async fn a_scrape_and_each_page_answer_and_their_times_are_told() {
     let site = Site::new(harness).await;
     let middle = jobs / 2;
     for path in [
-        "/metrics".to_owned(),
-        "/metrics".to_owned(),
         "/".to_owned(),
         "/jobs".to_owned(),
         format!("/jobs?before={middle}"),
@@ -107,6 +105,8 @@ async fn a_scrape_and_each_page_answer_and_their_times_are_told() {
         "/jobs?state=FINISHED&q=nothing-like-it".to_owned(),
         "/jobs?state=CANCELLED&q=nothing-like-it".to_owned(),
         format!("/jobs/{middle}"),
+        "/metrics".to_owned(),
+        "/metrics".to_owned(),
     ] {
         let began = Instant::now();
         let answer = site.send(Method::GET, &path, HeaderMap::new(), &[]).await;

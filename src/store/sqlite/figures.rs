@@ -17,6 +17,7 @@ use crate::{
     core::budget::Spent,
     core::gate::{Closure, Scope},
     core::job::{JobState, UnixMs},
+    core::progress::Mark,
     store::Facts as _,
 };
 
@@ -188,33 +189,45 @@ impl Reading {
         .trying("look for the oldest ready job")
     }
 
-    /// The id of the job that was added last; 0 where there is none.
+    /// The job and the retry that were last; 0 where there is none.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn newest_id(&mut self) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM jobs")
-            .fetch_one(&mut *self.0)
-            .await
-            .trying("look for the newest job")
+    pub async fn newest(&mut self) -> Result<Mark, StoreError> {
+        let (job, retry) = sqlx::query_as(
+            "SELECT (SELECT coalesce(max(id), 0) FROM jobs), \
+                 coalesce((SELECT id FROM job_events INDEXED BY job_events_requeued \
+                     WHERE event = 'requeued' ORDER BY id DESC LIMIT 1), 0)",
+        )
+        .fetch_one(&mut *self.0)
+        .await
+        .trying("look for the newest job")?;
+        Ok(Mark { job, retry })
     }
 
-    /// How many jobs with an id above `after` are FINISHED, FAILED or CANCELLED.
+    /// How many jobs that were added or retried after a mark are FINISHED, FAILED or CANCELLED.
     ///
     /// # Errors
     /// Whatever SQLite says.
-    pub async fn ended_after(&mut self, after: i64) -> Result<EndedCounts, StoreError> {
+    pub async fn ended_after(&mut self, after: Mark) -> Result<EndedCounts, StoreError> {
         let rows: Vec<(String, i64)> = sqlx::query_as(
             "SELECT state, count(*) FROM jobs INDEXED BY jobs_state \
-             WHERE state IN ('FINISHED', 'FAILED', 'CANCELLED') AND id > ?1 GROUP BY state",
+             WHERE state IN ('FINISHED', 'FAILED', 'CANCELLED') AND id > ?1 GROUP BY state \
+             UNION ALL \
+             SELECT state, count(*) FROM \
+                 (SELECT DISTINCT job_id FROM job_events INDEXED BY job_events_requeued \
+                  WHERE event = 'requeued' AND id > ?2) AS retried \
+             CROSS JOIN jobs ON jobs.id = retried.job_id \
+             WHERE jobs.id <= ?1 GROUP BY state",
         )
-        .bind(after)
+        .bind(after.job)
+        .bind(after.retry)
         .fetch_all(&mut *self.0)
         .await
         .trying("count the jobs that ended")?;
         let of = |state: JobState| {
-            let found = rows.iter().find(|(name, _)| name == state.as_str());
-            found.map_or(0, |(_, count)| *count)
+            let found = rows.iter().filter(|(name, _)| name == state.as_str());
+            found.map(|(_, count)| count).sum()
         };
         Ok(EndedCounts {
             finished: of(JobState::Finished),
@@ -337,17 +350,17 @@ mod tests {
         let path = directory.path().join("p.db");
         let store = Store::open(&path, Role::Daemon).await.unwrap();
         let mut reading = store.reading().await.unwrap();
-        assert_eq!(reading.newest_id().await.unwrap(), 0);
+        assert_eq!(reading.newest().await.unwrap().job, 0);
         let other = rusqlite::Connection::open(&path).unwrap();
         let add = "INSERT INTO jobs (name, urls) VALUES ('a', '[\"https://a.example/\"]')";
         other.execute(add, []).unwrap();
-        assert_eq!(reading.newest_id().await.unwrap(), 0);
+        assert_eq!(reading.newest().await.unwrap().job, 0);
         assert_eq!(
             reading.counts().await.unwrap().states.values().sum::<i64>(),
             0
         );
         reading.end().await.unwrap();
         let mut next = store.reading().await.unwrap();
-        assert_eq!(next.newest_id().await.unwrap(), 1);
+        assert_eq!(next.newest().await.unwrap().job, 1);
     }
 }

@@ -14,6 +14,7 @@ use crate::core::{
     budget::{DAY_MS, utc_day},
     event::general::GeneralEvent,
     job::{JobState, UnixMs},
+    progress::Mark,
     trend::{Ending, sample_step},
 };
 
@@ -28,40 +29,55 @@ const GATE_EVENTS: i64 = 200;
 pub struct BatchEndings {
     /// Each stands for so many jobs: 1 where all were looked at.
     pub step: i64,
-    /// When the first of the jobs was added.
+    /// When the first of the jobs was added or retried.
     pub began_at: Option<UnixMs>,
     /// In the order of their time.
     pub endings: Vec<Ending>,
 }
 
 impl Reading {
-    /// What ended of the jobs with ids above `after` up to `newest`.
+    /// What ended of the jobs that were added after a mark, up to `newest`, or retried after it.
     ///
     /// # Errors
     /// Whatever SQLite says.
     pub async fn batch_endings(
         &mut self,
-        after: i64,
+        after: Mark,
         newest: i64,
     ) -> Result<BatchEndings, StoreError> {
         const TRYING: &str = "look at the jobs of the batch";
-        let step = sample_step(newest.saturating_sub(after), SAMPLE);
+        let retried: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM job_events INDEXED BY job_events_requeued \
+             WHERE event = 'requeued' AND id > ?1",
+        )
+        .bind(after.retry)
+        .fetch_one(self.connection())
+        .await
+        .trying(TRYING)?;
+        let added = newest.saturating_sub(after.job);
+        let step = sample_step(added.saturating_add(retried), SAMPLE);
         // CROSS JOIN keeps the order: a look-up by id for each number.
         let found = sqlx::query(
             "WITH RECURSIVE sample (id) AS (SELECT ?1 WHERE ?1 <= ?2 \
-                 UNION ALL SELECT id + ?3 FROM sample WHERE id + ?3 <= ?2) \
-             SELECT created_at, state, coalesce(finished_at, updated_at) AS ended_at, \
+                 UNION ALL SELECT id + ?3 FROM sample WHERE id + ?3 <= ?2), \
+             retried (id, began_at) AS (SELECT job_id, min(at) \
+                 FROM job_events INDEXED BY job_events_requeued \
+                 WHERE event = 'requeued' AND id > ?4 AND job_id < ?1 AND job_id % ?3 = 0 GROUP BY 1), \
+             looked_at (id, began_at) AS (SELECT id, NULL FROM sample UNION ALL SELECT * FROM retried) \
+             SELECT coalesce(began_at, created_at) AS began_at, state, \
+                 coalesce(finished_at, updated_at) AS ended_at, \
                  CASE WHEN state = 'FINISHED' AND action = 'create' AND creates > 0 \
                      THEN max(finished_at - generating_since, 0) END AS generated_in_ms \
-             FROM sample CROSS JOIN jobs ON jobs.id = sample.id",
+             FROM looked_at CROSS JOIN jobs ON jobs.id = looked_at.id",
         )
-        .bind(after.saturating_add(1))
+        .bind(after.job.saturating_add(1))
         .bind(newest)
         .bind(step)
+        .bind(after.retry)
         .fetch_all(self.connection())
         .await
         .trying(TRYING)?;
-        let began_at = found.iter().map(|row| row.try_get("created_at"));
+        let began_at = found.iter().map(|row| row.try_get("began_at"));
         let began_at: Vec<UnixMs> = began_at.collect::<Result<_, _>>().trying(TRYING)?;
         let endings = found.iter().filter_map(|row| ending(row).transpose());
         let mut endings: Vec<_> = endings.collect::<Result<_, _>>().trying(TRYING)?;
@@ -174,6 +190,44 @@ mod tests {
         )
     }
 
+    const fn after(job: i64) -> Mark {
+        Mark { job, retry: 0 }
+    }
+
+    #[tokio::test]
+    async fn a_retried_job_is_of_the_batch_in_which_it_was_retried() {
+        let retried = |id: i64, job: i64| {
+            format!(
+                "INSERT INTO job_events (id, job_id, at, event) VALUES ({id}, {job}, 70, 'requeued');"
+            )
+        };
+        let sql = [
+            insert(1, "FINISHED", "50", "10", 1),
+            insert(2, "FINISHED", "90", "80", 2),
+            insert(3, "FAILED", "95", "80", 2),
+            insert(4, "FAILED", "99", "97", 1),
+            retried(100, 1),
+            retried(101, 2),
+            retried(102, 3),
+            retried(103, 2),
+            retried(104, 4),
+        ];
+        let (_directory, store) = filled(&sql.concat()).await;
+        let mut reading = store.reading().await.unwrap();
+        let mark = Mark { job: 3, retry: 100 };
+        let found = reading.ended_after(mark).await.unwrap();
+        assert_eq!((found.finished, found.failed, found.cancelled), (1, 2, 0));
+        let found = reading.batch_endings(mark, 4).await.unwrap();
+        assert_eq!((found.step, found.began_at), (1, Some(4)));
+        let ends: Vec<_> = found.endings.iter().map(|ending| ending.at).collect();
+        assert_eq!(ends, [90, 95, 99]);
+        let mark = Mark { job: 4, retry: 104 };
+        let found = reading.batch_endings(mark, 4).await.unwrap();
+        assert_eq!((found.began_at, found.endings.len()), (None, 0));
+        assert_eq!(reading.newest().await.unwrap(), Mark { job: 4, retry: 104 });
+        reading.end().await.unwrap();
+    }
+
     #[tokio::test]
     async fn what_ended_of_a_batch_is_read_in_the_order_of_time() {
         let sql = [
@@ -186,7 +240,7 @@ mod tests {
         ];
         let (_directory, store) = filled(&sql.concat()).await;
         let mut reading = store.reading().await.unwrap();
-        let found = reading.batch_endings(1, 6).await.unwrap();
+        let found = reading.batch_endings(after(1), 6).await.unwrap();
         let ending = |at, is_failed, generated_in_ms| Ending {
             at,
             is_failed,
@@ -202,7 +256,7 @@ mod tests {
             ],
         };
         assert_eq!(found, expected);
-        let none = reading.batch_endings(6, 6).await.unwrap();
+        let none = reading.batch_endings(after(6), 6).await.unwrap();
         assert_eq!((none.began_at, none.endings.len()), (None, 0));
         reading.end().await.unwrap();
     }
@@ -216,7 +270,7 @@ mod tests {
         )
         .await;
         let mut reading = store.reading().await.unwrap();
-        let found = reading.batch_endings(0, 12_000).await.unwrap();
+        let found = reading.batch_endings(after(0), 12_000).await.unwrap();
         let ended = i64::try_from(found.endings.len()).unwrap();
         assert!((100..=SAMPLE).contains(&ended), "{ended}");
         assert!((ended * found.step - 12_000).abs() <= found.step, "{ended}");

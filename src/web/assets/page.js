@@ -15,7 +15,7 @@ const touched = () => {
 const setStale = (isStale) => {
   if (isStale) {
     live.setAttribute("aria-busy", "true");
-    document.getElementById("stale-at").textContent = seen.toLocaleTimeString();
+    document.getElementById("stale-at").textContent = `${seen.toISOString().slice(11, 19)} (UTC)`;
   } else {
     live.removeAttribute("aria-busy");
   }

@@ -10,6 +10,7 @@ use crate::{
     core::{budget::Budget, ladder::Ladder},
     engine::operate::OperatorAction,
     present::{
+        attention::sentence,
         format::{count, grouped},
         price::Price,
     },
@@ -127,7 +128,7 @@ pub(in crate::web) fn confirmation(
         h1 { (title) }
         section {
             @for note in notes { p.alert { (outside(note)) } }
-            @for line in chosen.price().lines(budget) { p { (line) "." } }
+            @for line in chosen.price().lines(budget) { p { (sentence(&line)) } }
             @if chosen.action == OperatorAction::Cancel {
                 p { strong { "This is final." } " A cancelled job stays so; to have its parser made after all, enqueue it again." }
             }

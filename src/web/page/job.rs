@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Notice, Visitor,
-    layout::{self, badge, link, outside, outside_lines, quality_badge, ticked, when},
+    layout::{self, badge, link, moment, outside, outside_lines, quality_badge, ticked, when},
     parameter,
 };
 use crate::{
@@ -18,7 +18,6 @@ use crate::{
         budget::Budget,
         event::JobEvent,
         job::{Job, JobId, JobState, ParkReason, UnixMs},
-        timestamp::iso,
     },
     present::{
         changes, foresight,
@@ -303,7 +302,7 @@ fn history(details: &JobDetails, now: UnixMs) -> Markup {
             (time_line(&details.events, now))
             ol.lines {
                 @for event in &details.events {
-                    li { time.hint { (iso(event.at)) } " " (outside(&narrate::event(event))) }
+                    li { span.hint { (moment(event.at)) } " " (outside(&narrate::event(event))) }
                 }
             }
         }

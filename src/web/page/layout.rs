@@ -118,6 +118,13 @@ pub(super) fn when(at: UnixMs, now: UnixMs) -> Markup {
     html! { time datetime=(iso(at)) title=(iso(at)) { (relative(at, now)) } }
 }
 
+/// A time as one reads it in a list, to the second; to the millisecond where one points at it.
+pub(super) fn moment(at: UnixMs) -> Markup {
+    let full = iso(at);
+    let shown = full.get(..19).unwrap_or(&full).replace('T', " ");
+    html! { time datetime=(full) title=(full) { (shown) } }
+}
+
 /// A text of parserd's own, with what stands between backticks as code.
 pub(super) fn ticked(text: &str) -> Markup {
     let parts: Vec<_> = text.split('`').collect();
@@ -153,6 +160,16 @@ pub(super) fn quality_badge(quality: Option<&str>) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_shown_to_the_second() {
+        assert_eq!(
+            moment(1_800_000_000_123).into_string(),
+            "<time datetime=\"2027-01-15T08:00:00.123Z\" title=\"2027-01-15T08:00:00.123Z\">\
+             2027-01-15 08:00:00</time>"
+        );
+        assert!(moment(i64::MAX).into_string().ends_with(">never</time>"));
+    }
 
     #[test]
     fn what_is_between_backticks_is_code_and_nothing_is_markup() {

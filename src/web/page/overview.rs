@@ -8,13 +8,12 @@ use url::form_urlencoded;
 
 use super::{
     Notice, Visitor, charts,
-    layout::{self, badge, marked, outside, when},
+    layout::{self, badge, marked, moment, outside, when},
 };
 use crate::{
     core::{
         gate::{Closure, GateReason, Scope},
         job::{DurationMs, JobState, UnixMs},
-        timestamp::iso,
     },
     engine::{daemon::heartbeat::stuck_ms, worker::Stop},
     present::{
@@ -77,7 +76,7 @@ pub(super) async fn page(State(vitals): State<Shared>, visitor: Visitor) -> Resu
         (in_doubt(&doubts, now))
         (foreseen(&snapshot.foresight))
         (latest(&events, now))
-        p.note { "Updated " (iso(snapshot.at)) ". Times are UTC. "
+        p.note { "Updated " (moment(snapshot.at)) ". Times are UTC. "
             @if let Some(at) = vitals.metrics.progressed_at() { "Last job changed " (when(at, now)) "." }
             @else { "No job changed since parserd started." }
         }
@@ -177,17 +176,22 @@ fn batch(snapshot: &Snapshot, trend: &Trend, now: UnixMs) -> Markup {
         section {
             h2 { "This batch" }
             @if parts.iter().all(|(_, _, jobs)| *jobs == 0) {
-                p { "No jobs yet: " code { "parserd enqueue FILE" } " adds some." }
+                @if snapshot.batch.newest_id == 0 {
+                    p { "No jobs yet: " code { "parserd enqueue FILE" } " adds those of a file, " code { "enqueue.files" }
+                        " in the configuration has files loaded at start, and any program may insert rows into the table "
+                        code { "jobs" } "." }
+                }
+                @else { p { "No job was added or retried since all others ended." } }
             } @else {
                 p { strong.big { (grouped(done)) " of " (grouped(batch.total)) " done" }
                     span.hint {
-                        @if let Some(at) = trend.batch.began_at { " added " (when(at, now)) }
+                        @if let Some(at) = trend.batch.began_at { ", begun " (when(at, now)) }
                         @if let Some((ended, took_ms)) = batch.pace { ", " (rate(ended, took_ms)) }
                     }
                 }
                 (charts::bar(&drawn))
             }
-            ul.key.states {
+            @if snapshot.batch.newest_id > 0 { ul.key.states {
                 @for (state, class, jobs) in &parts {
                     @let all = snapshot.counts.of(*state);
                     li.zero[*jobs == 0 && all == 0] { a href={ "/jobs?state=" (state) } {
@@ -196,7 +200,7 @@ fn batch(snapshot: &Snapshot, trend: &Trend, now: UnixMs) -> Markup {
                         @if all > *jobs { span.hint { " of " (grouped(all)) " in all" } }
                     } }
                 }
-            }
+            } }
             @if batch.total > 0 { p { (end(batch, &snapshot.gates)) } }
         }
     }
@@ -208,7 +212,7 @@ fn end(batch: &BatchProgress, gates: &[(Scope, Closure)]) -> String {
         .iter()
         .find(|(_, closure)| !closure.reason.is_passing());
     let mut words = match (batch.open, held, batch.moving(), batch.left_ms) {
-        (0, ..) => return "All are at rest.".to_owned(),
+        (0, ..) => return "Nothing is under way.".to_owned(),
         (_, Some(_), ..) => return "Paused: the top of the page says why.".to_owned(),
         (_, None, ..=0, _) => "Nothing can be done at this moment.".to_owned(),
         (_, None, _, Some(..SHORT_MS)) => {
@@ -362,7 +366,7 @@ fn latest(events: &[EventRow], now: UnixMs) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::figures::EndedCounts;
+    use crate::{core::progress::Mark, store::figures::EndedCounts};
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
@@ -396,7 +400,7 @@ mod tests {
             vec![(Scope::Create, closure)]
         };
         for ((open, later, parked), left_ms, gates, words) in [
-            ((0, 0, 0), None, vec![], "at rest"),
+            ((0, 0, 0), None, vec![], "under way"),
             ((5, 0, 0), Some(90_000), vec![], "about 1 min 30 s"),
             ((5, 0, 0), Some(0), vec![], "takes a few seconds"),
             ((5, 0, 0), None, vec![], "Too few jobs have ended"),
@@ -432,7 +436,7 @@ mod tests {
                 later,
                 parked,
                 ended: EndedCounts::default(),
-                after: 0,
+                after: Mark::default(),
                 newest_id: 9,
                 pace: None,
                 left_ms,

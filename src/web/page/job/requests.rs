@@ -2,9 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::super::layout::outside;
+use super::super::layout::{moment, outside};
 use crate::{
-    core::timestamp::iso,
     present::{changes, format::grouped},
     store::report::{CreateRow, JobDetails},
 };
@@ -18,7 +17,7 @@ pub(super) fn section(details: &JobDetails) -> Markup {
                 table.creates {
                     thead { tr { th { "Sent" } th { "Request" } th { "Credits" } } }
                     @for update in &details.update_requests {
-                        tr { td { (iso(update.sent_at)) } td { (outside(&changes::request(update))) }
+                        tr { td { (moment(update.sent_at)) } td { (outside(&changes::request(update))) }
                             (credits(update.credits)) }
                     }
                 }
@@ -38,7 +37,7 @@ fn creates(requests: &[CreateRow]) -> Markup {
                 table.creates {
                     thead { tr { th { "Sent" } th { "Name" } th { "Outcome" } th { "Credits" } } }
                     @for create in requests {
-                        tr { td { (iso(create.sent_at)) } td.name { (outside(&create.remote_name)) }
+                        tr { td { (moment(create.sent_at)) } td.name { (outside(&create.remote_name)) }
                             td { (outside(outcome(create))) @if let Some(id) = &create.parser_id { " " code { (outside(id)) } } }
                             (credits(cost(create))) }
                     }
