@@ -135,3 +135,35 @@ async fn the_page_finds_updates_by_name() {
     assert_eq!(found("", 0).await.len(), 3);
     store.close().await;
 }
+
+/// Where there are too many to be sorted, the history says which changed last: also behind a long
+/// stretch of it that is about other jobs.
+#[tokio::test]
+async fn jobs_are_found_behind_a_long_history_of_others() {
+    use parserd::{
+        core::{job::JobState, selector::Selector},
+        store::browse::{Filter, PAGE_JOBS, Place},
+    };
+    let harness = Harness::new(&[]).await;
+    let store = harness.store().await;
+    let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <";
+    for sql in [
+        format!(
+            "{numbers} 5001) INSERT INTO jobs (name, urls) SELECT 'job-' || i, '[\"https://example.com/a\"]' FROM n"
+        ),
+        "INSERT INTO jobs (name, urls) VALUES ('loud', '[\"https://example.com/b\"]')".to_owned(),
+        "UPDATE jobs SET state = 'CANCELLED' WHERE name = 'loud'".to_owned(),
+        format!(
+            "{numbers} 60000) INSERT INTO job_events (job_id, event, detail) SELECT 5002, 'judged', '{{}}' FROM n"
+        ),
+    ] {
+        harness.sql(&sql).await.unwrap();
+    }
+    let filter = Filter {
+        selector: Selector::of_states(&[JobState::Queued]),
+        ..Filter::default()
+    };
+    let page = store.browse(&filter, Place::default()).await.unwrap();
+    assert_eq!((page.lines.len(), page.total), (PAGE_JOBS, None));
+    store.close().await;
+}

@@ -25,8 +25,12 @@ pub const PAGE_JOBS: usize = 50;
 /// So many jobs are sorted, and counted, at the most.
 pub const SORTED_JOBS: usize = 5_000;
 
-/// So many lines of the history are read for one page at the most: a page may be short.
+/// So many lines of the history are read at once: a page may be short.
 const EVENTS_READ: i64 = 50_000;
+
+/// How often that is done for a page that would have no job at all: other jobs may have filled the
+/// history last.
+const READS: usize = 10;
 
 const TRYING: &str = "look through the jobs";
 
@@ -174,25 +178,16 @@ impl Store {
                 .fetch_one(&self.readers)
                 .await
                 .trying(TRYING)?;
-        let before = place.before.unwrap_or(last.saturating_add(1));
-        let from = before.saturating_sub(EVENTS_READ);
-        let sql = format!(
-            "SELECT {LINE_COLUMNS}, line.id AS place FROM job_events AS line \
-             CROSS JOIN jobs ON jobs.id = line.job_id \
-             WHERE line.id < ?2 AND line.id >= ?3 AND {} AND NOT EXISTS ( \
-                 SELECT 1 FROM job_events AS later \
-                 WHERE later.job_id = line.job_id AND later.id > line.id) \
-             ORDER BY line.id DESC LIMIT ?4",
-            filter.condition()
-        );
-        let mut rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(bound)
-            .bind(before)
-            .bind(from)
-            .bind(bounded(PAGE_JOBS + 1))
-            .fetch_all(&self.readers)
-            .await
-            .trying(TRYING)?;
+        let mut before = place.before.unwrap_or(last.saturating_add(1));
+        let (mut rows, mut from) = (Vec::new(), before);
+        for _ in 0..READS {
+            from = before.saturating_sub(EVENTS_READ);
+            rows = self.changed_between(filter, &bound, from, before).await?;
+            if !rows.is_empty() || from <= first {
+                break;
+            }
+            before = from;
+        }
         let is_full = rows.len() > PAGE_JOBS;
         rows.truncate(PAGE_JOBS);
         let end = match rows.last() {
@@ -215,6 +210,33 @@ impl Store {
             place,
             total: None,
         })
+    }
+
+    /// The jobs whose last line of the history is between these, a page of them and one more.
+    async fn changed_between(
+        &self,
+        filter: &Filter,
+        bound: &str,
+        from: i64,
+        before: i64,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        let sql = format!(
+            "SELECT {LINE_COLUMNS}, line.id AS place FROM job_events AS line \
+             CROSS JOIN jobs ON jobs.id = line.job_id \
+             WHERE line.id < ?2 AND line.id >= ?3 AND {} AND NOT EXISTS ( \
+                 SELECT 1 FROM job_events AS later \
+                 WHERE later.job_id = line.job_id AND later.id > line.id) \
+             ORDER BY line.id DESC LIMIT ?4",
+            filter.condition()
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(bound)
+            .bind(before)
+            .bind(from)
+            .bind(bounded(PAGE_JOBS + 1))
+            .fetch_all(&self.readers)
+            .await
+            .trying(TRYING)
     }
 
     /// The ids of jobs that a filter lets through, in their order, so many at the most.
