@@ -173,6 +173,13 @@ impl Sender {
                         return self.keep().await;
                     }
                     let left = Duration::from_millis(left_ms.unsigned_abs());
+                    if *finishing.borrow() {
+                        // A minute in which nothing happens reads as a run that hangs.
+                        tracing::info!(
+                            "all is done but the last notices: they are sent in {} s, as there is one POST a minute; a run that is stopped before leaves them to the next one",
+                            left.as_secs() + 1
+                        );
+                    }
                     tokio::select! {
                         () = self.clock.sleep(left) => {}
                         Ok(()) = finishing.changed() => {}

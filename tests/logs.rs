@@ -65,6 +65,37 @@ async fn a_job_has_a_line_for_each_change_and_none_for_a_poll() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_stored_has_a_line_and_not_one_an_attempt() {
+    let mut harness = Harness::new(&[]).await;
+    harness.set("log.format", "json");
+    harness.enqueue(2).await;
+    // As a full disk does, for so long that each answer is tried again several times.
+    harness
+        .sql(
+            "CREATE TRIGGER full BEFORE UPDATE OF state ON jobs WHEN NEW.state = 'GENERATING'
+               AND (julianday('now') - 2440587.5) * 86400000
+                   < (SELECT max(sent_at) FROM creates WHERE job_id = NEW.id) + 2000
+             BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+        )
+        .await
+        .unwrap();
+    let lines = json_lines(&logged(&harness, false).await);
+    let of = |job: u64, start: &str| -> Vec<&Value> {
+        let starts = |line: &&Value| line["message"].as_str().unwrap().starts_with(start);
+        let of_job = lines.iter().filter(|line| line["job"] == job);
+        of_job.filter(starts).collect()
+    };
+    for job in [1, 2] {
+        let refused = of(job, "cannot store what the service said");
+        assert_eq!(refused.len(), 1, "{lines:?}");
+        assert_eq!(refused[0]["level"], "ERROR");
+        assert!(refused[0]["parser_id"].is_string(), "{refused:?}");
+        assert_eq!(of(job, "what the service said is stored now").len(), 1);
+        assert_eq!(of(job, "finished").len(), 1, "{lines:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_status_is_told_only_with_what_it_brought() {
     let rules = [
         "create status=500 nth=1 name=job-0",

@@ -124,6 +124,29 @@ async fn a_run_until_all_is_done_tells_so_before_it_ends() {
 }
 
 #[tokio::test]
+async fn a_run_that_waits_to_send_its_last_notices_says_so() {
+    let receiver = Receiver::playing([]).await;
+    let harness = notifying(&receiver.url).await;
+    enqueue(&harness).await;
+    let later = "INSERT INTO jobs (name, urls, run_at)
+        VALUES ('later', '[\"https://later.example/1\"]', 4000000000000)";
+    harness.sql(later).await.unwrap();
+    let program = Program::start(parserd(&harness, &["run", "--until-done"]));
+    // A POST was sent: the next one has to wait for a minute.
+    receiver.wait_for(1).await;
+    let cancel = "UPDATE jobs SET state = 'CANCELLED' WHERE name = 'later'";
+    harness.sql(cancel).await.unwrap();
+    harness
+        .wait_until("it says what it waits for", async || {
+            let log = written(&program.stderr);
+            String::from_utf8_lossy(&log).contains("all is done but the last notices")
+        })
+        .await;
+    program.signal(Signal::TERM);
+    program.ended().await;
+}
+
+#[tokio::test]
 async fn a_run_that_is_done_does_not_wait_for_a_receiver_that_fails() {
     let failing = std::iter::repeat_with(|| Act::Answer("500 Oops", String::new()));
     let receiver = Receiver::playing(failing.take(100)).await;

@@ -7,6 +7,7 @@ use tokio::task::{Id, JoinError};
 use super::{Daemon, STORE_PAUSE_MS, TaskResult, Yield};
 use crate::{
     api::Service,
+    core::job::JobId,
     engine::worker::{Done, HeldBack},
     store::{JobStore, Lane},
 };
@@ -56,7 +57,7 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                 }
             }
             Err(error) => {
-                tracing::error!(error, jobs = ?task.jobs, "work on these jobs ended with an error: they are taken up again");
+                self.log_task_error(&error, &task.jobs);
                 // What was reported lost may have been stored: also a job PARKED for a
                 // reason that holds no longer.
                 self.lifted.clear();
@@ -76,6 +77,19 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
                     }
                 }
             }
+        }
+    }
+
+    /// A full disk ends the tasks of hundreds of jobs, each again and again: one line a minute.
+    fn log_task_error(&mut self, error: &str, jobs: &[JobId]) {
+        let now = self.worker.clock.now();
+        if let Some(times) = self.repeats.came("task", error, now) {
+            let job = jobs.first().map(|id| id.0);
+            tracing::error!(
+                job,
+                times,
+                "work on a job ended with an error, and is taken up again: {error}"
+            );
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
         lifecycle::{Change, Event, Policy, Transition, decide},
         outcome::Refusal,
         pace::{Generation, Pace},
+        repeats::Repeats,
         rules::Rule,
     },
     engine::account::Permit,
@@ -150,15 +151,27 @@ impl<S: Service, D: JobStore> Worker<S, D> {
     ) -> Result<(), StoreError> {
         let mut stop = self.stop.clone();
         let mut pause = STORE_RETRY.0;
+        let mut repeats = Repeats::default();
+        let mut has_failed = false;
         loop {
             let Err(error) = self.apply(job, change.clone(), Intent::default()).await else {
+                if has_failed {
+                    let (job, name) = (job.id.0, &job.name);
+                    tracing::info!(job, name, "what the service said is stored now");
+                }
                 return Ok(());
             };
+            has_failed = true;
             let parser_id = change.next.parser_id.as_ref().map(|id| id.0.as_str());
-            tracing::error!(
-                job = job.id.0, name = job.name, state = %change.next.state, parser_id, %error,
-                "cannot store what the service said: tried again until it is stored"
-            );
+            // Each parser's id is logged, as nothing else holds it yet; not with each attempt, since
+            // the log may fill the very disk that is full.
+            let why = error.to_string();
+            if let Some(times) = repeats.came("answer", &why, self.clock.now()) {
+                tracing::error!(
+                    job = job.id.0, name = job.name, state = %change.next.state, parser_id, times,
+                    "cannot store what the service said, and tries again until it is stored: {error}"
+                );
+            }
             if *stop.borrow() == Stop::Abandon || matches!(error, StoreError::Closed) {
                 return Err(error);
             }

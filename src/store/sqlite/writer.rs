@@ -237,7 +237,7 @@ async fn commit(connection: &mut SqliteConnection, group: Group) {
     if elapsed > SLOW_COMMIT {
         tracing::warn!(
             elapsed_ms = elapsed.as_millis(),
-            "a commit took long: is the disk slow?"
+            "a change took long to be stored: the disk is slow, or another program holds the database (`fuser -v FILE` names it)"
         );
     }
 }
