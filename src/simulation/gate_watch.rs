@@ -30,7 +30,8 @@ pub(super) struct GateWatch {
     intent_of: BTreeMap<i64, u64>,
     closed: Option<Closed>,
     opened_at_intent: u64,
-    openings: u64,
+    /// A fetch was refused, and no create since.
+    fetch_refused_at: Option<UnixMs>,
     /// The next refusal may be taken for one from before somebody opened the gates.
     may_be_passed_over: bool,
 }
@@ -113,6 +114,7 @@ impl GateWatch {
                 return;
             }
         };
+        let since = self.closed_since(interval_ms, time);
         match &mut self.closed {
             // A graver reason stays.
             Some(closed) if passes_by_itself && !closed.passes_by_itself => {
@@ -127,7 +129,7 @@ impl GateWatch {
             _ => {
                 self.closed = Some(Closed {
                     since_intent: self.intents,
-                    probe_at: time + interval_ms,
+                    probe_at: since + interval_ms,
                     interval_ms,
                     passes_by_itself,
                     is_canary_out: false,
@@ -136,48 +138,22 @@ impl GateWatch {
         }
     }
 
-    /// How often it was opened, as a fetch that begins now is to be told of.
-    pub const fn openings(&self) -> u64 {
-        self.openings
+    /// The daemon is told that a fetch was refused. When it closes the gate for that, and whether the
+    /// fetch was the canary's, is not known here: the gate may wait from now on, for the least that it
+    /// may.
+    pub fn fetch_refused(&mut self, plan: &Scenario, time: UnixMs) {
+        let before = self.fetch_refused_at;
+        let before = before.filter(|at| at + plan.probe_interval_ms > time);
+        self.fetch_refused_at = Some(before.unwrap_or(time));
+        if let Some(closed) = &mut self.closed {
+            closed.interval_ms = closed.interval_ms.min(plan.probe_interval_ms);
+        }
     }
 
-    /// The daemon is told that a fetch was refused, which began after so many openings. Whether it was
-    /// the canary's is not known here: a closed gate then waits for the least that it may.
-    pub fn fetch_refused(
-        &mut self,
-        plan: &Scenario,
-        openings: u64,
-        refusal: &Refusal,
-        time: UnixMs,
-    ) {
-        if openings != self.openings || self.may_be_passed_over {
-            // As a create from before somebody opened the gates.
-            self.may_be_passed_over = false;
-            self.opened();
-            return;
-        }
-        let (passes_by_itself, interval_ms) = match refusal {
-            Refusal::Credits | Refusal::Unauthorized => (false, plan.probe_interval_ms),
-            Refusal::AccountLimit => return,
-            Refusal::Throttled { retry_after_ms } => (
-                true,
-                retry_after_ms.unwrap_or(0).max(plan.retry_interval_ms),
-            ),
-        };
-        match &mut self.closed {
-            Some(closed) if passes_by_itself || !closed.passes_by_itself => {
-                closed.interval_ms = closed.interval_ms.min(interval_ms);
-            }
-            _ => {
-                self.closed = Some(Closed {
-                    since_intent: self.intents,
-                    probe_at: time + interval_ms,
-                    interval_ms,
-                    passes_by_itself,
-                    is_canary_out: false,
-                });
-            }
-        }
+    /// Since when the gate may be closed that an answer closes now, for at least so long.
+    fn closed_since(&mut self, interval_ms: i64, time: UnixMs) -> UnixMs {
+        let fetch = self.fetch_refused_at.take();
+        fetch.filter(|at| at + interval_ms > time).unwrap_or(time)
     }
 
     /// Somebody opened the gates: what was asked before closes them no more, and the
@@ -189,7 +165,6 @@ impl GateWatch {
 
     const fn opened(&mut self) {
         self.closed = None;
-        self.openings += 1;
         self.opened_at_intent = self.intents;
     }
 

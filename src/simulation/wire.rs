@@ -242,7 +242,6 @@ impl Service for Wire {
 
     async fn fetch(&self, request: &FetchRequest) -> FetchOutcome {
         point(What::Send).await;
-        let openings = with(|sim| sim.books.gate.openings());
         let is_allowed = with(|sim| {
             sim.fetches += 1;
             sim.note(|| format!("FETCH {} {:?}", request.url, request.params));
@@ -258,10 +257,9 @@ impl Service for Wire {
         let outcome = carry_fetch(request).await;
         with(|sim| {
             sim.note(|| format!("FETCH {} answered: {outcome:?}", request.url));
-            if let FetchOutcome::Refused(refusal, _) = &outcome {
+            if let FetchOutcome::Refused(..) = &outcome {
                 let time = sim.time;
-                let books = &mut sim.books;
-                books.gate.fetch_refused(&sim.plan, openings, refusal, time);
+                sim.books.gate.fetch_refused(&sim.plan, time);
             }
         });
         outcome

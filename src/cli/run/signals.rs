@@ -24,6 +24,11 @@ impl Signals {
         request_timeout: Duration,
     ) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        // A file that may grow no further (`ulimit -f`, LimitFSIZE) ends the process without a word
+        // unless somebody listens; then the write fails, as on a full disk. It is listened to for good.
+        drop(signal(SignalKind::from_raw(
+            rustix::process::Signal::XFSZ.as_raw(),
+        ))?);
         Ok(Self {
             stop,
             supervisor: Supervisor::from_env(request_timeout),
