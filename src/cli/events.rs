@@ -153,7 +153,7 @@ impl Hand {
     async fn event(&mut self, told: &EventRow) -> anyhow::Result<()> {
         let line = EventLine::of(told);
         match &self.exec {
-            Some(command) => run_until_done(command, &serde_json::to_string(&line)?).await,
+            Some(command) => run_until_done(command, &line).await,
             None if self.json => {
                 self.out.json_compact(&line)?;
                 self.out.line("")
@@ -166,18 +166,21 @@ impl Hand {
 }
 
 /// Runs a command until it ends well.
-async fn run_until_done(command: &str, json: &str) -> anyhow::Result<()> {
+async fn run_until_done(command: &str, line: &EventLine<'_>) -> anyhow::Result<()> {
+    let json = serde_json::to_string(line)?;
     let mut pause = FIRST_PAUSE;
     loop {
-        let why = match run(command, json).await {
+        let why = match run(command, &json).await {
             Ok(status) if status.success() => return Ok(()),
             Ok(status) => status.to_string(),
             Err(error) => format!("it cannot be run: {error}"),
         };
         let pause_s = pause.as_secs();
         print_error(&format!(
-            "error: {}: {why}; again in {pause_s} s",
-            escaped(command)
+            "error: {}, for event {} ({}): {why}; again in {pause_s} s",
+            escaped(command),
+            line.id,
+            escaped(line.event)
         ));
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -89,7 +89,10 @@ pub(super) async fn wait(settings: &Settings, args: WaitArgs) -> anyhow::Result<
     let ended = match args.timeout {
         Some(timeout) => match tokio::time::timeout(timeout, waiting).await {
             Ok(ended) => ended?,
-            Err(_) => Ended::Timeout(store.at_rest(jobs.as_deref()).await?),
+            Err(_) => match store.at_rest(jobs.as_deref()).await? {
+                found if found.moving() == 0 => Ended::AtRest(found),
+                found => Ended::Timeout(found),
+            },
         },
         None => waiting.await?,
     };

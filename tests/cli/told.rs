@@ -119,7 +119,10 @@ async fn a_program_gets_each_event_until_it_takes_it_and_no_key() {
     ];
     let (code, out, told) = run(&harness, &args).await;
     assert_eq!((code, out.as_str()), (0, ""));
-    assert!(told.contains("exit status: 7; again in 1 s"), "{told}");
+    assert!(
+        told.contains("(finished): exit status: 7; again in 1 s"),
+        "{told}"
+    );
     let read = |name: &str| std::fs::read_to_string(harness.directory.path().join(name)).unwrap();
     let taken: Value = serde_json::from_str(read("taken").trim()).unwrap();
     assert_eq!(taken["name"], "job-1");
@@ -172,6 +175,9 @@ async fn waiting_ends_as_a_run_does() {
         code == 3 || told.contains("1 FAILED job of before"),
         "{code}: {told}"
     );
+    // However short the time is: it is not what ended the waiting.
+    let (code, _, told) = run(&harness, &["wait", "--timeout", "1ns"]).await;
+    assert_eq!(code, 0, "{told}");
     let (code, _, told) = run(&harness, &["wait"]).await;
     assert_eq!(code, 0, "{told}");
     assert!(

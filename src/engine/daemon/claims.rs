@@ -182,9 +182,6 @@ impl<S: Service, D: JobStore> Daemon<S, D> {
             let room = self.worker.account.room(reason, now);
             let most = room.clamp(1, FREED_AT_ONCE);
             let freed = self.lift(reason, ParkedFirst::Highest, most).await?;
-            if freed.jobs > 0 {
-                tracing::info!(jobs = freed.jobs, park_reason = %reason, "parked jobs go on");
-            }
             total += freed.jobs;
             may_be_more |= freed.jobs >= most;
             if !freed.are_some_left {
