@@ -37,9 +37,8 @@ impl JobsBar {
     pub fn show(&self, counts: &Counts) {
         let of = |state| counts.of(state);
         let total: i64 = counts.states.values().sum();
-        let ended = of(JobState::Finished) + of(JobState::Failed) + of(JobState::Cancelled);
         self.0.set_length(total.unsigned_abs());
-        self.0.set_position(ended.unsigned_abs());
+        self.0.set_position(counts.ended().unsigned_abs());
         self.0.set_message(format!(
             "{} queued, {} generating, {} parked",
             of(JobState::Queued),

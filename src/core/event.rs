@@ -411,7 +411,20 @@ impl JobEvent {
     }
 
     /// The HTTP status of the answer that it tells of.
-    pub const fn http_status(&self) -> Option<u16> {
+    pub fn http_status(&self) -> Option<u16> {
+        self.answer()?.http_status
+    }
+
+    /// Why it happened, in the words of whoever knows: what only a person can tell, else the answer.
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Self::Parked { why: Some(why), .. } => Some(why),
+            _ => self.answer()?.message.as_deref(),
+        }
+    }
+
+    /// The answer that it tells of.
+    const fn answer(&self) -> Option<&Answer> {
         match self {
             Self::InDoubt { answer, .. }
             | Self::NotSent(answer)
@@ -419,7 +432,7 @@ impl JobEvent {
             | Self::Waiting(answer)
             | Self::Parked { answer, .. }
             | Self::UnknownStatus(answer)
-            | Self::Failed { answer, .. } => answer.http_status,
+            | Self::Failed { answer, .. } => Some(answer),
             Self::Queued {}
             | Self::Creating { .. }
             | Self::Created { .. }

@@ -110,10 +110,7 @@ pub(crate) struct Surroundings {
 
 /// Whether the line of this event says how its job stands by now.
 pub(crate) fn needs_standing(row: &EventRow) -> bool {
-    matches!(
-        row.event.event.as_str(),
-        "failed" | "finished" | "parked" | "judged"
-    )
+    matches!(row.event.event.as_str(), "failed" | "finished" | "parked")
 }
 
 /// The line of an event; none where a line of its own would say nothing: a thousand jobs of a file
@@ -183,27 +180,7 @@ fn urgency(event: &JobEvent) -> Urgency {
             quality: Quality::Ok,
             ..
         } => Urgency::Detail,
-        JobEvent::Queued {}
-        | JobEvent::Creating { .. }
-        | JobEvent::Created { .. }
-        | JobEvent::Adopted { .. }
-        | JobEvent::Changing { .. }
-        | JobEvent::ChangeMade { .. }
-        | JobEvent::Deleted { .. }
-        | JobEvent::Foreseen(_)
-        | JobEvent::Pinned { .. }
-        | JobEvent::InDoubt { .. }
-        | JobEvent::NotMade { .. }
-        | JobEvent::NotSent(_)
-        | JobEvent::Throttled { .. }
-        | JobEvent::Waiting(_)
-        | JobEvent::Unparked { .. }
-        | JobEvent::Requeued(_)
-        | JobEvent::Cancelled(_)
-        | JobEvent::Changed { .. }
-        | JobEvent::AwaitsExamples { .. }
-        | JobEvent::Finished { .. }
-        | JobEvent::Escalated { .. } => Urgency::Info,
+        _ => Urgency::Info,
     }
 }
 
@@ -233,6 +210,7 @@ fn of_job(event: &JobEvent, fields: &mut LogFields) {
     fields.http_status = event
         .http_status()
         .filter(|status| is_refusal(i64::from(*status)));
+    fields.error_message = event.message().map(str::to_owned);
     match event {
         JobEvent::Creating { attempt, .. } | JobEvent::Changing { attempt, .. } => {
             fields.attempt = Some(*attempt);
@@ -240,30 +218,14 @@ fn of_job(event: &JobEvent, fields: &mut LogFields) {
         JobEvent::Created { parser_id, .. } | JobEvent::Adopted { parser_id, .. } => {
             fields.parser_id = Some(parser_id.0.clone());
         }
-        JobEvent::InDoubt { cause, answer, .. } => {
+        JobEvent::InDoubt { cause, .. } => {
             fields.reason = cause.map(|cause| cause.as_str().to_owned());
-            fields.error_message.clone_from(&answer.message);
         }
-        JobEvent::NotSent(answer)
-        | JobEvent::Throttled { answer, .. }
-        | JobEvent::Waiting(answer)
-        | JobEvent::UnknownStatus(answer) => fields.error_message.clone_from(&answer.message),
-        JobEvent::Parked {
-            park_reason,
-            answer,
-            why,
-            ..
-        } => {
-            fields.park_reason = Some(park_reason.as_str());
-            fields.error_message = why.clone().or_else(|| answer.message.clone());
-        }
+        JobEvent::Parked { park_reason, .. } => fields.park_reason = Some(park_reason.as_str()),
         JobEvent::Unparked { park_reason } => {
             fields.park_reason = park_reason.map(ParkReason::as_str);
         }
-        JobEvent::Failed { error_kind, answer } => {
-            fields.error_kind = Some(error_kind.as_str());
-            fields.error_message.clone_from(&answer.message);
-        }
+        JobEvent::Failed { error_kind, .. } => fields.error_kind = Some(error_kind.as_str()),
         JobEvent::Judged {
             quality, reason, ..
         } => {
@@ -272,17 +234,7 @@ fn of_job(event: &JobEvent, fields: &mut LogFields) {
         }
         JobEvent::Worse { reason, .. } => fields.reason.clone_from(reason),
         JobEvent::Escalated { why, .. } => fields.reason = Some(why.clone()),
-        JobEvent::Queued {}
-        | JobEvent::ChangeMade { .. }
-        | JobEvent::Deleted { .. }
-        | JobEvent::Foreseen(_)
-        | JobEvent::Pinned { .. }
-        | JobEvent::NotMade { .. }
-        | JobEvent::Requeued(_)
-        | JobEvent::Cancelled(_)
-        | JobEvent::Changed { .. }
-        | JobEvent::AwaitsExamples { .. }
-        | JobEvent::Finished { .. } => {}
+        _ => {}
     }
 }
 

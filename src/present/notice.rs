@@ -60,20 +60,16 @@ pub(crate) fn notice(row: &EventRow, notice: NoticeType, standing: Option<&JobSt
 /// Why it happened.
 fn why(row: &EventRow) -> Option<String> {
     let detail = &row.event.detail;
-    match JobEvent::from_columns(&row.event.event, detail) {
-        Some(JobEvent::Failed { error_kind, answer }) => {
-            Some(answer.message.unwrap_or_else(|| error_kind.to_string()))
+    let event = JobEvent::from_columns(&row.event.event, detail);
+    let message = event.as_ref().and_then(JobEvent::message);
+    match &event {
+        Some(JobEvent::Failed { error_kind, .. }) => {
+            Some(message.unwrap_or(error_kind.as_str()).to_owned())
         }
-        Some(JobEvent::Parked {
-            park_reason,
-            answer,
-            why,
-            ..
-        }) => Some(
-            why.or(answer.message)
-                .unwrap_or_else(|| park_reason.to_string()),
-        ),
-        Some(JobEvent::Judged { reason, .. }) => reason,
+        Some(JobEvent::Parked { park_reason, .. }) => {
+            Some(message.unwrap_or(park_reason.as_str()).to_owned())
+        }
+        Some(JobEvent::Judged { reason, .. }) => reason.clone(),
         // What is of no job says its reason, if there is one.
         _ => {
             let detail: Value = serde_json::from_str(detail.get()).ok()?;

@@ -25,7 +25,7 @@ pub(crate) struct ProgressLines {
 impl ProgressLines {
     /// What the first line counts from.
     pub(crate) fn begin(&mut self, counts: Counts, now: UnixMs) {
-        self.pace.note(now, ended(&counts), moving(&counts) > 0);
+        self.pace.note(now, counts.ended(), counts.moving() > 0);
         self.before = Some(counts);
     }
 
@@ -38,8 +38,8 @@ impl ProgressLines {
         spent_today: i64,
         now: UnixMs,
     ) -> Option<String> {
-        let moving = moving(&counts);
-        self.pace.note(now, ended(&counts), moving > 0);
+        let moving = counts.moving();
+        self.pace.note(now, counts.ended(), moving > 0);
         let before = self.before.replace(counts.clone()).unwrap_or_default();
         let is_news = match &self.written {
             Some((at, written)) => *written != counts || now.saturating_sub(*at) >= QUIET_MS,
@@ -61,20 +61,6 @@ impl ProgressLines {
         self.written = Some((now, counts));
         Some(line)
     }
-}
-
-fn of(counts: &Counts, states: &[JobState]) -> i64 {
-    states.iter().map(|state| counts.of(*state)).sum()
-}
-
-fn ended(counts: &Counts) -> i64 {
-    use JobState::{Cancelled, Failed, Finished};
-    of(counts, &[Finished, Failed, Cancelled])
-}
-
-fn moving(counts: &Counts) -> i64 {
-    use JobState::{Creating, Generating, Queued};
-    of(counts, &[Queued, Creating, Generating])
 }
 
 #[cfg(test)]

@@ -159,14 +159,11 @@ impl Remembered {
         gates: &[(Scope, Closure)],
         now: UnixMs,
     ) {
-        let ended = [JobState::Finished, JobState::Failed, JobState::Cancelled]
-            .iter()
-            .map(|state| counts.of(*state))
-            .sum();
         let is_held = gates
             .iter()
             .any(|(_, closure)| !closure.reason.is_passing());
-        self.pace.note(now, ended, batch.moving() > 0 && !is_held);
+        self.pace
+            .note(now, counts.ended(), batch.moving() > 0 && !is_held);
         batch.left_ms = self.pace.time_for(batch.moving());
         batch.pace = self.pace.measured();
     }

@@ -16,23 +16,16 @@ const BAR_WIDTH: i64 = 30;
 #[derive(Debug)]
 pub(super) struct Watched(Throughput);
 
-fn ended(counts: &Counts) -> i64 {
-    let ended = [JobState::Finished, JobState::Failed, JobState::Cancelled];
-    ended.iter().map(|state| counts.of(*state)).sum()
-}
-
 impl Watched {
     /// With the pace of before, so that the first frame has it too.
     pub(super) fn of_history(lately: LatelyEnded, counts: &Counts, now: UnixMs) -> Self {
-        Self(Throughput::of_history(lately, ended(counts), now))
+        Self(Throughput::of_history(lately, counts.ended(), now))
     }
 
     /// The first line: a bar, with rate and time left as far as they are known.
     pub(super) fn bar(&mut self, counts: &Counts, now: UnixMs) -> String {
-        let of = |states: &[JobState]| states.iter().map(|state| counts.of(*state)).sum::<i64>();
-        let ended = ended(counts);
-        let moving = of(&[JobState::Queued, JobState::Creating, JobState::Generating]);
-        let total = ended + moving + of(&[JobState::Parked]);
+        let (ended, moving) = (counts.ended(), counts.moving());
+        let total = ended + moving + counts.of(JobState::Parked);
         self.0.note(now, ended, moving > 0);
         let pace = self
             .0

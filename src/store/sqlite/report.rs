@@ -33,6 +33,21 @@ impl Counts {
     pub fn of(&self, state: JobState) -> i64 {
         self.states.get(&state).copied().unwrap_or(0)
     }
+
+    /// How many jobs are in a terminal state.
+    pub fn ended(&self) -> i64 {
+        self.of_all(JobState::is_terminal)
+    }
+
+    /// How many jobs go on by themselves.
+    pub fn moving(&self) -> i64 {
+        self.of_all(JobState::is_open)
+    }
+
+    fn of_all(&self, which: fn(JobState) -> bool) -> i64 {
+        let found = self.states.iter().filter(|(state, _)| which(**state));
+        found.map(|(_, jobs)| jobs).sum()
+    }
 }
 
 /// A job as it is shown: the columns of CONTRACT.md that are meant to be read.
